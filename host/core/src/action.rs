@@ -1,0 +1,114 @@
+//! An action: everything that decides a stage's output, and nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::canonical::{CanonicalError, canonical_json};
+use crate::hash::{ActionKey, ArtifactHash, PluginHash};
+
+/// What a stage does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageKind {
+    /// Asks a plugin what it offers.
+    Describe,
+    /// Obtains, checks and splits a dataset.
+    Dataset,
+    /// Trains a network with an algorithm.
+    Train,
+    /// Measures a trained network.
+    Evaluate,
+    /// Gathers trainings into a table.
+    Report,
+}
+
+impl StageKind {
+    /// The revision of the code behind the kind: raised whenever the same parameters and inputs
+    /// would give other bytes, so that old results are not taken for new ones.
+    pub const fn revision(self) -> u32 {
+        match self {
+            Self::Describe | Self::Dataset | Self::Train | Self::Evaluate | Self::Report => 1,
+        }
+    }
+
+    /// The kind as a pipeline file spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Dataset => "dataset",
+            Self::Train => "train",
+            Self::Evaluate => "evaluate",
+            Self::Report => "report",
+        }
+    }
+}
+
+impl fmt::Display for StageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The plugin that an action uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginPin {
+    /// The name it was asked for by.
+    pub name: String,
+    /// The hash of its shared library.
+    pub hash: PluginHash,
+    /// The version of the boundary it was built for.
+    pub abi: String,
+}
+
+/// The numerical environment: what can change the bits of a result beside its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// The version of libtorch.
+    pub libtorch: String,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// The element type of parameters and activations.
+    pub dtype: String,
+    /// Threads that one operation may use.
+    pub threads: u32,
+    /// The vector instructions that the kernels may use.
+    pub cpu_capability: String,
+}
+
+/// Everything that decides a stage's output. Its canonical JSON is stored before it runs, and
+/// the hash of that is its key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// What the stage does.
+    pub kind: StageKind,
+    /// The revision of the code that does it ([`StageKind::revision`]).
+    pub revision: u32,
+    /// The parameters, defaults filled in.
+    pub parameters: Map<String, Value>,
+    /// The artifacts it reads, by role.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, ArtifactHash>,
+    /// The plugin it uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PluginPin>,
+    /// The numerical environment, for stages that compute with floats in a plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+}
+
+impl Action {
+    /// The document and its key.
+    ///
+    /// # Errors
+    /// A parameter has no canonical JSON.
+    pub fn document(&self) -> Result<(ActionKey, Vec<u8>), CanonicalError> {
+        let bytes = canonical_json(self)?;
+        Ok((ActionKey::of(&bytes), bytes))
+    }
+}

@@ -1,0 +1,148 @@
+//! BLAKE3-256 names, one type for each thing that is named.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not a hash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a hash: expected 64 lower-case hexadecimal digits")]
+pub struct HashError(String);
+
+macro_rules! hash_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// The hash of `bytes`.
+            pub fn of(bytes: &[u8]) -> Self {
+                Self(*blake3::hash(bytes).as_bytes())
+            }
+
+            /// The hash with these 32 bytes.
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 32 bytes.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+
+            /// The first 12 digits: enough for a person.
+            pub fn short(&self) -> String {
+                let mut hex = self.to_string();
+                hex.truncate(12);
+                hex
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = HashError;
+
+            fn from_str(text: &str) -> Result<Self, HashError> {
+                // One spelling for one hash: upper case would name the same bytes twice.
+                let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
+                match blake3::Hash::from_hex(text) {
+                    Ok(hash) if lower => Ok(Self(*hash.as_bytes())),
+                    _ => Err(HashError(text.chars().take(80).collect())),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = HashError;
+
+            fn try_from(text: String) -> Result<Self, HashError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(hash: $name) -> Self {
+                hash.to_string()
+            }
+        }
+    };
+}
+
+hash_type!(
+    /// Names any bytes in the store.
+    ObjectHash
+);
+hash_type!(
+    /// Names an artifact: the hash of its manifest.
+    ArtifactHash
+);
+hash_type!(
+    /// Names an action: the hash of its canonical JSON.
+    ActionKey
+);
+hash_type!(
+    /// Names a plugin: the hash of its shared library.
+    PluginHash
+);
+hash_type!(
+    /// Names a run: the hash of its manifest.
+    RunHash
+);
+
+impl From<ArtifactHash> for ObjectHash {
+    /// The object that holds the artifact's manifest.
+    fn from(hash: ArtifactHash) -> Self {
+        Self(hash.0)
+    }
+}
+
+impl From<ActionKey> for ObjectHash {
+    /// The object that holds the action's document.
+    fn from(key: ActionKey) -> Self {
+        Self(key.0)
+    }
+}
+
+impl From<RunHash> for ObjectHash {
+    /// The object that holds the run's manifest.
+    fn from(hash: RunHash) -> Self {
+        Self(hash.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_what_b3sum_prints() {
+        // `printf '' | b3sum`
+        assert_eq!(
+            ObjectHash::of(b"").to_string(),
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+        );
+    }
+
+    #[test]
+    fn only_64_lower_case_digits_are_a_hash() {
+        let text = ObjectHash::of(b"x").to_string();
+        assert_eq!(text.parse::<ObjectHash>().unwrap(), ObjectHash::of(b"x"));
+        assert!(text.to_uppercase().parse::<ObjectHash>().is_err());
+        assert!(text[..63].parse::<ObjectHash>().is_err());
+        assert!("../../etc/passwd".parse::<ObjectHash>().is_err());
+    }
+}

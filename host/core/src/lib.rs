@@ -1,0 +1,18 @@
+//! Identifiers, actions, the pipeline file and the plan of Assay.
+//!
+//! Everything here is a value or a pure function of values: no file, clock, network or process
+//! is touched. An auditor needs this crate and the store, nothing else.
+
+mod action;
+mod artifact;
+mod canonical;
+mod hash;
+mod result;
+mod run;
+
+pub use action::{Action, Environment, PluginPin, StageKind};
+pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
+pub use canonical::{CanonicalError, canonical_json};
+pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
+pub use result::ActionResult;
+pub use run::{Run, RunStage, StageOutcome};

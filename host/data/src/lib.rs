@@ -1,0 +1,1 @@
+//! Datasets of Assay: sources, checks, Arrow image tables and batches.

@@ -1,0 +1,1 @@
+//! Runs the actions of Assay: executor, workers, plugin loading and the stages.

@@ -1,0 +1,1 @@
+//! Metric tables of Assay and the reports made from them.

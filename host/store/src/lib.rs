@@ -1,0 +1,1 @@
+//! The content-addressed store of Assay: objects, artifacts, actions, results and runs.

@@ -1,0 +1,30 @@
+//! Keeps panics on the side they began: `abi_stable` ends the process when one reaches it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use abi_stable::std_types::RResult;
+
+use crate::error::{ErrorCode, Fallible, PluginError};
+
+/// Runs `body`, turning a panic into an error that names `what`.
+///
+/// Whatever `body` borrows may be half-changed after a panic; callers refuse to use it again.
+pub(crate) fn guard<T>(what: &str, body: impl FnOnce() -> Result<T, PluginError>) -> Fallible<T> {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => RResult::ROk(value),
+        Ok(Err(error)) => RResult::RErr(error),
+        Err(payload) => RResult::RErr(PluginError::new(
+            ErrorCode::PANIC,
+            format!("{what} panicked: {}", panic_message(payload.as_ref())),
+        )),
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

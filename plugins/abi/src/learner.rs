@@ -1,0 +1,262 @@
+//! A learner: one network being trained by one algorithm.
+
+use std::ffi::c_void;
+
+use abi_stable::StableAbi;
+use abi_stable::std_types::{RSlice, RSliceMut, RStr, RVec};
+
+use crate::batch::{Batch, BatchSource};
+use crate::error::{ErrorCode, Fallible, PluginError};
+use crate::guard::guard;
+use crate::metric::MetricSink;
+use crate::tensor::TensorView;
+
+/// What a plugin needs to create a learner.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Debug)]
+pub struct CreateRequest<'a> {
+    /// One of the plugin's algorithms.
+    pub algorithm: RStr<'a>,
+    /// The network and its task: JSON of [`assay_network::Network`].
+    pub network: RStr<'a>,
+    /// The hyper-parameters: a JSON object that the algorithm's schema accepts.
+    pub hyperparameters: RStr<'a>,
+    /// Decides every random number of the learner.
+    pub seed: u64,
+    /// `cpu` or `cuda`.
+    pub device: RStr<'a>,
+    /// How many threads one operation may use; decides bits, so it is fixed.
+    pub threads: u32,
+}
+
+/// What an algorithm implements. Every method may be called any number of times, in any order.
+pub trait Learner {
+    /// Trains on every batch of `batches`, in order. Epochs count from 1.
+    fn train_epoch(
+        &mut self,
+        epoch: u32,
+        batches: &mut BatchSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError>;
+
+    /// Writes the network's outputs for `inputs` (B, C, H, W) into `outputs`, row-major
+    /// (B, outputs): logits when the last layer is a softmax. Changes nothing.
+    fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError>;
+
+    /// The complete state (weights, optimiser, random streams) as safetensors.
+    fn save(&mut self) -> Result<Vec<u8>, PluginError>;
+
+    /// Puts a saved state back; training goes on as if it had never stopped.
+    fn restore(&mut self, state: &[u8]) -> Result<(), PluginError>;
+
+    /// The raw updates of one batch before the optimiser, as safetensors of named tensors:
+    /// the parameter moves *against* each of them. Changes nothing. `noise` is empty or
+    /// safetensors with the noise to use instead of the learner's own.
+    fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError>;
+}
+
+/// The functions of a learner, as they cross. `object` is always the learner's own pointer.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct LearnerTable {
+    train_epoch: unsafe extern "C" fn(
+        *mut c_void,
+        u32,
+        &mut BatchSource<'_>,
+        &mut MetricSink<'_>,
+    ) -> Fallible<()>,
+    predict: unsafe extern "C" fn(*mut c_void, TensorView<'_>, RSliceMut<'_, f32>) -> Fallible<()>,
+    save: unsafe extern "C" fn(*mut c_void) -> Fallible<RVec<u8>>,
+    restore: unsafe extern "C" fn(*mut c_void, RSlice<'_, u8>) -> Fallible<()>,
+    directions: unsafe extern "C" fn(*mut c_void, Batch<'_>, RSlice<'_, u8>) -> Fallible<RVec<u8>>,
+    drop: unsafe extern "C" fn(*mut c_void) -> Fallible<()>,
+}
+
+/// An owned learner on either side of the boundary.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct LearnerHandle {
+    object: *mut c_void,
+    table: LearnerTable,
+}
+
+/// A learner that panicked is never called again.
+struct Slot<L> {
+    learner: L,
+    panicked: bool,
+}
+
+impl LearnerHandle {
+    /// Exports `learner`.
+    pub fn new<L: Learner>(learner: L) -> Self {
+        let slot = Slot {
+            learner,
+            panicked: false,
+        };
+        Self {
+            object: Box::into_raw(Box::new(slot)).cast(),
+            table: LearnerTable {
+                train_epoch: train_epoch::<L>,
+                predict: predict::<L>,
+                save: save::<L>,
+                restore: restore::<L>,
+                directions: directions::<L>,
+                drop: drop_learner::<L>,
+            },
+        }
+    }
+
+    /// See [`Learner::train_epoch`].
+    pub fn train_epoch(
+        &mut self,
+        epoch: u32,
+        batches: &mut BatchSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        // SAFETY: `new` paired object and table; `&mut self` makes the call exclusive. The
+        // same holds for every call below.
+        unsafe { (self.table.train_epoch)(self.object, epoch, batches, metrics) }.into_result()
+    }
+
+    /// See [`Learner::predict`].
+    pub fn predict(
+        &mut self,
+        inputs: TensorView<'_>,
+        outputs: &mut [f32],
+    ) -> Result<(), PluginError> {
+        // SAFETY: see `train_epoch`.
+        unsafe { (self.table.predict)(self.object, inputs, RSliceMut::from_mut_slice(outputs)) }
+            .into_result()
+    }
+
+    /// See [`Learner::save`].
+    pub fn save(&mut self) -> Result<Vec<u8>, PluginError> {
+        // SAFETY: see `train_epoch`.
+        let state = unsafe { (self.table.save)(self.object) }.into_result()?;
+        Ok(state.into_vec())
+    }
+
+    /// See [`Learner::restore`].
+    pub fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        // SAFETY: see `train_epoch`.
+        unsafe { (self.table.restore)(self.object, RSlice::from_slice(state)) }.into_result()
+    }
+
+    /// See [`Learner::directions`].
+    pub fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
+        // SAFETY: see `train_epoch`.
+        let directions =
+            unsafe { (self.table.directions)(self.object, batch, RSlice::from_slice(noise)) }
+                .into_result()?;
+        Ok(directions.into_vec())
+    }
+}
+
+impl Drop for LearnerHandle {
+    fn drop(&mut self) {
+        // SAFETY: `new` made `object` with a box of the type that this `drop` expects, and a
+        // handle is dropped once. A panic in the learner's drop was already contained.
+        let _ = unsafe { (self.table.drop)(self.object) };
+    }
+}
+
+/// Calls `body` on the learner behind `object` with panics contained.
+///
+/// # Safety
+/// `object` came from `LearnerHandle::new::<L>`, is alive, and nothing else uses it now.
+unsafe fn with<L, T>(
+    object: *mut c_void,
+    what: &str,
+    body: impl FnOnce(&mut L) -> Result<T, PluginError>,
+) -> Fallible<T> {
+    // SAFETY: promised by the caller.
+    let slot = unsafe { &mut *object.cast::<Slot<L>>() };
+    if slot.panicked {
+        return Fallible::RErr(PluginError::new(
+            ErrorCode::PANIC,
+            format!("{what} was called on a learner that had panicked"),
+        ));
+    }
+    slot.panicked = true;
+    let answer = guard(what, || body(&mut slot.learner));
+    slot.panicked = matches!(&answer, Fallible::RErr(error) if error.code == ErrorCode::PANIC);
+    answer
+}
+
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn train_epoch<L: Learner>(
+    object: *mut c_void,
+    epoch: u32,
+    batches: &mut BatchSource<'_>,
+    metrics: &mut MetricSink<'_>,
+) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        with::<L, _>(object, "train_epoch", |learner| {
+            learner.train_epoch(epoch, batches, metrics)
+        })
+    }
+}
+
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn predict<L: Learner>(
+    object: *mut c_void,
+    inputs: TensorView<'_>,
+    outputs: RSliceMut<'_, f32>,
+) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        with::<L, _>(object, "predict", |learner| {
+            learner.predict(inputs, outputs.into_mut_slice())
+        })
+    }
+}
+
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn save<L: Learner>(object: *mut c_void) -> Fallible<RVec<u8>> {
+    // SAFETY: promised by the caller.
+    unsafe { with::<L, _>(object, "save", |learner| learner.save().map(RVec::from)) }
+}
+
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn restore<L: Learner>(
+    object: *mut c_void,
+    state: RSlice<'_, u8>,
+) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        with::<L, _>(object, "restore", |learner| {
+            learner.restore(state.as_slice())
+        })
+    }
+}
+
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn directions<L: Learner>(
+    object: *mut c_void,
+    batch: Batch<'_>,
+    noise: RSlice<'_, u8>,
+) -> Fallible<RVec<u8>> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        with::<L, _>(object, "directions", |learner| {
+            learner.directions(batch, noise.as_slice()).map(RVec::from)
+        })
+    }
+}
+
+/// # Safety
+/// `object` came from `LearnerHandle::new::<L>` and is not used again.
+unsafe extern "C" fn drop_learner<L: Learner>(object: *mut c_void) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    let slot = unsafe { Box::from_raw(object.cast::<Slot<L>>()) };
+    guard("dropping the learner", move || {
+        drop(slot);
+        Ok(())
+    })
+}

@@ -1,0 +1,43 @@
+//! What crosses the boundary between the host of Assay and a plugin.
+//!
+//! The host owns the loop (data order, evaluation, checkpoints, cancellation); the plugin owns
+//! the update. This crate owns the C-compatible types that both sides see, the safe wrappers
+//! around them, and every `unsafe` block that the boundary needs. It knows neither libtorch nor
+//! the store.
+//!
+//! A plugin exports two symbols: [`HANDSHAKE_SYMBOL`], which the host reads from the file
+//! *before* loading it, and [`ROOT_SYMBOL`], an `abi_stable` root module ([`PluginRef`]).
+//! The boundary is version [`ABI_MAJOR`] (0: it may still change).
+
+mod batch;
+mod error;
+mod guard;
+mod handshake;
+mod learner;
+mod metric;
+mod plugin;
+mod tensor;
+
+pub use assay_network as network;
+pub use batch::{Batch, BatchSource, Batches};
+pub use error::{ErrorCode, Fallible, PluginError};
+pub use handshake::{
+    ABI_MAJOR, ABI_MINOR, HANDSHAKE_SECTION, HANDSHAKE_SYMBOL, Handshake, HandshakeMismatch,
+    PanicStrategy,
+};
+pub use learner::{CreateRequest, Learner, LearnerHandle, LearnerTable};
+pub use metric::{MetricSink, Metrics};
+pub use plugin::{
+    AlgorithmInfo, Identity, LoadError, LoadedPlugin, MetricInfo, Plugin, PluginDefinition,
+    PluginRef, ROOT_SYMBOL, root_module,
+};
+pub use tensor::{DType, TensorError, TensorView};
+
+/// What the export macro of the SDK needs; not for use by hand.
+#[doc(hidden)]
+pub mod reexport {
+    pub use abi_stable::library::{
+        __call_root_module_loader as call_root_module_loader, CheckTypeLayout, LibHeader,
+        RootModuleResult,
+    };
+}

@@ -1,0 +1,178 @@
+//! The root module: who a plugin is, what it offers, and how the host gets hold of it.
+
+use abi_stable::StableAbi;
+use abi_stable::library::{AbiHeaderRef, LibraryError, RootModule};
+use abi_stable::package_version_strings;
+use abi_stable::prefix_type::PrefixTypeTrait;
+use abi_stable::sabi_types::VersionStrings;
+use abi_stable::std_types::{ROption, RStr, RString, RVec};
+
+use crate::error::{Fallible, PluginError};
+use crate::guard::guard;
+use crate::learner::{CreateRequest, LearnerHandle};
+
+/// The symbol of the root module. A break of the boundary is a new symbol, tried first.
+pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V0";
+
+/// Who a plugin is.
+#[repr(C)]
+#[derive(StableAbi, Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The plugin's name.
+    pub name: RString,
+    /// The plugin's version.
+    pub version: RString,
+    /// What it is, in one sentence.
+    pub description: RString,
+}
+
+/// A metric that an algorithm reports while it trains.
+#[repr(C)]
+#[derive(StableAbi, Clone, Debug, PartialEq, Eq)]
+pub struct MetricInfo {
+    /// The name it is reported under.
+    pub name: RString,
+    /// What it measures, with its unit.
+    pub description: RString,
+}
+
+/// An algorithm that a plugin offers.
+#[repr(C)]
+#[derive(StableAbi, Clone, Debug, PartialEq, Eq)]
+pub struct AlgorithmInfo {
+    /// The name that a pipeline file uses.
+    pub name: RString,
+    /// What it is, in one sentence.
+    pub summary: RString,
+    /// Where it was published.
+    pub reference: RString,
+    /// The JSON Schema of its hyper-parameters, defaults included.
+    pub hyperparameters: RString,
+    /// The metrics it reports.
+    pub metrics: RVec<MetricInfo>,
+}
+
+/// The root module of a plugin.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = PluginRef)))]
+#[sabi(missing_field(panic))]
+pub struct Plugin {
+    /// Who the plugin is.
+    pub identity: extern "C" fn() -> Fallible<Identity>,
+    /// What it offers.
+    pub algorithms: extern "C" fn() -> Fallible<RVec<AlgorithmInfo>>,
+    /// Creates a learner.
+    pub create: extern "C" fn(&CreateRequest<'_>) -> Fallible<LearnerHandle>,
+    /// The extension `name/version`, if the plugin has it: the address of a frozen struct that
+    /// starts with its own size. None is defined yet.
+    #[sabi(last_prefix_field)]
+    pub query: extern "C" fn(RStr<'_>) -> ROption<usize>,
+}
+
+impl RootModule for PluginRef {
+    abi_stable::declare_root_module_statics! {PluginRef}
+    const BASE_NAME: &'static str = "assay_plugin";
+    const NAME: &'static str = "assay_plugin";
+    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+}
+
+/// What the author of a plugin provides, through the SDK's export macro.
+pub trait PluginDefinition: 'static {
+    /// Who the plugin is.
+    fn identity() -> Identity;
+    /// What it offers.
+    fn algorithms() -> Result<Vec<AlgorithmInfo>, PluginError>;
+    /// Creates a learner.
+    fn create(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError>;
+}
+
+/// The root module of `P`, every entry with panics contained.
+pub fn root_module<P: PluginDefinition>() -> PluginRef {
+    Plugin {
+        identity: identity::<P>,
+        algorithms: algorithms::<P>,
+        create: create::<P>,
+        query,
+    }
+    .leak_into_prefix()
+}
+
+extern "C" fn identity<P: PluginDefinition>() -> Fallible<Identity> {
+    guard("identity", || Ok(P::identity()))
+}
+
+extern "C" fn algorithms<P: PluginDefinition>() -> Fallible<RVec<AlgorithmInfo>> {
+    guard("algorithms", || P::algorithms().map(RVec::from))
+}
+
+extern "C" fn create<P: PluginDefinition>(request: &CreateRequest<'_>) -> Fallible<LearnerHandle> {
+    guard("create", || P::create(request))
+}
+
+extern "C" fn query(_name: RStr<'_>) -> ROption<usize> {
+    ROption::RNone
+}
+
+/// Why the root module of a loaded library was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The library was built against another version of this crate or of `abi_stable`.
+    #[error("its interface does not match this host's")]
+    Layout {
+        /// The full comparison: tens of kilobytes, for a log.
+        details: String,
+    },
+    /// The plugin's constructor failed.
+    #[error("its root module could not be made: {0}")]
+    Constructor(String),
+}
+
+/// A plugin whose interface was checked.
+#[derive(Clone, Copy)]
+pub struct LoadedPlugin(PluginRef);
+
+impl LoadedPlugin {
+    /// Checks and takes the root module that lies at [`ROOT_SYMBOL`] of a loaded library.
+    ///
+    /// # Safety
+    /// `symbol` is the address of [`ROOT_SYMBOL`] in a library that is never unloaded and
+    /// whose [`Handshake`](crate::Handshake) was accepted.
+    ///
+    /// # Errors
+    /// The library was built against another interface.
+    pub unsafe fn from_symbol(symbol: *const std::ffi::c_void) -> Result<Self, LoadError> {
+        // SAFETY: the caller promises that a `LibHeader` lies there, which starts with an
+        // `AbiHeader`; `AbiHeaderRef` is a transparent reference to one.
+        let header: AbiHeaderRef = unsafe { std::mem::transmute(symbol) };
+        let library = header.upgrade().map_err(refused)?;
+        library
+            .init_root_module::<PluginRef>()
+            .map(Self)
+            .map_err(refused)
+    }
+
+    /// Who the plugin is.
+    pub fn identity(&self) -> Result<Identity, PluginError> {
+        self.0.identity()().into_result()
+    }
+
+    /// What it offers.
+    pub fn algorithms(&self) -> Result<Vec<AlgorithmInfo>, PluginError> {
+        self.0.algorithms()().into_result().map(RVec::into_vec)
+    }
+
+    /// Creates a learner.
+    pub fn create(&self, request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
+        self.0.create()(request).into_result()
+    }
+}
+
+fn refused(error: LibraryError) -> LoadError {
+    match error {
+        LibraryError::RootModule { .. } => LoadError::Constructor(error.to_string()),
+        other => LoadError::Layout {
+            details: other.to_string(),
+        },
+    }
+}

@@ -1,0 +1,1 @@
+//! Backpropagation as an Assay plugin.

@@ -1,0 +1,1 @@
+//! Direct feedback alignment as an Assay plugin.

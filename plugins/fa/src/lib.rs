@@ -1,0 +1,1 @@
+//! Feedback alignment as an Assay plugin.

@@ -1,0 +1,1 @@
+//! What the author of an Assay plugin writes against.
