@@ -1,1 +1,24 @@
 //! The description of a network in the paper's notation, with its shapes checked.
+//!
+//! A [`Network`] exists only once it is valid: every layer fits the one before it and no size
+//! overflows. This crate describes; it holds no weights and computes nothing but sizes, so that
+//! the host and the plugins can share it.
+//!
+//! ```
+//! use assay_network::Network;
+//!
+//! let network = Network::parse([1, 28, 28], &["fc 256", "softmax 10"])?;
+//! assert_eq!(network.outputs(), 10);
+//! assert_eq!(network.parameters(), 256 * 784 + 256 + 10 * 256 + 10);
+//! # Ok::<(), assay_network::NetworkError>(())
+//! ```
+
+mod error;
+mod layer;
+mod network;
+mod shape;
+
+pub use error::{LayerError, NetworkError};
+pub use layer::{Layer, Window};
+pub use network::{LayerSummary, MAX_LAYERS, MAX_SIZE, Network};
+pub use shape::Shape;

@@ -1,0 +1,232 @@
+//! The notation, the sizes and the refusals, through the public surface.
+
+use assay_network::{Layer, LayerError, Network, NetworkError, Shape, Window};
+use proptest::prelude::*;
+
+#[test]
+fn the_fully_connected_mnist_network_has_the_papers_sizes() {
+    let network = Network::parse(
+        [1, 28, 28],
+        &[
+            "fc 256",
+            "fc 256",
+            "fc 256",
+            "fc 256",
+            "fc 256",
+            "softmax 10",
+        ],
+    )
+    .unwrap();
+    let rows = network.summary();
+    assert_eq!(rows.len(), 6);
+    assert_eq!(rows[0].index, 1);
+    assert_eq!(rows[0].fan_in, 784);
+    assert_eq!(rows[0].parameters, 200_960);
+    assert_eq!(rows[0].multiply_adds, 200_704);
+    assert_eq!(rows[5].output, Shape::vector(10));
+    assert_eq!(network.parameters(), 200_960 + 4 * 65_792 + 2_570);
+    assert_eq!(network.outputs(), 10);
+}
+
+#[test]
+fn locally_connected_and_convolution_layers_differ_in_parameters_only() {
+    let sizes = |kind: &str| {
+        let layers = [format!("{kind} 5x5 64 s2"), "softmax 10".to_owned()];
+        Network::parse([3, 32, 32], &layers).unwrap().summary()[0]
+    };
+    let (local, convolution) = (sizes("lc"), sizes("conv"));
+    for row in [local, convolution] {
+        assert_eq!(row.output, Shape::from([64, 16, 16]));
+        assert_eq!(row.fan_in, 75);
+        assert_eq!(row.multiply_adds, 64 * 16 * 16 * 75);
+    }
+    assert_eq!(local.parameters, 64 * 16 * 16 * 76);
+    assert_eq!(convolution.parameters, 64 * 76);
+}
+
+#[test]
+fn the_stride_is_one_unless_given_and_odd_sizes_round_up() {
+    let network = Network::parse([1, 7, 5], &["lc 3x3 2", "lc 3x3 4 s2", "softmax 3"]).unwrap();
+    let rows = network.summary();
+    assert_eq!(rows[0].output, Shape::from([2, 7, 5]));
+    assert_eq!(rows[1].output, Shape::from([4, 4, 3]));
+    assert_eq!(network.layers()[0].to_string(), "lc 3x3 2 s1");
+}
+
+#[test]
+fn json_is_the_notation() {
+    let text = r#"{"input":[1,28,28],"layers":["fc 256","softmax 10"]}"#;
+    let network: Network = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&network).unwrap(), text);
+    let error = serde_json::from_str::<Network>(r#"{"input":[1,28,28],"layers":["fc 0"]}"#)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("layer 1: the number of units `0`"),
+        "{error}"
+    );
+    assert!(
+        serde_json::from_str::<Network>(r#"{"input":[1,2,2],"layers":["softmax 2"],"x":1}"#)
+            .is_err()
+    );
+}
+
+#[test]
+fn a_misspelt_layer_gets_a_suggestion() {
+    for (text, meant) in [
+        ("dense 10", "fc"),
+        ("FC 10", "fc"),
+        ("conv2d 3x3 8", "conv"),
+        ("soft 10", "softmax"),
+    ] {
+        let error = Network::parse([1, 4, 4], &[text, "softmax 2"]).unwrap_err();
+        assert_eq!(error.layer_index(), Some(0));
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("did you mean `{meant}`?")),
+            "{error}"
+        );
+    }
+    let error = Network::parse([1, 4, 4], &["fc 3", "pool 2"]).unwrap_err();
+    assert_eq!(error.layer_index(), Some(1));
+    assert!(
+        error
+            .to_string()
+            .contains("expected `fc`, `lc`, `conv` or `softmax`")
+    );
+}
+
+#[test]
+fn every_part_of_a_description_is_checked() {
+    use LayerError as E;
+    let refused = |text: &str| text.parse::<Layer>().unwrap_err();
+    assert_eq!(refused("  "), E::Empty);
+    assert!(matches!(
+        refused("fc"),
+        E::Missing {
+            what: "number of units",
+            ..
+        }
+    ));
+    assert!(matches!(refused("fc -3"), E::Number { .. }));
+    assert!(matches!(refused("fc +3"), E::Number { .. }));
+    assert!(matches!(
+        refused("fc 99999999999999999999999"),
+        E::Number { .. }
+    ));
+    assert!(matches!(refused("fc 3 4"), E::Trailing { .. }));
+    assert!(matches!(refused("lc 3x5 8"), E::Kernel { .. }));
+    assert!(matches!(refused("lc 3 8"), E::Kernel { .. }));
+    assert_eq!(refused("conv 4x4 8"), E::EvenKernel { kernel: 4 });
+    assert!(matches!(
+        refused("conv 3x3"),
+        E::Missing {
+            what: "number of channels",
+            ..
+        }
+    ));
+    assert!(matches!(refused("conv 3x3 8 2"), E::Trailing { .. }));
+    assert!(matches!(
+        refused("conv 3x3 8 s0"),
+        E::Number { what: "stride", .. }
+    ));
+}
+
+#[test]
+fn the_softmax_stands_at_the_end_and_only_there() {
+    let refused = |layers: &[&str]| Network::parse([1, 4, 4], layers).unwrap_err();
+    assert_eq!(refused(&[]), NetworkError::NoLayers);
+    assert!(matches!(
+        refused(&["fc 3"]),
+        NetworkError::SoftmaxMissing { layer: 1, .. }
+    ));
+    assert!(matches!(
+        refused(&["softmax 3", "softmax 3"]),
+        NetworkError::SoftmaxInside { layer: 1, .. }
+    ));
+    assert!(matches!(
+        refused(&["fc 9", "lc 3x3 8", "softmax 3"]),
+        NetworkError::NoImage { layer: 2, .. }
+    ));
+    let many = vec!["fc 1"; 2000];
+    assert_eq!(refused(&many), NetworkError::TooManyLayers { found: 2000 });
+}
+
+#[test]
+fn sizes_that_overflow_are_refused() {
+    let max = usize::MAX;
+    assert!(matches!(
+        Network::parse([max, max, max], &["softmax 2"]),
+        Err(NetworkError::InputTooLarge { .. })
+    ));
+    assert!(matches!(
+        Network::parse([1, 0, 3], &["softmax 2"]),
+        Err(NetworkError::EmptyInput { .. })
+    ));
+    for layer in [
+        format!("fc {max}"),
+        format!("lc 3x3 {max}"),
+        format!("conv {max}x{max} {max} s{max}"),
+        "fc 4294967296".to_owned(),
+        "lc 4294967295x4294967295 1".to_owned(),
+    ] {
+        let error = Network::parse([1, 28, 28], &[layer.as_str(), "softmax 2"]).unwrap_err();
+        assert!(
+            matches!(error, NetworkError::TooLarge { layer: 1, .. }),
+            "{layer}: {error}"
+        );
+    }
+    let wide = vec!["fc 60000", "fc 60000", "softmax 2"];
+    assert!(matches!(
+        Network::parse([1, 200, 200], &wide),
+        Err(NetworkError::TooLarge { layer: 2, .. })
+    ));
+}
+
+#[test]
+fn a_layer_made_by_hand_is_checked_too() {
+    let error = Network::new([1, 2, 2], vec![Layer::Softmax { classes: 0 }]).unwrap_err();
+    assert!(matches!(
+        error,
+        NetworkError::Layer {
+            source: LayerError::Zero { .. },
+            ..
+        }
+    ));
+}
+
+fn layers() -> impl Strategy<Value = Layer> {
+    let window =
+        (0..8_usize, 1..=usize::MAX, 1..=usize::MAX).prop_map(|(half, channels, stride)| Window {
+            kernel: 2 * half + 1,
+            channels,
+            stride,
+        });
+    prop_oneof![
+        (1..=usize::MAX).prop_map(|units| Layer::Dense { units }),
+        (1..=usize::MAX).prop_map(|classes| Layer::Softmax { classes }),
+        window.clone().prop_map(Layer::Local),
+        window.prop_map(Layer::Convolution),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_displayed_parses_to_the_same(layer in layers()) {
+        prop_assert_eq!(layer.to_string().parse::<Layer>(), Ok(layer));
+    }
+
+    #[test]
+    fn no_text_panics(text in "\\PC{0,40}", sizes in any::<[usize; 3]>()) {
+        let _ = text.parse::<Layer>();
+        let _ = Network::parse(sizes, &[text]);
+    }
+
+    #[test]
+    fn no_sizes_panic(sizes in any::<[usize; 3]>(), first in layers(), second in layers()) {
+        if let Ok(network) = Network::new(sizes, vec![first, second]) {
+            prop_assert_eq!(network.summary().len(), 2);
+        }
+    }
+}
