@@ -117,6 +117,19 @@ impl From<ActionKey> for ObjectHash {
     }
 }
 
+impl From<PluginHash> for ObjectHash {
+    /// The object that holds the plugin's library.
+    fn from(hash: PluginHash) -> Self {
+        Self(hash.0)
+    }
+}
+
+impl From<ObjectHash> for PluginHash {
+    fn from(hash: ObjectHash) -> Self {
+        Self(hash.0)
+    }
+}
+
 impl From<RunHash> for ObjectHash {
     /// The object that holds the run's manifest.
     fn from(hash: RunHash) -> Self {

@@ -7,6 +7,8 @@ mod action;
 mod artifact;
 mod canonical;
 mod hash;
+mod pipeline;
+mod plan;
 mod result;
 mod run;
 
@@ -14,5 +16,10 @@ pub use action::{Action, Environment, PluginPin, StageKind};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
+pub use pipeline::{
+    DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, PipelineError, Place, Placed,
+    ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
+};
+pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use result::ActionResult;
 pub use run::{Run, RunStage, StageOutcome};

@@ -1,0 +1,101 @@
+//! Complaints about a pipeline file and the places they point at.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A text that a value can come from: the pipeline file, or one `--set` override.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What to call it: the file's path, or `--set`.
+    pub name: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// A stretch of one of the sources.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Which source.
+    pub source: usize,
+    /// Which bytes of it.
+    pub bytes: Range<usize>,
+}
+
+/// One complaint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub place: Place,
+    /// What was expected there; may be empty.
+    pub label: String,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A complaint about `place`.
+    pub fn new(message: impl Into<String>, place: &Place) -> Self {
+        Self {
+            message: message.into(),
+            place: place.clone(),
+            label: String::new(),
+            help: None,
+        }
+    }
+
+    /// Says at the place what was expected.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Says what to do next, if there is something to say.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+}
+
+/// Everything that is wrong with a pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineError {
+    /// The texts that the diagnostics point into.
+    pub sources: Vec<Source>,
+    /// The complaints; never empty.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl PipelineError {
+    /// The line and column of a place, both from 1; columns count characters.
+    pub fn line_and_column(&self, place: &Place) -> (usize, usize) {
+        let Some(source) = self.sources.get(place.source) else {
+            return (1, 1);
+        };
+        let before = source.text.get(..place.bytes.start).unwrap_or(&source.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
+    }
+}
+
+impl fmt::Display for PipelineError {
+    /// One line for each complaint: `file:line:column: message`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, diagnostic) in self.diagnostics.iter().enumerate() {
+            let (line, column) = self.line_and_column(&diagnostic.place);
+            let name = self
+                .sources
+                .get(diagnostic.place.source)
+                .map_or("?", |source| &source.name);
+            let end = if number == 0 { "" } else { "\n" };
+            write!(f, "{end}{name}:{line}:{column}: {}", diagnostic.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PipelineError {}

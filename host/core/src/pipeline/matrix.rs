@@ -1,0 +1,133 @@
+//! Expands a stage's `matrix`: every combination of the axes' values, each put in place of the
+//! parameter that the axis names. The rest of the reader never sees a matrix.
+
+use super::diagnostic::Diagnostic;
+use super::reader::{Complaints, array, table};
+use super::tree::{Entry, Node, Table, Value};
+
+/// More trainings than anybody means; a typing error in a range should not fill the memory.
+const MOST_POINTS: usize = 100_000;
+
+/// The instances of a stage: the name of each point (empty without a matrix) and its parameters.
+pub(super) fn expand(stage: &Table, out: &mut Complaints) -> Vec<(String, Table)> {
+    let mut parameters = stage.clone();
+    let Some(matrix) = parameters.shift_remove("matrix") else {
+        return vec![(String::new(), parameters)];
+    };
+    let axes = match axes(&matrix.node) {
+        Ok(axes) => axes,
+        Err(complaint) => {
+            out.push(complaint);
+            return Vec::new();
+        }
+    };
+    let size = axes
+        .iter()
+        .try_fold(1_usize, |size, axis| size.checked_mul(axis.values.len()));
+    if size.is_none_or(|size| size > MOST_POINTS) {
+        out.push(Diagnostic::new(
+            format!("the matrix has more than {MOST_POINTS} points"),
+            &matrix.key,
+        ));
+        return Vec::new();
+    }
+    let mut points = vec![(String::new(), parameters)];
+    for axis in &axes {
+        points = points
+            .iter()
+            .flat_map(|(name, parameters)| {
+                axis.values
+                    .iter()
+                    .map(move |value| axis.point(name, parameters, value))
+            })
+            .collect();
+    }
+    points
+}
+
+struct Axis<'a> {
+    /// The parameter, such as `seed` or `hyperparameters.learning_rate`.
+    path: String,
+    entry: &'a Entry,
+    values: &'a [Node],
+}
+
+fn axes(matrix: &Node) -> Result<Vec<Axis<'_>>, Diagnostic> {
+    let mut axes = Vec::new();
+    collect_axes(table(matrix)?, "", &mut axes)?;
+    Ok(axes)
+}
+
+/// A table within the matrix is the beginning of a path: `hyperparameters.sigma = […]`.
+fn collect_axes<'a>(
+    matrix: &'a Table,
+    prefix: &str,
+    axes: &mut Vec<Axis<'a>>,
+) -> Result<(), Diagnostic> {
+    for (key, entry) in matrix {
+        let path = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
+        if let Value::Table(inner) = &entry.node.value {
+            collect_axes(inner, &path, axes)?;
+            continue;
+        }
+        let values = array(&entry.node)?;
+        if values.is_empty() {
+            let message = format!("the axis `{path}` has no values");
+            return Err(Diagnostic::new(message, &entry.node.place));
+        }
+        axes.push(Axis {
+            path,
+            entry,
+            values,
+        });
+    }
+    Ok(())
+}
+
+impl Axis<'_> {
+    fn point(&self, name: &str, parameters: &Table, value: &Node) -> (String, Table) {
+        let text = match &value.value {
+            Value::String(text) => text.clone(),
+            other => other.to_json().to_string(),
+        };
+        // Methods and algorithms are what a table's rows are called: their names say enough.
+        let own = match self.path.as_str() {
+            "method" | "algorithm" => text,
+            path => format!("{}={text}", path.rsplit('.').next().unwrap_or(path)),
+        };
+        let name = if name.is_empty() {
+            own
+        } else {
+            format!("{name}/{own}")
+        };
+        let mut parameters = parameters.clone();
+        put(&mut parameters, &self.path, self.entry, value);
+        (name, parameters)
+    }
+}
+
+/// Puts `value` at the dotted path `key`, making tables on the way.
+fn put(table: &mut Table, key: &str, axis: &Entry, value: &Node) {
+    let leaf = Entry {
+        key: axis.key.clone(),
+        node: value.clone(),
+    };
+    let Some((first, rest)) = key.split_once('.') else {
+        table.insert(key.to_owned(), leaf);
+        return;
+    };
+    let inner = table.entry(first.to_owned()).or_insert_with(|| Entry {
+        key: axis.key.clone(),
+        node: Node {
+            place: axis.key.clone(),
+            value: Value::Table(Table::new()),
+        },
+    });
+    if let Value::Table(inner) = &mut inner.node.value {
+        put(inner, rest, axis, value);
+    }
+}

@@ -1,0 +1,15 @@
+//! The pipeline file: TOML text → [`Tree`](tree) (values that know where they stand) → [`Spec`]
+//! (typed, checked, defaults filled in). Every complaint points at its place in the text.
+
+mod diagnostic;
+mod matrix;
+mod reader;
+mod spec;
+mod tree;
+
+pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
+pub use reader::choices;
+pub use spec::{
+    DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec, Stage, StageWork,
+    TrainStage,
+};

@@ -1,0 +1,165 @@
+//! Reads tables key by key: each typed getter complains at the value's own place, and `finish`
+//! complains about every key that nobody asked for.
+
+use super::diagnostic::{Diagnostic, Place};
+use super::tree::{Entry, Node, Table, Value};
+
+/// One table being read.
+pub(super) struct Reader<'a> {
+    table: &'a Table,
+    /// Where the table stands, for complaints about keys it lacks.
+    pub(super) place: Place,
+    /// What to call the table in a message, such as `[stage.train]`.
+    name: String,
+    asked: Vec<&'static str>,
+}
+
+/// Complaints found so far.
+pub(super) type Complaints = Vec<Diagnostic>;
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(table: &'a Table, place: &Place, name: impl Into<String>) -> Self {
+        Self {
+            table,
+            place: place.clone(),
+            name: name.into(),
+            asked: Vec::new(),
+        }
+    }
+
+    /// The reader of `node`, which must be a table.
+    pub(super) fn of(
+        node: &'a Node,
+        name: impl Into<String>,
+        out: &mut Complaints,
+    ) -> Option<Self> {
+        let name = name.into();
+        match &node.value {
+            Value::Table(table) => Some(Self::new(table, &node.place, name)),
+            other => {
+                out.push(expected("a table", other, node).help(format!("write it as {name}")));
+                None
+            }
+        }
+    }
+
+    /// The entry under `key`, if it is there.
+    pub(super) fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
+        self.asked.push(key);
+        self.table.get(key)
+    }
+
+    /// The value under `key`, read by `read`, if it is there.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        out: &mut Complaints,
+        read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
+    ) -> Option<T> {
+        match read(&self.entry(key)?.node) {
+            Ok(value) => Some(value),
+            Err(complaint) => {
+                out.push(complaint);
+                None
+            }
+        }
+    }
+
+    /// The value under `key`; complains where it is missing.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        out: &mut Complaints,
+        read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
+    ) -> Option<T> {
+        if !self.table.contains_key(key) {
+            self.asked.push(key);
+            out.push(
+                Diagnostic::new(format!("{} has no `{key}`", self.name), &self.place)
+                    .label(format!("`{key}` is required")),
+            );
+            return None;
+        }
+        self.optional(key, out, read)
+    }
+
+    /// Complains about every key that nobody asked for.
+    pub(super) fn finish(self, out: &mut Complaints) {
+        for (key, entry) in self.table {
+            if !self.asked.contains(&key.as_str()) {
+                out.push(
+                    Diagnostic::new(format!("{} has no key `{key}`", self.name), &entry.key)
+                        .label("not known here")
+                        .help(choices(key, self.asked.iter().copied())),
+                );
+            }
+        }
+    }
+}
+
+/// The complaint that `node` is `found` where `wanted` was expected.
+fn expected(wanted: &str, found: &Value, node: &Node) -> Diagnostic {
+    Diagnostic::new(
+        format!("expected {wanted}, found {}", found.kind()),
+        &node.place,
+    )
+    .label(format!("expected {wanted}"))
+}
+
+pub(super) fn string(node: &Node) -> Result<String, Diagnostic> {
+    match &node.value {
+        Value::String(text) => Ok(text.clone()),
+        other => Err(expected("a string", other, node)),
+    }
+}
+
+/// An integer in `range`.
+pub(super) fn integer(
+    range: std::ops::RangeInclusive<i64>,
+) -> impl FnOnce(&Node) -> Result<i64, Diagnostic> {
+    move |node| match node.value {
+        Value::Integer(integer) if range.contains(&integer) => Ok(integer),
+        Value::Integer(integer) => Err(Diagnostic::new(
+            format!("{integer} is out of range"),
+            &node.place,
+        )
+        .label(format!("expected {} to {}", range.start(), range.end()))),
+        ref other => Err(expected("an integer", other, node)),
+    }
+}
+
+pub(super) fn array(node: &Node) -> Result<&[Node], Diagnostic> {
+    match &node.value {
+        Value::Array(items) => Ok(items),
+        other => Err(expected("an array", other, node)),
+    }
+}
+
+pub(super) fn strings(node: &Node) -> Result<Vec<String>, Diagnostic> {
+    array(node)?.iter().map(string).collect()
+}
+
+pub(super) fn table(node: &Node) -> Result<&Table, Diagnostic> {
+    match &node.value {
+        Value::Table(table) => Ok(table),
+        other => Err(expected("a table", other, node)),
+    }
+}
+
+/// `did you mean …`, or the list of what there is.
+pub fn choices<'a>(misspelt: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    if let Some(close) = suggestion(misspelt, known.clone()) {
+        return Some(format!("did you mean `{close}`?"));
+    }
+    let all: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    (!all.is_empty()).then(|| format!("there is {}", all.join(", ")))
+}
+
+/// The known name that is close enough to `misspelt` to be what was meant.
+fn suggestion<'a>(misspelt: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (strsim::damerau_levenshtein(misspelt, name), name))
+        .filter(|&(distance, name)| distance <= 1.max(name.chars().count() / 3))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}

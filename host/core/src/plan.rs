@@ -1,0 +1,378 @@
+//! The plan: the stages of a pipeline as a graph, each with everything about its action that is
+//! known before anything has run.
+//!
+//! A stage's key needs the artifacts it reads; the plan therefore holds the shape of the graph
+//! and [`PlannedStage::action`] completes an action once its inputs are there.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use crate::action::{Action, Environment, PluginPin, StageKind};
+use crate::hash::ArtifactHash;
+use crate::pipeline::{
+    DatasetStage, EvaluateStage, Place, Placed, ReportStage, Spec, StageWork, TrainStage,
+};
+
+/// The stages in an order in which each comes after everything it reads.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The pipeline's name.
+    pub name: String,
+    /// The stages.
+    pub stages: Vec<PlannedStage>,
+}
+
+/// One stage of a plan, at one point of its matrix.
+#[derive(Clone, Debug)]
+pub struct PlannedStage {
+    /// Its name in the plan, such as `train/bp/seed=1`.
+    pub name: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// Its parameters; a plugin's defaults are not filled in yet.
+    pub parameters: Map<String, Value>,
+    /// Which earlier stages it reads, by role.
+    pub inputs: BTreeMap<String, usize>,
+    /// The plugin it needs.
+    pub plugin: Option<PluginUse>,
+    /// Where a dataset's files are, if the pipeline file says so; decides nothing.
+    pub data_path: Option<String>,
+    /// What a table calls a training.
+    pub labels: Option<Labels>,
+    /// Where its parameters stand in the pipeline file, by dotted name; `""` is the stage itself.
+    pub places: IndexMap<String, Place>,
+}
+
+/// The plugin that a stage needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginUse {
+    /// By name or path.
+    pub reference: Placed<String>,
+    /// The algorithm in it.
+    pub algorithm: Placed<String>,
+}
+
+/// What a table calls a training: names that decide nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    /// The method.
+    pub method: String,
+    /// The network.
+    pub network: String,
+    /// The dataset stage.
+    pub dataset: String,
+}
+
+impl PlannedStage {
+    /// The action, once every input is known.
+    pub fn action(
+        &self,
+        inputs: BTreeMap<String, ArtifactHash>,
+        plugin: Option<PluginPin>,
+        environment: Option<Environment>,
+    ) -> Action {
+        Action {
+            kind: self.kind,
+            revision: self.kind.revision(),
+            parameters: self.parameters.clone(),
+            inputs,
+            plugin,
+            environment,
+        }
+    }
+
+    /// Where the parameter stands, or else the stage.
+    pub fn place(&self, parameter: &str) -> Option<&Place> {
+        self.places.get(parameter).or_else(|| self.places.get(""))
+    }
+}
+
+impl Plan {
+    /// Expands a spec into its stages.
+    pub fn new(spec: &Spec) -> Self {
+        let mut builder = Builder::default();
+        // A stage may stand before what it reads; kinds only ever read kinds of earlier passes.
+        for kind in [
+            StageKind::Dataset,
+            StageKind::Train,
+            StageKind::Evaluate,
+            StageKind::Report,
+        ] {
+            for stage in &spec.stages {
+                match (&stage.work, kind) {
+                    (StageWork::Dataset(dataset), StageKind::Dataset) => {
+                        builder.dataset(&stage.name, &stage.place, dataset);
+                    }
+                    (StageWork::Train(trainings), StageKind::Train) => {
+                        builder.trainings(&stage.name, &stage.place, trainings);
+                    }
+                    (StageWork::Evaluate(evaluate), StageKind::Evaluate) => {
+                        builder.evaluations(&stage.name, &stage.place, evaluate);
+                    }
+                    (StageWork::Report(report), StageKind::Report) => {
+                        builder.report(&stage.name, &stage.place, report);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Self {
+            name: spec.name.clone(),
+            stages: builder.stages,
+        }
+    }
+
+    /// Keeps the stages that `names` select and what those read. A name selects a stage, or all
+    /// stages below it: `train` and `train/bp` both select `train/bp/seed=1`.
+    ///
+    /// # Errors
+    /// The first name that selects nothing, with the closest one that would.
+    pub fn only(self, names: &[String]) -> Result<Self, UnknownStage> {
+        let mut keep = vec![names.is_empty(); self.stages.len()];
+        for name in names {
+            let selected = |stage: &PlannedStage| is_below(&stage.name, name);
+            if !self.stages.iter().any(selected) {
+                return Err(UnknownStage::new(name, &self.stages));
+            }
+            for (keep, stage) in keep.iter_mut().zip(&self.stages) {
+                *keep |= selected(stage);
+            }
+        }
+        for at in (0..self.stages.len()).rev() {
+            if keep[at] {
+                self.stages[at]
+                    .inputs
+                    .values()
+                    .for_each(|&input| keep[input] = true);
+            }
+        }
+        let mut renumbered = vec![0; keep.len()];
+        let mut stages = Vec::new();
+        for (at, mut stage) in self.stages.into_iter().enumerate() {
+            if keep[at] {
+                renumbered[at] = stages.len();
+                stage
+                    .inputs
+                    .values_mut()
+                    .for_each(|input| *input = renumbered[*input]);
+                stages.push(stage);
+            }
+        }
+        Ok(Self {
+            name: self.name,
+            stages,
+        })
+    }
+}
+
+fn is_below(stage: &str, name: &str) -> bool {
+    stage
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A name that selects no stage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no stage `{name}`")]
+pub struct UnknownStage {
+    /// The name.
+    pub name: String,
+    /// What there is.
+    pub help: String,
+}
+
+impl UnknownStage {
+    fn new(name: &str, stages: &[PlannedStage]) -> Self {
+        let names = stages.iter().map(|stage| stage.name.as_str());
+        let help = crate::pipeline::choices(name, names).unwrap_or_default();
+        Self {
+            name: name.to_owned(),
+            help,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    stages: Vec<PlannedStage>,
+    /// The planned stages of each stage of the file.
+    of_stage: IndexMap<String, Vec<usize>>,
+}
+
+impl Builder {
+    fn push(&mut self, stage: &str, planned: PlannedStage) {
+        self.of_stage
+            .entry(stage.to_owned())
+            .or_default()
+            .push(self.stages.len());
+        self.stages.push(planned);
+    }
+
+    /// The planned stages of the stage `name`; the spec checked that it exists.
+    fn planned(&self, name: &str) -> Vec<usize> {
+        self.of_stage.get(name).cloned().unwrap_or_default()
+    }
+
+    fn dataset(&mut self, name: &str, place: &Place, dataset: &DatasetStage) {
+        let mut parameters = object(json!({
+            "source": dataset.source.value,
+            "validation": dataset.validation,
+            "split_seed": dataset.split_seed,
+        }));
+        let limits = [("train", dataset.limit_train), ("test", dataset.limit_test)];
+        let limits: Map<_, _> = limits
+            .into_iter()
+            .filter_map(|(split, count)| Some((split.to_owned(), count?.into())))
+            .collect();
+        if !limits.is_empty() {
+            parameters.insert("limit".to_owned(), limits.into());
+        }
+        let mut places = IndexMap::from([
+            (String::new(), place.clone()),
+            ("source".to_owned(), dataset.source.place.clone()),
+        ]);
+        if let Some(path) = &dataset.path {
+            places.insert("path".to_owned(), path.place.clone());
+        }
+        self.push(
+            name,
+            PlannedStage {
+                name: name.to_owned(),
+                kind: StageKind::Dataset,
+                parameters,
+                inputs: BTreeMap::new(),
+                plugin: None,
+                data_path: dataset.path.as_ref().map(|path| path.value.clone()),
+                labels: None,
+                places,
+            },
+        );
+    }
+
+    fn trainings(&mut self, stage: &str, place: &Place, trainings: &[TrainStage]) {
+        for training in trainings {
+            let parameters = object(json!({
+                "algorithm": training.algorithm.value,
+                "batch_size": training.batch_size,
+                "epochs": training.epochs,
+                "hyperparameters": training.hyperparameters_json(),
+                "network": training.network.1,
+                "seed": training.seed,
+            }));
+            let hyperparameters = training.hyperparameters.iter();
+            let places =
+                [(String::new(), place.clone())]
+                    .into_iter()
+                    .chain(hyperparameters.map(|(name, value)| {
+                        (format!("hyperparameters.{name}"), value.place.clone())
+                    }))
+                    .collect();
+            let planned = PlannedStage {
+                name: instance_name(stage, &training.instance),
+                kind: StageKind::Train,
+                parameters,
+                inputs: self
+                    .planned(&training.dataset.value)
+                    .into_iter()
+                    .map(|at| ("dataset".to_owned(), at))
+                    .collect(),
+                plugin: Some(PluginUse {
+                    reference: training.plugin.clone(),
+                    algorithm: training.algorithm.clone(),
+                }),
+                data_path: None,
+                labels: Some(Labels {
+                    method: training.method.clone(),
+                    network: training.network.0.clone(),
+                    dataset: training.dataset.value.clone(),
+                }),
+                places,
+            };
+            self.push(stage, planned);
+        }
+    }
+
+    fn evaluations(&mut self, stage: &str, place: &Place, evaluate: &EvaluateStage) {
+        for training in self.planned(&evaluate.training.value) {
+            let trained = &self.stages[training];
+            let instance = trained
+                .name
+                .strip_prefix(&evaluate.training.value)
+                .unwrap_or_default();
+            let mut inputs = trained.inputs.clone();
+            inputs.insert("training".to_owned(), training);
+            let planned = PlannedStage {
+                name: format!("{stage}{instance}"),
+                kind: StageKind::Evaluate,
+                parameters: object(json!({ "top_k": evaluate.top_k })),
+                inputs,
+                plugin: trained.plugin.clone(),
+                data_path: None,
+                labels: trained.labels.clone(),
+                places: IndexMap::from([(String::new(), place.clone())]),
+            };
+            self.push(stage, planned);
+        }
+    }
+
+    fn report(&mut self, stage: &str, place: &Place, report: &ReportStage) {
+        let evaluations: Vec<_> = report
+            .evaluations
+            .iter()
+            .flat_map(|evaluations| self.planned(&evaluations.value))
+            .collect();
+        let mut inputs = BTreeMap::new();
+        let mut entries = Vec::new();
+        for (number, &evaluation) in evaluations.iter().enumerate() {
+            let evaluated = &self.stages[evaluation];
+            let (Some(&training), Some(labels)) =
+                (evaluated.inputs.get("training"), &evaluated.labels)
+            else {
+                continue;
+            };
+            // Padded, so that the roles sort in the order of the table.
+            let (trained_as, evaluated_as) = (
+                format!("training-{number:05}"),
+                format!("evaluation-{number:05}"),
+            );
+            entries.push(json!({
+                "method": labels.method,
+                "network": labels.network,
+                "dataset": labels.dataset,
+                "training": trained_as,
+                "evaluation": evaluated_as,
+            }));
+            inputs.insert(trained_as, training);
+            inputs.insert(evaluated_as, evaluation);
+        }
+        let planned = PlannedStage {
+            name: stage.to_owned(),
+            kind: StageKind::Report,
+            parameters: object(json!({ "title": report.title, "entries": entries })),
+            inputs,
+            plugin: None,
+            data_path: None,
+            labels: None,
+            places: IndexMap::from([(String::new(), place.clone())]),
+        };
+        self.push(stage, planned);
+    }
+}
+
+fn instance_name(stage: &str, instance: &str) -> String {
+    if instance.is_empty() {
+        stage.to_owned()
+    } else {
+        format!("{stage}/{instance}")
+    }
+}
+
+/// The object in a `json!({…})`.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
