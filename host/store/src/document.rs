@@ -1,0 +1,203 @@
+//! Documents that are objects: action documents, artifact manifests and run manifests, and the
+//! markers that name runs. It owns their reading and writing; results are records of their own.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::path::PathBuf;
+
+use assay_core::{
+    Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, CanonicalError, ObjectHash, Run,
+    RunHash,
+};
+use serde::de::DeserializeOwned;
+
+use crate::disk;
+use crate::error::{At, StoreError};
+use crate::store::{Part, Store};
+
+/// The most bytes that are read of a document.
+pub const DOCUMENT_LIMIT: u64 = 64 << 20;
+
+/// The least digits of the time in a run marker's name: names sort by time until the year 2286.
+const TIME_DIGITS: usize = 13;
+
+impl Store {
+    /// Stores the action and returns its key.
+    ///
+    /// # Errors
+    /// A parameter has no canonical JSON, or the store cannot be written.
+    pub fn put_action(&self, action: &Action) -> Result<ActionKey, StoreError> {
+        let (key, bytes) = action.document().map_err(cannot_store("action"))?;
+        self.put_bytes(&bytes)?;
+        Ok(key)
+    }
+
+    /// The action with this key.
+    ///
+    /// # Errors
+    /// The action is missing, damaged, or of another version.
+    pub fn action(&self, key: ActionKey) -> Result<Action, StoreError> {
+        self.document(key.into(), "action")
+    }
+
+    /// Moves files into the store and makes an artifact of them: name → (file, media type). The
+    /// files must lie in the store's file system, and nothing may write to them any more. If
+    /// this fails halfway, files moved so far are objects that nothing names.
+    ///
+    /// # Errors
+    /// A name is not a plain file name (nothing is moved then), or a file cannot be moved.
+    pub fn commit_artifact(
+        &self,
+        files: BTreeMap<String, (PathBuf, String)>,
+    ) -> Result<ArtifactHash, StoreError> {
+        let mut artifact = Artifact::default();
+        let mut paths = Vec::with_capacity(files.len());
+        for (name, (path, media_type)) in files {
+            // Names are checked before anything moves, so the objects are not known yet.
+            let file = ArtifactFile {
+                object: ObjectHash::from_bytes([0; 32]),
+                size: 0,
+                media_type,
+            };
+            artifact.files.insert(name, file);
+            paths.push(path);
+        }
+        artifact.check_names()?;
+        for (file, path) in artifact.files.values_mut().zip(paths) {
+            (file.object, file.size) = self.put_file(&path)?;
+        }
+        let (hash, bytes) = artifact.document().map_err(cannot_store("artifact"))?;
+        self.put_bytes(&bytes)?;
+        Ok(hash)
+    }
+
+    /// The manifest of the artifact, its bytes and the names in it checked.
+    ///
+    /// # Errors
+    /// The manifest is missing or damaged, or names a file that would leave its folder.
+    pub fn artifact(&self, hash: ArtifactHash) -> Result<Artifact, StoreError> {
+        let artifact: Artifact = self.document(hash.into(), "artifact")?;
+        artifact.check_names()?;
+        Ok(artifact)
+    }
+
+    /// The path of a file of the artifact. It may be read in place; its bytes are not checked.
+    ///
+    /// # Errors
+    /// As [`Store::artifact`], or the artifact has no such file.
+    pub fn artifact_file_path(
+        &self,
+        hash: ArtifactHash,
+        name: &str,
+    ) -> Result<PathBuf, StoreError> {
+        match self.artifact(hash)?.files.get(name) {
+            Some(file) => Ok(self.object_path(file.object)),
+            None => Err(StoreError::NoSuchFile {
+                artifact: hash,
+                name: name.to_owned(),
+            }),
+        }
+    }
+
+    /// Whether the artifact can be used: its manifest is sound, and each of its objects is there
+    /// with the size it should have. [`Store::verify`] is what reads every byte.
+    ///
+    /// # Errors
+    /// The store cannot be read. Damage is no error here: the answer is no.
+    pub fn is_intact(&self, hash: ArtifactHash) -> Result<bool, StoreError> {
+        match self.artifact(hash) {
+            Ok(artifact) => Ok(self.first_absent(&artifact)?.is_none()),
+            Err(error) if error.is_damage() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The first object of the artifact that is not there with its size.
+    pub(crate) fn first_absent(
+        &self,
+        artifact: &Artifact,
+    ) -> Result<Option<ObjectHash>, StoreError> {
+        for file in artifact.files.values() {
+            if !self.contains(file.object, file.size)? {
+                return Ok(Some(file.object));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores the manifest of a run, then the marker that names it. Returns once both would
+    /// survive a power cut.
+    pub fn commit_run(&self, run: &Run) -> Result<RunHash, StoreError> {
+        let (hash, bytes) = run.document().map_err(cannot_store("run"))?;
+        let object = self.put_bytes(&bytes)?;
+        self.sync_objects([object])?;
+        let folder = self.part(Part::Runs);
+        let marker = folder.join(format!("{:0TIME_DIGITS$}-{hash}", run.started_ms));
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&marker)
+            .at("create", &marker)?;
+        disk::sync_folder(&folder)?;
+        Ok(hash)
+    }
+
+    /// When each run began, in milliseconds since 1970 (UTC), and its name; newest last.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or holds what is not a marker.
+    pub fn runs(&self) -> Result<Vec<(u64, RunHash)>, StoreError> {
+        let folder = self.part(Part::Runs);
+        let mut runs = Vec::new();
+        for entry in fs::read_dir(&folder).at("list", &folder)? {
+            let entry = entry.at("list", &folder)?;
+            let name = entry.file_name();
+            match name.to_str().and_then(parse_marker) {
+                Some(run) => runs.push(run),
+                None if is_hidden(&name) => {}
+                None => return Err(StoreError::Foreign { path: entry.path() }),
+            }
+        }
+        runs.sort_unstable();
+        Ok(runs)
+    }
+
+    /// The manifest of the run.
+    ///
+    /// # Errors
+    /// The manifest is missing, damaged, or of another version.
+    pub fn run(&self, hash: RunHash) -> Result<Run, StoreError> {
+        self.document(hash.into(), "run")
+    }
+
+    fn document<T: DeserializeOwned>(
+        &self,
+        object: ObjectHash,
+        what: &'static str,
+    ) -> Result<T, StoreError> {
+        let bytes = self.read_limited(object, DOCUMENT_LIMIT)?;
+        serde_json::from_slice(&bytes).map_err(|source| StoreError::Document {
+            what,
+            path: self.object_path(object),
+            source,
+        })
+    }
+}
+
+/// Whether a name is of those that file systems and desktops leave about, and no one means.
+pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn parse_marker(name: &str) -> Option<(u64, RunHash)> {
+    let (time, hash) = name.split_once('-')?;
+    let digits = time.len() >= TIME_DIGITS && time.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits {
+        return None;
+    }
+    Some((time.parse().ok()?, hash.parse().ok()?))
+}
+
+pub(crate) fn cannot_store(what: &'static str) -> impl Fn(CanonicalError) -> StoreError {
+    move |source| StoreError::Canonical { what, source }
+}

@@ -1,0 +1,161 @@
+//! What can go wrong in the store, in words that name the place and the next step. Nothing here
+//! prints or decides what a failure costs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use assay_core::{ActionKey, ArtifactHash, CanonicalError, InvalidFileName, ObjectHash};
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("cannot {operation} `{path}`")]
+    Io {
+        /// What was tried, as a verb phrase.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The folder holds no store.
+    #[error(
+        "`{root}` holds no store: it has no file `format`; check the path, or create a store with `pipeline run`"
+    )]
+    NotAStore {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// The folder holds a store of a layout that this version does not know.
+    #[error(
+        "the store in `{root}` has format `{found}`, and this version reads only `{known}`; use the version of assay that made it, or choose another folder"
+    )]
+    UnknownFormat {
+        /// The folder.
+        root: PathBuf,
+        /// What its `format` file says, shortened.
+        found: String,
+        /// What it should say.
+        known: &'static str,
+    },
+    /// An object is not there.
+    #[error(
+        "object {object} is not in the store; run the action that makes it again, or copy it from another store"
+    )]
+    Missing {
+        /// The object.
+        object: ObjectHash,
+    },
+    /// The bytes of an object do not have its hash.
+    #[error(
+        "object {object} is damaged: the bytes of `{path}` do not have that hash; run the action that makes it again, which replaces it"
+    )]
+    Damaged {
+        /// The object.
+        object: ObjectHash,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A document is larger than any document is.
+    #[error("`{path}` is larger than {limit} bytes, the most that is read of such a document")]
+    TooLarge {
+        /// Its file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A document does not read as what it should be.
+    #[error("`{path}` is not a valid {what}; it may come from another version of assay")]
+    Document {
+        /// What it should be.
+        what: &'static str,
+        /// Its file.
+        path: PathBuf,
+        /// Where reading failed.
+        source: serde_json::Error,
+    },
+    /// A value cannot be stored as a document.
+    #[error("the {what} cannot be stored")]
+    Canonical {
+        /// What was to be stored.
+        what: &'static str,
+        /// Why not.
+        source: CanonicalError,
+    },
+    /// A file of an artifact has a name that no artifact may hold.
+    #[error("an artifact cannot hold this file: names have 1 to 255 bytes and no separator")]
+    FileName(#[from] InvalidFileName),
+    /// An artifact has no file of that name.
+    #[error("artifact {artifact} has no file `{name}`")]
+    NoSuchFile {
+        /// The artifact.
+        artifact: ArtifactHash,
+        /// The name.
+        name: String,
+    },
+    /// A result record is not what its name and folder say.
+    #[error(
+        "`{path}` is not a result of action {action}; remove it: at worst the action runs again"
+    )]
+    ForeignRecord {
+        /// The action whose folder it lies in.
+        action: ActionKey,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// Something in the store is named as nothing in a store is.
+    #[error("`{path}` does not belong in a store; move it elsewhere")]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A result names data that the store does not hold whole.
+    #[error(
+        "a result of action {action} cannot be committed: object {object} is missing or has another size"
+    )]
+    Unvouched {
+        /// The action.
+        action: ActionKey,
+        /// The first object that is not there.
+        object: ObjectHash,
+    },
+    /// A source file changed while its hash was computed.
+    #[error("`{path}` changed while it was read; run again when nothing writes to it")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Whether the contents of the store are at fault, rather than the machine or the caller:
+    /// running the action again mends what the error names.
+    pub const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::Damaged { .. }
+                | Self::TooLarge { .. }
+                | Self::Document { .. }
+                | Self::FileName(_)
+                | Self::ForeignRecord { .. }
+        )
+    }
+}
+
+/// Adds to an input or output error what was tried, and where.
+pub(crate) trait At<T> {
+    fn at(self, operation: &'static str, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, operation: &'static str, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Io {
+            operation,
+            path: path.to_owned(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! What a process holds while it executes an action: the action's lock and its scratch folder.
+//! Locks are advisory and die with the processes that hold them; lock files are never removed,
+//! since a process that opened one and a process that made its successor would both hold it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::PathBuf;
+
+use assay_core::ActionKey;
+
+use crate::error::{At, StoreError};
+use crate::store::{Part, Store};
+
+/// The right to execute an action, held until this and every clone of its file are closed.
+#[derive(Debug)]
+pub struct ActionLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl ActionLock {
+    /// A second descriptor of the locked file. Handed to a child process (as its standard
+    /// input), it keeps the action locked for as long as the child lives, even if this process
+    /// dies first.
+    ///
+    /// # Errors
+    /// The process has no descriptor left.
+    pub fn try_clone_file(&self) -> Result<File, StoreError> {
+        self.file.try_clone().at("share the lock", &self.path)
+    }
+}
+
+impl Store {
+    /// Takes the lock of an action. If another holds it, this waits for it where `wait` is true,
+    /// and else returns `None`. A lock is on the open file: a thread of the process that holds
+    /// it waits like any other.
+    ///
+    /// # Errors
+    /// The lock file cannot be made, or the file system has no locks.
+    pub fn lock_action(
+        &self,
+        key: ActionKey,
+        wait: bool,
+    ) -> Result<Option<ActionLock>, StoreError> {
+        let path = self.part(Part::Locks).join(key.to_string());
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .at("create the lock", &path)?;
+        let locked = loop {
+            let attempt = if wait {
+                file.lock().map(|()| true)
+            } else {
+                match file.try_lock() {
+                    Ok(()) => Ok(true),
+                    Err(TryLockError::WouldBlock) => Ok(false),
+                    Err(TryLockError::Error(error)) => Err(error),
+                }
+            };
+            match attempt {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                attempt => break attempt.at("lock", &path)?,
+            }
+        };
+        Ok(locked.then_some(ActionLock { file, path }))
+    }
+
+    /// The working folder of an action, made if it is not there. What lies in it survives an
+    /// interruption, and belongs to whoever holds the action's lock.
+    pub fn scratch(&self, key: ActionKey) -> Result<PathBuf, StoreError> {
+        let folder = self.scratch_folder(key);
+        fs::create_dir_all(&folder).at("create the folder", &folder)?;
+        Ok(folder)
+    }
+
+    /// Removes the working folder of an action, if there is one.
+    pub fn clear_scratch(&self, key: ActionKey) -> Result<(), StoreError> {
+        let folder = self.scratch_folder(key);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.at("remove the folder", &folder),
+        }
+    }
+
+    fn scratch_folder(&self, key: ActionKey) -> PathBuf {
+        self.part(Part::Scratch).join(key.to_string())
+    }
+}

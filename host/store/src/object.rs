@@ -1,0 +1,162 @@
+//! Objects: bytes under their own hash. This module puts, reads and checks them; what they mean
+//! is for others to say.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use assay_core::ObjectHash;
+
+use crate::disk;
+use crate::error::{At, StoreError};
+use crate::store::{Part, Store, create_parent, seal};
+
+impl Store {
+    /// The file that holds the object, whether or not it is there.
+    pub fn object_path(&self, object: ObjectHash) -> PathBuf {
+        sharded(self.part(Part::Objects), &object.to_string())
+    }
+
+    /// Stores `bytes` and names them. An object that is already there and sound is kept; one
+    /// that is damaged is replaced.
+    pub fn put_bytes(&self, bytes: &[u8]) -> Result<ObjectHash, StoreError> {
+        let object = disk::hash_bytes(bytes);
+        if !self.is_sound(object)? {
+            self.write(&self.object_path(object), bytes)?;
+        }
+        Ok(object)
+    }
+
+    /// Moves the file at `path` into the store and names it; returns its size in bytes too. The
+    /// file must lie in the store's file system (a scratch folder does), and nothing may write
+    /// to it any more. A file that has another hard link is copied, so that nothing outside can
+    /// write to the object.
+    ///
+    /// # Errors
+    /// `path` is not a regular file, or cannot be moved.
+    pub fn put_file(&self, path: &Path) -> Result<(ObjectHash, u64), StoreError> {
+        let file = disk::open(path, false).at("open", path)?;
+        if file.metadata().at("inspect", path)?.nlink() > 1 {
+            let copy = self.empty_temporary()?.into_temp_path();
+            fs::copy(path, &copy).at("copy into the store", path)?;
+            let put = self.put_file(&copy)?;
+            fs::remove_file(path).at("remove", path)?;
+            return Ok(put);
+        }
+        let (object, size) = disk::hash_still_file(path).at("read", path)?;
+        if self.is_sound(object)? {
+            fs::remove_file(path).at("remove", path)?;
+        } else {
+            seal(&file).at("flush", path)?;
+            let target = self.object_path(object);
+            create_parent(&target)?;
+            fs::rename(path, &target).at("move into the store", path)?;
+        }
+        Ok((object, size))
+    }
+
+    /// The bytes of the object, checked against its name.
+    ///
+    /// # Errors
+    /// The object is missing or damaged.
+    pub fn read(&self, object: ObjectHash) -> Result<Vec<u8>, StoreError> {
+        self.read_limited(object, u64::MAX)
+    }
+
+    /// As [`Store::read`], for objects that have at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The object is missing, damaged or larger.
+    pub fn read_limited(&self, object: ObjectHash, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let path = self.object_path(object);
+        let bytes = disk::read(&path, limit).map_err(|error| missing(object, error))?;
+        if disk::hash_bytes(&bytes) == object {
+            Ok(bytes)
+        } else {
+            Err(StoreError::Damaged { object, path })
+        }
+    }
+
+    /// Checks every byte of the object against its name.
+    ///
+    /// # Errors
+    /// The object is missing or damaged.
+    pub fn verify(&self, object: ObjectHash) -> Result<(), StoreError> {
+        let path = self.object_path(object);
+        let found = disk::open(&path, false)
+            .and_then(|_| disk::hash_still_file(&path))
+            .at("read", &path)
+            .map_err(|error| missing(object, error))?;
+        if found.0 == object {
+            Ok(())
+        } else {
+            Err(StoreError::Damaged { object, path })
+        }
+    }
+
+    /// Whether the object is there with this size in bytes: a look at its entry, not its bytes.
+    pub fn contains(&self, object: ObjectHash, size: u64) -> Result<bool, StoreError> {
+        Ok(self.object_size(object)? == Some(size))
+    }
+
+    /// Whether the object is there, of whatever size.
+    pub(crate) fn has_object(&self, object: ObjectHash) -> Result<bool, StoreError> {
+        Ok(self.object_size(object)?.is_some())
+    }
+
+    /// The size of the object's file, unless there is none.
+    fn object_size(&self, object: ObjectHash) -> Result<Option<u64>, StoreError> {
+        let path = self.object_path(object);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).at("inspect", &path),
+        }
+    }
+
+    /// Whether the object is there and every byte right.
+    fn is_sound(&self, object: ObjectHash) -> Result<bool, StoreError> {
+        match self.verify(object) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_damage() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the names of these objects durable; their bytes were before they had names.
+    pub(crate) fn sync_objects(
+        &self,
+        objects: impl IntoIterator<Item = ObjectHash>,
+    ) -> Result<(), StoreError> {
+        let folder = self.part(Part::Objects);
+        let mut folders: BTreeSet<PathBuf> = objects
+            .into_iter()
+            .filter_map(|object| self.object_path(object).parent().map(Path::to_owned))
+            .collect();
+        folders.insert(folder);
+        folders
+            .iter()
+            .try_for_each(|folder| disk::sync_folder(folder))
+    }
+}
+
+/// `folder/ab/<the rest>`: few enough entries in each folder for every file system.
+pub(crate) fn sharded(folder: PathBuf, hex: &str) -> PathBuf {
+    let (shard, rest) = hex.split_at_checked(2).unwrap_or(("", hex));
+    let mut path = folder;
+    path.push(shard);
+    path.push(rest);
+    path
+}
+
+/// What a file that is not there means for the object it should hold.
+fn missing(object: ObjectHash, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            StoreError::Missing { object }
+        }
+        error => error,
+    }
+}

@@ -1,0 +1,183 @@
+//! Results: one record for each execution of an action, and the question whether an action needs
+//! to run at all. Records are only ever added, and only after everything they vouch for.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use assay_core::{ActionKey, ActionResult, ObjectHash, canonical_json};
+
+use crate::disk;
+use crate::document::{DOCUMENT_LIMIT, cannot_store, is_hidden};
+use crate::error::{At, StoreError};
+use crate::object::sharded;
+use crate::store::{Part, Store};
+
+/// The hash of a record, which is its name, and the record.
+type Record = (ObjectHash, ActionResult);
+
+impl Store {
+    /// Records an execution of an action. Returns once the action, the artifact, the log and the
+    /// record would all survive a power cut, in that order. Recording the same again changes
+    /// nothing; another result of the action is kept beside it.
+    ///
+    /// # Errors
+    /// The action, the log or part of the artifact is not in the store, or it cannot be written.
+    pub fn commit_result(&self, result: &ActionResult) -> Result<(), StoreError> {
+        let bytes = canonical_json(result).map_err(cannot_store("result"))?;
+        self.sync_objects(self.vouched(result)?)?;
+
+        let mut folder = self.record_folder(result.action);
+        self.write(&record_path(&folder, ObjectHash::of(&bytes)), &bytes)?;
+        // Both folders above may be as new as the record.
+        for _ in 0..3 {
+            disk::sync_folder(&folder)?;
+            folder.pop();
+        }
+        Ok(())
+    }
+
+    /// Every object that the result says the store holds.
+    fn vouched(&self, result: &ActionResult) -> Result<Vec<ObjectHash>, StoreError> {
+        let unvouched = |object| StoreError::Unvouched {
+            action: result.action,
+            object,
+        };
+        let artifact = self.artifact(result.artifact)?;
+        if let Some(object) = self.first_absent(&artifact)? {
+            return Err(unvouched(object));
+        }
+        let mut objects = vec![result.artifact.into()];
+        for object in [Some(result.action.into()), result.log]
+            .into_iter()
+            .flatten()
+        {
+            if !self.has_object(object)? {
+                return Err(unvouched(object));
+            }
+            objects.push(object);
+        }
+        objects.extend(artifact.files.values().map(|file| file.object));
+        Ok(objects)
+    }
+
+    /// All results of the action: the one that began first comes first, and results that began
+    /// together come by the hash of their record.
+    ///
+    /// # Errors
+    /// A record cannot be read, or is not a result of the action; the error names it.
+    pub fn results(&self, key: ActionKey) -> Result<Vec<ActionResult>, StoreError> {
+        let records = self
+            .record_paths(key)?
+            .into_iter()
+            .map(|path| record(key, path))
+            .collect::<Result<_, _>>()?;
+        Ok(in_order(records))
+    }
+
+    /// The first result of the action, in the order of [`Store::results`], whose artifact is
+    /// intact ([`Store::is_intact`]). Records that are damaged are passed over.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn cached(&self, key: ActionKey) -> Result<Option<ActionResult>, StoreError> {
+        let mut records = Vec::new();
+        for path in self.record_paths(key)? {
+            match record(key, path) {
+                Ok(record) => records.push(record),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for result in in_order(records) {
+            if self.is_intact(result.artifact)? {
+                return Ok(Some(result));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The keys of all actions that have results, sorted.
+    ///
+    /// # Errors
+    /// A folder cannot be read, or holds what is not an action's.
+    pub fn action_keys(&self) -> Result<Vec<ActionKey>, StoreError> {
+        let mut keys = Vec::new();
+        for shard in entries(&self.part(Part::Results))? {
+            for folder in entries(&shard)? {
+                let key = parse_folder(&shard, &folder).ok_or_else(|| StoreError::Foreign {
+                    path: folder.clone(),
+                })?;
+                // A process that died before its first record leaves an empty folder.
+                if !entries(&folder)?.is_empty() {
+                    keys.push(key);
+                }
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    fn record_folder(&self, key: ActionKey) -> PathBuf {
+        sharded(self.part(Part::Results), &key.to_string())
+    }
+
+    fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
+        match entries(&self.record_folder(key)) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Vec::new())
+            }
+            paths => paths,
+        }
+    }
+}
+
+/// Reads a record and checks that it is what its name and folder say.
+fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
+    let bytes = disk::read(&path, DOCUMENT_LIMIT)?;
+    let Some(name) = name.filter(|name| *name == ObjectHash::of(&bytes)) else {
+        return Err(StoreError::ForeignRecord { action: key, path });
+    };
+    match serde_json::from_slice::<ActionResult>(&bytes) {
+        Ok(result) if result.action == key => Ok((name, result)),
+        Ok(_) => Err(StoreError::ForeignRecord { action: key, path }),
+        Err(source) => Err(StoreError::Document {
+            what: "result",
+            path,
+            source,
+        }),
+    }
+}
+
+fn record_path(folder: &Path, record: ObjectHash) -> PathBuf {
+    folder.join(format!("{record}.json"))
+}
+
+fn in_order(mut records: Vec<Record>) -> Vec<ActionResult> {
+    records.sort_unstable_by_key(|(name, result)| (result.started_ms, *name));
+    records.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What lies in a folder, less what is hidden.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).at("list", folder)? {
+        let entry = entry.at("list", folder)?;
+        if !is_hidden(&entry.file_name()) {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
+}
+
+fn parse_folder(shard: &Path, folder: &Path) -> Option<ActionKey> {
+    let shard = shard.file_name()?.to_str()?;
+    let rest = folder.file_name()?.to_str()?;
+    if shard.len() != 2 {
+        return None;
+    }
+    format!("{shard}{rest}").parse().ok()
+}

@@ -1,0 +1,146 @@
+//! Hashes of files outside the store (plugins, datasets as they were downloaded), remembered so
+//! that a file is read again only when it may have changed. What is remembered only saves time:
+//! it can be lost at any moment, and is never believed about a file that has just been written.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use assay_core::ObjectHash;
+use serde::{Deserialize, Serialize};
+
+use crate::disk;
+use crate::document::DOCUMENT_LIMIT;
+use crate::error::{At, StoreError};
+use crate::store::{Part, Store};
+
+/// Clocks of file systems tick as slowly as this: a file changed so shortly before it was read
+/// could change again and look the same (what git calls racily clean).
+const TICK: Duration = Duration::from_secs(2);
+
+/// The hashes of source files, as known to one process.
+#[derive(Debug)]
+pub struct SourceHashes {
+    store: Store,
+    known: BTreeMap<String, Known>,
+    changed: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    stamp: Stamp,
+    hash: ObjectHash,
+}
+
+/// What changes whenever the bytes of a file do. Times are (seconds, nanoseconds) since 1970.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether the file had been left alone for long enough by `now` for its stamp to tell.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let changed = u64::try_from(self.changed.0).ok().and_then(|seconds| {
+            let nanoseconds = u32::try_from(self.changed.1).ok()?;
+            SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+        });
+        changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|age| age > TICK))
+    }
+}
+
+impl Store {
+    /// The hashes of source files that earlier processes left. A file of them that cannot be
+    /// read counts as empty.
+    pub fn source_hashes(&self) -> SourceHashes {
+        let known = disk::read(&self.source_path(), DOCUMENT_LIMIT)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        SourceHashes {
+            store: self.clone(),
+            known,
+            changed: false,
+        }
+    }
+
+    fn source_path(&self) -> PathBuf {
+        self.part(Part::Cache).join("files.json")
+    }
+}
+
+impl SourceHashes {
+    /// The hash of the file at `path`, which is read only if it may have changed since it was
+    /// last.
+    ///
+    /// # Errors
+    /// It is not a regular file, cannot be read, or changes meanwhile.
+    pub fn hash(&mut self, path: &Path) -> Result<ObjectHash, StoreError> {
+        let absolute = std::path::absolute(path).at("locate", path)?;
+        let stamp = Stamp::of(&fs::metadata(&absolute).at("inspect", &absolute)?);
+        let name = absolute.to_str();
+        if let Some(known) = name.and_then(|name| self.known.get(name))
+            && known.stamp == stamp
+        {
+            return Ok(known.hash);
+        }
+
+        let begun = SystemTime::now();
+        let (hash, stamp) = read(&absolute)?;
+        if let Some(name) = name
+            && stamp.is_settled(begun)
+        {
+            self.known.insert(name.to_owned(), Known { stamp, hash });
+            self.changed = true;
+        }
+        Ok(hash)
+    }
+
+    /// Writes what was learnt, if anything was. Of two processes that do so, the last wins.
+    pub fn save(&mut self) -> Result<(), StoreError> {
+        if !self.changed {
+            return Ok(());
+        }
+        let path = self.store.source_path();
+        let bytes = serde_json::to_vec(&self.known).map_err(|source| StoreError::Document {
+            what: "list of source files",
+            path: path.clone(),
+            source,
+        })?;
+        self.store.write(&path, &bytes)?;
+        self.changed = false;
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<(ObjectHash, Stamp), StoreError> {
+    let file = disk::open(path, true).at("open", path)?;
+    let before = Stamp::of(&file.metadata().at("inspect", path)?);
+    let hash = disk::hash_reader(&file).at("read", path)?;
+    let after = Stamp::of(&file.metadata().at("inspect", path)?);
+    if before == after {
+        Ok((hash, after))
+    } else {
+        Err(StoreError::Changed {
+            path: path.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! The store's folder: opening and creating it, its format, the names of its parts, and the
+//! atomic write that every part uses. It never looks into a document.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use crate::disk;
+use crate::error::{At, StoreError};
+
+/// The contents of `format`, less the newline.
+const FORMAT: &str = "assay store 1";
+
+/// More than any `format` file has.
+const FORMAT_LIMIT: u64 = 256;
+
+/// A temporary file that nothing wrote to for so long has lost its process, on whatever machine.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// Objects and records are never written to again.
+const READ_ONLY: u32 = 0o444;
+
+/// A content-addressed store in a folder. Clones are handles on the same store; it may be
+/// shared between threads and processes.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// The folders right below the root.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    Objects,
+    Results,
+    Runs,
+    Scratch,
+    Locks,
+    Temporary,
+    Cache,
+}
+
+impl Part {
+    const ALL: [Self; 7] = [
+        Self::Objects,
+        Self::Results,
+        Self::Runs,
+        Self::Scratch,
+        Self::Locks,
+        Self::Temporary,
+        Self::Cache,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Objects => "objects",
+            Self::Results => "results",
+            Self::Runs => "runs",
+            Self::Scratch => "scratch",
+            Self::Locks => "locks",
+            Self::Temporary => "tmp",
+            Self::Cache => "cache",
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store in `root`, creating it if there is none. Several processes may do so at
+    /// once. Temporary files that a process left behind more than a day ago are removed.
+    ///
+    /// # Errors
+    /// The store has an unknown format, or its folder cannot be made or read.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let store = Self::at(root.as_ref())?;
+        for part in Part::ALL {
+            let folder = store.part(part);
+            fs::create_dir_all(&folder).at("create the folder", &folder)?;
+        }
+        if !store.has_known_format()? {
+            store.write_format()?;
+            if !store.has_known_format()? {
+                return Err(StoreError::NotAStore { root: store.root });
+            }
+        }
+        store.remove_abandoned();
+        Ok(store)
+    }
+
+    /// Opens the store in `root`, which must be there. Nothing is written, so it serves for a
+    /// store that may only be read.
+    ///
+    /// # Errors
+    /// There is no store, it has an unknown format, or it cannot be read.
+    pub fn open_existing(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let store = Self::at(root.as_ref())?;
+        if store.has_known_format()? {
+            Ok(store)
+        } else {
+            Err(StoreError::NotAStore { root: store.root })
+        }
+    }
+
+    /// The folder of the store, as an absolute path.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn at(root: &Path) -> Result<Self, StoreError> {
+        // Workers run in folders of their own and are handed paths into the store.
+        let root = std::path::absolute(root).at("locate", root)?;
+        Ok(Self { root })
+    }
+
+    pub(crate) fn part(&self, part: Part) -> PathBuf {
+        self.root.join(part.name())
+    }
+
+    fn format_path(&self) -> PathBuf {
+        self.root.join("format")
+    }
+
+    /// Whether the store says its format (a store under creation does not yet), and it is ours.
+    fn has_known_format(&self) -> Result<bool, StoreError> {
+        let found = match disk::read(&self.format_path(), FORMAT_LIMIT) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(false);
+            }
+            Err(StoreError::TooLarge { .. }) => b"(a long text)".to_vec(),
+            read => read?,
+        };
+        if found.strip_suffix(b"\n") == Some(FORMAT.as_bytes()) {
+            return Ok(true);
+        }
+        let found = String::from_utf8_lossy(&found);
+        Err(StoreError::UnknownFormat {
+            root: self.root.clone(),
+            found: found.trim_end().chars().take(40).collect(),
+            known: FORMAT,
+        })
+    }
+
+    /// Written after the folders it promises, and never over another process's.
+    fn write_format(&self) -> Result<(), StoreError> {
+        let path = self.format_path();
+        let temporary = self.temporary(format!("{FORMAT}\n").as_bytes())?;
+        match temporary.persist_noclobber(&path) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(error.error).at("create", &path)
+            }
+            _ => Ok(()),
+        }?;
+        disk::sync_folder(&self.root)?;
+        self.root.parent().map_or(Ok(()), disk::sync_folder)
+    }
+
+    /// Best effort: a leftover costs some room and nothing else.
+    fn remove_abandoned(&self) {
+        let Ok(entries) = fs::read_dir(self.part(Part::Temporary)) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let age = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok()
+                .and_then(|modified| modified.elapsed().ok());
+            if age.is_some_and(|age| age > ABANDONED) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// An empty temporary file in the store's file system.
+    pub(crate) fn empty_temporary(&self) -> Result<NamedTempFile, StoreError> {
+        let folder = self.part(Part::Temporary);
+        NamedTempFile::new_in(&folder).at("create a temporary file in", &folder)
+    }
+
+    /// A read-only, flushed temporary file with these bytes.
+    fn temporary(&self, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
+        let mut temporary = self.empty_temporary()?;
+        temporary
+            .write_all(bytes)
+            .at("write the temporary file", temporary.path())?;
+        seal(temporary.as_file()).at("flush the temporary file", temporary.path())?;
+        Ok(temporary)
+    }
+
+    /// Puts `bytes` at `path` in one step: at any instant the file there is the old one or the
+    /// new one, whole. The folder's names are not flushed.
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let temporary = self.temporary(bytes)?;
+        create_parent(path)?;
+        temporary
+            .persist(path)
+            .map_err(|error| error.error)
+            .at("create", path)?;
+        Ok(())
+    }
+}
+
+/// Makes a file read-only and its bytes durable.
+pub(crate) fn seal(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(READ_ONLY))?;
+    file.sync_all()
+}
+
+/// Makes the folder that `path` is to lie in.
+pub(crate) fn create_parent(path: &Path) -> Result<(), StoreError> {
+    path.parent().map_or(Ok(()), |folder| {
+        fs::create_dir_all(folder).at("create the folder", folder)
+    })
+}
