@@ -1,1 +1,28 @@
 //! Metric tables of Assay and the reports made from them.
+//!
+//! Values in, files out: this crate owns the Parquet schemas, the protocol's numbers and the pages
+//! a person reads. It never trains, knows no plugin and no store, and writes no time, host or
+//! other fact of the moment, so that equal inputs give equal bytes.
+
+mod curve;
+mod entry;
+mod file;
+mod metrics;
+mod render;
+mod report;
+mod results;
+mod summary;
+mod table;
+mod trainings;
+
+pub use entry::Entry;
+pub use file::FileError;
+pub use metrics::{
+    BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, Split, State, TOP_5_ERROR,
+    read_evaluation, read_metrics, write_evaluation, write_metrics,
+};
+pub use render::RenderError;
+pub use report::{Report, ReportError};
+pub use results::{Label, ReportRow, read_table};
+pub use summary::{Quantity, Statistic, Summary, summarise};
+pub use table::{TableError, TableProblem};

@@ -1,0 +1,37 @@
+//! Learning curves: one metric against epoch, over the seeds of one row. It owns the averaging;
+//! it never draws.
+
+use std::collections::BTreeMap;
+
+use crate::entry::Entry;
+use crate::metrics::{ERROR, Split};
+use crate::summary::Statistic;
+
+/// The error after one epoch over the seeds that have it, in percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) epoch: u32,
+    pub(crate) mean: f64,
+    pub(crate) lowest: f64,
+    pub(crate) highest: f64,
+}
+
+/// The error on `split` by epoch. Values that are not finite are left out.
+pub(crate) fn error_curve(entries: &[Entry], split: Split) -> Vec<Point> {
+    let mut by_epoch: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    let rows = entries.iter().flat_map(|entry| &entry.metrics);
+    for row in rows.filter(|row| row.split == split && row.metric == ERROR) {
+        if row.value.is_finite() {
+            by_epoch.entry(row.epoch).or_default().push(row.value);
+        }
+    }
+    let points = by_epoch.into_iter().filter_map(|(epoch, values)| {
+        Some(Point {
+            epoch,
+            mean: Statistic::of(&values)?.mean,
+            lowest: values.iter().copied().fold(f64::INFINITY, f64::min),
+            highest: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        })
+    });
+    points.collect()
+}

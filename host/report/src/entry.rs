@@ -1,0 +1,29 @@
+//! The input of a report: one training with its settings and tables. It owns the shape of that
+//! input; it never reads a file.
+
+use serde_json::{Map, Value};
+
+use crate::metrics::{EvaluationRow, MetricRow};
+
+/// One training, as a report takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The name the pipeline file gives this way of training.
+    pub method: String,
+    /// The plugin's algorithm behind it.
+    pub algorithm: String,
+    /// The network's name.
+    pub network: String,
+    /// The dataset's name.
+    pub dataset: String,
+    /// The seed of initial weights and data order.
+    pub seed: u64,
+    /// Epochs trained.
+    pub epochs: u32,
+    /// Every hyper-parameter, defaults filled in.
+    pub hyperparameters: Map<String, Value>,
+    /// Its metrics by epoch.
+    pub metrics: Vec<MetricRow>,
+    /// The evaluation of its saved states.
+    pub evaluation: Vec<EvaluationRow>,
+}

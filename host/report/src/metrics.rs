@@ -1,0 +1,272 @@
+//! The two tables of one training: its metrics by epoch, and the evaluation of its saved states.
+//! It owns their columns, names and units; it never computes a metric.
+//!
+//! Units, also written into each file: `loss` and `batch_loss` are in nats (for squared error, the
+//! sum over outputs), the mean over the samples; `error` and `top_5_error` are **percent of
+//! samples, 0 to 100**, as in the paper's tables.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, StringArray, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema};
+
+use crate::table::{Columns, Decode, Encode, TableError, TableProblem, read_rows, write_rows};
+
+/// The task loss, mean over the samples of a split.
+pub const LOSS: &str = "loss";
+/// Wrongly classified samples, in percent.
+pub const ERROR: &str = "error";
+/// Samples whose class is not among the five likeliest, in percent.
+pub const TOP_5_ERROR: &str = "top_5_error";
+/// The task loss over the batches of an epoch, each measured before its update.
+pub const BATCH_LOSS: &str = "batch_loss";
+
+pub(crate) const VALUE_UNITS: &str = "loss and batch_loss: mean over samples, nats for \
+     cross-entropy; error and top_5_error: percent of samples, 0 to 100";
+
+/// A text that names no split or state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not one of {expected}")]
+pub struct ParseNameError {
+    found: String,
+    expected: &'static str,
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident, $expected:literal, { $($(#[$variant_doc:meta])* $variant:ident = $name:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $type {
+            $($(#[$variant_doc])* $variant),+
+        }
+
+        impl $type {
+            /// The name in the tables.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = ParseNameError;
+
+            fn from_str(text: &str) -> Result<Self, ParseNameError> {
+                match text {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(ParseNameError {
+                        found: text.to_owned(),
+                        expected: $expected,
+                    }),
+                }
+            }
+        }
+    };
+}
+
+names! {
+    /// A part of a dataset.
+    Split, "train, validation, test", {
+        /// What the parameters are fitted to.
+        Train = "train",
+        /// Held out of the training set; choices are made on it.
+        Validation = "validation",
+        /// Touched only to report.
+        Test = "test",
+    }
+}
+
+names! {
+    /// A saved state of a training.
+    State, "best, final", {
+        /// After the epoch with the lowest validation error.
+        Best = "best",
+        /// After the last epoch.
+        Final = "final",
+    }
+}
+
+/// One value of one metric after one epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricRow {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// Where it was measured.
+    pub split: Split,
+    /// Its name, such as [`ERROR`].
+    pub metric: String,
+    /// In the unit of the metric; not a number where training diverged.
+    pub value: f64,
+}
+
+/// One value of one metric of one saved state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluationRow {
+    /// Which state.
+    pub state: State,
+    /// Where it was measured.
+    pub split: Split,
+    /// Its name, such as [`ERROR`].
+    pub metric: String,
+    /// In the unit of the metric; not a number where training diverged.
+    pub value: f64,
+}
+
+/// Writes a training's metrics to `path` (`metrics.parquet`), in the order given. The same rows
+/// give the same bytes, and the file appears whole or not at all.
+///
+/// # Errors
+/// An epoch 0, or a file that cannot be written.
+pub fn write_metrics(path: &Path, rows: &[MetricRow]) -> Result<(), TableError> {
+    write_rows(path, rows)
+}
+
+/// Reads a training's metrics. The file is not trusted.
+///
+/// # Errors
+/// A file that is missing, damaged, another table, or has a cell its column does not allow.
+pub fn read_metrics(path: &Path) -> Result<Vec<MetricRow>, TableError> {
+    read_rows(path)
+}
+
+/// Writes the evaluation of a training's states to `path` (`evaluation.parquet`), as
+/// [`write_metrics`] does.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_evaluation(path: &Path, rows: &[EvaluationRow]) -> Result<(), TableError> {
+    write_rows(path, rows)
+}
+
+/// Reads the evaluation of a training's states. The file is not trusted.
+///
+/// # Errors
+/// As [`read_metrics`].
+pub fn read_evaluation(path: &Path) -> Result<Vec<EvaluationRow>, TableError> {
+    read_rows(path)
+}
+
+impl Encode for MetricRow {
+    const TABLE: &'static str = "metrics";
+    const UNITS: &'static str = VALUE_UNITS;
+
+    fn schema() -> Schema {
+        Schema::new(vec![
+            Field::new("epoch", DataType::UInt32, false),
+            Field::new("split", DataType::Utf8, false),
+            Field::new("metric", DataType::Utf8, false),
+            Field::new("value", DataType::Float64, false),
+        ])
+    }
+
+    fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem> {
+        if let Some(row) = rows.iter().position(|row| row.epoch == 0) {
+            return Err(TableProblem::Value {
+                row,
+                column: "epoch",
+                message: EPOCH_ZERO.to_owned(),
+            });
+        }
+        Ok(vec![
+            Arc::new(UInt32Array::from_iter_values(
+                rows.iter().map(|row| row.epoch),
+            )),
+            text(rows.iter().map(|row| row.split.as_str())),
+            text(rows.iter().map(|row| row.metric.as_str())),
+            Arc::new(Float64Array::from_iter_values(
+                rows.iter().map(|row| row.value),
+            )),
+        ])
+    }
+}
+
+const EPOCH_ZERO: &str = "epochs are counted from 1";
+
+impl Decode for MetricRow {
+    fn rows(batch: &Columns<'_>) -> Result<Vec<Self>, TableProblem> {
+        let epochs: &UInt32Array = batch.get("epoch")?;
+        let splits: &StringArray = batch.get("split")?;
+        let metrics: &StringArray = batch.get("metric")?;
+        let values: &Float64Array = batch.get("value")?;
+        let row = |row: usize| {
+            let epoch = epochs.value(row);
+            if epoch == 0 {
+                return Err(batch.problem(row, "epoch", &EPOCH_ZERO));
+            }
+            Ok(Self {
+                epoch,
+                split: name(batch, splits, row, "split")?,
+                metric: metrics.value(row).to_owned(),
+                value: values.value(row),
+            })
+        };
+        (0..batch.len()).map(row).collect()
+    }
+}
+
+impl Encode for EvaluationRow {
+    const TABLE: &'static str = "evaluation";
+    const UNITS: &'static str = VALUE_UNITS;
+
+    fn schema() -> Schema {
+        Schema::new(vec![
+            Field::new("state", DataType::Utf8, false),
+            Field::new("split", DataType::Utf8, false),
+            Field::new("metric", DataType::Utf8, false),
+            Field::new("value", DataType::Float64, false),
+        ])
+    }
+
+    fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem> {
+        Ok(vec![
+            text(rows.iter().map(|row| row.state.as_str())),
+            text(rows.iter().map(|row| row.split.as_str())),
+            text(rows.iter().map(|row| row.metric.as_str())),
+            Arc::new(Float64Array::from_iter_values(
+                rows.iter().map(|row| row.value),
+            )),
+        ])
+    }
+}
+
+impl Decode for EvaluationRow {
+    fn rows(batch: &Columns<'_>) -> Result<Vec<Self>, TableProblem> {
+        let states: &StringArray = batch.get("state")?;
+        let splits: &StringArray = batch.get("split")?;
+        let metrics: &StringArray = batch.get("metric")?;
+        let values: &Float64Array = batch.get("value")?;
+        let row = |row: usize| {
+            Ok(Self {
+                state: name(batch, states, row, "state")?,
+                split: name(batch, splits, row, "split")?,
+                metric: metrics.value(row).to_owned(),
+                value: values.value(row),
+            })
+        };
+        (0..batch.len()).map(row).collect()
+    }
+}
+
+fn text<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values))
+}
+
+fn name<T: FromStr<Err = ParseNameError>>(
+    batch: &Columns<'_>,
+    column: &StringArray,
+    row: usize,
+    name: &'static str,
+) -> Result<T, TableProblem> {
+    let parsed = column.value(row).parse();
+    parsed.map_err(|error| batch.problem(row, name, &error))
+}

@@ -1,0 +1,298 @@
+//! The report as one self-contained page: no request leaves it, by its own content policy. It
+//! owns the page's structure; its looks are in `style.css`, its charts in `chart`.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde_json::Value;
+
+use super::chart::{Axes, Series, chart, line_class};
+use super::selection::{MEASURED, Selection, selections};
+use crate::curve::error_curve;
+use crate::entry::Entry;
+use crate::metrics::Split;
+use crate::report::Report;
+use crate::results::ReportRow;
+use crate::summary::Quantity;
+
+const STYLE: &str = include_str!("style.css");
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
+    let sections = sections(report);
+    let selections = selections(report.rows());
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (report.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { (report.title) }
+                    p.lede { (MEASURED) }
+                    (table(&sections, &selections))
+                    (definitions(&selections))
+                    (curves(&sections))
+                    (settings(&sections))
+                    @if let Some(command) = reproduce {
+                        h2 { "Make it again" }
+                        pre tabindex="0" { code { (command) } }
+                    }
+                    footer {
+                        p {
+                            "The same numbers at full precision are in " code { "table.parquet" }
+                            " and " code { "table.csv" } "; every epoch of every training is in "
+                            code { "metrics.parquet" } "."
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// The rows of one network on one dataset.
+struct Section<'a> {
+    dataset: &'a str,
+    network: &'a str,
+    lines: Vec<Line<'a>>,
+}
+
+struct Line<'a> {
+    /// Numbers the method's name within the report, so that it looks the same in every chart.
+    style: usize,
+    row: &'a ReportRow,
+    entries: &'a [Entry],
+}
+
+impl Section<'_> {
+    fn title(&self) -> String {
+        format!("{}, {}", self.dataset, self.network)
+    }
+}
+
+fn sections(report: &Report) -> Vec<Section<'_>> {
+    let mut methods: Vec<&str> = Vec::new();
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    for (row, entries) in report.groups() {
+        let label = &row.label;
+        let style = methods.iter().position(|method| *method == label.method);
+        let style = style.unwrap_or_else(|| {
+            methods.push(&label.method);
+            methods.len() - 1
+        });
+        let line = Line {
+            style,
+            row,
+            entries,
+        };
+        let same =
+            |one: &&mut Section<'_>| one.dataset == label.dataset && one.network == label.network;
+        match sections.iter_mut().find(same) {
+            Some(section) => section.lines.push(line),
+            None => sections.push(Section {
+                dataset: &label.dataset,
+                network: &label.network,
+                lines: vec![line],
+            }),
+        }
+    }
+    sections
+}
+
+fn table(sections: &[Section<'_>], selections: &[Selection]) -> Markup {
+    let width = 3 + selections
+        .iter()
+        .map(|one| one.columns.len())
+        .sum::<usize>();
+    html! {
+        h2 { "Errors in percent" }
+        div.scroll tabindex="0" role="region" aria-label="Errors in percent" {
+            table {
+                thead {
+                    tr {
+                        th rowspan="2" scope="col" { "Method" }
+                        th.count rowspan="2" scope="col" { "Seeds" }
+                        th.count rowspan="2" scope="col" { "Epochs" }
+                        @for selection in selections {
+                            th.group colspan=(selection.columns.len()) scope="colgroup" { (selection.name) }
+                        }
+                    }
+                    tr {
+                        @for selection in selections {
+                            @for (index, (heading, _)) in selection.columns.iter().enumerate() {
+                                th.number.first[index == 0] scope="col" { (heading) }
+                            }
+                        }
+                    }
+                }
+                @for section in sections {
+                    tbody {
+                        tr.section { th colspan=(width) scope="rowgroup" { span { (section.title()) } } }
+                        @for line in &section.lines { (table_row(line.row, selections)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table_row(row: &ReportRow, selections: &[Selection]) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (row.label.method) }
+            td.count { (row.seeds) }
+            td.count { (row.epochs) }
+            @for selection in selections {
+                @for (index, (_, quantity)) in selection.columns.iter().enumerate() {
+                    td.number.first[index == 0] { (number(row, *quantity)) }
+                }
+            }
+        }
+    }
+}
+
+/// The number as [`ReportRow::show`] has it, with the spread in a box of its own so that the
+/// decimal points of a column stand beneath each other.
+fn number(row: &ReportRow, quantity: Quantity) -> Markup {
+    let text = row.show(quantity);
+    let (mean, spread) = text.split_at(text.find(' ').unwrap_or(text.len()));
+    html! { span.mean { (mean) } span.spread { (spread) } }
+}
+
+fn definitions(selections: &[Selection]) -> Markup {
+    html! {
+        h2 { "What the numbers mean" }
+        div.definitions {
+            @for selection in selections {
+                section {
+                    h3 { (selection.name) }
+                    p { (selection.definition) }
+                }
+            }
+        }
+    }
+}
+
+fn curves(sections: &[Section<'_>]) -> Markup {
+    html! {
+        h2 { "Learning curves" }
+        p { "Lines are means over seeds; bands reach from the lowest seed to the highest." }
+        @for (index, section) in sections.iter().enumerate() { (section_curves(index + 1, section)) }
+    }
+}
+
+fn section_curves(number: usize, section: &Section<'_>) -> Markup {
+    let panels = [
+        (Split::Test, "Test error, %"),
+        (Split::Train, "Train error, %"),
+    ]
+    .map(|(split, title)| (split, title, series(section, split)));
+    let points = panels
+        .iter()
+        .flat_map(|(_, _, series)| series)
+        .flat_map(|series| &series.points);
+    let axes = Axes::around(points);
+    html! {
+        figure {
+            figcaption { h3 { (section.title()) } (legend(section)) }
+            @if let Some(axes) = axes {
+                div.panels {
+                    @for (split, title, series) in &panels {
+                        (chart(&format!("curve-{number}-{split}"), title, &describe(section, *split), &axes, series))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn series(section: &Section<'_>, split: Split) -> Vec<Series> {
+    let lines = section.lines.iter().map(|line| Series {
+        style: line.style,
+        points: error_curve(line.entries, split),
+    });
+    lines.collect()
+}
+
+fn legend(section: &Section<'_>) -> Markup {
+    html! {
+        ul.legend {
+            @for line in &section.lines {
+                li {
+                    svg viewBox="0 0 28 10" aria-hidden="true" {
+                        path class=(line_class(line.style)) d="M1 5L27 5" {}
+                    }
+                    (line.row.label.method)
+                }
+            }
+        }
+    }
+}
+
+/// The chart in words: where each curve starts and ends.
+fn describe(section: &Section<'_>, split: Split) -> String {
+    let curves = section.lines.iter().map(|line| {
+        let method = &line.row.label.method;
+        match error_curve(line.entries, split).as_slice() {
+            [] => format!("{method}: not measured."),
+            [only] => format!("{method}: {:.2} after epoch {}.", only.mean, only.epoch),
+            [first, .., last] => format!(
+                "{method}: {:.2} after epoch {}, {:.2} after epoch {}.",
+                first.mean, first.epoch, last.mean, last.epoch
+            ),
+        }
+    });
+    let curves: Vec<String> = curves.collect();
+    let title = section.title();
+    format!(
+        "{split} error in percent against epoch on {title}. {}",
+        curves.join(" ")
+    )
+}
+
+fn settings(sections: &[Section<'_>]) -> Markup {
+    html! {
+        h2 { "Hyper-parameters" }
+        @for section in sections {
+            @for line in &section.lines {
+                details {
+                    summary { (line.row.label.method) " " span.where { (section.title()) } }
+                    (settings_list(line))
+                }
+            }
+        }
+    }
+}
+
+fn settings_list(line: &Line<'_>) -> Markup {
+    let seeds: Vec<String> = line
+        .entries
+        .iter()
+        .map(|entry| entry.seed.to_string())
+        .collect();
+    let mut hyperparameters: Vec<_> = line.row.hyperparameters.iter().collect();
+    hyperparameters.sort_by_key(|(name, _)| *name);
+    html! {
+        dl {
+            div { dt { "algorithm" } dd { (line.row.algorithm) } }
+            div { dt { "epochs" } dd { (line.row.epochs) } }
+            div { dt { "seeds" } dd { (seeds.join(", ")) } }
+            @for (name, value) in hyperparameters {
+                div { dt { (name) } dd { (setting(value)) } }
+            }
+        }
+    }
+}
+
+fn setting(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,75 @@
+//! The table as GitHub-flavoured Markdown, with the definitions beneath it. It owns the escaping
+//! of names; the numbers come ready to print.
+
+use std::fmt::Write as _;
+
+use super::selection::{MEASURED, selections};
+use crate::report::Report;
+
+pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
+    let selections = selections(report.rows());
+    let mut headings = ["Dataset", "Network", "Method", "Seeds", "Epochs"]
+        .map(str::to_owned)
+        .to_vec();
+    for selection in &selections {
+        let columns = selection.columns.iter();
+        headings.extend(columns.map(|(heading, _)| format!("{}: {heading}", selection.name)));
+    }
+    let mut text = format!("# {}\n\n{MEASURED}\n\n", escape(&report.title));
+    line(&mut text, &headings);
+    let rules = (0..headings.len()).map(|column| if column < 3 { "---" } else { "---:" });
+    line(&mut text, &rules.map(str::to_owned).collect::<Vec<_>>());
+    for row in report.rows() {
+        let label = &row.label;
+        let mut cells = [&label.dataset, &label.network, &label.method]
+            .map(|name| escape(name))
+            .to_vec();
+        cells.extend([row.seeds.to_string(), row.epochs.to_string()]);
+        for selection in &selections {
+            cells.extend(
+                selection
+                    .columns
+                    .iter()
+                    .map(|(_, quantity)| row.show(*quantity)),
+            );
+        }
+        line(&mut text, &cells);
+    }
+    text.push('\n');
+    for selection in &selections {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "- **{}.** {}", selection.name, selection.definition);
+    }
+    if let Some(command) = reproduce {
+        let fence = "`".repeat(longest_run(command, '`').max(2) + 1);
+        let _ = write!(text, "\nMake it again:\n\n{fence}sh\n{command}\n{fence}\n");
+    }
+    text
+}
+
+fn line(text: &mut String, cells: &[String]) {
+    let _ = writeln!(text, "| {} |", cells.join(" | "));
+}
+
+/// A name as plain text within a table cell.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' => escaped.push(' '),
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+fn longest_run(text: &str, wanted: char) -> usize {
+    let runs = text.split(|character| character != wanted);
+    runs.map(str::len).max().unwrap_or(0)
+}

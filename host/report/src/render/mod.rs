@@ -1,0 +1,77 @@
+//! A report as files in a folder. It owns which files there are; each format has a module of its
+//! own, and none holds a time, a host or anything else that would make equal reports differ.
+
+mod chart;
+mod csv;
+mod html;
+mod markdown;
+mod selection;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::file::{FileError, write_atomically};
+use crate::report::Report;
+use crate::table::{TableError, write_rows};
+use crate::trainings::TrainingRow;
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The folder could not be made.
+    #[error("cannot make the folder `{path}`: {source}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A Parquet file could not be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A text file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The table could not be put as CSV.
+    #[error("cannot put the table as CSV: {0}")]
+    Csv(#[from] ::csv::Error),
+}
+
+impl Report {
+    /// Writes the report into `folder`, made if need be: `table.parquet`, `table.csv`, `table.md`,
+    /// `metrics.parquet` and `report.html`. `reproduce` is the command that makes the same report
+    /// again, shown as it is. The same report and command give the same bytes, and each file
+    /// appears whole or not at all.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, folder: &Path, reproduce: Option<&str>) -> Result<(), RenderError> {
+        fs::create_dir_all(folder).map_err(|source| RenderError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
+        write_rows(&folder.join("table.parquet"), self.rows())?;
+        write_rows(&folder.join("metrics.parquet"), &self.training_rows())?;
+        write_atomically(&folder.join("table.csv"), &csv::render(self.rows())?)?;
+        let markdown = markdown::render(self, reproduce);
+        write_atomically(&folder.join("table.md"), markdown.as_bytes())?;
+        let html = html::render(self, reproduce);
+        write_atomically(&folder.join("report.html"), html.as_bytes())?;
+        Ok(())
+    }
+
+    fn training_rows(&self) -> Vec<TrainingRow<'_>> {
+        let mut rows = Vec::new();
+        for (report_row, entries) in self.groups() {
+            for entry in entries {
+                rows.extend(entry.metrics.iter().map(|row| TrainingRow {
+                    label: &report_row.label,
+                    seed: entry.seed,
+                    row,
+                }));
+            }
+        }
+        rows
+    }
+}

@@ -1,0 +1,268 @@
+//! A report: trainings grouped into rows. It owns what is one row and what is refused; it never
+//! reads or writes a file.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::entry::Entry;
+use crate::metrics::{ERROR, Split, TOP_5_ERROR};
+use crate::results::{Label, ReportRow};
+use crate::summary::{Quantity, Statistic, Summary, summarise};
+
+/// Why no report can be made of the trainings given.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ReportError {
+    /// There is nothing to report.
+    #[error("a report needs at least one training, none was given")]
+    Empty,
+    /// A training measured no error, so that it has none of the protocol's numbers.
+    #[error("{label}, seed {seed} has no `error` metric; train it again with an evaluation split")]
+    NoErrors {
+        /// Which method.
+        label: Label,
+        /// Which training.
+        seed: u64,
+    },
+    /// Two trainings are the same in everything.
+    #[error("{label} was given twice with seed {seed} and the same settings; give it once")]
+    SameTraining {
+        /// Which method.
+        label: Label,
+        /// Which training.
+        seed: u64,
+    },
+    /// A metric has two values after one epoch.
+    #[error("{label}, seed {seed} has two values of {split} error after epoch {epoch}")]
+    TwoValues {
+        /// Which method.
+        label: Label,
+        /// Which training.
+        seed: u64,
+        /// Which split.
+        split: Split,
+        /// Which epoch.
+        epoch: u32,
+    },
+    /// An epoch outside the training.
+    #[error("{label}, seed {seed} has metrics of epoch {epoch}, but trained epochs 1 to {epochs}")]
+    Epoch {
+        /// Which method.
+        label: Label,
+        /// Which training.
+        seed: u64,
+        /// The epoch found.
+        epoch: u32,
+        /// The epochs trained.
+        epochs: u32,
+    },
+    /// An error that is no percentage.
+    #[error("{label}, seed {seed} has an `{metric}` of {value}; it must be percent, 0 to 100")]
+    Percent {
+        /// Which method.
+        label: Label,
+        /// Which training.
+        seed: u64,
+        /// Which metric.
+        metric: String,
+        /// The value found.
+        value: f64,
+    },
+}
+
+/// A table of methods with all that its files are made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    pub(crate) title: String,
+    pub(crate) rows: Vec<ReportRow>,
+    /// The trainings of each row by ascending seed.
+    pub(crate) trainings: Vec<Vec<Entry>>,
+}
+
+impl Report {
+    /// Groups trainings that differ only in seed into rows, in order of first appearance.
+    ///
+    /// Where one method of one dataset and network has several settings, each is a row, and the
+    /// settings that differ become part of its name.
+    ///
+    /// # Errors
+    /// No trainings, the same training twice, or metrics that cannot be right. Values that are not
+    /// finite are no error: training may diverge, and the report shows it.
+    pub fn build(title: impl Into<String>, entries: Vec<Entry>) -> Result<Self, ReportError> {
+        if entries.is_empty() {
+            return Err(ReportError::Empty);
+        }
+        for entry in &entries {
+            check(entry)?;
+        }
+        let trainings = group(entries)?;
+        let labels = labels(&trainings).into_iter().zip(&trainings);
+        let rows = labels.map(|((label, first), group)| row(label, first, group));
+        Ok(Self {
+            title: title.into(),
+            rows: rows.collect(),
+            trainings,
+        })
+    }
+
+    /// The rows, in order of first appearance.
+    pub fn rows(&self) -> &[ReportRow] {
+        &self.rows
+    }
+
+    /// The rows with their trainings.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&ReportRow, &[Entry])> {
+        self.rows
+            .iter()
+            .zip(self.trainings.iter().map(Vec::as_slice))
+    }
+}
+
+fn plain_label(entry: &Entry) -> Label {
+    Label {
+        dataset: entry.dataset.clone(),
+        network: entry.network.clone(),
+        method: entry.method.clone(),
+    }
+}
+
+fn check(entry: &Entry) -> Result<(), ReportError> {
+    let (label, seed) = (|| plain_label(entry), entry.seed);
+    let mut measured = HashSet::new();
+    for row in &entry.metrics {
+        if !(1..=entry.epochs).contains(&row.epoch) {
+            return Err(ReportError::Epoch {
+                label: label(),
+                seed,
+                epoch: row.epoch,
+                epochs: entry.epochs,
+            });
+        }
+        if row.metric == ERROR && !measured.insert((row.split, row.epoch)) {
+            return Err(ReportError::TwoValues {
+                label: label(),
+                seed,
+                split: row.split,
+                epoch: row.epoch,
+            });
+        }
+    }
+    if measured.is_empty() {
+        return Err(ReportError::NoErrors {
+            label: label(),
+            seed,
+        });
+    }
+    check_percent(entry)
+}
+
+fn check_percent(entry: &Entry) -> Result<(), ReportError> {
+    let metrics = entry.metrics.iter().map(|row| (&row.metric, row.value));
+    let evaluation = entry.evaluation.iter().map(|row| (&row.metric, row.value));
+    for (metric, value) in metrics.chain(evaluation) {
+        let is_percent = metric == ERROR || metric == TOP_5_ERROR;
+        if is_percent && value.is_finite() && !(0.0..=100.0).contains(&value) {
+            return Err(ReportError::Percent {
+                label: plain_label(entry),
+                seed: entry.seed,
+                metric: metric.clone(),
+                value,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn group(entries: Vec<Entry>) -> Result<Vec<Vec<Entry>>, ReportError> {
+    let mut groups: Vec<Vec<Entry>> = Vec::new();
+    for entry in entries {
+        let same = |group: &&mut Vec<Entry>| group.first().is_some_and(|one| alike(one, &entry));
+        match groups.iter_mut().find(same) {
+            None => groups.push(vec![entry]),
+            Some(group) => match group.binary_search_by_key(&entry.seed, |one| one.seed) {
+                Err(place) => group.insert(place, entry),
+                Ok(_) => {
+                    return Err(ReportError::SameTraining {
+                        label: plain_label(&entry),
+                        seed: entry.seed,
+                    });
+                }
+            },
+        }
+    }
+    Ok(groups)
+}
+
+/// Whether two trainings differ at most in seed and outcome.
+fn alike(a: &Entry, b: &Entry) -> bool {
+    same_name(a, b)
+        && a.algorithm == b.algorithm
+        && a.epochs == b.epochs
+        && a.hyperparameters == b.hyperparameters
+}
+
+fn same_name(a: &Entry, b: &Entry) -> bool {
+    a.dataset == b.dataset && a.network == b.network && a.method == b.method
+}
+
+/// One label per group, with the training that stands for it: the plain one where it is unique,
+/// else with the settings that differ.
+fn labels(groups: &[Vec<Entry>]) -> Vec<(Label, &Entry)> {
+    let firsts: Vec<(&Entry, Vec<Setting>)> = groups
+        .iter()
+        .filter_map(|group| group.first())
+        .map(|entry| (entry, settings(entry)))
+        .collect();
+    let labels = firsts.iter().map(|&(entry, ref own)| {
+        let others = firsts.iter().filter(|(other, _)| same_name(other, entry));
+        let others: Vec<&[Setting]> = others.map(|(_, other)| other.as_slice()).collect();
+        let differing = own
+            .iter()
+            .filter(|one| others.iter().any(|all| !all.contains(one)));
+        let differing: Vec<String> = differing
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        let mut label = plain_label(entry);
+        if !differing.is_empty() {
+            label.method = format!("{} ({})", label.method, differing.join(", "));
+        }
+        (label, entry)
+    });
+    labels.collect()
+}
+
+type Setting = (String, Value);
+
+/// Everything but the name that may tell two rows apart, hyper-parameters by name.
+fn settings(entry: &Entry) -> Vec<Setting> {
+    let hyperparameters = entry.hyperparameters.clone().into_iter();
+    let mut settings: Vec<Setting> = hyperparameters.collect();
+    settings.sort_by(|(a, _), (b, _)| a.cmp(b));
+    settings.push((
+        "algorithm".to_owned(),
+        Value::from(entry.algorithm.as_str()),
+    ));
+    settings.push(("epochs".to_owned(), Value::from(entry.epochs)));
+    settings
+}
+
+fn row(label: Label, first: &Entry, group: &[Entry]) -> ReportRow {
+    let summaries: Vec<Summary> = group
+        .iter()
+        .map(|entry| summarise(&entry.metrics, &entry.evaluation, entry.epochs))
+        .collect();
+    ReportRow {
+        label,
+        algorithm: first.algorithm.clone(),
+        epochs: first.epochs,
+        seeds: u32::try_from(group.len()).unwrap_or(u32::MAX),
+        hyperparameters: first.hyperparameters.clone(),
+        statistics: Quantity::ALL.map(|quantity| {
+            let values: Vec<f64> = summaries
+                .iter()
+                .filter_map(|one| one.get(quantity))
+                .collect();
+            Statistic::of(&values)
+        }),
+    }
+}

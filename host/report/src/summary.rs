@@ -1,0 +1,164 @@
+//! From the tables of trainings to the protocol's numbers (METHODS.md, 'Protocol'), and from the
+//! numbers of several seeds to mean and spread. Pure functions; nothing here reads, writes or
+//! formats.
+
+use crate::metrics::{ERROR, EvaluationRow, MetricRow, Split, State, TOP_5_ERROR};
+
+/// A number of the protocol. All are percent of samples, 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quantity {
+    /// The lowest test error over the epochs: the paper's number, chosen on the test set.
+    TestErrorBestEpoch,
+    /// The train error after that same epoch.
+    TrainErrorBestEpoch,
+    /// The lowest train error over the epochs. The paper's tables give a train error without
+    /// saying of which epoch, so both readings are kept.
+    TrainErrorMinimum,
+    /// The test error after the last epoch.
+    TestErrorLastEpoch,
+    /// The train error after the last epoch.
+    TrainErrorLastEpoch,
+    /// The test error of the state chosen on the validation split: the honest number.
+    TestErrorValidationEpoch,
+    /// The train error of that state.
+    TrainErrorValidationEpoch,
+    /// The validation error of that state: what configurations are to be compared on.
+    ValidationErrorValidationEpoch,
+    /// The top-5 test error after the epoch with the lowest (top-1) test error.
+    TestTop5ErrorBestEpoch,
+    /// The top-5 test error after the last epoch.
+    TestTop5ErrorLastEpoch,
+    /// The top-5 test error of the state chosen on the validation split.
+    TestTop5ErrorValidationEpoch,
+}
+
+impl Quantity {
+    /// Every quantity, in the order of the table's columns.
+    pub const ALL: [Self; 11] = [
+        Self::TestErrorBestEpoch,
+        Self::TrainErrorBestEpoch,
+        Self::TrainErrorMinimum,
+        Self::TestErrorLastEpoch,
+        Self::TrainErrorLastEpoch,
+        Self::TestErrorValidationEpoch,
+        Self::TrainErrorValidationEpoch,
+        Self::ValidationErrorValidationEpoch,
+        Self::TestTop5ErrorBestEpoch,
+        Self::TestTop5ErrorLastEpoch,
+        Self::TestTop5ErrorValidationEpoch,
+    ];
+
+    /// The stem of its columns' names: `<name>_mean`, `<name>_sd`, `<name>_n`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TestErrorBestEpoch => "test_error_best_epoch",
+            Self::TrainErrorBestEpoch => "train_error_best_epoch",
+            Self::TrainErrorMinimum => "train_error_minimum",
+            Self::TestErrorLastEpoch => "test_error_last_epoch",
+            Self::TrainErrorLastEpoch => "train_error_last_epoch",
+            Self::TestErrorValidationEpoch => "test_error_validation_epoch",
+            Self::TrainErrorValidationEpoch => "train_error_validation_epoch",
+            Self::ValidationErrorValidationEpoch => "validation_error_validation_epoch",
+            Self::TestTop5ErrorBestEpoch => "test_top_5_error_best_epoch",
+            Self::TestTop5ErrorLastEpoch => "test_top_5_error_last_epoch",
+            Self::TestTop5ErrorValidationEpoch => "test_top_5_error_validation_epoch",
+        }
+    }
+}
+
+/// The protocol's numbers of one training; a number that was not measured, or is not finite, is
+/// absent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The first epoch with the lowest test error.
+    pub best_epoch: Option<u32>,
+    values: [Option<f64>; Quantity::ALL.len()],
+}
+
+impl Summary {
+    /// One of the numbers.
+    pub fn get(&self, quantity: Quantity) -> Option<f64> {
+        self.values[quantity as usize]
+    }
+}
+
+/// The protocol's numbers of a training of `epochs` epochs.
+///
+/// - *Best epoch*: from `metrics`, the first epoch with the lowest test error.
+/// - *Last epoch*: the `final` state in `evaluation`; what that lacks, `metrics` of epoch `epochs`.
+/// - *Validation epoch*: the `best` state in `evaluation`, which training chose on the validation
+///   split; absent if `metrics` has no validation error, for then nothing was chosen.
+pub fn summarise(metrics: &[MetricRow], evaluation: &[EvaluationRow], epochs: u32) -> Summary {
+    let best_epoch = lowest(metrics, Split::Test).map(|row| row.epoch);
+    let best = |split, metric| after(metrics, best_epoch?, split, metric);
+    let last = |split, metric| {
+        of_state(evaluation, State::Final, split, metric)
+            .or_else(|| after(metrics, epochs, split, metric))
+    };
+    let has_validation = lowest(metrics, Split::Validation).is_some();
+    let chosen = |split, metric| {
+        let value = of_state(evaluation, State::Best, split, metric);
+        value.filter(|_| has_validation)
+    };
+    let values = Quantity::ALL.map(|quantity| match quantity {
+        Quantity::TestErrorBestEpoch => best(Split::Test, ERROR),
+        Quantity::TrainErrorBestEpoch => best(Split::Train, ERROR),
+        Quantity::TrainErrorMinimum => lowest(metrics, Split::Train).map(|row| row.value),
+        Quantity::TestErrorLastEpoch => last(Split::Test, ERROR),
+        Quantity::TrainErrorLastEpoch => last(Split::Train, ERROR),
+        Quantity::TestErrorValidationEpoch => chosen(Split::Test, ERROR),
+        Quantity::TrainErrorValidationEpoch => chosen(Split::Train, ERROR),
+        Quantity::ValidationErrorValidationEpoch => chosen(Split::Validation, ERROR),
+        Quantity::TestTop5ErrorBestEpoch => best(Split::Test, TOP_5_ERROR),
+        Quantity::TestTop5ErrorLastEpoch => last(Split::Test, TOP_5_ERROR),
+        Quantity::TestTop5ErrorValidationEpoch => chosen(Split::Test, TOP_5_ERROR),
+    });
+    Summary { best_epoch, values }
+}
+
+/// The row with the lowest error on `split`; of equal ones the earliest epoch.
+fn lowest(metrics: &[MetricRow], split: Split) -> Option<&MetricRow> {
+    let rows = metrics
+        .iter()
+        .filter(|row| row.split == split && row.metric == ERROR && row.value.is_finite());
+    rows.min_by(|a, b| a.value.total_cmp(&b.value).then(a.epoch.cmp(&b.epoch)))
+}
+
+fn after(metrics: &[MetricRow], epoch: u32, split: Split, metric: &str) -> Option<f64> {
+    let row = metrics
+        .iter()
+        .find(|row| row.epoch == epoch && row.split == split && row.metric == metric)?;
+    row.value.is_finite().then_some(row.value)
+}
+
+fn of_state(rows: &[EvaluationRow], state: State, split: Split, metric: &str) -> Option<f64> {
+    let row = rows
+        .iter()
+        .find(|row| row.state == state && row.split == split && row.metric == metric)?;
+    row.value.is_finite().then_some(row.value)
+}
+
+/// Mean and spread of one quantity over seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Statistic {
+    /// The arithmetic mean.
+    pub mean: f64,
+    /// The sample standard deviation, √(Σ(x − mean)² / (n − 1)); absent for one value.
+    pub sd: Option<f64>,
+    /// How many values went in.
+    pub n: u32,
+}
+
+impl Statistic {
+    /// Of finite values in any order: the order changes no bit. Absent for no values.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mut values = values.to_vec();
+        // Sums of floats depend on their order; a fixed one makes the result a function of the set.
+        values.sort_by(f64::total_cmp);
+        let n = u32::try_from(values.len()).ok().filter(|&n| n > 0)?;
+        let mean = values.iter().sum::<f64>() / f64::from(n);
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let sd = (n > 1).then(|| (squares / f64::from(n - 1)).sqrt());
+        Some(Self { mean, sd, n })
+    }
+}
