@@ -1,51 +1,54 @@
 //! The few file operations the store is made of: bounded reads of regular files, flushes of
 //! folders, hashes of whole files. It knows no layout and never decides what a name means.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use assay_core::ObjectHash;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::error::{At, StoreError};
 
 /// Below this size one thread hashes faster than several can be woken.
 const PARALLEL_HASH: usize = 256 << 10;
 
-/// Opens a regular file for reading. A link is refused where `follow` is false; a pipe or a
+/// How many flushes wait at the same time. They need no processor.
+const SYNC_THREADS: usize = 16;
+
+/// Opens a regular file for reading and looks at what it is. A link is refused where `follow` is false; a pipe or a
 /// device is refused always, and never waited for.
-pub(crate) fn open(path: &Path, follow: bool) -> io::Result<File> {
+pub(crate) fn open(path: &Path, follow: bool) -> Result<(File, Metadata), StoreError> {
     let mut flags = OFlags::NONBLOCK;
-    if !follow {
-        flags |= OFlags::NOFOLLOW;
-    }
-    let file = match OpenOptions::new()
+    flags.set(OFlags::NOFOLLOW, !follow);
+    let opened = OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits().cast_signed())
-        .open(path)
-    {
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            return Err(not_regular());
-        }
-        opened => opened?,
+        .open(path);
+    let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+    let not_regular = || StoreError::NotRegular {
+        path: path.to_owned(),
     };
-    if file.metadata()?.is_file() {
-        Ok(file)
+    let file = match opened {
+        Err(error) if is_link(&error) => return Err(not_regular()),
+        opened => opened.at("open", path)?,
+    };
+    let metadata = file.metadata().at("inspect", path)?;
+    if metadata.is_file() {
+        Ok((file, metadata))
     } else {
         Err(not_regular())
     }
 }
 
-fn not_regular() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
-}
-
 /// The bytes of the regular file at `path`, of which there may be `limit` at most.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
-    let file = open(path, false).at("open", path)?;
-    let size = file.metadata().at("inspect", path)?.len();
+    let (file, metadata) = open(path, false)?;
+    let size = metadata.len();
     let too_large = || StoreError::TooLarge {
         path: path.to_owned(),
         limit,
@@ -78,9 +81,9 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> ObjectHash {
 
 /// The hash and the size of a file that nothing writes to: it is mapped, and a mapped file that
 /// shrinks ends the process.
-pub(crate) fn hash_still_file(path: &Path) -> io::Result<(ObjectHash, u64)> {
+pub(crate) fn hash_still_file(path: &Path) -> Result<(ObjectHash, u64), StoreError> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_mmap_rayon(path)?;
+    hasher.update_mmap_rayon(path).at("read", path)?;
     Ok((finish(&hasher), hasher.count()))
 }
 
@@ -104,9 +107,28 @@ fn finish(hasher: &blake3::Hasher) -> ObjectHash {
     ObjectHash::from_bytes(*hasher.finalize().as_bytes())
 }
 
-/// Makes the names in a folder last through a power cut.
-pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
+/// Makes files and folders, the names in them included, last through a power cut. They are
+/// flushed side by side, since a file system gathers flushes that wait at the same time. Where no thread can be had, they are flushed here.
+pub(crate) fn sync(paths: &[PathBuf]) -> Result<(), StoreError> {
+    let share = paths.len().div_ceil(SYNC_THREADS).max(1);
+    thread::scope(|scope| {
+        let mut flushes = Vec::new();
+        for paths in paths.chunks(share) {
+            let flush = || paths.iter().try_for_each(|path| sync_one(path));
+            let spawned = thread::Builder::new().spawn_scoped(scope, flush);
+            match spawned {
+                Ok(thread) => flushes.push(thread),
+                Err(_) => flush()?,
+            }
+        }
+        flushes
+            .into_iter()
+            .try_for_each(|flush| flush.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+fn sync_one(path: &Path) -> Result<(), StoreError> {
     File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .at("flush the folder", path)
+        .and_then(|file| file.sync_all())
+        .at("flush", path)
 }

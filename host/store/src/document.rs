@@ -125,20 +125,33 @@ impl Store {
         Ok(None)
     }
 
-    /// Stores the manifest of a run, then the marker that names it. Returns once both would
-    /// survive a power cut.
+    /// Stores the manifest of a run, then the marker that names it. The manifest, the pipeline
+    /// file and the actions that have no result to vouch for them are flushed before the marker;
+    /// the marker itself is left to the file system, and after a power cut is there or is not.
+    ///
+    /// # Errors
+    /// The pipeline file or such an action is not in the store, or it cannot be written.
     pub fn commit_run(&self, run: &Run) -> Result<RunHash, StoreError> {
         let (hash, bytes) = run.document().map_err(cannot_store("run"))?;
-        let object = self.put_bytes(&bytes)?;
-        self.sync_objects([object])?;
-        let folder = self.part(Part::Runs);
-        let marker = folder.join(format!("{:0TIME_DIGITS$}-{hash}", run.started_ms));
+        let without_result = run.stages.iter().filter(|stage| stage.artifact.is_none());
+        let actions = without_result.filter_map(|stage| stage.action.map(ObjectHash::from));
+        let mut vouched = vec![run.file];
+        vouched.extend(actions);
+        for &object in &vouched {
+            if !self.has_object(object)? {
+                return Err(StoreError::Missing { object });
+            }
+        }
+        vouched.push(self.put_bytes(&bytes)?);
+        disk::sync(&Vec::from_iter(self.object_files(vouched)))?;
+
+        let name = format!("{:0TIME_DIGITS$}-{hash}", run.started_ms);
+        let marker = self.part(Part::Runs).join(name);
         OpenOptions::new()
             .create(true)
             .append(true)
             .open(&marker)
             .at("create", &marker)?;
-        disk::sync_folder(&folder)?;
         Ok(hash)
     }
 

@@ -58,6 +58,12 @@ pub enum StoreError {
         /// Its file.
         path: PathBuf,
     },
+    /// A folder, a link, a pipe or a device lies where a file should.
+    #[error("`{path}` is not a regular file; put the file itself there")]
+    NotRegular {
+        /// What is not a file.
+        path: PathBuf,
+    },
     /// A document is larger than any document is.
     #[error("`{path}` is larger than {limit} bytes, the most that is read of such a document")]
     TooLarge {
@@ -130,13 +136,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the contents of the store are at fault, rather than the machine or the caller:
-    /// running the action again mends what the error names.
+    /// Whether the contents of the store are at fault, rather than the machine: what the error
+    /// names counts as not there, and running the action again makes it anew.
     pub const fn is_damage(&self) -> bool {
         matches!(
             self,
             Self::Missing { .. }
                 | Self::Damaged { .. }
+                | Self::NotRegular { .. }
                 | Self::TooLarge { .. }
                 | Self::Document { .. }
                 | Self::FileName(_)

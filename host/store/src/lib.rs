@@ -6,10 +6,21 @@
 //! auditor can depend on it alone.
 //!
 //! # What holds after a crash
-//! Data is written to a temporary file, flushed and renamed; the marker that vouches for it (a
-//! result record, a run marker) is written after it, its folders flushed as well. A process
-//! killed at any instant leaves the old state or the new one. Any number of processes may use
-//! one store.
+//! Whatever appears under its name is whole: it is written elsewhere in the same file system and
+//! renamed. A marker that vouches for data (a result record, a run marker) is written after the
+//! data and the names of the data were flushed to disk. So a process killed at any instant, or a
+//! power cut, leaves the old state or the new one. Any number of processes may use one store.
+//!
+//! ```
+//! use assay_store::Store;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let root = folder.path().join("artifacts");
+//! let store = Store::open(&root)?;
+//! let object = store.put_bytes(b"weights")?;
+//! assert_eq!(store.read(object)?, b"weights");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod disk;
 mod document;

@@ -1,5 +1,9 @@
 //! Objects: bytes under their own hash. This module puts, reads and checks them; what they mean
 //! is for others to say.
+//!
+//! Objects are flushed to disk when something vouches for them, all together, and not one by
+//! one. After a power cut an object that nothing vouched for may be torn: that is why putting
+//! it again reads what is there before trusting it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +15,7 @@ use assay_core::ObjectHash;
 
 use crate::disk;
 use crate::error::{At, StoreError};
-use crate::store::{Part, Store, create_parent, seal};
+use crate::store::{Part, Store, create_parent, make_read_only};
 
 impl Store {
     /// The file that holds the object, whether or not it is there.
@@ -37,19 +41,19 @@ impl Store {
     /// # Errors
     /// `path` is not a regular file, or cannot be moved.
     pub fn put_file(&self, path: &Path) -> Result<(ObjectHash, u64), StoreError> {
-        let file = disk::open(path, false).at("open", path)?;
-        if file.metadata().at("inspect", path)?.nlink() > 1 {
+        let (file, metadata) = disk::open(path, false)?;
+        if metadata.nlink() > 1 {
             let copy = self.empty_temporary()?.into_temp_path();
             fs::copy(path, &copy).at("copy into the store", path)?;
             let put = self.put_file(&copy)?;
             fs::remove_file(path).at("remove", path)?;
             return Ok(put);
         }
-        let (object, size) = disk::hash_still_file(path).at("read", path)?;
+        let (object, size) = disk::hash_still_file(path)?;
         if self.is_sound(object)? {
             fs::remove_file(path).at("remove", path)?;
         } else {
-            seal(&file).at("flush", path)?;
+            make_read_only(&file).at("make read-only", path)?;
             let target = self.object_path(object);
             create_parent(&target)?;
             fs::rename(path, &target).at("move into the store", path)?;
@@ -87,7 +91,6 @@ impl Store {
         let path = self.object_path(object);
         let found = disk::open(&path, false)
             .and_then(|_| disk::hash_still_file(&path))
-            .at("read", &path)
             .map_err(|error| missing(object, error))?;
         if found.0 == object {
             Ok(())
@@ -125,20 +128,18 @@ impl Store {
         }
     }
 
-    /// Makes the names of these objects durable; their bytes were before they had names.
-    pub(crate) fn sync_objects(
+    /// What must be flushed for these objects to last: their files and the folders of these.
+    pub(crate) fn object_files(
         &self,
         objects: impl IntoIterator<Item = ObjectHash>,
-    ) -> Result<(), StoreError> {
-        let folder = self.part(Part::Objects);
-        let mut folders: BTreeSet<PathBuf> = objects
-            .into_iter()
-            .filter_map(|object| self.object_path(object).parent().map(Path::to_owned))
-            .collect();
-        folders.insert(folder);
-        folders
-            .iter()
-            .try_for_each(|folder| disk::sync_folder(folder))
+    ) -> BTreeSet<PathBuf> {
+        let mut paths = BTreeSet::from([self.part(Part::Objects)]);
+        for object in objects {
+            let path = self.object_path(object);
+            paths.extend(path.parent().map(Path::to_owned));
+            paths.insert(path);
+        }
+        paths
     }
 }
 

@@ -11,7 +11,7 @@ use crate::disk;
 use crate::document::{DOCUMENT_LIMIT, cannot_store, is_hidden};
 use crate::error::{At, StoreError};
 use crate::object::sharded;
-use crate::store::{Part, Store};
+use crate::store::{Part, Store, persist};
 
 /// The hash of a record, which is its name, and the record.
 type Record = (ObjectHash, ActionResult);
@@ -25,16 +25,18 @@ impl Store {
     /// The action, the log or part of the artifact is not in the store, or it cannot be written.
     pub fn commit_result(&self, result: &ActionResult) -> Result<(), StoreError> {
         let bytes = canonical_json(result).map_err(cannot_store("result"))?;
-        self.sync_objects(self.vouched(result)?)?;
+        let record = self.temporary(&bytes)?;
+        let mut vouched = self.object_files(self.vouched(result)?);
+        vouched.insert(record.path().to_owned());
+        disk::sync(&Vec::from_iter(vouched))?;
 
-        let mut folder = self.record_folder(result.action);
-        self.write(&record_path(&folder, ObjectHash::of(&bytes)), &bytes)?;
-        // Both folders above may be as new as the record.
-        for _ in 0..3 {
-            disk::sync_folder(&folder)?;
-            folder.pop();
-        }
-        Ok(())
+        let path = self
+            .record_folder(result.action)
+            .join(format!("{}.json", ObjectHash::of(&bytes)));
+        persist(record, &path)?;
+        // The two folders above the record's may be as new as the record.
+        let folders = path.ancestors().skip(1).take(3).map(Path::to_owned);
+        disk::sync(&folders.collect::<Vec<_>>())
     }
 
     /// Every object that the result says the store holds.
@@ -150,10 +152,6 @@ fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
             source,
         }),
     }
-}
-
-fn record_path(folder: &Path, record: ObjectHash) -> PathBuf {
-    folder.join(format!("{record}.json"))
 }
 
 fn in_order(mut records: Vec<Record>) -> Vec<ActionResult> {

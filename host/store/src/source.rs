@@ -132,8 +132,8 @@ impl SourceHashes {
 }
 
 fn read(path: &Path) -> Result<(ObjectHash, Stamp), StoreError> {
-    let file = disk::open(path, true).at("open", path)?;
-    let before = Stamp::of(&file.metadata().at("inspect", path)?);
+    let (file, metadata) = disk::open(path, true)?;
+    let before = Stamp::of(&metadata);
     let hash = disk::hash_reader(&file).at("read", path)?;
     let after = Stamp::of(&file.metadata().at("inspect", path)?);
     if before == after {

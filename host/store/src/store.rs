@@ -146,14 +146,15 @@ impl Store {
     fn write_format(&self) -> Result<(), StoreError> {
         let path = self.format_path();
         let temporary = self.temporary(format!("{FORMAT}\n").as_bytes())?;
+        disk::sync(&[temporary.path().to_owned()])?;
         match temporary.persist_noclobber(&path) {
             Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(error.error).at("create", &path)
             }
             _ => Ok(()),
         }?;
-        disk::sync_folder(&self.root)?;
-        self.root.parent().map_or(Ok(()), disk::sync_folder)
+        let above = self.root.parent().unwrap_or(&self.root);
+        disk::sync(&[self.root.clone(), above.to_owned()])
     }
 
     /// Best effort: a leftover costs some room and nothing else.
@@ -179,33 +180,33 @@ impl Store {
         NamedTempFile::new_in(&folder).at("create a temporary file in", &folder)
     }
 
-    /// A read-only, flushed temporary file with these bytes.
-    fn temporary(&self, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
+    /// A read-only temporary file with these bytes.
+    pub(crate) fn temporary(&self, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
         let mut temporary = self.empty_temporary()?;
         temporary
             .write_all(bytes)
-            .at("write the temporary file", temporary.path())?;
-        seal(temporary.as_file()).at("flush the temporary file", temporary.path())?;
+            .and_then(|()| make_read_only(temporary.as_file()))
+            .at("write", temporary.path())?;
         Ok(temporary)
     }
 
-    /// Puts `bytes` at `path` in one step: at any instant the file there is the old one or the
-    /// new one, whole. The folder's names are not flushed.
+    /// Puts `bytes` at `path` in one step: any process finds the old file there or the new one.
+    /// Only [`disk::sync`] makes the new one last through a power cut.
     pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        let temporary = self.temporary(bytes)?;
-        create_parent(path)?;
-        temporary
-            .persist(path)
-            .map_err(|error| error.error)
-            .at("create", path)?;
-        Ok(())
+        persist(self.temporary(bytes)?, path)
     }
 }
 
-/// Makes a file read-only and its bytes durable.
-pub(crate) fn seal(file: &fs::File) -> io::Result<()> {
-    file.set_permissions(fs::Permissions::from_mode(READ_ONLY))?;
-    file.sync_all()
+/// Gives a temporary file its name, and the folder for it if there is none.
+pub(crate) fn persist(temporary: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+    create_parent(path)?;
+    let persisted = temporary.persist(path);
+    persisted.map_err(|error| error.error).at("create", path)?;
+    Ok(())
+}
+
+pub(crate) fn make_read_only(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(READ_ONLY))
 }
 
 /// Makes the folder that `path` is to lie in.

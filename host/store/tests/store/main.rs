@@ -1,0 +1,13 @@
+//! The store through its public surface: what is kept, what is refused, what survives.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails has to end its test, and clippy knows only test functions"
+)]
+
+mod documents;
+mod objects;
+mod opening;
+mod processes;
+mod results;
+mod sources;
+mod support;

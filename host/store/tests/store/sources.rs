@@ -1,0 +1,123 @@
+use std::fs::{self, File, FileTimes};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use assay_core::ObjectHash;
+use assay_store::{Store, StoreError};
+
+use crate::support::new_store;
+
+/// Longer than a file must have been left alone to be remembered.
+const SETTLE: Duration = Duration::from_millis(2_200);
+
+fn memory(store: &Store) -> PathBuf {
+    store.root().join("cache/files.json")
+}
+
+/// Remembers a wrong hash for every file, which shows whether memory is believed.
+fn falsify(store: &Store, right: &[u8]) {
+    let text = fs::read_to_string(memory(store)).unwrap();
+    let [right, wrong] = [right, b"wrong"].map(|bytes| ObjectHash::of(bytes).to_string());
+    assert!(text.contains(&right));
+    fs::remove_file(memory(store)).unwrap();
+    fs::write(memory(store), text.replace(&right, &wrong)).unwrap();
+}
+
+#[test]
+fn a_settled_file_is_read_again_only_when_it_changed() {
+    let (folder, store) = new_store();
+    let path = folder.path().join("plugin.so");
+    fs::write(&path, b"one").unwrap();
+    sleep(SETTLE);
+    let mut hashes = store.source_hashes();
+    assert_eq!(hashes.hash(&path).unwrap(), ObjectHash::of(b"one"));
+    hashes.save().unwrap();
+
+    falsify(&store, b"one");
+    let hash = store.source_hashes().hash(&path).unwrap();
+    assert_eq!(hash, ObjectHash::of(b"wrong"), "it was not read again");
+
+    // The same size and the same modification time: only the change time differs.
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, b"two").unwrap();
+    let times = FileTimes::new().set_modified(modified);
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_times(times)
+        .unwrap();
+    let hash = store.source_hashes().hash(&path).unwrap();
+    assert_eq!(hash, ObjectHash::of(b"two"));
+
+    let replacement = folder.path().join("replacement");
+    fs::write(&replacement, b"new").unwrap();
+    fs::rename(&replacement, &path).unwrap();
+    let hash = store.source_hashes().hash(&path).unwrap();
+    assert_eq!(hash, ObjectHash::of(b"new"));
+}
+
+#[test]
+fn a_file_that_was_just_written_is_not_remembered() {
+    let (folder, store) = new_store();
+    let path = folder.path().join("plugin.so");
+    let mut hashes = store.source_hashes();
+    for text in ["one", "two", "six"] {
+        fs::write(&path, text).unwrap();
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
+        let times = FileTimes::new().set_modified(long_ago);
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_times(times)
+            .unwrap();
+        assert_eq!(hashes.hash(&path).unwrap(), ObjectHash::of(text.as_bytes()));
+    }
+    hashes.save().unwrap();
+    assert!(
+        !memory(&store).exists(),
+        "nothing was learnt, nothing is written"
+    );
+}
+
+#[test]
+fn memory_that_cannot_be_read_counts_as_empty() {
+    let (folder, store) = new_store();
+    let path = folder.path().join("plugin.so");
+    fs::write(&path, b"one").unwrap();
+    sleep(SETTLE);
+    for corrupt in [&b""[..], b"{", b"[]", b"{\"/a\":{}}", &b"[".repeat(100_000)] {
+        let _ = fs::remove_file(memory(&store));
+        fs::write(memory(&store), corrupt).unwrap();
+        let mut hashes = store.source_hashes();
+        assert_eq!(hashes.hash(&path).unwrap(), ObjectHash::of(b"one"));
+        hashes.save().unwrap();
+        falsify(&store, b"one");
+        let hash = store.source_hashes().hash(&path).unwrap();
+        assert_eq!(hash, ObjectHash::of(b"wrong"), "it was remembered");
+    }
+}
+
+#[test]
+fn a_source_may_be_a_link_to_a_file_but_nothing_else() {
+    let (folder, store) = new_store();
+    let path = folder.path().join("data");
+    let link = folder.path().join("link");
+    fs::write(&path, b"data").unwrap();
+    symlink(&path, &link).unwrap();
+    let mut hashes = store.source_hashes();
+    assert_eq!(hashes.hash(&link).unwrap(), ObjectHash::of(b"data"));
+    assert!(matches!(
+        hashes.hash(folder.path()),
+        Err(StoreError::NotRegular { .. })
+    ));
+    let missing = folder.path().join("missing");
+    let error = hashes.hash(&missing).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("cannot inspect `{}`", missing.display())
+    );
+}
