@@ -1,1 +1,18 @@
-//! Datasets of Assay: sources, checks, Arrow image tables and batches.
+//! Datasets of Assay: sources, checks, Arrow image tables and the order of epochs.
+//!
+//! The crate turns named data into verified bytes ([`source`]), verified bytes into tables
+//! ([`prepare`](mod@prepare)) and tables into batches ([`table`], [`order`]). It knows neither
+//! the store nor plugins nor tensors, and reads no setting from the environment: directories
+//! and permissions are arguments.
+
+#![deny(unsafe_code)]
+
+mod atomic;
+mod content;
+mod digest;
+pub mod idx;
+pub mod known;
+pub mod order;
+pub mod prepare;
+pub mod source;
+pub mod table;

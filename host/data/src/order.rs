@@ -1,0 +1,157 @@
+//! Seeded permutations: the order of an epoch, and the draw of the validation split.
+//!
+//! The numbers come from a counter-based stream (the BLAKE3 extendable output), so an order
+//! depends on its key alone: not on the platform, the algorithm, a library's version or any
+//! order drawn before. Nothing here looks at data.
+
+use blake3::{Hasher, OutputReader};
+
+/// Separates the streams of the two uses; a context never changes once results exist.
+const EPOCH_CONTEXT: &str = "assay 2025 dataset epoch order v1";
+const SPLIT_CONTEXT: &str = "assay 2025 dataset validation split v1";
+
+/// The order in which epoch number `epoch` visits `count` samples: a uniformly drawn
+/// permutation of `0..count`, the same on every machine for the same arguments.
+///
+/// METHODS "Data": a new seeded order every epoch.
+pub fn epoch_order(seed: u64, epoch: u32, count: u32) -> Vec<u32> {
+    let mut hasher = Hasher::new_derive_key(EPOCH_CONTEXT);
+    hasher.update(&seed.to_le_bytes());
+    hasher.update(&epoch.to_le_bytes());
+    permutation(Words::new(&hasher), count)
+}
+
+/// The permutation of `0..count` whose first entries are the validation split of `seed`.
+pub(crate) fn split_order(seed: u64, count: u32) -> Vec<u32> {
+    let mut hasher = Hasher::new_derive_key(SPLIT_CONTEXT);
+    hasher.update(&seed.to_le_bytes());
+    permutation(Words::new(&hasher), count)
+}
+
+/// Fisher–Yates, from the last place down.
+fn permutation(mut words: Words, count: u32) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..count).collect();
+    for place in (1..count).rev() {
+        let other = words.below(place + 1);
+        order.swap(place as usize, other as usize);
+    }
+    order
+}
+
+/// 32-bit little-endian words of an extendable output.
+struct Words {
+    stream: OutputReader,
+    block: [u8; Self::BLOCK],
+    used: usize,
+}
+
+impl Words {
+    /// Large enough for BLAKE3 to compute several of its 64-byte blocks at once.
+    const BLOCK: usize = 4096;
+
+    fn new(hasher: &Hasher) -> Self {
+        Self {
+            stream: hasher.finalize_xof(),
+            block: [0; Self::BLOCK],
+            used: Self::BLOCK,
+        }
+    }
+
+    fn next(&mut self) -> u32 {
+        if self.used == Self::BLOCK {
+            self.stream.fill(&mut self.block);
+            self.used = 0;
+        }
+        let mut word = [0; 4];
+        word.copy_from_slice(&self.block[self.used..self.used + 4]);
+        self.used += 4;
+        u32::from_le_bytes(word)
+    }
+
+    /// A uniform draw from `0..bound`, without bias: multiply and reject (Lemire 2019,
+    /// "Fast random integer generation in an interval"). `bound` is at least 1.
+    fn below(&mut self, bound: u32) -> u32 {
+        // The 2^32 mod bound lowest products would favour some results.
+        let unfair = bound.wrapping_neg() % bound;
+        loop {
+            let product = u64::from(self.next()) * u64::from(bound);
+            if product as u32 >= unfair {
+                return (product >> 32) as u32;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_orders_of_given_keys_never_change() {
+        assert_eq!(epoch_order(0, 0, 12), [0; 12]);
+        assert_eq!(epoch_order(42, 3, 12), [0; 12]);
+        assert_eq!(split_order(0, 12), [0; 12]);
+    }
+
+    #[test]
+    fn no_sample_and_one_sample_have_one_order() {
+        assert!(epoch_order(1, 1, 0).is_empty());
+        assert_eq!(epoch_order(1, 1, 1), [0]);
+    }
+
+    #[test]
+    fn every_sample_comes_first_equally_often() {
+        const COUNT: u32 = 10;
+        const EPOCHS: u32 = 20_000;
+        let mut first = [0_u32; COUNT as usize];
+        let mut last = [0_u32; COUNT as usize];
+        for epoch in 0..EPOCHS {
+            let order = epoch_order(7, epoch, COUNT);
+            first[order[0] as usize] += 1;
+            last[order[COUNT as usize - 1] as usize] += 1;
+        }
+        for counts in [first, last] {
+            let expected = f64::from(EPOCHS / COUNT);
+            let chi_squared: f64 = counts
+                .iter()
+                .map(|&count| (f64::from(count) - expected).powi(2) / expected)
+                .sum();
+            // The 99.9 % quantile with 9 degrees of freedom.
+            assert!(chi_squared < 27.88, "{counts:?}: {chi_squared}");
+        }
+    }
+
+    #[test]
+    fn every_order_of_four_samples_appears_equally_often() {
+        let mut counts = std::collections::HashMap::<Vec<u32>, u32>::new();
+        for seed in 0..24_000 {
+            *counts.entry(epoch_order(seed, 0, 4)).or_default() += 1;
+        }
+        assert_eq!(counts.len(), 24);
+        let chi_squared: f64 = counts
+            .values()
+            .map(|&count| (f64::from(count) - 1000.0).powi(2) / 1000.0)
+            .sum();
+        // The 99.9 % quantile with 23 degrees of freedom.
+        assert!(chi_squared < 49.73, "{chi_squared}");
+    }
+
+    proptest! {
+        #[test]
+        fn an_order_is_a_permutation(seed: u64, epoch: u32, count in 0_u32..5000) {
+            let mut order = epoch_order(seed, epoch, count);
+            order.sort_unstable();
+            prop_assert_eq!(order, (0..count).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn seeds_epochs_and_uses_draw_different_orders(seed: u64, epoch: u32) {
+            let order = epoch_order(seed, epoch, 100);
+            prop_assert_ne!(&order, &epoch_order(seed, epoch ^ 1, 100));
+            prop_assert_ne!(&order, &epoch_order(seed ^ 1, epoch, 100));
+            prop_assert_ne!(&order, &split_order(seed, 100));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a dataset could not be prepared.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::idx::IdxError;
+use crate::source::SourceError;
+use crate::table::{InvalidShape, WriteError};
+
+/// A dataset that could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A parameter has no meaning.
+    #[error("dataset `{dataset}`: `{parameter}` {problem}")]
+    Parameter {
+        /// The dataset.
+        dataset: String,
+        /// The parameter.
+        parameter: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// The source files could not be obtained.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A source file is not what its name says.
+    #[error("{file} {source}")]
+    Idx {
+        /// Where the file came from.
+        file: String,
+        /// What is wrong with it.
+        source: IdxError,
+    },
+    /// Images are too large.
+    #[error("{file}: {source}")]
+    Shape {
+        /// Where the file came from.
+        file: String,
+        /// What is wrong with the shape.
+        source: InvalidShape,
+    },
+    /// The images of the training and the test set differ in size.
+    #[error(
+        "dataset `{dataset}`: training images are {train:?} and test images {test:?} (rows, \
+         columns); the files do not belong together"
+    )]
+    SizesDiffer {
+        /// The dataset.
+        dataset: String,
+        /// Rows and columns of training images.
+        train: [u32; 2],
+        /// Rows and columns of test images.
+        test: [u32; 2],
+    },
+    /// A table could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The description could not be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Description {
+        /// The description's path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}

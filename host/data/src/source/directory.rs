@@ -1,0 +1,50 @@
+//! Looks for files in a directory, plain or gzip-compressed.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Collector, Failure, Origin};
+use crate::content::read_uncompressed;
+use crate::known::IdxFile;
+
+/// Offers every missing file that `directory` holds.
+pub(super) fn search(directory: &Path, collector: &mut Collector<'_>) {
+    if !directory.is_dir() {
+        collector.give_up(directory.display(), Failure::NoDirectory);
+        return;
+    }
+    for expected in collector.missing() {
+        let mut there = false;
+        for path in candidates(directory, expected.file) {
+            let Some(content) = read(&path, expected.limit) else {
+                continue;
+            };
+            there = true;
+            if collector.offer(expected.file, Origin::File(path), content) {
+                break;
+            }
+        }
+        if !there {
+            let path = directory.join(expected.file.name());
+            collector.give_up(path.display(), Failure::NotThere);
+        }
+    }
+}
+
+/// The paths under which `file` may lie in `directory`.
+pub(super) fn candidates(directory: &Path, file: IdxFile) -> [PathBuf; 2] {
+    [
+        directory.join(file.name()),
+        directory.join(format!("{}.gz", file.name())),
+    ]
+}
+
+/// The uncompressed content of the file at `path`; `None` if there is no such file.
+pub(super) fn read(path: &Path, limit: u64) -> Option<Result<Vec<u8>, Failure>> {
+    match File::open(path) {
+        Ok(file) => Some(read_uncompressed(file, limit).map_err(Into::into)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(Err(error.into())),
+    }
+}

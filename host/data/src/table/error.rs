@@ -1,0 +1,112 @@
+//! What can be wrong with a table or a request to it.
+
+use std::io;
+use std::path::PathBuf;
+
+use arrow::error::ArrowError;
+
+/// A table that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("image table {}: {fault}", path.display())]
+pub struct TableError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub fault: TableFault,
+}
+
+/// What is wrong with a table.
+#[derive(Debug, thiserror::Error)]
+pub enum TableFault {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// The file is not an Arrow IPC file, or is cut off.
+    #[error("is not a complete Arrow IPC file ({0}); make the dataset again")]
+    NotArrow(&'static str),
+    /// Arrow refuses the content.
+    #[error("is damaged ({0}); make the dataset again")]
+    Arrow(#[from] ArrowError),
+    /// A part of the file lies outside it or outside its block.
+    #[error(
+        "is damaged: {part} of record batch {batch} lies outside the file; make the dataset again"
+    )]
+    OutOfBounds {
+        /// Which part.
+        part: &'static str,
+        /// The number of the record batch, from 0.
+        batch: usize,
+    },
+    /// A record batch is not of the kind that tables consist of.
+    #[error("is not an image table: record batch {batch} {problem}; make the dataset again")]
+    WrongBatch {
+        /// The number of the record batch, from 0.
+        batch: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The schema's metadata lacks an entry, or its text does not parse.
+    #[error(
+        "is not an image table of this version: the metadata `{key}` is {found}, expected {expected}"
+    )]
+    WrongMetadata {
+        /// The entry.
+        key: &'static str,
+        /// Its text, or `missing`.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The columns are not those of an image table with this metadata.
+    #[error("is not an image table: its columns are {found}, expected {expected}")]
+    WrongColumns {
+        /// The columns there.
+        found: String,
+        /// The columns that the metadata asks for.
+        expected: String,
+    },
+    /// There are more rows than can be indexed.
+    #[error("has more than 4,294,967,295 rows")]
+    TooManyRows,
+    /// A label is not a class.
+    #[error(
+        "has label {label} in row {row}; with {classes} classes, labels are below {classes}; make the dataset again"
+    )]
+    LabelOutOfRange {
+        /// The label.
+        label: u32,
+        /// The row, from 0.
+        row: u64,
+        /// The number of classes.
+        classes: u32,
+    },
+}
+
+/// A batch that cannot be gathered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatherError {
+    /// The slices do not fit the number of indices.
+    #[error(
+        "a batch of {batch} images needs {expected} pixels and {batch} labels, but was given room \
+         for {images} pixels and {labels} labels"
+    )]
+    WrongLength {
+        /// The number of indices.
+        batch: usize,
+        /// The number of pixels needed.
+        expected: usize,
+        /// The number of pixels that there is room for.
+        images: usize,
+        /// The number of labels that there is room for.
+        labels: usize,
+    },
+    /// An index is beyond the table.
+    #[error("there is no image {index}: the table has {rows}")]
+    OutOfRange {
+        /// The index.
+        index: u32,
+        /// The number of rows.
+        rows: u32,
+    },
+}

@@ -1,0 +1,168 @@
+//! The schema of an image table: columns, metadata and the types they imply.
+//!
+//! Writer and reader share it; neither rows nor files are touched here.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use serde::{Deserialize, Serialize};
+
+use super::TableFault;
+
+/// The most classes a table may have: labels are stored in at most 16 bits.
+pub const MAX_CLASSES: u32 = 1 << 16;
+
+const FORMAT_KEY: &str = "assay.format";
+const FORMAT: &str = "image-table/1";
+const SHAPE_KEY: &str = "assay.shape";
+const CLASSES_KEY: &str = "assay.classes";
+
+/// The shape of an image: channels, rows and columns, with at least one pixel and at most
+/// 2³¹ − 1 (the widest value Arrow can hold).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "[u32; 3]", into = "[u32; 3]")]
+pub struct ImageShape {
+    channels: u32,
+    height: u32,
+    width: u32,
+}
+
+/// Dimensions that are not an image's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an image of {0:?} (channels, rows, columns) has no pixel or more than 2147483647")]
+pub struct InvalidShape(pub [u32; 3]);
+
+impl ImageShape {
+    /// The shape with these dimensions.
+    pub fn new(channels: u32, height: u32, width: u32) -> Result<Self, InvalidShape> {
+        let product = u64::from(channels)
+            .checked_mul(height.into())
+            .and_then(|product| product.checked_mul(width.into()));
+        match product {
+            Some(1..=0x7fff_ffff) => Ok(Self {
+                channels,
+                height,
+                width,
+            }),
+            _ => Err(InvalidShape([channels, height, width])),
+        }
+    }
+
+    /// Channels: 1 for grey, 3 for colour.
+    pub fn channels(self) -> u32 {
+        self.channels
+    }
+
+    /// Rows.
+    pub fn height(self) -> u32 {
+        self.height
+    }
+
+    /// Columns.
+    pub fn width(self) -> u32 {
+        self.width
+    }
+
+    /// The number of values of an image, over all channels.
+    pub fn pixels(self) -> usize {
+        self.channels as usize * self.height as usize * self.width as usize
+    }
+}
+
+impl From<ImageShape> for [u32; 3] {
+    fn from(shape: ImageShape) -> Self {
+        [shape.channels, shape.height, shape.width]
+    }
+}
+
+impl TryFrom<[u32; 3]> for ImageShape {
+    type Error = InvalidShape;
+
+    fn try_from([channels, height, width]: [u32; 3]) -> Result<Self, InvalidShape> {
+        Self::new(channels, height, width)
+    }
+}
+
+impl fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{},{}", self.channels, self.height, self.width)
+    }
+}
+
+/// The schema of a table of such images.
+pub(super) fn schema(shape: ImageShape, classes: u32) -> Schema {
+    let metadata = HashMap::from([
+        (FORMAT_KEY.to_owned(), FORMAT.to_owned()),
+        (SHAPE_KEY.to_owned(), shape.to_string()),
+        (CLASSES_KEY.to_owned(), classes.to_string()),
+    ]);
+    let label = if narrow(classes) {
+        DataType::UInt8
+    } else {
+        DataType::UInt16
+    };
+    let image = DataType::FixedSizeBinary(shape.pixels() as i32);
+    let fields = vec![
+        Field::new("image", image, false),
+        Field::new("label", label, false),
+    ];
+    Schema::new_with_metadata(fields, metadata)
+}
+
+/// Whether the labels of so many classes fit 8 bits.
+pub(super) fn narrow(classes: u32) -> bool {
+    classes <= 1 << 8
+}
+
+/// The shape and number of classes of a table with this schema, if it is one.
+pub(super) fn parse(schema: &Schema) -> Result<(ImageShape, u32), TableFault> {
+    let entry = |key| schema.metadata().get(key).map(String::as_str);
+    let wrong = |key, expected| TableFault::WrongMetadata {
+        key,
+        found: entry(key).map_or("missing".into(), |text| {
+            format!("`{}`", text.escape_debug())
+        }),
+        expected,
+    };
+    if entry(FORMAT_KEY) != Some(FORMAT) {
+        return Err(wrong(FORMAT_KEY, FORMAT));
+    }
+    let shape = entry(SHAPE_KEY)
+        .and_then(parse_shape)
+        .ok_or_else(|| wrong(SHAPE_KEY, "three numbers: channels,rows,columns"))?;
+    let classes = entry(CLASSES_KEY)
+        .and_then(|text| u32::from_str(text).ok())
+        .filter(|classes| (1..=MAX_CLASSES).contains(classes))
+        .ok_or_else(|| wrong(CLASSES_KEY, "a number from 1 to 65536"))?;
+
+    let expected = self::schema(shape, classes);
+    if schema.fields() != expected.fields() {
+        return Err(TableFault::WrongColumns {
+            found: columns(schema),
+            expected: columns(&expected),
+        });
+    }
+    Ok((shape, classes))
+}
+
+fn parse_shape(text: &str) -> Option<ImageShape> {
+    let sizes: Vec<u32> = text
+        .split(',')
+        .map(|size| size.parse().ok())
+        .collect::<Option<_>>()?;
+    ImageShape::try_from(<[u32; 3]>::try_from(sizes).ok()?).ok()
+}
+
+fn columns(schema: &Schema) -> String {
+    let columns = schema.fields().iter().map(|field| {
+        let null = if field.is_nullable() {
+            " (nullable)"
+        } else {
+            ""
+        };
+        format!("{}: {}{null}", field.name(), field.data_type())
+    });
+    columns.collect::<Vec<_>>().join(", ")
+}
