@@ -218,9 +218,11 @@ impl Builder {
     fn dataset(&mut self, name: &str, place: &Place, dataset: &DatasetStage) {
         let mut parameters = object(json!({
             "source": dataset.source.value,
-            "validation": dataset.validation,
             "split_seed": dataset.split_seed,
         }));
+        if let Some(validation) = dataset.validation {
+            parameters.insert("validation".to_owned(), validation.into());
+        }
         let limits = [("train", dataset.limit_train), ("test", dataset.limit_test)];
         let limits: Map<_, _> = limits
             .into_iter()
@@ -233,6 +235,9 @@ impl Builder {
             (String::new(), place.clone()),
             ("source".to_owned(), dataset.source.place.clone()),
         ]);
+        if let Some(classes) = dataset.classes {
+            parameters.insert("classes".to_owned(), classes.into());
+        }
         if let Some(path) = &dataset.path {
             places.insert("path".to_owned(), path.place.clone());
         }

@@ -1,1 +1,31 @@
-//! Runs the actions of Assay: executor, workers, plugin loading and the stages.
+//! Runs the actions of Assay.
+//!
+//! [`Session`] turns a pipeline file into a frozen plan and runs it: results that are intact are
+//! taken from the store, everything else is executed by worker processes, one action each. The
+//! engine never prints: what happens is told to an observer, what fails is a value.
+
+mod cancel;
+mod environment;
+mod event;
+mod explain;
+mod freeze;
+mod plugin;
+mod run;
+mod session;
+mod stages;
+mod supervise;
+mod worker;
+
+pub use cancel::Cancel;
+pub use environment::{Device, Settings, UnknownDevice};
+pub use event::{Progress, Unit};
+pub use explain::{Difference, Reason};
+pub use plugin::{
+    AlgorithmDescription, LoadFailure, MetricDescription, PluginDescription, PluginError,
+    SearchPath, load,
+};
+pub use run::{Observer, RunOutcome, RunReport, StageReport};
+pub use session::{EngineError, Request, Session, StagePreview};
+pub use stages::REPORT_FILES;
+pub use supervise::{Completed, Failure, execute};
+pub use worker::{WorkerArguments, run_worker};

@@ -29,15 +29,6 @@ pub use learner::{CreateRequest, Learner, LearnerHandle, LearnerTable};
 pub use metric::{MetricSink, Metrics};
 pub use plugin::{
     AlgorithmInfo, Identity, LoadError, LoadedPlugin, MetricInfo, Plugin, PluginDefinition,
-    PluginRef, ROOT_SYMBOL, root_module,
+    PluginRef, ROOT_SYMBOL, RootHeader, root_header,
 };
 pub use tensor::{DType, TensorError, TensorView};
-
-/// What the export macro of the SDK needs; not for use by hand.
-#[doc(hidden)]
-pub mod reexport {
-    pub use abi_stable::library::{
-        __call_root_module_loader as call_root_module_loader, CheckTypeLayout, LibHeader,
-        RootModuleResult,
-    };
-}

@@ -1,7 +1,13 @@
 //! The root module: who a plugin is, what it offers, and how the host gets hold of it.
 
+// The derive of `abi_stable` writes `Clone` by hand for the reference to a root module.
+#![allow(clippy::expl_impl_clone_on_copy)]
+
 use abi_stable::StableAbi;
-use abi_stable::library::{AbiHeaderRef, LibraryError, RootModule};
+use abi_stable::library::{
+    __call_root_module_loader as call_root_module_loader, AbiHeaderRef, CheckTypeLayout, LibHeader,
+    LibraryError, RootModule, RootModuleResult,
+};
 use abi_stable::package_version_strings;
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::sabi_types::VersionStrings;
@@ -24,6 +30,17 @@ pub struct Identity {
     pub version: RString,
     /// What it is, in one sentence.
     pub description: RString,
+}
+
+impl Identity {
+    /// A plugin's name, version and description.
+    pub fn new(name: &str, version: &str, description: &str) -> Self {
+        Self {
+            name: name.into(),
+            version: version.into(),
+            description: description.into(),
+        }
+    }
 }
 
 /// A metric that an algorithm reports while it trains.
@@ -87,8 +104,24 @@ pub trait PluginDefinition: 'static {
     fn create(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError>;
 }
 
+/// What lies at [`ROOT_SYMBOL`]: the description of the interface, and how to make the root module.
+pub type RootHeader = LibHeader;
+
+/// The content of [`ROOT_SYMBOL`] for `P`; the SDK's export macro puts it there.
+pub const fn root_header<P: PluginDefinition>() -> RootHeader {
+    // SAFETY: `erased_root_module` returns a `PluginRef`. This is what the attribute
+    // `abi_stable::export_root_module` expands to, except that the symbol is ours.
+    unsafe {
+        LibHeader::from_constructor::<PluginRef>(erased_root_module::<P>, CheckTypeLayout::Yes)
+    }
+}
+
+extern "C" fn erased_root_module<P: PluginDefinition>() -> RootModuleResult {
+    call_root_module_loader(root_module::<P>)
+}
+
 /// The root module of `P`, every entry with panics contained.
-pub fn root_module<P: PluginDefinition>() -> PluginRef {
+fn root_module<P: PluginDefinition>() -> PluginRef {
     Plugin {
         identity: identity::<P>,
         algorithms: algorithms::<P>,

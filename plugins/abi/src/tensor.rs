@@ -160,7 +160,7 @@ impl<'a> TensorView<'a> {
             Some(count)
                 if count.checked_mul(size) == Some(self.bytes)
                     && self.strides.as_slice() == Self::contiguous_strides(shape)
-                    && self.data as usize % size.max(1) == 0 =>
+                    && (self.data as usize).is_multiple_of(size.max(1)) =>
             {
                 Ok(count)
             }

@@ -84,8 +84,10 @@ pub struct DatasetStage {
     pub source: Placed<String>,
     /// Where the files of a format are, relative to the pipeline file.
     pub path: Option<Placed<String>>,
-    /// Samples held out of the training set.
-    pub validation: u32,
+    /// The number of classes, for a format that does not say.
+    pub classes: Option<u16>,
+    /// Samples held out of the training set, if the file says.
+    pub validation: Option<u32>,
     /// Decides which samples are held out.
     pub split_seed: u64,
     /// At most so many training samples.
@@ -187,7 +189,10 @@ fn read_spec(root: &Table, sources: Vec<Source>, out: &mut Complaints) -> Spec {
         bytes: 0..0,
     };
     let mut reader = Reader::new(root, &start, "the pipeline file");
-    let name = reader.required("name", out, string).unwrap_or_default();
+    let name = reader.required("name", out, |node| {
+        let name = string(node)?;
+        check_name(&name, &node.place).map(|()| name)
+    });
     let plugin_dirs = reader
         .optional("plugin_dirs", out, strings)
         .unwrap_or_default();
@@ -211,7 +216,7 @@ fn read_spec(root: &Table, sources: Vec<Source>, out: &mut Complaints) -> Spec {
     check_references(&stages, out);
     Spec {
         sources,
-        name,
+        name: name.unwrap_or_default(),
         plugin_dirs,
         stages,
     }
@@ -299,11 +304,8 @@ fn read_stage(
     names: &Names,
     out: &mut Complaints,
 ) -> Option<Stage> {
-    if name.is_empty() || name.contains(['/', ' ']) {
-        out.push(
-            Diagnostic::new(format!("`{name}` cannot name a stage"), key)
-                .label("expected a name without slashes and spaces"),
-        );
+    if let Err(complaint) = check_name(name, key) {
+        out.push(complaint);
     }
     let title = format!("[stage.{name}]");
     let mut reader = Reader::of(node, title.clone(), out)?;
@@ -343,7 +345,8 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
     let count = || integer(0..=i64::from(u32::MAX));
     let source = reader.required("source", out, placed_string);
     let path = reader.optional("path", out, placed_string);
-    let validation = reader.optional("validation", out, count()).unwrap_or(0);
+    let validation = reader.optional("validation", out, count());
+    let classes = reader.optional("classes", out, integer(1..=256));
     let split_seed = reader
         .optional("split_seed", out, integer(0..=LARGEST_SEED))
         .unwrap_or(0);
@@ -358,7 +361,8 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
     Some(DatasetStage {
         source: source?,
         path,
-        validation: validation as u32,
+        classes: classes.map(|classes| classes as u16),
+        validation: validation.map(|count| count as u32),
         split_seed: split_seed as u64,
         limit_train: limit_train.map(|count| count as u32),
         limit_test: limit_test.map(|count| count as u32),
@@ -528,6 +532,18 @@ fn look_up<T: Clone>(
         );
         None
     })
+}
+
+/// Pipelines and stages name folders, and stages are picked by name on a command line.
+fn check_name(name: &str, place: &Place) -> Result<(), Diagnostic> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(
+        Diagnostic::new(format!("`{name}` cannot be a name here"), place)
+            .label("expected letters, digits, `-`, `_` and `.`"),
+    )
 }
 
 fn placed_string(node: &Node) -> Result<Placed<String>, Diagnostic> {

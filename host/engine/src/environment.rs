@@ -1,0 +1,97 @@
+//! The numerical environment: what the action records, and how a worker is made to have it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use assay_core::Environment;
+
+/// Where a plugin computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// The first CUDA device.
+    Cuda,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        })
+    }
+}
+
+/// A text that names no device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no device `{0}`: expected `cpu` or `cuda`")]
+pub struct UnknownDevice(String);
+
+impl FromStr for Device {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+        match text {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda),
+            other => Err(UnknownDevice(other.to_owned())),
+        }
+    }
+}
+
+/// How a run is carried out. Only `device` and `threads` can change what comes out, and so are
+/// part of every action that computes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Actions at a time.
+    pub jobs: usize,
+    /// Threads of one action.
+    pub threads: u32,
+    /// Where plugins compute.
+    pub device: Device,
+    /// Go on with independent stages after a failure.
+    pub keep_going: bool,
+    /// A folder with datasets, tried before anything is downloaded.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// The environment that an action with these settings runs in.
+pub(crate) fn environment(settings: &Settings, libtorch: String) -> Environment {
+    Environment {
+        libtorch,
+        device: settings.device.to_string(),
+        dtype: "float32".to_owned(),
+        threads: settings.threads,
+        cpu_capability: cpu_capability().to_owned(),
+    }
+}
+
+/// The vector instructions that kernels are held to: AVX2 gives the same bits on every processor
+/// that has it, at no cost in speed, where the default may pick AVX-512 on one and not the other.
+fn cpu_capability() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        return "avx2";
+    }
+    "default"
+}
+
+/// The variables that make a worker compute in `environment`. They are set before the worker
+/// starts, since MKL, `OpenMP` and `ATen` read them when they are loaded.
+pub(crate) fn variables(environment: &Environment) -> Vec<(&'static str, String)> {
+    let threads = environment.threads.to_string();
+    let mut variables = vec![
+        ("OMP_NUM_THREADS", threads.clone()),
+        ("MKL_NUM_THREADS", threads),
+        ("MKL_DYNAMIC", "FALSE".to_owned()),
+        ("OMP_DYNAMIC", "FALSE".to_owned()),
+        ("ATEN_CPU_CAPABILITY", environment.cpu_capability.clone()),
+    ];
+    if environment.cpu_capability == "avx2" {
+        variables.push(("MKL_CBWR", "AVX2".to_owned()));
+    }
+    variables
+}

@@ -1,0 +1,103 @@
+//! What a worker tells its supervisor: one JSON object a line, on a pipe that plugins cannot
+//! write to by printing.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// How far an action is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What it is doing, such as `epoch 2/5`.
+    pub phase: String,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much; 0 where that is not known.
+    pub total: u64,
+    /// What is counted.
+    pub unit: Unit,
+    /// How much of the whole action is done, from 0 to 1; 0 where that is not known.
+    pub fraction: f64,
+}
+
+/// What progress counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Samples of a dataset.
+    Samples,
+    /// Bytes of a download.
+    Bytes,
+}
+
+/// A file that an action leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Output {
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+}
+
+/// A line from a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Event {
+    Progress(Progress),
+    /// The outputs lie in the output folder, flushed to disk.
+    Done {
+        outputs: Vec<Output>,
+        /// Bytes.
+        peak_memory: u64,
+        /// What interrupted executions of this action had taken before.
+        earlier_ms: u64,
+    },
+    Failed {
+        message: String,
+        help: String,
+        chain: Vec<String>,
+    },
+    Cancelled,
+}
+
+/// How often progress is worth a line.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The worker's end of the pipe.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    pipe: Mutex<(File, Instant)>,
+}
+
+impl Reporter {
+    pub(crate) fn new(pipe: File) -> Self {
+        let long_ago = Instant::now()
+            .checked_sub(INTERVAL)
+            .unwrap_or_else(Instant::now);
+        Self {
+            pipe: Mutex::new((pipe, long_ago)),
+        }
+    }
+
+    /// Sends a line. A supervisor that is gone takes no lines: the worker is about to be killed.
+    pub(crate) fn send(&self, event: &Event) {
+        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            let _ = pipe.0.write_all(&line);
+        }
+    }
+
+    /// Sends progress, unless a line went out a moment ago.
+    pub(crate) fn progress(&self, progress: Progress) {
+        {
+            let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+            if pipe.1.elapsed() < INTERVAL {
+                return;
+            }
+            pipe.1 = Instant::now();
+        }
+        self.send(&Event::Progress(progress));
+    }
+}

@@ -1,0 +1,276 @@
+//! Freezes a plan: pins each plugin by the hash of its library, asks it for its schema, checks
+//! every hyper-parameter and fills in the defaults. What comes out decides everything, so
+//! nothing that happens on disk afterwards can change what the run does.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use assay_core::{
+    Action, Diagnostic, Environment, Place, PlannedStage, PluginHash, PluginPin, StageKind, choices,
+};
+use assay_store::{SourceHashes, Store};
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::{Map, Value};
+
+use crate::cancel::Cancel;
+use crate::environment::{Settings, environment};
+use crate::plugin::{
+    AlgorithmDescription, PluginDescription, PluginError, SearchPath, read_handshake,
+};
+use crate::session::EngineError;
+use crate::stages::PLUGIN;
+use crate::supervise::execute;
+
+/// A stage with everything decided but the artifacts it reads.
+#[derive(Clone, Debug)]
+pub(crate) struct FrozenStage {
+    pub(crate) planned: PlannedStage,
+    pub(crate) plugin: Option<PluginPin>,
+    pub(crate) environment: Option<Environment>,
+}
+
+/// A plugin whose library lies in the store and that said what it offers.
+struct Pinned {
+    pin: PluginPin,
+    environment: Environment,
+    algorithms: HashMap<String, Algorithm>,
+}
+
+struct Algorithm {
+    schema: Value,
+    validator: Validator,
+}
+
+/// What freezing needs beside the plan.
+pub(crate) struct Freezer<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) sources: &'a mut SourceHashes,
+    pub(crate) search: &'a SearchPath,
+    pub(crate) settings: &'a Settings,
+    pub(crate) cancel: &'a Cancel,
+    /// The folder of the pipeline file.
+    pub(crate) base: &'a Path,
+}
+
+impl Freezer<'_> {
+    /// Freezes every stage.
+    ///
+    /// # Errors
+    /// A plugin or hyper-parameter that cannot be used is a complaint in `complaints`; an error
+    /// is a store or worker that failed.
+    pub(crate) fn freeze(
+        &mut self,
+        stages: Vec<PlannedStage>,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Result<Vec<FrozenStage>, EngineError> {
+        let mut plugins: HashMap<String, Option<Pinned>> = HashMap::new();
+        let mut frozen = Vec::with_capacity(stages.len());
+        for mut stage in stages {
+            let Some(wanted) = stage.plugin.clone() else {
+                frozen.push(FrozenStage {
+                    planned: stage,
+                    plugin: None,
+                    environment: None,
+                });
+                continue;
+            };
+            let reference = &wanted.reference;
+            if !plugins.contains_key(&reference.value) {
+                let pinned = self.pin(&reference.value, &reference.place, complaints)?;
+                plugins.insert(reference.value.clone(), pinned);
+            }
+            let Some(Some(pinned)) = plugins.get(&reference.value) else {
+                continue;
+            };
+            match pinned.algorithms.get(&wanted.algorithm.value) {
+                Some(algorithm) if stage.kind == StageKind::Train => {
+                    complete(&mut stage, algorithm, complaints);
+                }
+                Some(_) => {}
+                None => {
+                    let known = pinned.algorithms.keys().map(String::as_str);
+                    let message = format!(
+                        "the plugin `{}` has no algorithm `{}`",
+                        reference.value, wanted.algorithm.value
+                    );
+                    complaints.push(
+                        Diagnostic::new(message, &wanted.algorithm.place)
+                            .help(choices(&wanted.algorithm.value, known)),
+                    );
+                }
+            }
+            frozen.push(FrozenStage {
+                planned: stage,
+                plugin: Some(pinned.pin.clone()),
+                environment: Some(pinned.environment.clone()),
+            });
+        }
+        Ok(frozen)
+    }
+
+    /// Finds the library, copies it into the store and asks it what it offers.
+    fn pin(
+        &mut self,
+        reference: &str,
+        place: &Place,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Result<Option<Pinned>, EngineError> {
+        let located = self.search.find(reference, self.base).and_then(|path| {
+            let handshake = read_handshake(&path)?;
+            Ok((path, handshake))
+        });
+        let (path, handshake) = match located {
+            Ok(located) => located,
+            Err(error) => {
+                complaints.push(unusable(&error, place));
+                return Ok(None);
+            }
+        };
+        let pin = PluginPin {
+            name: reference.to_owned(),
+            hash: self.library(&path)?,
+            abi: handshake.abi_version(),
+        };
+        let description = self.description(&pin)?;
+        let algorithms =
+            description
+                .algorithms
+                .into_iter()
+                .filter_map(|algorithm| match usable(&algorithm) {
+                    Ok(validator) => {
+                        let schema = algorithm.hyperparameters;
+                        Some((algorithm.name, Algorithm { schema, validator }))
+                    }
+                    Err(reason) => {
+                        let message = format!(
+                            "the plugin `{reference}` describes `{}` badly: {reason}",
+                            algorithm.name
+                        );
+                        complaints.push(Diagnostic::new(message, place));
+                        None
+                    }
+                });
+        Ok(Some(Pinned {
+            algorithms: algorithms.collect(),
+            environment: environment(self.settings, handshake.libtorch()),
+            pin,
+        }))
+    }
+
+    /// The hash of the library, whose bytes are in the store from then on: what runs later is
+    /// what was checked now, and can be run again after the file is rebuilt.
+    fn library(&mut self, path: &Path) -> Result<PluginHash, EngineError> {
+        let hash = self.sources.hash(path)?;
+        if !self.store.object_path(hash).exists() {
+            let bytes = std::fs::read(path).map_err(|source| {
+                EngineError::Plugin(PluginError::Unreadable {
+                    path: path.to_owned(),
+                    source,
+                })
+            })?;
+            // The file may have been rebuilt in between; what counts is what was stored.
+            return Ok(self.store.put_bytes(&bytes)?.into());
+        }
+        Ok(hash.into())
+    }
+
+    /// What the plugin says of itself: an action like any other, so it is asked once.
+    fn description(&self, pin: &PluginPin) -> Result<PluginDescription, EngineError> {
+        let action = Action {
+            kind: StageKind::Describe,
+            revision: StageKind::Describe.revision(),
+            parameters: Map::new(),
+            inputs: std::collections::BTreeMap::new(),
+            plugin: Some(pin.clone()),
+            environment: None,
+        };
+        let (key, _) = action.document().map_err(EngineError::Canonical)?;
+        let result = if let Some(result) = self.store.cached(key)? {
+            result
+        } else {
+            self.store.put_action(&action)?;
+            execute(self.store, key, None, self.cancel, &|_| {})
+                .map_err(|failure| EngineError::Describe {
+                    plugin: pin.name.clone(),
+                    failure,
+                })?
+                .result
+        };
+        let path = self.store.artifact_file_path(result.artifact, PLUGIN)?;
+        let bytes = std::fs::read(&path).map_err(|source| EngineError::File {
+            what: "read",
+            path: path.clone(),
+            source,
+        })?;
+        serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
+            plugin: pin.name.clone(),
+            source,
+        })
+    }
+}
+
+fn unusable(error: &PluginError, place: &Place) -> Diagnostic {
+    let message = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    Diagnostic::new(message, place).help(error.help())
+}
+
+/// The validator of an algorithm's schema. References are refused: a schema describes itself.
+fn usable(algorithm: &AlgorithmDescription) -> Result<Validator, String> {
+    if !algorithm.hyperparameters.is_object() {
+        return Err("its schema is not an object".to_owned());
+    }
+    jsonschema::validator_for(&algorithm.hyperparameters).map_err(|error| error.to_string())
+}
+
+/// Fills in the defaults of the schema and checks every hyper-parameter against it.
+fn complete(stage: &mut PlannedStage, algorithm: &Algorithm, complaints: &mut Vec<Diagnostic>) {
+    let properties = algorithm
+        .schema
+        .get("properties")
+        .and_then(Value::as_object);
+    let hyperparameters = stage
+        .parameters
+        .entry("hyperparameters")
+        .or_insert_with(|| Map::new().into());
+    if let Value::Object(given) = &mut *hyperparameters {
+        for (name, property) in properties.into_iter().flatten() {
+            if let (false, Some(default)) = (given.contains_key(name), property.get("default")) {
+                given.insert(name.clone(), default.clone());
+            }
+        }
+    }
+    let hyperparameters = hyperparameters.clone();
+    let known = || {
+        properties
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+    };
+    for error in algorithm.validator.iter_errors(&hyperparameters) {
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            for name in unexpected {
+                let place = stage.place(&format!("hyperparameters.{name}"));
+                let message = format!("the algorithm has no hyper-parameter `{name}`");
+                let help = choices(name, known().collect::<Vec<_>>().into_iter());
+                complaints.extend(place.map(|place| Diagnostic::new(message, place).help(help)));
+            }
+            continue;
+        }
+        let path = error.instance_path().to_string();
+        let name = path.trim_start_matches('/');
+        let description = properties
+            .and_then(|properties| properties.get(name)?.get("description")?.as_str())
+            .map(str::to_owned);
+        let message = if name.is_empty() {
+            error.to_string()
+        } else {
+            format!("the hyper-parameter `{name}` is refused: {error}")
+        };
+        let place = stage.place(&format!("hyperparameters.{name}"));
+        complaints.extend(place.map(|place| Diagnostic::new(message, place).help(description)));
+    }
+}

@@ -1,0 +1,76 @@
+//! What a plugin says of itself, as the document that the describe stage leaves in the store.
+
+use assay_abi::{ErrorCode, LoadedPlugin};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A plugin and its algorithms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PluginDescription {
+    /// The plugin's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it is, in one sentence.
+    pub description: String,
+    /// What it offers.
+    pub algorithms: Vec<AlgorithmDescription>,
+}
+
+/// One algorithm of a plugin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlgorithmDescription {
+    /// The name that a pipeline file uses.
+    pub name: String,
+    /// What it is, in one sentence.
+    pub summary: String,
+    /// Where it was published.
+    pub reference: String,
+    /// The JSON Schema of its hyper-parameters.
+    pub hyperparameters: Value,
+    /// The metrics it reports while it trains.
+    pub metrics: Vec<MetricDescription>,
+}
+
+/// A metric that an algorithm reports while it trains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetricDescription {
+    /// The name it is reported under.
+    pub name: String,
+    /// What it measures.
+    pub description: String,
+}
+
+/// Asks a loaded plugin.
+pub(crate) fn describe(plugin: LoadedPlugin) -> Result<PluginDescription, assay_abi::PluginError> {
+    let identity = plugin.identity()?;
+    let algorithms = plugin.algorithms()?.into_iter().map(|algorithm| {
+        let hyperparameters =
+            serde_json::from_str(&algorithm.hyperparameters).map_err(|error| {
+                let message = format!("the schema of `{}` is not JSON", algorithm.name);
+                let mut refused = assay_abi::PluginError::new(ErrorCode::OTHER, message);
+                refused.chain.push(error.to_string().into());
+                refused
+            })?;
+        Ok(AlgorithmDescription {
+            name: algorithm.name.into(),
+            summary: algorithm.summary.into(),
+            reference: algorithm.reference.into(),
+            hyperparameters,
+            metrics: algorithm
+                .metrics
+                .into_iter()
+                .map(|metric| MetricDescription {
+                    name: metric.name.into(),
+                    description: metric.description.into(),
+                })
+                .collect(),
+        })
+    });
+    Ok(PluginDescription {
+        name: identity.name.into(),
+        version: identity.version.into(),
+        description: identity.description.into(),
+        algorithms: algorithms.collect::<Result<_, assay_abi::PluginError>>()?,
+    })
+}

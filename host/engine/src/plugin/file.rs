@@ -1,0 +1,145 @@
+//! Finds a plugin's library and reads its handshake, without loading it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
+use object::{Object, ObjectSection};
+
+/// Larger files are no plugins: libtorch is not linked into them.
+const LARGEST: u64 = 1 << 30;
+
+/// Why a plugin cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// No folder of the search path has it.
+    #[error("there is no plugin `{reference}`")]
+    NotFound {
+        /// The name asked for.
+        reference: String,
+        /// The file looked for.
+        file_name: String,
+        /// The folders searched.
+        searched: Vec<PathBuf>,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the plugin {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is a library, or not even that, but no plugin.
+    #[error("{} is not an Assay plugin: {reason}", path.display())]
+    NotAPlugin {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+    /// The file is a plugin for somebody else.
+    #[error("the plugin {} cannot be used: {source}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The field that differs.
+        source: HandshakeMismatch,
+    },
+}
+
+impl PluginError {
+    /// What to do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::NotFound {
+                file_name,
+                searched,
+                ..
+            } => {
+                let folders: Vec<_> = searched
+                    .iter()
+                    .map(|folder| folder.display().to_string())
+                    .collect();
+                format!(
+                    "looked for {file_name} in {}; name a folder with --plugin-dir",
+                    folders.join(", ")
+                )
+            }
+            Self::Unreadable { .. } => "check the path and its permissions".to_owned(),
+            Self::NotAPlugin { .. } => {
+                "a plugin is a cdylib that uses export_plugin! of the assay-sdk crate".to_owned()
+            }
+            Self::Mismatch {
+                source: HandshakeMismatch::PanicAbort,
+                ..
+            } => "remove panic = \"abort\" from its profile and build it again".to_owned(),
+            Self::Mismatch { .. } => {
+                "build it again with the SDK of this host's version".to_owned()
+            }
+        }
+    }
+}
+
+/// The folders that plugins are looked for in, in order.
+#[derive(Clone, Debug, Default)]
+pub struct SearchPath {
+    /// The folders.
+    pub folders: Vec<PathBuf>,
+}
+
+impl SearchPath {
+    /// The file of the plugin `reference`: a path if it has a slash, else a name.
+    ///
+    /// # Errors
+    /// [`PluginError::NotFound`].
+    pub fn find(&self, reference: &str, relative_to: &Path) -> Result<PathBuf, PluginError> {
+        if reference.contains('/') {
+            return Ok(relative_to.join(reference));
+        }
+        let file_name = format!("libassay_{}.so", reference.replace('-', "_"));
+        let mut candidates = self.folders.iter().map(|folder| folder.join(&file_name));
+        candidates
+            .find(|path| path.is_file())
+            .ok_or_else(|| PluginError::NotFound {
+                reference: reference.to_owned(),
+                file_name,
+                searched: self.folders.clone(),
+            })
+    }
+}
+
+/// Reads and checks the handshake of the library at `path`; nothing in it is executed.
+///
+/// # Errors
+/// The file is unreadable, no plugin, or one for another host.
+pub(crate) fn read_handshake(path: &Path) -> Result<Handshake, PluginError> {
+    let unreadable = |source| PluginError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let not_a_plugin = |reason: &str| PluginError::NotAPlugin {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(not_a_plugin("it is no ordinary file, or larger than 1 GiB"));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let library = object::File::parse(bytes.as_slice())
+        .map_err(|_| not_a_plugin("it is not a shared library"))?;
+    let section = library
+        .section_by_name(HANDSHAKE_SECTION)
+        .ok_or_else(|| not_a_plugin("the library has no handshake"))?;
+    let content = section
+        .data()
+        .map_err(|_| not_a_plugin("its handshake is cut short"))?;
+    let mismatch = |source| PluginError::Mismatch {
+        path: path.to_owned(),
+        source,
+    };
+    let handshake = Handshake::parse(content).map_err(mismatch)?;
+    handshake.check().map_err(mismatch)?;
+    Ok(handshake)
+}

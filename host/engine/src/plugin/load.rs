@@ -1,0 +1,55 @@
+//! Loads a plugin into this process. Only workers do this, one plugin each, and never unload it.
+
+use std::ffi::c_void;
+use std::mem::ManuallyDrop;
+use std::path::Path;
+
+use assay_abi::{LoadError, LoadedPlugin, ROOT_SYMBOL};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+
+use super::file::{PluginError, read_handshake};
+
+/// Why a library could not be loaded as a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFailure {
+    /// Its handshake says that it cannot be.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// The system's loader refused it.
+    #[error("the system cannot load the plugin")]
+    Open(#[source] libloading::Error),
+    /// It has a handshake but no root module.
+    #[error("the plugin has no root module `{ROOT_SYMBOL}`")]
+    NoRoot(#[source] libloading::Error),
+    /// Its root module has another layout.
+    #[error("the plugin cannot be used: {0}")]
+    Interface(LoadError),
+}
+
+/// Loads the plugin at `path`, whose handshake is checked first.
+///
+/// # Errors
+/// Anything that keeps the library from being used; the process is unharmed unless one of the
+/// library's own constructors harmed it.
+pub fn load(path: &Path) -> Result<LoadedPlugin, LoadFailure> {
+    read_handshake(path)?;
+    // SAFETY: opening runs the library's constructors. Its handshake shows that it was built
+    // with our SDK for this target, and the caller has chosen to trust its hash.
+    let library =
+        unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(LoadFailure::Open)?;
+    // libtorch leaves threads and thread-local destructors behind, so unloading is never safe.
+    let library = ManuallyDrop::new(library);
+    // SAFETY: the symbol is only used as an address here.
+    let symbol = unsafe { library.get::<*const c_void>(ROOT_SYMBOL.as_bytes()) }
+        .map_err(LoadFailure::NoRoot)?;
+    let address: *const c_void = symbol.into_raw().cast_const();
+    // SAFETY: the address is that of the root symbol, the library stays loaded for the life of
+    // the process, and its handshake was accepted.
+    unsafe { LoadedPlugin::from_symbol(address) }.map_err(|error| {
+        if let LoadError::Layout { details } = &error {
+            // Tens of kilobytes: it belongs in the log, which is where a worker's stderr goes.
+            eprintln!("{details}");
+        }
+        LoadFailure::Interface(error)
+    })
+}

@@ -1,0 +1,281 @@
+//! Runs a frozen plan: resolves keys as results arrive, takes what is cached, and keeps as many
+//! workers busy as there are jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use assay_core::{
+    Action, ActionKey, ActionResult, ArtifactHash, Labels, RunHash, RunStage, StageKind,
+    StageOutcome,
+};
+use assay_store::Store;
+use serde_json::{Map, Value};
+
+use crate::cancel::Cancel;
+use crate::environment::Settings;
+use crate::event::Progress;
+use crate::freeze::FrozenStage;
+use crate::session::EngineError;
+use crate::supervise::{Completed, Failure, execute};
+
+/// Is told what happens, from several threads.
+pub trait Observer: Sync {
+    /// A worker was started for the stage.
+    fn started(&self, stage: &str);
+    /// The stage's worker is so far.
+    fn progress(&self, stage: &str, progress: &Progress);
+    /// The stage came to its end.
+    fn finished(&self, stage: &StageReport);
+}
+
+/// What became of a stage.
+#[derive(Debug)]
+pub struct StageReport {
+    /// Its name in the plan.
+    pub name: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// What a table calls it.
+    pub labels: Option<Labels>,
+    /// Its parameters, defaults filled in.
+    pub parameters: Map<String, Value>,
+    /// What became of it.
+    pub outcome: StageOutcome,
+    /// Its action, once it was known.
+    pub key: Option<ActionKey>,
+    /// Its result, if it has one.
+    pub result: Option<ActionResult>,
+    /// Why it has none.
+    pub failure: Option<Failure>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOutcome {
+    /// Every stage has a result.
+    Complete,
+    /// Some stage failed.
+    Failed,
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// A whole run.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The run's manifest in the store.
+    pub hash: RunHash,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Every stage, in the plan's order.
+    pub stages: Vec<StageReport>,
+}
+
+/// A run in progress.
+pub(crate) struct Runner<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) stages: &'a [FrozenStage],
+    pub(crate) settings: &'a Settings,
+    /// The folder of the pipeline file.
+    pub(crate) base: &'a Path,
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+/// What is known of each stage.
+struct State {
+    reports: Vec<Option<StageReport>>,
+    /// How many inputs of each stage have no artifact yet.
+    missing: Vec<usize>,
+    /// Which stages read each stage.
+    readers: Vec<Vec<usize>>,
+    ready: BTreeSet<usize>,
+    failed: bool,
+}
+
+impl State {
+    fn new(stages: &[FrozenStage]) -> Self {
+        let mut readers = vec![Vec::new(); stages.len()];
+        for (at, stage) in stages.iter().enumerate() {
+            stage
+                .planned
+                .inputs
+                .values()
+                .for_each(|&input| readers[input].push(at));
+        }
+        let missing: Vec<_> = stages
+            .iter()
+            .map(|stage| stage.planned.inputs.len())
+            .collect();
+        let ready = (0..stages.len()).filter(|&at| missing[at] == 0).collect();
+        let reports = stages.iter().map(|_| None).collect();
+        Self {
+            reports,
+            missing,
+            readers,
+            ready,
+            failed: false,
+        }
+    }
+
+    fn artifact(&self, at: usize) -> Option<ArtifactHash> {
+        Some(self.reports[at].as_ref()?.result.as_ref()?.artifact)
+    }
+}
+
+/// The inputs of a stage by role, if all of them are there.
+pub(crate) fn resolve(
+    stage: &FrozenStage,
+    artifact: impl Fn(usize) -> Option<ArtifactHash>,
+) -> Option<Action> {
+    let inputs = stage.planned.inputs.iter();
+    let inputs: Option<BTreeMap<_, _>> = inputs
+        .map(|(role, &input)| Some((role.clone(), artifact(input)?)))
+        .collect();
+    Some(
+        stage
+            .planned
+            .action(inputs?, stage.plugin.clone(), stage.environment.clone()),
+    )
+}
+
+/// A stage that a job thread finished.
+type Finished = (usize, ActionKey, Result<Completed, Failure>);
+
+impl Runner<'_> {
+    /// Runs every stage that can be run.
+    pub(crate) fn run(&self) -> Result<Vec<StageReport>, EngineError> {
+        let mut state = State::new(self.stages);
+        let (sender, finished) = channel();
+        thread::scope(|scope| {
+            let mut running = 0;
+            loop {
+                while let Some(&next) = state.ready.first() {
+                    if self.cancel.is_requested() || (state.failed && !self.settings.keep_going) {
+                        break;
+                    }
+                    let Some(key) = self.start(next, &mut state)? else {
+                        state.ready.remove(&next);
+                        continue;
+                    };
+                    if running == self.settings.jobs {
+                        break;
+                    }
+                    state.ready.remove(&next);
+                    running += 1;
+                    self.observer.started(&self.stages[next].planned.name);
+                    let sender = sender.clone();
+                    scope.spawn(move || self.job(next, key, &sender));
+                }
+                if running == 0 {
+                    return Ok::<(), EngineError>(());
+                }
+                if let Ok((at, key, ended)) = finished.recv() {
+                    running -= 1;
+                    self.end(at, key, ended, &mut state);
+                }
+            }
+        })?;
+        let rest = state.reports.into_iter().zip(self.stages);
+        Ok(rest
+            .map(|(report, stage)| report.unwrap_or_else(|| skipped(stage)))
+            .collect())
+    }
+
+    /// Ends the stage at once if its result is there; else stores its action and gives its key.
+    fn start(&self, at: usize, state: &mut State) -> Result<Option<ActionKey>, EngineError> {
+        let Some(action) = resolve(&self.stages[at], |input| state.artifact(input)) else {
+            return Ok(None);
+        };
+        let (key, _) = action.document().map_err(EngineError::Canonical)?;
+        if let Some(result) = self.store.cached(key)? {
+            self.end(
+                at,
+                key,
+                Ok(Completed {
+                    result,
+                    cached: true,
+                }),
+                state,
+            );
+            return Ok(None);
+        }
+        self.store.put_action(&action)?;
+        Ok(Some(key))
+    }
+
+    /// Executes one action on a thread of its own.
+    fn job(&self, at: usize, key: ActionKey, sender: &Sender<Finished>) {
+        let stage = &self.stages[at].planned;
+        let own = stage.data_path.as_ref().map(|path| self.base.join(path));
+        let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
+        let observe = |progress| self.observer.progress(&stage.name, &progress);
+        let ended = execute(self.store, key, data_dir, self.cancel, &observe);
+        // The receiver lives until every job has reported.
+        let _ = sender.send((at, key, ended));
+    }
+
+    fn end(&self, at: usize, key: ActionKey, ended: Result<Completed, Failure>, state: &mut State) {
+        let planned = &self.stages[at].planned;
+        let (outcome, result, failure) = match ended {
+            Ok(Completed { result, cached }) => {
+                let outcome = if cached {
+                    StageOutcome::Cached
+                } else {
+                    StageOutcome::Ran
+                };
+                (outcome, Some(result), None)
+            }
+            Err(Failure::Cancelled) => (StageOutcome::Skipped, None, Some(Failure::Cancelled)),
+            Err(failure) => (StageOutcome::Failed, None, Some(failure)),
+        };
+        let report = StageReport {
+            name: planned.name.clone(),
+            kind: planned.kind,
+            labels: planned.labels.clone(),
+            parameters: planned.parameters.clone(),
+            outcome,
+            key: Some(key),
+            result,
+            failure,
+        };
+        self.observer.finished(&report);
+        state.failed |= outcome == StageOutcome::Failed;
+        if report.result.is_some() {
+            for &reader in &state.readers[at] {
+                state.missing[reader] -= 1;
+                if state.missing[reader] == 0 {
+                    state.ready.insert(reader);
+                }
+            }
+        }
+        state.reports[at] = Some(report);
+    }
+}
+
+fn skipped(stage: &FrozenStage) -> StageReport {
+    StageReport {
+        name: stage.planned.name.clone(),
+        kind: stage.planned.kind,
+        labels: stage.planned.labels.clone(),
+        parameters: stage.planned.parameters.clone(),
+        outcome: StageOutcome::Skipped,
+        key: None,
+        result: None,
+        failure: None,
+    }
+}
+
+impl StageReport {
+    /// The stage as the run's manifest has it.
+    pub(crate) fn entry(&self) -> RunStage {
+        RunStage {
+            name: self.name.clone(),
+            outcome: self.outcome,
+            action: self.key,
+            artifact: self.result.as_ref().map(|result| result.artifact),
+        }
+    }
+}

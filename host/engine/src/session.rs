@@ -1,0 +1,309 @@
+//! A session: one pipeline file, read, planned and frozen, ready to be previewed or run.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use assay_core::{
+    ActionKey, CanonicalError, Diagnostic, PipelineError, Plan, Run, Source, Spec, StageKind,
+    StageOutcome, UnknownStage,
+};
+use assay_store::{Store, StoreError};
+
+use crate::cancel::Cancel;
+use crate::environment::Settings;
+use crate::explain::{History, Reason};
+use crate::freeze::{Freezer, FrozenStage};
+use crate::plugin::{PluginError, SearchPath};
+use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
+use crate::stages::complete_datasets;
+use crate::supervise::{Failure, now_ms};
+
+/// A pipeline file may not be larger.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The pipeline file has errors.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// `--only` names a stage that is not there.
+    #[error(transparent)]
+    UnknownStage(#[from] UnknownStage),
+    /// A file could not be handled.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The pipeline file is no reasonable text.
+    #[error("{} is not a pipeline file: {reason}", path.display())]
+    NotAPipeline {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A plugin's library could not be read.
+    #[error(transparent)]
+    Plugin(PluginError),
+    /// A plugin could not say what it offers.
+    #[error("cannot ask the plugin `{plugin}` what it offers")]
+    Describe {
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        #[source]
+        failure: Failure,
+    },
+    /// A plugin's description is not what this version expects.
+    #[error("the description of the plugin `{plugin}` cannot be read")]
+    Description {
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// An action has no canonical JSON.
+    #[error("a parameter cannot be part of an action")]
+    Canonical(#[source] CanonicalError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What would become of a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StagePreview {
+    /// Its name in the plan.
+    pub name: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// Its action, if everything it reads is there.
+    pub key: Option<ActionKey>,
+    /// Why it would or would not run.
+    pub reason: Reason,
+}
+
+/// One pipeline file, ready to be run.
+pub struct Session {
+    store: Store,
+    settings: Settings,
+    name: String,
+    base: PathBuf,
+    file: String,
+    overrides: Vec<String>,
+    stages: Vec<FrozenStage>,
+}
+
+/// What a session is opened with.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The pipeline file.
+    pub file: &'a Path,
+    /// The `--set` overrides, in order.
+    pub overrides: &'a [String],
+    /// The `--only` stages; none means all.
+    pub only: &'a [String],
+    /// Where plugins are looked for, after the file's own folders.
+    pub search: SearchPath,
+}
+
+impl Session {
+    /// Reads, plans and freezes a pipeline file. Plugins that this store has not seen are asked
+    /// what they offer, each in a worker.
+    ///
+    /// # Errors
+    /// Anything wrong with the file, its plugins or the store.
+    pub fn open(
+        store: Store,
+        settings: Settings,
+        request: Request<'_>,
+        cancel: &Cancel,
+    ) -> Result<Self, EngineError> {
+        let file = read_text(request.file)?;
+        let name = request.file.display().to_string();
+        let spec = Spec::parse(&name, &file, request.overrides)?;
+        let plan = Plan::new(&spec).only(request.only)?;
+        let base = request.file.parent().unwrap_or(Path::new("")).to_owned();
+        let mut search = SearchPath {
+            folders: spec
+                .plugin_dirs
+                .iter()
+                .map(|folder| base.join(folder))
+                .collect(),
+        };
+        search.folders.extend(request.search.folders);
+        let mut complaints = Vec::new();
+        let mut sources = store.source_hashes();
+        let stages = complete_datasets(plan.stages, &base, &mut complaints);
+        let mut freezer = Freezer {
+            store: &store,
+            sources: &mut sources,
+            search: &search,
+            settings: &settings,
+            cancel,
+            base: &base,
+        };
+        let stages = freezer.freeze(stages, &mut complaints)?;
+        if !complaints.is_empty() {
+            return Err(pipeline_error(spec.sources, complaints).into());
+        }
+        sources.save()?;
+        let overrides = request.overrides.to_vec();
+        Ok(Self {
+            store,
+            settings,
+            name: plan.name,
+            base,
+            file,
+            overrides,
+            stages,
+        })
+    }
+
+    /// The pipeline's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The store that results come from and go to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The names of the stages, in the plan's order.
+    pub fn stage_names(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|stage| stage.planned.name.as_str())
+    }
+
+    /// What would run, and why.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn preview(&self) -> Result<Vec<StagePreview>, EngineError> {
+        let mut artifacts = Vec::with_capacity(self.stages.len());
+        let mut previews = Vec::with_capacity(self.stages.len());
+        let mut history = None;
+        for stage in &self.stages {
+            let (mut key, mut artifact) = (None, None);
+            let reason = if let Some(action) = resolve(stage, |input| artifacts[input]) {
+                let own = action.document().map_err(EngineError::Canonical)?.0;
+                key = Some(own);
+                if let Some(result) = self.store.cached(own)? {
+                    artifact = Some(result.artifact);
+                    Reason::Cached
+                } else {
+                    let history = match &mut history {
+                        Some(history) => history,
+                        none => none.insert(History::read(&self.store)?),
+                    };
+                    history.explain(own, &action)
+                }
+            } else {
+                let inputs = stage.planned.inputs.values();
+                let mut waiting: Vec<_> = inputs
+                    .filter(|&&input| artifacts[input].is_none())
+                    .map(|&input| self.stages[input].planned.name.clone())
+                    .collect();
+                waiting.dedup();
+                Reason::DependsOn { stages: waiting }
+            };
+            artifacts.push(artifact);
+            previews.push(StagePreview {
+                name: stage.planned.name.clone(),
+                kind: stage.planned.kind,
+                key,
+                reason,
+            });
+        }
+        Ok(previews)
+    }
+
+    /// Runs the pipeline and records the run, however it ends.
+    ///
+    /// # Errors
+    /// The store failed. Stages that fail are part of the report.
+    pub fn run(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<RunReport, EngineError> {
+        let started_ms = now_ms();
+        let clock = Instant::now();
+        let runner = Runner {
+            store: &self.store,
+            stages: &self.stages,
+            settings: &self.settings,
+            base: &self.base,
+            cancel,
+            observer,
+        };
+        let stages = runner.run()?;
+        let run = Run {
+            pipeline: self.name.clone(),
+            file: self.store.put_bytes(self.file.as_bytes())?,
+            overrides: self.overrides.clone(),
+            started_ms,
+            duration_ms: clock.elapsed().as_millis() as u64,
+            host: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            stages: stages.iter().map(StageReport::entry).collect(),
+        };
+        let outcome = if stages
+            .iter()
+            .any(|stage| stage.outcome == StageOutcome::Failed)
+        {
+            RunOutcome::Failed
+        } else if cancel.is_requested() && stages.iter().any(|stage| stage.result.is_none()) {
+            RunOutcome::Stopped
+        } else {
+            RunOutcome::Complete
+        };
+        Ok(RunReport {
+            hash: self.store.commit_run(&run)?,
+            outcome,
+            stages,
+        })
+    }
+}
+
+fn pipeline_error(sources: Vec<Source>, complaints: Vec<Diagnostic>) -> PipelineError {
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    // Every point of a matrix repeats the complaint of its method.
+    for complaint in complaints {
+        if !diagnostics.contains(&complaint) {
+            diagnostics.push(complaint);
+        }
+    }
+    PipelineError {
+        sources,
+        diagnostics,
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, EngineError> {
+    let failed = |source| EngineError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let refused = |reason| EngineError::NotAPipeline {
+        path: path.to_owned(),
+        reason,
+    };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(refused("it is not a file"));
+    }
+    if metadata.len() > LARGEST_FILE {
+        return Err(refused("it is larger than 16 MiB"));
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))
+}

@@ -1,0 +1,175 @@
+//! Checkpoints of a training: everything needed to go on as if it had never stopped.
+//!
+//! A checkpoint is a folder that is written under another name and renamed when its files are
+//! on disk, so that whatever is found under the right name is whole.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use assay_core::ObjectHash;
+use serde::{Deserialize, Serialize};
+
+use super::{StageError, read, read_document, write, write_document};
+
+/// A training after some epoch.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint {
+    pub(super) progress: TrainingProgress,
+    /// The learner's state after the last finished epoch.
+    pub(super) state: Vec<u8>,
+    /// The learner's state after the best epoch so far.
+    pub(super) best: Vec<u8>,
+}
+
+/// What a training has seen so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrainingProgress {
+    /// The last finished epoch.
+    pub(super) epoch: u32,
+    pub(super) best_epoch: u32,
+    /// The error after the best epoch.
+    pub(super) best_error: Option<f64>,
+    /// (epoch, split, metric, value).
+    pub(super) rows: Vec<(u32, String, String, f64)>,
+    /// Time spent so far, in milliseconds.
+    pub(super) elapsed_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    progress: TrainingProgress,
+    state: ObjectHash,
+    best: ObjectHash,
+}
+
+const DOCUMENT: &str = "checkpoint.json";
+const STATE: &str = "state.safetensors";
+const BEST: &str = "best.safetensors";
+const PREFIX: &str = "checkpoint-";
+
+/// Writes `checkpoint` and removes the ones before it.
+pub(super) fn save(scratch: &Path, checkpoint: &Checkpoint) -> Result<(), StageError> {
+    let unfinished = scratch.join("checkpoint.unfinished");
+    remove(&unfinished)?;
+    fs::create_dir(&unfinished).map_err(failed("create", &unfinished))?;
+    let document = Document {
+        progress: checkpoint.progress.clone(),
+        state: ObjectHash::of(&checkpoint.state),
+        best: ObjectHash::of(&checkpoint.best),
+    };
+    write(&unfinished.join(STATE), &checkpoint.state)?;
+    write(&unfinished.join(BEST), &checkpoint.best)?;
+    write_document(&unfinished.join(DOCUMENT), &document)?;
+    for name in [STATE, BEST, DOCUMENT] {
+        sync(&unfinished.join(name))?;
+    }
+    sync(&unfinished)?;
+    let finished = scratch.join(format!("{PREFIX}{:07}", checkpoint.progress.epoch));
+    remove(&finished)?;
+    fs::rename(&unfinished, &finished).map_err(failed("rename", &unfinished))?;
+    sync(scratch)?;
+    for older in found(scratch)? {
+        if older != finished {
+            remove(&older)?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest checkpoint that is whole, if there is one. A damaged one is as good as none: the
+/// training then starts earlier and comes to the same end.
+pub(super) fn load(scratch: &Path) -> Result<Option<Checkpoint>, StageError> {
+    let mut folders = found(scratch)?;
+    folders.sort();
+    Ok(folders.iter().rev().find_map(|folder| read_whole(folder)))
+}
+
+fn read_whole(folder: &Path) -> Option<Checkpoint> {
+    let document: Document = read_document(&folder.join(DOCUMENT)).ok()?;
+    let state = read(&folder.join(STATE)).ok()?;
+    let best = read(&folder.join(BEST)).ok()?;
+    let whole = ObjectHash::of(&state) == document.state && ObjectHash::of(&best) == document.best;
+    whole.then_some(Checkpoint {
+        progress: document.progress,
+        state,
+        best,
+    })
+}
+
+fn found(scratch: &Path) -> Result<Vec<PathBuf>, StageError> {
+    let entries = fs::read_dir(scratch).map_err(failed("list", scratch))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+        })
+        .collect())
+}
+
+fn remove(folder: &Path) -> Result<(), StageError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(failed("remove", folder)),
+    }
+}
+
+fn sync(path: &Path) -> Result<(), StageError> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(failed("flush", path))
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StageError {
+    let path = path.to_owned();
+    move |source| StageError::File { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(epoch: u32) -> Checkpoint {
+        Checkpoint {
+            progress: TrainingProgress {
+                epoch,
+                best_epoch: 1,
+                best_error: Some(0.1 + 0.2),
+                rows: vec![(epoch, "test".to_owned(), "loss".to_owned(), 1.0 / 3.0)],
+                elapsed_ms: 5,
+            },
+            state: vec![epoch as u8; 9],
+            best: vec![1; 7],
+        }
+    }
+
+    #[test]
+    fn the_newest_checkpoint_comes_back_exactly() {
+        let scratch = tempfile::tempdir().unwrap();
+        assert!(load(scratch.path()).unwrap().is_none());
+        for epoch in [1, 2, 10] {
+            save(scratch.path(), &checkpoint(epoch)).unwrap();
+        }
+        let loaded = load(scratch.path()).unwrap().unwrap();
+        assert_eq!(loaded.progress, checkpoint(10).progress);
+        assert_eq!((loaded.state, loaded.best), (vec![10; 9], vec![1; 7]));
+        assert_eq!(
+            found(scratch.path()).unwrap().len(),
+            1,
+            "older ones are removed"
+        );
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_counts_as_none() {
+        let scratch = tempfile::tempdir().unwrap();
+        save(scratch.path(), &checkpoint(3)).unwrap();
+        let folder = &found(scratch.path()).unwrap()[0];
+        fs::write(folder.join(STATE), [9; 9]).unwrap();
+        assert!(load(scratch.path()).unwrap().is_none());
+        fs::write(folder.join(DOCUMENT), b"{").unwrap();
+        assert!(load(scratch.path()).unwrap().is_none());
+    }
+}

@@ -1,0 +1,276 @@
+//! The stages: each turns an action's inputs and parameters into files in its output folder. A
+//! stage sees what [`Context`] shows it, never the store, the plan or another stage.
+
+mod checkpoint;
+mod dataset;
+mod describe;
+mod evaluate;
+mod measure;
+mod report;
+mod samples;
+mod train;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
+use assay_core::{Action, StageKind};
+use assay_network::Network;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::event::{Output, Progress, Reporter, Unit};
+use crate::plugin::{LoadFailure, load};
+
+pub(crate) use dataset::complete_datasets;
+pub(crate) use describe::PLUGIN;
+pub use report::REPORT_FILES;
+
+pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const SAFETENSORS: &str = "application/vnd.safetensors";
+pub(crate) const ARROW: &str = "application/vnd.apache.arrow.file";
+
+/// Everything that a stage may see and touch.
+pub(crate) struct Context {
+    pub(crate) action: Action,
+    /// The files of each input by role and name; their bytes were verified.
+    pub(crate) inputs: BTreeMap<String, BTreeMap<String, PathBuf>>,
+    /// The library of the plugin; its bytes were verified.
+    pub(crate) plugin: Option<PathBuf>,
+    /// Where outputs go; empty when the stage begins.
+    pub(crate) out: PathBuf,
+    /// What survives an interruption.
+    pub(crate) scratch: PathBuf,
+    /// Where the user keeps datasets.
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) reporter: Arc<Reporter>,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+/// What a stage leaves.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    pub(crate) files: Vec<Output>,
+    /// What interrupted executions had taken before.
+    pub(crate) earlier_ms: u64,
+}
+
+impl Outputs {
+    pub(crate) fn add(&mut self, name: &str, media_type: &str) {
+        self.files.push(Output {
+            name: name.to_owned(),
+            media_type: media_type.to_owned(),
+        });
+    }
+}
+
+/// Why a stage gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StageError {
+    #[error("stopped")]
+    Cancelled,
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the action has no {0}; it was made by another version of Assay")]
+    Incomplete(String),
+    #[error("cannot {what} {}", path.display())]
+    File {
+        what: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is not the JSON document it should be", path.display())]
+    Document {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("the parameters are not those of this stage")]
+    Parameters(#[source] serde_json::Error),
+    #[error(transparent)]
+    Load(#[from] LoadFailure),
+    #[error("the plugin failed while it was asked to {doing}")]
+    Plugin { doing: String, source: PluginError },
+    #[error(transparent)]
+    Data(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StageError {
+    /// What to do next.
+    pub(crate) fn help(&self) -> String {
+        match self {
+            Self::Plugin { source, .. } => source.help.to_string(),
+            Self::Load(LoadFailure::Plugin(error)) => error.help(),
+            Self::Load(LoadFailure::Open(_)) => {
+                "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
+            }
+            Self::Load(LoadFailure::Interface(_)) => {
+                "build it again with the SDK of this host's version".to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn plugin(doing: &str, source: PluginError) -> Self {
+        if source.is_cancelled() {
+            return Self::Cancelled;
+        }
+        Self::Plugin {
+            doing: doing.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Runs the stage of `context.action`.
+pub(crate) fn run(context: &Context) -> Result<Outputs, StageError> {
+    match context.action.kind {
+        StageKind::Describe => describe::run(context),
+        StageKind::Dataset => dataset::run(context),
+        StageKind::Train => train::run(context),
+        StageKind::Evaluate => evaluate::run(context),
+        StageKind::Report => report::run(context),
+    }
+}
+
+/// How a training was set up: what `training.json` says, and what an evaluation goes by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrainingParameters {
+    pub(crate) algorithm: String,
+    pub(crate) network: Network,
+    pub(crate) hyperparameters: Map<String, Value>,
+    pub(crate) seed: u64,
+    pub(crate) epochs: u32,
+    pub(crate) batch_size: u32,
+}
+
+/// The document `training.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrainingDocument {
+    #[serde(flatten)]
+    pub(crate) parameters: TrainingParameters,
+    /// The epoch after which `best.safetensors` was saved.
+    pub(crate) best_epoch: u32,
+    /// The split whose error chose it.
+    pub(crate) best_chosen_on: String,
+}
+
+impl Context {
+    /// The parameters of the action as the stage's own type.
+    fn parameters<T: DeserializeOwned>(&self) -> Result<T, StageError> {
+        let parameters = Value::Object(self.action.parameters.clone());
+        serde_json::from_value(parameters).map_err(StageError::Parameters)
+    }
+
+    /// The file `name` of the input `role`.
+    fn input(&self, role: &str, name: &str) -> Result<&Path, StageError> {
+        self.optional_input(role, name)
+            .ok_or_else(|| StageError::Incomplete(format!("input `{name}` of `{role}`")))
+    }
+
+    fn optional_input(&self, role: &str, name: &str) -> Option<&Path> {
+        self.inputs.get(role)?.get(name).map(PathBuf::as_path)
+    }
+
+    fn check_cancelled(&self) -> Result<(), StageError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(StageError::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn load_plugin(&self) -> Result<LoadedPlugin, StageError> {
+        let path = self.plugin.as_ref();
+        let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
+        Ok(load(path)?)
+    }
+
+    /// A fresh learner for the training.
+    fn learner(&self, training: &TrainingParameters) -> Result<LearnerHandle, StageError> {
+        let environment = self.action.environment.as_ref();
+        let environment =
+            environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
+        let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
+        let network = to_json(serde_json::to_string(&training.network))?;
+        let hyperparameters = to_json(serde_json::to_string(&training.hyperparameters))?;
+        let request = CreateRequest {
+            algorithm: training.algorithm.as_str().into(),
+            network: network.as_str().into(),
+            hyperparameters: hyperparameters.as_str().into(),
+            seed: training.seed,
+            device: environment.device.as_str().into(),
+            threads: environment.threads,
+        };
+        let created = self.load_plugin()?.create(&request);
+        created.map_err(|error| StageError::plugin("create a learner", error))
+    }
+}
+
+/// A part of an action: what it is called and where it lies in the whole, for progress.
+#[derive(Clone, Debug)]
+struct Phase {
+    name: String,
+    /// The fraction of the action that is done when the phase begins.
+    begin: f64,
+    /// The fraction that the phase is.
+    size: f64,
+}
+
+impl Phase {
+    fn report(&self, context: &Context, done: usize, total: usize) {
+        let part = done as f64 / total.max(1) as f64;
+        context.reporter.progress(Progress {
+            phase: self.name.clone(),
+            done: done as u64,
+            total: total as u64,
+            unit: Unit::Samples,
+            fraction: self.begin + self.size * part,
+        });
+    }
+}
+
+/// The error of a library as a stage's error, its chain kept.
+fn data(error: impl std::error::Error + Send + Sync + 'static) -> StageError {
+    StageError::Data(Box::new(error))
+}
+
+/// Writes an output file; the worker flushes outputs to disk before it reports them.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
+    fs::write(path, bytes).map_err(|source| StageError::File {
+        what: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads an input that a plugin or a person may have made.
+fn read(path: &Path) -> Result<Vec<u8>, StageError> {
+    fs::read(path).map_err(|source| StageError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn read_document<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
+    serde_json::from_slice(&read(path)?).map_err(|source| StageError::Document {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn write_document<T: Serialize>(path: &Path, value: &T) -> Result<(), StageError> {
+    let bytes = assay_core::canonical_json(value).map_err(data)?;
+    write(path, &bytes)
+}
+
+/// The plugin's own cancellation code, for what the host serves it.
+fn cancelled() -> PluginError {
+    PluginError::new(ErrorCode::CANCELLED, "stopped")
+}
