@@ -1,1 +1,71 @@
 //! Direct feedback alignment as an Assay plugin.
+//!
+//! The output error reaches every hidden layer at once through a fixed random matrix:
+//! `δ_l = (B_l e/B) ∘ tanh'(a_l)` for l < L; the output layer has its true gradient. No product
+//! runs backwards between hidden layers.
+
+use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup, Tensor, tanh_derivative};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Config {
+    #[serde(flatten)]
+    adam: Adam,
+    /// Multiplies the feedback weights, which are otherwise Glorot-uniform.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    feedback_scale: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            adam: Adam::default(),
+            feedback_scale: 1.0,
+        }
+    }
+}
+
+struct DirectFeedbackAlignment {
+    /// `B_l` for l = 1..L-1.
+    feedback: Vec<Tensor>,
+}
+
+impl Algorithm for DirectFeedbackAlignment {
+    type Config = Config;
+
+    const NAME: &'static str = "dfa";
+    const SUMMARY: &'static str =
+        "Direct feedback alignment: the output error goes straight to every hidden layer.";
+    const REFERENCE: &'static str = "Nøkland (2016), Direct feedback alignment provides \
+         learning in deep neural networks, NeurIPS 29";
+
+    fn new(setup: &mut Setup<'_>, config: &Config) -> Result<Self, Error> {
+        let feedback = (1..setup.model().depth())
+            .map(|l| setup.direct_feedback(l, config.feedback_scale))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { feedback })
+    }
+
+    fn optimiser(config: &Config) -> Adam {
+        config.adam
+    }
+
+    fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
+        let e = pass.output_delta(); // e/B
+        out.gradient(pass.depth(), e)?;
+        for (l, b) in (1..pass.depth()).zip(&self.feedback) {
+            let delta = pass.scratch(l);
+            pass.layer(l).project(b, e, delta)?; // B_l e/B
+            tanh_derivative(delta, pass.h(l))?; // ∘ tanh'(a_l)
+            out.gradient(l, delta)?;
+        }
+        Ok(())
+    }
+}
+
+assay_sdk::export_plugin!(
+    name = "dfa",
+    description = "Direct feedback alignment.",
+    algorithms = [DirectFeedbackAlignment],
+);

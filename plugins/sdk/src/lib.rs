@@ -1,1 +1,81 @@
 //! What the author of an Assay plugin writes against.
+//!
+//! An author implements [`Algorithm`]: how the update directions of one batch follow from its
+//! forward pass. The SDK owns everything that every algorithm shares (weights and their initial
+//! bits, the forward pass, the loss, Adam, saved states, the boundary), so that a comparison
+//! compares algorithms. It never draws batches, evaluates a network or writes a file: the host
+//! does.
+//!
+//! # Conventions
+//! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`.
+//! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
+//! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. No gradient is ever recorded by
+//! libtorch. On a CPU the same seed, thread count and instruction set give the same bits.
+//!
+//! # Example
+//! A plugin that trains the last layer only:
+//! ```no_run
+//! use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup};
+//!
+//! struct Readout;
+//!
+//! impl Algorithm for Readout {
+//!     type Config = Adam;
+//!     const NAME: &'static str = "readout";
+//!     const SUMMARY: &'static str = "Trains the last layer and leaves the others as they are.";
+//!     const REFERENCE: &'static str = "an example";
+//!
+//!     fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
+//!         Ok(Self)
+//!     }
+//!
+//!     fn optimiser(config: &Adam) -> Adam {
+//!         *config
+//!     }
+//!
+//!     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
+//!         for l in 1..pass.depth() {
+//!             out.none(l)?;
+//!         }
+//!         out.gradient(pass.depth(), pass.output_delta())
+//!     }
+//! }
+//!
+//! assay_sdk::export_plugin!(
+//!     name = "readout",
+//!     description = "An example.",
+//!     algorithms = [Readout],
+//! );
+//! ```
+
+mod activations;
+mod adam;
+mod algorithm;
+mod device;
+mod error;
+mod export;
+mod hyperparameters;
+mod layer;
+mod learner;
+mod loss;
+mod model;
+mod parameters;
+mod pass;
+mod rng;
+mod seam;
+mod setup;
+mod state;
+
+pub use adam::Adam;
+pub use algorithm::Algorithm;
+pub use assay_abi as abi;
+pub use assay_network as network;
+pub use error::Error;
+pub use export::LIBTORCH_VERSION;
+#[doc(hidden)]
+pub use export::{create, info, unknown_algorithm};
+pub use layer::{Layer, tanh_derivative};
+pub use model::Model;
+pub use pass::{Directions, Pass};
+pub use setup::Setup;
+pub use tch::Tensor;

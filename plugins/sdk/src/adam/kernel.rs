@@ -1,0 +1,55 @@
+//! One pass of Adam over slices, with the same bits on every x86-64 and aarch64 CPU.
+//!
+//! The AVX2 version is the scalar loop compiled for wider registers. It leaves fused
+//! multiply-add out, which would round once where the scalar loop rounds twice.
+
+use super::Coefficients;
+
+/// Updates `values` and both moments; all slices have the same length.
+pub(super) fn update(
+    coefficients: Coefficients,
+    values: &mut [f32],
+    gradients: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the CPU has AVX2.
+        unsafe { update_avx2(coefficients, values, gradients, first, second) };
+        return;
+    }
+    update_portable(coefficients, values, gradients, first, second);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn update_avx2(
+    coefficients: Coefficients,
+    values: &mut [f32],
+    gradients: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    update_portable(coefficients, values, gradients, first, second);
+}
+
+// Inlined into the function above, so that it is compiled for that function's features.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub(super) fn update_portable(
+    coefficients: Coefficients,
+    values: &mut [f32],
+    gradients: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let c = coefficients;
+    let moments = first.iter_mut().zip(second);
+    for ((value, &gradient), (m, v)) in values.iter_mut().zip(gradients).zip(moments) {
+        *m += c.first * (gradient - *m);
+        *v = c.keep_second * *v + c.second * (gradient * gradient);
+        let denominator = v.sqrt() / c.root_correction + c.epsilon;
+        *value -= c.step_size * (*m / denominator);
+    }
+}

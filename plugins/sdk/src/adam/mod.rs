@@ -1,0 +1,180 @@
+//! Adam (Kingma & Ba 2015) in `PyTorch`'s bias-corrected form, over flat buffers.
+//!
+//! For step t = 1, 2, … and gradient g:
+//! ```text
+//! m ← m + (1 − β₁)(g − m)
+//! v ← β₂ v + (1 − β₂) g²
+//! p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
+//! ```
+//! The coefficients are computed in f64 and rounded once; the update itself is in f32.
+
+mod kernel;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Error;
+use crate::parameters::Parameters;
+use crate::seam::elements_mut;
+
+/// The settings of Adam, ready to be an algorithm's configuration or, flattened, a part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Adam {
+    /// Step size. The paper searched 1e-5 to 3e-4 (Table 4).
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub learning_rate: f64,
+    /// Decay of the first moment. The paper used 0.9, and 0.99 for some methods (Tables 4, 5).
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub beta1: f64,
+    /// Decay of the second moment. The paper chose 0.99 or 0.999 (Table 4).
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub beta2: f64,
+    /// Added to the root of the second moment. The paper chose 1e-4, 1e-6 or 1e-8 (Table 4).
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub epsilon: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+/// The coefficients of one step.
+#[derive(Clone, Copy, Debug)]
+struct Coefficients {
+    /// 1 − β₁
+    first: f32,
+    /// β₂
+    keep_second: f32,
+    /// 1 − β₂
+    second: f32,
+    /// lr / (1 − β₁ᵗ)
+    step_size: f32,
+    /// √(1 − β₂ᵗ)
+    root_correction: f32,
+    epsilon: f32,
+}
+
+impl Adam {
+    fn coefficients(&self, step: i64) -> Coefficients {
+        // `powi` multiplies, so it gives the same bits everywhere; beyond its range both powers
+        // have long vanished.
+        let step = i32::try_from(step).unwrap_or(i32::MAX);
+        Coefficients {
+            first: (1.0 - self.beta1) as f32,
+            keep_second: self.beta2 as f32,
+            second: (1.0 - self.beta2) as f32,
+            step_size: (self.learning_rate / (1.0 - self.beta1.powi(step))) as f32,
+            root_correction: (1.0 - self.beta2.powi(step)).sqrt() as f32,
+            epsilon: self.epsilon as f32,
+        }
+    }
+}
+
+/// Adam's state for one group of parameters.
+pub(crate) struct Optimiser {
+    adam: Adam,
+    first_moment: Tensor,
+    second_moment: Tensor,
+    /// t of the last step, a scalar `i64` in main memory.
+    step: Tensor,
+}
+
+impl Optimiser {
+    /// The state before the first step.
+    pub(crate) fn new(adam: Adam, parameters: &Parameters) -> Result<Self, Error> {
+        Ok(Self {
+            adam,
+            first_moment: parameters.zeros_like()?,
+            second_moment: parameters.zeros_like()?,
+            step: Tensor::f_zeros([0_i64; 0], (Kind::Int64, Device::Cpu))?,
+        })
+    }
+
+    /// Moves the values of `parameters` against their gradients.
+    pub(crate) fn step(&mut self, parameters: &mut Parameters) -> Result<(), Error> {
+        self.step.f_add_scalar_(1).map(drop)?;
+        let coefficients = self.adam.coefficients(self.step.f_int64_value(&[])?);
+        let (values, gradients) = parameters.flat();
+        // SAFETY: these four buffers do not share storage, and no view of them is used before
+        // the update below has returned.
+        let slices = unsafe {
+            (
+                elements_mut(values),
+                elements_mut(gradients),
+                elements_mut(&mut self.first_moment),
+                elements_mut(&mut self.second_moment),
+            )
+        };
+        if let (Some(values), Some(gradients), Some(first), Some(second)) = slices {
+            kernel::update(coefficients, values, gradients, first, second);
+            return Ok(());
+        }
+        update_tensors(
+            coefficients,
+            values,
+            gradients,
+            &mut self.first_moment,
+            &mut self.second_moment,
+        )
+    }
+
+    /// What has to be saved, with its names.
+    pub(crate) fn state(&self, parameters: &Parameters) -> Result<Vec<(String, Tensor)>, Error> {
+        let mut state = vec![(
+            "optimiser.forward.step".to_owned(),
+            self.step.shallow_clone(),
+        )];
+        for (moment, buffer) in [
+            ("first_moment", &self.first_moment),
+            ("second_moment", &self.second_moment),
+        ] {
+            for (name, view) in parameters.named_views(buffer)? {
+                state.push((format!("optimiser.{name}.{moment}"), view));
+            }
+        }
+        Ok(state)
+    }
+}
+
+/// The update in tensor operations, for devices whose memory is not ours to touch.
+fn update_tensors(
+    coefficients: Coefficients,
+    values: &mut Tensor,
+    gradients: &Tensor,
+    first: &mut Tensor,
+    second: &mut Tensor,
+) -> Result<(), Error> {
+    first
+        .f_lerp_(gradients, f64::from(coefficients.first))
+        .map(drop)?;
+    second
+        .f_mul_scalar_(f64::from(coefficients.keep_second))
+        .map(drop)?;
+    second
+        .f_add_(
+            &gradients
+                .f_square()?
+                .f_mul_scalar_(f64::from(coefficients.second))?,
+        )
+        .map(drop)?;
+    let denominator = second
+        .f_sqrt()?
+        .f_div_scalar_(f64::from(coefficients.root_correction))?
+        .f_add_scalar_(f64::from(coefficients.epsilon))?;
+    let change = first
+        .f_div(&denominator)?
+        .f_mul_scalar_(f64::from(coefficients.step_size))?;
+    values.f_sub_(&change).map(drop)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+use proptest::prelude::*;
+use tch::Tensor;
+
+use super::kernel::{update, update_portable};
+use super::{Adam, update_tensors};
+
+/// The formula of the module's documentation, in f64.
+fn reference(adam: Adam, steps: &[Vec<f32>], start: &[f32]) -> Vec<f64> {
+    let mut values: Vec<f64> = start.iter().copied().map(f64::from).collect();
+    let mut first = vec![0.0; start.len()];
+    let mut second = vec![0.0; start.len()];
+    for (t, gradients) in (1..).zip(steps) {
+        for i in 0..start.len() {
+            let gradient = f64::from(gradients[i]);
+            first[i] = adam.beta1 * first[i] + (1.0 - adam.beta1) * gradient;
+            second[i] = adam.beta2 * second[i] + (1.0 - adam.beta2) * gradient * gradient;
+            let m_hat = first[i] / (1.0 - adam.beta1.powi(t));
+            let v_hat: f64 = second[i] / (1.0 - adam.beta2.powi(t));
+            values[i] -= adam.learning_rate * m_hat / (v_hat.sqrt() + adam.epsilon);
+        }
+    }
+    values
+}
+
+fn runs() -> impl Strategy<Value = (Adam, Vec<Vec<f32>>, Vec<f32>)> {
+    let adam = (1e-5..1e-1, 0.0..0.99, 0.9..0.9999, 1e-8..1e-3).prop_map(
+        |(learning_rate, beta1, beta2, epsilon)| Adam {
+            learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+        },
+    );
+    (1..40_usize, 1..20_usize).prop_flat_map(move |(size, steps)| {
+        let gradient = prop_oneof![Just(0.0_f32), -1.0..1.0_f32, -1e-6..1e-6_f32];
+        let step = proptest::collection::vec(gradient, size);
+        let start = proptest::collection::vec(-1.0..1.0_f32, size);
+        (adam.clone(), proptest::collection::vec(step, steps), start)
+    })
+}
+
+/// Every value moves by about the learning rate a step, so rounding (of second moments near
+/// zero above all) is compared with the way that was moved.
+fn close(adam: Adam, steps: usize, found: &[f32], expected: &[f64]) -> bool {
+    let tolerance = 1e-6 + 1e-3 * adam.learning_rate * steps as f64;
+    found
+        .iter()
+        .zip(expected)
+        .all(|(&found, expected)| (f64::from(found) - expected).abs() <= tolerance)
+}
+
+proptest! {
+    #[test]
+    fn the_fused_pass_follows_the_formula((adam, steps, start) in runs()) {
+        let mut values = start.clone();
+        let mut first = vec![0.0; start.len()];
+        let mut second = first.clone();
+        for (t, gradients) in (1..).zip(&steps) {
+            update(adam.coefficients(t), &mut values, gradients, &mut first, &mut second);
+        }
+        let expected = reference(adam, &steps, &start);
+        prop_assert!(close(adam, steps.len(), &values, &expected), "{values:?} {expected:?}");
+    }
+
+    #[test]
+    fn the_tensor_operations_follow_the_formula((adam, steps, start) in runs()) {
+        let mut values = Tensor::from_slice(&start);
+        let mut first = values.zeros_like();
+        let mut second = values.zeros_like();
+        for (t, gradients) in (1..).zip(&steps) {
+            let gradients = Tensor::from_slice(gradients);
+            update_tensors(adam.coefficients(t), &mut values, &gradients, &mut first, &mut second)
+                .unwrap();
+        }
+        let values = Vec::<f32>::try_from(values).unwrap();
+        let expected = reference(adam, &steps, &start);
+        prop_assert!(close(adam, steps.len(), &values, &expected), "{values:?} {expected:?}");
+    }
+
+    #[test]
+    fn wide_registers_change_no_bit((adam, steps, start) in runs()) {
+        let zeros = vec![0.0; start.len()];
+        let mut wide = (start.clone(), zeros.clone(), zeros.clone());
+        let mut plain = wide.clone();
+        for (t, gradients) in (1..).zip(&steps) {
+            let c = adam.coefficients(t);
+            update(c, &mut wide.0, gradients, &mut wide.1, &mut wide.2);
+            update_portable(c, &mut plain.0, gradients, &mut plain.1, &mut plain.2);
+        }
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        prop_assert_eq!(bits(&wide.0), bits(&plain.0));
+        prop_assert_eq!(bits(&wide.1), bits(&plain.1));
+        prop_assert_eq!(bits(&wide.2), bits(&plain.2));
+    }
+}

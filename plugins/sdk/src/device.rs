@@ -1,0 +1,71 @@
+//! Where and on how many threads the learner computes.
+
+use assay_abi::{ErrorCode, PluginError};
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use tch::{Cuda, Device};
+
+/// What libtorch's CUDA half is called; the CPU half does not pull it in.
+const CUDA_LIBRARY: &str = "libtorch_cuda.so";
+
+/// Gets the device of a create request ready.
+///
+/// # Errors
+/// [`ErrorCode::DEVICE`]: no such device, or it cannot be used here.
+pub(crate) fn open(name: &str) -> Result<Device, PluginError> {
+    match name {
+        "cpu" => Ok(Device::Cpu),
+        "cuda" => open_cuda(),
+        other => Err(
+            PluginError::new(ErrorCode::DEVICE, format!("there is no device `{other}`"))
+                .with_help("use `cpu` or `cuda`"),
+        ),
+    }
+}
+
+/// Sets how many threads one operation may use. Operations never run side by side.
+///
+/// # Errors
+/// [`ErrorCode::DEVICE`] for a count that libtorch cannot take.
+pub(crate) fn set_threads(threads: u32) -> Result<(), PluginError> {
+    let count = i32::try_from(threads).ok().filter(|&count| count > 0);
+    let count = count.ok_or_else(|| {
+        PluginError::new(
+            ErrorCode::DEVICE,
+            format!("{threads} threads were asked for, expected at least 1"),
+        )
+    })?;
+    tch::set_num_threads(count);
+    // libtorch lets this be set once in a process.
+    if tch::get_num_interop_threads() != 1 {
+        tch::set_num_interop_threads(1);
+    }
+    Ok(())
+}
+
+fn open_cuda() -> Result<Device, PluginError> {
+    // SAFETY: the constructors of libtorch register its CUDA kernels and nothing else.
+    match unsafe { Library::open(Some(CUDA_LIBRARY), RTLD_NOW | RTLD_GLOBAL) } {
+        // Kernels were registered from it, so it must stay.
+        Ok(library) => std::mem::forget(library),
+        Err(cause) => {
+            let mut error = PluginError::new(
+                ErrorCode::DEVICE,
+                format!("{CUDA_LIBRARY} could not be opened, so there is no device `cuda`"),
+            )
+            .with_help(
+                "install libtorch with CUDA (`scripts/setup --cuda`) and rebuild the plugins, or \
+                 use device `cpu`",
+            );
+            error.chain.push(cause.to_string().into());
+            return Err(error);
+        }
+    }
+    if Cuda::is_available() {
+        Ok(Device::Cuda(0))
+    } else {
+        Err(
+            PluginError::new(ErrorCode::DEVICE, "libtorch finds no usable NVIDIA GPU")
+                .with_help("check that `nvidia-smi` lists a GPU, or use device `cpu`"),
+        )
+    }
+}

@@ -1,0 +1,107 @@
+//! The export macro, and the functions that it calls.
+
+use abi::{AlgorithmInfo, CreateRequest, ErrorCode, LearnerHandle, MetricInfo, PluginError};
+use assay_abi as abi;
+use assay_network::Network;
+
+use crate::algorithm::Algorithm;
+use crate::device;
+use crate::hyperparameters;
+use crate::learner::{BATCH_LOSS, Trainer};
+
+/// The version of libtorch that this SDK is built for.
+pub const LIBTORCH_VERSION: &str = "2.11.0";
+
+/// Makes the crate a plugin that offers the given [`Algorithm`]s. Once per crate, whose type is
+/// `cdylib`; the plugin's version is the crate's.
+#[macro_export]
+macro_rules! export_plugin {
+    (
+        name = $name:expr,
+        description = $description:expr,
+        algorithms = [$($algorithm:ty),+ $(,)?] $(,)?
+    ) => {
+        #[cfg(panic = "abort")]
+        compile_error!("a plugin must unwind: remove `panic = \"abort\"` from the profile");
+
+        const _: () = {
+            struct Definition;
+
+            impl $crate::abi::PluginDefinition for Definition {
+                fn identity() -> $crate::abi::Identity {
+                    $crate::abi::Identity::new($name, env!("CARGO_PKG_VERSION"), $description)
+                }
+
+                fn algorithms()
+                -> Result<Vec<$crate::abi::AlgorithmInfo>, $crate::abi::PluginError> {
+                    Ok(vec![$($crate::info::<$algorithm>()?),+])
+                }
+
+                fn create(
+                    request: &$crate::abi::CreateRequest<'_>,
+                ) -> Result<$crate::abi::LearnerHandle, $crate::abi::PluginError> {
+                    let name = request.algorithm.as_str();
+                    $(
+                        if name == <$algorithm as $crate::Algorithm>::NAME {
+                            return $crate::create::<$algorithm>(request);
+                        }
+                    )+
+                    Err($crate::unknown_algorithm(
+                        name,
+                        &[$(<$algorithm as $crate::Algorithm>::NAME),+],
+                    ))
+                }
+            }
+
+            #[used]
+            #[unsafe(no_mangle)]
+            #[unsafe(link_section = ".assay_handshake")]
+            static ASSAY_HANDSHAKE: $crate::abi::Handshake =
+                $crate::abi::Handshake::current($crate::LIBTORCH_VERSION);
+
+            #[used]
+            #[unsafe(no_mangle)]
+            static ASSAY_PLUGIN_V0: $crate::abi::RootHeader =
+                $crate::abi::root_header::<Definition>();
+        };
+    };
+}
+
+/// What the host is told about `A`.
+pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
+    Ok(AlgorithmInfo {
+        name: A::NAME.into(),
+        summary: A::SUMMARY.into(),
+        reference: A::REFERENCE.into(),
+        hyperparameters: hyperparameters::schema::<A::Config>()?.to_string().into(),
+        metrics: vec![MetricInfo {
+            name: BATCH_LOSS.into(),
+            description: "mean cross-entropy of the step's batch before its update, in nats".into(),
+        }]
+        .into(),
+    })
+}
+
+/// A learner that trains with `A`.
+pub fn create<A: Algorithm>(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
+    let network: Network = serde_json::from_str(request.network.as_str()).map_err(|error| {
+        PluginError::new(
+            ErrorCode::UNSUPPORTED,
+            format!("the network is not valid: {error}"),
+        )
+    })?;
+    let config = hyperparameters::parse::<A::Config>(request.hyperparameters.as_str())?;
+    device::set_threads(request.threads)?;
+    let device = device::open(request.device.as_str())?;
+    let trainer = Trainer::<A>::new(&network, &config, request.seed, device)?;
+    Ok(LearnerHandle::new(trainer))
+}
+
+/// The error for a name that is none of `known`.
+pub fn unknown_algorithm(name: &str, known: &[&str]) -> PluginError {
+    PluginError::new(
+        ErrorCode::UNSUPPORTED,
+        format!("the plugin has no algorithm `{name}`"),
+    )
+    .with_help(format!("it has {}", known.join(", ")))
+}

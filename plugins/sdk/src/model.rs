@@ -1,0 +1,83 @@
+//! The network being trained: its layers over one group of parameters.
+
+use assay_network::Network;
+use tch::Device;
+
+use crate::error::Error;
+use crate::layer::{Layer, Map};
+use crate::parameters::Parameters;
+
+/// The layers of a network and their weights.
+pub struct Model {
+    input: [i64; 3],
+    layers: Vec<Layer>,
+    parameters: Parameters,
+    device: Device,
+}
+
+impl Model {
+    /// Allocates and initialises the weights of `network`; they depend on it and on `seed` only.
+    pub(crate) fn new(network: &Network, seed: u64, device: Device) -> Result<Self, Error> {
+        let maps = network
+            .summary()
+            .iter()
+            .map(Map::new)
+            .collect::<Result<Vec<_>, _>>()?;
+        let declarations = (1..)
+            .zip(&maps)
+            .flat_map(|(l, map)| map.declarations(l))
+            .collect();
+        let parameters = Parameters::new(declarations, seed, device)?;
+        let layers = maps
+            .iter()
+            .zip(parameters.tensors().chunks_exact(2))
+            .map(|(&map, pair)| Layer::new(map, &pair[0], &pair[1]))
+            .collect();
+        Ok(Self {
+            input: <[usize; 3]>::from(network.input()).map(|size| size as i64),
+            layers,
+            parameters,
+            device,
+        })
+    }
+
+    /// L, the number of layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Layer l, from 1 to L.
+    ///
+    /// # Panics
+    /// There is no such layer.
+    pub fn layer(&self, l: usize) -> &Layer {
+        &self.layers[l - 1]
+    }
+
+    /// `n_0`, the number of values of one input.
+    pub fn inputs(&self) -> i64 {
+        self.input.iter().product()
+    }
+
+    /// Channels, height and width of one input.
+    pub(crate) fn input_shape(&self) -> [i64; 3] {
+        self.input
+    }
+
+    /// `n_L`, the number of outputs.
+    pub fn outputs(&self) -> i64 {
+        self.layers.last().map_or(0, Layer::units)
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.device
+    }
+
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    pub(crate) fn parameters_mut(&mut self) -> &mut Parameters {
+        &mut self.parameters
+    }
+}
