@@ -78,7 +78,7 @@ fn an_artifact_holds_no_name_that_leaves_its_folder() {
 #[test]
 fn an_artifact_is_intact_only_with_all_its_objects() {
     let (_folder, store) = new_store();
-    let (_, hash) = execute(&store, 1);
+    let (_, hash) = execute(&store, 1, 64);
     assert!(store.is_intact(hash).unwrap());
 
     let manifest = store.object_path(hash.into());
@@ -98,7 +98,7 @@ fn an_artifact_is_intact_only_with_all_its_objects() {
 #[test]
 fn a_file_of_an_artifact_is_found_by_name() {
     let (_folder, store) = new_store();
-    let (_, hash) = execute(&store, 3);
+    let (_, hash) = execute(&store, 3, 64);
     let path = store.artifact_file_path(hash, "metrics.csv").unwrap();
     assert_eq!(fs::read(path).unwrap(), b"seed,3\n");
     let error = store.artifact_file_path(hash, "metrics").unwrap_err();

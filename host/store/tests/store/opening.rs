@@ -17,7 +17,7 @@ fn a_store_is_made_once_and_found_again() {
     ));
     assert!(!root.exists(), "looking for a store makes nothing");
 
-    let (key, _) = execute(&Store::open(&root).unwrap(), 1);
+    let (key, _) = execute(&Store::open(&root).unwrap(), 1, 64);
     assert_eq!(fs::read(root.join("format")).unwrap(), b"assay store 1\n");
     for store in [Store::open(&root), Store::open_existing(&root)] {
         assert!(store.unwrap().cached(key).unwrap().is_some());
@@ -66,7 +66,7 @@ fn several_may_make_a_store_at_once() {
         thread::scope(|scope| {
             for seed in 0..4 {
                 let root = folder.path().join("artifacts");
-                scope.spawn(move || execute(&Store::open(root).unwrap(), seed));
+                scope.spawn(move || execute(&Store::open(root).unwrap(), seed, 64));
             }
         });
         let store = Store::open_existing(folder.path().join("artifacts")).unwrap();
@@ -90,7 +90,7 @@ fn a_folder_that_cannot_be_made_is_named() {
 #[test]
 fn a_store_that_may_only_be_read_is_read_and_says_what_it_cannot_write() {
     let (_folder, store) = new_store();
-    let (key, _) = execute(&store, 1);
+    let (key, _) = execute(&store, 1, 64);
     let temporary = store.root().join("tmp");
     fs::set_permissions(&temporary, Permissions::from_mode(0o555)).unwrap();
     if File::create(temporary.join("probe")).is_ok() {

@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use assay_core::{ActionKey, ArtifactHash, ObjectHash};
+use assay_core::{ActionKey, ArtifactHash, ObjectHash, canonical_json};
 use assay_store::{Store, StoreError};
 
 use crate::support::{action, execute, new_store, put_artifact, replace, result, walk};
@@ -20,21 +20,27 @@ fn only_record(store: &Store, key: ActionKey) -> std::path::PathBuf {
 fn results_come_oldest_first_and_none_replaces_another() {
     let (_folder, store) = new_store();
     let key = store.put_action(&action(1)).unwrap();
-    let artifact = put_artifact(&store, key, &[("a".to_owned(), vec![1])].into());
-    let other = put_artifact(&store, key, &[("a".to_owned(), vec![2])].into());
-    let [late, early, differing] = [
-        result(key, artifact, 30),
-        result(key, artifact, 10),
-        result(key, other, 20),
-    ];
-    for result in [&late, &early, &differing, &early] {
-        store.commit_result(result).unwrap();
+    let artifacts = [1, 2].map(|byte| {
+        let files = [("a".to_owned(), vec![byte])].into();
+        put_artifact(&store, key, &files)
+    });
+    let mut results = Vec::new();
+    for (started_ms, artifact) in [30, 10, 40, 10, 50, 9, 30, 20]
+        .into_iter()
+        .zip(artifacts.into_iter().cycle())
+    {
+        let mut result = result(key, artifact, started_ms);
+        result.duration_ms = results.len() as u64;
+        store.commit_result(&result).unwrap();
+        store.commit_result(&result).unwrap();
+        results.push(result);
     }
-    assert_eq!(
-        store.results(key).unwrap(),
-        [early.clone(), differing, late]
-    );
-    assert_eq!(store.cached(key).unwrap(), Some(early));
+    results.sort_by_key(|result| {
+        let record = canonical_json(result).unwrap();
+        (result.started_ms, ObjectHash::of(&record))
+    });
+    assert_eq!(store.results(key).unwrap(), results);
+    assert_eq!(store.cached(key).unwrap(), results.into_iter().next());
     assert_eq!(store.action_keys().unwrap(), [key]);
 }
 
@@ -50,7 +56,7 @@ fn an_action_without_results_is_not_cached() {
 #[test]
 fn the_keys_of_actions_with_results_are_listed_in_order() {
     let (_folder, store) = new_store();
-    let mut keys: Vec<ActionKey> = (0..20).map(|seed| execute(&store, seed).0).collect();
+    let mut keys: Vec<ActionKey> = (0..20).map(|seed| execute(&store, seed, 64).0).collect();
     keys.sort_unstable();
     let empty = ActionKey::of(b"died before its first record").to_string();
     fs::create_dir_all(
@@ -124,7 +130,7 @@ fn a_result_whose_artifact_is_damaged_gives_way_to_the_next() {
 #[test]
 fn a_damaged_record_is_named_and_never_believed() {
     let (_folder, store) = new_store();
-    let (key, artifact) = execute(&store, 1);
+    let (key, _) = execute(&store, 1, 64);
     let path = only_record(&store, key);
     let whole = fs::read(&path).unwrap();
     for index in 0..whole.len() {
@@ -139,15 +145,15 @@ fn a_damaged_record_is_named_and_never_believed() {
             assert_eq!(store.cached(key).unwrap(), None);
         }
     }
-    store.commit_result(&result(key, artifact, 1_001)).unwrap();
+    execute(&store, 1, 64);
     assert_eq!(fs::read(&path).unwrap(), whole, "the same record mends it");
 }
 
 #[test]
 fn a_record_under_another_action_or_name_is_foreign() {
     let (_folder, store) = new_store();
-    let (key, artifact) = execute(&store, 1);
-    let (other, _) = execute(&store, 2);
+    let (key, artifact) = execute(&store, 1, 64);
+    let (other, _) = execute(&store, 2, 64);
     let (record, others) = (only_record(&store, key), only_record(&store, other));
     let misplaced = record.with_file_name(others.file_name().unwrap());
     let misnamed = record.with_file_name("record.json");
@@ -169,12 +175,14 @@ fn a_record_under_another_action_or_name_is_foreign() {
     assert_eq!(store.cached(key).unwrap().unwrap().artifact, artifact);
 }
 
-/// The price of a pipeline that has nothing to do: the best of many rounds, since other
-/// programs may be using the machine. Each of 100 actions stands for ten.
+/// The price of a pipeline that has nothing to do: about 25 ms where it was first measured. The
+/// bound is loose, since other programs may be using the machine, and still far below what one
+/// flush or one process for each action would cost.
 #[test]
-fn a_thousand_cached_actions_are_found_in_40_ms() {
+fn a_thousand_cached_actions_are_found_in_no_time() {
     let (_folder, store) = new_store();
-    let keys: Vec<ActionKey> = (0..100).map(|seed| execute(&store, seed).0).collect();
+    // Each of 100 actions stands for ten.
+    let keys: Vec<ActionKey> = (0..100).map(|seed| execute(&store, seed, 64).0).collect();
     let round = || {
         let begun = Instant::now();
         for key in keys.iter().cycle().take(1_000) {
@@ -184,5 +192,5 @@ fn a_thousand_cached_actions_are_found_in_40_ms() {
     };
     let best = (0..20).map(|_| round()).min().unwrap();
     println!("1000 cached actions: {best:?}");
-    assert!(best < Duration::from_millis(40), "{best:?}");
+    assert!(best < Duration::from_millis(200), "{best:?}");
 }

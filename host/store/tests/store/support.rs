@@ -54,26 +54,29 @@ pub(crate) fn put_artifact(
     store.commit_artifact(files.collect()).unwrap()
 }
 
-/// Executes the action with this seed, whatever the store holds; its output depends on the seed
-/// alone.
-pub(crate) fn execute(store: &Store, seed: u64) -> (ActionKey, ArtifactHash) {
+/// Executes the action with this seed, whatever the store holds. What it leaves depends on the
+/// seed and `size`, in bytes, of its larger files alone.
+pub(crate) fn execute(store: &Store, seed: u64, size: usize) -> (ActionKey, ArtifactHash) {
     let key = store.put_action(&action(seed)).unwrap();
-    let artifact = put_artifact(store, key, &files(seed));
-    store
-        .commit_result(&result(key, artifact, 1_000 + seed))
-        .unwrap();
+    let artifact = put_artifact(store, key, &files(seed, size));
+    let mut result = result(key, artifact, 1_000 + seed);
+    result.log = Some(store.put_bytes(&pattern(!seed, size)).unwrap());
+    store.commit_result(&result).unwrap();
     store.clear_scratch(key).unwrap();
     (key, artifact)
 }
 
-/// A small file, one of many pages, and one that all seeds share.
-pub(crate) fn files(seed: u64) -> BTreeMap<String, Vec<u8>> {
-    let page = seed.to_le_bytes().repeat(512);
+/// A small file, one of `size` bytes, and one that all seeds share.
+pub(crate) fn files(seed: u64, size: usize) -> BTreeMap<String, Vec<u8>> {
     BTreeMap::from([
         ("metrics.csv".to_owned(), format!("seed,{seed}\n").into()),
-        ("weights".to_owned(), page.repeat(16)),
+        ("weights".to_owned(), pattern(seed, size)),
         ("licence".to_owned(), b"the same for all".to_vec()),
     ])
+}
+
+fn pattern(seed: u64, size: usize) -> Vec<u8> {
+    seed.to_le_bytes().repeat(size.div_ceil(8))
 }
 
 /// Reads every byte that the artifact vouches for.
