@@ -49,7 +49,7 @@ impl Axes {
         let highest = points.map(|point| point.highest).fold(0.0, f64::max);
         // From zero, unless that would press all curves into the upper part.
         let low = if lowest < highest / 2.0 { 0.0 } else { lowest };
-        let step = nice((highest - low).max(0.1) / 5.0);
+        let step = nice((highest - low).max(0.1) / 6.0);
         let low = (low / step).floor() * step;
         Some(Self {
             epochs,

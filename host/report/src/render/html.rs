@@ -110,10 +110,14 @@ fn table(sections: &[Section<'_>], selections: &[Selection]) -> Markup {
         .iter()
         .map(|one| one.columns.len())
         .sum::<usize>();
+    let spreads = sections
+        .iter()
+        .flat_map(|section| &section.lines)
+        .any(|line| line.row.seeds > 1);
     html! {
         h2 { "Errors in percent" }
         div.scroll tabindex="0" role="region" aria-label="Errors in percent" {
-            table {
+            table.spreads[spreads] {
                 thead {
                     tr {
                         th rowspan="2" scope="col" { "Method" }
@@ -162,7 +166,7 @@ fn table_row(row: &ReportRow, selections: &[Selection]) -> Markup {
 fn number(row: &ReportRow, quantity: Quantity) -> Markup {
     let text = row.show(quantity);
     let (mean, spread) = text.split_at(text.find(' ').unwrap_or(text.len()));
-    html! { span.mean { (mean) } span.spread { (spread) } }
+    html! { (mean) span.spread { (spread) } }
 }
 
 fn definitions(selections: &[Selection]) -> Markup {

@@ -39,8 +39,8 @@ fn all() -> [Selection; 3] {
             name: "Best test epoch",
             definition: "The lowest test error over all epochs, with the train error after that \
                  same epoch and the lowest train error over all epochs. This is the paper’s \
-                 number. It chooses the epoch by looking at the test set, so it is lower than the \
-                 error to expect on new data: use it to compare with the paper and for nothing \
+                 number. It chooses the epoch by looking at the test set, so it flatters: on new \
+                 data expect more errors. Use it to compare with the paper and for nothing \
                  else.",
             columns: vec![
                 ("test", Quantity::TestErrorBestEpoch),

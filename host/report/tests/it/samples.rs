@@ -1,0 +1,65 @@
+//! Trainings to make reports of.
+
+use assay_report::{ERROR, Entry, EvaluationRow, MetricRow, Split, State};
+use serde_json::json;
+
+pub(crate) fn metric(epoch: u32, split: Split, metric: &str, value: f64) -> MetricRow {
+    MetricRow {
+        epoch,
+        split,
+        metric: metric.to_owned(),
+        value,
+    }
+}
+
+pub(crate) fn evaluation(state: State, split: Split, metric: &str, value: f64) -> EvaluationRow {
+    EvaluationRow {
+        state,
+        split,
+        metric: metric.to_owned(),
+        value,
+    }
+}
+
+/// A training whose test and train errors after each epoch are `errors`.
+pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
+    let mut metrics = Vec::new();
+    for (epoch, (test, train)) in (1..).zip(errors) {
+        metrics.push(metric(epoch, Split::Test, ERROR, *test));
+        metrics.push(metric(epoch, Split::Train, ERROR, *train));
+    }
+    Entry {
+        method: method.to_owned(),
+        algorithm: method.to_owned(),
+        network: "fc".to_owned(),
+        dataset: "mnist".to_owned(),
+        seed,
+        epochs: u32::try_from(errors.len()).unwrap(),
+        hyperparameters: json!({ "learning_rate": 0.001 })
+            .as_object()
+            .unwrap()
+            .clone(),
+        metrics,
+        evaluation: Vec::new(),
+    }
+}
+
+/// `entry` with a validation split, whose chosen state has these test and train errors.
+pub(crate) fn with_validation(mut entry: Entry, test: f64, train: f64) -> Entry {
+    entry.metrics.push(metric(1, Split::Validation, ERROR, 2.5));
+    entry.evaluation = vec![
+        evaluation(State::Best, Split::Validation, ERROR, 2.5),
+        evaluation(State::Best, Split::Test, ERROR, test),
+        evaluation(State::Best, Split::Train, ERROR, train),
+    ];
+    entry
+}
+
+/// Two methods; the first with two seeds and a validation split.
+pub(crate) fn small() -> Vec<Entry> {
+    vec![
+        with_validation(entry("bp", 1, &[(4.0, 3.0), (2.0, 1.0)]), 4.0, 3.0),
+        entry("fa|b", 1, &[(6.0, 5.0), (6.5, 4.5)]),
+        with_validation(entry("bp", 2, &[(3.0, 2.0), (3.5, 1.5)]), 3.0, 2.0),
+    ]
+}

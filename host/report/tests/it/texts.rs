@@ -1,0 +1,50 @@
+//! The Markdown and CSV files, word for word.
+
+use std::fs;
+
+use assay_report::Report;
+use tempfile::tempdir;
+
+use crate::samples::small;
+
+fn written(name: &str) -> String {
+    let folder = tempdir().unwrap();
+    let report = Report::build("Small <table>", small()).unwrap();
+    report
+        .write(folder.path(), Some("pipeline run small.toml"))
+        .unwrap();
+    fs::read_to_string(folder.path().join(name)).unwrap()
+}
+
+#[test]
+fn markdown_is_as_expected() {
+    let text = written("table.md");
+    let table: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(
+        table,
+        [
+            "| Dataset | Network | Method | Seeds | Epochs | Best test epoch: test | Best test epoch: train | Best test epoch: lowest train | Last epoch: test | Last epoch: train | Validation epoch: test | Validation epoch: train |",
+            "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            "| mnist | fc | bp | 2 | 2 | 2.50 ± 0.71 | 1.50 ± 0.71 | 1.25 ± 0.35 | 2.75 ± 1.06 | 1.25 ± 0.35 | 3.50 ± 0.71 | 2.50 ± 0.71 |",
+            "| mnist | fc | fa\\|b | 1 | 2 | 6.00 | 5.00 | 4.50 | 6.50 | 4.50 | — | — |",
+        ]
+    );
+    assert!(text.starts_with("# Small &lt;table>\n\n"));
+    assert!(text.ends_with("\nMake it again:\n\n```sh\npipeline run small.toml\n```\n"));
+}
+
+#[test]
+fn csv_is_as_expected() {
+    let text = written("table.csv");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with(
+        "dataset,network,method,algorithm,hyperparameters,epochs,seeds,test_error_best_epoch_mean,\
+         test_error_best_epoch_sd,test_error_best_epoch_n,train_error_best_epoch_mean,"
+    ));
+    assert_eq!(
+        lines[2],
+        "mnist,fc,fa|b,fa|b,\"{\"\"learning_rate\"\":0.001}\",2,1,\
+         6,,1,5,,1,4.5,,1,6.5,,1,4.5,,1,,,0,,,0,,,0,,,0,,,0,,,0"
+    );
+}
