@@ -1,1 +1,27 @@
-fn main() {}
+//! The binary `pipeline`.
+//!
+//! Arguments come in, one module per verb acts on them, and [`show`] is the only place where
+//! results and errors become words.
+
+mod arguments;
+mod command;
+mod error;
+mod export;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Verb};
+
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().verb {
+        Verb::Run(run) => command::run::run(&run),
+        Verb::Exec(exec) => command::exec::exec(&exec),
+    };
+    ended.unwrap_or_else(|error| {
+        show::error::print(&error);
+        ExitCode::from(error.exit_code())
+    })
+}

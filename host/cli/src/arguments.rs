@@ -1,0 +1,151 @@
+//! What can be typed: the verbs, their options and their help.
+
+use std::path::PathBuf;
+use std::thread;
+
+use assay_core::ActionKey;
+use assay_engine::{Device, SearchPath, Settings};
+use clap::{Args, Parser, Subcommand};
+
+/// Runs the experiments of learning without backpropagation, and remembers what came out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pipeline",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a pipeline file: train what is new, take the rest from the store, print the table.
+    Run(RunArguments),
+    /// Execute one stored action, as a job of its own.
+    Exec(ExecArguments),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  pipeline run pipelines/quickstart.toml
+  pipeline run pipelines/quickstart.toml --dry-run
+  pipeline run pipelines/quickstart.toml --set train.epochs=10 --jobs 4
+  pipeline run pipelines/quickstart.toml --only train/bp
+  pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
+
+Exit codes: 0 done (or, with --dry-run, planned), 1 a stage failed, 2 the pipeline or the store
+cannot be used, 130 stopped by Ctrl-C.";
+
+#[derive(Args, Debug)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArguments {
+    /// The pipeline file (TOML)
+    pub(crate) file: PathBuf,
+
+    /// Override a value: NAME.KEY=VALUE, where NAME is a stage, or `method.M`, `network.N`
+    #[arg(long = "set", value_name = "NAME.KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+
+    /// Run only these stages and what they need; `train/bp` stands for everything below it
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) only: Vec<String>,
+
+    /// Say what would run and why, and run nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Stages to run at a time [default: processors / threads]
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+
+    /// Threads of one stage; part of its identity, since they can change the last bits
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: u32,
+
+    /// Where to train: cpu or cuda
+    #[arg(long, default_value_t = Device::Cpu)]
+    pub(crate) device: Device,
+
+    /// After a failure, go on with the stages that do not depend on it
+    #[arg(long, short)]
+    pub(crate) keep_going: bool,
+
+    /// Folders to look for plugins in, before the folder of this program
+    #[arg(
+        long = "plugin-dir",
+        value_name = "DIR",
+        env = "ASSAY_PLUGIN_PATH",
+        value_delimiter = ':'
+    )]
+    pub(crate) plugin_dirs: Vec<PathBuf>,
+
+    /// Where to lay out reports [default: STORE/reports/PIPELINE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// Where things are.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Places {
+    /// The store of results
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "ASSAY_STORE",
+        default_value = "artifacts"
+    )]
+    pub(crate) store: PathBuf,
+
+    /// A folder with datasets, tried before anything is downloaded
+    #[arg(long, value_name = "DIR", env = "ASSAY_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExecArguments {
+    /// The action's key (64 hexadecimal digits)
+    pub(crate) key: ActionKey,
+
+    /// Work in this folder as a worker and commit nothing; `pipeline run` uses this
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) scratch: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+impl RunArguments {
+    pub(crate) fn settings(&self) -> Settings {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.jobs.unwrap_or(processors / self.threads as usize);
+        Settings {
+            jobs: jobs.max(1),
+            threads: self.threads,
+            device: self.device,
+            keep_going: self.keep_going,
+            data_dir: self.places.data_dir.clone(),
+        }
+    }
+
+    /// The folders named, then the one that this program lies in.
+    pub(crate) fn search_path(&self) -> SearchPath {
+        let own = std::env::current_exe().ok();
+        let beside = own
+            .as_deref()
+            .and_then(|file| file.parent())
+            .map(PathBuf::from);
+        SearchPath {
+            folders: self.plugin_dirs.iter().cloned().chain(beside).collect(),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `pipeline exec`: one action, as a supervised job or as the worker of one.
+
+use std::process::ExitCode;
+
+use assay_engine::{WorkerArguments, execute, run_worker};
+use assay_store::Store;
+
+use super::cancel_on_signals;
+use crate::arguments::ExecArguments;
+use crate::error::CliError;
+use crate::show;
+
+pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
+    if let Some(scratch) = &arguments.scratch {
+        return Ok(run_worker(&WorkerArguments {
+            key: arguments.key,
+            store: arguments.places.store.clone(),
+            scratch: scratch.clone(),
+            data_dir: arguments.places.data_dir.clone(),
+        }));
+    }
+    let store = Store::open_existing(&arguments.places.store)?;
+    let cancel = cancel_on_signals()?;
+    let data_dir = arguments.places.data_dir.as_deref();
+    let completed =
+        execute(&store, arguments.key, data_dir, &cancel, &|_| {}).map_err(CliError::Action)?;
+    show::print(&format!("{}\n", completed.result.artifact))?;
+    Ok(ExitCode::SUCCESS)
+}

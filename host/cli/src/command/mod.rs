@@ -1,0 +1,23 @@
+//! The verbs.
+
+pub(crate) mod exec;
+pub(crate) mod run;
+
+use std::sync::Arc;
+use std::thread;
+
+use assay_engine::Cancel;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::error::CliError;
+
+/// Turns Ctrl-C, SIGTERM and a closed terminal into a request to stop: once gently, twice for
+/// good.
+fn cancel_on_signals() -> Result<Arc<Cancel>, CliError> {
+    let cancel = Arc::new(Cancel::default());
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(CliError::Signals)?;
+    let asked = Arc::clone(&cancel);
+    thread::spawn(move || signals.forever().for_each(|_| asked.request()));
+    Ok(cancel)
+}

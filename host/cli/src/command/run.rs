@@ -1,0 +1,90 @@
+//! `pipeline run`: preview or run a pipeline file, and show the reports it made.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use assay_core::StageKind;
+use assay_engine::{Request, RunOutcome, RunReport, Session};
+use assay_report::{ReportRow, read_table};
+use assay_store::Store;
+
+use super::cancel_on_signals;
+use crate::arguments::RunArguments;
+use crate::error::CliError;
+use crate::export::export;
+use crate::show;
+use crate::show::progress::ProgressView;
+
+/// A report of a run, laid out for a person.
+pub(crate) struct ExportedReport {
+    /// The report stage.
+    pub(crate) stage: String,
+    /// Its table.
+    pub(crate) rows: Vec<ReportRow>,
+    /// Its files.
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
+    let cancel = cancel_on_signals()?;
+    let request = Request {
+        file: &arguments.file,
+        overrides: &arguments.overrides,
+        only: &arguments.only,
+        search: arguments.search_path(),
+    };
+    let store = Store::open(&arguments.places.store)?;
+    let session = Session::open(store, arguments.settings(), request, &cancel)?;
+    if arguments.dry_run {
+        let previews = session.preview()?;
+        show::print(&if arguments.json {
+            show::json::preview(&previews)
+        } else {
+            show::preview::text(&previews)
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let view = ProgressView::new(session.stage_names());
+    let report = session.run(&cancel, &view)?;
+    view.finish();
+    let reports = export_reports(arguments, &session, &report)?;
+    show::print(&if arguments.json {
+        show::json::run(&report, &reports)
+    } else {
+        show::run::text(&report, &reports)
+    })?;
+    show::run::print_failures(&report, arguments);
+    Ok(match report.outcome {
+        RunOutcome::Complete => ExitCode::SUCCESS,
+        RunOutcome::Failed => ExitCode::FAILURE,
+        RunOutcome::Stopped => ExitCode::from(130),
+    })
+}
+
+fn export_reports(
+    arguments: &RunArguments,
+    session: &Session,
+    report: &RunReport,
+) -> Result<Vec<ExportedReport>, CliError> {
+    let folder = arguments
+        .output
+        .clone()
+        .unwrap_or_else(|| session.store().root().join("reports").join(session.name()));
+    let mut exported = Vec::new();
+    for stage in &report.stages {
+        let (StageKind::Report, Some(result)) = (stage.kind, &stage.result) else {
+            continue;
+        };
+        let paths = export(session.store(), result.artifact, &folder.join(&stage.name))?;
+        let table = session
+            .store()
+            .artifact_file_path(result.artifact, "table.parquet")?;
+        let rows = read_table(&table)?;
+        exported.push(ExportedReport {
+            stage: stage.name.clone(),
+            rows,
+            paths,
+        });
+    }
+    Ok(exported)
+}

@@ -1,0 +1,42 @@
+//! Everything that can end a verb, and the exit code it ends with.
+
+use std::io;
+use std::path::PathBuf;
+
+use assay_engine::{EngineError, Failure};
+use assay_report::TableError;
+use assay_store::StoreError;
+
+/// Why a verb could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the action failed")]
+    Action(#[source] Failure),
+    #[error("cannot {what} {}", path.display())]
+    File {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("the report's table cannot be read")]
+    Table(#[from] TableError),
+    #[error("cannot listen for Ctrl-C")]
+    Signals(#[source] io::Error),
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+}
+
+impl CliError {
+    /// 1 where an action failed, 130 where it was stopped, 2 where nothing could be done at all.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Action(Failure::Cancelled) => 130,
+            Self::Action(_) => 1,
+            _ => 2,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Lays out a report's files under their own names, so that a person can open them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use assay_core::ArtifactHash;
+use assay_store::Store;
+
+use crate::error::CliError;
+
+/// Copies every file of the artifact into `folder` and gives their paths. A file that already
+/// has the right bytes is left alone; any other appears whole or not at all.
+pub(crate) fn export(
+    store: &Store,
+    artifact: ArtifactHash,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, CliError> {
+    fs::create_dir_all(folder).map_err(failed("create", folder))?;
+    let mut paths = Vec::new();
+    for (name, file) in store.artifact(artifact)?.files {
+        let path = folder.join(name);
+        let bytes = store.read(file.object)?;
+        if fs::read(&path).ok().as_deref() != Some(&bytes) {
+            replace(folder, &path, &bytes).map_err(failed("write", &path))?;
+        }
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut temporary = tempfile::Builder::new()
+        .permissions(readable())
+        .tempfile_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.persist(path)?;
+    Ok(())
+}
+
+/// What the user's mask makes of an ordinary file; temporary files are private otherwise.
+fn readable() -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CliError {
+    let path = path.to_owned();
+    move |source| CliError::File { what, path, source }
+}

@@ -1,0 +1,107 @@
+//! The same facts for scripts: one JSON document on standard output.
+
+use assay_engine::{Reason, RunOutcome, RunReport, StagePreview};
+use assay_report::{Quantity, ReportRow};
+use serde_json::{Value, json};
+
+use crate::command::run::ExportedReport;
+
+pub(crate) fn preview(previews: &[StagePreview]) -> String {
+    let stages: Vec<_> = previews.iter().map(preview_stage).collect();
+    document(&json!({ "stages": stages }))
+}
+
+fn preview_stage(preview: &StagePreview) -> Value {
+    let (reason, more) = match &preview.reason {
+        Reason::Cached => ("cached", Value::Null),
+        Reason::FirstOfItsKind => ("first-of-its-kind", Value::Null),
+        Reason::Damaged => ("damaged", Value::Null),
+        Reason::DependsOn { stages } => ("depends-on", json!({ "stages": stages })),
+        Reason::Differs {
+            nearest,
+            differences,
+        } => {
+            let differences: Vec<_> = differences
+                .iter()
+                .map(|difference| {
+                    json!({
+                        "field": difference.field,
+                        "before": difference.before,
+                        "now": difference.now,
+                    })
+                })
+                .collect();
+            (
+                "differs",
+                json!({ "nearest": nearest, "differences": differences }),
+            )
+        }
+    };
+    json!({
+        "name": preview.name,
+        "kind": preview.kind.name(),
+        "action": preview.key,
+        "reason": reason,
+        "details": more,
+    })
+}
+
+pub(crate) fn run(run: &RunReport, reports: &[ExportedReport]) -> String {
+    let stages: Vec<_> = run
+        .stages
+        .iter()
+        .map(|stage| {
+            json!({
+                "name": stage.name,
+                "kind": stage.kind.name(),
+                "outcome": stage.outcome,
+                "action": stage.key,
+                "artifact": stage.result.as_ref().map(|result| result.artifact),
+                "duration_ms": stage.result.as_ref().map(|result| result.duration_ms),
+                "peak_memory": stage.result.as_ref().map(|result| result.peak_memory),
+                "failure": stage.failure.as_ref().map(ToString::to_string),
+            })
+        })
+        .collect();
+    let reports: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            let rows: Vec<_> = report.rows.iter().map(row).collect();
+            json!({ "stage": report.stage, "files": report.paths, "rows": rows })
+        })
+        .collect();
+    let outcome = match run.outcome {
+        RunOutcome::Complete => "complete",
+        RunOutcome::Failed => "failed",
+        RunOutcome::Stopped => "stopped",
+    };
+    document(&json!({
+        "run": run.hash,
+        "outcome": outcome,
+        "stages": stages,
+        "reports": reports,
+    }))
+}
+
+fn row(row: &ReportRow) -> Value {
+    let mut value = json!({
+        "dataset": row.label.dataset,
+        "network": row.label.network,
+        "method": row.label.method,
+        "algorithm": row.algorithm,
+        "epochs": row.epochs,
+        "seeds": row.seeds,
+    });
+    for quantity in Quantity::ALL {
+        if let Some(statistic) = row.get(quantity) {
+            value[quantity.name()] =
+                json!({ "mean": statistic.mean, "sd": statistic.sd, "n": statistic.n });
+        }
+    }
+    value
+}
+
+fn document(value: &Value) -> String {
+    // `{:#}` of a JSON value is its indented text; it cannot fail.
+    format!("{value:#}\n")
+}

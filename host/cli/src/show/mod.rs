@@ -1,0 +1,36 @@
+//! Where results and errors become words. Tables and documents go to standard output, progress
+//! and errors to standard error.
+
+pub(crate) mod error;
+pub(crate) mod json;
+pub(crate) mod preview;
+pub(crate) mod progress;
+pub(crate) mod run;
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::error::CliError;
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether standard error may be coloured.
+fn colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A duration as a person says it: `0.4 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`.
+fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    match seconds {
+        0..60 => format!("{:.1} s", milliseconds as f64 / 1000.0),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}

@@ -1,0 +1,139 @@
+//! The end of a run in words: its tables, the files it wrote, and what failed.
+
+use std::fmt::Write as _;
+
+use assay_core::{StageKind, StageOutcome};
+use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
+use assay_report::{Quantity, ReportRow};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+
+use super::{duration, error};
+use crate::arguments::RunArguments;
+use crate::command::run::ExportedReport;
+
+pub(crate) fn text(run: &RunReport, reports: &[ExportedReport]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        let _ = writeln!(text, "{}\n", table(&report.rows, &run.stages));
+        let _ = writeln!(
+            text,
+            "Errors in percent. Best epoch: lowest test error over the epochs, as the paper \
+             reports it\n(chosen on the test set). Last: after the last epoch. Validation: test \
+             error of the epoch\nchosen on held-out training data.\n"
+        );
+        for path in &report.paths {
+            let _ = writeln!(text, "  {}", path.display());
+        }
+    }
+    let count = |outcome| {
+        run.stages
+            .iter()
+            .filter(|stage| stage.outcome == outcome)
+            .count()
+    };
+    let _ = write!(text, "\nrun {}: ", run.hash);
+    let counts = [
+        (count(StageOutcome::Ran), "ran"),
+        (count(StageOutcome::Cached), "cached"),
+        (count(StageOutcome::Failed), "failed"),
+        (count(StageOutcome::Skipped), "skipped"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let _ = writeln!(text, "{}", counts.join(", "));
+    text.trim_start().to_owned()
+}
+
+/// Failed stages on standard error, and how to go on after a stop.
+pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
+    for stage in &run.stages {
+        match &stage.failure {
+            None | Some(Failure::Cancelled) => {}
+            Some(failure) => eprintln!("{}", error::stage(&stage.name, failure)),
+        }
+    }
+    let skipped = run
+        .stages
+        .iter()
+        .any(|stage| stage.outcome == StageOutcome::Skipped);
+    match run.outcome {
+        RunOutcome::Complete => {}
+        RunOutcome::Failed if skipped && !arguments.keep_going => {
+            eprintln!("the rest was not run; --keep-going runs what does not depend on a failure");
+        }
+        RunOutcome::Failed => {}
+        RunOutcome::Stopped => {
+            eprintln!("stopped; the same command goes on from the last checkpoints");
+        }
+    }
+}
+
+fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
+    let several = |name: fn(&ReportRow) -> &str| {
+        rows.first()
+            .is_some_and(|first| rows.iter().any(|row| name(row) != name(first)))
+    };
+    let dataset: fn(&ReportRow) -> &str = |row| row.label.dataset.as_str();
+    let network: fn(&ReportRow) -> &str = |row| row.label.network.as_str();
+    // What is the same in every row says nothing in a table.
+    let shown: Vec<_> = [("dataset", dataset), ("network", network)]
+        .into_iter()
+        .filter(|(_, name)| several(*name))
+        .collect();
+    let mut header: Vec<_> = shown.iter().map(|(title, _)| *title).collect();
+    header.extend([
+        "method",
+        "epochs",
+        "train error\nbest epoch",
+        "test error\nbest epoch",
+    ]);
+    header.extend(["test error\nlast", "test error\nvalidation", "time"]);
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    for row in rows {
+        let mut cells: Vec<_> = shown.iter().map(|(_, name)| name(row).to_owned()).collect();
+        cells.push(row.label.method.clone());
+        cells.push(row.epochs.to_string());
+        let quantities = [
+            Quantity::TrainErrorBestEpoch,
+            Quantity::TestErrorBestEpoch,
+            Quantity::TestErrorLastEpoch,
+            Quantity::TestErrorValidationEpoch,
+        ];
+        cells.extend(quantities.map(|quantity| row.show(quantity)));
+        cells.push(training_time(row, stages));
+        table.add_row(cells);
+    }
+    for column in table.column_iter_mut().skip(shown.len() + 1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// The mean time of the row's trainings. Times are facts of executions and lie in their results,
+/// so a cached training shows the time it once took.
+fn training_time(row: &ReportRow, stages: &[StageReport]) -> String {
+    let is_of_row = |stage: &&StageReport| {
+        let parameter = |name: &str| stage.parameters.get(name);
+        stage.kind == StageKind::Train
+            && stage.labels.as_ref().is_some_and(|labels| {
+                labels.dataset == row.label.dataset && labels.network == row.label.network
+            })
+            && parameter("algorithm").and_then(|name| name.as_str()) == Some(&row.algorithm)
+            && parameter("epochs").and_then(serde_json::Value::as_u64) == Some(row.epochs.into())
+            && parameter("hyperparameters").and_then(|values| values.as_object())
+                == Some(&row.hyperparameters)
+    };
+    let times: Vec<_> = stages
+        .iter()
+        .filter(is_of_row)
+        .filter_map(|stage| Some(stage.result.as_ref()?.duration_ms))
+        .collect();
+    match times.len() as u64 {
+        0 => "—".to_owned(),
+        count => duration(times.iter().sum::<u64>() / count),
+    }
+}
