@@ -80,7 +80,13 @@ mod tests {
 
     #[test]
     fn the_split_of_a_seed_never_changes() {
-        assert_eq!(draw_validation(0, 60_000, 4).1, [0; 4]);
-        assert_eq!(draw_validation(1, 60_000, 4).1, [0; 4]);
+        assert_eq!(
+            draw_validation(0, 60_000, 4).1,
+            [3_604, 6_503, 22_170, 35_107]
+        );
+        assert_eq!(
+            draw_validation(1, 60_000, 4).1,
+            [7_167, 18_362, 24_981, 41_877]
+        );
     }
 }

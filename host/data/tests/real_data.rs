@@ -1,0 +1,135 @@
+//! The datasets themselves, where `ASSAY_TEST_DATA` names a directory that holds them.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy's allowance for tests does not reach the helpers of integration tests"
+)]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use assay_data::order::epoch_order;
+use assay_data::prepare::{
+    DESCRIPTION_FILE, DatasetParameters, DatasetSource, Description, Limit, TEST_FILE, TRAIN_FILE,
+    VALIDATION_FILE, prepare,
+};
+use assay_data::source::Search;
+use assay_data::table::ImageTable;
+
+const VARIABLE: &str = "ASSAY_TEST_DATA";
+
+/// The directory with the folder `name`; says so when there is none.
+fn data(name: &str) -> Option<PathBuf> {
+    let directory = std::env::var_os(VARIABLE).map(PathBuf::from);
+    let found = directory.filter(|directory| directory.join(name).is_dir());
+    if found.is_none() {
+        eprintln!("SKIPPED: {VARIABLE} names no directory that holds `{name}`");
+    }
+    found
+}
+
+/// Prepares `source` into `output` with the given validation split.
+fn prepare_into(output: &Path, source: DatasetSource, validation: u32, data: &Path) -> Description {
+    let parameters = DatasetParameters {
+        source,
+        validation,
+        split_seed: 0,
+        limit: Limit::default(),
+    };
+    let search = Search {
+        directory: Some(data),
+        network: false,
+    };
+    let summary = prepare(&parameters, search, output, &mut |_| {}).unwrap();
+    summary.description
+}
+
+#[test]
+fn mnist_has_its_published_statistics() {
+    let Some(data) = data("mnist") else { return };
+    let output = tempfile::tempdir().unwrap();
+    let description = prepare_into(output.path(), DatasetSource::Mnist, 0, &data);
+    // The constants by which everyone normalises MNIST.
+    assert!((description.mean[0] - 0.1307).abs() < 5e-5);
+    assert!((description.standard_deviation[0] - 0.3081).abs() < 5e-5);
+    assert_eq!(
+        description.splits.train.label_counts,
+        [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    );
+    assert_eq!(
+        description.splits.test.label_counts,
+        [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    );
+}
+
+#[test]
+fn mnist_is_prepared_bit_for_bit_alike_and_holds_its_images() {
+    let Some(data) = data("mnist") else { return };
+    let outputs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    for output in &outputs {
+        prepare_into(output.path(), DatasetSource::Mnist, 5000, &data);
+    }
+    for file in [TRAIN_FILE, VALIDATION_FILE, TEST_FILE, DESCRIPTION_FILE] {
+        let [first, second] =
+            [&outputs[0], &outputs[1]].map(|o| std::fs::read(o.path().join(file)).unwrap());
+        assert!(first == second, "{file} differs");
+    }
+
+    let test = ImageTable::open(&outputs[0].path().join(TEST_FILE)).unwrap();
+    let mut images = vec![0.0; 5 * 784];
+    let mut labels = [0; 5];
+    test.gather(&[0, 1, 2, 3, 9999], &mut images, &mut labels)
+        .unwrap();
+    assert_eq!(labels, [7, 2, 1, 0, 6]);
+    let raw = std::fs::read(data.join("mnist/t10k-images-idx3-ubyte")).unwrap();
+    let last: Vec<f32> = raw[16 + 9999 * 784..]
+        .iter()
+        .map(|&pixel| f32::from(pixel) / 255.0)
+        .collect();
+    assert_eq!(images[4 * 784..], last);
+}
+
+#[test]
+fn fashion_mnist_has_its_published_statistics() {
+    let Some(data) = data("fashion-mnist") else {
+        return;
+    };
+    let output = tempfile::tempdir().unwrap();
+    let description = prepare_into(output.path(), DatasetSource::FashionMnist, 5000, &data);
+    let splits = &description.splits;
+    assert_eq!((splits.train.images, splits.test.images), (55_000, 10_000));
+    assert_eq!(splits.test.label_counts, [1000; 10]);
+    assert!((description.mean[0] - 0.2860).abs() < 1e-3);
+    assert!((description.standard_deviation[0] - 0.3530).abs() < 1e-3);
+}
+
+#[test]
+#[ignore = "a measurement: run alone, with --release --nocapture"]
+fn measure_opening_and_gathering() {
+    let Some(data) = data("mnist") else { return };
+    let output = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    prepare_into(output.path(), DatasetSource::Mnist, 0, &data);
+    eprintln!("prepare: {:?}", start.elapsed());
+
+    let start = Instant::now();
+    let table = ImageTable::open(&output.path().join(TRAIN_FILE)).unwrap();
+    eprintln!("open {} images: {:?}", table.len(), start.elapsed());
+
+    let start = Instant::now();
+    let order = epoch_order(0, 0, table.len());
+    eprintln!("order of an epoch: {:?}", start.elapsed());
+
+    let (mut images, mut labels) = (vec![0.0; 128 * 784], vec![0; 128]);
+    let mut times: Vec<Duration> = order
+        .chunks_exact(128)
+        .map(|batch| {
+            let start = Instant::now();
+            table.gather(batch, &mut images, &mut labels).unwrap();
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let (least, median) = (times[0], times[times.len() / 2]);
+    eprintln!("gather 128 images: median {median:?}, least {least:?}");
+}
