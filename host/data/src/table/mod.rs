@@ -114,7 +114,6 @@ impl ImageTable {
                 labels: labels.len(),
             });
         }
-        let levels = self.scaling.levels();
         let places = images.chunks_exact_mut(pixels).zip(labels);
         for (&index, (image, label)) in indices.iter().zip(places) {
             let (source, class) = self.row(index).ok_or(GatherError::OutOfRange {
@@ -122,9 +121,7 @@ impl ImageTable {
                 rows: self.rows,
             })?;
             *label = class;
-            for (scaled, &pixel) in image.iter_mut().zip(source) {
-                *scaled = levels[usize::from(pixel)];
-            }
+            self.scaling.apply(source, image);
         }
         Ok(())
     }

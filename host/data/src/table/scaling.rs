@@ -1,21 +1,26 @@
 //! How pixels become numbers.
 //!
-//! A scaling is a function of the pixel's value alone, so it is a table of 256 levels that
-//! gathering looks up; it never sees a whole image.
+//! A scaling looks at one value at a time; it never sees a whole image's statistics.
 
 /// A scaling of 8-bit pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scaling {
-    /// Pixel / 255, in [0, 1] (METHODS "Data", MNIST).
+    /// Pixel / 255, in [0, 1], correctly rounded (METHODS "Data", MNIST).
     #[default]
     UnitInterval,
 }
 
 impl Scaling {
-    /// The number that each pixel value becomes, correctly rounded.
-    pub(super) fn levels(self) -> [f32; 256] {
+    /// Scales the pixels of one image into `scaled`, of the same length.
+    pub(super) fn apply(self, pixels: &[u8], scaled: &mut [f32]) {
         match self {
-            Self::UnitInterval => std::array::from_fn(|pixel| pixel as f32 / 255.0),
+            // A division, which vectorises: faster than looking 256 levels up, and exact where
+            // a product with 1 / 255 is not.
+            Self::UnitInterval => {
+                for (scaled, &pixel) in scaled.iter_mut().zip(pixels) {
+                    *scaled = f32::from(pixel) / 255.0;
+                }
+            }
         }
     }
 }
