@@ -1,5 +1,7 @@
 //! Where and on how many threads the learner computes.
 
+use std::sync::Once;
+
 use assay_abi::{ErrorCode, PluginError};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::{Cuda, Device};
@@ -22,6 +24,8 @@ pub(crate) fn open(name: &str) -> Result<Device, PluginError> {
     }
 }
 
+static INTEROP: Once = Once::new();
+
 /// Sets how many threads one operation may use. Operations never run side by side.
 ///
 /// # Errors
@@ -35,10 +39,12 @@ pub(crate) fn set_threads(threads: u32) -> Result<(), PluginError> {
         )
     })?;
     tch::set_num_threads(count);
-    // libtorch lets this be set once in a process.
-    if tch::get_num_interop_threads() != 1 {
-        tch::set_num_interop_threads(1);
-    }
+    // libtorch lets this be set once in a process, and panics at a second time.
+    INTEROP.call_once(|| {
+        if tch::get_num_interop_threads() != 1 {
+            tch::set_num_interop_threads(1);
+        }
+    });
     Ok(())
 }
 

@@ -21,6 +21,9 @@ pub struct Layer {
 }
 
 /// The linear part of a layer: what its weights connect.
+///
+/// Every operation below takes it apart, so that a new kind does not compile until each of them
+/// knows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Map {
     /// Every unit to every input.

@@ -1,0 +1,310 @@
+//! Every algorithm against independent implementations of its equations.
+//!
+//! The real plugins compute in 32-bit floats and batched products. They are compared, through
+//! the boundary, with 64-bit plain loops, with differences of the loss and with libtorch's
+//! autograd, on random networks.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use proptest::prelude::*;
+use support::host::{Samples, SplitMix};
+use support::plugin::{Learner, network};
+use support::reference::Reference;
+use support::relative_difference;
+use support::state::{State, transposed};
+use tch::{Kind, Tensor};
+
+/// f32 carries 6e-8; the longest sums here have some hundred terms.
+const TOLERANCE: f64 = 1e-5;
+
+/// A random problem: a network and a batch.
+#[derive(Clone, Debug)]
+struct Problem {
+    input: [usize; 3],
+    /// `n_1` to `n_L`.
+    widths: Vec<usize>,
+    seed: u64,
+    samples: usize,
+}
+
+impl Problem {
+    fn learner<'a>(&self, algorithm: &'a str) -> Learner<'a> {
+        let (classes, hidden) = self.widths.split_last().unwrap();
+        let mut layers: Vec<_> = hidden.iter().map(|width| format!("fc {width}")).collect();
+        layers.push(format!("softmax {classes}"));
+        Learner {
+            algorithm,
+            network: network(&self.input, &layers),
+            seed: self.seed,
+            ..Learner::default()
+        }
+    }
+
+    fn samples(&self) -> Samples {
+        let classes = *self.widths.last().unwrap();
+        Samples::random(self.seed, self.samples, self.input, classes)
+    }
+
+    /// A learner's state with random biases (zero at the start, which would hide their part),
+    /// changed further by `edit`, and the directions that follow from it.
+    fn directions(&self, algorithm: &str, edit: impl FnOnce(&mut State)) -> (State, State) {
+        let mut learner = self.learner(algorithm).create().unwrap();
+        let mut state = State::parse(&learner.save().unwrap());
+        let mut random = SplitMix(self.seed);
+        for l in 1..=self.widths.len() {
+            let biases: Vec<_> = (0..self.widths[l - 1])
+                .map(|_| random.symmetric() as f32)
+                .collect();
+            state.set(&format!("forward.{l}.bias"), &biases);
+        }
+        edit(&mut state);
+        learner.restore(&state.to_bytes()).unwrap();
+        let directions = self
+            .samples()
+            .with(|batch| learner.directions(batch, &[]))
+            .unwrap();
+        (state, State::parse(&directions))
+    }
+}
+
+fn problems(depth: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Problem> {
+    (
+        [1..4_usize, 1..6, 1..6],
+        proptest::collection::vec(2..24_usize, depth),
+        any::<u64>(),
+        1..18_usize,
+    )
+        .prop_map(|(input, widths, seed, samples)| Problem {
+            input,
+            widths,
+            seed,
+            samples,
+        })
+}
+
+/// Fails unless the directions are those of the reference.
+fn compare(algorithm: &str, problem: &Problem) {
+    let (state, found) = problem.directions(algorithm, |_| {});
+    let (weights, biases) = Reference::new(algorithm, &state).directions(&problem.samples());
+    assert_eq!(found.0.len(), 2 * weights.len());
+    for (l, (weight, bias)) in (1..).zip(weights.iter().zip(&biases)) {
+        for (name, expected) in [("weight", weight), ("bias", bias)] {
+            let name = format!("forward.{l}.{name}");
+            let difference = relative_difference(&found.f32(&name), expected);
+            assert!(difference < TOLERANCE, "{algorithm} {name}: {difference:e}");
+        }
+    }
+}
+
+/// Fails unless two algorithms' directions agree.
+fn assert_same_directions(found: &State, expected: &State) {
+    assert_eq!(found.0.len(), expected.0.len());
+    for name in expected.0.keys() {
+        let difference = relative_difference(&found.f32(name), &expected.f64(name));
+        assert!(difference < TOLERANCE, "{name}: {difference:e}");
+    }
+}
+
+#[test]
+fn bp_is_the_slope_of_the_loss() {
+    let problem = Problem {
+        input: [2, 2, 2],
+        widths: vec![7, 5, 6, 4],
+        seed: 11,
+        samples: 9,
+    };
+    let (state, found) = problem.directions("bp", |_| {});
+    let samples = problem.samples();
+    let mut reference = Reference::new("bp", &state);
+    // The error of a central difference is about step² = 1e-10 from the third derivative and
+    // 1e-16 / step = 1e-11 from rounding: both far below what f32 can show.
+    let step = 1e-5;
+    for l in 1..=problem.widths.len() {
+        let slopes: Vec<_> = (0..reference.weights[l - 1].values.len())
+            .map(|at| {
+                let mut loss_at = |change: f64| {
+                    let value = reference.weights[l - 1].values[at];
+                    reference.weights[l - 1].values[at] = value + change;
+                    let loss = reference.loss(&samples);
+                    reference.weights[l - 1].values[at] = value;
+                    loss
+                };
+                (loss_at(step) - loss_at(-step)) / (2.0 * step)
+            })
+            .collect();
+        let name = format!("forward.{l}.weight");
+        let difference = relative_difference(&found.f32(&name), &slopes);
+        assert!(difference < TOLERANCE, "{name}: {difference:e}");
+        let slopes: Vec<_> = (0..reference.biases[l - 1].len())
+            .map(|at| {
+                let mut loss_at = |change: f64| {
+                    let value = reference.biases[l - 1][at];
+                    reference.biases[l - 1][at] = value + change;
+                    let loss = reference.loss(&samples);
+                    reference.biases[l - 1][at] = value;
+                    loss
+                };
+                (loss_at(step) - loss_at(-step)) / (2.0 * step)
+            })
+            .collect();
+        let name = format!("forward.{l}.bias");
+        let difference = relative_difference(&found.f32(&name), &slopes);
+        assert!(difference < TOLERANCE, "{name}: {difference:e}");
+    }
+}
+
+/// The gradients of every weight and bias by libtorch's autograd.
+fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
+    let count = samples.labels.len() as i64;
+    let mut h = Tensor::from_slice(&samples.inputs).view([count, -1]);
+    let names: Vec<_> = state
+        .part("forward.")
+        .0
+        .into_keys()
+        .filter(|name| name.ends_with(".weight"))
+        .collect();
+    let mut leaves = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let mut leaf = |name: &str| {
+            let shape: Vec<_> = state.shape(name).iter().map(|&size| size as i64).collect();
+            let leaf = Tensor::from_slice(&state.f32(name))
+                .view(shape.as_slice())
+                .set_requires_grad(true);
+            leaves.push((name.to_owned(), leaf.shallow_clone()));
+            leaf
+        };
+        let weight = leaf(name);
+        let bias = leaf(&name.replace("weight", "bias"));
+        h = h.linear(&weight, Some(&bias));
+        if at + 1 < names.len() {
+            h = h.tanh();
+        }
+    }
+    h.cross_entropy_for_logits(&Tensor::from_slice(&samples.labels))
+        .backward();
+    leaves
+        .into_iter()
+        .map(|(name, leaf)| {
+            let gradient = leaf.grad().to_kind(Kind::Double).view(-1);
+            (name, Vec::try_from(gradient).unwrap())
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bp_follows_its_equations(problem in problems(2..=6)) {
+        compare("bp", &problem);
+    }
+
+    #[test]
+    fn fa_follows_its_equations(problem in problems(2..=6)) {
+        compare("fa", &problem);
+    }
+
+    #[test]
+    fn dfa_follows_its_equations(problem in problems(2..=6)) {
+        compare("dfa", &problem);
+    }
+
+    #[test]
+    fn a_single_layer_has_no_feedback(problem in problems(1..=1)) {
+        for algorithm in ["bp", "fa", "dfa"] {
+            compare(algorithm, &problem);
+        }
+    }
+
+    #[test]
+    fn bp_is_what_autograd_finds(problem in problems(2..=6)) {
+        let (state, found) = problem.directions("bp", |_| {});
+        for (name, expected) in autograd(&state, &problem.samples()) {
+            let difference = relative_difference(&found.f32(&name), &expected);
+            prop_assert!(difference < TOLERANCE, "{}: {:e}", name, difference);
+        }
+    }
+
+    #[test]
+    fn fa_with_the_transposed_weights_is_bp(problem in problems(2..=6)) {
+        let (_, expected) = problem.directions("bp", |_| {});
+        let (_, found) = problem.directions("fa", |state| {
+            for l in 2..=problem.widths.len() {
+                let name = format!("forward.{l}.weight");
+                let &[rows, columns] = state.shape(&name) else { panic!("{name}") };
+                let weights = transposed(&state.f32(&name), rows, columns);
+                state.set(&format!("feedback.{l}.weight"), &weights);
+            }
+        });
+        assert_same_directions(&found, &expected);
+    }
+
+    #[test]
+    fn dfa_with_the_transposed_weights_is_bp_below_one_hidden_layer(problem in problems(2..=2)) {
+        let (_, expected) = problem.directions("bp", |_| {});
+        let (_, found) = problem.directions("dfa", |state| {
+            let &[rows, columns] = state.shape("forward.2.weight") else { panic!() };
+            let weights = transposed(&state.f32("forward.2.weight"), rows, columns);
+            state.set("feedback.1.weight", &weights);
+        });
+        assert_same_directions(&found, &expected);
+    }
+}
+
+#[test]
+fn one_seed_starts_every_algorithm_from_the_same_bits() {
+    let start = |algorithm, seed| {
+        let learner = Learner {
+            algorithm,
+            seed,
+            ..Learner::default()
+        };
+        State::parse(&learner.create().unwrap().save().unwrap())
+    };
+    let bp = start("bp", 1).part("forward.");
+    assert_eq!(bp.0.len(), 6);
+    assert_eq!(start("fa", 1).part("forward."), bp);
+    assert_eq!(start("dfa", 1).part("forward."), bp);
+    let other = start("bp", 2);
+    for l in 1..=3 {
+        let name = format!("forward.{l}.weight");
+        assert_ne!(other.f32(&name), bp.f32(&name));
+    }
+    let names = ["feedback.2.weight", "feedback.3.weight"];
+    let (fa, other) = (start("fa", 1), start("fa", 2));
+    for name in names {
+        assert_ne!(fa.f32(name), other.f32(name));
+    }
+}
+
+#[test]
+fn feedback_has_the_papers_shapes_and_the_scale_asked_for() {
+    let create = |algorithm, hyperparameters| {
+        let learner = Learner {
+            algorithm,
+            hyperparameters,
+            ..Learner::default()
+        };
+        State::parse(&learner.create().unwrap().save().unwrap())
+    };
+    // Widths 6-5-4-3.
+    let fa = create("fa", "{}");
+    assert_eq!(fa.shape("feedback.2.weight"), [5, 4]);
+    assert_eq!(fa.shape("feedback.3.weight"), [4, 3]);
+    assert_eq!(fa.part("feedback.").0.len(), 2);
+    let dfa = create("dfa", "{}");
+    assert_eq!(dfa.shape("feedback.1.weight"), [5, 3]);
+    assert_eq!(dfa.shape("feedback.2.weight"), [4, 3]);
+    assert_eq!(dfa.part("feedback.").0.len(), 2);
+    for (algorithm, state) in [("fa", fa), ("dfa", dfa)] {
+        let scaled = create(algorithm, r#"{"feedback_scale": 4}"#);
+        let four_times: Vec<_> = state
+            .f32("feedback.2.weight")
+            .iter()
+            .map(|value| 4.0 * value)
+            .collect();
+        assert_eq!(scaled.f32("feedback.2.weight"), four_times);
+        assert_eq!(scaled.part("forward."), state.part("forward."));
+    }
+}

@@ -1,0 +1,128 @@
+//! A host's side of the boundary: batches in memory and a list of metrics.
+
+use assay_abi::{
+    Batch, BatchSource, Batches, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError,
+    TensorView,
+};
+
+/// One batch in main memory.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    pub shape: [i64; 4],
+    pub inputs: Vec<f32>,
+    pub labels: Vec<i64>,
+}
+
+impl Samples {
+    /// Pseudo-random inputs in [-1, 1) and labels below `classes`.
+    pub fn random(seed: u64, samples: usize, input: [usize; 3], classes: usize) -> Self {
+        let mut random = SplitMix(seed);
+        let count = samples * input.iter().product::<usize>();
+        let [channels, height, width] = input.map(|size| size as i64);
+        Self {
+            shape: [samples as i64, channels, height, width],
+            inputs: (0..count).map(|_| random.symmetric() as f32).collect(),
+            labels: (0..samples)
+                .map(|_| (random.next() % classes as u64) as i64)
+                .collect(),
+        }
+    }
+
+    /// Calls `body` with the batch as it crosses the boundary.
+    pub fn with<T>(&self, body: impl FnOnce(Batch<'_>) -> T) -> T {
+        let strides = TensorView::contiguous_strides(&self.shape);
+        let label_shape = [self.labels.len() as i64];
+        body(Batch {
+            inputs: TensorView::f32(&self.inputs, &self.shape, &strides).unwrap(),
+            labels: TensorView::i64(&self.labels, &label_shape, &[1]).unwrap(),
+        })
+    }
+}
+
+/// A generator of its own, so that the tests share nothing with the SDK's.
+pub struct SplitMix(pub u64);
+
+impl SplitMix {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform on [-1, 1).
+    pub fn symmetric(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    }
+}
+
+/// Serves batches in order; optionally asks to stop instead of serving number `cancel_at`.
+struct Epoch<'a> {
+    batches: &'a [Samples],
+    at: usize,
+    cancel_at: Option<usize>,
+    strides: Vec<i64>,
+    label_shape: [i64; 1],
+}
+
+impl Batches for Epoch<'_> {
+    fn next_batch(&mut self) -> Result<Option<Batch<'_>>, PluginError> {
+        if self.cancel_at == Some(self.at) {
+            return Err(PluginError::new(
+                ErrorCode::CANCELLED,
+                "stopped by the test",
+            ));
+        }
+        let Some(samples) = self.batches.get(self.at) else {
+            return Ok(None);
+        };
+        self.at += 1;
+        self.strides = TensorView::contiguous_strides(&samples.shape);
+        self.label_shape = [samples.labels.len() as i64];
+        Ok(Some(Batch {
+            inputs: TensorView::f32(&samples.inputs, &samples.shape, &self.strides).unwrap(),
+            labels: TensorView::i64(&samples.labels, &self.label_shape, &[1]).unwrap(),
+        }))
+    }
+}
+
+/// Every value that was reported, in order.
+#[derive(Default)]
+struct Recorder(Vec<f64>);
+
+impl Metrics for Recorder {
+    fn record(&mut self, name: &str, values: &[f64]) -> Result<(), PluginError> {
+        if name != "batch_loss" {
+            return Err(PluginError::new(
+                ErrorCode::HOST,
+                format!("what is {name}?"),
+            ));
+        }
+        self.0.extend(values);
+        Ok(())
+    }
+}
+
+/// Trains one epoch; the losses of its steps, and how it ended.
+pub fn train(
+    learner: &mut LearnerHandle,
+    epoch: u32,
+    batches: &[Samples],
+    cancel_at: Option<usize>,
+) -> (Vec<f64>, Result<(), PluginError>) {
+    let mut source = Epoch {
+        batches,
+        at: 0,
+        cancel_at,
+        strides: Vec::new(),
+        label_shape: [0],
+    };
+    let mut recorder = Recorder::default();
+    let result = learner.train_epoch(
+        epoch,
+        &mut BatchSource::new(&mut source),
+        &mut MetricSink::new(&mut recorder),
+    );
+    (recorder.0, result)
+}
