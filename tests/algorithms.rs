@@ -120,38 +120,40 @@ fn bp_is_the_slope_of_the_loss() {
     // The error of a central difference is about step² = 1e-10 from the third derivative and
     // 1e-16 / step = 1e-11 from rounding: both far below what f32 can show.
     let step = 1e-5;
+    let mut slopes = |count: usize, value: fn(&mut Reference, usize, usize) -> &mut f64, l| {
+        let mut loss = |at, change| {
+            let start = *value(&mut reference, l, at);
+            *value(&mut reference, l, at) = start + change;
+            let loss = reference.loss(&samples);
+            *value(&mut reference, l, at) = start;
+            loss
+        };
+        (0..count)
+            .map(|at| (loss(at, step) - loss(at, -step)) / (2.0 * step))
+            .collect::<Vec<_>>()
+    };
     for l in 1..=problem.widths.len() {
-        let slopes: Vec<_> = (0..reference.weights[l - 1].values.len())
-            .map(|at| {
-                let mut loss_at = |change: f64| {
-                    let value = reference.weights[l - 1].values[at];
-                    reference.weights[l - 1].values[at] = value + change;
-                    let loss = reference.loss(&samples);
-                    reference.weights[l - 1].values[at] = value;
-                    loss
-                };
-                (loss_at(step) - loss_at(-step)) / (2.0 * step)
-            })
-            .collect();
-        let name = format!("forward.{l}.weight");
-        let difference = relative_difference(&found.f32(&name), &slopes);
-        assert!(difference < TOLERANCE, "{name}: {difference:e}");
-        let slopes: Vec<_> = (0..reference.biases[l - 1].len())
-            .map(|at| {
-                let mut loss_at = |change: f64| {
-                    let value = reference.biases[l - 1][at];
-                    reference.biases[l - 1][at] = value + change;
-                    let loss = reference.loss(&samples);
-                    reference.biases[l - 1][at] = value;
-                    loss
-                };
-                (loss_at(step) - loss_at(-step)) / (2.0 * step)
-            })
-            .collect();
-        let name = format!("forward.{l}.bias");
-        let difference = relative_difference(&found.f32(&name), &slopes);
-        assert!(difference < TOLERANCE, "{name}: {difference:e}");
+        for (tensor, value) in [
+            (
+                "weight",
+                weight as fn(&mut Reference, usize, usize) -> &mut f64,
+            ),
+            ("bias", bias),
+        ] {
+            let name = format!("forward.{l}.{tensor}");
+            let found = found.f32(&name);
+            let difference = relative_difference(&found, &slopes(found.len(), value, l));
+            assert!(difference < TOLERANCE, "{name}: {difference:e}");
+        }
     }
+}
+
+fn weight(reference: &mut Reference, l: usize, at: usize) -> &mut f64 {
+    &mut reference.weights[l - 1].values[at]
+}
+
+fn bias(reference: &mut Reference, l: usize, at: usize) -> &mut f64 {
+    &mut reference.biases[l - 1][at]
 }
 
 /// The gradients of every weight and bias by libtorch's autograd.

@@ -71,9 +71,7 @@ pub struct Reference {
 impl Reference {
     /// Reads a saved state of bp, fa or dfa.
     pub fn new(algorithm: &str, state: &State) -> Self {
-        let depth = (1..)
-            .take_while(|l| state.0.contains_key(&format!("forward.{l}.weight")))
-            .count();
+        let depth = state.part("forward.").0.len() / 2;
         let feedback = |l| Matrix::read(state, &format!("feedback.{l}.weight"));
         Self {
             weights: (1..=depth)

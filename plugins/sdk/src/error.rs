@@ -38,7 +38,7 @@ impl From<Error> for PluginError {
             Error::Tensor(_) => ErrorCode::SHAPE,
             Error::State(_) => ErrorCode::STATE,
         };
-        Self::from_error(code, &error)
+        Self::new(code, error.to_string())
     }
 }
 

@@ -74,11 +74,11 @@ mod tests {
     fn the_stream_is_frozen() {
         assert_eq!(
             symmetric_uniform(0, "forward.1.weight", 4),
-            [0.74741507, -0.16175663, -0.86139035, -0.7677455]
+            [0.747_415_07, -0.161_756_63, -0.861_390_35, -0.767_745_5]
         );
         assert_eq!(
             symmetric_uniform(u64::MAX, "feedback.2.weight", 4),
-            [-0.7571038, 0.07252145, 0.28774977, 0.65070784]
+            [-0.757_103_8, 0.072_521_45, 0.287_749_77, 0.650_707_84]
         );
         // The limit for these fans is √(6 / 6) = 1.
         assert_eq!(

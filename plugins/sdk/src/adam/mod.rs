@@ -6,7 +6,8 @@
 //! v ← β₂ v + (1 − β₂) g²
 //! p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //! ```
-//! The coefficients are computed in f64 and rounded once; the update itself is in f32.
+//! The coefficients are computed in f64 and rounded once; the update itself is in f32. On a CPU
+//! a moment that would become subnormal becomes zero.
 
 mod kernel;
 

@@ -49,6 +49,26 @@ fn close(adam: Adam, steps: usize, found: &[f32], expected: &[f64]) -> bool {
         .all(|(&found, expected)| (f64::from(found) - expected).abs() <= tolerance)
 }
 
+#[test]
+fn moments_that_fade_end_at_zero() {
+    let adam = Adam {
+        beta2: 0.9,
+        ..Adam::default()
+    };
+    let (mut value, mut first, mut second) = ([0.5], [0.0], [0.0]);
+    for t in 1..2000 {
+        let gradient = if t == 1 { [1.0] } else { [0.0] };
+        update(
+            adam.coefficients(t),
+            &mut value,
+            &gradient,
+            &mut first,
+            &mut second,
+        );
+    }
+    assert_eq!((first, second), ([0.0], [0.0]));
+}
+
 proptest! {
     #[test]
     fn the_fused_pass_follows_the_formula((adam, steps, start) in runs()) {
