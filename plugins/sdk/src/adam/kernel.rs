@@ -55,8 +55,8 @@ pub(super) fn update_portable(
 }
 
 /// Zero for a subnormal number. The moments of a weight whose gradient stays zero (that of a
-/// pixel rarely lit) decay to subnormals and rounding keeps them there, where every step costs
-/// a hundred times as much.
+/// pixel rarely lit) decay to subnormals, where rounding keeps them and arithmetic is several
+/// times slower.
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn flushed(value: f32) -> f32 {
