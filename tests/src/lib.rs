@@ -1,1 +1,15 @@
-//! End-to-end tests of Assay: the real binary, real plugins, real data.
+//! What the end-to-end tests share: the real binary, a small dataset made on the spot, and a
+//! folder of its own for each test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
+mod idx;
+mod sandbox;
+
+pub use idx::{CLASSES, write_dataset};
+pub use sandbox::{Finished, Sandbox, binary, libraries};

@@ -75,11 +75,13 @@ impl Store {
     /// The store has an unknown format, or its folder cannot be made or read.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let store = Self::at(root.as_ref())?;
+        // Asked first: a store of another version is left exactly as it is.
+        let exists = store.has_known_format()?;
         for part in Part::ALL {
             let folder = store.part(part);
             fs::create_dir_all(&folder).at("create the folder", &folder)?;
         }
-        if !store.has_known_format()? {
+        if !exists {
             store.write_format()?;
             if !store.has_known_format()? {
                 return Err(StoreError::NotAStore { root: store.root });

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use assay_core::{StageKind, StageOutcome};
 use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
 use assay_report::{Quantity, ReportRow};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::{duration, error};
 use crate::arguments::RunArguments;
@@ -71,6 +70,15 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
     }
 }
 
+/// Lines above, below and under the header, as books set tables.
+const RULES: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new()
+        .top_border(rule)
+        .header_separator(rule)
+        .bottom_border(rule)
+};
+
 fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
     let several = |name: fn(&ReportRow) -> &str| {
         rows.first()
@@ -92,7 +100,7 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
     ]);
     header.extend(["test error\nlast", "test error\nvalidation", "time"]);
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(RULES).set_header(header);
     for row in rows {
         let mut cells: Vec<_> = shown.iter().map(|(_, name)| name(row).to_owned()).collect();
         cells.push(row.label.method.clone());

@@ -6,6 +6,7 @@ use std::time::Instant;
 use assay_abi::{BatchSource, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
 use assay_data::order::epoch_order;
 use assay_data::table::ImageTable;
+use assay_network::Shape;
 use assay_report::{ERROR, LOSS, MetricRow, Split, write_metrics};
 
 use super::checkpoint::{self, Checkpoint, TrainingProgress};
@@ -103,11 +104,12 @@ impl Splits {
 }
 
 fn check_shapes(parameters: &TrainingParameters, train: &ImageTable) -> Result<(), StageError> {
-    let (input, image) = (parameters.network.input(), train.shape());
+    let image = train.shape();
     let image = [image.channels(), image.height(), image.width()].map(|size| size as usize);
-    if [input.channels, input.height, input.width] != image {
+    let (input, image) = (parameters.network.input(), Shape::from(image));
+    if input != image {
         return Err(StageError::Invalid(format!(
-            "the network takes inputs of {input}, but the dataset's images are {image:?} \
+            "the network takes inputs of {input}, but the dataset's images are {image} \
              (channels, height, width)"
         )));
     }

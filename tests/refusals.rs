@@ -1,0 +1,235 @@
+//! What is refused, and in which words: pipeline files, plugins, data and stores.
+
+use std::fs;
+
+use assay_tests::{Sandbox, libraries};
+
+/// Runs `pipeline.toml` with `text` in place of `old`, and gives what it says.
+fn refused(old: &str, new: &str) -> String {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains(old),
+        "the pipeline of the tests has no {old:?}"
+    );
+    fs::write(&file, text.replacen(old, new, 1)).unwrap();
+    sandbox.run(&[]).exits(2).stderr
+}
+
+#[track_caller]
+fn assert_says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_pointed_at() {
+    let said = refused("epochs = 2", "epohcs = 2");
+    assert_says(
+        &said,
+        &[
+            "[stage.train] has no key `epohcs`",
+            "pipeline.toml:30:1",
+            "did you mean `epochs`?",
+        ],
+    );
+    assert_says(&said, &["[stage.train] has no `epochs`"]);
+}
+
+#[test]
+fn a_name_that_does_not_exist_gets_a_suggestion() {
+    let said = refused(r#"network = "small""#, r#"network = "smal""#);
+    assert_says(
+        &said,
+        &["there is no network `smal`", "did you mean `small`?"],
+    );
+    let said = refused(r#"training = "train""#, r#"training = "trian""#);
+    assert_says(
+        &said,
+        &["there is no train stage `trian`", "did you mean `train`?"],
+    );
+    let said = refused(r#"source = "idx""#, r#"source = "mnits""#);
+    assert_says(
+        &said,
+        &["there is no dataset `mnits`", "did you mean `mnist`?"],
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type_or_range_is_pointed_at() {
+    let said = refused("epochs = 2", "epochs = \"2\"");
+    assert_says(
+        &said,
+        &["expected an integer, found a string", "pipeline.toml:30:10"],
+    );
+    let said = refused("batch_size = 32", "batch_size = 0");
+    assert_says(&said, &["0 is out of range"]);
+    let said = refused("\"fc 16\"", "\"fc -16\"");
+    assert_says(&said, &["pipeline.toml:5:11"]);
+}
+
+#[test]
+fn hyperparameters_are_checked_against_the_plugins_schema() {
+    let said = refused("{ learning_rate = 0.01 }", "{ lerning_rate = 0.01 }");
+    assert_says(
+        &said,
+        &[
+            "no hyper-parameter `lerning_rate`",
+            "pipeline.toml:9:",
+            "did you mean `learning_rate`?",
+        ],
+    );
+    let said = refused("{ learning_rate = 0.01 }", "{ learning_rate = \"fast\" }");
+    assert_says(
+        &said,
+        &[
+            "the hyper-parameter `learning_rate` is refused",
+            "pipeline.toml:9:",
+        ],
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_is_pointed_at() {
+    let said = refused("epochs = 2", "epochs = = 2");
+    assert_says(&said, &["pipeline.toml:30:"]);
+}
+
+#[test]
+fn a_pipeline_file_that_is_not_there_is_named() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.execute(&["run", "nowhere.toml"]).exits(2).stderr;
+    assert_says(&said, &["cannot read nowhere.toml", "No such file"]);
+    let said = sandbox.execute(&["run", "data"]).exits(2).stderr;
+    assert_says(&said, &["data is not a pipeline file", "it is not a file"]);
+}
+
+/// Runs with the plugin of `bp` taken from the file `library` in the sandbox.
+fn with_plugin(sandbox: &Sandbox, library: &str) -> String {
+    let reference = format!("method.bp.plugin=\"./{library}\"");
+    sandbox
+        .run(&["--only", "train/bp", "--set", &reference])
+        .exits(2)
+        .stderr
+}
+
+#[test]
+fn a_plugin_that_is_missing_or_no_plugin_is_refused() {
+    let sandbox = Sandbox::new();
+    assert_says(
+        &with_plugin(&sandbox, "gone.so"),
+        &["cannot read the plugin", "gone.so"],
+    );
+
+    fs::write(sandbox.path("text.so"), "not a library at all").unwrap();
+    assert_says(
+        &with_plugin(&sandbox, "text.so"),
+        &["text.so is not an Assay plugin"],
+    );
+
+    // A real ELF file without a handshake: this test itself.
+    fs::copy(std::env::current_exe().unwrap(), sandbox.path("other.so")).unwrap();
+    assert_says(
+        &with_plugin(&sandbox, "other.so"),
+        &["the library has no handshake"],
+    );
+}
+
+/// A copy of a real plugin with four bytes of its handshake replaced.
+fn patched(sandbox: &Sandbox, name: &str, offset: usize, value: u32) {
+    let mut library = fs::read(libraries().join("libassay_bp.so")).unwrap();
+    let magic = b"ASSAYPLG";
+    let places: Vec<_> = (0..library.len() - magic.len())
+        .filter(|&at| library[at..].starts_with(magic))
+        .filter(|&at| library[at + 8..at + 12] == (magic.len() as u32 + 16 + 128).to_le_bytes())
+        .collect();
+    let [place] = places[..] else {
+        panic!("expected one handshake, found {places:?}");
+    };
+    library[place + offset..place + offset + 4].copy_from_slice(&value.to_le_bytes());
+    fs::write(sandbox.path(name), library).unwrap();
+}
+
+#[test]
+fn a_plugin_of_another_abi_is_refused_before_it_is_loaded() {
+    let sandbox = Sandbox::new();
+    patched(&sandbox, "future.so", 12, 9);
+    assert_says(
+        &with_plugin(&sandbox, "future.so"),
+        &["it speaks ABI 9.", "this host speaks ABI"],
+    );
+    patched(&sandbox, "abort.so", 20, 1);
+    assert_says(
+        &with_plugin(&sandbox, "abort.so"),
+        &["panic = \"abort\"", "must unwind"],
+    );
+}
+
+#[test]
+fn damaged_data_fails_its_stage_and_is_named() {
+    let sandbox = Sandbox::new();
+    let images = sandbox.path("data/train-images-idx3-ubyte");
+    let mut bytes = fs::read(&images).unwrap();
+    bytes.truncate(1000);
+    fs::write(&images, bytes).unwrap();
+    let run = sandbox.run(&[]).exits(1);
+    assert_says(&run.stderr, &["`data` failed", "train-images-idx3-ubyte"]);
+    assert!(run.stdout.contains("1 failed, 7 skipped"), "{}", run.stdout);
+}
+
+#[test]
+fn a_network_that_does_not_fit_the_data_fails_with_both_shapes() {
+    let sandbox = Sandbox::new();
+    let run = sandbox
+        .run(&["--only", "train/bp", "--set", "network.small.input=[1,8,9]"])
+        .exits(1);
+    assert_says(
+        &run.stderr,
+        &[
+            "`train/bp/seed=1` failed",
+            "inputs of 1x8x9",
+            "images are 1x8x8",
+        ],
+    );
+}
+
+#[test]
+fn a_store_of_another_version_is_left_alone() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("artifacts")).unwrap();
+    fs::write(sandbox.path("artifacts/format"), "assay store 99\n").unwrap();
+    let said = sandbox.run(&[]).exits(2).stderr;
+    assert_says(&said, &["assay store 99"]);
+    assert_eq!(fs::read_dir(sandbox.path("artifacts")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_damaged_object_is_noticed_and_computed_again() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.run_json(&[]);
+    let store = assay_store::Store::open_existing(sandbox.path("artifacts")).unwrap();
+    let stages = first["stages"].as_array().unwrap();
+    let training = stages
+        .iter()
+        .find(|stage| stage["name"] == "train/bp/seed=1")
+        .unwrap();
+    let artifact = training["artifact"].as_str().unwrap().parse().unwrap();
+    let weights = store
+        .artifact_file_path(artifact, "final.safetensors")
+        .unwrap();
+    fs::remove_file(&weights).unwrap();
+
+    let preview = sandbox.run(&["--dry-run"]).exits(0).stdout;
+    assert_says(
+        &preview,
+        &["runs: a file of its result is missing or damaged"],
+    );
+    let second = sandbox.run_json(&[]);
+    assert_eq!(
+        first["stages"][1]["artifact"],
+        second["stages"][1]["artifact"]
+    );
+    assert!(weights.is_file());
+}

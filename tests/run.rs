@@ -1,0 +1,266 @@
+//! `pipeline run` from end to end: what it prints, what it caches, and that it comes out again.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use assay_tests::Sandbox;
+use serde_json::Value;
+
+/// Stage name → a field of it, from `run --json`.
+fn by_stage(run: &Value, field: &str) -> BTreeMap<String, String> {
+    let stages = run["stages"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    stages
+        .iter()
+        .map(|stage| (text(&stage["name"]), text(&stage[field])))
+        .collect()
+}
+
+/// The names of the stages with this outcome.
+fn with_outcome(run: &Value, outcome: &str) -> Vec<String> {
+    let outcomes = by_stage(run, "outcome").into_iter();
+    outcomes
+        .filter(|(_, found)| found == outcome)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[test]
+fn a_run_prints_a_table_and_names_its_files() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.run(&[]).exits(0);
+    for method in ["bp", "fa", "dfa"] {
+        let row = first
+            .stdout
+            .lines()
+            .find(|line| line.trim_start().starts_with(method));
+        assert!(
+            row.is_some_and(|row| row.trim_end().ends_with(" s")),
+            "{}",
+            first.stdout
+        );
+    }
+    for name in [
+        "report.html",
+        "table.csv",
+        "table.md",
+        "table.parquet",
+        "metrics.parquet",
+    ] {
+        let path = first
+            .stdout
+            .lines()
+            .find(|line| line.ends_with(name))
+            .unwrap()
+            .trim();
+        assert!(sandbox.path(path).is_file(), "{path}");
+    }
+    assert!(first.stdout.contains("8 ran"), "{}", first.stdout);
+    assert!(
+        first.stderr.contains("train/bp/seed=1: started"),
+        "{}",
+        first.stderr
+    );
+
+    // The second run says the same, times included, and runs nothing.
+    let second = sandbox.run(&[]).exits(0);
+    let table = |stdout: &str| stdout.split("\nrun ").next().unwrap().to_owned();
+    assert_eq!(table(&first.stdout), table(&second.stdout));
+    assert!(second.stdout.contains("8 cached"), "{}", second.stdout);
+    assert_eq!(second.stderr, "");
+}
+
+#[test]
+fn two_stores_come_to_identical_artifacts() {
+    let sandbox = Sandbox::new();
+    let one = sandbox.run_json(&["--store", "one", "--jobs", "1"]);
+    let two = sandbox.run_json(&["--store", "two", "--jobs", "3"]);
+    assert_eq!(with_outcome(&one, "ran").len(), 8);
+    assert_eq!(with_outcome(&two, "ran").len(), 8);
+    assert_eq!(by_stage(&one, "artifact"), by_stage(&two, "artifact"));
+    assert_eq!(by_stage(&one, "action"), by_stage(&two, "action"));
+}
+
+#[test]
+fn another_seed_gives_another_training() {
+    let sandbox = Sandbox::new();
+    let one = sandbox.run_json(&["--only", "train/bp"]);
+    let two = sandbox.run_json(&["--only", "train/bp", "--set", "train.matrix.seed=[2]"]);
+    let weights = |run: &Value, name: &str| by_stage(run, "artifact")[name].clone();
+    assert_ne!(
+        weights(&one, "train/bp/seed=1"),
+        weights(&two, "train/bp/seed=2")
+    );
+}
+
+#[test]
+fn only_what_depends_on_a_change_runs_again() {
+    let sandbox = Sandbox::new();
+    sandbox.run_json(&[]);
+    let change = ["--set", "method.fa.hyperparameters.learning_rate=0.02"];
+
+    let preview = sandbox
+        .run(&[&change[..], &["--dry-run"]].concat())
+        .exits(0);
+    assert!(
+        preview
+            .stdout
+            .contains("parameters.hyperparameters.learning_rate: 0.01 → 0.02"),
+        "{}",
+        preview.stdout
+    );
+    assert!(
+        preview.stdout.contains("5 cached, 3 to run"),
+        "{}",
+        preview.stdout
+    );
+
+    let changed = sandbox.run_json(&change);
+    assert_eq!(
+        with_outcome(&changed, "ran"),
+        ["evaluate/fa/seed=1", "report", "train/fa/seed=1"]
+    );
+}
+
+#[test]
+fn what_is_computed_again_to_the_same_bytes_stops_there() {
+    let sandbox = Sandbox::new();
+    sandbox.run_json(&[]);
+    // Other top-k errors change the evaluation; measuring top-1 in another way does not.
+    let same = sandbox.run_json(&["--set", "evaluate.top_k=[2]"]);
+    let ran = [
+        "evaluate/bp/seed=1",
+        "evaluate/dfa/seed=1",
+        "evaluate/fa/seed=1",
+    ];
+    assert_eq!(with_outcome(&same, "ran"), ran);
+    assert_eq!(by_stage(&same, "outcome")["report"], "cached");
+}
+
+#[test]
+fn only_selects_stages_and_what_they_need() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run_json(&["--only", "evaluate/dfa"]);
+    let names: Vec<_> = by_stage(&run, "outcome").into_keys().collect();
+    assert_eq!(names, ["data", "evaluate/dfa/seed=1", "train/dfa/seed=1"]);
+
+    let unknown = sandbox.run(&["--only", "trian"]).exits(2);
+    assert!(
+        unknown.stderr.contains("there is no stage `trian`"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
+fn a_dry_run_runs_nothing_and_says_what_depends_on_what() {
+    let sandbox = Sandbox::new();
+    let preview = sandbox.run(&["--dry-run"]).exits(0);
+    assert!(
+        preview
+            .stdout
+            .contains("runs: no dataset has run in this store")
+    );
+    assert!(
+        preview.stdout.contains("0 cached, 8 to run"),
+        "{}",
+        preview.stdout
+    );
+    let json = sandbox.run(&["--dry-run", "--json"]).exits(0).json();
+    assert_eq!(json["stages"][1]["reason"], "depends-on");
+    assert_eq!(json["stages"][1]["details"]["stages"][0], "data");
+    assert!(!sandbox.path("artifacts/reports").exists());
+}
+
+#[test]
+fn a_changed_source_file_is_another_dataset() {
+    let sandbox = Sandbox::new();
+    sandbox.run_json(&["--only", "train/bp"]);
+    let labels = sandbox.path("data/train-labels-idx1-ubyte");
+    let mut bytes = fs::read(&labels).unwrap();
+    bytes[8] = (bytes[8] + 1) % 4;
+    fs::write(&labels, bytes).unwrap();
+    let run = sandbox.run_json(&["--only", "train/bp"]);
+    assert_eq!(with_outcome(&run, "ran"), ["data", "train/bp/seed=1"]);
+}
+
+#[test]
+fn the_three_numbers_agree_with_the_metrics_they_come_from() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run_json(&["--set", "train.epochs=6"]);
+    let folder = sandbox.path("artifacts/reports/small/report");
+    let rows = assay_report::read_table(&folder.join("table.parquet")).unwrap();
+    let trainings = run["reports"][0]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), trainings.len());
+    let store = assay_store::Store::open_existing(sandbox.path("artifacts")).unwrap();
+    for row in rows {
+        let name = format!("train/{}/seed=1", row.label.method);
+        let artifact = by_stage(&run, "artifact")[&name].parse().unwrap();
+        let metrics = store
+            .artifact_file_path(artifact, "metrics.parquet")
+            .unwrap();
+        let metrics = assay_report::read_metrics(&metrics).unwrap();
+        let errors = |split: &str| -> Vec<f64> {
+            let of = |row: &&assay_report::MetricRow| {
+                row.metric == "error" && row.split.as_str() == split
+            };
+            metrics.iter().filter(of).map(|row| row.value).collect()
+        };
+        let (validation, test) = (errors("validation"), errors("test"));
+        assert_eq!((validation.len(), test.len()), (6, 6));
+        let lowest = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+        let chosen = validation
+            .iter()
+            .position(|&error| error == lowest(&validation))
+            .unwrap();
+        let number = |quantity| row.get(quantity).unwrap().mean;
+        use assay_report::Quantity;
+        assert_eq!(
+            number(Quantity::TestErrorBestEpoch),
+            lowest(&test),
+            "{name}"
+        );
+        // The evaluation restored these states in another process: predict must agree exactly.
+        assert_eq!(number(Quantity::TestErrorLastEpoch), test[5], "{name}");
+        assert_eq!(
+            number(Quantity::TestErrorValidationEpoch),
+            test[chosen],
+            "{name}"
+        );
+        assert!(
+            lowest(&test) < 10.0,
+            "{name} should learn this dataset: {test:?}"
+        );
+    }
+}
+
+#[test]
+fn several_seeds_become_one_row_with_a_spread() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run_json(&[
+        "--set",
+        "train.matrix.seed=[1,2,3]",
+        "--set",
+        "train.matrix.method=[\"bp\"]",
+    ]);
+    let row = &run["reports"][0]["rows"][0];
+    assert_eq!(row["seeds"], 3);
+    assert!(row["test_error_best_epoch"]["sd"].is_number(), "{row}");
+}
+
+#[test]
+fn a_matrix_over_a_hyperparameter_gives_a_row_for_each_value() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run_json(&[
+        "--set",
+        "train.matrix.method=[\"bp\"]",
+        "--set",
+        "train.matrix.hyperparameters.learning_rate=[0.001, 0.01]",
+    ]);
+    let names: Vec<_> = by_stage(&run, "outcome").into_keys().collect();
+    assert!(
+        names.contains(&"train/bp/seed=1/learning_rate=0.001".to_owned()),
+        "{names:?}"
+    );
+    assert_eq!(run["reports"][0]["rows"].as_array().unwrap().len(), 2);
+}

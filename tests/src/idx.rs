@@ -1,0 +1,58 @@
+//! A small dataset in IDX format that a small network can learn: each class is a noisy pattern.
+
+use std::fs;
+use std::path::Path;
+
+/// Classes of the dataset.
+pub const CLASSES: u8 = 4;
+const SIDE: usize = 8;
+
+/// A multiplicative congruential generator: enough for test images, the same everywhere.
+struct Noise(u64);
+
+impl Noise {
+    fn byte(&mut self) -> u8 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 56) as u8
+    }
+}
+
+/// Writes the four files into `folder`: `train` and `test` images of 8 × 8 pixels.
+pub fn write_dataset(folder: &Path, train: u32, test: u32) {
+    fs::create_dir_all(folder).unwrap();
+    for (prefix, count, seed) in [("train", train, 1), ("t10k", test, 2)] {
+        let (images, labels) = split(count, seed);
+        fs::write(folder.join(format!("{prefix}-images-idx3-ubyte")), images).unwrap();
+        fs::write(folder.join(format!("{prefix}-labels-idx1-ubyte")), labels).unwrap();
+    }
+}
+
+fn split(count: u32, seed: u64) -> (Vec<u8>, Vec<u8>) {
+    let mut noise = Noise(seed);
+    let mut images = header(3, &[count, SIDE as u32, SIDE as u32]);
+    let mut labels = header(1, &[count]);
+    for _ in 0..count {
+        let class = noise.byte() % CLASSES;
+        labels.push(class);
+        // A class is a bright quarter of the image, under noise that hides it now and then.
+        let (right, bottom) = (class % 2 == 1, class / 2 == 1);
+        for place in 0..SIDE * SIDE {
+            let (row, column) = (place / SIDE, place % SIDE);
+            let bright = (row >= SIDE / 2) == bottom && (column >= SIDE / 2) == right;
+            let level = if bright { 90 } else { 0 };
+            images.push(level + noise.byte() % 160);
+        }
+    }
+    (images, labels)
+}
+
+fn header(dimensions: u8, sizes: &[u32]) -> Vec<u8> {
+    let mut header = vec![0, 0, 8, dimensions];
+    sizes
+        .iter()
+        .for_each(|size| header.extend(size.to_be_bytes()));
+    header
+}
