@@ -8,80 +8,13 @@
 mod support;
 
 use proptest::prelude::*;
-use support::host::{Samples, SplitMix};
-use support::plugin::{Learner, network};
+use support::host::Samples;
+use support::plugin::Learner;
+use support::problem::{Problem, TOLERANCE, problems};
 use support::reference::Reference;
 use support::relative_difference;
 use support::state::{State, transposed};
 use tch::{Kind, Tensor};
-
-/// f32 carries 6e-8; the longest sums here have some hundred terms.
-const TOLERANCE: f64 = 1e-5;
-
-/// A random problem: a network and a batch.
-#[derive(Clone, Debug)]
-struct Problem {
-    input: [usize; 3],
-    /// `n_1` to `n_L`.
-    widths: Vec<usize>,
-    seed: u64,
-    samples: usize,
-}
-
-impl Problem {
-    fn learner<'a>(&self, algorithm: &'a str) -> Learner<'a> {
-        let (classes, hidden) = self.widths.split_last().unwrap();
-        let mut layers: Vec<_> = hidden.iter().map(|width| format!("fc {width}")).collect();
-        layers.push(format!("softmax {classes}"));
-        Learner {
-            algorithm,
-            network: network(&self.input, &layers),
-            seed: self.seed,
-            ..Learner::default()
-        }
-    }
-
-    fn samples(&self) -> Samples {
-        let classes = *self.widths.last().unwrap();
-        Samples::random(self.seed, self.samples, self.input, classes)
-    }
-
-    /// A learner's state with random biases (zero at the start, which would hide their part),
-    /// changed further by `edit`, and the directions that follow from it.
-    fn directions(&self, algorithm: &str, edit: impl FnOnce(&mut State)) -> (State, State) {
-        let mut learner = self.learner(algorithm).create().unwrap();
-        let mut state = State::parse(&learner.save().unwrap());
-        let mut random = SplitMix(self.seed);
-        for l in 1..=self.widths.len() {
-            let biases: Vec<_> = (0..self.widths[l - 1])
-                .map(|_| random.symmetric() as f32)
-                .collect();
-            state.set(&format!("forward.{l}.bias"), &biases);
-        }
-        edit(&mut state);
-        learner.restore(&state.to_bytes()).unwrap();
-        let directions = self
-            .samples()
-            .with(|batch| learner.directions(batch, &[]))
-            .unwrap();
-        (state, State::parse(&directions))
-    }
-}
-
-fn problems(depth: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Problem> {
-    (
-        [1..4_usize, 1..6, 1..6],
-        proptest::collection::vec(2..24_usize, depth),
-        any::<u64>(),
-        1..18_usize,
-    )
-        .prop_map(|(input, widths, seed, samples)| Problem {
-            input,
-            widths,
-            seed,
-            samples,
-        })
-}
 
 /// Fails unless the directions are those of the reference.
 fn compare(algorithm: &str, problem: &Problem) {

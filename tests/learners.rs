@@ -10,7 +10,7 @@ use support::reference::Reference;
 use support::relative_difference;
 use support::state::State;
 
-const ALGORITHMS: [&str; 3] = ["bp", "fa", "dfa"];
+const ALGORITHMS: [&str; 7] = ["bp", "fa", "dfa", "tp", "dtp", "sdtp", "ao-sdtp"];
 const INPUT: [usize; 3] = [1, 2, 3];
 const CLASSES: usize = 3;
 
@@ -195,9 +195,17 @@ fn every_hyperparameter_has_a_default_and_a_description() {
         assert_eq!(schema["additionalProperties"], false);
         let properties = schema["properties"].as_object().unwrap();
         assert!(properties.contains_key("learning_rate"));
-        assert_eq!(properties.contains_key("feedback_scale"), algorithm != "bp");
+        let feedback = ["fa", "dfa"].contains(&algorithm);
+        assert_eq!(properties.contains_key("feedback_scale"), feedback);
+        let inverses = !["bp", "fa", "dfa"].contains(&algorithm);
+        assert_eq!(properties.contains_key("sigma"), inverses);
+        assert_eq!(info.metrics.len(), 1 + usize::from(inverses));
         for (key, property) in properties {
-            assert!(property["default"].is_number(), "{key}: {property}");
+            let default = &property["default"];
+            match property["enum"].as_array() {
+                Some(values) => assert!(values.contains(default), "{key}: {property}"),
+                None => assert!(default.is_number(), "{key}: {property}"),
+            }
             assert!(property["description"].is_string(), "{key}: {property}");
         }
     }
@@ -329,7 +337,7 @@ fn states_that_do_not_fit_are_refused_and_change_nothing() {
             let step = it.0.get_mut("optimiser.forward.step").unwrap();
             step.bytes = (-1_i64).to_le_bytes().to_vec();
         },
-        "counts -1 steps",
+        "`optimiser.forward.step` is -1, expected at least 0",
     );
     refused(b"", "safetensors");
     refused(&before[..before.len() - 1], "safetensors");

@@ -29,7 +29,7 @@ fn main() {
         "softmax 10",
     ];
     println!("784-256x5-10, batch 128, 1 thread, {EPOCHS} x {STEPS} steps, ms/step");
-    for algorithm in ["bp", "fa", "dfa"] {
+    for algorithm in ["bp", "fa", "dfa", "tp", "dtp", "sdtp", "ao-sdtp"] {
         let settings = Learner {
             algorithm,
             network: network(&[1, 28, 28], &layers),
@@ -46,7 +46,7 @@ fn main() {
             .collect();
         times.sort_by(f64::total_cmp);
         println!(
-            "{algorithm:>4}: median {:.2}, fastest {:.2}",
+            "{algorithm:>7}: median {:.2}, fastest {:.2}",
             times[EPOCHS / 2],
             times[0]
         );

@@ -1,8 +1,10 @@
 //! A host's side of the boundary: batches in memory and a list of metrics.
 
+use std::collections::BTreeMap;
+
 use assay_abi::{
-    Batch, BatchSource, Batches, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError,
-    TensorView,
+    Batch, BatchSource, Batches, ErrorCode, LearnerHandle, MOST_PASSES, MetricSink, Metrics,
+    PluginError, TensorView,
 };
 
 /// One batch in main memory.
@@ -57,10 +59,12 @@ impl SplitMix {
     }
 }
 
-/// Serves batches in order; optionally asks to stop instead of serving number `cancel_at`.
+/// Serves batches in order, as often as the contract allows; optionally asks to stop instead of
+/// serving number `cancel_at`, counted over all passes.
 struct Epoch<'a> {
     batches: &'a [Samples],
-    at: usize,
+    served: usize,
+    passes: usize,
     cancel_at: Option<usize>,
     strides: Vec<i64>,
     label_shape: [i64; 1],
@@ -68,16 +72,19 @@ struct Epoch<'a> {
 
 impl Batches for Epoch<'_> {
     fn next_batch(&mut self) -> Result<Option<Batch<'_>>, PluginError> {
-        if self.cancel_at == Some(self.at) {
+        if self.cancel_at == Some(self.served) {
             return Err(PluginError::new(
                 ErrorCode::CANCELLED,
                 "stopped by the test",
             ));
         }
-        let Some(samples) = self.batches.get(self.at) else {
+        let at = self.served - self.passes * self.batches.len();
+        let Some(samples) = self.batches.get(at) else {
+            self.passes += 1;
             return Ok(None);
         };
-        self.at += 1;
+        assert!(self.passes < MOST_PASSES as usize, "one pass too many");
+        self.served += 1;
         self.strides = TensorView::contiguous_strides(&samples.shape);
         self.label_shape = [samples.labels.len() as i64];
         Ok(Some(Batch {
@@ -87,33 +94,35 @@ impl Batches for Epoch<'_> {
     }
 }
 
-/// Every value that was reported, in order.
+/// Every value that was reported, by metric and in order.
 #[derive(Default)]
-struct Recorder(Vec<f64>);
+pub struct Recorder(pub BTreeMap<String, Vec<f64>>);
 
 impl Metrics for Recorder {
     fn record(&mut self, name: &str, values: &[f64]) -> Result<(), PluginError> {
-        if name != "batch_loss" {
-            return Err(PluginError::new(
-                ErrorCode::HOST,
-                format!("what is {name}?"),
-            ));
-        }
-        self.0.extend(values);
+        self.0.entry(name.to_owned()).or_default().extend(values);
         Ok(())
     }
 }
 
-/// Trains one epoch; the losses of its steps, and how it ended.
-pub fn train(
+impl Recorder {
+    /// The values of one metric.
+    pub fn values(&self, name: &str) -> Vec<f64> {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
+}
+
+/// Trains one epoch; what its steps reported, and how it ended.
+pub fn train_recording(
     learner: &mut LearnerHandle,
     epoch: u32,
     batches: &[Samples],
     cancel_at: Option<usize>,
-) -> (Vec<f64>, Result<(), PluginError>) {
+) -> (Recorder, Result<(), PluginError>) {
     let mut source = Epoch {
         batches,
-        at: 0,
+        served: 0,
+        passes: 0,
         cancel_at,
         strides: Vec::new(),
         label_shape: [0],
@@ -124,5 +133,16 @@ pub fn train(
         &mut BatchSource::new(&mut source),
         &mut MetricSink::new(&mut recorder),
     );
-    (recorder.0, result)
+    (recorder, result)
+}
+
+/// Trains one epoch; the losses of its steps, and how it ended.
+pub fn train(
+    learner: &mut LearnerHandle,
+    epoch: u32,
+    batches: &[Samples],
+    cancel_at: Option<usize>,
+) -> (Vec<f64>, Result<(), PluginError>) {
+    let (recorder, result) = train_recording(learner, epoch, batches, cancel_at);
+    (recorder.values("batch_loss"), result)
 }

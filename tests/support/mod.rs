@@ -5,8 +5,10 @@
 
 pub mod host;
 pub mod plugin;
+pub mod problem;
 pub mod reference;
 pub mod state;
+pub mod targets;
 
 /// The largest difference of two tensors, relative to the largest value expected.
 pub fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {

@@ -60,7 +60,7 @@ pub fn load(name: &str) -> LoadedPlugin {
 fn path(name: &str) -> PathBuf {
     let executable = std::env::current_exe().unwrap();
     let directory = executable.parent().and_then(|deps| deps.parent()).unwrap();
-    let path = directory.join(format!("libassay_{name}.so"));
+    let path = directory.join(format!("libassay_{}.so", name.replace('-', "_")));
     assert!(
         path.exists(),
         "{} is not built: run `cargo build --workspace` or `scripts/test` first",

@@ -13,7 +13,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    fn read(state: &State, name: &str) -> Self {
+    pub fn read(state: &State, name: &str) -> Self {
         let &[rows, columns] = state.shape(name) else {
             panic!("{name} is no matrix");
         };
@@ -25,7 +25,7 @@ impl Matrix {
     }
 
     /// M v
-    fn times(&self, vector: &[f64]) -> Vec<f64> {
+    pub fn times(&self, vector: &[f64]) -> Vec<f64> {
         assert_eq!(vector.len(), self.columns);
         (0..self.rows)
             .map(|row| {
@@ -37,7 +37,7 @@ impl Matrix {
     }
 
     /// Mᵀ v
-    fn transposed_times(&self, vector: &[f64]) -> Vec<f64> {
+    pub fn transposed_times(&self, vector: &[f64]) -> Vec<f64> {
         assert_eq!(vector.len(), self.rows);
         (0..self.columns)
             .map(|column| {
@@ -69,7 +69,8 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads a saved state of bp, fa or dfa.
+    /// Reads a saved state. For target propagation, whose directions are not of this kind, only
+    /// the forward pass and the loss are its own.
     pub fn new(algorithm: &str, state: &State) -> Self {
         let depth = state.part("forward.").0.len() / 2;
         let feedback = |l| Matrix::read(state, &format!("feedback.{l}.weight"));
@@ -81,7 +82,7 @@ impl Reference {
                 .map(|l| state.f64(&format!("forward.{l}.bias")))
                 .collect(),
             feedback: match algorithm {
-                "bp" => Feedback::Backpropagation,
+                "bp" | "tp" | "dtp" | "sdtp" | "ao-sdtp" => Feedback::Backpropagation,
                 "fa" => Feedback::Alignment((2..=depth).map(feedback).collect()),
                 "dfa" => Feedback::Direct((1..depth).map(feedback).collect()),
                 other => panic!("no reference for {other}"),
@@ -89,7 +90,7 @@ impl Reference {
         }
     }
 
-    fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.weights.len()
     }
 
@@ -174,7 +175,7 @@ impl Reference {
         deltas
     }
 
-    fn samples<'a>(&self, samples: &'a Samples) -> impl Iterator<Item = (&'a [f32], usize)> {
+    pub fn samples<'a>(&self, samples: &'a Samples) -> impl Iterator<Item = (&'a [f32], usize)> {
         let inputs = samples.inputs.chunks_exact(self.weights[0].columns);
         inputs.zip(samples.labels.iter().map(|&label| label as usize))
     }

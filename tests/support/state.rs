@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Named tensors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State(pub BTreeMap<String, Entry>);
 
 /// One tensor, row-major.
@@ -29,6 +29,18 @@ impl State {
             (name.to_owned(), entry)
         });
         Self(entries.collect())
+    }
+
+    /// Adds a tensor.
+    pub fn insert(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}");
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        let entry = Entry {
+            dtype: Dtype::F32,
+            shape: shape.to_vec(),
+            bytes: bytes.collect(),
+        };
+        self.0.insert(name.to_owned(), entry);
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {

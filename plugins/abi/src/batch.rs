@@ -20,13 +20,21 @@ pub struct Batch<'a> {
     pub labels: TensorView<'a>,
 }
 
+/// How often a learner may go through the batches of one epoch.
+pub const MOST_PASSES: u32 = 2;
+
 /// What the host implements to serve batches.
 pub trait Batches {
-    /// The next batch, borrowed until the next call; `None` at the end of the epoch.
+    /// The next batch, borrowed until the next call; `None` at the end of a pass over the epoch.
+    ///
+    /// A call after `None` begins another pass: the same batches in the same order, augmented
+    /// the same way. An algorithm that alternates between two losses sees each sample once for
+    /// each, and the whole is still one epoch.
     ///
     /// # Errors
     /// [`ErrorCode::CANCELLED`](crate::ErrorCode::CANCELLED) when the host wants to stop: the
-    /// plugin hands it back at once.
+    /// plugin hands it back at once. [`ErrorCode::HOST`](crate::ErrorCode::HOST) for a pass
+    /// beyond [`MOST_PASSES`], so that no plugin goes on for ever.
     fn next_batch(&mut self) -> Result<Option<Batch<'_>>, PluginError>;
 }
 
@@ -49,7 +57,8 @@ impl<'a> BatchSource<'a> {
         }
     }
 
-    /// The next batch, borrowed until the next call; `None` at the end of the epoch.
+    /// The next batch, borrowed until the next call; `None` at the end of a pass over the epoch.
+    /// A call after `None` begins another pass over the same batches, see [`Batches`].
     ///
     /// # Errors
     /// Whatever the host reports; hand it back unchanged, cancellation above all.

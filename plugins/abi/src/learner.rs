@@ -31,7 +31,9 @@ pub struct CreateRequest<'a> {
 
 /// What an algorithm implements. Every method may be called any number of times, in any order.
 pub trait Learner {
-    /// Trains on every batch of `batches`, in order. Epochs count from 1.
+    /// Trains on every batch of `batches`, in order, in one pass or, if the algorithm alternates
+    /// between two losses, in two; see [`Batches::next_batch`](crate::Batches::next_batch). Every
+    /// pass that was begun is finished. Epochs count from 1.
     fn train_epoch(
         &mut self,
         epoch: u32,

@@ -19,7 +19,7 @@ mod plugin;
 mod tensor;
 
 pub use assay_network as network;
-pub use batch::{Batch, BatchSource, Batches};
+pub use batch::{Batch, BatchSource, Batches, MOST_PASSES};
 pub use error::{ErrorCode, Fallible, PluginError};
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, HANDSHAKE_SECTION, HANDSHAKE_SYMBOL, Handshake, HandshakeMismatch,

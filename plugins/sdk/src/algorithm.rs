@@ -6,6 +6,8 @@ use serde::de::DeserializeOwned;
 
 use crate::adam::Adam;
 use crate::error::Error;
+use crate::inverse::{InverseDirections, InverseTraining};
+use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
 use crate::setup::Setup;
 
@@ -31,7 +33,24 @@ pub trait Algorithm: Sized + 'static {
     /// The optimiser of the network's weights and biases.
     fn optimiser(config: &Self::Config) -> Adam;
 
+    /// How the inverses are trained; `None` for an algorithm without any.
+    fn inverse_training(_config: &Self::Config) -> Option<InverseTraining> {
+        None
+    }
+
     /// Writes the direction of every layer for the batch of `pass`. Decides nothing by anything
     /// but its arguments and its fixed tensors, so that it can be asked without being applied.
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error>;
+
+    /// Writes the direction of every inverse that [`Setup::inverses`] made. Called for algorithms
+    /// with an [`Algorithm::inverse_training`] only, and bound by the same promise as
+    /// [`Algorithm::directions`].
+    fn inverse_directions(
+        &mut self,
+        _pass: &Pass<'_>,
+        _noise: &Noise<'_>,
+        _out: &mut InverseDirections,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
 }

@@ -7,7 +7,7 @@ use assay_network::Network;
 use crate::algorithm::Algorithm;
 use crate::device;
 use crate::hyperparameters;
-use crate::learner::{BATCH_LOSS, Trainer};
+use crate::learner::{BATCH_LOSS, INVERSE_LOSS, Trainer};
 
 /// The version of libtorch that this SDK is built for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -69,16 +69,27 @@ macro_rules! export_plugin {
 
 /// What the host is told about `A`.
 pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
+    let metric = |name: &str, description: &str| MetricInfo {
+        name: name.into(),
+        description: description.into(),
+    };
+    let mut metrics = vec![metric(
+        BATCH_LOSS,
+        "mean cross-entropy of the step's batch before its update, in nats",
+    )];
+    if A::inverse_training(&A::Config::default()).is_some() {
+        metrics.push(metric(
+            INVERSE_LOSS,
+            "squared error of the inverses on the step's batch before its update: mean over the \
+             batch, sum over units and layers",
+        ));
+    }
     Ok(AlgorithmInfo {
         name: A::NAME.into(),
         summary: A::SUMMARY.into(),
         reference: A::REFERENCE.into(),
         hyperparameters: hyperparameters::schema::<A::Config>()?.to_string().into(),
-        metrics: vec![MetricInfo {
-            name: BATCH_LOSS.into(),
-            description: "mean cross-entropy of the step's batch before its update, in nats".into(),
-        }]
-        .into(),
+        metrics: metrics.into(),
     })
 }
 

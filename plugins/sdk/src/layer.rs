@@ -61,6 +61,13 @@ impl Map {
         }
     }
 
+    /// `n_{l-1}`, the number of inputs.
+    pub(crate) fn inputs(self) -> i64 {
+        match self {
+            Self::Dense { inputs, .. } => inputs,
+        }
+    }
+
     /// Weight and bias of layer l, named and initialised.
     pub(crate) fn declarations(self, l: usize) -> [Declaration; 2] {
         let Self::Dense { inputs, outputs } = self;
@@ -73,6 +80,33 @@ impl Map {
             Declaration {
                 name: format!("forward.{l}.bias"),
                 shape: vec![outputs],
+                initial: Initial::Zero,
+            },
+        ]
+    }
+
+    /// The same map with `extra` more outputs.
+    pub(crate) fn widened(self, extra: i64) -> Self {
+        let Self::Dense { inputs, outputs } = self;
+        Self::Dense {
+            inputs,
+            outputs: outputs + extra,
+        }
+    }
+
+    /// Weight and bias of the inverse of layer l, named and initialised: `V_l` in the shape and
+    /// with the distribution of `W_lᵀ`, `c_l` in the shape of `h_{l-1}`.
+    pub(crate) fn inverse_declarations(self, l: usize) -> [Declaration; 2] {
+        let Self::Dense { inputs, .. } = self;
+        [
+            Declaration {
+                name: format!("inverse.{l}.weight"),
+                shape: self.transposed_shape(),
+                initial: self.glorot(1.0),
+            },
+            Declaration {
+                name: format!("inverse.{l}.bias"),
+                shape: vec![inputs],
                 initial: Initial::Zero,
             },
         ]
@@ -113,6 +147,11 @@ impl Layer {
     /// `n_l`, the number of units.
     pub fn units(&self) -> i64 {
         self.map.units()
+    }
+
+    /// `n_{l-1}`, the number of inputs.
+    pub(crate) fn inputs(&self) -> i64 {
+        self.map.inputs()
     }
 
     /// `out = W_l h + b_l`, from `h` (`n_{l-1}`, B) into `out` (`n_l`, B).

@@ -55,16 +55,19 @@ mod device;
 mod error;
 mod export;
 mod hyperparameters;
+mod inverse;
 mod layer;
 mod learner;
 mod loss;
 mod model;
+mod noise;
 mod parameters;
 mod pass;
 mod rng;
 mod seam;
 mod setup;
 mod state;
+mod targets;
 
 pub use adam::Adam;
 pub use algorithm::Algorithm;
@@ -74,8 +77,13 @@ pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
 pub use export::{create, info, unknown_algorithm};
+pub use inverse::{Inverse, InverseDirections, InverseTraining, Schedule};
 pub use layer::{Layer, tanh_derivative};
 pub use model::Model;
+pub use noise::Noise;
 pub use pass::{Directions, Pass};
 pub use setup::Setup;
+pub use targets::{
+    Auxiliary, AuxiliaryActivation, InverseLoss, InverseSettings, TargetPropagation, Targets,
+};
 pub use tch::Tensor;

@@ -57,6 +57,11 @@ impl CrossEntropy {
         &self.softmax
     }
 
+    /// The labels as columns of zeros with a one, (classes, B).
+    pub(crate) fn one_hot(&self) -> &Tensor {
+        &self.one_hot
+    }
+
     /// `δ_L = e/B` with `e = softmax − onehot`, (classes, B).
     pub(crate) fn output_delta(&self) -> &Tensor {
         &self.output_delta

@@ -79,6 +79,13 @@ impl Parameters {
         &self.tensors
     }
 
+    /// Every value with its name.
+    pub(crate) fn named_values(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.tensors
+            .iter()
+            .map(|tensor| (tensor.name.clone(), tensor.value.shallow_clone()))
+    }
+
     /// The flat buffers: values, and gradients of the same length.
     pub(crate) fn flat(&mut self) -> (&mut Tensor, &mut Tensor) {
         (&mut self.values, &mut self.gradients)
@@ -100,11 +107,23 @@ impl Parameters {
             .collect()
     }
 
-    /// Whether every value is finite.
-    pub(crate) fn all_finite(&self) -> Result<bool, Error> {
-        let finite = self.values.f_isfinite()?.f_all()?;
-        Ok(finite.f_int64_value(&[])? != 0)
+    /// The name of the first tensor, in the order of declaration, with a value that is not
+    /// finite.
+    pub(crate) fn non_finite(&self) -> Result<Option<&str>, Error> {
+        if is_finite(&self.values)? {
+            return Ok(None);
+        }
+        for tensor in &self.tensors {
+            if !is_finite(&tensor.value)? {
+                return Ok(Some(&tensor.name));
+            }
+        }
+        Ok(None)
     }
+}
+
+fn is_finite(tensor: &Tensor) -> Result<bool, Error> {
+    Ok(tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
 }
 
 fn view(buffer: &Tensor, offset: i64, shape: &[i64]) -> Result<Tensor, Error> {

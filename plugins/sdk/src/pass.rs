@@ -81,6 +81,16 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// B.
+    pub fn samples(&self) -> i64 {
+        self.workspace.samples()
+    }
+
+    /// The labels as columns of zeros with a one, (classes, B).
+    pub fn one_hot(&self) -> &'a Tensor {
+        self.workspace.loss.one_hot()
+    }
+
     /// `δ_L = e/B`, (classes, B): the gradient of the mean loss by the logits.
     pub fn output_delta(&self) -> &'a Tensor {
         self.workspace.loss.output_delta()

@@ -1,13 +1,16 @@
 //! What an algorithm may ask for when it is created: tensors that are part of its state.
 
+use std::ops::RangeInclusive;
+
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
+use crate::inverse::{Inverse, InverseParameters, inverses};
 use crate::model::Model;
 use crate::rng::Initial;
 use crate::seam::copy_f32;
 
-/// The network that an algorithm is created for, and the maker of its fixed tensors.
+/// The network that an algorithm is created for, and the maker of its own tensors.
 ///
 /// Every tensor made here is saved and restored with the learner, and its first values depend on
 /// the seed and its name only.
@@ -15,6 +18,7 @@ pub struct Setup<'a> {
     model: &'a Model,
     seed: u64,
     fixed: Vec<(String, Tensor)>,
+    inverses: Option<InverseParameters>,
 }
 
 impl<'a> Setup<'a> {
@@ -23,6 +27,7 @@ impl<'a> Setup<'a> {
             model,
             seed,
             fixed: Vec::new(),
+            inverses: None,
         }
     }
 
@@ -35,7 +40,8 @@ impl<'a> Setup<'a> {
     /// `feedback.{l}.weight`, (`n_{l-1}`, `n_l`).
     pub fn transposed_feedback(&mut self, l: usize, scale: f64) -> Result<Tensor, Error> {
         let map = self.model.layer(l).map();
-        self.feedback(l, &map.transposed_shape(), map.glorot(scale))
+        let name = format!("feedback.{l}.weight");
+        self.fixed(name, &map.transposed_shape(), map.glorot(scale))
     }
 
     /// A fixed random B from the output error straight to layer l, Glorot-uniform times `scale`:
@@ -47,18 +53,59 @@ impl<'a> Setup<'a> {
             fan_out: units,
             scale,
         };
-        self.feedback(l, &[units, classes], initial)
+        self.fixed(format!("feedback.{l}.weight"), &[units, classes], initial)
     }
 
-    fn feedback(&mut self, l: usize, shape: &[i64], initial: Initial) -> Result<Tensor, Error> {
-        let name = format!("feedback.{l}.weight");
+    /// A trained inverse of each of `layers`, to be asked for once: `inverse.{l}.weight` in the
+    /// shape and with the distribution of `W_lᵀ`, `inverse.{l}.bias` in the shape of `h_{l-1}`,
+    /// zero. The inverse of layer L takes `auxiliary_units` inputs more.
+    ///
+    /// # Errors
+    /// Memory that cannot be allocated.
+    pub fn inverses(
+        &mut self,
+        layers: RangeInclusive<usize>,
+        auxiliary_units: i64,
+    ) -> Result<Vec<Inverse>, Error> {
+        let maps: Vec<_> = layers
+            .map(|l| {
+                let extra = if l == self.model.depth() {
+                    auxiliary_units
+                } else {
+                    0
+                };
+                (l, self.model.layer(l).map().widened(extra))
+            })
+            .collect();
+        let (inverses, parameters) = inverses(&maps, self.seed, self.model.device())?;
+        self.inverses = Some(parameters);
+        Ok(inverses)
+    }
+
+    /// A fixed random affine map of `h_{L-1}`, never trained: `auxiliary.weight`
+    /// (`units`, `n_{L-1}`) and `auxiliary.bias` (`units`), both Glorot-uniform.
+    pub(crate) fn auxiliary(&mut self, units: i64) -> Result<[Tensor; 2], Error> {
+        let inputs = self.model.layer(self.model.depth()).inputs();
+        let initial = Initial::Glorot {
+            fan_in: inputs,
+            fan_out: units,
+            scale: 1.0,
+        };
+        Ok([
+            self.fixed("auxiliary.weight".to_owned(), &[units, inputs], initial)?,
+            self.fixed("auxiliary.bias".to_owned(), &[units], initial)?,
+        ])
+    }
+
+    fn fixed(&mut self, name: String, shape: &[i64], initial: Initial) -> Result<Tensor, Error> {
         let tensor = Tensor::f_empty(shape, (Kind::Float, self.model.device()))?;
         copy_f32(&tensor, &initial.values(self.seed, &name, tensor.numel()))?;
         self.fixed.push((name, tensor.shallow_clone()));
         Ok(tensor)
     }
 
-    pub(crate) fn into_fixed(self) -> Vec<(String, Tensor)> {
-        self.fixed
+    /// The fixed tensors with their names, and the group of the inverses' parameters.
+    pub(crate) fn finish(self) -> (Vec<(String, Tensor)>, Option<InverseParameters>) {
+        (self.fixed, self.inverses)
     }
 }

@@ -37,13 +37,13 @@ pub enum StateError {
         /// Type and shape expected.
         expected: String,
     },
-    /// A step count below zero.
-    #[error("tensor `{name}` counts {count} steps")]
-    Count {
+    /// A count or a key below zero.
+    #[error("tensor `{name}` is {value}, expected at least 0")]
+    Negative {
         /// Its name.
         name: String,
-        /// The count found.
-        count: i64,
+        /// The value found.
+        value: i64,
     },
 }
 
@@ -112,10 +112,10 @@ fn checked(saved: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<Tenso
     }
     let value = Tensor::f_from_data_size(view.data(), &size, kind)?;
     if kind == Kind::Int64 {
-        let count = value.f_int64_value(&[])?;
-        if count < 0 {
-            let name = name.to_owned();
-            return Err(StateError::Count { name, count }.into());
+        let found = value.f_int64_value(&[])?;
+        if found < 0 {
+            let (name, value) = (name.to_owned(), found);
+            return Err(StateError::Negative { name, value }.into());
         }
     }
     Ok(value)

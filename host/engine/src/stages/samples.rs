@@ -3,19 +3,25 @@
 
 use std::sync::atomic::Ordering;
 
-use assay_abi::{Batch, Batches, ErrorCode, PluginError, TensorView};
+use assay_abi::{Batch, Batches, ErrorCode, MOST_PASSES, PluginError, TensorView};
 use assay_data::table::ImageTable;
 
 use super::{Context, Phase, cancelled};
 
-/// The batches of one epoch.
+/// The batches of one epoch, served in one pass or two.
 pub(super) struct EpochBatches<'a> {
     context: &'a Context,
     table: &'a ImageTable,
     order: Vec<u32>,
     batch_size: usize,
-    /// How many samples were served.
+    /// How many samples were served in this pass.
     served: usize,
+    /// The pass, from 1.
+    pass: u32,
+    /// Whether the learner was told of the end of this pass.
+    ended: bool,
+    /// How many passes the learner will make, as far as is known; only for progress.
+    expected_passes: u32,
     phase: Phase,
     images: Vec<f32>,
     labels: Vec<i64>,
@@ -35,11 +41,14 @@ pub(super) fn batch_shape(size: usize, table: &ImageTable) -> [i64; 4] {
 }
 
 impl<'a> EpochBatches<'a> {
+    /// Batches of `batch_size` samples in `order`, for a learner that is expected to make
+    /// `expected_passes` passes.
     pub(super) fn new(
         context: &'a Context,
         table: &'a ImageTable,
         order: Vec<u32>,
         batch_size: usize,
+        expected_passes: u32,
         phase: Phase,
     ) -> Self {
         let batch_size = batch_size.min(order.len());
@@ -50,6 +59,9 @@ impl<'a> EpochBatches<'a> {
             order,
             batch_size,
             served: 0,
+            pass: 1,
+            ended: false,
+            expected_passes,
             phase,
             images: vec![0.0; batch_size * sample],
             labels: vec![0; batch_size],
@@ -58,9 +70,40 @@ impl<'a> EpochBatches<'a> {
         }
     }
 
-    /// Whether the learner pulled every batch.
+    /// Whether the learner pulled every batch of every pass that it began.
     pub(super) fn is_exhausted(&self) -> bool {
         self.served == self.order.len()
+    }
+
+    /// How many passes the learner began.
+    pub(super) fn passes(&self) -> u32 {
+        self.pass
+    }
+
+    /// Begins another pass if the one before has ended.
+    fn turn(&mut self) -> Result<(), PluginError> {
+        if !self.ended {
+            return Ok(());
+        }
+        if self.pass == MOST_PASSES {
+            return Err(PluginError::new(
+                ErrorCode::HOST,
+                format!(
+                    "a learner makes at most {MOST_PASSES} passes over the batches of an epoch"
+                ),
+            ));
+        }
+        self.pass += 1;
+        self.ended = false;
+        self.served = 0;
+        Ok(())
+    }
+
+    fn report(&self) {
+        let total = self.order.len();
+        let passes = self.expected_passes.max(self.pass) as usize;
+        let done = (self.pass as usize - 1) * total + self.served;
+        self.phase.report(self.context, done, passes * total);
     }
 }
 
@@ -69,11 +112,12 @@ impl Batches for EpochBatches<'_> {
         if self.context.cancelled.load(Ordering::Relaxed) {
             return Err(cancelled());
         }
-        let total = self.order.len();
-        self.phase.report(self.context, self.served, total);
-        let end = total.min(self.served + self.batch_size);
+        self.turn()?;
+        self.report();
+        let end = self.order.len().min(self.served + self.batch_size);
         let indices = &self.order[self.served..end];
         if indices.is_empty() {
+            self.ended = true;
             return Ok(None);
         }
         let host = |error: &(dyn std::error::Error + 'static)| {

@@ -47,10 +47,13 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         },
     };
     let earlier_ms = training.progress.elapsed_ms;
+    let mut passes = 1;
     for epoch in training.progress.epoch + 1..=parameters.epochs {
-        let batch_loss = train_epoch(context, &parameters, &splits.train, &mut learner, epoch)?;
+        let train = &splits.train;
+        let trained = train_epoch(context, &parameters, train, &mut learner, epoch, passes)?;
+        passes = trained.passes;
         let progress = &mut training.progress;
-        progress.rows.extend(batch_loss.rows(epoch));
+        progress.rows.extend(trained.metrics.rows(epoch));
         let errors = evaluate_epoch(context, &parameters, &splits, &mut learner, epoch, progress)?;
         training.state = save(&mut learner)?;
         let chosen_on = errors.validation.unwrap_or(errors.test);
@@ -179,17 +182,26 @@ fn epoch_phase(parameters: &TrainingParameters, epoch: u32, begin: f64, size: f6
     }
 }
 
+/// What training one epoch came to.
+struct TrainedEpoch {
+    metrics: EpochMetrics,
+    /// How often the learner went through the batches: no plugin says so before it does it, so
+    /// the progress of an epoch expects what the epoch before it showed.
+    passes: u32,
+}
+
 fn train_epoch(
     context: &Context,
     parameters: &TrainingParameters,
     train: &ImageTable,
     learner: &mut LearnerHandle,
     epoch: u32,
-) -> Result<EpochMetrics, StageError> {
+    passes: u32,
+) -> Result<TrainedEpoch, StageError> {
     let order = epoch_order(parameters.seed, epoch, train.len());
     let phase = epoch_phase(parameters, epoch, 0.0, TRAINING_SHARE);
     let batch_size = parameters.batch_size as usize;
-    let mut batches = EpochBatches::new(context, train, order, batch_size, phase);
+    let mut batches = EpochBatches::new(context, train, order, batch_size, passes, phase);
     let mut metrics = EpochMetrics::default();
     learner
         .train_epoch(
@@ -203,7 +215,8 @@ fn train_epoch(
             "the plugin ended epoch {epoch} before it had seen every batch"
         )));
     }
-    Ok(metrics)
+    let passes = batches.passes();
+    Ok(TrainedEpoch { metrics, passes })
 }
 
 /// The errors that the best epoch may be chosen by.

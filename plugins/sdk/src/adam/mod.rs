@@ -127,12 +127,13 @@ impl Optimiser {
         )
     }
 
-    /// What has to be saved, with its names.
-    pub(crate) fn state(&self, parameters: &Parameters) -> Result<Vec<(String, Tensor)>, Error> {
-        let mut state = vec![(
-            "optimiser.forward.step".to_owned(),
-            self.step.shallow_clone(),
-        )];
+    /// What has to be saved, with its names; `group` is what the parameters' names begin with.
+    pub(crate) fn state(
+        &self,
+        group: &str,
+        parameters: &Parameters,
+    ) -> Result<Vec<(String, Tensor)>, Error> {
+        let mut state = vec![(format!("optimiser.{group}.step"), self.step.shallow_clone())];
         for (moment, buffer) in [
             ("first_moment", &self.first_moment),
             ("second_moment", &self.second_moment),

@@ -1,0 +1,163 @@
+//! Learned inverses `g_l(u) = tanh(V_l u + c_l)` and how their parameters are trained.
+//!
+//! An inverse connects what its layer connects, the other way round, with weights of its own. As
+//! with [`Layer`](crate::Layer), every operation takes the map apart, so that a new kind of layer
+//! does not compile until each of them knows it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Tensor};
+
+use crate::adam::Adam;
+use crate::error::Error;
+use crate::layer::{Map, tanh_derivative};
+use crate::parameters::{Parameter, Parameters};
+
+/// One inverse with views of its parameters and of their gradients.
+pub struct Inverse {
+    layer: usize,
+    map: Map,
+    weight: Tensor,
+    bias: Tensor,
+    weight_gradient: Tensor,
+    bias_gradient: Tensor,
+}
+
+impl Inverse {
+    /// The inverse of layer l, which computes `map`.
+    pub(crate) fn new(layer: usize, map: Map, weight: &Parameter, bias: &Parameter) -> Self {
+        Self {
+            layer,
+            map,
+            weight: weight.value.shallow_clone(),
+            bias: bias.value.shallow_clone(),
+            weight_gradient: weight.gradient.shallow_clone(),
+            bias_gradient: bias.gradient.shallow_clone(),
+        }
+    }
+
+    /// l, the layer that it inverts.
+    pub fn layer(&self) -> usize {
+        self.layer
+    }
+
+    /// The rows of u: `n_l`, and for the top of AO-SDTP the auxiliary units besides.
+    pub(crate) fn inputs(&self) -> i64 {
+        self.map.units()
+    }
+
+    /// `n_{l-1}`
+    pub(crate) fn outputs(&self) -> i64 {
+        self.map.inputs()
+    }
+
+    /// `out = tanh(V_l u + c_l)`, from `u` (inputs, N) into `out` (`n_{l-1}`, N).
+    pub fn apply(&self, u: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let Map::Dense { inputs, .. } = self.map;
+        self.bias
+            .f_view([inputs, 1])?
+            .f_addmm_out(out, &self.weight, u)
+            .map(drop)?;
+        out.f_tanh_out(out).map(drop)?;
+        Ok(())
+    }
+
+    /// Writes `δ uᵀ` and the sum of δ over the batch into the gradients of `V_l` and `c_l`.
+    fn write_gradient(&self, delta: &Tensor, u: &Tensor) -> Result<(), Error> {
+        let Map::Dense { .. } = self.map;
+        delta
+            .f_mm_out(&self.weight_gradient, &u.f_tr()?)
+            .map(drop)?;
+        delta
+            .f_sum_intlist_out(&self.bias_gradient, [1].as_slice(), false, None)
+            .map(drop)?;
+        Ok(())
+    }
+}
+
+/// Where the update directions of the inverses go, and the sum of their losses.
+///
+/// It reaches nothing but `V_l` and `c_l`: whatever the loss of an inverse was computed from is a
+/// constant in it.
+#[derive(Default)]
+pub struct InverseDirections {
+    loss: f64,
+}
+
+impl InverseDirections {
+    /// Writes the direction of the loss `‖g_l(u) − target‖²`, mean over the batch and sum over
+    /// the units: δ = 2/B (g − target) ∘ tanh'.
+    ///
+    /// `image` is `g_l(u)`, as [`Inverse::apply`] computed it, and `delta` a buffer for δ; both
+    /// and `target` are (`n_{l-1}`, B) and contiguous.
+    pub fn squared_error(
+        &mut self,
+        inverse: &Inverse,
+        u: &Tensor,
+        image: &Tensor,
+        target: &Tensor,
+        delta: &Tensor,
+    ) -> Result<(), Error> {
+        image.f_sub_out(delta, target).map(drop)?;
+        let samples = u.size()[1] as f64;
+        let flat = delta.f_view([-1])?;
+        self.loss += flat.f_dot(&flat)?.f_double_value(&[])? / samples;
+        let factor = 2.0 / samples;
+        delta.shallow_clone().f_mul_scalar_(factor).map(drop)?;
+        tanh_derivative(delta, image)?;
+        inverse.write_gradient(delta, u)
+    }
+
+    /// The sum of the losses so far.
+    pub(crate) fn loss(&self) -> f64 {
+        self.loss
+    }
+}
+
+/// How the inverses are trained.
+#[derive(Clone, Copy, Debug)]
+pub struct InverseTraining {
+    /// Their optimiser.
+    pub optimiser: Adam,
+    /// When they are trained.
+    pub schedule: Schedule,
+    /// σ of the noise that they are trained with.
+    pub sigma: f64,
+}
+
+/// How updates of the network and of the inverses take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Every step updates both, from the same activations.
+    Parallel,
+    /// One pass over the epoch's batches updates the inverses, a second pass over the same
+    /// batches in the same order updates the network; the pair is one epoch.
+    Alternating,
+}
+
+/// The parameters of the inverses of `layers`.
+pub(crate) struct InverseParameters {
+    pub(crate) layers: Vec<usize>,
+    pub(crate) parameters: Parameters,
+}
+
+/// The inverses of layers with their maps, and the group of parameters behind them.
+pub(crate) fn inverses(
+    maps: &[(usize, Map)],
+    seed: u64,
+    device: Device,
+) -> Result<(Vec<Inverse>, InverseParameters), Error> {
+    let declarations = maps
+        .iter()
+        .flat_map(|(l, map)| map.inverse_declarations(*l))
+        .collect();
+    let parameters = Parameters::new(declarations, seed, device)?;
+    let inverses = maps
+        .iter()
+        .zip(parameters.tensors().chunks_exact(2))
+        .map(|(&(l, map), pair)| Inverse::new(l, map, &pair[0], &pair[1]))
+        .collect();
+    let layers = maps.iter().map(|&(l, _)| l).collect();
+    Ok((inverses, InverseParameters { layers, parameters }))
+}

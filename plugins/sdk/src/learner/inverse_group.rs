@@ -1,0 +1,97 @@
+//! The second group of trained parameters: the inverses, their optimiser and their noise.
+
+use std::collections::BTreeSet;
+
+use assay_abi::ErrorCode;
+use tch::{Device, Tensor};
+
+use crate::adam::Optimiser;
+use crate::error::Error;
+use crate::inverse::{InverseParameters, InverseTraining, Schedule};
+use crate::model::Model;
+use crate::noise::{GivenNoise, NoiseStream};
+use crate::parameters::Parameters;
+
+/// What trains the inverses of an algorithm that has some.
+pub(super) struct InverseGroup {
+    parameters: Parameters,
+    optimiser: Optimiser,
+    noise: NoiseStream,
+    schedule: Schedule,
+    /// The layers whose activations get noise.
+    noisy: BTreeSet<usize>,
+}
+
+impl InverseGroup {
+    /// The group of an algorithm that trains by `training` what it asked for in its set-up.
+    ///
+    /// # Errors
+    /// Inverses without a training.
+    pub(super) fn new(
+        training: Option<InverseTraining>,
+        inverses: Option<InverseParameters>,
+        seed: u64,
+        device: Device,
+    ) -> Result<Option<Self>, Error> {
+        let Some(training) = training else {
+            return match inverses {
+                None => Ok(None),
+                Some(_) => Err(Error::new(
+                    ErrorCode::OTHER,
+                    "the algorithm made inverses, but does not say how to train them",
+                )),
+            };
+        };
+        let InverseParameters { layers, parameters } = match inverses {
+            Some(inverses) => inverses,
+            None => InverseParameters {
+                layers: Vec::new(),
+                parameters: Parameters::new(Vec::new(), seed, device)?,
+            },
+        };
+        Ok(Some(Self {
+            optimiser: Optimiser::new(training.optimiser, &parameters)?,
+            parameters,
+            noise: NoiseStream::new(seed, training.sigma),
+            schedule: training.schedule,
+            noisy: layers.into_iter().map(|l| l - 1).collect(),
+        }))
+    }
+
+    pub(super) fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    pub(super) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    pub(super) fn noise(&self) -> &NoiseStream {
+        &self.noise
+    }
+
+    /// Reads noise that a caller gives for a batch of `samples`.
+    pub(super) fn given_noise(
+        &self,
+        model: &Model,
+        bytes: &[u8],
+        samples: i64,
+    ) -> Result<GivenNoise, Error> {
+        let layers = self.noisy.iter().map(|&l| (l, model.layer(l).units()));
+        GivenNoise::parse(bytes, layers, samples)
+    }
+
+    /// Moves the inverses against their directions.
+    pub(super) fn step(&mut self) -> Result<(), Error> {
+        self.optimiser.step(&mut self.parameters)?;
+        self.noise.advance()
+    }
+
+    /// What has to be saved, with its names.
+    pub(super) fn state(&self) -> Result<Vec<(String, Tensor)>, Error> {
+        let mut state = self.optimiser.state("inverse", &self.parameters)?;
+        state.extend(self.noise.state());
+        state.extend(self.parameters.named_values());
+        Ok(state)
+    }
+}

@@ -1,0 +1,292 @@
+//! The one learner behind every algorithm: it implements the boundary's contract once.
+
+mod checks;
+mod inverse_group;
+mod report;
+
+use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
+use assay_network::Network;
+use tch::Device;
+
+use crate::activations::Activations;
+use crate::adam::Optimiser;
+use crate::algorithm::Algorithm;
+use crate::error::Error;
+use crate::inverse::{InverseDirections, Schedule};
+use crate::model::Model;
+use crate::noise::Noise;
+use crate::pass::Workspace;
+use crate::setup::Setup;
+use crate::state::{State, to_safetensors};
+use checks::{checked_labels, checked_samples};
+use inverse_group::InverseGroup;
+use report::{Losses, Report};
+
+pub(crate) use report::{BATCH_LOSS, INVERSE_LOSS};
+
+/// A network trained by `A`.
+pub(crate) struct Trainer<A> {
+    algorithm: A,
+    model: Model,
+    optimiser: Optimiser,
+    inverses: Option<InverseGroup>,
+    state: State,
+    training: Option<Workspace>,
+    inference: Option<Activations>,
+}
+
+/// Which of the two groups of parameters a step moves.
+#[derive(Clone, Copy)]
+struct Update {
+    network: bool,
+    inverses: bool,
+}
+
+impl<A: Algorithm> Trainer<A> {
+    pub(crate) fn new(
+        network: &Network,
+        config: &A::Config,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self, Error> {
+        let _no_grad = tch::no_grad_guard();
+        let model = Model::new(network, seed, device)?;
+        let optimiser = Optimiser::new(A::optimiser(config), model.parameters())?;
+        let mut setup = Setup::new(&model, seed);
+        let algorithm = A::new(&mut setup, config)?;
+        let (fixed, inverses) = setup.finish();
+        let inverses = InverseGroup::new(A::inverse_training(config), inverses, seed, device)?;
+        let of_inverses = inverses.as_ref().map(InverseGroup::state).transpose()?;
+        let state = State::new(
+            (model.parameters().named_values())
+                .chain(fixed)
+                .chain(optimiser.state("forward", model.parameters())?)
+                .chain(of_inverses.into_iter().flatten()),
+        );
+        Ok(Self {
+            algorithm,
+            model,
+            optimiser,
+            inverses,
+            state,
+            training: None,
+            inference: None,
+        })
+    }
+
+    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`.
+    /// The inverses' noise is `noise`, or else what comes next from their stream.
+    fn compute(
+        &mut self,
+        batch: &Batch<'_>,
+        update: Update,
+        noise: Option<&Noise<'_>>,
+    ) -> Result<Losses, Error> {
+        let samples = checked_samples(&self.model, batch.inputs)?;
+        let labels = checked_labels(&self.model, batch, samples)?;
+        let workspace = match self.training.take() {
+            Some(workspace) if workspace.samples() == samples => workspace,
+            _ => Workspace::new(&self.model, samples)?,
+        };
+        let workspace = self.training.insert(workspace);
+        let batch_loss = workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
+        let (pass, mut out) = workspace.pass(&self.model);
+        let mut losses = Losses::default();
+        // Both groups' directions before either moves: they follow from the same parameters.
+        if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
+            let mut out = InverseDirections::default();
+            match noise {
+                Some(noise) => self.algorithm.inverse_directions(&pass, noise, &mut out)?,
+                None => {
+                    let noise = inverses.noise().next()?;
+                    self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
+                }
+            }
+            losses.inverse = Some(out.loss());
+        }
+        if update.network {
+            self.algorithm.directions(&pass, &mut out)?;
+            losses.batch = Some(batch_loss);
+        }
+        Ok(losses)
+    }
+
+    fn train(
+        &mut self,
+        epoch: u32,
+        batches: &mut BatchSource<'_>,
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), Error> {
+        let update = |network, inverses| Update { network, inverses };
+        match self.inverses.as_ref().map(InverseGroup::schedule) {
+            None => self.train_pass(epoch, update(true, false), batches, report)?,
+            Some(Schedule::Parallel) => {
+                self.train_pass(epoch, update(true, true), batches, report)?
+            }
+            Some(Schedule::Alternating) => {
+                let first = self.train_pass(epoch, update(false, true), batches, report)?;
+                let second = self.train_pass(epoch, update(true, false), batches, report)?;
+                if first != second {
+                    return Err(Error::new(
+                        ErrorCode::HOST,
+                        format!(
+                            "the host served {first} batches of epoch {epoch} at first and \
+                             {second} in a second pass"
+                        ),
+                    ));
+                }
+                second
+            }
+        };
+        Ok(())
+    }
+
+    /// Trains on every batch up to the end of a pass; how many there were.
+    fn train_pass(
+        &mut self,
+        epoch: u32,
+        update: Update,
+        batches: &mut BatchSource<'_>,
+        report: &mut Report<'_, '_>,
+    ) -> Result<u64, Error> {
+        let mut step = 0_u64;
+        while let Some(batch) = batches.next_batch()? {
+            step += 1;
+            let losses = self.compute(&batch, update, None)?;
+            report.push(losses)?;
+            if let Some((name, loss)) = losses.non_finite() {
+                let what = format!("{name} became {loss} at step {step} of epoch {epoch}");
+                return Err(diverged(&what, self.non_finite()?));
+            }
+            if let Some(inverses) = self.inverses.as_mut().filter(|_| update.inverses) {
+                inverses.step()?;
+            }
+            if update.network {
+                self.optimiser.step(self.model.parameters_mut())?;
+            }
+        }
+        match self.non_finite()? {
+            None => Ok(step),
+            name => Err(diverged(
+                &format!(
+                    "a parameter became infinite or not a number by step {step}, the last of epoch {epoch}"
+                ),
+                name,
+            )),
+        }
+    }
+
+    /// The first parameter with a value that is not finite.
+    fn non_finite(&self) -> Result<Option<&str>, Error> {
+        if let Some(name) = self.model.parameters().non_finite()? {
+            return Ok(Some(name));
+        }
+        match &self.inverses {
+            Some(inverses) => inverses.parameters().non_finite(),
+            None => Ok(None),
+        }
+    }
+
+    /// The directions of every parameter for `batch`, applied to none.
+    fn all_directions(&mut self, batch: &Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, Error> {
+        let samples = checked_samples(&self.model, batch.inputs)?;
+        let given = match (&self.inverses, noise) {
+            (_, []) => None,
+            (Some(inverses), noise) => Some(inverses.given_noise(&self.model, noise, samples)?),
+            (None, _) => {
+                return Err(Error::new(
+                    ErrorCode::UNSUPPORTED,
+                    format!("{} uses no noise, so none can be given", A::NAME),
+                ));
+            }
+        };
+        let everything = Update {
+            network: true,
+            inverses: true,
+        };
+        let noise = given.as_ref().map(Noise::from);
+        self.compute(batch, everything, noise.as_ref())?;
+        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
+        let groups = std::iter::once(self.model.parameters()).chain(inverses);
+        to_safetensors(
+            groups
+                .flat_map(|group| group.tensors())
+                .map(|parameter| (parameter.name.as_str(), &parameter.gradient)),
+        )
+    }
+
+    fn write_outputs(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), Error> {
+        let samples = checked_samples(&self.model, inputs)?;
+        let expected = samples as usize * self.model.outputs() as usize;
+        if outputs.len() != expected {
+            return Err(Error::new(
+                ErrorCode::SHAPE,
+                format!(
+                    "the output buffer holds {} values, expected {expected} for {samples} samples",
+                    outputs.len()
+                ),
+            ));
+        }
+        let activations = match self.inference.take() {
+            Some(activations) if activations.samples() == samples => activations,
+            _ => Activations::new(&self.model, samples)?,
+        };
+        let activations = self.inference.insert(activations);
+        activations.run(&self.model, inputs.as_f32()?)?;
+        let rows = activations
+            .logits()
+            .f_tr()?
+            .f_contiguous()?
+            .f_to_device(Device::Cpu)?;
+        rows.f_copy_data(outputs, expected)?;
+        Ok(())
+    }
+}
+
+impl<A: Algorithm> Learner for Trainer<A> {
+    fn train_epoch(
+        &mut self,
+        epoch: u32,
+        batches: &mut BatchSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        let _no_grad = tch::no_grad_guard();
+        let mut report = Report::new(metrics);
+        let trained = self.train(epoch, batches, &mut report);
+        // Also on the way out of a failure: the last losses tell how it came about.
+        let reported = report.flush();
+        trained?;
+        Ok(reported?)
+    }
+
+    fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
+        let _no_grad = tch::no_grad_guard();
+        Ok(self.write_outputs(inputs, outputs)?)
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, PluginError> {
+        Ok(self.state.save()?)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        let _no_grad = tch::no_grad_guard();
+        Ok(self.state.restore(state)?)
+    }
+
+    fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
+        let _no_grad = tch::no_grad_guard();
+        Ok(self.all_directions(&batch, noise)?)
+    }
+}
+
+/// The error of a training that diverged; `tensor` is the first that is not finite.
+fn diverged(what: &str, tensor: Option<&str>) -> Error {
+    let message = match tensor {
+        Some(name) => format!("{what}; the first tensor that is not finite is {name}"),
+        None => what.to_owned(),
+    };
+    Error::Plugin(
+        PluginError::new(ErrorCode::NON_FINITE, message)
+            .with_help("training diverged: try a smaller learning_rate or a larger epsilon"),
+    )
+}

@@ -1,0 +1,258 @@
+//! What the target-propagation algorithms share: targets carried down by learned inverses, local
+//! losses, and the inverses' own loss (METHODS.md, Credit assignment).
+//!
+//! Which target the network's top gets, and by which rule targets go down, is left to each
+//! algorithm. Hidden targets are constants: no gradient passes through any of them.
+
+mod auxiliary;
+mod buffers;
+mod settings;
+
+use std::ops::RangeInclusive;
+
+use tch::Tensor;
+
+pub use auxiliary::{Auxiliary, AuxiliaryActivation};
+pub use settings::{InverseLoss, InverseSettings};
+
+use crate::error::Error;
+use crate::inverse::{Inverse, InverseDirections};
+use crate::layer::tanh_derivative;
+use crate::noise::Noise;
+use crate::pass::{Directions, Pass};
+use crate::setup::Setup;
+use buffers::{Buffers, InverseBuffers, halves};
+
+/// The inverses of an algorithm and the memory to work with them.
+pub struct TargetPropagation {
+    /// Of consecutive layers.
+    inverses: Vec<Inverse>,
+    loss: InverseLoss,
+    auxiliary: Option<Auxiliary>,
+    buffers: Option<Buffers>,
+}
+
+impl TargetPropagation {
+    /// Inverses for `layers`, trained by `loss`.
+    pub fn new(
+        setup: &mut Setup<'_>,
+        layers: RangeInclusive<usize>,
+        loss: InverseLoss,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            inverses: setup.inverses(layers, 0)?,
+            loss,
+            auxiliary: None,
+            buffers: None,
+        })
+    }
+
+    /// The same with an output `[o, z]`: the inverse of layer L takes the auxiliary z besides
+    /// the softmax o, which comes first.
+    pub fn with_auxiliary(
+        setup: &mut Setup<'_>,
+        layers: RangeInclusive<usize>,
+        loss: InverseLoss,
+        auxiliary: Auxiliary,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            inverses: setup.inverses(layers, auxiliary.units())?,
+            loss,
+            auxiliary: Some(auxiliary),
+            buffers: None,
+        })
+    }
+
+    /// The targets of the batch of `pass`, none of them set yet.
+    pub fn targets<'a>(&'a mut self, pass: &'a Pass<'a>) -> Result<Targets<'a>, Error> {
+        self.fit(pass)?;
+        let this = &*self;
+        Ok(Targets { this, pass })
+    }
+
+    /// Writes the direction of every inverse: the loss of `g_l(f_l(h_{l-1}+ε))` against
+    /// `h_{l-1}`, with its noise or without ([`InverseLoss`]). Only `V_l` and `c_l` move.
+    pub fn inverse_directions(
+        &mut self,
+        pass: &Pass<'_>,
+        noise: &Noise<'_>,
+        out: &mut InverseDirections,
+    ) -> Result<(), Error> {
+        self.fit(pass)?;
+        for inverse in &self.inverses {
+            let l = inverse.layer();
+            let buffers = self.buffers_of(l)?;
+            let noisy = &buffers.noisy;
+            noise.write(l - 1, noisy)?;
+            noisy.shallow_clone().f_add_(pass.h(l - 1)).map(drop)?; // h_{l-1} + ε
+            self.output(pass, l, noisy, &buffers.output)?; // f_l(h_{l-1} + ε)
+            inverse.apply(&buffers.output, &buffers.reconstruction)?;
+            let target = match self.loss {
+                InverseLoss::NoisePreserving => noisy,
+                InverseLoss::Denoising => pass.h(l - 1),
+            };
+            out.squared_error(
+                inverse,
+                &buffers.output,
+                &buffers.reconstruction,
+                target,
+                &buffers.delta,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// `f_l(h)`: tanh below the top, the softmax at the top and z under it.
+    fn output(&self, pass: &Pass<'_>, l: usize, h: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let layer = pass.layer(l);
+        if l < pass.depth() {
+            layer.forward(h, out)?;
+            out.f_tanh_out(out).map(drop)?;
+            return Ok(());
+        }
+        let logits = pass.scratch(l);
+        layer.forward(h, logits)?;
+        let o = out.f_narrow(0, 0, layer.units())?;
+        logits.f_internal_softmax_out(&o, 0, false).map(drop)?;
+        match &self.auxiliary {
+            Some(auxiliary) => auxiliary.apply(h, &auxiliary_rows(pass, auxiliary, out)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the buffers fit the batch.
+    fn fit(&mut self, pass: &Pass<'_>) -> Result<(), Error> {
+        let fits = |buffers: &Buffers| buffers.samples() == pass.samples();
+        if !self.buffers.as_ref().is_some_and(fits) {
+            self.buffers = Some(Buffers::new(pass, &self.inverses)?);
+        }
+        Ok(())
+    }
+
+    /// The inverse of layer l.
+    fn inverse(&self, l: usize) -> Result<&Inverse, Error> {
+        let found = self.inverses.iter().find(|inverse| inverse.layer() == l);
+        found.ok_or_else(|| missing(l))
+    }
+
+    fn buffers_of(&self, l: usize) -> Result<&InverseBuffers, Error> {
+        let at = self.inverses.iter().position(|it| it.layer() == l);
+        let buffers = self.buffers.as_ref().zip(at);
+        let found = buffers.and_then(|(buffers, at)| buffers.inverses.get(at));
+        found.ok_or_else(|| missing(l))
+    }
+
+    /// `[h_l | ĥ_l]`.
+    fn pair(&self, l: usize) -> Result<&Tensor, Error> {
+        let buffers = self.buffers.as_ref();
+        let found = buffers.and_then(|buffers| buffers.pairs.get(l - 1));
+        found.ok_or_else(|| missing(l))
+    }
+}
+
+/// The targets of one batch. Each method is one rule of METHODS.md; a rule for layer l wants the
+/// target of layer l + 1 to be set.
+pub struct Targets<'a> {
+    this: &'a TargetPropagation,
+    pass: &'a Pass<'a>,
+}
+
+impl Targets<'_> {
+    /// `ĥ_{L-1} = h_{L-1} − α ∂CE/∂h_{L-1}`, with the gradient of each sample's own loss. Does
+    /// nothing in a network without hidden layers.
+    pub fn descend(&self, alpha: f64) -> Result<(), Error> {
+        let (pass, depth) = (self.pass, self.pass.depth());
+        if depth == 1 {
+            return Ok(());
+        }
+        let shift = pass.scratch(depth - 1);
+        pass.layer(depth).transposed(pass.output_delta(), shift)?;
+        let factor = -alpha * pass.samples() as f64; // The delta is of the batch's mean loss.
+        shift.shallow_clone().f_mul_scalar_(factor).map(drop)?;
+        self.shift(depth - 1)
+    }
+
+    /// `ĥ_L = onehot`; with an auxiliary output, `[onehot, z]` against `[o, z]`. Does nothing in a
+    /// network without hidden layers, where nothing reads it.
+    pub fn one_hot(&self) -> Result<(), Error> {
+        let (pass, top) = (self.pass, self.pass.depth());
+        if top == 1 {
+            return Ok(());
+        }
+        let pair = self.this.pair(top)?;
+        let classes = pair.f_narrow(0, 0, pass.layer(top).units())?;
+        let [mut o, mut target] = halves(&classes)?;
+        o.f_copy_(pass.h(top)).map(drop)?;
+        target.f_copy_(pass.one_hot()).map(drop)?;
+        if let Some(auxiliary) = &self.this.auxiliary {
+            let [z, mut same] = halves(&auxiliary_rows(pass, auxiliary, pair)?)?;
+            auxiliary.apply(pass.h(top - 1), &z)?;
+            same.f_copy_(&z).map(drop)?;
+        }
+        Ok(())
+    }
+
+    /// `ĥ_l = g_{l+1}(ĥ_{l+1})`
+    pub fn invert(&self, l: usize) -> Result<(), Error> {
+        let [_, above] = halves(self.this.pair(l + 1)?)?;
+        let [_, target] = halves(self.this.pair(l)?)?;
+        self.this.inverse(l + 1)?.apply(&above, &target)?;
+        target
+            .f_sub_out(self.pass.scratch(l), self.pass.h(l))
+            .map(drop)?;
+        Ok(())
+    }
+
+    /// `ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})`
+    pub fn difference(&self, l: usize) -> Result<(), Error> {
+        let images = &self.this.buffers_of(l + 1)?.images;
+        self.this
+            .inverse(l + 1)?
+            .apply(self.this.pair(l + 1)?, images)?;
+        let [of_h, of_target] = halves(images)?;
+        of_target.f_sub_out(self.pass.scratch(l), &of_h).map(drop)?;
+        self.shift(l)
+    }
+
+    /// Writes the directions of the local losses: layer l < L minimises `‖f_l(h_{l-1}) − ĥ_l‖²`,
+    /// whose gradient by `h_l` is 2/B (`h_l` − `ĥ_l`), and layer L the task loss. Every target
+    /// below L has to be set.
+    pub fn local_losses(&self, out: &mut Directions<'_>) -> Result<(), Error> {
+        let pass = self.pass;
+        for l in 1..pass.depth() {
+            let delta = pass.scratch(l); // ĥ_l − h_l
+            let factor = -2.0 / pass.samples() as f64;
+            delta.shallow_clone().f_mul_scalar_(factor).map(drop)?;
+            tanh_derivative(delta, pass.h(l))?;
+            out.gradient(l, delta)?;
+        }
+        out.gradient(pass.depth(), pass.output_delta())
+    }
+
+    /// Sets `ĥ_l` from `ĥ_l − h_l` in the scratch buffer, which keeps it: the difference of the
+    /// rounded sums would be less exact.
+    fn shift(&self, l: usize) -> Result<(), Error> {
+        let (h, shift) = (self.pass.h(l), self.pass.scratch(l));
+        let [mut copy, target] = halves(self.this.pair(l)?)?;
+        copy.f_copy_(h).map(drop)?;
+        h.f_add_out(&target, shift).map(drop)?;
+        Ok(())
+    }
+}
+
+/// The rows of z in a buffer for `[o, z]`.
+fn auxiliary_rows(
+    pass: &Pass<'_>,
+    auxiliary: &Auxiliary,
+    buffer: &Tensor,
+) -> Result<Tensor, Error> {
+    let classes = pass.layer(pass.depth()).units();
+    Ok(buffer.f_narrow(0, classes, auxiliary.units())?)
+}
+
+fn missing(l: usize) -> Error {
+    Error::new(
+        assay_abi::ErrorCode::OTHER,
+        format!("the algorithm uses an inverse of layer {l}, but made none"),
+    )
+}

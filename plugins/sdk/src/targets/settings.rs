@@ -1,0 +1,93 @@
+//! The hyper-parameters that every target-propagation algorithm has besides its [`Adam`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::adam::Adam;
+use crate::inverse::{InverseTraining, Schedule};
+
+/// What an inverse is asked to give back (METHODS.md, DTP and SDTP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum InverseLoss {
+    /// The noisy activation: `‖g_l(f_l(h_{l-1}+ε)) − (h_{l-1}+ε)‖²`.
+    NoisePreserving,
+    /// The activation without its noise: `‖g_l(f_l(h_{l-1}+ε)) − h_{l-1}‖²`.
+    Denoising,
+}
+
+/// How the inverses are trained, ready to be flattened into an algorithm's configuration.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct InverseSettings {
+    /// Step size of the inverses' Adam. The paper searched 1e-5 to 3e-4 (Table 4) and printed
+    /// best values up to 1e-2 (Table 5).
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub inverse_learning_rate: f64,
+    /// Decay of the first moment of the inverses' Adam. The paper used 0.9, and 0.99 for some
+    /// methods (Tables 4, 5).
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub inverse_beta1: f64,
+    /// Decay of the second moment of the inverses' Adam. The paper chose 0.99 or 0.999 (Table 4).
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub inverse_beta2: f64,
+    /// Added to the root of the second moment of the inverses' Adam. The paper chose 1e-4, 1e-6
+    /// or 1e-8 (Table 4).
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub inverse_epsilon: f64,
+    /// Standard deviation of the Gaussian noise that the inverses are trained with. The paper
+    /// searched 0.01 to 0.3 (Table 4).
+    #[schemars(range(min = 0.0))]
+    pub sigma: f64,
+    /// `parallel`: every step updates the network and the inverses. `alternating`: a pass over
+    /// the epoch's batches for the inverses, then one for the network; the pair is one epoch.
+    #[schemars(with = "String", extend("enum" = ["parallel", "alternating"]))]
+    pub schedule: Schedule,
+    /// What the inverses give back: `noise-preserving`, the noisy activation, or `denoising`, the
+    /// activation without its noise.
+    #[schemars(with = "String", extend("enum" = ["noise-preserving", "denoising"]))]
+    pub inverse_loss: InverseLoss,
+}
+
+impl InverseSettings {
+    /// The defaults for a variant whose inverses have this loss: our calibration's settings
+    /// (METHODS.md), which train every variant stably.
+    pub fn new(inverse_loss: InverseLoss) -> Self {
+        let Adam {
+            learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+        } = Adam::default();
+        Self {
+            inverse_learning_rate: learning_rate,
+            inverse_beta1: beta1,
+            inverse_beta2: beta2,
+            inverse_epsilon: epsilon,
+            sigma: 0.1,
+            schedule: Schedule::Parallel,
+            inverse_loss,
+        }
+    }
+
+    /// Adam for the network that goes with [`InverseSettings::new`].
+    pub fn forward_default() -> Adam {
+        Adam {
+            learning_rate: 3e-4,
+            ..Adam::default()
+        }
+    }
+
+    /// What the SDK trains the inverses by.
+    pub fn training(&self) -> InverseTraining {
+        InverseTraining {
+            optimiser: Adam {
+                learning_rate: self.inverse_learning_rate,
+                beta1: self.inverse_beta1,
+                beta2: self.inverse_beta2,
+                epsilon: self.inverse_epsilon,
+            },
+            schedule: self.schedule,
+            sigma: self.sigma,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Random problems for algorithms: a network, a batch, and a state whose every part shows.
+
+use proptest::prelude::*;
+
+use super::host::{Samples, SplitMix};
+use super::plugin::{Learner, network};
+use super::state::State;
+
+/// f32 carries 6e-8; the longest sums here have some hundred terms.
+pub const TOLERANCE: f64 = 1e-5;
+
+/// A random problem: a network and a batch.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub input: [usize; 3],
+    /// `n_1` to `n_L`.
+    pub widths: Vec<usize>,
+    pub seed: u64,
+    pub samples: usize,
+}
+
+impl Problem {
+    pub fn learner<'a>(&self, algorithm: &'a str) -> Learner<'a> {
+        let (classes, hidden) = self.widths.split_last().unwrap();
+        let mut layers: Vec<_> = hidden.iter().map(|width| format!("fc {width}")).collect();
+        layers.push(format!("softmax {classes}"));
+        Learner {
+            algorithm,
+            network: network(&self.input, &layers),
+            seed: self.seed,
+            ..Learner::default()
+        }
+    }
+
+    pub fn samples(&self) -> Samples {
+        let classes = *self.widths.last().unwrap();
+        Samples::random(self.seed, self.samples, self.input, classes)
+    }
+
+    /// A learner's state with random biases (zero at the start, which would hide their part),
+    /// changed further by `edit`, and the directions that follow from it.
+    pub fn directions(&self, algorithm: &str, edit: impl FnOnce(&mut State)) -> (State, State) {
+        self.directions_of(&self.learner(algorithm), &[], edit)
+    }
+
+    /// The same for a learner with settings of its own and given noise.
+    pub fn directions_of(
+        &self,
+        learner: &Learner<'_>,
+        noise: &[u8],
+        edit: impl FnOnce(&mut State),
+    ) -> (State, State) {
+        let mut learner = learner.create().unwrap();
+        let mut state = State::parse(&learner.save().unwrap());
+        let mut random = SplitMix(self.seed);
+        let biases: Vec<_> = state.0.keys().filter(|it| is_bias(it)).cloned().collect();
+        for name in biases {
+            let count = state.shape(&name)[0];
+            let values: Vec<_> = (0..count).map(|_| random.symmetric() as f32).collect();
+            state.set(&name, &values);
+        }
+        edit(&mut state);
+        learner.restore(&state.to_bytes()).unwrap();
+        let directions = self
+            .samples()
+            .with(|batch| learner.directions(batch, noise))
+            .unwrap();
+        (state, State::parse(&directions))
+    }
+}
+
+/// Whether it is a trained bias.
+fn is_bias(name: &str) -> bool {
+    let trained = name.starts_with("forward.") || name.starts_with("inverse.");
+    trained && name.ends_with(".bias")
+}
+
+/// Problems of so many layers.
+pub fn problems(
+    depth: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Problem> {
+    (
+        [1..4_usize, 1..6, 1..6],
+        proptest::collection::vec(2..24_usize, depth),
+        any::<u64>(),
+        1..18_usize,
+    )
+        .prop_map(|(input, widths, seed, samples)| Problem {
+            input,
+            widths,
+            seed,
+            samples,
+        })
+}

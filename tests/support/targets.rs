@@ -1,0 +1,210 @@
+//! Target propagation by METHODS.md in 64-bit floats and plain loops, sample by sample.
+//!
+//! Like [`reference`](super::reference), written from the equations alone.
+
+use std::collections::BTreeMap;
+
+use super::host::Samples;
+use super::reference::{Matrix, Reference};
+use super::state::State;
+
+/// How targets come about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// A step α down the loss, then inverse images.
+    Tp(f64),
+    /// A step α down the loss, then differences.
+    Dtp(f64),
+    /// The label, then differences; with an auxiliary output if the state has one.
+    Sdtp,
+}
+
+/// A network with its inverses and its rule.
+pub struct TargetReference {
+    pub network: Reference,
+    /// `V_l` and `c_l` by l.
+    pub inverses: BTreeMap<usize, (Matrix, Vec<f64>)>,
+    /// A and d of AO-SDTP.
+    pub auxiliary: Option<(Matrix, Vec<f64>)>,
+    pub linear_auxiliary: bool,
+    pub rule: Rule,
+    pub denoising: bool,
+}
+
+/// Directions by the tensors' names.
+pub type Named = BTreeMap<String, Vec<f64>>;
+
+fn affine(matrix: &Matrix, bias: &[f64], vector: &[f64]) -> Vec<f64> {
+    let mut result = matrix.times(vector);
+    for (value, b) in result.iter_mut().zip(bias) {
+        *value += b;
+    }
+    result
+}
+
+fn tanh(mut vector: Vec<f64>) -> Vec<f64> {
+    for value in &mut vector {
+        *value = value.tanh();
+    }
+    vector
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let sum: f64 = logits.iter().map(|a| a.exp()).sum();
+    logits.iter().map(|a| a.exp() / sum).collect()
+}
+
+/// 2/B (found − target) ∘ (1 − found²)
+fn local_delta(found: &[f64], target: &[f64], b: f64) -> Vec<f64> {
+    let pairs = found.iter().zip(target);
+    pairs
+        .map(|(y, t)| 2.0 / b * (y - t) * (1.0 - y * y))
+        .collect()
+}
+
+impl TargetReference {
+    pub fn new(state: &State, rule: Rule, denoising: bool) -> Self {
+        let network = Reference::new("dtp", state);
+        let read = |name: &str| {
+            let weight = Matrix::read(state, &format!("{name}.weight"));
+            (weight, state.f64(&format!("{name}.bias")))
+        };
+        let inverse = |l| format!("inverse.{l}");
+        let has = |name: &str| state.0.contains_key(&format!("{name}.weight"));
+        Self {
+            inverses: (1..=network.depth())
+                .filter(|&l| has(&inverse(l)))
+                .map(|l| (l, read(&inverse(l))))
+                .collect(),
+            auxiliary: has("auxiliary").then(|| read("auxiliary")),
+            linear_auxiliary: false,
+            network,
+            rule,
+            denoising,
+        }
+    }
+
+    /// The direction of every tensor; `noise` by layer is (B, `n_l`), row-major.
+    pub fn directions(&self, samples: &Samples, noise: &BTreeMap<usize, Vec<f32>>) -> Named {
+        let mut directions = Named::new();
+        let b = samples.labels.len() as f64;
+        for (at, (input, label)) in self.network.samples(samples).enumerate() {
+            let mut h = self.network.forward(input);
+            let logits = h.pop().unwrap();
+            let o = softmax(&logits);
+            let one_hot: Vec<_> = (0..o.len())
+                .map(|class| f64::from(u8::from(class == label)))
+                .collect();
+            let targets = self.targets(&h, &o, &one_hot);
+            for l in 1..self.depth() {
+                let delta = local_delta(&h[l], &targets[&l], b);
+                add(&mut directions, "forward", l, &delta, &h[l - 1]);
+            }
+            let delta: Vec<_> = o.iter().zip(&one_hot).map(|(o, t)| (o - t) / b).collect();
+            add(
+                &mut directions,
+                "forward",
+                self.depth(),
+                &delta,
+                &h[self.depth() - 1],
+            );
+            for &l in self.inverses.keys() {
+                let width = h[l - 1].len();
+                let epsilon = &noise[&(l - 1)][at * width..(at + 1) * width];
+                let (delta, u) = self.inverse_delta(l, &h[l - 1], epsilon, b);
+                add(&mut directions, "inverse", l, &delta, &u);
+            }
+        }
+        directions
+    }
+
+    fn depth(&self) -> usize {
+        self.network.depth()
+    }
+
+    /// `g_l(u)`
+    fn g(&self, l: usize, u: &[f64]) -> Vec<f64> {
+        let (weight, bias) = &self.inverses[&l];
+        tanh(affine(weight, bias, u))
+    }
+
+    /// `[y, z]` with the features z of `h`, or y alone.
+    fn with_auxiliary(&self, y: &[f64], h: &[f64]) -> Vec<f64> {
+        let mut output = y.to_vec();
+        if let Some((weight, bias)) = &self.auxiliary {
+            let z = affine(weight, bias, h);
+            output.extend(if self.linear_auxiliary { z } else { tanh(z) });
+        }
+        output
+    }
+
+    /// `ĥ_l` for l < L.
+    fn targets(&self, h: &[Vec<f64>], o: &[f64], one_hot: &[f64]) -> BTreeMap<usize, Vec<f64>> {
+        let depth = self.depth();
+        let mut targets = BTreeMap::new();
+        // The output and its target as the top inverse sees them.
+        let mut above = (
+            self.with_auxiliary(o, &h[depth - 1]),
+            self.with_auxiliary(one_hot, &h[depth - 1]),
+        );
+        for l in (1..depth).rev() {
+            let target: Vec<_> = match self.rule {
+                Rule::Tp(alpha) | Rule::Dtp(alpha) if l == depth - 1 => {
+                    let e: Vec<_> = o.iter().zip(one_hot).map(|(o, t)| o - t).collect();
+                    let slope = self.network.weights[depth - 1].transposed_times(&e);
+                    let pairs = h[l].iter().zip(&slope);
+                    pairs.map(|(h, slope)| h - alpha * slope).collect()
+                }
+                Rule::Tp(_) => self.g(l + 1, &above.1),
+                Rule::Dtp(_) | Rule::Sdtp => {
+                    let (of_h, of_target) = (self.g(l + 1, &above.0), self.g(l + 1, &above.1));
+                    (0..h[l].len())
+                        .map(|unit| h[l][unit] + of_target[unit] - of_h[unit])
+                        .collect()
+                }
+            };
+            above = (h[l].clone(), target.clone());
+            targets.insert(l, target);
+        }
+        targets
+    }
+
+    /// δ of `‖g_l(f_l(h + ε)) − target‖²` before the tanh, and the u that it multiplies.
+    fn inverse_delta(&self, l: usize, h: &[f64], epsilon: &[f32], b: f64) -> (Vec<f64>, Vec<f64>) {
+        let noisy: Vec<_> = h
+            .iter()
+            .zip(epsilon)
+            .map(|(h, &e)| h + f64::from(e))
+            .collect();
+        let a = affine(
+            &self.network.weights[l - 1],
+            &self.network.biases[l - 1],
+            &noisy,
+        );
+        let u = if l < self.depth() {
+            tanh(a)
+        } else {
+            self.with_auxiliary(&softmax(&a), &noisy)
+        };
+        let target = if self.denoising { h } else { &noisy };
+        (local_delta(&self.g(l, &u), target, b), u)
+    }
+}
+
+/// Adds δ xᵀ and δ to the directions of a layer.
+fn add(directions: &mut Named, group: &str, l: usize, delta: &[f64], x: &[f64]) {
+    let weight = directions
+        .entry(format!("{group}.{l}.weight"))
+        .or_insert_with(|| vec![0.0; delta.len() * x.len()]);
+    for (row, d) in delta.iter().enumerate() {
+        for (column, x_of) in x.iter().enumerate() {
+            weight[row * x.len() + column] += d * x_of;
+        }
+    }
+    let bias = directions
+        .entry(format!("{group}.{l}.bias"))
+        .or_insert_with(|| vec![0.0; delta.len()]);
+    for (bias, d) in bias.iter_mut().zip(delta) {
+        *bias += d;
+    }
+}
