@@ -56,8 +56,11 @@ fn training_learns_and_reports_the_loss_of_every_step() {
             last = train(&mut learner, epoch, &batches, None).0;
         }
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        // Without the difference rule the inverses' error is part of every target, and hidden
+        // layers learn little.
+        let bound = if algorithm == "tp" { 0.95 } else { 0.75 };
         assert!(
-            mean(&last) < 0.75 * mean(&first),
+            mean(&last) < bound * mean(&first),
             "{algorithm}: {first:?} {last:?}"
         );
     }
