@@ -264,3 +264,25 @@ fn a_matrix_over_a_hyperparameter_gives_a_row_for_each_value() {
     );
     assert_eq!(run["reports"][0]["rows"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_learner_that_alternates_sees_every_epoch_twice() {
+    let sandbox = Sandbox::new();
+    sandbox.pipeline(r#"["dtp"]"#, 12);
+    let run = sandbox.run_json(&[]);
+    let store = assay_store::Store::open_existing(sandbox.path("artifacts")).unwrap();
+    let artifacts = by_stage(&run, "artifact");
+    let artifact = artifacts["train/dtp/seed=1"].parse().unwrap();
+    let metrics = store
+        .artifact_file_path(artifact, "metrics.parquet")
+        .unwrap();
+    let metrics = assay_report::read_metrics(&metrics).unwrap();
+    let values = |name: &str| -> Vec<f64> {
+        let of = metrics.iter().filter(|row| row.metric == name);
+        of.map(|row| row.value).collect()
+    };
+    let (inverse, batch) = (values("inverse_loss"), values("batch_loss"));
+    assert_eq!((inverse.len(), batch.len()), (12, 12));
+    assert!(inverse[11] < inverse[0], "{inverse:?}");
+    assert!(batch[11] < 0.5 * batch[0], "{batch:?}");
+}

@@ -1,5 +1,5 @@
 //! How long one training step takes: every plugin on the paper's fully connected MNIST network,
-//! batch 128, one thread.
+//! batch 128, one thread. Arguments choose plugins.
 //!
 //! `MKL_CBWR=AVX2 ATEN_CPU_CAPABILITY=avx2 cargo run -p assay-tests --example step`, after
 //! `cargo build --workspace`. The two variables are those that the host sets for its workers.
@@ -13,6 +13,7 @@ use std::time::Instant;
 use support::host::{Samples, train};
 use support::plugin::{Learner, network};
 
+const ALGORITHMS: [&str; 7] = ["bp", "fa", "dfa", "tp", "dtp", "sdtp", "ao-sdtp"];
 const STEPS: usize = 200;
 const EPOCHS: usize = 9;
 
@@ -29,7 +30,11 @@ fn main() {
         "softmax 10",
     ];
     println!("784-256x5-10, batch 128, 1 thread, {EPOCHS} x {STEPS} steps, ms/step");
-    for algorithm in ["bp", "fa", "dfa", "tp", "dtp", "sdtp", "ao-sdtp"] {
+    let mut algorithms: Vec<_> = std::env::args().skip(1).collect();
+    if algorithms.is_empty() {
+        algorithms = ALGORITHMS.map(String::from).into();
+    }
+    for algorithm in &algorithms {
         let settings = Learner {
             algorithm,
             network: network(&[1, 28, 28], &layers),

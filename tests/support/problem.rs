@@ -72,7 +72,7 @@ impl Problem {
 /// Whether it is a trained bias.
 fn is_bias(name: &str) -> bool {
     let trained = name.starts_with("forward.") || name.starts_with("inverse.");
-    trained && name.ends_with(".bias")
+    trained && name.rsplit('.').next() == Some("bias")
 }
 
 /// Problems of so many layers.

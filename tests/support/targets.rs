@@ -111,7 +111,7 @@ impl TargetReference {
             for &l in self.inverses.keys() {
                 let width = h[l - 1].len();
                 let epsilon = &noise[&(l - 1)][at * width..(at + 1) * width];
-                let (delta, u) = self.inverse_delta(l, &h[l - 1], epsilon, b);
+                let [delta, u] = self.inverse_delta(l, &h[l - 1], epsilon, b);
                 add(&mut directions, "inverse", l, &delta, &u);
             }
         }
@@ -170,24 +170,18 @@ impl TargetReference {
     }
 
     /// δ of `‖g_l(f_l(h + ε)) − target‖²` before the tanh, and the u that it multiplies.
-    fn inverse_delta(&self, l: usize, h: &[f64], epsilon: &[f32], b: f64) -> (Vec<f64>, Vec<f64>) {
-        let noisy: Vec<_> = h
-            .iter()
-            .zip(epsilon)
-            .map(|(h, &e)| h + f64::from(e))
-            .collect();
-        let a = affine(
-            &self.network.weights[l - 1],
-            &self.network.biases[l - 1],
-            &noisy,
-        );
-        let u = if l < self.depth() {
-            tanh(a)
+    fn inverse_delta(&self, l: usize, h: &[f64], epsilon: &[f32], b: f64) -> [Vec<f64>; 2] {
+        let pairs = h.iter().zip(epsilon);
+        let noisy: Vec<_> = pairs.map(|(h, &e)| h + f64::from(e)).collect();
+        let (weight, bias) = (&self.network.weights[l - 1], &self.network.biases[l - 1]);
+        let activation = affine(weight, bias, &noisy);
+        let output = if l < self.depth() {
+            tanh(activation)
         } else {
-            self.with_auxiliary(&softmax(&a), &noisy)
+            self.with_auxiliary(&softmax(&activation), &noisy)
         };
         let target = if self.denoising { h } else { &noisy };
-        (local_delta(&self.g(l, &u), target, b), u)
+        [local_delta(&self.g(l, &output), target, b), output]
     }
 }
 

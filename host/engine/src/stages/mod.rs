@@ -6,6 +6,7 @@ mod dataset;
 mod describe;
 mod evaluate;
 mod measure;
+mod passes;
 mod report;
 mod samples;
 mod train;

@@ -3,9 +3,10 @@
 
 use std::sync::atomic::Ordering;
 
-use assay_abi::{Batch, Batches, ErrorCode, MOST_PASSES, PluginError, TensorView};
+use assay_abi::{Batch, Batches, ErrorCode, PluginError, TensorView};
 use assay_data::table::ImageTable;
 
+use super::passes::Passes;
 use super::{Context, Phase, cancelled};
 
 /// The batches of one epoch, served in one pass or two.
@@ -14,12 +15,7 @@ pub(super) struct EpochBatches<'a> {
     table: &'a ImageTable,
     order: Vec<u32>,
     batch_size: usize,
-    /// How many samples were served in this pass.
-    served: usize,
-    /// The pass, from 1.
-    pass: u32,
-    /// Whether the learner was told of the end of this pass.
-    ended: bool,
+    passes: Passes,
     /// How many passes the learner will make, as far as is known; only for progress.
     expected_passes: u32,
     phase: Phase,
@@ -53,14 +49,13 @@ impl<'a> EpochBatches<'a> {
     ) -> Self {
         let batch_size = batch_size.min(order.len());
         let sample = table.shape().pixels();
+        let passes = Passes::new(order.len());
         Self {
             context,
             table,
             order,
             batch_size,
-            served: 0,
-            pass: 1,
-            ended: false,
+            passes,
             expected_passes,
             phase,
             images: vec![0.0; batch_size * sample],
@@ -72,38 +67,12 @@ impl<'a> EpochBatches<'a> {
 
     /// Whether the learner pulled every batch of every pass that it began.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.served == self.order.len()
+        self.passes.is_complete()
     }
 
     /// How many passes the learner began.
     pub(super) fn passes(&self) -> u32 {
-        self.pass
-    }
-
-    /// Begins another pass if the one before has ended.
-    fn turn(&mut self) -> Result<(), PluginError> {
-        if !self.ended {
-            return Ok(());
-        }
-        if self.pass == MOST_PASSES {
-            return Err(PluginError::new(
-                ErrorCode::HOST,
-                format!(
-                    "a learner makes at most {MOST_PASSES} passes over the batches of an epoch"
-                ),
-            ));
-        }
-        self.pass += 1;
-        self.ended = false;
-        self.served = 0;
-        Ok(())
-    }
-
-    fn report(&self) {
-        let total = self.order.len();
-        let passes = self.expected_passes.max(self.pass) as usize;
-        let done = (self.pass as usize - 1) * total + self.served;
-        self.phase.report(self.context, done, passes * total);
+        self.passes.begun()
     }
 }
 
@@ -112,14 +81,12 @@ impl Batches for EpochBatches<'_> {
         if self.context.cancelled.load(Ordering::Relaxed) {
             return Err(cancelled());
         }
-        self.turn()?;
-        self.report();
-        let end = self.order.len().min(self.served + self.batch_size);
-        let indices = &self.order[self.served..end];
-        if indices.is_empty() {
-            self.ended = true;
+        let (done, total) = self.passes.progress(self.expected_passes);
+        self.phase.report(self.context, done, total);
+        let next = self.passes.advance(self.batch_size)?;
+        let Some(indices) = next.and_then(|range| self.order.get(range)) else {
             return Ok(None);
-        }
+        };
         let host = |error: &(dyn std::error::Error + 'static)| {
             PluginError::from_error(ErrorCode::HOST, error)
         };
@@ -129,7 +96,6 @@ impl Batches for EpochBatches<'_> {
         self.table
             .gather(indices, images, labels)
             .map_err(|error| host(&error))?;
-        self.served = end;
         self.shape = batch_shape(size, self.table);
         self.strides = TensorView::contiguous_strides(&self.shape);
         Ok(Some(Batch {

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::Noise;
+use crate::parameters::Parameters;
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
@@ -95,13 +96,9 @@ impl<A: Algorithm> Trainer<A> {
         // Both groups' directions before either moves: they follow from the same parameters.
         if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
             let mut out = InverseDirections::default();
-            match noise {
-                Some(noise) => self.algorithm.inverse_directions(&pass, noise, &mut out)?,
-                None => {
-                    let noise = inverses.noise().next()?;
-                    self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
-                }
-            }
+            let drawn = inverses.noise().next()?;
+            let noise = noise.unwrap_or(&drawn);
+            self.algorithm.inverse_directions(&pass, noise, &mut out)?;
             losses.inverse = Some(out.loss());
         }
         if update.network {
@@ -210,7 +207,7 @@ impl<A: Algorithm> Trainer<A> {
         let groups = std::iter::once(self.model.parameters()).chain(inverses);
         to_safetensors(
             groups
-                .flat_map(|group| group.tensors())
+                .flat_map(Parameters::tensors)
                 .map(|parameter| (parameter.name.as_str(), &parameter.gradient)),
         )
     }

@@ -111,14 +111,15 @@ fn box_muller(radius: Words, direction: Words) -> [Floats; 2] {
 fn log_of_part(n: u32) -> f32 {
     // Exact: n has 24 bits, and the division is by a power of two.
     let u = n as i32 as f32 * (1.0 / 16_777_216.0);
-    // u = 2^exponent · m with m from √½ to √2, so that ln m has no part to cancel with.
+    // u = 2^exponent · mantissa with a mantissa from √½ to √2, so that its logarithm has no part
+    // to cancel with.
     let bits = u
         .to_bits()
         .wrapping_sub(std::f32::consts::FRAC_1_SQRT_2.to_bits());
     let exponent = (bits as i32 >> 23) as f32;
-    let m = f32::from_bits((bits & 0x007f_ffff) + std::f32::consts::FRAC_1_SQRT_2.to_bits());
-    // ln m = 2 artanh s; the next term is below 1e-9 of the sum.
-    let s = (m - 1.0) / (m + 1.0);
+    let mantissa = f32::from_bits((bits & 0x007f_ffff) + std::f32::consts::FRAC_1_SQRT_2.to_bits());
+    // ln(mantissa) = 2 artanh s; the next term is below 1e-9 of the sum.
+    let s = (mantissa - 1.0) / (mantissa + 1.0);
     let q = s * s;
     let series = 1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0))));
     exponent * std::f32::consts::LN_2 + 2.0 * s * series

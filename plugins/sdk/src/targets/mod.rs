@@ -82,14 +82,14 @@ impl TargetPropagation {
         for inverse in &self.inverses {
             let l = inverse.layer();
             let buffers = self.buffers_of(l)?;
-            let noisy = &buffers.noisy;
-            noise.write(l - 1, noisy)?;
-            noisy.shallow_clone().f_add_(pass.h(l - 1)).map(drop)?; // h_{l-1} + ε
-            self.output(pass, l, noisy, &buffers.output)?; // f_l(h_{l-1} + ε)
+            let (h, input) = (pass.h(l - 1), &buffers.noisy);
+            noise.write(l - 1, input)?;
+            input.shallow_clone().f_add_(h).map(drop)?; // h_{l-1} + ε
+            self.output(pass, l, input, &buffers.output)?; // f_l(h_{l-1} + ε)
             inverse.apply(&buffers.output, &buffers.reconstruction)?;
             let target = match self.loss {
-                InverseLoss::NoisePreserving => noisy,
-                InverseLoss::Denoising => pass.h(l - 1),
+                InverseLoss::NoisePreserving => input,
+                InverseLoss::Denoising => h,
             };
             out.squared_error(
                 inverse,

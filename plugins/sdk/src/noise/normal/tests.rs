@@ -71,10 +71,16 @@ fn the_ends_of_the_range_are_finite() {
 /// A change of these values changes every training that draws noise.
 #[test]
 fn the_stream_is_frozen() {
-    let values = normals(STREAM, 33);
+    let values: Vec<_> = normals(STREAM, 33).into_iter().step_by(8).collect();
     assert_eq!(
-        [values[0], values[8], values[16], values[32]],
-        [0.737_500_25, -3.347_643_9, 1.159_099_7, 0.307_127_36]
+        values,
+        [
+            0.737_500_25,
+            -3.347_643_9,
+            1.159_099_7,
+            0.074_708_9,
+            0.307_127_36
+        ]
     );
 }
 
