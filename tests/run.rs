@@ -269,6 +269,14 @@ fn a_matrix_over_a_hyperparameter_gives_a_row_for_each_value() {
 fn a_learner_that_alternates_sees_every_epoch_twice() {
     let sandbox = Sandbox::new();
     sandbox.pipeline(r#"["dtp"]"#, 12);
+    let file = sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let method = r#"
+[method.dtp]
+algorithm = "dtp"
+hyperparameters = { learning_rate = 0.01, alpha = 0.5, schedule = "alternating" }
+"#;
+    fs::write(&file, text + method).unwrap();
     let run = sandbox.run_json(&[]);
     let store = assay_store::Store::open_existing(sandbox.path("artifacts")).unwrap();
     let artifacts = by_stage(&run, "artifact");

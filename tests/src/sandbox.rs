@@ -95,10 +95,6 @@ hyperparameters = {{ learning_rate = 0.01 }}
 algorithm = "dfa"
 hyperparameters = {{ learning_rate = 0.01 }}
 
-[method.dtp]
-algorithm = "dtp"
-hyperparameters = {{ learning_rate = 0.01, alpha = 0.5, schedule = "alternating" }}
-
 [stage.data]
 kind = "dataset"
 source = "idx"

@@ -10,7 +10,9 @@
 //! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`.
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
 //! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. No gradient is ever recorded by
-//! libtorch. On a CPU the same seed, thread count and instruction set give the same bits.
+//! libtorch. An algorithm may also train inverses `g_l` ([`Setup::inverses`]): they are a second
+//! group of parameters with an optimiser, a [`Schedule`] and noise of their own, and the
+//! target-propagation algorithms share the rest in [`TargetPropagation`]. On a CPU the same seed, thread count and instruction set give the same bits.
 //!
 //! # Example
 //! A plugin that trains the last layer only:
