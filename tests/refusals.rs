@@ -1,5 +1,11 @@
 //! What is refused, and in which words: pipeline files, plugins, data and stores.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
 use std::fs;
 
 use assay_tests::{Sandbox, libraries};

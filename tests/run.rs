@@ -1,8 +1,16 @@
 //! `pipeline run` from end to end: what it prints, what it caches, and that it comes out again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+#![allow(clippy::float_cmp, reason = "the numbers must be the same bits")]
+
 use std::collections::BTreeMap;
 use std::fs;
 
+use assay_report::Quantity;
 use assay_tests::Sandbox;
 use serde_json::Value;
 
@@ -214,7 +222,6 @@ fn the_three_numbers_agree_with_the_metrics_they_come_from() {
             .position(|&error| error == lowest(&validation))
             .unwrap();
         let number = |quantity| row.get(quantity).unwrap().mean;
-        use assay_report::Quantity;
         assert_eq!(
             number(Quantity::TestErrorBestEpoch),
             lowest(&test),
