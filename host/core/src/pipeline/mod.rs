@@ -3,8 +3,10 @@
 
 mod diagnostic;
 mod matrix;
+mod read;
 mod reader;
 mod spec;
+mod stage;
 mod tree;
 
 pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
