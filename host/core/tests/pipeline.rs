@@ -1,6 +1,11 @@
 //! Pipeline files through the public surface: what is read, what is complained about and where,
 //! and the plan that comes of it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
 use assay_core::{PipelineError, Plan, Spec, StageKind};
 use proptest::prelude::*;
 
