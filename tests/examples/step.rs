@@ -3,8 +3,8 @@
 //! `MKL_CBWR=AVX2 ATEN_CPU_CAPABILITY=avx2 cargo run -p assay-tests --example step -- NETWORK
 //! [ALGORITHM] [THREADS]`, after `cargo build --workspace`. The two variables are those that the
 //! host sets for its workers. The rate counts the multiplications of backpropagation, padding
-//! included, whatever the algorithm leaves out; it is set against a large matrix product timed in
-//! the same process.
+//! included, whatever the algorithm leaves out; it is set against a large matrix product on as many
+//! threads, timed in turn with the steps.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "../support/mod.rs"]
@@ -90,19 +90,23 @@ fn main() {
             threads,
             ..Learner::default()
         };
-        let times = step_times(&learner, input);
-        let peak = product_rate();
-        let share = |seconds: f64| 100.0 * flop / seconds / peak;
-        let (median, fastest) = (times[ROUNDS / 2], times[0]);
+        let rounds = rounds(&learner, input);
+        let seconds = sorted(rounds.iter().map(|round| round.step));
+        let shares = sorted(rounds.iter().map(|round| flop / round.step / round.rate));
         println!(
-            "{algorithm:>4}: median {:.2} ms ({:.0} % of {:.0} GFLOP/s), fastest {:.2} ms ({:.0} %)",
-            median * 1e3,
-            share(median),
-            peak / 1e9,
-            fastest * 1e3,
-            share(fastest),
+            "{algorithm:>4}: median {:.2} ms, fastest {:.2} ms; median {:.0} % of the rate of a \
+             2048^3 product",
+            seconds[ROUNDS / 2] * 1e3,
+            seconds[0] * 1e3,
+            shares[ROUNDS / 2] * 100.0,
         );
     }
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
 }
 
 /// Three products a layer, two operations a multiplication; the first layer has no use for the
@@ -113,34 +117,35 @@ fn step_flop(network: &Network) -> f64 {
     2.0 * BATCH as f64 * (products - layers[0].multiply_adds) as f64
 }
 
-/// Seconds per step, sorted, of [`ROUNDS`] rounds.
-fn step_times(learner: &Learner<'_>, input: [usize; 3]) -> Vec<f64> {
+/// One measurement.
+struct Round {
+    /// Seconds per training step.
+    step: f64,
+    /// Operations per second of a large product just afterwards: a machine that others use is
+    /// not equally fast all the time.
+    rate: f64,
+}
+
+fn rounds(learner: &Learner<'_>, input: [usize; 3]) -> Vec<Round> {
     let mut learner = learner.create().unwrap();
     let batch = Samples::random(1, BATCH, input, 10);
-    let mut round = |steps: usize| {
+    let mut seconds = |steps: usize| {
         let batches = vec![batch.clone(); steps];
         let start = Instant::now();
         train(&mut learner, 1, &batches, None).1.unwrap();
         start.elapsed().as_secs_f64() / steps as f64
     };
-    round(2);
-    let steps = ((ROUND_SECONDS / round(1)) as usize).clamp(1, 200);
-    let mut times: Vec<_> = (0..ROUNDS).map(|_| round(steps)).collect();
-    times.sort_by(f64::total_cmp);
-    times
-}
-
-/// Operations per second of a 2048³ product, on as many threads as the learner just used.
-fn product_rate() -> f64 {
+    seconds(2);
+    let steps = ((ROUND_SECONDS / seconds(2)) as usize).clamp(2, 200);
     let matrix = || Tensor::ones([2048, 2048], (Kind::Float, Device::Cpu));
-    let (a, b, out) = (matrix(), matrix(), matrix());
-    let mut times: Vec<_> = (0..5)
+    let (a, b, product) = (matrix(), matrix(), matrix());
+    (0..ROUNDS)
         .map(|_| {
+            let step = seconds(steps);
             let start = Instant::now();
-            let _ = a.f_mm_out(&out, &b).unwrap();
-            start.elapsed().as_secs_f64()
+            let _ = a.f_mm_out(&product, &b).unwrap();
+            let rate = 2.0 * 2048_f64.powi(3) / start.elapsed().as_secs_f64();
+            Round { step, rate }
         })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    2.0 * 2048_f64.powi(3) / times[2]
+        .collect()
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod host;
+pub mod images;
 pub mod plugin;
 pub mod reference;
 pub mod state;

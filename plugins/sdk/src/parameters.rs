@@ -115,8 +115,10 @@ impl Parameters {
 
     /// Whether every value is finite.
     pub(crate) fn all_finite(&self) -> Result<bool, Error> {
-        let finite = self.values.f_isfinite()?.f_all()?;
-        Ok(finite.f_int64_value(&[])? != 0)
+        // One pass without temporaries; not-a-number spreads to both.
+        let (smallest, largest) = self.values.f_aminmax(None, false)?;
+        let finite = |bound: &Tensor| Ok::<_, Error>(bound.f_double_value(&[])?.is_finite());
+        Ok(finite(&smallest)? && finite(&largest)?)
     }
 }
 
