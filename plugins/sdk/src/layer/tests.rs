@@ -149,7 +149,10 @@ impl Problem {
         let (weight_gradient, bias_gradient) = (w.zeros_like(), b.full_like(f64::NAN));
         map.forward(&w, &b, &h, &out).unwrap();
         map.transposed(&w, &delta, &below).unwrap();
-        map.weight_gradient(&delta, &h, &weight_gradient).unwrap();
+        // The second time over what the first has left, as from step to step.
+        for _ in 0..2 {
+            map.weight_gradient(&delta, &h, &weight_gradient).unwrap();
+        }
         map.bias_gradient(&delta, &bias_gradient).unwrap();
         Results {
             forward: self.canonical(output, &out),
@@ -291,7 +294,7 @@ fn assert_close(found: &Results, expected: &Results) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn windows_are_what_loops_over_positions_find(problem in problems()) {
