@@ -78,6 +78,11 @@ impl Layout {
         Self::permuted(shape, &order)
     }
 
+    /// One number for each of `units`, saved as (C, H, W) for an image.
+    pub(crate) fn units(units: Units) -> Self {
+        Self::permuted(&units.stored(), units.order())
+    }
+
     /// A matrix from `columns` to `rows`, saved with both in canonical order.
     pub(crate) fn matrix(rows: Units, columns: Units) -> Self {
         let axes = rows.stored().len() as i64;

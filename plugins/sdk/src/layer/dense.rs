@@ -20,7 +20,7 @@ impl Dense {
     }
 
     pub(super) fn bias(&self) -> Layout {
-        Layout::plain(&[self.outputs.count()])
+        Layout::units(self.outputs)
     }
 
     /// A matrix in the place of `W_lᵀ`.

@@ -107,12 +107,9 @@ impl Windowed {
 
     /// Saved as (O, oh, ow), shared biases as (O).
     pub(super) fn bias(&self) -> Layout {
-        let o = self.output.channels;
         match self.sharing {
-            Sharing::None => {
-                Layout::permuted(&[self.output.height, self.output.width, o], &[2, 0, 1])
-            }
-            Sharing::Positions => Layout::plain(&[o]),
+            Sharing::None => Layout::units(self.outputs()),
+            Sharing::Positions => Layout::plain(&[self.output.channels]),
         }
     }
 
