@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod host;
+pub mod images;
 pub mod plugin;
 pub mod reference;
 pub mod state;
+pub mod unrolled;
 
 /// The largest difference of two tensors, relative to the largest value expected.
 pub fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {

@@ -43,9 +43,9 @@ impl<A: Algorithm> Trainer<A> {
         let fixed = setup.into_fixed();
         let weights = model
             .parameters()
-            .tensors()
-            .iter()
-            .map(|parameter| (parameter.name.clone(), parameter.value.shallow_clone()));
+            .named_values()?
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
         let state = State::new(
             weights
                 .chain(fixed)
@@ -171,10 +171,9 @@ impl<A: Algorithm> Learner for Trainer<A> {
             ));
         }
         self.compute(&batch)?;
-        let tensors = self.model.parameters().tensors();
-        Ok(to_safetensors(tensors.iter().map(|parameter| {
-            (parameter.name.as_str(), &parameter.gradient)
-        }))?)
+        let gradients = self.model.parameters().named_gradients()?;
+        let named = gradients.iter().map(|(name, gradient)| (*name, gradient));
+        Ok(to_safetensors(named)?)
     }
 }
 

@@ -9,7 +9,8 @@
 //! # Conventions
 //! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`.
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
-//! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. No gradient is ever recorded by
+//! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. The units of an image lie as (row,
+//! column, channel); saved states keep the order (channel, row, column) throughout. No gradient is ever recorded by
 //! libtorch. On a CPU the same seed, thread count and instruction set give the same bits.
 //!
 //! # Example
@@ -56,6 +57,7 @@ mod error;
 mod export;
 mod hyperparameters;
 mod layer;
+mod layout;
 mod learner;
 mod loss;
 mod model;

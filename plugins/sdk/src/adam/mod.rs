@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::layout::Canonical;
 use crate::parameters::Parameters;
 use crate::seam::elements_mut;
 
@@ -128,10 +129,10 @@ impl Optimiser {
     }
 
     /// What has to be saved, with its names.
-    pub(crate) fn state(&self, parameters: &Parameters) -> Result<Vec<(String, Tensor)>, Error> {
+    pub(crate) fn state(&self, parameters: &Parameters) -> Result<Vec<(String, Canonical)>, Error> {
         let mut state = vec![(
             "optimiser.forward.step".to_owned(),
-            self.step.shallow_clone(),
+            Canonical::from(self.step.shallow_clone()),
         )];
         for (moment, buffer) in [
             ("first_moment", &self.first_moment),
