@@ -22,19 +22,11 @@ const BLOCK: usize = 64;
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
     /// Zeros added on every side before a crop of the image's own size is drawn; 0 for no crop.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::is_default")]
     pub crop_padding: u32,
     /// The mirroring that half of the images undergo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flip: Option<Flip>,
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes fields by reference"
-)]
-fn is_zero(padding: &u32) -> bool {
-    *padding == 0
 }
 
 /// A mirroring.

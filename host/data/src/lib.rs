@@ -20,3 +20,8 @@ pub mod prepare;
 pub mod source;
 pub mod table;
 mod words;
+
+/// Whether serialising may leave `value` out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -21,7 +21,7 @@ pub struct Description {
     /// The classes' names, by label.
     pub class_names: Vec<String>,
     /// How pixels become numbers; where nothing is said, pixels / 255.
-    #[serde(default, skip_serializing_if = "ScalingChoice::is_unit_interval")]
+    #[serde(default, skip_serializing_if = "crate::is_default")]
     pub scaling: ScalingChoice,
     /// Mean of pixels / 255 over the training split, for each channel.
     pub mean: Vec<f64>,

@@ -25,9 +25,9 @@ pub(super) fn load(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Loaded, PrepareError> {
     match parameters.source.facts() {
-        Facts::Idx(known) => load_idx(parameters, obtain_known(known, search, progress)?),
+        Facts::Idx(known) => load_idx(parameters, &obtain_known(known, search, progress)?),
         Facts::Cifar(known) => load_cifar(known, search, progress),
-        Facts::Own(own) => load_idx(parameters, obtain_idx(&own.name, &own.files, search)?),
+        Facts::Own(own) => load_idx(parameters, &obtain_idx(&own.name, &own.files, search)?),
     }
 }
 
@@ -71,10 +71,10 @@ fn cifar_set<const N: usize>(files: [ObtainedFile; N]) -> Result<LabelledImages,
 
 fn load_idx(
     parameters: &DatasetParameters,
-    files: [ObtainedFile; 4],
+    files: &[ObtainedFile; 4],
 ) -> Result<Loaded, PrepareError> {
     let classes = parameters.source.classes();
-    let [train_images, train_labels, test_images, test_labels] = &files;
+    let [train_images, train_labels, test_images, test_labels] = files;
     let train = idx_set(train_images, train_labels, classes)?;
     let test = idx_set(test_images, test_labels, classes)?;
     if train.shape != test.shape {
@@ -88,7 +88,7 @@ fn load_idx(
     Ok(Loaded {
         train,
         test,
-        origins: origins(&files),
+        origins: origins(files),
     })
 }
 

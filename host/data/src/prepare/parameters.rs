@@ -66,12 +66,6 @@ pub enum ScalingChoice {
     Standardised,
 }
 
-impl ScalingChoice {
-    pub(super) fn is_unit_interval(&self) -> bool {
-        *self == Self::UnitInterval
-    }
-}
-
 /// The first so many images of a split.
 ///
 /// Limits apply after the validation split is drawn: it is the same with and without them.
