@@ -77,6 +77,42 @@ fn a_value_of_the_wrong_type_or_range_is_pointed_at() {
 }
 
 #[test]
+fn scalings_and_augmentations_that_do_not_exist_are_pointed_at() {
+    let said = refused(
+        "validation = 100",
+        "validation = 100\nscaling = \"standardized\"",
+    );
+    assert_says(
+        &said,
+        &[
+            "unknown variant `standardized`, expected `unit-interval` or `standardised`",
+            "pipeline.toml:25:11",
+        ],
+    );
+    let said = refused(
+        "batch_size = 32",
+        "batch_size = 32\naugmentation = { flip = \"vertcal\" }",
+    );
+    assert_says(
+        &said,
+        &["`vertcal` is not known here", "did you mean `vertical`?"],
+    );
+}
+
+#[test]
+fn padding_that_may_leave_nothing_of_an_image_is_refused() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.run(&["--set", "train.augmentation.crop_padding=8"]);
+    assert_says(
+        &said.exits(1).stderr,
+        &[
+            "`augmentation.crop_padding` is 8",
+            "below their shorter side, 8",
+        ],
+    );
+}
+
+#[test]
 fn hyperparameters_are_checked_against_the_plugins_schema() {
     let said = refused("{ learning_rate = 0.01 }", "{ lerning_rate = 0.01 }");
     assert_says(

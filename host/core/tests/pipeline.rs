@@ -120,6 +120,27 @@ fn hyperparameters_come_from_the_method_then_the_network_then_the_stage() {
 }
 
 #[test]
+fn an_augmentation_that_does_nothing_is_no_parameter() {
+    let augmentation = |overrides: &[&str]| {
+        let plan = plan(overrides);
+        plan.stages[1].parameters.get("augmentation").cloned()
+    };
+    assert_eq!(augmentation(&[]), None);
+    assert_eq!(augmentation(&["train.augmentation={}"]), None);
+    assert_eq!(augmentation(&["train.augmentation.crop_padding=0"]), None);
+    let both = "train.augmentation={ crop_padding = 4, flip = \"vertical\" }";
+    assert_eq!(
+        augmentation(&[both]),
+        Some(serde_json::json!({ "crop_padding": 4, "flip": "vertical" }))
+    );
+    let axis = "train.matrix={ augmentation = { crop_padding = [0, 4] } , method = [\"bp\"] }";
+    let plan = plan(&[axis]);
+    assert_eq!(plan.stages[1].parameters.get("augmentation"), None);
+    let padding = &plan.stages[2].parameters["augmentation"]["crop_padding"];
+    assert_eq!(padding, 4);
+}
+
+#[test]
 fn names_decide_nothing() {
     let renamed = SMALL
         .replace("[method.bp]", "[method.backprop]")
@@ -160,6 +181,21 @@ fn each_complaint_has_its_line_and_column() {
             "epochs = 3",
             "epochs = 0",
             "small.toml:32:10: 0 is out of range",
+        ),
+        (
+            "epochs = 3",
+            "epochs = 3\naugmentation = { flip = \"horizontall\" }",
+            "small.toml:33:25: `horizontall` is not known here",
+        ),
+        (
+            "epochs = 3",
+            "epochs = 3\naugmentation = { crop = 4 }",
+            "small.toml:33:18: `augmentation` has no key `crop`",
+        ),
+        (
+            "epochs = 3",
+            "epochs = 3\naugmentation = 4",
+            "small.toml:33:16: expected a table",
         ),
         ("\"fc 3\"", "\"fc three\"", "small.toml:6:11: "),
         (

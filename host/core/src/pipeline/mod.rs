@@ -12,6 +12,6 @@ mod tree;
 pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
 pub use reader::choices;
 pub use spec::{
-    DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec, Stage, StageWork,
-    TrainStage,
+    AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,
+    Stage, StageWork, TrainStage,
 };

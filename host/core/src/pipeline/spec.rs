@@ -74,6 +74,8 @@ pub struct DatasetStage {
     pub validation: Option<u32>,
     /// Decides which samples are held out.
     pub split_seed: u64,
+    /// How pixels become numbers, if the file says.
+    pub scaling: Option<Placed<String>>,
     /// At most so many training samples.
     pub limit_train: Option<u32>,
     /// At most so many test samples.
@@ -103,6 +105,17 @@ pub struct TrainStage {
     pub epochs: u32,
     /// Samples in a batch; the last one may be smaller.
     pub batch_size: u32,
+    /// What is done to training images.
+    pub augmentation: AugmentationSettings,
+}
+
+/// What is done to training images; by default nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AugmentationSettings {
+    /// Zeros added on every side before a crop is drawn; 0 for no crop.
+    pub crop_padding: u32,
+    /// The mirroring of half the images: `horizontal` or `vertical`.
+    pub flip: Option<String>,
 }
 
 /// The settings of an evaluate stage.
@@ -185,6 +198,18 @@ impl TrainStage {
         let values = self.hyperparameters.iter();
         values
             .map(|(name, placed)| (name.clone(), placed.value.clone()))
+            .collect()
+    }
+}
+
+impl AugmentationSettings {
+    /// The settings as a JSON object, without what is not done: empty where nothing is.
+    pub fn json(&self) -> Map<String, Json> {
+        let padding = (self.crop_padding > 0).then(|| ("crop_padding", self.crop_padding.into()));
+        let flip = self.flip.clone().map(|flip| ("flip", flip.into()));
+        let settings = padding.into_iter().chain(flip);
+        settings
+            .map(|(name, value)| (name.to_owned(), value))
             .collect()
     }
 }

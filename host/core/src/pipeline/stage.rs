@@ -5,9 +5,10 @@ use indexmap::IndexMap;
 use super::diagnostic::{Diagnostic, Place};
 use super::matrix;
 use super::read::{Method, Names, check_name, hyperparameters, placed_string};
-use super::reader::{Complaints, Reader, array, choices, integer, string, table};
+use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, table};
 use super::spec::{
-    DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Stage, StageWork, TrainStage,
+    AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Stage,
+    StageWork, TrainStage,
 };
 use super::tree::Node;
 
@@ -67,6 +68,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
     let split_seed = reader
         .optional("split_seed", out, integer(0..=LARGEST_SEED))
         .unwrap_or(0);
+    let scaling = reader.optional("scaling", out, placed_string);
     let limit = reader.optional("limit", out, Ok);
     reader.finish(out);
     let (mut limit_train, mut limit_test) = (None, None);
@@ -81,6 +83,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
         classes: classes.map(|classes| classes as u16),
         validation: validation.map(|count| count as u32),
         split_seed: split_seed as u64,
+        scaling,
         limit_train: limit_train.map(|count| count as u32),
         limit_test: limit_test.map(|count| count as u32),
     })
@@ -107,7 +110,9 @@ fn read_training(
     let batch_size = reader
         .optional("batch_size", out, integer(1..=1 << 20))
         .unwrap_or(128);
+    let augmentation = reader.optional("augmentation", out, Ok);
     reader.finish(out);
+    let augmentation = augmentation.and_then(|node| read_augmentation(node, out));
 
     let network = network.and_then(|name| {
         let found = look_up("network", &name, &names.networks, out)?;
@@ -152,6 +157,21 @@ fn read_training(
         seed: seed as u64,
         epochs: epochs? as u32,
         batch_size: batch_size as u32,
+        augmentation: augmentation.unwrap_or_default(),
+    })
+}
+
+/// More padding than any image has pixels on a side.
+const MOST_PADDING: i64 = 1 << 16;
+
+fn read_augmentation(node: &Node, out: &mut Complaints) -> Option<AugmentationSettings> {
+    let mut reader = Reader::of(node, "`augmentation`", out)?;
+    let crop_padding = reader.optional("crop_padding", out, integer(0..=MOST_PADDING));
+    let flip = reader.optional("flip", out, one_of(&["horizontal", "vertical"]));
+    reader.finish(out);
+    Some(AugmentationSettings {
+        crop_padding: crop_padding.unwrap_or(0) as u32,
+        flip,
     })
 }
 

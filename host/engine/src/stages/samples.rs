@@ -1,9 +1,11 @@
 //! Serves the batches of an epoch to a learner: gathered from the memory-mapped table in the
-//! epoch's order, so that every algorithm sees the same samples at the same step.
+//! epoch's order and augmented by its draws, so that every algorithm sees the same samples at the
+//! same step.
 
 use std::sync::atomic::Ordering;
 
 use assay_abi::{Batch, Batches, ErrorCode, PluginError, TensorView};
+use assay_data::augment::EpochAugmentation;
 use assay_data::table::ImageTable;
 
 use super::{Context, Phase, cancelled};
@@ -13,6 +15,7 @@ pub(super) struct EpochBatches<'a> {
     context: &'a Context,
     table: &'a ImageTable,
     order: Vec<u32>,
+    augmentation: Option<EpochAugmentation>,
     batch_size: usize,
     /// How many samples were served.
     served: usize,
@@ -39,6 +42,7 @@ impl<'a> EpochBatches<'a> {
         context: &'a Context,
         table: &'a ImageTable,
         order: Vec<u32>,
+        augmentation: Option<EpochAugmentation>,
         batch_size: usize,
         phase: Phase,
     ) -> Self {
@@ -48,6 +52,7 @@ impl<'a> EpochBatches<'a> {
             context,
             table,
             order,
+            augmentation,
             batch_size,
             served: 0,
             phase,
@@ -82,9 +87,14 @@ impl Batches for EpochBatches<'_> {
         let size = indices.len();
         let images = &mut self.images[..size * self.table.shape().pixels()];
         let labels = &mut self.labels[..size];
-        self.table
-            .gather(indices, images, labels)
-            .map_err(|error| host(&error))?;
+        match &self.augmentation {
+            None => self.table.gather(indices, images, labels),
+            Some(augmentation) => {
+                self.table
+                    .gather_augmented(indices, augmentation, images, labels)
+            }
+        }
+        .map_err(|error| host(&error))?;
         self.served = end;
         self.shape = batch_shape(size, self.table);
         self.strides = TensorView::contiguous_strides(&self.shape);
