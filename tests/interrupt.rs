@@ -1,5 +1,11 @@
 //! Stopping at any moment: Ctrl-C, `kill -9` of the run, of a worker, and two runs at once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Child;
@@ -31,7 +37,7 @@ fn trained(run: &Value) -> &str {
 /// Waits until `found` gives something.
 #[track_caller]
 fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = found() {
             return found;

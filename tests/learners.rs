@@ -221,9 +221,9 @@ fn networks_devices_and_algorithms_that_are_not_there_are_refused() {
         change(&mut learner);
         learner.create().map(drop).unwrap_err()
     };
-    let error = refused(|it| it.network = network(&[1, 4, 4], &["lc 3x3 8 s2", "softmax 3"]));
+    let error = refused(|it| it.network = network(&[1, 4, 4], &["fc 8", "lc 3x3 8", "softmax 3"]));
     assert_eq!(error.code, ErrorCode::UNSUPPORTED);
-    assert!(error.message.contains("layer 1: `lc 3x3 8 s2`"), "{error}");
+    assert!(error.message.contains("layer 2: `lc 3x3 8 s1`"), "{error}");
     let error = refused(|it| it.network = "{}".to_owned());
     assert_eq!(error.code, ErrorCode::UNSUPPORTED);
     let error = refused(|it| it.device = "tpu");

@@ -1,5 +1,11 @@
 //! What is refused, and in which words: pipeline files, plugins, data and stores.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
 use std::fs;
 
 use assay_tests::{Sandbox, libraries};
@@ -68,6 +74,42 @@ fn a_value_of_the_wrong_type_or_range_is_pointed_at() {
     assert_says(&said, &["0 is out of range"]);
     let said = refused("\"fc 16\"", "\"fc -16\"");
     assert_says(&said, &["pipeline.toml:5:11"]);
+}
+
+#[test]
+fn scalings_and_augmentations_that_do_not_exist_are_pointed_at() {
+    let said = refused(
+        "validation = 100",
+        "validation = 100\nscaling = \"standardized\"",
+    );
+    assert_says(
+        &said,
+        &[
+            "unknown variant `standardized`, expected `unit-interval` or `standardised`",
+            "pipeline.toml:25:11",
+        ],
+    );
+    let said = refused(
+        "batch_size = 32",
+        "batch_size = 32\naugmentation = { flip = \"vertcal\" }",
+    );
+    assert_says(
+        &said,
+        &["`vertcal` is not known here", "did you mean `vertical`?"],
+    );
+}
+
+#[test]
+fn padding_that_may_leave_nothing_of_an_image_is_refused() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.run(&["--set", "train.augmentation.crop_padding=8"]);
+    assert_says(
+        &said.exits(1).stderr,
+        &[
+            "`augmentation.crop_padding` is 8",
+            "below their shorter side, 8",
+        ],
+    );
 }
 
 #[test]

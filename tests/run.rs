@@ -1,8 +1,16 @@
 //! `pipeline run` from end to end: what it prints, what it caches, and that it comes out again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+#![allow(clippy::float_cmp, reason = "the numbers must be the same bits")]
+
 use std::collections::BTreeMap;
 use std::fs;
 
+use assay_report::Quantity;
 use assay_tests::Sandbox;
 use serde_json::Value;
 
@@ -184,6 +192,48 @@ fn a_changed_source_file_is_another_dataset() {
     assert_eq!(with_outcome(&run, "ran"), ["data", "train/bp/seed=1"]);
 }
 
+/// The artifact of each stage of `train/bp` under these settings.
+fn artifacts(settings: &[&str]) -> BTreeMap<String, String> {
+    let sandbox = Sandbox::new();
+    let settings = settings.iter().flat_map(|&setting| ["--set", setting]);
+    let arguments: Vec<_> = ["--only", "train/bp"].into_iter().chain(settings).collect();
+    by_stage(&sandbox.run_json(&arguments), "artifact")
+}
+
+#[test]
+fn augmentation_changes_a_training_the_same_way_in_every_store() {
+    const TRAINING: &str = "train/bp/seed=1";
+    let plain = artifacts(&[]);
+    assert_eq!(artifacts(&["train.augmentation={}"]), plain);
+    let both = r#"train.augmentation={ crop_padding = 2, flip = "vertical" }"#;
+    let augmented = artifacts(&[both]);
+    assert_eq!(augmented, artifacts(&[both]));
+    assert_eq!(augmented["data"], plain["data"]);
+    assert_ne!(augmented[TRAINING], plain[TRAINING]);
+    let crop = artifacts(&["train.augmentation.crop_padding=2"]);
+    assert_ne!(crop[TRAINING], augmented[TRAINING]);
+}
+
+#[test]
+fn a_standardised_dataset_is_trained_on_and_evaluated() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run_json(&[
+        "--set",
+        "data.scaling=\"standardised\"",
+        "--set",
+        "train.epochs=6",
+    ]);
+    let row = &run["reports"][0]["rows"][0];
+    let error = row["test_error_last_epoch"]["mean"].as_f64().unwrap();
+    assert!(error < 10.0, "{row}");
+
+    let store = assay_store::Store::open_existing(sandbox.path("artifacts")).unwrap();
+    let artifact = by_stage(&run, "artifact")["data"].parse().unwrap();
+    let path = store.artifact_file_path(artifact, "dataset.json").unwrap();
+    let description: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert_eq!(description["scaling"], "standardised");
+}
+
 #[test]
 fn the_three_numbers_agree_with_the_metrics_they_come_from() {
     let sandbox = Sandbox::new();
@@ -214,7 +264,6 @@ fn the_three_numbers_agree_with_the_metrics_they_come_from() {
             .position(|&error| error == lowest(&validation))
             .unwrap();
         let number = |quantity| row.get(quantity).unwrap().mean;
-        use assay_report::Quantity;
         assert_eq!(
             number(Quantity::TestErrorBestEpoch),
             lowest(&test),

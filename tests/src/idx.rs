@@ -51,8 +51,8 @@ fn split(count: u32, seed: u64) -> (Vec<u8>, Vec<u8>) {
 
 fn header(dimensions: u8, sizes: &[u32]) -> Vec<u8> {
     let mut header = vec![0, 0, 8, dimensions];
-    sizes
-        .iter()
-        .for_each(|size| header.extend(size.to_be_bytes()));
+    for size in sizes {
+        header.extend(size.to_be_bytes());
+    }
     header
 }

@@ -30,6 +30,18 @@ impl Samples {
         }
     }
 
+    /// Each sample as a batch of its own.
+    pub fn split(&self) -> impl Iterator<Item = Self> {
+        let size = self.inputs.len() / self.labels.len();
+        let [_, channels, height, width] = self.shape;
+        let inputs = self.inputs.chunks(size);
+        inputs.zip(&self.labels).map(move |(inputs, &label)| Self {
+            shape: [1, channels, height, width],
+            inputs: inputs.to_vec(),
+            labels: vec![label],
+        })
+    }
+
     /// Calls `body` with the batch as it crosses the boundary.
     pub fn with<T>(&self, body: impl FnOnce(Batch<'_>) -> T) -> T {
         let strides = TensorView::contiguous_strides(&self.shape);

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod host;
+pub mod images;
 pub mod plugin;
 pub mod problem;
 pub mod reference;
 pub mod state;
 pub mod targets;
+pub mod unrolled;
 
 /// The largest difference of two tensors, relative to the largest value expected.
 pub fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {

@@ -16,6 +16,7 @@ pub struct Learner<'a> {
     pub hyperparameters: &'a str,
     pub seed: u64,
     pub device: &'a str,
+    pub threads: u32,
 }
 
 impl Default for Learner<'_> {
@@ -26,6 +27,7 @@ impl Default for Learner<'_> {
             hyperparameters: "{}",
             seed: 1,
             device: "cpu",
+            threads: 1,
         }
     }
 }
@@ -40,7 +42,7 @@ impl Learner<'_> {
             hyperparameters: self.hyperparameters.into(),
             seed: self.seed,
             device: self.device.into(),
-            threads: 1,
+            threads: self.threads,
         })
     }
 }

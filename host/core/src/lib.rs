@@ -17,8 +17,8 @@ pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
 pub use pipeline::{
-    DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, PipelineError, Place, Placed,
-    ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
+    AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, PipelineError,
+    Place, Placed, ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use result::ActionResult;

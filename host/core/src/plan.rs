@@ -238,6 +238,10 @@ impl Builder {
         if let Some(classes) = dataset.classes {
             parameters.insert("classes".to_owned(), classes.into());
         }
+        if let Some(scaling) = &dataset.scaling {
+            parameters.insert("scaling".to_owned(), scaling.value.clone().into());
+            places.insert("scaling".to_owned(), scaling.place.clone());
+        }
         if let Some(path) = &dataset.path {
             places.insert("path".to_owned(), path.place.clone());
         }
@@ -258,7 +262,7 @@ impl Builder {
 
     fn trainings(&mut self, stage: &str, place: &Place, trainings: &[TrainStage]) {
         for training in trainings {
-            let parameters = object(json!({
+            let mut parameters = object(json!({
                 "algorithm": training.algorithm.value,
                 "batch_size": training.batch_size,
                 "epochs": training.epochs,
@@ -266,6 +270,11 @@ impl Builder {
                 "network": training.network.1,
                 "seed": training.seed,
             }));
+            let augmentation = training.augmentation.json();
+            // What is not done must not decide a key.
+            if !augmentation.is_empty() {
+                parameters.insert("augmentation".to_owned(), augmentation.into());
+            }
             let hyperparameters = training.hyperparameters.iter();
             let places =
                 [(String::new(), place.clone())]

@@ -1,13 +1,16 @@
 //! Datasets of Assay: sources, checks, Arrow image tables and the order of epochs.
 //!
 //! The crate turns named data into verified bytes ([`source`]), verified bytes into tables
-//! ([`prepare`](mod@prepare)) and tables into batches ([`table`], [`order`]). It knows neither
+//! ([`prepare`](mod@prepare)) and tables into batches ([`table`], [`order`],
+//! [`augment`]). It knows neither
 //! the store nor plugins nor tensors, and reads no setting from the environment: directories
 //! and permissions are arguments.
 
 #![deny(unsafe_code)]
 
 mod atomic;
+pub mod augment;
+pub mod cifar;
 mod content;
 mod digest;
 pub mod idx;
@@ -16,3 +19,9 @@ pub mod order;
 pub mod prepare;
 pub mod source;
 pub mod table;
+mod words;
+
+/// Whether serialising may leave `value` out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

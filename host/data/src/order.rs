@@ -4,11 +4,16 @@
 //! depends on its key alone: not on the platform, the algorithm, a library's version or any
 //! order drawn before. Nothing here looks at data.
 
-use blake3::{Hasher, OutputReader};
+use blake3::Hasher;
+
+use crate::words::Words;
 
 /// Separates the streams of the two uses; a context never changes once results exist.
 const EPOCH_CONTEXT: &str = "assay dataset epoch order, version 1";
 const SPLIT_CONTEXT: &str = "assay dataset validation split, version 1";
+
+/// Large enough for BLAKE3 to compute several of its 64-byte blocks at once.
+const BLOCK: usize = 4096;
 
 /// The order in which epoch number `epoch` visits `count` samples: a uniformly drawn
 /// permutation of `0..count`, the same on every machine for the same arguments.
@@ -29,57 +34,13 @@ pub(crate) fn split_order(seed: u64, count: u32) -> Vec<u32> {
 }
 
 /// Fisher–Yates, from the last place down.
-fn permutation(mut words: Words, count: u32) -> Vec<u32> {
+fn permutation(mut words: Words<BLOCK>, count: u32) -> Vec<u32> {
     let mut order: Vec<u32> = (0..count).collect();
     for place in (1..count).rev() {
         let other = words.below(place + 1);
         order.swap(place as usize, other as usize);
     }
     order
-}
-
-/// 32-bit little-endian words of an extendable output.
-struct Words {
-    stream: OutputReader,
-    block: [u8; Self::BLOCK],
-    used: usize,
-}
-
-impl Words {
-    /// Large enough for BLAKE3 to compute several of its 64-byte blocks at once.
-    const BLOCK: usize = 4096;
-
-    fn new(hasher: &Hasher) -> Self {
-        Self {
-            stream: hasher.finalize_xof(),
-            block: [0; Self::BLOCK],
-            used: Self::BLOCK,
-        }
-    }
-
-    fn next(&mut self) -> u32 {
-        if self.used == Self::BLOCK {
-            self.stream.fill(&mut self.block);
-            self.used = 0;
-        }
-        let mut word = [0; 4];
-        word.copy_from_slice(&self.block[self.used..self.used + 4]);
-        self.used += 4;
-        u32::from_le_bytes(word)
-    }
-
-    /// A uniform draw from `0..bound`, without bias: multiply and reject (Lemire 2019,
-    /// "Fast random integer generation in an interval"). `bound` is at least 1.
-    fn below(&mut self, bound: u32) -> u32 {
-        // The 2^32 mod bound lowest products would favour some results.
-        let unfair = bound.wrapping_neg() % bound;
-        loop {
-            let product = u64::from(self.next()) * u64::from(bound);
-            if product as u32 >= unfair {
-                return (product >> 32) as u32;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

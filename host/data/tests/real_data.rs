@@ -8,11 +8,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use assay_data::augment::{Augmentation, Flip};
 use assay_data::known::MNIST;
 use assay_data::order::epoch_order;
 use assay_data::prepare::{
-    DESCRIPTION_FILE, DatasetParameters, DatasetSource, Description, Limit, TEST_FILE, TRAIN_FILE,
-    VALIDATION_FILE, prepare,
+    DESCRIPTION_FILE, DatasetParameters, DatasetSource, Description, Limit, ScalingChoice,
+    TEST_FILE, TRAIN_FILE, VALIDATION_FILE, prepare,
 };
 use assay_data::source::{Search, obtain_known};
 use assay_data::table::ImageTable;
@@ -31,11 +32,16 @@ fn data(name: &str) -> Option<PathBuf> {
 
 /// Prepares `source` into `output` with the given validation split.
 fn prepare_into(output: &Path, source: DatasetSource, validation: u32, data: &Path) -> Description {
+    let scaling = match source {
+        DatasetSource::Cifar10 => ScalingChoice::Standardised,
+        _ => ScalingChoice::UnitInterval,
+    };
     let parameters = DatasetParameters {
         source,
         validation,
         split_seed: 0,
         limit: Limit::default(),
+        scaling,
     };
     let search = Search {
         directory: Some(data),
@@ -113,8 +119,66 @@ fn mnist_is_obtained_without_a_directory() {
     };
     let start = Instant::now();
     let found = obtain_known(&MNIST, search, &mut |_| {}).unwrap();
-    eprintln!("{} in {:?}", found.train_images.origin, start.elapsed());
-    assert_eq!(found.train_images.bytes.len(), 47_040_016);
+    eprintln!("{} in {:?}", found[0].origin, start.elapsed());
+    assert_eq!(found[0].bytes.len(), 47_040_016);
+}
+
+#[test]
+fn cifar10_has_its_published_statistics_and_holds_its_images_standardised() {
+    let Some(data) = data("cifar10") else { return };
+    let output = tempfile::tempdir().unwrap();
+    let description = prepare_into(output.path(), DatasetSource::Cifar10, 0, &data);
+    // The constants by which everyone normalises CIFAR-10.
+    let published = [(0.4914, 0.2470), (0.4822, 0.2435), (0.4465, 0.2616)];
+    let statistics = description.mean.iter().zip(&description.standard_deviation);
+    for ((mean, deviation), published) in statistics.zip(published) {
+        assert!((mean - published.0).abs() < 5e-5);
+        assert!((deviation - published.1).abs() < 5e-5);
+    }
+    assert_eq!(<[u32; 3]>::from(description.shape), [3, 32, 32]);
+    assert_eq!(description.splits.train.label_counts, [5000; 10]);
+    assert_eq!(description.splits.test.label_counts, [1000; 10]);
+    assert_eq!(description.class_names[3], "cat");
+
+    let test = ImageTable::open(&output.path().join(TEST_FILE)).unwrap();
+    let mut images = vec![0.0; 3072];
+    let mut labels = [0];
+    test.gather(&[9999], &mut images, &mut labels).unwrap();
+    let raw = std::fs::read(data.join("cifar10/test_batch.bin")).unwrap();
+    let record = &raw[9999 * 3073..];
+    assert_eq!(labels, [i64::from(record[0])]);
+    for (place, (&pixel, found)) in record[1..].iter().zip(images).enumerate() {
+        let (mean, deviation) = published[place / 1024];
+        let expected = (f64::from(pixel) / 255.0 - mean) / deviation;
+        assert!((f64::from(found) - expected).abs() < 1e-3);
+    }
+}
+
+#[test]
+#[ignore = "a measurement: run alone, with --release --nocapture"]
+fn measure_gathering_augmented_images() {
+    let Some(data) = data("cifar10") else { return };
+    let output = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    prepare_into(output.path(), DatasetSource::Cifar10, 5000, &data);
+    eprintln!("prepare: {:?}", start.elapsed());
+
+    let table = ImageTable::open(&output.path().join(TRAIN_FILE)).unwrap();
+    let order = epoch_order(0, 0, table.len());
+    let augmentation = Augmentation {
+        crop_padding: 4,
+        flip: Some(Flip::Horizontal),
+    };
+    let epoch = augmentation.in_epoch(1, 1);
+    let (mut images, mut labels) = (vec![0.0; 128 * 3072], vec![0; 128]);
+    report("gather 128 images", &order, |batch| {
+        table.gather(batch, &mut images, &mut labels).unwrap();
+    });
+    report("gather and augment 128 images", &order, |batch| {
+        table
+            .gather_augmented(batch, &epoch, &mut images, &mut labels)
+            .unwrap();
+    });
 }
 
 #[test]
@@ -135,15 +199,22 @@ fn measure_opening_and_gathering() {
     eprintln!("order of an epoch: {:?}", start.elapsed());
 
     let (mut images, mut labels) = (vec![0.0; 128 * 784], vec![0; 128]);
+    report("gather 128 images", &order, |batch| {
+        table.gather(batch, &mut images, &mut labels).unwrap();
+    });
+}
+
+/// Prints how long `gather` takes for each batch of 128.
+fn report(what: &str, order: &[u32], mut gather: impl FnMut(&[u32])) {
     let mut times: Vec<Duration> = order
         .chunks_exact(128)
         .map(|batch| {
             let start = Instant::now();
-            table.gather(batch, &mut images, &mut labels).unwrap();
+            gather(batch);
             start.elapsed()
         })
         .collect();
     times.sort_unstable();
     let (least, median) = (times[0], times[times.len() / 2]);
-    eprintln!("gather 128 images: median {median:?}, least {least:?}");
+    eprintln!("{what}: median {median:?}, least {least:?}");
 }

@@ -40,19 +40,23 @@ pub(crate) struct Output {
     pub(crate) media_type: String,
 }
 
+/// What a worker left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    pub(crate) outputs: Vec<Output>,
+    /// Bytes.
+    pub(crate) peak_memory: u64,
+    /// What interrupted executions of this action had taken before.
+    pub(crate) earlier_ms: u64,
+}
+
 /// A line from a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
     Progress(Progress),
-    /// The outputs lie in the output folder, flushed to disk.
-    Done {
-        outputs: Vec<Output>,
-        /// Bytes.
-        peak_memory: u64,
-        /// What interrupted executions of this action had taken before.
-        earlier_ms: u64,
-    },
+    /// The outputs lie in the output folder.
+    Done(Done),
     Failed {
         message: String,
         help: String,

@@ -20,7 +20,7 @@ use crate::plugin::{
 };
 use crate::session::EngineError;
 use crate::stages::PLUGIN;
-use crate::supervise::execute;
+use crate::supervise::Execution;
 
 /// A stage with everything decided but the artifacts it reads.
 #[derive(Clone, Debug)]
@@ -190,7 +190,14 @@ impl Freezer<'_> {
             result
         } else {
             self.store.put_action(&action)?;
-            execute(self.store, key, None, self.cancel, &|_| {})
+            let execution = Execution {
+                store: self.store,
+                data_dir: None,
+                cancel: self.cancel,
+                observe: &|_| {},
+            };
+            execution
+                .execute(key)
                 .map_err(|failure| EngineError::Describe {
                     plugin: pin.name.clone(),
                     failure,

@@ -27,5 +27,5 @@ pub use plugin::{
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{EngineError, Request, Session, StagePreview};
 pub use stages::REPORT_FILES;
-pub use supervise::{Completed, Failure, execute};
+pub use supervise::{Completed, Execution, Failure};
 pub use worker::{WorkerArguments, run_worker};

@@ -18,7 +18,7 @@ use crate::environment::Settings;
 use crate::event::Progress;
 use crate::freeze::FrozenStage;
 use crate::session::EngineError;
-use crate::supervise::{Completed, Failure, execute};
+use crate::supervise::{Completed, Execution, Failure};
 
 /// Is told what happens, from several threads.
 pub trait Observer: Sync {
@@ -212,7 +212,13 @@ impl Runner<'_> {
         let own = stage.data_path.as_ref().map(|path| self.base.join(path));
         let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
         let observe = |progress| self.observer.progress(&stage.name, &progress);
-        let ended = execute(self.store, key, data_dir, self.cancel, &observe);
+        let execution = Execution {
+            store: self.store,
+            data_dir,
+            cancel: self.cancel,
+            observe: &observe,
+        };
+        let ended = execution.execute(key);
         // The receiver lives until every job has reported.
         let _ = sender.send((at, key, ended));
     }

@@ -18,7 +18,7 @@ use crate::freeze::{Freezer, FrozenStage};
 use crate::plugin::{PluginError, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
 use crate::stages::complete_datasets;
-use crate::supervise::{Failure, now_ms};
+use crate::supervise::{Failure, host_name, now_ms};
 
 /// A pipeline file may not be larger.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -248,10 +248,7 @@ impl Session {
             overrides: self.overrides.clone(),
             started_ms,
             duration_ms: clock.elapsed().as_millis() as u64,
-            host: rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
+            host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             stages: stages.iter().map(StageReport::entry).collect(),
         };

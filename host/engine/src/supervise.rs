@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use assay_core::{Action, ActionKey, ActionResult, ObjectHash};
 use assay_store::{ActionLock, Store, StoreError};
@@ -17,7 +17,7 @@ use rustix::process::Pid;
 
 use crate::cancel::Cancel;
 use crate::environment::variables;
-use crate::event::{Event, Output, Progress};
+use crate::event::{Done, Event, Output, Progress};
 use crate::worker::OUT;
 
 /// The end of an execution that gave an artifact.
@@ -88,112 +88,148 @@ const LONGEST_LOG: u64 = 1 << 20;
 /// How many lines of a log an error shows.
 const LOG_LINES: usize = 12;
 
-/// Executes the action `key`, which the store already holds, and commits its result. If another
-/// process executes it right now, waits for that one's result instead.
-///
-/// # Errors
-/// See [`Failure`]; the store is as it was, and what can be resumed lies in the scratch folder.
-pub fn execute(
-    store: &Store,
-    key: ActionKey,
-    data_dir: Option<&Path>,
-    cancel: &Cancel,
-    observe: &dyn Fn(Progress),
-) -> Result<Completed, Failure> {
-    let Some(lock) = take_lock(store, key, cancel)? else {
-        return Err(Failure::Cancelled);
-    };
-    if let Some(result) = store.cached(key)? {
-        return Ok(Completed {
+/// What an execution needs beside its action.
+#[derive(Clone, Copy)]
+pub struct Execution<'a> {
+    /// Where the action is, and where its result goes.
+    pub store: &'a Store,
+    /// Where the user keeps datasets.
+    pub data_dir: Option<&'a Path>,
+    /// Asks it to stop.
+    pub cancel: &'a Cancel,
+    /// Is told how far it is.
+    pub observe: &'a dyn Fn(Progress),
+}
+
+impl Execution<'_> {
+    /// Executes the action `key`, which the store already holds, and commits its result. If
+    /// another process executes it right now, waits for that one's result instead.
+    ///
+    /// # Errors
+    /// See [`Failure`]; the store is as it was, and what can be resumed lies in the scratch
+    /// folder.
+    pub fn execute(&self, key: ActionKey) -> Result<Completed, Failure> {
+        let Some(lock) = self.take_lock(key)? else {
+            return Err(Failure::Cancelled);
+        };
+        if let Some(result) = self.store.cached(key)? {
+            return Ok(Completed {
+                result,
+                cached: true,
+            });
+        }
+        let action = self.store.action(key)?;
+        let scratch = self.store.scratch(key)?;
+        let (started_ms, clock) = (now_ms(), Instant::now());
+        let ending = self.run_worker(key, &action, &scratch, &lock)?;
+        let log = scratch.join(LOG);
+        let done = self.judge(ending, &action, &log)?;
+        check_inputs(self.store, &action)?;
+        let files = collect(&scratch.join(OUT), done.outputs)?;
+        let result = ActionResult {
+            action: key,
+            artifact: self.store.commit_artifact(files)?,
+            started_ms,
+            duration_ms: done.earlier_ms + clock.elapsed().as_millis() as u64,
+            peak_memory: done.peak_memory,
+            host: host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            log: store_log(self.store, &log)?,
+        };
+        self.store.commit_result(&result)?;
+        self.store.clear_scratch(key)?;
+        Ok(Completed {
             result,
-            cached: true,
-        });
+            cached: false,
+        })
     }
-    let action = store.action(key)?;
-    let scratch = store.scratch(key)?;
-    let started_ms = now_ms();
-    let clock = Instant::now();
-    let ending = run_worker(
-        store, key, &action, &scratch, &lock, data_dir, cancel, observe,
-    )?;
-    let log = scratch.join(LOG);
-    let Ending { last, status } = ending;
-    let (outputs, peak_memory, earlier_ms) = match last {
-        Some(Event::Done {
-            outputs,
-            peak_memory,
-            earlier_ms,
-        }) if status.success() => (outputs, peak_memory, earlier_ms),
-        Some(Event::Cancelled) => return Err(Failure::Cancelled),
-        _ if cancel.is_requested() => return Err(Failure::Cancelled),
-        Some(Event::Failed {
-            message,
-            help,
-            chain,
-        }) => {
-            return Err(Failure::Stage {
+
+    /// Waits for the lock in steps, so that a request to stop is heard.
+    fn take_lock(&self, key: ActionKey) -> Result<Option<ActionLock>, StoreError> {
+        while !self.cancel.is_requested() {
+            if let Some(lock) = self.store.lock_action(key, false)? {
+                return Ok(Some(lock));
+            }
+            std::thread::sleep(LOCK_INTERVAL);
+        }
+        Ok(None)
+    }
+
+    fn run_worker(
+        &self,
+        key: ActionKey,
+        action: &Action,
+        scratch: &Path,
+        lock: &ActionLock,
+    ) -> Result<Ending, Failure> {
+        let log_path = scratch.join(LOG);
+        let log = File::create(&log_path).map_err(|source| Failure::File {
+            what: "write the log",
+            path: log_path,
+            source,
+        })?;
+        let mut command = Command::new(own_executable().map_err(Failure::Start)?);
+        command
+            .arg0("pipeline")
+            .args(["exec", &key.to_string(), "--store"])
+            .arg(self.store.root())
+            .arg("--scratch")
+            .arg(scratch)
+            // The worker holds the lock too: killing the supervisor alone must not free it.
+            .stdin(Stdio::from(lock.try_clone_file()?))
+            .stdout(Stdio::piped())
+            .stderr(log)
+            // Ctrl-C in a terminal goes to the whole group: the worker is asked by us alone.
+            .process_group(0);
+        if let Some(data_dir) = self.data_dir {
+            command.arg("--data-dir").arg(data_dir);
+        }
+        if let Some(environment) = &action.environment {
+            command.envs(variables(environment));
+        }
+        let mut child = command.spawn().map_err(Failure::Start)?;
+        let pid = Pid::from_child(&child);
+        self.cancel.watch(pid);
+        let last = listen(&mut child, self.observe);
+        if last.is_err() {
+            // It talks nonsense, so it cannot be trusted to end by itself.
+            let _ = child.kill();
+        }
+        let status = wait(&mut child, pid, self.cancel).map_err(Failure::Start)?;
+        Ok(Ending {
+            last: last?,
+            status,
+        })
+    }
+
+    /// What a worker left, if it ended well.
+    fn judge(&self, ending: Ending, action: &Action, log: &Path) -> Result<Done, Failure> {
+        match ending.last {
+            Some(Event::Done(done)) if ending.status.success() => Ok(done),
+            Some(Event::Cancelled) => Err(Failure::Cancelled),
+            _ if self.cancel.is_requested() => Err(Failure::Cancelled),
+            Some(Event::Failed {
                 message,
                 help,
                 chain,
-                log: last_lines(&log),
-            });
+            }) => Err(Failure::Stage {
+                message,
+                help,
+                chain,
+                log: last_lines(log),
+            }),
+            _ => Err(Failure::Died {
+                how: describe(ending.status),
+                plugin: action.plugin.as_ref().map(|pin| pin.name.clone()),
+                log: last_lines(log),
+            }),
         }
-        _ => {
-            return Err(Failure::Died {
-                how: describe(status),
-                plugin: action.plugin.map(|pin| pin.name),
-                log: last_lines(&log),
-            });
-        }
-    };
-    check_inputs(store, &action)?;
-    let artifact = store.commit_artifact(collect(&scratch.join(OUT), outputs)?)?;
-    let result = ActionResult {
-        action: key,
-        artifact,
-        started_ms,
-        duration_ms: earlier_ms + clock.elapsed().as_millis() as u64,
-        peak_memory,
-        host: rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        log: store_log(store, &log)?,
-    };
-    store.commit_result(&result)?;
-    store.clear_scratch(key)?;
-    Ok(Completed {
-        result,
-        cached: false,
-    })
-}
-
-/// Milliseconds since 1970 (UTC).
-pub(crate) fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_millis() as u64)
-}
-
-/// Waits for the lock in steps, so that a request to stop is heard.
-fn take_lock(
-    store: &Store,
-    key: ActionKey,
-    cancel: &Cancel,
-) -> Result<Option<ActionLock>, StoreError> {
-    loop {
-        if cancel.is_requested() {
-            return Ok(None);
-        }
-        if let Some(lock) = store.lock_action(key, false)? {
-            return Ok(Some(lock));
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 
 const LOG: &str = "log.txt";
+/// How long to wait before another look at a lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How a worker ended.
 struct Ending {
@@ -202,58 +238,19 @@ struct Ending {
     status: ExitStatus,
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one caller; a struct would only rename them"
-)]
-fn run_worker(
-    store: &Store,
-    key: ActionKey,
-    action: &Action,
-    scratch: &Path,
-    lock: &ActionLock,
-    data_dir: Option<&Path>,
-    cancel: &Cancel,
-    observe: &dyn Fn(Progress),
-) -> Result<Ending, Failure> {
-    let log_path = scratch.join(LOG);
-    let log = File::create(&log_path).map_err(|source| Failure::File {
-        what: "write the log",
-        path: log_path,
-        source,
-    })?;
-    let mut command = Command::new(own_executable().map_err(Failure::Start)?);
-    command
-        .arg0("pipeline")
-        .args(["exec", &key.to_string(), "--store"])
-        .arg(store.root())
-        .arg("--scratch")
-        .arg(scratch)
-        // The worker holds the lock too: killing the supervisor alone must not free it.
-        .stdin(Stdio::from(lock.try_clone_file()?))
-        .stdout(Stdio::piped())
-        .stderr(log)
-        // Ctrl-C in a terminal goes to the whole group: the worker is asked by us alone.
-        .process_group(0);
-    if let Some(data_dir) = data_dir {
-        command.arg("--data-dir").arg(data_dir);
-    }
-    if let Some(environment) = &action.environment {
-        command.envs(variables(environment));
-    }
-    let mut child = command.spawn().map_err(Failure::Start)?;
-    let pid = Pid::from_child(&child);
-    cancel.watch(pid);
-    let last = listen(&mut child, observe);
-    if last.is_err() {
-        // It talks nonsense, so it cannot be trusted to end by itself.
-        let _ = child.kill();
-    }
-    let status = wait(&mut child, pid, cancel).map_err(Failure::Start)?;
-    Ok(Ending {
-        last: last?,
-        status,
-    })
+/// The name of this machine.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Milliseconds since 1970 (UTC).
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis() as u64)
 }
 
 /// The file of this program, even if it was replaced since it was started.

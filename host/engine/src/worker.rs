@@ -16,7 +16,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdout, stderr, stdout};
 use signal_hook::consts::SIGTERM;
 
-use crate::event::{Event, Reporter};
+use crate::event::{Done, Event, Reporter};
 use crate::stages::{self, Context, StageError};
 
 /// The folder below the scratch folder that outputs go to.
@@ -124,11 +124,11 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
         cancelled,
     };
     let outputs = stages::run(&context)?;
-    Ok(Event::Done {
+    Ok(Event::Done(Done {
         outputs: outputs.files,
         peak_memory: peak_memory(),
         earlier_ms: outputs.earlier_ms,
-    })
+    }))
 }
 
 fn verified(store: &Store, object: ObjectHash) -> Result<PathBuf, StoreError> {

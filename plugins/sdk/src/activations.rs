@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
+use crate::layout::Units;
 use crate::model::Model;
 use crate::seam::copy_f32;
 
@@ -11,9 +12,9 @@ use crate::seam::copy_f32;
 /// `a_l` of a hidden layer is not kept: tanh overwrites it, and tanh' follows from `h_l`.
 pub(crate) struct Activations {
     samples: i64,
-    /// The inputs as the host lays them out, (B, `n_0`).
+    /// `h_0` in the order in which the host lays it out: (B, `n_0`) or (B, C, H, W).
     inputs: Tensor,
-    /// `h_0` to `h_{L-1}`, (`n_l`, B); the first is `inputs` transposed.
+    /// `h_0` to `h_{L-1}`, (`n_l`, B); the first shares the memory of `inputs`.
     h: Vec<Tensor>,
     logits: Tensor,
 }
@@ -22,8 +23,20 @@ impl Activations {
     /// Buffers for batches of `samples`.
     pub(crate) fn new(model: &Model, samples: i64) -> Result<Self, Error> {
         let buffer = |units| Tensor::f_empty([units, samples], (Kind::Float, model.device()));
-        let inputs = Tensor::f_empty([samples, model.inputs()], (Kind::Float, model.device()))?;
-        let mut h = vec![inputs.f_tr()?];
+        let (inputs, first) = match model.input_units() {
+            // Matrix products take a transposed operand as it is.
+            Units::Flat(units) => {
+                let options = (Kind::Float, model.device());
+                let inputs = Tensor::f_empty([samples, units], options)?;
+                let first = inputs.f_tr()?;
+                (inputs, first)
+            }
+            units @ Units::Image { .. } => {
+                let first = buffer(units.count())?;
+                (units.by_sample(&first)?, first)
+            }
+        };
+        let mut h = vec![first];
         for l in 1..model.depth() {
             h.push(buffer(model.layer(l).units())?);
         }
@@ -40,7 +53,7 @@ impl Activations {
         self.samples
     }
 
-    /// Computes every layer for `inputs`, (B, `n_0`) row-major.
+    /// Computes every layer for `inputs`, (B, C, H, W) row-major.
     pub(crate) fn run(&mut self, model: &Model, inputs: &[f32]) -> Result<(), Error> {
         copy_f32(&self.inputs, inputs)?;
         let last = model.depth();

@@ -59,8 +59,8 @@ fn open_cuda() -> Result<Device, PluginError> {
                 format!("{CUDA_LIBRARY} could not be opened, so there is no device `cuda`"),
             )
             .with_help(
-                "install libtorch with CUDA (`scripts/setup --cuda`) and rebuild the plugins, or \
-                 use device `cpu`",
+                "install libtorch with CUDA (`scripts/setup` does, where `nvidia-smi` finds a GPU) \
+                 and rebuild the plugins, or use device `cpu`",
             );
             error.chain.push(cause.to_string().into());
             return Err(error);

@@ -1,8 +1,9 @@
 //! Learned inverses `g_l(u) = tanh(V_l u + c_l)` and how their parameters are trained.
 //!
-//! An inverse connects what its layer connects, the other way round, with weights of its own. As
-//! with [`Layer`](crate::Layer), every operation takes the map apart, so that a new kind of layer
-//! does not compile until each of them knows it.
+//! An inverse connects what its layer connects, the other way round, with weights of its own; how
+//! it does so is the business of the layer's map, which both share.
+
+use std::rc::Rc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::parameters::{Parameter, Parameters};
 /// One inverse with views of its parameters and of their gradients.
 pub struct Inverse {
     layer: usize,
-    map: Map,
+    map: Rc<Map>,
     weight: Tensor,
     bias: Tensor,
     weight_gradient: Tensor,
@@ -25,7 +26,7 @@ pub struct Inverse {
 
 impl Inverse {
     /// The inverse of layer l, which computes `map`.
-    pub(crate) fn new(layer: usize, map: Map, weight: &Parameter, bias: &Parameter) -> Self {
+    pub(crate) fn new(layer: usize, map: Rc<Map>, weight: &Parameter, bias: &Parameter) -> Self {
         Self {
             layer,
             map,
@@ -43,35 +44,27 @@ impl Inverse {
 
     /// The rows of u: `n_l`, and for the top of AO-SDTP the auxiliary units besides.
     pub(crate) fn inputs(&self) -> i64 {
-        self.map.units()
+        self.map.outputs().count()
     }
 
     /// `n_{l-1}`
     pub(crate) fn outputs(&self) -> i64 {
-        self.map.inputs()
+        self.map.inputs().count()
     }
 
-    /// `out = tanh(V_l u + c_l)`, from `u` (inputs, N) into `out` (`n_{l-1}`, N).
+    /// `out = tanh(V_l u + c_l)`, from `u` (inputs, N) into `out` (`n_{l-1}`, N);
+    /// both are contiguous.
     pub fn apply(&self, u: &Tensor, out: &Tensor) -> Result<(), Error> {
-        let Map::Dense { inputs, .. } = self.map;
-        self.bias
-            .f_view([inputs, 1])?
-            .f_addmm_out(out, &self.weight, u)
-            .map(drop)?;
+        self.map.inverse(&self.weight, &self.bias, u, out)?;
         out.f_tanh_out(out).map(drop)?;
         Ok(())
     }
 
     /// Writes `δ uᵀ` and the sum of δ over the batch into the gradients of `V_l` and `c_l`.
     fn write_gradient(&self, delta: &Tensor, u: &Tensor) -> Result<(), Error> {
-        let Map::Dense { .. } = self.map;
-        delta
-            .f_mm_out(&self.weight_gradient, &u.f_tr()?)
-            .map(drop)?;
-        delta
-            .f_sum_intlist_out(&self.bias_gradient, [1].as_slice(), false, None)
-            .map(drop)?;
-        Ok(())
+        self.map
+            .inverse_weight_gradient(delta, u, &self.weight_gradient)?;
+        Map::inverse_bias_gradient(delta, &self.bias_gradient)
     }
 }
 
@@ -144,7 +137,7 @@ pub(crate) struct InverseParameters {
 
 /// The inverses of layers with their maps, and the group of parameters behind them.
 pub(crate) fn inverses(
-    maps: &[(usize, Map)],
+    maps: &[(usize, Rc<Map>)],
     seed: u64,
     device: Device,
 ) -> Result<(Vec<Inverse>, InverseParameters), Error> {
@@ -156,8 +149,8 @@ pub(crate) fn inverses(
     let inverses = maps
         .iter()
         .zip(parameters.tensors().chunks_exact(2))
-        .map(|(&(l, map), pair)| Inverse::new(l, map, &pair[0], &pair[1]))
+        .map(|((l, map), pair)| Inverse::new(*l, Rc::clone(map), &pair[0], &pair[1]))
         .collect();
-    let layers = maps.iter().map(|&(l, _)| l).collect();
+    let layers = maps.iter().map(|(l, _)| *l).collect();
     Ok((inverses, InverseParameters { layers, parameters }))
 }

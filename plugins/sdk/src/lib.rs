@@ -9,10 +9,12 @@
 //! # Conventions
 //! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`.
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
-//! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. No gradient is ever recorded by
-//! libtorch. An algorithm may also train inverses `g_l` ([`Setup::inverses`]): they are a second
-//! group of parameters with an optimiser, a [`Schedule`] and noise of their own, and the
-//! target-propagation algorithms share the rest in [`TargetPropagation`]. On a CPU the same seed, thread count and instruction set give the same bits.
+//! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. The units of an image lie as (row,
+//! column, channel); saved states keep the order (channel, row, column) throughout. No gradient
+//! is ever recorded by libtorch. An algorithm may also train inverses `g_l` ([`Setup::inverses`]):
+//! they are a second group of parameters with an optimiser, a [`Schedule`] and noise of their own,
+//! and the target-propagation algorithms share the rest in [`TargetPropagation`]. On a CPU the
+//! same seed, thread count and instruction set give the same bits.
 //!
 //! # Example
 //! A plugin that trains the last layer only:
@@ -59,6 +61,7 @@ mod export;
 mod hyperparameters;
 mod inverse;
 mod layer;
+mod layout;
 mod learner;
 mod loss;
 mod model;

@@ -1,15 +1,19 @@
 //! The network being trained: its layers over one group of parameters.
 
+use std::rc::Rc;
+
 use assay_network::Network;
 use tch::Device;
 
 use crate::error::Error;
 use crate::layer::{Layer, Map};
+use crate::layout::Units;
 use crate::parameters::Parameters;
 
 /// The layers of a network and their weights.
 pub struct Model {
     input: [i64; 3],
+    inputs: Units,
     layers: Vec<Layer>,
     parameters: Parameters,
     device: Device,
@@ -18,23 +22,29 @@ pub struct Model {
 impl Model {
     /// Allocates and initialises the weights of `network`; they depend on it and on `seed` only.
     pub(crate) fn new(network: &Network, seed: u64, device: Device) -> Result<Self, Error> {
-        let maps = network
-            .summary()
-            .iter()
-            .map(Map::new)
-            .collect::<Result<Vec<_>, _>>()?;
+        let summary = network.summary();
+        // A network has at least one layer.
+        let inputs = summary.first().map_or(Units::Flat(0), Map::first_inputs);
+        let mut below = inputs;
+        let mut maps = Vec::with_capacity(summary.len());
+        for layer in &summary {
+            let map = Map::new(layer, below);
+            below = map.outputs();
+            maps.push(map);
+        }
         let declarations = (1..)
             .zip(&maps)
             .flat_map(|(l, map)| map.declarations(l))
             .collect();
         let parameters = Parameters::new(declarations, seed, device)?;
         let layers = maps
-            .iter()
+            .into_iter()
             .zip(parameters.tensors().chunks_exact(2))
-            .map(|(&map, pair)| Layer::new(map, &pair[0], &pair[1]))
+            .map(|(map, pair)| Layer::new(Rc::new(map), &pair[0], &pair[1]))
             .collect();
         Ok(Self {
             input: <[usize; 3]>::from(network.input()).map(|size| size as i64),
+            inputs,
             layers,
             parameters,
             device,
@@ -56,7 +66,12 @@ impl Model {
 
     /// `n_0`, the number of values of one input.
     pub fn inputs(&self) -> i64 {
-        self.input.iter().product()
+        self.inputs.count()
+    }
+
+    /// The units of `h_0` in their order.
+    pub(crate) fn input_units(&self) -> Units {
+        self.inputs
     }
 
     /// Channels, height and width of one input.

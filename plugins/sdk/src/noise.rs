@@ -14,6 +14,7 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
+use crate::layout::{Canonical, Units};
 use crate::seam::{copy_f32, elements_mut};
 
 /// Separates the keys from every other use of BLAKE3.
@@ -62,9 +63,9 @@ impl NoiseStream {
     }
 
     /// What has to be saved, with its names.
-    pub(crate) fn state(&self) -> [(String, Tensor); 2] {
+    pub(crate) fn state(&self) -> [(String, Canonical); 2] {
         [("noise.key", &self.key), ("noise.step", &self.step)]
-            .map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()))
+            .map(|(name, tensor)| (name.to_owned(), Canonical::from(tensor.shallow_clone())))
     }
 }
 
@@ -85,7 +86,8 @@ impl<'a> From<&'a GivenNoise> for Noise<'a> {
 }
 
 impl Noise<'_> {
-    /// Writes the noise for `h_l` into `out`, contiguous and shaped like `h_l`.
+    /// Writes the noise for `h_l` into `out`, contiguous and shaped like `h_l`. Drawn numbers
+    /// follow one another in the order of that memory.
     pub fn write(&self, l: usize, out: &Tensor) -> Result<(), Error> {
         match self.0 {
             Source::Drawn { scale, key, step } => {
@@ -111,16 +113,23 @@ fn draw(stream: normal::Stream, scale: f32, out: &Tensor) -> Result<(), Error> {
 }
 
 /// Noise that a caller of `directions` chose.
-pub(crate) struct GivenNoise(BTreeMap<usize, Tensor>);
+pub(crate) struct GivenNoise(BTreeMap<usize, Given>);
+
+/// The noise of one layer, (B, `n_l`) in canonical order.
+struct Given {
+    units: Units,
+    values: Tensor,
+}
 
 impl GivenNoise {
-    /// Reads `noise.{l}`, (B, `n_l`) and already scaled, for exactly the `layers`, (l, `n_l`).
+    /// Reads `noise.{l}`, (B, `n_l`) and already scaled, images in the order (channel, row,
+    /// column), for exactly the `layers`, l and the units of `h_l`.
     ///
     /// # Errors
     /// [`ErrorCode::SHAPE`], naming the tensor at fault.
     pub(crate) fn parse(
         bytes: &[u8],
-        layers: impl Iterator<Item = (usize, i64)>,
+        layers: impl Iterator<Item = (usize, Units)>,
         samples: i64,
     ) -> Result<Self, Error> {
         let refused = |message| Error::new(ErrorCode::SHAPE, message);
@@ -135,7 +144,7 @@ impl GivenNoise {
                     "the noise has no tensor `{name}`, which this network needs"
                 ))
             })?;
-            let expected = [samples as usize, units as usize];
+            let expected = [samples as usize, units.count() as usize];
             if view.dtype() != Dtype::F32 || view.shape() != expected {
                 return Err(refused(format!(
                     "tensor `{name}` is {} {:?}, expected F32 {expected:?}",
@@ -143,8 +152,9 @@ impl GivenNoise {
                     view.shape()
                 )));
             }
-            let tensor = Tensor::f_from_data_size(view.data(), &[samples, units], Kind::Float)?;
-            tensors.insert(l, tensor);
+            let size = [samples, units.count()];
+            let values = Tensor::f_from_data_size(view.data(), &size, Kind::Float)?;
+            tensors.insert(l, Given { units, values });
         }
         let used = |name: &str| tensors.keys().any(|l| name == format!("noise.{l}"));
         match given.names().into_iter().find(|name| !used(name)) {
@@ -156,13 +166,15 @@ impl GivenNoise {
     }
 
     fn write(&self, l: usize, out: &Tensor) -> Result<(), Error> {
-        let noise = self.0.get(&l).ok_or_else(|| {
+        let Given { units, values } = self.0.get(&l).ok_or_else(|| {
             Error::new(
                 ErrorCode::SHAPE,
                 format!("no noise was given for layer {l}"),
             )
         })?;
-        out.shallow_clone().f_copy_(&noise.f_tr()?).map(drop)?;
+        let mut by_sample = units.by_sample(out)?;
+        let values = values.f_view(by_sample.size().as_slice())?;
+        by_sample.f_copy_(&values).map(drop)?;
         Ok(())
     }
 }

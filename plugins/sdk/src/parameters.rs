@@ -6,6 +6,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::layout::{Canonical, Layout};
 use crate::rng::Initial;
 use crate::seam::copy_f32;
 
@@ -15,11 +16,11 @@ const ALIGNMENT: i64 = 16;
 /// A tensor to be trained.
 pub(crate) struct Declaration {
     pub(crate) name: String,
-    pub(crate) shape: Vec<i64>,
+    pub(crate) layout: Layout,
     pub(crate) initial: Initial,
 }
 
-/// The views of one tensor.
+/// The views of one tensor, in the shape that kernels see.
 pub(crate) struct Parameter {
     pub(crate) name: String,
     pub(crate) value: Tensor,
@@ -30,7 +31,7 @@ pub(crate) struct Parameter {
 pub(crate) struct Parameters {
     values: Tensor,
     gradients: Tensor,
-    offsets: Vec<(i64, Vec<i64>)>,
+    offsets: Vec<(i64, Layout)>,
     tensors: Vec<Parameter>,
 }
 
@@ -44,8 +45,8 @@ impl Parameters {
         let mut offsets = Vec::with_capacity(declarations.len());
         let mut size = 0_i64;
         for declaration in &declarations {
-            offsets.push((size, declaration.shape.clone()));
-            let count: i64 = declaration.shape.iter().product();
+            offsets.push((size, declaration.layout.clone()));
+            let count = declaration.layout.count();
             size += (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         }
         let values = Tensor::f_zeros([size], (Kind::Float, device))?;
@@ -53,16 +54,16 @@ impl Parameters {
         let tensors = declarations
             .into_iter()
             .zip(&offsets)
-            .map(|(declaration, (offset, shape))| {
-                let value = view(&values, *offset, shape)?;
+            .map(|(declaration, (offset, layout))| {
+                let value = view(&values, *offset, layout)?;
                 let initial = declaration
                     .initial
                     .values(seed, &declaration.name, value.numel());
-                copy_f32(&value, &initial)?;
+                copy_f32(layout.canonical(&value)?.view(), &initial)?;
                 Ok(Parameter {
                     name: declaration.name,
                     value,
-                    gradient: view(&gradients, *offset, shape)?,
+                    gradient: view(&gradients, *offset, layout)?,
                 })
             })
             .collect::<Result<_, Error>>()?;
@@ -79,13 +80,6 @@ impl Parameters {
         &self.tensors
     }
 
-    /// Every value with its name.
-    pub(crate) fn named_values(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.tensors
-            .iter()
-            .map(|tensor| (tensor.name.clone(), tensor.value.shallow_clone()))
-    }
-
     /// The flat buffers: values, and gradients of the same length.
     pub(crate) fn flat(&mut self) -> (&mut Tensor, &mut Tensor) {
         (&mut self.values, &mut self.gradients)
@@ -96,13 +90,27 @@ impl Parameters {
         Ok(self.values.f_zeros_like()?)
     }
 
-    /// The part of a buffer made by [`Parameters::zeros_like`] that belongs to each tensor.
-    pub(crate) fn named_views(&self, buffer: &Tensor) -> Result<Vec<(&str, Tensor)>, Error> {
+    /// The values of every tensor, as they are saved.
+    pub(crate) fn named_values(&self) -> Result<Vec<(String, Canonical)>, Error> {
+        let values = self.named_views(&self.values)?;
+        let owned = |(name, value): (&str, _)| (name.to_owned(), value);
+        Ok(values.into_iter().map(owned).collect())
+    }
+
+    /// The gradients of every tensor, as they are saved.
+    pub(crate) fn named_gradients(&self) -> Result<Vec<(&str, Canonical)>, Error> {
+        self.named_views(&self.gradients)
+    }
+
+    /// The part of a buffer made by [`Parameters::zeros_like`] that belongs to each tensor, as
+    /// it is saved.
+    pub(crate) fn named_views(&self, buffer: &Tensor) -> Result<Vec<(&str, Canonical)>, Error> {
         self.tensors
             .iter()
             .zip(&self.offsets)
-            .map(|(tensor, (offset, shape))| {
-                Ok((tensor.name.as_str(), view(buffer, *offset, shape)?))
+            .map(|(tensor, (offset, layout))| {
+                let part = view(buffer, *offset, layout)?;
+                Ok((tensor.name.as_str(), layout.canonical(&part)?))
             })
             .collect()
     }
@@ -123,10 +131,16 @@ impl Parameters {
 }
 
 fn is_finite(tensor: &Tensor) -> Result<bool, Error> {
-    Ok(tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0)
+    if tensor.numel() == 0 {
+        return Ok(true);
+    }
+    // One pass without temporaries; not-a-number spreads to both.
+    let (smallest, largest) = tensor.f_aminmax(None, false)?;
+    let finite = |bound: &Tensor| Ok::<_, Error>(bound.f_double_value(&[])?.is_finite());
+    Ok(finite(&smallest)? && finite(&largest)?)
 }
 
-fn view(buffer: &Tensor, offset: i64, shape: &[i64]) -> Result<Tensor, Error> {
-    let count = shape.iter().product();
-    Ok(buffer.f_narrow(0, offset, count)?.f_view(shape)?)
+fn view(buffer: &Tensor, offset: i64, layout: &Layout) -> Result<Tensor, Error> {
+    let part = buffer.f_narrow(0, offset, layout.count())?;
+    Ok(part.f_view(layout.operand())?)
 }

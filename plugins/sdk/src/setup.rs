@@ -1,11 +1,14 @@
 //! What an algorithm may ask for when it is created: tensors that are part of its state.
 
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
 use crate::inverse::{Inverse, InverseParameters, inverses};
+use crate::layer::Map;
+use crate::layout::{Canonical, Layout, Units};
 use crate::model::Model;
 use crate::rng::Initial;
 use crate::seam::copy_f32;
@@ -17,7 +20,7 @@ use crate::seam::copy_f32;
 pub struct Setup<'a> {
     model: &'a Model,
     seed: u64,
-    fixed: Vec<(String, Tensor)>,
+    fixed: Vec<(String, Canonical)>,
     inverses: Option<InverseParameters>,
 }
 
@@ -37,28 +40,31 @@ impl<'a> Setup<'a> {
     }
 
     /// A fixed random B that takes the place of `W_lᵀ`, distributed like `W_l` times `scale`:
-    /// `feedback.{l}.weight`, (`n_{l-1}`, `n_l`).
+    /// `feedback.{l}.weight`, (`n_{l-1}`, `n_l`) for a dense layer and shaped like `W_l` for a
+    /// layer with windows, whose zeros it shares. For [`Layer::feedback`](crate::Layer::feedback).
     pub fn transposed_feedback(&mut self, l: usize, scale: f64) -> Result<Tensor, Error> {
         let map = self.model.layer(l).map();
         let name = format!("feedback.{l}.weight");
-        self.fixed(name, &map.transposed_shape(), map.glorot(scale))
+        self.fixed(name, &map.feedback_layout(), map.glorot(scale))
     }
 
     /// A fixed random B from the output error straight to layer l, Glorot-uniform times `scale`:
-    /// `feedback.{l}.weight`, (`n_l`, classes).
+    /// `feedback.{l}.weight`, (`n_l`, classes). For [`Layer::project`](crate::Layer::project).
     pub fn direct_feedback(&mut self, l: usize, scale: f64) -> Result<Tensor, Error> {
-        let (units, classes) = (self.model.layer(l).units(), self.model.outputs());
+        let (units, classes) = (self.model.layer(l).map().outputs(), self.model.outputs());
         let initial = Initial::Glorot {
             fan_in: classes,
-            fan_out: units,
+            fan_out: units.count(),
             scale,
         };
-        self.fixed(format!("feedback.{l}.weight"), &[units, classes], initial)
+        let layout = Layout::matrix(units, Units::Flat(classes));
+        self.fixed(format!("feedback.{l}.weight"), &layout, initial)
     }
 
-    /// A trained inverse of each of `layers`, to be asked for once: `inverse.{l}.weight` in the
-    /// shape and with the distribution of `W_lᵀ`, `inverse.{l}.bias` in the shape of `h_{l-1}`,
-    /// zero. The inverse of layer L takes `auxiliary_units` inputs more.
+    /// A trained inverse of each of `layers`, to be asked for once. `inverse.{l}.weight` is
+    /// (`n_{l-1}`, `n_l`) for a dense layer and shaped like `W_l` for a layer with windows, whose
+    /// zeros it shares, and distributed like `W_l`; `inverse.{l}.bias` has the shape of `h_{l-1}`
+    /// and is zero. The inverse of layer L takes `auxiliary_units` inputs more.
     ///
     /// # Errors
     /// Memory that cannot be allocated.
@@ -68,44 +74,54 @@ impl<'a> Setup<'a> {
         auxiliary_units: i64,
     ) -> Result<Vec<Inverse>, Error> {
         let maps: Vec<_> = layers
-            .map(|l| {
-                let extra = if l == self.model.depth() {
-                    auxiliary_units
-                } else {
-                    0
-                };
-                (l, self.model.layer(l).map().widened(extra))
-            })
+            .map(|l| (l, self.inverted_map(l, auxiliary_units)))
             .collect();
         let (inverses, parameters) = inverses(&maps, self.seed, self.model.device())?;
         self.inverses = Some(parameters);
         Ok(inverses)
     }
 
+    /// What layer l computes as far as its inverse is concerned.
+    fn inverted_map(&self, l: usize, auxiliary_units: i64) -> Rc<Map> {
+        let layer = self.model.layer(l);
+        if l < self.model.depth() {
+            return layer.shared_map();
+        }
+        // The last layer is the softmax, which is always dense.
+        Rc::new(Map::dense(
+            layer.map().inputs(),
+            Units::Flat(layer.units() + auxiliary_units),
+        ))
+    }
+
     /// A fixed random affine map of `h_{L-1}`, never trained: `auxiliary.weight`
     /// (`units`, `n_{L-1}`) and `auxiliary.bias` (`units`), both Glorot-uniform.
     pub(crate) fn auxiliary(&mut self, units: i64) -> Result<[Tensor; 2], Error> {
-        let inputs = self.model.layer(self.model.depth()).inputs();
+        let inputs = self.model.layer(self.model.depth()).map().inputs();
         let initial = Initial::Glorot {
-            fan_in: inputs,
+            fan_in: inputs.count(),
             fan_out: units,
             scale: 1.0,
         };
+        let units = Units::Flat(units);
+        let (weight, bias) = (Layout::matrix(units, inputs), Layout::units(units));
         Ok([
-            self.fixed("auxiliary.weight".to_owned(), &[units, inputs], initial)?,
-            self.fixed("auxiliary.bias".to_owned(), &[units], initial)?,
+            self.fixed("auxiliary.weight".to_owned(), &weight, initial)?,
+            self.fixed("auxiliary.bias".to_owned(), &bias, initial)?,
         ])
     }
 
-    fn fixed(&mut self, name: String, shape: &[i64], initial: Initial) -> Result<Tensor, Error> {
-        let tensor = Tensor::f_empty(shape, (Kind::Float, self.model.device()))?;
-        copy_f32(&tensor, &initial.values(self.seed, &name, tensor.numel()))?;
-        self.fixed.push((name, tensor.shallow_clone()));
+    fn fixed(&mut self, name: String, layout: &Layout, initial: Initial) -> Result<Tensor, Error> {
+        let tensor = Tensor::f_empty(layout.operand(), (Kind::Float, self.model.device()))?;
+        let canonical = layout.canonical(&tensor)?;
+        let values = initial.values(self.seed, &name, tensor.numel());
+        copy_f32(canonical.view(), &values)?;
+        self.fixed.push((name, canonical));
         Ok(tensor)
     }
 
     /// The fixed tensors with their names, and the group of the inverses' parameters.
-    pub(crate) fn finish(self) -> (Vec<(String, Tensor)>, Option<InverseParameters>) {
+    pub(crate) fn finish(self) -> (Vec<(String, Canonical)>, Option<InverseParameters>) {
         (self.fixed, self.inverses)
     }
 }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::error::Error;
+use crate::layout::Canonical;
 
 /// Why a saved state was refused. The learner is as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +49,10 @@ pub enum StateError {
 }
 
 /// The tensors that make up a learner's state. They share their storage with the learner's own.
-pub(crate) struct State(BTreeMap<String, Tensor>);
+pub(crate) struct State(BTreeMap<String, Canonical>);
 
 impl State {
-    pub(crate) fn new(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+    pub(crate) fn new(tensors: impl IntoIterator<Item = (String, Canonical)>) -> Self {
         Self(tensors.into_iter().collect())
     }
 
@@ -77,7 +78,7 @@ impl State {
             values.push((tensor, checked(&saved, name, tensor)?));
         }
         for (tensor, value) in values {
-            tensor.shallow_clone().f_copy_(&value)?;
+            tensor.write(&value)?;
         }
         Ok(())
     }
@@ -85,7 +86,7 @@ impl State {
 
 /// Named tensors as safetensors, row-major, in a canonical order.
 pub(crate) fn to_safetensors<'a>(
-    tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
+    tensors: impl Iterator<Item = (&'a str, &'a Canonical)>,
 ) -> Result<Vec<u8>, Error> {
     let entries = tensors
         .map(|(name, tensor)| Ok((name, Entry::new(tensor)?)))
@@ -95,13 +96,13 @@ pub(crate) fn to_safetensors<'a>(
 }
 
 /// The saved value of `name` if it fits `tensor`.
-fn checked(saved: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<Tensor, Error> {
+fn checked(saved: &SafeTensors<'_>, name: &str, tensor: &Canonical) -> Result<Tensor, Error> {
     let Ok(view) = saved.tensor(name) else {
         let name = name.to_owned();
         return Err(StateError::Missing { name }.into());
     };
-    let (kind, dtype) = kind(tensor)?;
-    let size = tensor.size();
+    let (kind, dtype) = kind(tensor.view())?;
+    let size = tensor.shape();
     if view.dtype() != dtype || shape(tensor) != view.shape() {
         return Err(StateError::Mismatch {
             name: name.to_owned(),
@@ -110,7 +111,7 @@ fn checked(saved: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<Tenso
         }
         .into());
     }
-    let value = Tensor::f_from_data_size(view.data(), &size, kind)?;
+    let value = Tensor::f_from_data_size(view.data(), size, kind)?;
     if kind == Kind::Int64 {
         let found = value.f_int64_value(&[])?;
         if found < 0 {
@@ -121,8 +122,8 @@ fn checked(saved: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<Tenso
     Ok(value)
 }
 
-fn shape(tensor: &Tensor) -> Vec<usize> {
-    tensor.size().iter().map(|&size| size as usize).collect()
+fn shape(tensor: &Canonical) -> Vec<usize> {
+    tensor.shape().iter().map(|&size| size as usize).collect()
 }
 
 fn kind(tensor: &Tensor) -> Result<(Kind, Dtype), Error> {
@@ -140,9 +141,9 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(tensor: &Tensor) -> Result<Self, Error> {
-        let (_, dtype) = kind(tensor)?;
-        let plain = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
+    fn new(tensor: &Canonical) -> Result<Self, Error> {
+        let (_, dtype) = kind(tensor.view())?;
+        let plain = tensor.read()?;
         let count = plain.numel();
         let mut bytes = vec![0; count * dtype.bitsize() / 8];
         plain.f_copy_data_u8(&mut bytes, count)?;

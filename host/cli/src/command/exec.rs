@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use assay_engine::{WorkerArguments, execute, run_worker};
+use assay_engine::{Execution, WorkerArguments, run_worker};
 use assay_store::Store;
 
 use super::cancel_on_signals;
@@ -21,9 +21,13 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
     }
     let store = Store::open_existing(&arguments.places.store)?;
     let cancel = cancel_on_signals()?;
-    let data_dir = arguments.places.data_dir.as_deref();
-    let completed =
-        execute(&store, arguments.key, data_dir, &cancel, &|_| {}).map_err(CliError::Action)?;
+    let execution = Execution {
+        store: &store,
+        data_dir: arguments.places.data_dir.as_deref(),
+        cancel: &cancel,
+        observe: &|_| {},
+    };
+    let completed = execution.execute(arguments.key).map_err(CliError::Action)?;
     show::print(&format!("{}\n", completed.result.artifact))?;
     Ok(ExitCode::SUCCESS)
 }

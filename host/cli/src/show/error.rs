@@ -83,11 +83,12 @@ fn pipeline(error: &PipelineError) -> String {
     } else {
         Renderer::plain()
     };
-    let rendered = error
+    let snippets: Vec<_> = error
         .diagnostics
         .iter()
-        .map(|diagnostic| snippet(error, diagnostic, &renderer));
-    rendered.collect::<Vec<_>>().join("\n\n")
+        .map(|diagnostic| snippet(error, diagnostic, &renderer))
+        .collect();
+    snippets.join("\n\n")
 }
 
 fn snippet(error: &PipelineError, diagnostic: &Diagnostic, renderer: &Renderer) -> String {

@@ -110,8 +110,9 @@ impl Observer for ProgressView {
 
     fn finished(&self, stage: &StageReport) {
         let running = self.running().remove(&stage.name);
-        if let Some(bar) = running.and_then(|running| running.bar) {
+        if let (Some(bars), Some(bar)) = (&self.bars, running.and_then(|running| running.bar)) {
             bar.finish_and_clear();
+            bars.remove(&bar);
         }
         let name = &stage.name;
         match (stage.outcome, &stage.result) {

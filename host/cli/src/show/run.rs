@@ -59,11 +59,10 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
         .iter()
         .any(|stage| stage.outcome == StageOutcome::Skipped);
     match run.outcome {
-        RunOutcome::Complete => {}
         RunOutcome::Failed if skipped && !arguments.keep_going => {
             eprintln!("the rest was not run; --keep-going runs what does not depend on a failure");
         }
-        RunOutcome::Failed => {}
+        RunOutcome::Complete | RunOutcome::Failed => {}
         RunOutcome::Stopped => {
             eprintln!("stopped; the same command goes on from the last checkpoints");
         }

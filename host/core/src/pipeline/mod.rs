@@ -3,13 +3,15 @@
 
 mod diagnostic;
 mod matrix;
+mod read;
 mod reader;
 mod spec;
+mod stage;
 mod tree;
 
 pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
 pub use reader::choices;
 pub use spec::{
-    DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec, Stage, StageWork,
-    TrainStage,
+    AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,
+    Stage, StageWork, TrainStage,
 };

@@ -113,6 +113,22 @@ pub(super) fn string(node: &Node) -> Result<String, Diagnostic> {
     }
 }
 
+/// One of these words.
+pub(super) fn one_of(
+    words: &'static [&'static str],
+) -> impl FnOnce(&Node) -> Result<String, Diagnostic> {
+    move |node| {
+        let word = string(node)?;
+        if words.contains(&word.as_str()) {
+            return Ok(word);
+        }
+        Err(
+            Diagnostic::new(format!("`{word}` is not known here"), &node.place)
+                .help(choices(&word, words.iter().copied())),
+        )
+    }
+}
+
 /// An integer in `range`.
 pub(super) fn integer(
     range: std::ops::RangeInclusive<i64>,

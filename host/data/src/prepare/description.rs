@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parameters::ScalingChoice;
 use crate::table::ImageShape;
 
 /// The description's file name.
@@ -19,6 +20,9 @@ pub struct Description {
     pub classes: u16,
     /// The classes' names, by label.
     pub class_names: Vec<String>,
+    /// How pixels become numbers; where nothing is said, pixels / 255.
+    #[serde(default, skip_serializing_if = "crate::is_default")]
+    pub scaling: ScalingChoice,
     /// Mean of pixels / 255 over the training split, for each channel.
     pub mean: Vec<f64>,
     /// Population standard deviation of pixels / 255 over the training split, for each channel.

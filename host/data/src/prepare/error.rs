@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cifar::CifarError;
 use crate::idx::IdxError;
 use crate::source::SourceError;
-use crate::table::{InvalidShape, WriteError};
+use crate::table::{InvalidShape, InvalidStandardisation, WriteError};
 
 /// A dataset that could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,22 @@ pub enum PrepareError {
         file: String,
         /// What is wrong with it.
         source: IdxError,
+    },
+    /// A source file of CIFAR-10 is not what its name says.
+    #[error("{file} {source}")]
+    Cifar {
+        /// Where the file came from.
+        file: String,
+        /// What is wrong with it.
+        source: CifarError,
+    },
+    /// A channel cannot be standardised.
+    #[error("dataset `{dataset}`: {source}; `scaling` can be \"unit-interval\"")]
+    Scaling {
+        /// The dataset.
+        dataset: String,
+        /// What is wrong with its statistics.
+        source: InvalidStandardisation,
     },
     /// Images are too large.
     #[error("{file}: {source}")]

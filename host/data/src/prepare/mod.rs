@@ -5,6 +5,7 @@
 
 mod description;
 mod error;
+mod load;
 mod parameters;
 mod split;
 mod statistics;
@@ -14,15 +15,14 @@ use std::path::{Component, Path};
 pub use self::description::{DESCRIPTION_FILE, Description, SplitDescription, Splits};
 pub use self::error::PrepareError;
 pub use self::parameters::{
-    DEFAULT_VALIDATION, DatasetParameters, DatasetSource, IdxSource, Limit,
+    DEFAULT_VALIDATION, DatasetParameters, DatasetSource, IdxSource, Limit, ScalingChoice,
 };
 
-use self::parameters::Facts;
+use self::load::{Loaded, load};
 use self::split::{LabelledImages, draw_validation};
-use crate::known::IdxFile;
-use crate::source::{self, IdxContents, MAX_FILE_BYTES, ObtainedFile, Origin, Progress, Search};
-use crate::table::ImageShape;
-use crate::{atomic, idx};
+use crate::atomic;
+use crate::source::{Origin, Progress, Search};
+use crate::table::{Scaling, Standardisation};
 
 /// The table of the training split.
 pub const TRAIN_FILE: &str = "train.arrow";
@@ -39,8 +39,8 @@ const MAX_IDX_CLASSES: u16 = 256;
 pub struct Summary {
     /// The content of the description file.
     pub description: Description,
-    /// Where each source file came from: for the log, it decides nothing.
-    pub origins: [(IdxFile, Origin); 4],
+    /// Each source file's name and where it came from: for the log, it decides nothing.
+    pub origins: Vec<(&'static str, Origin)>,
 }
 
 /// Obtains the source files and writes the tables and the description into `output`, a
@@ -55,16 +55,16 @@ pub fn prepare(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, PrepareError> {
     check_source(parameters)?;
-    let contents = match parameters.source.facts() {
-        Facts::Known(known) => source::obtain_known(known, search, progress)?,
-        Facts::Own(own) => source::obtain_idx(&own.name, &own.files, search)?,
-    };
-    let (train, test) = parse(parameters, &contents)?;
-    let splits = choose_splits(parameters, train.images.count, test.images.count)?;
+    let Loaded {
+        train,
+        test,
+        origins,
+    } = load(parameters, search, progress)?;
+    let splits = choose_splits(parameters, train.count(), test.count())?;
     let description = write(parameters, &train, &test, &splits, output)?;
     Ok(Summary {
         description,
-        origins: origins(contents),
+        origins,
     })
 }
 
@@ -99,52 +99,6 @@ fn check_source(parameters: &DatasetParameters) -> Result<(), PrepareError> {
         return Err(parameter_error(parameters, "classes", problem));
     }
     Ok(())
-}
-
-fn parse(
-    parameters: &DatasetParameters,
-    contents: &IdxContents,
-) -> Result<(LabelledImages, LabelledImages), PrepareError> {
-    let classes = parameters.source.classes();
-    let train = parse_set(&contents.train_images, &contents.train_labels, classes)?;
-    let test = parse_set(&contents.test_images, &contents.test_labels, classes)?;
-    if train.shape == test.shape {
-        Ok((train, test))
-    } else {
-        Err(PrepareError::SizesDiffer {
-            dataset: parameters.source.name().to_owned(),
-            train: [train.images.rows, train.images.columns],
-            test: [test.images.rows, test.images.columns],
-        })
-    }
-}
-
-fn parse_set(
-    images_file: &ObtainedFile,
-    labels_file: &ObtainedFile,
-    classes: u16,
-) -> Result<LabelledImages, PrepareError> {
-    let in_file = |file: &ObtainedFile, source| PrepareError::Idx {
-        file: file.origin.to_string(),
-        source,
-    };
-    let images = idx::read_images(&*images_file.bytes, MAX_FILE_BYTES)
-        .map_err(|error| in_file(images_file, error))?;
-    let labels = idx::read_labels(&*labels_file.bytes, MAX_FILE_BYTES)
-        .map_err(|error| in_file(labels_file, error))?;
-    idx::check_labels(images.count, &labels, classes)
-        .map_err(|error| in_file(labels_file, error))?;
-    let shape =
-        ImageShape::new(1, images.rows, images.columns).map_err(|error| PrepareError::Shape {
-            file: images_file.origin.to_string(),
-            source: error,
-        })?;
-    Ok(LabelledImages {
-        images,
-        labels,
-        shape,
-        classes,
-    })
 }
 
 /// Positions of each split in the set that it is taken from, ascending.
@@ -193,29 +147,43 @@ fn write(
     splits: &SplitPositions,
     output: &Path,
 ) -> Result<Description, PrepareError> {
-    let (train_split, statistics) = train.write(&splits.train, output, TRAIN_FILE)?;
-    let validation_split = if splits.validation.is_empty() {
-        None
-    } else {
-        Some(train.write(&splits.validation, output, VALIDATION_FILE)?.0)
-    };
-    let (test_split, _) = test.write(&splits.test, output, TEST_FILE)?;
-    let (mean, standard_deviation) = statistics.moments();
+    let (mean, standard_deviation) = train.statistics(&splits.train).moments();
+    let scaling = scaling(parameters, &mean, &standard_deviation)?;
+    let validation = (!splits.validation.is_empty())
+        .then(|| train.write(&splits.validation, &scaling, output, VALIDATION_FILE));
     let description = Description {
         name: parameters.source.name().to_owned(),
         shape: train.shape,
         classes: train.classes,
         class_names: parameters.source.class_names(),
+        scaling: parameters.scaling,
         mean,
         standard_deviation,
         splits: Splits {
-            train: train_split,
-            validation: validation_split,
-            test: test_split,
+            train: train.write(&splits.train, &scaling, output, TRAIN_FILE)?,
+            validation: validation.transpose()?,
+            test: test.write(&splits.test, &scaling, output, TEST_FILE)?,
         },
     };
     write_description(&description, output)?;
     Ok(description)
+}
+
+/// The chosen scaling, with the statistics of the training split where it needs them.
+fn scaling(
+    parameters: &DatasetParameters,
+    mean: &[f64],
+    standard_deviation: &[f64],
+) -> Result<Scaling, PrepareError> {
+    match parameters.scaling {
+        ScalingChoice::UnitInterval => Ok(Scaling::UnitInterval),
+        ScalingChoice::Standardised => Standardisation::new(mean, standard_deviation)
+            .map(Scaling::Standardised)
+            .map_err(|source| PrepareError::Scaling {
+                dataset: parameters.source.name().to_owned(),
+                source,
+            }),
+    }
 }
 
 fn write_description(description: &Description, output: &Path) -> Result<(), PrepareError> {
@@ -223,15 +191,6 @@ fn write_description(description: &Description, output: &Path) -> Result<(), Pre
     let text = serde_json::to_string_pretty(description).map_err(std::io::Error::from);
     text.and_then(|text| atomic::write(&path, format!("{text}\n").as_bytes()))
         .map_err(|source| PrepareError::Description { path, source })
-}
-
-fn origins(contents: IdxContents) -> [(IdxFile, Origin); 4] {
-    [
-        (IdxFile::TrainImages, contents.train_images.origin),
-        (IdxFile::TrainLabels, contents.train_labels.origin),
-        (IdxFile::TestImages, contents.test_images.origin),
-        (IdxFile::TestLabels, contents.test_labels.origin),
-    ]
 }
 
 #[cfg(test)]

@@ -13,23 +13,57 @@ pub const DEFAULT_VALIDATION: u32 = 5000;
 /// Serialising fills in defaults and leaves out what is absent, so that equal parameters have
 /// one text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "GivenParameters")]
 pub struct DatasetParameters {
     /// Where the images come from.
     pub source: DatasetSource,
     /// How many images of the training set form the validation split; 0 for none.
-    #[serde(default = "default_validation")]
     pub validation: u32,
     /// Keys the draw of the validation split.
-    #[serde(default)]
     pub split_seed: u64,
     /// Limits on the other two splits.
-    #[serde(default)]
     pub limit: Limit,
+    /// How pixels become numbers.
+    pub scaling: ScalingChoice,
 }
 
-fn default_validation() -> u32 {
-    DEFAULT_VALIDATION
+/// The parameters as they are given, before defaults.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenParameters {
+    source: DatasetSource,
+    validation: Option<u32>,
+    #[serde(default)]
+    split_seed: u64,
+    #[serde(default)]
+    limit: Limit,
+    scaling: Option<ScalingChoice>,
+}
+
+impl From<GivenParameters> for DatasetParameters {
+    fn from(given: GivenParameters) -> Self {
+        Self {
+            scaling: given
+                .scaling
+                .unwrap_or_else(|| given.source.default_scaling()),
+            source: given.source,
+            validation: given.validation.unwrap_or(DEFAULT_VALIDATION),
+            split_seed: given.split_seed,
+            limit: given.limit,
+        }
+    }
+}
+
+/// How pixels become numbers, before the statistics are known that it may need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScalingChoice {
+    /// Pixels / 255.
+    #[default]
+    UnitInterval,
+    /// (Pixels / 255 − mean) / standard deviation, for each channel, with the statistics of the
+    /// training split, in all splits.
+    Standardised,
 }
 
 /// The first so many images of a split.
@@ -46,7 +80,8 @@ pub struct Limit {
     pub test: Option<u32>,
 }
 
-/// Where the images come from: in text, `"mnist"`, `"fashion-mnist"` or `{"idx": {…}}`.
+/// Where the images come from: in text, `"mnist"`, `"fashion-mnist"`, `"cifar10"` or
+/// `{"idx": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetSource {
@@ -54,6 +89,8 @@ pub enum DatasetSource {
     Mnist,
     /// Fashion-MNIST.
     FashionMnist,
+    /// CIFAR-10.
+    Cifar10,
     /// The user's own files in IDX format.
     Idx(IdxSource),
 }
@@ -72,15 +109,17 @@ pub struct IdxSource {
 
 /// What is known of a source: by us, or from the user.
 pub(super) enum Facts<'a> {
-    Known(&'static KnownDataset),
+    Idx(&'static KnownDataset<4>),
+    Cifar(&'static KnownDataset<6>),
     Own(&'a IdxSource),
 }
 
 impl DatasetSource {
     pub(super) fn facts(&self) -> Facts<'_> {
         match self {
-            Self::Mnist => Facts::Known(&known::MNIST),
-            Self::FashionMnist => Facts::Known(&known::FASHION_MNIST),
+            Self::Mnist => Facts::Idx(&known::MNIST),
+            Self::FashionMnist => Facts::Idx(&known::FASHION_MNIST),
+            Self::Cifar10 => Facts::Cifar(&known::CIFAR10),
             Self::Idx(source) => Facts::Own(source),
         }
     }
@@ -88,7 +127,8 @@ impl DatasetSource {
     /// The dataset's name.
     pub fn name(&self) -> &str {
         match self.facts() {
-            Facts::Known(known) => known.name,
+            Facts::Idx(known) => known.name,
+            Facts::Cifar(known) => known.name,
             Facts::Own(source) => &source.name,
         }
     }
@@ -96,16 +136,27 @@ impl DatasetSource {
     /// The number of classes.
     pub fn classes(&self) -> u16 {
         match self.facts() {
-            Facts::Known(known) => known.class_names.len() as u16,
+            Facts::Idx(known) => known.class_names.len() as u16,
+            Facts::Cifar(known) => known.class_names.len() as u16,
             Facts::Own(source) => source.classes,
         }
     }
 
     /// The classes' names, by label: the labels themselves where nobody named them.
     pub fn class_names(&self) -> Vec<String> {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         match self.facts() {
-            Facts::Known(known) => known.class_names.iter().map(ToString::to_string).collect(),
+            Facts::Idx(known) => owned(known.class_names),
+            Facts::Cifar(known) => owned(known.class_names),
             Facts::Own(source) => (0..source.classes).map(|label| label.to_string()).collect(),
+        }
+    }
+
+    /// METHODS "Data": CIFAR-10 is standardised, MNIST and its relatives are not.
+    fn default_scaling(&self) -> ScalingChoice {
+        match self.facts() {
+            Facts::Cifar(_) => ScalingChoice::Standardised,
+            Facts::Idx(_) | Facts::Own(_) => ScalingChoice::UnitInterval,
         }
     }
 }

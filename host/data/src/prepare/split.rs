@@ -5,13 +5,13 @@ use std::path::Path;
 use super::description::SplitDescription;
 use super::error::PrepareError;
 use super::statistics::Statistics;
-use crate::idx::Images;
 use crate::order::split_order;
-use crate::table::{ImageShape, TableWriter};
+use crate::table::{ImageShape, Scaling, TableWriter};
 
 /// Images and their labels, which pair up and are classes.
 pub(super) struct LabelledImages {
-    pub(super) images: Images,
+    /// Images one after the other, each in layout (C, H, W).
+    pub(super) pixels: Vec<u8>,
     pub(super) labels: Vec<u8>,
     pub(super) shape: ImageShape,
     pub(super) classes: u16,
@@ -28,30 +28,48 @@ pub(super) fn draw_validation(seed: u64, count: u32, validation: u32) -> (Vec<u3
 }
 
 impl LabelledImages {
-    /// Writes the images at `positions` as the table `file` in `output`.
+    /// How many images.
+    pub(super) fn count(&self) -> u32 {
+        self.labels.len() as u32
+    }
+
+    /// The moments of the images at `positions`.
+    pub(super) fn statistics(&self, positions: &[u32]) -> Statistics {
+        let mut statistics = Statistics::new(self.shape);
+        for &position in positions {
+            statistics.add(self.image(position));
+        }
+        statistics
+    }
+
+    /// Writes the images at `positions` as the table `file` in `output`, to be read with
+    /// `scaling`.
     pub(super) fn write(
         &self,
         positions: &[u32],
+        scaling: &Scaling,
         output: &Path,
         file: &str,
-    ) -> Result<(SplitDescription, Statistics), PrepareError> {
-        let mut table = TableWriter::create(&output.join(file), self.shape, self.classes.into())?;
-        let mut statistics = Statistics::new(self.shape, self.classes);
-        let size = self.shape.pixels();
+    ) -> Result<SplitDescription, PrepareError> {
+        let path = output.join(file);
+        let mut table = TableWriter::create(&path, self.shape, self.classes.into(), scaling)?;
+        let mut label_counts = vec![0; usize::from(self.classes)];
         for &position in positions {
-            let position = position as usize;
-            let image = &self.images.pixels[position * size..(position + 1) * size];
-            let label = self.labels[position];
-            table.push(image, label.into())?;
-            statistics.add(image, label);
+            let label = self.labels[position as usize];
+            table.push(self.image(position), label.into())?;
+            label_counts[usize::from(label)] += 1;
         }
         table.finish()?;
-        let description = SplitDescription {
+        Ok(SplitDescription {
             file: file.to_owned(),
             images: positions.len() as u32,
-            label_counts: statistics.label_counts().to_vec(),
-        };
-        Ok((description, statistics))
+            label_counts,
+        })
+    }
+
+    fn image(&self, position: u32) -> &[u8] {
+        let size = self.shape.pixels();
+        &self.pixels[position as usize * size..][..size]
     }
 }
 

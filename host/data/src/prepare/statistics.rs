@@ -1,42 +1,32 @@
-//! Statistics of a split: per-channel moments and label counts.
+//! Statistics of a split: the moments of each channel.
 //!
 //! Sums are integers, exact in any order, so the figures are the same bits everywhere.
 
 use crate::table::ImageShape;
 
-/// Sums over the pixels and labels of a split.
+/// Sums over the pixels of a split.
 pub(super) struct Statistics {
     channel_pixels: usize,
     /// For each channel, how often each pixel value occurs.
     histograms: Vec<[u64; 256]>,
-    labels: Vec<u64>,
 }
 
 impl Statistics {
-    pub(super) fn new(shape: ImageShape, classes: u16) -> Self {
+    pub(super) fn new(shape: ImageShape) -> Self {
         Self {
             channel_pixels: shape.height() as usize * shape.width() as usize,
             histograms: vec![[0; 256]; shape.channels() as usize],
-            labels: vec![0; usize::from(classes)],
         }
     }
 
-    /// Adds an image (layout C, H, W) and its label.
-    pub(super) fn add(&mut self, image: &[u8], label: u8) {
+    /// Adds an image (layout C, H, W).
+    pub(super) fn add(&mut self, image: &[u8]) {
         let channels = image.chunks_exact(self.channel_pixels);
         for (histogram, channel) in self.histograms.iter_mut().zip(channels) {
             for &pixel in channel {
                 histogram[usize::from(pixel)] += 1;
             }
         }
-        if let Some(count) = self.labels.get_mut(usize::from(label)) {
-            *count += 1;
-        }
-    }
-
-    /// How often each label occurs.
-    pub(super) fn label_counts(&self) -> &[u64] {
-        &self.labels
     }
 
     /// The mean and the (population) standard deviation of each channel, of pixels / 255.
@@ -69,12 +59,11 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_the_definition() {
-        let mut statistics = Statistics::new(ImageShape::new(2, 1, 2).unwrap(), 3);
-        statistics.add(&[0, 255, 10, 10], 2);
-        statistics.add(&[255, 0, 10, 10], 0);
+        let mut statistics = Statistics::new(ImageShape::new(2, 1, 2).unwrap());
+        statistics.add(&[0, 255, 10, 10]);
+        statistics.add(&[255, 0, 10, 10]);
         let (mean, deviation) = statistics.moments();
         assert_eq!(mean, [0.5, 10.0 / 255.0]);
         assert_eq!(deviation, [0.5, 0.0]);
-        assert_eq!(statistics.label_counts(), [1, 0, 1]);
     }
 }

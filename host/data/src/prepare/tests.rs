@@ -2,6 +2,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
+use crate::known::IdxFile;
 use crate::source::{IdxHashes, hash_directory};
 use crate::table::ImageTable;
 
@@ -54,6 +55,7 @@ impl Toy {
             validation,
             split_seed: 0,
             limit: Limit::default(),
+            scaling: ScalingChoice::UnitInterval,
         }
     }
 
@@ -125,7 +127,7 @@ fn splits_partition_the_training_set_and_keep_its_order() {
     assert_eq!(
         summary.origins[3],
         (
-            IdxFile::TestLabels,
+            IdxFile::TestLabels.name(),
             Origin::File(toy.path(IdxFile::TestLabels))
         )
     );
@@ -155,6 +157,79 @@ fn without_validation_the_whole_training_set_is_described() {
     let variance = scaled().map(|x| (x - mean).powi(2)).sum::<f64>() / pixels.len() as f64;
     assert!((description.mean[0] - mean).abs() < 1e-12);
     assert!((description.standard_deviation[0] - variance.sqrt()).abs() < 1e-12);
+}
+
+/// The values of every image of a table, in its scaling.
+fn values(path: &Path) -> Vec<f32> {
+    let table = ImageTable::open(path).unwrap();
+    let indices: Vec<u32> = (0..table.len()).collect();
+    let mut images = vec![0.0; indices.len() * table.shape().pixels()];
+    table
+        .gather(&indices, &mut images, &mut vec![0; indices.len()])
+        .unwrap();
+    images
+}
+
+#[test]
+fn standardised_splits_share_the_statistics_of_what_is_left_to_train_on() {
+    let toy = Toy::new();
+    let (raw, standardised) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut parameters = toy.parameters(5);
+    parameters.limit.train = Some(10);
+    toy.prepare(&parameters, raw.path()).unwrap();
+    parameters.scaling = ScalingChoice::Standardised;
+    let description = toy
+        .prepare(&parameters, standardised.path())
+        .unwrap()
+        .description;
+
+    let train = values(&raw.path().join(TRAIN_FILE))
+        .into_iter()
+        .map(f64::from);
+    let count = train.len() as f64;
+    let mean = train.clone().sum::<f64>() / count;
+    let deviation = (train.map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+    assert!((description.mean[0] - mean).abs() < 1e-7);
+    assert!((description.standard_deviation[0] - deviation).abs() < 1e-7);
+    assert_eq!(description.scaling, ScalingChoice::Standardised);
+    for file in [TRAIN_FILE, VALIDATION_FILE, TEST_FILE] {
+        let [raw, standardised] =
+            [&raw, &standardised].map(|folder| values(&folder.path().join(file)));
+        for (raw, standardised) in raw.into_iter().zip(standardised) {
+            let expected = (f64::from(raw) - mean) / deviation;
+            assert!((f64::from(standardised) - expected).abs() < 1e-5, "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_constant_channel_is_not_standardised() {
+    let toy = Toy::new();
+    toy.put(
+        IdxFile::TrainImages,
+        &idx_file(&[TRAIN, 2, 2], &[51; 4 * TRAIN as usize]),
+    );
+    let mut parameters = toy.parameters(5);
+    parameters.scaling = ScalingChoice::Standardised;
+    assert_eq!(
+        toy.error(&parameters),
+        "dataset `toy`: channel 0 cannot be standardised: its mean is 0.2 and its standard \
+         deviation 0; `scaling` can be \"unit-interval\""
+    );
+}
+
+#[test]
+fn a_description_names_its_scaling_unless_it_is_the_unit_interval() {
+    let toy = Toy::new();
+    let mut parameters = toy.parameters(5);
+    let mut text = || {
+        let output = tempfile::tempdir().unwrap();
+        toy.prepare(&parameters, output.path()).unwrap();
+        parameters.scaling = ScalingChoice::Standardised;
+        fs::read_to_string(output.path().join(DESCRIPTION_FILE)).unwrap()
+    };
+    assert!(!text().contains("scaling"));
+    assert!(text().contains("\"scaling\": \"standardised\""));
 }
 
 #[test]
@@ -256,12 +331,15 @@ fn parameters_have_one_text() {
     let text = serde_json::to_string(&parameters).unwrap();
     assert_eq!(
         text,
-        r#"{"source":"mnist","validation":5000,"split_seed":0,"limit":{}}"#
+        r#"{"source":"mnist","validation":5000,"split_seed":0,"limit":{},"scaling":"unit-interval"}"#
     );
     assert_eq!(
         serde_json::from_str::<DatasetParameters>(&text).unwrap(),
         parameters
     );
+
+    let cifar: DatasetParameters = serde_json::from_str(r#"{"source":"cifar10"}"#).unwrap();
+    assert_eq!(cifar.scaling, ScalingChoice::Standardised);
 
     let own = Toy::new().parameters(5);
     let text = serde_json::to_string(&own).unwrap();

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::{Collector, Failure, Origin};
 use crate::content::read_uncompressed;
-use crate::known::IdxFile;
 
 /// Offers every missing file that `directory` holds.
 pub(super) fn search(directory: &Path, collector: &mut Collector<'_>) {
@@ -16,28 +15,25 @@ pub(super) fn search(directory: &Path, collector: &mut Collector<'_>) {
     }
     for expected in collector.missing() {
         let mut there = false;
-        for path in candidates(directory, expected.file) {
+        for path in candidates(directory, expected.name) {
             let Some(content) = read(&path, expected.limit) else {
                 continue;
             };
             there = true;
-            if collector.offer(expected.file, Origin::File(path), content) {
+            if collector.offer(expected.name, Origin::File(path), content) {
                 break;
             }
         }
         if !there {
-            let path = directory.join(expected.file.name());
+            let path = directory.join(expected.name);
             collector.give_up(path.display(), Failure::NotThere);
         }
     }
 }
 
-/// The paths under which `file` may lie in `directory`.
-pub(super) fn candidates(directory: &Path, file: IdxFile) -> [PathBuf; 2] {
-    [
-        directory.join(file.name()),
-        directory.join(format!("{}.gz", file.name())),
-    ]
+/// The paths under which the file `name` may lie in `directory`.
+pub(super) fn candidates(directory: &Path, name: &str) -> [PathBuf; 2] {
+    [directory.join(name), directory.join(format!("{name}.gz"))]
 }
 
 /// The uncompressed content of the file at `path`; `None` if there is no such file.

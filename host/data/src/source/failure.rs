@@ -5,7 +5,6 @@ use std::io;
 
 use crate::content::ContentError;
 use crate::digest::Digest;
-use crate::known::IdxFile;
 
 /// Why one place did not give a file.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +12,12 @@ pub enum Failure {
     /// Nothing of that name is there.
     #[error("not there, neither plain nor as .gz")]
     NotThere,
+    /// An archive of that name is not there.
+    #[error("no such file")]
+    NoArchive,
+    /// The archive has no such file.
+    #[error("not in the archive")]
+    NotInArchive,
     /// The directory does not exist.
     #[error("no such directory")]
     NoDirectory,
@@ -64,7 +69,9 @@ pub struct SourceError {
     /// The dataset's name.
     pub dataset: String,
     /// The files that were found nowhere.
-    pub missing: Vec<IdxFile>,
+    pub missing: Vec<&'static str>,
+    /// The archive that the dataset is published as, if it is.
+    pub archive: Option<&'static str>,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
 }
@@ -73,8 +80,7 @@ impl std::error::Error for SourceError {}
 
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.missing.iter().map(|file| file.name()).collect();
-        let names = names.join(", ");
+        let names = self.missing.join(", ");
         writeln!(f, "could not obtain {names} of dataset `{}`", self.dataset)?;
         if self.attempts.is_empty() {
             writeln!(
@@ -85,9 +91,11 @@ impl fmt::Display for SourceError {
         for Attempt { place, failure } in &self.attempts {
             writeln!(f, "  {place}: {failure}")?;
         }
+        let archive = self.archive.map(|name| format!("{name}, or "));
+        let archive = archive.unwrap_or_default();
         write!(
             f,
-            "put {names} (plain or with .gz added to the name) into a directory and set \
+            "put {archive}{names} (plain or with .gz added to the name) into a directory and set \
              ASSAY_DATA_DIR to it, or to the directory that holds it as `{}`",
             self.dataset
         )

@@ -72,7 +72,7 @@ pub fn hash_directory(directory: &Path) -> Result<IdxHashes, HashError> {
 }
 
 fn hash_file(directory: &Path, file: IdxFile) -> Result<ContentHash, HashError> {
-    for path in directory::candidates(directory, file) {
+    for path in directory::candidates(directory, file.name()) {
         match directory::read(&path, MAX_FILE_BYTES) {
             None => {}
             Some(Ok(bytes)) => return Ok(ContentHash::of(&bytes)),

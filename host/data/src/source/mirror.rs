@@ -1,4 +1,4 @@
-//! Downloads files from a mirror over HTTP.
+//! Downloads files, or the archive that holds them, from a mirror over HTTP.
 //!
 //! A mirror that cannot be reached is given up at once, for all its files, so that a machine
 //! without a network learns so in seconds. Sizes are limited by what is known of the files.
@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use ureq::Agent;
 
-use super::{Collector, Expected, Failure, Origin, Progress};
+use super::{Collector, Failure, Origin, Progress, archive};
 use crate::content::{ContentError, read_uncompressed};
+use crate::known::KnownArchive;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-const GLOBAL_TIMEOUT: Duration = Duration::from_mins(15);
+/// Large enough for the largest archive over a slow line; a transfer that stalls ends earlier.
+const GLOBAL_TIMEOUT: Duration = Duration::from_hours(2);
 const MAX_REDIRECTS: u32 = 5;
 
 /// By how much a compressed file may exceed its content.
@@ -22,25 +24,29 @@ const GZIP_OVERHEAD: u64 = 64 * 1024;
 
 const CHUNK: usize = 64 * 1024;
 
-/// Offers every missing file that the mirror has under `base`.
+/// Offers every missing file that the mirror has under `base`, each compressed by itself.
 pub(super) fn search(base: &str, collector: &mut Collector<'_>) {
     let agent = agent();
     for expected in collector.missing() {
-        let address = format!("{base}{}.gz", expected.file.name());
-        let origin = Origin::Download(address.clone());
-        let content = download(&agent, &address, &expected, |done, total| {
-            (collector.progress)(Progress {
-                file: expected.file,
-                origin: &origin,
-                done,
-                total,
-            });
-        });
+        let address = format!("{base}{}.gz", expected.name);
+        let origin = Origin::Download(address);
+        let limit = expected.limit.saturating_add(GZIP_OVERHEAD);
+        let content = download(&agent, &origin, expected.name, limit, collector);
         if let Err(failure @ Failure::Unreachable(_)) = content {
             collector.give_up(base, failure);
             return;
         }
-        collector.offer(expected.file, origin, content);
+        let content = content.and_then(|bytes| Ok(read_uncompressed(&*bytes, expected.limit)?));
+        collector.offer(expected.name, origin, content);
+    }
+}
+
+/// Offers every missing file of the archive that the mirror has under `base`.
+pub(super) fn search_archive(base: &str, known: &KnownArchive, collector: &mut Collector<'_>) {
+    let origin = Origin::Download(format!("{base}{}", known.name));
+    match download(&agent(), &origin, known.name, known.bytes, collector) {
+        Ok(bytes) => archive::offer(&*bytes, known.folder, origin, collector),
+        Err(failure) => collector.give_up(origin, failure),
     }
 }
 
@@ -56,24 +62,29 @@ fn agent() -> Agent {
         .into()
 }
 
+/// What `origin` sends, as transferred, of at most `limit` bytes.
 fn download(
     agent: &Agent,
-    address: &str,
-    expected: &Expected,
-    mut progress: impl FnMut(u64, Option<u64>),
+    origin: &Origin,
+    file: &'static str,
+    limit: u64,
+    collector: &mut Collector<'_>,
 ) -> Result<Vec<u8>, Failure> {
-    let mut response = agent.get(address).call().map_err(|error| match error {
+    let response = agent.get(origin.to_string()).call();
+    let mut response = response.map_err(|error| match error {
         ureq::Error::StatusCode(status) => Failure::Status(status),
         error => Failure::Unreachable(error.to_string()),
     })?;
     let body = response.body_mut();
     let total = body.content_length();
-    let transferred = receive(
-        body.as_reader(),
-        expected.limit.saturating_add(GZIP_OVERHEAD),
-        |done| progress(done, total),
-    )?;
-    Ok(read_uncompressed(&*transferred, expected.limit)?)
+    receive(body.as_reader(), limit, |done| {
+        (collector.progress)(Progress {
+            file,
+            origin,
+            done,
+            total,
+        });
+    })
 }
 
 fn receive(

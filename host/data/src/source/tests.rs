@@ -6,30 +6,33 @@ use std::thread;
 
 use super::*;
 use crate::content::gzip;
-use crate::known::MNIST;
+use crate::known::{CIFAR10, MNIST};
 
-fn content(file: IdxFile) -> Vec<u8> {
-    format!("the content of {}", file.name()).into_bytes()
+/// What a place is expected to give: files whose content tells their name.
+pub(super) const FILES: [&str; 4] = ["train-images", "train-labels", "test-images", "test-labels"];
+
+pub(super) fn content(name: &str) -> Vec<u8> {
+    format!("the content of {name}").into_bytes()
 }
 
-fn wanted() -> [Expected; 4] {
-    IdxFile::ALL.map(|file| {
-        let bytes = content(file);
+pub(super) fn wanted() -> [Expected; 4] {
+    FILES.map(|name| {
+        let bytes = content(name);
         Expected {
-            file,
+            name,
             limit: bytes.len() as u64,
             digest: Digest::Sha256(String::new()).same_kind_of(&bytes),
         }
     })
 }
 
-fn find(places: &[Place]) -> Result<IdxContents, SourceError> {
-    collect("toy", wanted(), places, &mut |_| {})
+pub(super) fn find(places: &[Place]) -> Result<[ObtainedFile; 4], SourceError> {
+    collect("toy", None, wanted(), places, &mut |_| {})
 }
 
-fn directory_with(files: &[IdxFile], compressed: bool) -> tempfile::TempDir {
+fn directory_with(files: &[&str], compressed: bool) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for &file in files {
+    for file in files {
         let [plain, gz] = directory::candidates(folder.path(), file);
         if compressed {
             fs::write(gz, gzip(&content(file))).unwrap();
@@ -46,44 +49,43 @@ fn place(folder: &tempfile::TempDir) -> Place {
 
 #[test]
 fn files_are_found_plain_and_compressed_across_directories() {
-    let plain = directory_with(&IdxFile::ALL[..2], false);
-    let compressed = directory_with(&IdxFile::ALL[2..], true);
+    let plain = directory_with(&FILES[..2], false);
+    let compressed = directory_with(&FILES[2..], true);
     let found = find(&[place(&plain), place(&compressed)]).unwrap();
-    assert_eq!(found.train_images.bytes, content(IdxFile::TrainImages));
-    assert_eq!(found.test_labels.bytes, content(IdxFile::TestLabels));
+    assert_eq!(found.each_ref().map(|file| file.name), FILES);
     assert_eq!(
-        found.test_labels.origin,
-        Origin::File(compressed.path().join("t10k-labels-idx1-ubyte.gz"))
+        found.each_ref().map(|file| &file.bytes),
+        FILES.map(content).each_ref()
+    );
+    assert_eq!(
+        found[3].origin,
+        Origin::File(compressed.path().join("test-labels.gz"))
     );
 }
 
 #[test]
 fn wrong_content_is_remembered_and_the_next_place_tried() {
-    let bad = directory_with(&IdxFile::ALL, false);
-    fs::write(bad.path().join("t10k-labels-idx1-ubyte"), "other").unwrap();
-    fs::write(bad.path().join("t10k-images-idx3-ubyte"), [0; 100]).unwrap();
-    let good = directory_with(&IdxFile::ALL, true);
+    let bad = directory_with(&FILES, false);
+    fs::write(bad.path().join("test-labels"), "other").unwrap();
+    fs::write(bad.path().join("test-images"), [0; 100]).unwrap();
+    let good = directory_with(&FILES, true);
     let found = find(&[place(&bad), place(&good)]).unwrap();
-    assert!(
-        matches!(&found.test_labels.origin, Origin::File(path) if path.starts_with(good.path()))
-    );
-    assert!(
-        matches!(&found.train_labels.origin, Origin::File(path) if path.starts_with(bad.path()))
-    );
+    assert!(matches!(&found[3].origin, Origin::File(path) if path.starts_with(good.path())));
+    assert!(matches!(&found[1].origin, Origin::File(path) if path.starts_with(bad.path())));
 
     let error = find(&[place(&bad)]).unwrap_err();
-    assert_eq!(error.missing, [IdxFile::TestImages, IdxFile::TestLabels]);
+    assert_eq!(error.missing, ["test-images", "test-labels"]);
     let text = error.to_string();
     let folder = bad.path().display();
     assert!(
         text.contains(&format!(
-            "  {folder}/t10k-images-idx3-ubyte: holds more than the 37 bytes expected\n"
+            "  {folder}/test-images: holds more than the 26 bytes expected\n"
         )),
         "{text}"
     );
     assert!(
         text.contains(&format!(
-            "  {folder}/t10k-labels-idx1-ubyte: the content is not the expected one: sha256 "
+            "  {folder}/test-labels: the content is not the expected one: sha256 "
         )),
         "{text}"
     );
@@ -91,22 +93,22 @@ fn wrong_content_is_remembered_and_the_next_place_tried() {
 
 #[test]
 fn a_compressed_file_stands_in_for_a_damaged_plain_one() {
-    let folder = directory_with(&IdxFile::ALL, true);
-    fs::write(folder.path().join("t10k-labels-idx1-ubyte"), "other").unwrap();
+    let folder = directory_with(&FILES, true);
+    fs::write(folder.path().join("test-labels"), "other").unwrap();
     assert!(find(&[place(&folder)]).is_ok());
 }
 
 #[test]
 fn the_final_error_lists_every_place_and_says_what_to_do() {
-    let folder = directory_with(&IdxFile::ALL[..3], false);
+    let folder = directory_with(&FILES[..3], false);
     let missing = folder.path().join("missing");
     let error = find(&[Place::Directory(missing.clone()), place(&folder)]).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
-            "could not obtain t10k-labels-idx1-ubyte of dataset `toy`\n  {}: no such directory\n  \
-             {}/t10k-labels-idx1-ubyte: not there, neither plain nor as .gz\nput \
-             t10k-labels-idx1-ubyte (plain or with .gz added to the name) into a directory and \
+            "could not obtain test-labels of dataset `toy`\n  {}: no such directory\n  \
+             {}/test-labels: not there, neither plain nor as .gz\nput \
+             test-labels (plain or with .gz added to the name) into a directory and \
              set ASSAY_DATA_DIR to it, or to the directory that holds it as `toy`",
             missing.display(),
             folder.path().display()
@@ -117,7 +119,7 @@ fn the_final_error_lists_every_place_and_says_what_to_do() {
 #[test]
 fn without_directory_and_network_mnist_is_not_searched() {
     let error = obtain_known(&MNIST, Search::default(), &mut |_| {}).unwrap_err();
-    assert_eq!(error.missing, IdxFile::ALL);
+    assert_eq!(error.missing, IdxFile::ALL.map(IdxFile::name));
     assert!(
         error
             .to_string()
@@ -128,12 +130,12 @@ fn without_directory_and_network_mnist_is_not_searched() {
 #[test]
 fn a_users_dataset_is_recognised_by_its_hashes() {
     let parent = tempfile::tempdir().unwrap();
-    let folder = directory_with(&IdxFile::ALL, true);
+    let folder = directory_with(&IdxFile::ALL.map(IdxFile::name), true);
     fs::rename(folder.path(), parent.path().join("own")).unwrap();
     let hashes = hash_directory(&parent.path().join("own")).unwrap();
     assert_eq!(
         hashes.test_images,
-        ContentHash::of(&content(IdxFile::TestImages))
+        ContentHash::of(&content(IdxFile::TestImages.name()))
     );
 
     let search = Search {
@@ -141,7 +143,7 @@ fn a_users_dataset_is_recognised_by_its_hashes() {
         network: false,
     };
     let found = obtain_idx("own", &hashes, search).unwrap();
-    assert_eq!(found.train_labels.bytes, content(IdxFile::TrainLabels));
+    assert_eq!(found[1].bytes, content(IdxFile::TrainLabels.name()));
 
     fs::write(
         parent.path().join("own/t10k-images-idx3-ubyte.gz"),
@@ -157,7 +159,7 @@ fn a_users_dataset_is_recognised_by_its_hashes() {
 
 #[test]
 fn hashing_names_the_file_that_is_missing_or_broken() {
-    let folder = directory_with(&IdxFile::ALL[..3], false);
+    let folder = directory_with(&IdxFile::ALL.map(IdxFile::name)[..3], false);
     let error = hash_directory(folder.path()).unwrap_err().to_string();
     let start = format!(
         "{}/t10k-labels-idx1-ubyte: not there, neither plain nor as .gz; a dataset in IDX format \
@@ -193,8 +195,10 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let path = request_path(&stream);
-                (&stream).write_all(&answer(&path)).unwrap();
+                let answer = answer(&path);
+                // Noted before it is answered, so that whoever has the answer sees the note.
                 log.lock().unwrap().push(path);
+                (&stream).write_all(&answer).unwrap();
             }
         });
         Self { base, asked }
@@ -220,10 +224,10 @@ fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn file_at(path: &str) -> Option<IdxFile> {
-    IdxFile::ALL
+fn file_at(path: &str) -> Option<&'static str> {
+    FILES
         .into_iter()
-        .find(|file| path.ends_with(&format!("{}.gz", file.name())))
+        .find(|file| path.ends_with(&format!("{file}.gz")))
 }
 
 fn serve(path: &str) -> Vec<u8> {
@@ -243,6 +247,7 @@ fn files_are_downloaded_with_progress_and_redirects() {
     let base = format!("{}moved/", server.base);
     let found = collect(
         "toy",
+        None,
         wanted(),
         &[Place::Mirror(base.clone())],
         &mut |step| {
@@ -250,13 +255,13 @@ fn files_are_downloaded_with_progress_and_redirects() {
         },
     )
     .unwrap();
-    assert_eq!(found.train_images.bytes, content(IdxFile::TrainImages));
+    assert_eq!(found[0].bytes, content(FILES[0]));
     assert_eq!(
-        found.train_images.origin.to_string(),
-        format!("{base}train-images-idx3-ubyte.gz")
+        found[0].origin.to_string(),
+        format!("{base}train-images.gz")
     );
-    let size = gzip(&content(IdxFile::TestLabels)).len() as u64;
-    assert_eq!(seen.last(), Some(&(IdxFile::TestLabels, size, Some(size))));
+    let size = gzip(&content("test-labels")).len() as u64;
+    assert_eq!(seen.last(), Some(&("test-labels", size, Some(size))));
 }
 
 #[test]
@@ -280,17 +285,17 @@ fn an_unreachable_mirror_is_given_up_once_and_the_next_is_tried() {
 #[test]
 fn bad_answers_are_told_apart() {
     let server = Server::start(|path| match file_at(path) {
-        Some(IdxFile::TrainImages) => response("404 Not Found", "", b""),
-        Some(IdxFile::TrainLabels) => response("200 OK", "", b"<html>log in first</html>"),
-        Some(IdxFile::TestImages) => response("200 OK", "", &vec![0; 1 << 20]),
+        Some("train-images") => response("404 Not Found", "", b""),
+        Some("train-labels") => response("200 OK", "", b"<html>log in first</html>"),
+        Some("test-images") => response("200 OK", "", &vec![0; 1 << 20]),
         _ => response("200 OK", "", &gzip(&vec![0; 1 << 20])),
     });
     let text = find(&[server.place()]).unwrap_err().to_string();
     for reason in [
-        "train-images-idx3-ubyte.gz: the server answered with status 404\n",
-        "train-labels-idx1-ubyte.gz: the content is not the expected one: sha256 ",
-        "t10k-images-idx3-ubyte.gz: holds more than the 65573 bytes expected\n",
-        "t10k-labels-idx1-ubyte.gz: holds more than the 37 bytes expected\n",
+        "train-images.gz: the server answered with status 404\n",
+        "train-labels.gz: the content is not the expected one: sha256 ",
+        "test-images.gz: holds more than the 65562 bytes expected\n",
+        "test-labels.gz: holds more than the 26 bytes expected\n",
     ] {
         assert!(text.contains(reason), "{reason}: {text}");
     }
@@ -304,4 +309,69 @@ fn a_transfer_that_breaks_off_is_an_error() {
     });
     let text = find(&[server.place()]).unwrap_err().to_string();
     assert!(text.contains(": could not be reached: "), "{text}");
+}
+
+#[test]
+fn an_archive_is_downloaded_with_progress_and_its_entries_checked() {
+    let entries = FILES.map(|name| (format!("toy-files/{name}"), content(name)));
+    let archive = archive::tests::archive(&entries);
+    let size = archive.len() as u64;
+    let known = KnownArchive {
+        name: "toy.tar.gz",
+        folder: "toy-files",
+        bytes: size,
+    };
+    let server = Server::start(move |path| match path {
+        "/toy.tar.gz" => response("200 OK", "", &archive),
+        _ => response("404 Not Found", "", b""),
+    });
+    let mut seen = Vec::new();
+    let place = Place::ArchiveMirror(server.base.clone(), known);
+    let found = collect("toy", None, wanted(), &[place], &mut |step| {
+        seen.push((step.file, step.done, step.total));
+    })
+    .unwrap();
+    assert_eq!(found[3].bytes, content("test-labels"));
+    assert_eq!(
+        found[3].origin.to_string(),
+        format!("{}toy.tar.gz (toy-files/test-labels)", server.base)
+    );
+    assert_eq!(seen.last(), Some(&("toy.tar.gz", size, Some(size))));
+
+    let smaller = KnownArchive {
+        bytes: size - 1,
+        ..known
+    };
+    let error = find(&[Place::ArchiveMirror(server.base.clone(), smaller)]).unwrap_err();
+    assert_eq!(error.attempts.len(), 1);
+    let expected = format!(
+        "toy.tar.gz: holds more than the {} bytes expected\n",
+        size - 1
+    );
+    assert!(error.to_string().contains(&expected), "{error}");
+}
+
+#[test]
+fn cifar10_is_looked_for_unpacked_and_as_an_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("cifar-10-batches-bin")).unwrap();
+    let search = Search {
+        directory: Some(folder.path()),
+        network: false,
+    };
+    let error = obtain_known(&CIFAR10, search, &mut |_| {}).unwrap_err();
+    let text = error.to_string();
+    let directory = folder.path().display();
+    for line in [
+        "/cifar10: no such directory\n",
+        "/cifar-10-batches-bin/data_batch_1.bin: not there, neither plain nor as .gz\n",
+        "/test_batch.bin: not there, neither plain nor as .gz\n",
+        "/cifar10/cifar-10-binary.tar.gz: no such file\n",
+        "/cifar-10-binary.tar.gz: no such file\n",
+    ] {
+        let line = format!("  {directory}{line}");
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+    let advice = "put cifar-10-binary.tar.gz, or data_batch_1.bin, data_batch_2.bin, ";
+    assert!(text.contains(advice), "{text}");
 }

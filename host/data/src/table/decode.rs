@@ -12,7 +12,7 @@ use arrow::ipc::reader::{FileDecoder, read_footer_length};
 use arrow::ipc::{Block, Footer, root_as_footer, root_as_message};
 
 use super::TableFault;
-use super::layout::{self, ImageShape};
+use super::layout::{self, ImageShape, Layout};
 
 const MAGIC: &[u8] = b"ARROW1\0\0";
 
@@ -25,8 +25,7 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 
 /// A table's content, pointing into the map.
 pub(super) struct Decoded {
-    pub(super) shape: ImageShape,
-    pub(super) classes: u32,
+    pub(super) layout: Layout,
     pub(super) rows: u32,
     pub(super) rows_per_batch: u32,
     pub(super) batches: Vec<Batch>,
@@ -96,7 +95,7 @@ pub(super) fn decode(file: &Buffer) -> Result<Decoded, TableFault> {
         return Err(TableFault::NotArrow("foreign byte order"));
     }
     let schema = Arc::new(try_fb_to_schema(schema)?);
-    let (shape, classes) = layout::parse(&schema)?;
+    let layout = layout::parse(&schema)?;
 
     let decoder = FileDecoder::new(schema, footer.version());
     let blocks = footer.recordBatches();
@@ -104,14 +103,13 @@ pub(super) fn decode(file: &Buffer) -> Result<Decoded, TableFault> {
     let batches = blocks
         .iter()
         .enumerate()
-        .map(|(number, block)| decode_batch(file, &decoder, block, number, shape))
+        .map(|(number, block)| decode_batch(file, &decoder, block, number, layout.shape))
         .collect::<Result<Vec<_>, _>>()?;
 
     let (rows, rows_per_batch) = count_rows(&batches)?;
-    check_labels(&batches, classes)?;
+    check_labels(&batches, layout.classes)?;
     Ok(Decoded {
-        shape,
-        classes,
+        layout,
         rows,
         rows_per_batch,
         batches,

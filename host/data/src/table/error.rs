@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use arrow::error::ArrowError;
 
+use super::InvalidStandardisation;
+
 /// A table that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("image table {}: {fault}", path.display())]
@@ -58,6 +60,9 @@ pub enum TableFault {
         /// What it should be.
         expected: &'static str,
     },
+    /// The statistics in the metadata make no scaling.
+    #[error("is not an image table: {0}; make the dataset again")]
+    Scaling(#[from] InvalidStandardisation),
     /// The columns are not those of an image table with this metadata.
     #[error("is not an image table: its columns are {found}, expected {expected}")]
     WrongColumns {

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::TableFault;
+use super::scaling::{Scaling, Standardisation};
 
 /// The most classes a table may have: labels are stored in at most 16 bits.
 pub const MAX_CLASSES: u32 = 1 << 16;
@@ -18,6 +19,13 @@ const FORMAT_KEY: &str = "assay.format";
 const FORMAT: &str = "image-table/1";
 const SHAPE_KEY: &str = "assay.shape";
 const CLASSES_KEY: &str = "assay.classes";
+
+/// A table without the key is scaled to the unit interval.
+const SCALING_KEY: &str = "assay.scaling";
+const UNIT_INTERVAL: &str = "unit-interval";
+const STANDARDISED: &str = "standardised";
+const MEAN_KEY: &str = "assay.mean";
+const DEVIATION_KEY: &str = "assay.standard-deviation";
 
 /// The shape of an image: channels, rows and columns, with at least one pixel and at most
 /// 2³¹ − 1 (the widest value Arrow can hold).
@@ -35,6 +43,13 @@ pub struct ImageShape {
 pub struct InvalidShape(pub [u32; 3]);
 
 impl ImageShape {
+    /// The shape of CIFAR's images.
+    pub const CIFAR: Self = Self {
+        channels: 3,
+        height: 32,
+        width: 32,
+    };
+
     /// The shape with these dimensions.
     pub fn new(channels: u32, height: u32, width: u32) -> Result<Self, InvalidShape> {
         let product = u64::from(channels)
@@ -91,13 +106,32 @@ impl fmt::Display for ImageShape {
     }
 }
 
+/// What a table's schema says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Layout {
+    pub(super) shape: ImageShape,
+    pub(super) classes: u32,
+    pub(super) scaling: Scaling,
+}
+
 /// The schema of a table of such images.
-pub(super) fn schema(shape: ImageShape, classes: u32) -> Schema {
-    let metadata = HashMap::from([
+pub(super) fn schema(layout: &Layout) -> Schema {
+    let Layout { shape, classes, .. } = *layout;
+    let mut metadata = HashMap::from([
         (FORMAT_KEY.to_owned(), FORMAT.to_owned()),
         (SHAPE_KEY.to_owned(), shape.to_string()),
         (CLASSES_KEY.to_owned(), classes.to_string()),
     ]);
+    if let Scaling::Standardised(standardisation) = &layout.scaling {
+        metadata.extend([
+            (SCALING_KEY.to_owned(), STANDARDISED.to_owned()),
+            (MEAN_KEY.to_owned(), numbers(standardisation.mean())),
+            (
+                DEVIATION_KEY.to_owned(),
+                numbers(standardisation.standard_deviation()),
+            ),
+        ]);
+    }
     let label = if narrow(classes) {
         DataType::UInt8
     } else {
@@ -116,35 +150,74 @@ pub(super) fn narrow(classes: u32) -> bool {
     classes <= 1 << 8
 }
 
-/// The shape and number of classes of a table with this schema, if it is one.
-pub(super) fn parse(schema: &Schema) -> Result<(ImageShape, u32), TableFault> {
-    let entry = |key| schema.metadata().get(key).map(String::as_str);
-    let wrong = |key, expected| TableFault::WrongMetadata {
+/// The complaint about the metadata entry `key`.
+fn wrong(schema: &Schema, key: &'static str, expected: &'static str) -> TableFault {
+    let found = schema.metadata().get(key).map_or("missing".into(), |text| {
+        format!("`{}`", text.escape_debug())
+    });
+    TableFault::WrongMetadata {
         key,
-        found: entry(key).map_or("missing".into(), |text| {
-            format!("`{}`", text.escape_debug())
-        }),
+        found,
         expected,
-    };
+    }
+}
+
+/// The layout of a table with this schema, if it is one.
+pub(super) fn parse(schema: &Schema) -> Result<Layout, TableFault> {
+    let entry = |key| schema.metadata().get(key).map(String::as_str);
     if entry(FORMAT_KEY) != Some(FORMAT) {
-        return Err(wrong(FORMAT_KEY, FORMAT));
+        return Err(wrong(schema, FORMAT_KEY, FORMAT));
     }
     let shape = entry(SHAPE_KEY)
         .and_then(parse_shape)
-        .ok_or_else(|| wrong(SHAPE_KEY, "three numbers: channels,rows,columns"))?;
+        .ok_or_else(|| wrong(schema, SHAPE_KEY, "three numbers: channels,rows,columns"))?;
     let classes = entry(CLASSES_KEY)
         .and_then(|text| u32::from_str(text).ok())
         .filter(|classes| (1..=MAX_CLASSES).contains(classes))
-        .ok_or_else(|| wrong(CLASSES_KEY, "a number from 1 to 65536"))?;
-
-    let expected = self::schema(shape, classes);
+        .ok_or_else(|| wrong(schema, CLASSES_KEY, "a number from 1 to 65536"))?;
+    let layout = Layout {
+        shape,
+        classes,
+        scaling: parse_scaling(schema, shape)?,
+    };
+    let expected = self::schema(&layout);
     if schema.fields() != expected.fields() {
         return Err(TableFault::WrongColumns {
             found: columns(schema),
             expected: columns(&expected),
         });
     }
-    Ok((shape, classes))
+    Ok(layout)
+}
+
+fn parse_scaling(schema: &Schema, shape: ImageShape) -> Result<Scaling, TableFault> {
+    let entry = |key| schema.metadata().get(key).map(String::as_str);
+    match entry(SCALING_KEY) {
+        None | Some(UNIT_INTERVAL) => Ok(Scaling::UnitInterval),
+        Some(STANDARDISED) => {
+            let of_channels = |key| {
+                entry(key)
+                    .and_then(parse_numbers)
+                    .filter(|numbers| numbers.len() == shape.channels() as usize)
+                    .ok_or_else(|| wrong(schema, key, "one number for each channel"))
+            };
+            let (mean, deviation) = (of_channels(MEAN_KEY)?, of_channels(DEVIATION_KEY)?);
+            Ok(Scaling::Standardised(Standardisation::new(
+                &mean, &deviation,
+            )?))
+        }
+        Some(_) => Err(wrong(schema, SCALING_KEY, "unit-interval or standardised")),
+    }
+}
+
+/// The shortest decimals that read back as the same numbers.
+fn numbers(numbers: &[f64]) -> String {
+    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    numbers.join(",")
+}
+
+fn parse_numbers(text: &str) -> Option<Vec<f64>> {
+    text.split(',').map(|number| number.parse().ok()).collect()
 }
 
 fn parse_shape(text: &str) -> Option<ImageShape> {

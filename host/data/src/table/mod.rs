@@ -20,10 +20,12 @@ use memmap2::Mmap;
 
 pub use self::error::{GatherError, TableError, TableFault};
 pub use self::layout::{ImageShape, InvalidShape, MAX_CLASSES};
-pub use self::scaling::Scaling;
+pub use self::scaling::{InvalidStandardisation, Scaling, Standardisation};
 pub use self::write::{ROWS_PER_BATCH, TableWriter, WriteError};
 
 use self::decode::Batch;
+use self::layout::Layout;
+use crate::augment::EpochAugmentation;
 
 /// An opened image table.
 ///
@@ -31,13 +33,11 @@ use self::decode::Batch;
 #[derive(Clone, Debug)]
 pub struct ImageTable {
     path: PathBuf,
-    shape: ImageShape,
-    classes: u32,
+    layout: Layout,
     rows: u32,
     /// Rows of every batch but the last, which may have fewer; at least 1.
     rows_per_batch: u32,
     batches: Vec<Batch>,
-    scaling: Scaling,
 }
 
 impl ImageTable {
@@ -45,27 +45,24 @@ impl ImageTable {
     ///
     /// The file must not change while it is open; objects of a store never do.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let fault = |fault| TableError {
-            path: path.to_owned(),
-            fault,
-        };
-        let buffer = map(path).map_err(|error| fault(error.into()))?;
-        let decoded = decode::decode(&buffer).map_err(fault)?;
+        map(path)
+            .map_err(TableFault::from)
+            .and_then(|buffer| Self::decode(path, &buffer))
+            .map_err(|fault| TableError {
+                path: path.to_owned(),
+                fault,
+            })
+    }
+
+    fn decode(path: &Path, content: &Buffer) -> Result<Self, TableFault> {
+        let decoded = decode::decode(content)?;
         Ok(Self {
             path: path.to_owned(),
-            shape: decoded.shape,
-            classes: decoded.classes,
+            layout: decoded.layout,
             rows: decoded.rows,
             rows_per_batch: decoded.rows_per_batch,
             batches: decoded.batches,
-            scaling: Scaling::UnitInterval,
         })
-    }
-
-    /// The same table, read with another scaling of pixels.
-    #[must_use]
-    pub fn with_scaling(self, scaling: Scaling) -> Self {
-        Self { scaling, ..self }
     }
 
     /// Where the table lies.
@@ -85,26 +82,62 @@ impl ImageTable {
 
     /// The shape of every image.
     pub fn shape(&self) -> ImageShape {
-        self.shape
+        self.layout.shape
     }
 
     /// The number of classes; every label is below it.
     pub fn classes(&self) -> u32 {
-        self.classes
+        self.layout.classes
+    }
+
+    /// How pixels become numbers in what is gathered.
+    pub fn scaling(&self) -> &Scaling {
+        &self.layout.scaling
     }
 
     /// Copies the images and labels at `indices`, in that order, into a batch.
     ///
-    /// `images` has the layout (B, C, H, W), scaled (METHODS "Data"), and `labels` (B), where
-    /// B is the number of indices. An index may repeat. After an error the contents of the two
-    /// slices are unspecified.
+    /// `images` has the layout (B, C, H, W), scaled as [`scaling`](Self::scaling) says, and
+    /// `labels` (B), where B is the number of indices. An index may repeat. After an error the
+    /// contents of the two slices are unspecified.
     pub fn gather(
         &self,
         indices: &[u32],
         images: &mut [f32],
         labels: &mut [i64],
     ) -> Result<(), GatherError> {
-        let pixels = self.shape.pixels();
+        self.gather_each(indices, images, labels, |_, pixels, image| {
+            self.layout.scaling.apply(pixels, image);
+        })
+    }
+
+    /// Gathers as [`gather`](Self::gather) does, each image augmented before it is scaled.
+    pub fn gather_augmented(
+        &self,
+        indices: &[u32],
+        augmentation: &EpochAugmentation,
+        images: &mut [f32],
+        labels: &mut [i64],
+    ) -> Result<(), GatherError> {
+        let shape = self.layout.shape;
+        let mut augmented = vec![0; shape.pixels()];
+        self.gather_each(indices, images, labels, |index, pixels, image| {
+            augmentation
+                .draw(index)
+                .apply(shape, pixels, &mut augmented);
+            self.layout.scaling.apply(&augmented, image);
+        })
+    }
+
+    /// Calls `convert` with each index, its pixels and the place of its image in the batch.
+    fn gather_each(
+        &self,
+        indices: &[u32],
+        images: &mut [f32],
+        labels: &mut [i64],
+        mut convert: impl FnMut(u32, &[u8], &mut [f32]),
+    ) -> Result<(), GatherError> {
+        let pixels = self.layout.shape.pixels();
         let expected = indices.len().saturating_mul(pixels);
         if images.len() != expected || labels.len() != indices.len() {
             return Err(GatherError::WrongLength {
@@ -121,7 +154,7 @@ impl ImageTable {
                 rows: self.rows,
             })?;
             *label = class;
-            self.scaling.apply(source, image);
+            convert(index, source, image);
         }
         Ok(())
     }

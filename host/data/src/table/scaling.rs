@@ -1,18 +1,113 @@
 //! How pixels become numbers.
 //!
-//! A scaling looks at one value at a time; it never sees a whole image's statistics.
+//! A scaling looks at one value at a time; it never sees a whole image's statistics. It is
+//! written in a table's metadata, so that whoever opens the table reads the same numbers.
 
-/// A scaling of 8-bit pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use std::sync::Arc;
+
+/// A scaling of 8-bit pixels (METHODS "Data").
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Scaling {
-    /// Pixel / 255, in [0, 1], correctly rounded (METHODS "Data", MNIST).
+    /// Pixel / 255, in [0, 1], correctly rounded.
     #[default]
     UnitInterval,
+    /// (Pixel / 255 − mean) / standard deviation, by channel.
+    Standardised(Standardisation),
+}
+
+/// The statistics of a standardisation, and what they make of each pixel value.
+#[derive(Clone, Debug)]
+pub struct Standardisation {
+    mean: Vec<f64>,
+    standard_deviation: Vec<f64>,
+    /// For each channel, the scaled value of each pixel value.
+    levels: Arc<[[f32; 256]]>,
+}
+
+/// Statistics by which nothing can be standardised.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvalidStandardisation {
+    /// There is not one mean and one standard deviation for each channel.
+    #[error("there are {means} means and {deviations} standard deviations")]
+    Counts {
+        /// The number of means.
+        means: usize,
+        /// The number of standard deviations.
+        deviations: usize,
+    },
+    /// A mean is not finite, or a standard deviation not a positive number.
+    #[error(
+        "channel {channel} cannot be standardised: its mean is {mean} and its standard deviation \
+         {standard_deviation}"
+    )]
+    Channel {
+        /// The channel, from 0.
+        channel: usize,
+        /// Its mean.
+        mean: f64,
+        /// Its standard deviation.
+        standard_deviation: f64,
+    },
+}
+
+impl Standardisation {
+    /// A standardisation with the mean and the standard deviation of pixels / 255 of each
+    /// channel. A scaled value is computed in 64 bits and then rounded once.
+    pub fn new(mean: &[f64], standard_deviation: &[f64]) -> Result<Self, InvalidStandardisation> {
+        if mean.len() != standard_deviation.len() {
+            return Err(InvalidStandardisation::Counts {
+                means: mean.len(),
+                deviations: standard_deviation.len(),
+            });
+        }
+        let mut levels = Vec::with_capacity(mean.len());
+        for (channel, (&mean, &standard_deviation)) in
+            mean.iter().zip(standard_deviation).enumerate()
+        {
+            let positive = standard_deviation.is_finite() && standard_deviation > 0.0;
+            if !mean.is_finite() || !positive {
+                return Err(InvalidStandardisation::Channel {
+                    channel,
+                    mean,
+                    standard_deviation,
+                });
+            }
+            levels.push(std::array::from_fn(|pixel| {
+                ((pixel as f64 / 255.0 - mean) / standard_deviation) as f32
+            }));
+        }
+        Ok(Self {
+            mean: mean.to_vec(),
+            standard_deviation: standard_deviation.to_vec(),
+            levels: levels.into(),
+        })
+    }
+
+    /// The number of channels.
+    pub fn channels(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// The mean of each channel.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// The standard deviation of each channel.
+    pub fn standard_deviation(&self) -> &[f64] {
+        &self.standard_deviation
+    }
+}
+
+impl PartialEq for Standardisation {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.mean, &self.standard_deviation) == (&other.mean, &other.standard_deviation)
+    }
 }
 
 impl Scaling {
-    /// Scales the pixels of one image into `scaled`, of the same length.
-    pub(super) fn apply(self, pixels: &[u8], scaled: &mut [f32]) {
+    /// Scales the pixels of one image, in layout (C, H, W), into `scaled`, of the same length.
+    pub(super) fn apply(&self, pixels: &[u8], scaled: &mut [f32]) {
         match self {
             // A division, which vectorises: faster than looking 256 levels up, and exact where
             // a product with 1 / 255 is not.
@@ -20,6 +115,19 @@ impl Scaling {
                 for (scaled, &pixel) in scaled.iter_mut().zip(pixels) {
                     *scaled = f32::from(pixel) / 255.0;
                 }
+            }
+            Self::Standardised(standardisation) => standardisation.apply(pixels, scaled),
+        }
+    }
+}
+
+impl Standardisation {
+    fn apply(&self, pixels: &[u8], scaled: &mut [f32]) {
+        let size = (pixels.len() / self.levels.len().max(1)).max(1);
+        let channels = pixels.chunks_exact(size).zip(scaled.chunks_exact_mut(size));
+        for (levels, (pixels, scaled)) in self.levels.iter().zip(channels) {
+            for (scaled, &pixel) in scaled.iter_mut().zip(pixels) {
+                *scaled = levels[usize::from(pixel)];
             }
         }
     }

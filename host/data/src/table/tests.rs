@@ -1,12 +1,9 @@
 use std::fs;
 
-use arrow::array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt8Array};
-use arrow::datatypes::Schema;
-use arrow::ipc::writer::FileWriter;
-use proptest::prelude::*;
-use std::sync::Arc;
-
 use super::*;
+use crate::augment::{Augmentation, Flip};
+
+mod damage;
 
 const ROWS: u32 = 2 * ROWS_PER_BATCH as u32 + 300;
 
@@ -18,8 +15,8 @@ fn image(row: u32) -> Vec<u8> {
     (0..6).map(|place| (row * 7 + place) as u8).collect()
 }
 
-fn write(path: &Path, rows: u32, classes: u32) {
-    let mut table = TableWriter::create(path, shape(), classes).unwrap();
+fn write(path: &Path, rows: u32, classes: u32, scaling: &Scaling) {
+    let mut table = TableWriter::create(path, shape(), classes, scaling).unwrap();
     for row in 0..rows {
         table.push(&image(row), (row % classes) as u16).unwrap();
     }
@@ -30,8 +27,13 @@ fn write(path: &Path, rows: u32, classes: u32) {
 fn table(rows: u32, classes: u32) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("train.arrow");
-    write(&path, rows, classes);
+    write(&path, rows, classes, &Scaling::UnitInterval);
     (folder, path)
+}
+
+fn standardised() -> Scaling {
+    let (mean, deviation) = ([0.1 + 0.2, -1e-7], [0.25, 1.0 / 3.0]);
+    Scaling::Standardised(Standardisation::new(&mean, &deviation).unwrap())
 }
 
 #[test]
@@ -80,7 +82,7 @@ fn the_same_rows_give_the_same_bytes_and_nothing_else_is_left() {
 fn an_unfinished_table_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.arrow");
-    let mut table = TableWriter::create(&path, shape(), 10).unwrap();
+    let mut table = TableWriter::create(&path, shape(), 10, &Scaling::UnitInterval).unwrap();
     table.push(&image(0), 0).unwrap();
     drop(table);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -90,7 +92,7 @@ fn an_unfinished_table_leaves_nothing() {
 fn rows_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.arrow");
-    let mut table = TableWriter::create(&path, shape(), 10).unwrap();
+    let mut table = TableWriter::create(&path, shape(), 10, &Scaling::UnitInterval).unwrap();
     assert_eq!(
         table.push(&[0; 5], 0).unwrap_err().to_string(),
         "an image of 5 bytes was given to a table of 6-byte images"
@@ -100,11 +102,13 @@ fn rows_that_do_not_fit_are_refused() {
         "label 10 was given to a table of 10 classes"
     );
     for classes in [0, MAX_CLASSES + 1] {
-        let result = TableWriter::create(&path, shape(), classes);
+        let result = TableWriter::create(&path, shape(), classes, &Scaling::UnitInterval);
         assert!(matches!(result, Err(WriteError::Classes(_))));
     }
     let nowhere = folder.path().join("missing").join("t.arrow");
-    let error = TableWriter::create(&nowhere, shape(), 10).err().unwrap();
+    let error = TableWriter::create(&nowhere, shape(), 10, &Scaling::UnitInterval)
+        .err()
+        .unwrap();
     assert!(
         error
             .to_string()
@@ -130,117 +134,68 @@ fn gather_checks_its_arguments() {
     );
 }
 
-fn fault(path: &Path) -> String {
-    let text = ImageTable::open(path).unwrap_err().to_string();
-    let prefix = format!("image table {}: ", path.display());
-    text.strip_prefix(&prefix).unwrap().to_owned()
-}
-
 #[test]
-fn files_that_are_no_arrow_files_are_refused() {
-    let (folder, path) = table(10, 10);
-    let whole = fs::read(&path).unwrap();
-    let broken = folder.path().join("broken.arrow");
-    let cases: [(&[u8], &str); 4] = [
-        (b"", "it does not begin with ARROW1"),
-        (
-            b"PNG and so on and on and on",
-            "it does not begin with ARROW1",
-        ),
-        (b"ARROW1\0\0", "it is too short"),
-        (&whole[..whole.len() - 1], "it does not end with ARROW1"),
-    ];
-    for (bytes, reason) in cases {
-        fs::write(&broken, bytes).unwrap();
-        assert_eq!(
-            fault(&broken),
-            format!("is not a complete Arrow IPC file ({reason}); make the dataset again")
-        );
-    }
-    let missing = fault(&folder.path().join("missing.arrow"));
-    assert!(
-        missing.starts_with("cannot be read: No such file"),
-        "{missing}"
-    );
-}
-
-/// Writes one record batch of a single 6-pixel row under the given schema.
-fn write_foreign(path: &Path, schema: Schema, columns: Vec<ArrayRef>) {
-    let schema = Arc::new(schema);
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
-    let mut file = FileWriter::try_new(fs::File::create(path).unwrap(), &schema).unwrap();
-    file.write(&batch).unwrap();
-    file.finish().unwrap();
-}
-
-fn one_image() -> ArrayRef {
-    Arc::new(FixedSizeBinaryArray::try_new(6, Buffer::from_vec(vec![0_u8; 6]), None).unwrap())
-}
-
-#[test]
-fn other_schemas_are_refused() {
+fn a_standardised_table_is_read_standardised_by_whoever_opens_it() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.arrow");
-    let good = layout::schema(shape(), 10);
-    let labels: ArrayRef = Arc::new(UInt8Array::from(vec![3]));
-    let with = |key: &str, value: &str| {
-        let mut metadata = good.metadata().clone();
-        metadata.insert(key.to_owned(), value.to_owned());
-        Schema::new_with_metadata(good.fields().clone(), metadata)
-    };
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    write(&first, 20, 10, &standardised());
+    write(&second, 20, 10, &standardised());
+    assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
 
-    let cases = [
-        (
-            Schema::new(good.fields().clone()),
-            "is not an image table of this version: the metadata `assay.format` is missing, \
-             expected image-table/1",
-        ),
-        (
-            with("assay.format", "image-table/2"),
-            "is not an image table of this version: the metadata `assay.format` is \
-             `image-table/2`, expected image-table/1",
-        ),
-        (
-            with("assay.shape", "2,3"),
-            "is not an image table of this version: the metadata `assay.shape` is `2,3`, expected \
-             three numbers: channels,rows,columns",
-        ),
-        (
-            with("assay.classes", "0"),
-            "is not an image table of this version: the metadata `assay.classes` is `0`, expected \
-             a number from 1 to 65536",
-        ),
-        (
-            with("assay.shape", "1,2,2"),
-            "is not an image table: its columns are image: FixedSizeBinary(6), label: UInt8, \
-             expected image: FixedSizeBinary(4), label: UInt8",
-        ),
-        (
-            with("assay.classes", "1000"),
-            "is not an image table: its columns are image: FixedSizeBinary(6), label: UInt8, \
-             expected image: FixedSizeBinary(6), label: UInt16",
-        ),
-    ];
-    for (schema, message) in cases {
-        write_foreign(&path, schema, vec![one_image(), Arc::clone(&labels)]);
-        assert_eq!(fault(&path), message);
+    let table = ImageTable::open(&first).unwrap();
+    assert_eq!(table.scaling(), &standardised());
+    let mut images = [0.0; 6];
+    table.gather(&[19], &mut images, &mut [0]).unwrap();
+    for (place, (pixel, found)) in image(19).into_iter().zip(images).enumerate() {
+        let (mean, deviation) = [(0.1 + 0.2, 0.25), (-1e-7, 1.0 / 3.0)][place / 3];
+        let expected = (f64::from(pixel) / 255.0 - mean) / deviation;
+        assert_eq!(found.to_bits(), (expected as f32).to_bits());
     }
 }
 
 #[test]
-fn labels_are_checked_on_opening() {
+fn a_scaling_of_other_channels_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.arrow");
-    let labels: ArrayRef = Arc::new(UInt8Array::from(vec![10]));
-    write_foreign(
-        &path,
-        layout::schema(shape(), 10),
-        vec![one_image(), labels],
+    let grey = ImageShape::new(1, 2, 3).unwrap();
+    let created = TableWriter::create(&folder.path().join("t"), grey, 10, &standardised());
+    assert_eq!(
+        created.err().unwrap().to_string(),
+        "a scaling of 2 channels was given to a table of 1-channel images"
     );
     assert_eq!(
-        fault(&path),
-        "has label 10 in row 0; with 10 classes, labels are below 10; make the dataset again"
+        Standardisation::new(&[0.0; 2], &[1.0])
+            .unwrap_err()
+            .to_string(),
+        "there are 2 means and 1 standard deviations"
     );
+}
+
+#[test]
+fn augmented_images_are_scaled_after_they_are_cropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.arrow");
+    write(&path, 20, 10, &standardised());
+    let table = ImageTable::open(&path).unwrap();
+    let augmentation = Augmentation {
+        crop_padding: 1,
+        flip: Some(Flip::Horizontal),
+    };
+    let epoch = augmentation.in_epoch(1, 1);
+    let (mut images, mut labels) = ([0.0; 20 * 6], [0; 20]);
+    let indices: Vec<u32> = (0..20).rev().collect();
+    table
+        .gather_augmented(&indices, &epoch, &mut images, &mut labels)
+        .unwrap();
+    for (&index, (found, label)) in indices.iter().zip(images.chunks_exact(6).zip(labels)) {
+        let mut expected = [0; 6];
+        epoch
+            .draw(index)
+            .apply(shape(), &image(index), &mut expected);
+        let mut scaled = [0.0; 6];
+        standardised().apply(&expected, &mut scaled);
+        assert_eq!(found, scaled);
+        assert_eq!(label, i64::from(index % 10));
+    }
 }
 
 #[test]
@@ -255,67 +210,4 @@ fn shapes_without_pixels_or_with_too_many_are_refused() {
         assert_eq!(ImageShape::try_from(sizes), Err(InvalidShape(sizes)));
     }
     assert!(ImageShape::new(3, 224, 224).is_ok());
-}
-
-/// Opening must give a table or an error, and an opened table must be readable throughout.
-fn open_and_read_all(path: &Path) {
-    let Ok(table) = ImageTable::open(path) else {
-        return;
-    };
-    let pixels = table.shape().pixels();
-    for index in 0..table.len() {
-        let gathered = table.gather(&[index], &mut vec![0.0; pixels], &mut [0]);
-        assert_eq!(gathered, Ok(()));
-    }
-}
-
-#[test]
-fn every_cut_of_a_table_is_refused() {
-    let (folder, path) = table(3, 10);
-    let whole = fs::read(&path).unwrap();
-    let cut = folder.path().join("cut.arrow");
-    for length in 0..whole.len() {
-        fs::write(&cut, &whole[..length]).unwrap();
-        assert!(ImageTable::open(&cut).is_err(), "{length}");
-    }
-}
-
-#[test]
-fn any_single_changed_byte_is_survived() {
-    let (folder, path) = table(3, 10);
-    let whole = fs::read(&path).unwrap();
-    let changed = folder.path().join("changed.arrow");
-    for place in 0..whole.len() {
-        for value in [
-            0,
-            1,
-            0x7f,
-            0x80,
-            0xff,
-            whole[place] ^ 4,
-            whole[place].wrapping_add(1),
-        ] {
-            let mut bytes = whole.clone();
-            bytes[place] = value;
-            fs::write(&changed, bytes).unwrap();
-            open_and_read_all(&changed);
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn any_damage_is_survived(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-    ) {
-        let (folder, path) = table(3, 10);
-        let mut bytes = fs::read(&path).unwrap();
-        for (place, value) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = value;
-        }
-        let changed = folder.path().join("changed.arrow");
-        fs::write(&changed, bytes).unwrap();
-        open_and_read_all(&changed);
-    }
 }

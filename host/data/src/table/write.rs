@@ -14,7 +14,8 @@ use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
 use tempfile::NamedTempFile;
 
-use super::layout::{self, ImageShape, MAX_CLASSES};
+use super::layout::{self, ImageShape, Layout, MAX_CLASSES};
+use super::scaling::Scaling;
 use crate::atomic;
 
 /// Rows of every record batch but the last.
@@ -42,6 +43,14 @@ pub enum WriteError {
     /// The number of classes cannot be represented.
     #[error("a table cannot have {0} classes: from 1 to {MAX_CLASSES} are supported")]
     Classes(u32),
+    /// The scaling is of other channels.
+    #[error("a scaling of {found} channels was given to a table of {expected}-channel images")]
+    Channels {
+        /// Channels of the table's images.
+        expected: u32,
+        /// Channels of the scaling.
+        found: usize,
+    },
     /// An image has another size than the table's.
     #[error("an image of {found} bytes was given to a table of {expected}-byte images")]
     ImageSize {
@@ -72,12 +81,30 @@ pub struct TableWriter {
 }
 
 impl TableWriter {
-    /// Begins a table that will appear at `path`, in a directory that exists.
-    pub fn create(path: &Path, shape: ImageShape, classes: u32) -> Result<Self, WriteError> {
+    /// Begins a table that will appear at `path`, in a directory that exists, and whose images
+    /// will be read with `scaling`.
+    pub fn create(
+        path: &Path,
+        shape: ImageShape,
+        classes: u32,
+        scaling: &Scaling,
+    ) -> Result<Self, WriteError> {
         if !(1..=MAX_CLASSES).contains(&classes) {
             return Err(WriteError::Classes(classes));
         }
-        let schema: SchemaRef = Arc::new(layout::schema(shape, classes));
+        if let Scaling::Standardised(standardisation) = scaling
+            && standardisation.channels() != shape.channels() as usize
+        {
+            return Err(WriteError::Channels {
+                expected: shape.channels(),
+                found: standardisation.channels(),
+            });
+        }
+        let schema: SchemaRef = Arc::new(layout::schema(&Layout {
+            shape,
+            classes,
+            scaling: scaling.clone(),
+        }));
         let temporary =
             NamedTempFile::new_in(atomic::parent(path)).map_err(|e| io_error(path, e))?;
         let file = FileWriter::try_new(BufWriter::new(temporary), &schema)

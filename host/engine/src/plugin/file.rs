@@ -1,10 +1,10 @@
 //! Finds a plugin's library and reads its handshake, without loading it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ReadCache};
 
 /// Larger files are no plugins: libtorch is not linked into them.
 const LARGEST: u64 = 1 << 30;
@@ -126,9 +126,10 @@ pub(crate) fn read_handshake(path: &Path) -> Result<Handshake, PluginError> {
     if !metadata.is_file() || metadata.len() > LARGEST {
         return Err(not_a_plugin("it is no ordinary file, or larger than 1 GiB"));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    let library = object::File::parse(bytes.as_slice())
-        .map_err(|_| not_a_plugin("it is not a shared library"))?;
+    // Reads the few pages that the section lies in, not the whole library.
+    let file = ReadCache::new(File::open(path).map_err(unreadable)?);
+    let library =
+        object::File::parse(&file).map_err(|_| not_a_plugin("it is not a shared library"))?;
     let section = library
         .section_by_name(HANDSHAKE_SECTION)
         .ok_or_else(|| not_a_plugin("the library has no handshake"))?;

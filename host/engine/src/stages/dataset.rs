@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use assay_core::{Diagnostic, PlannedStage, StageKind, choices};
-use assay_data::known::{FASHION_MNIST, MNIST};
+use assay_data::known::{CIFAR10, FASHION_MNIST, MNIST};
 use assay_data::prepare::{
-    DESCRIPTION_FILE, DatasetParameters, DatasetSource, IdxSource, TEST_FILE, TRAIN_FILE,
-    VALIDATION_FILE, prepare,
+    DESCRIPTION_FILE, DatasetParameters, DatasetSource, IdxSource, ScalingChoice, TEST_FILE,
+    TRAIN_FILE, VALIDATION_FILE, prepare,
 };
 use assay_data::source::{Search, hash_directory};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::event::{Progress, Unit};
@@ -27,7 +28,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     };
     let mut progress = |progress: assay_data::source::Progress<'_>| {
         context.reporter.progress(Progress {
-            phase: format!("fetching {}", progress.file.name()),
+            phase: format!("fetching {}", progress.file),
             done: progress.done,
             total: progress.total.unwrap_or(0),
             unit: Unit::Bytes,
@@ -36,7 +37,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     };
     let summary = prepare(&parameters, search, &context.out, &mut progress).map_err(data)?;
     for (file, origin) in &summary.origins {
-        eprintln!("{}: from {origin}", file.name());
+        eprintln!("{file}: from {origin}");
     }
     let mut outputs = Outputs::default();
     for table in [TRAIN_FILE, VALIDATION_FILE, TEST_FILE] {
@@ -99,7 +100,7 @@ fn complete(stage: &PlannedStage, base: &Path) -> Result<Map<String, Value>, Opt
             serde_json::to_value(source).map_err(|_| None)?,
         );
     } else {
-        let known = [MNIST.name, FASHION_MNIST.name, IDX];
+        let known = [MNIST.name, FASHION_MNIST.name, CIFAR10.name, IDX];
         if !known.contains(&source.as_str()) {
             let help = choices(&source, known.into_iter());
             return Err(complain(
@@ -120,6 +121,10 @@ fn complete(stage: &PlannedStage, base: &Path) -> Result<Map<String, Value>, Opt
                 Some("a folder with its files is named with --data-dir".to_owned()),
             ));
         }
+    }
+    if let Some(scaling) = parameters.get("scaling") {
+        ScalingChoice::deserialize(scaling)
+            .map_err(|error| complain("scaling", error.to_string(), None))?;
     }
     let typed: Result<DatasetParameters, _> = serde_json::from_value(Value::Object(parameters));
     let complete = typed.and_then(serde_json::to_value);

@@ -1,5 +1,7 @@
 //! Loss and errors from logits, computed by the host, so that no plugin grades itself.
 
+use std::cmp::Ordering;
+
 use assay_abi::{LearnerHandle, TensorView};
 use assay_data::table::ImageTable;
 
@@ -112,7 +114,11 @@ fn rank(logits: &[f32], label: usize, own: f32) -> usize {
     if own.is_nan() {
         return logits.len();
     }
-    let before = |&(index, &logit): &(usize, &f32)| logit > own || (logit == own && index < label);
+    let before = |&(index, logit): &(usize, &f32)| match logit.partial_cmp(&own) {
+        Some(Ordering::Greater) => true,
+        Some(Ordering::Equal) => index < label,
+        Some(Ordering::Less) | None => false,
+    };
     logits.iter().enumerate().filter(before).count()
 }
 
@@ -127,9 +133,9 @@ mod tests {
             wrong: vec![0; top_k.len()],
             samples: 0,
         };
-        samples
-            .iter()
-            .for_each(|(logits, label)| tally.add(logits, *label));
+        for (logits, label) in samples {
+            tally.add(logits, *label);
+        }
         tally.finish()
     }
 

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
 use assay_core::{Action, StageKind};
+use assay_data::augment::Augmentation;
 use assay_network::Network;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -148,6 +149,9 @@ pub(crate) struct TrainingParameters {
     pub(crate) seed: u64,
     pub(crate) epochs: u32,
     pub(crate) batch_size: u32,
+    /// Absent where nothing is done to training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) augmentation: Option<Augmentation>,
 }
 
 /// The document `training.json`.

@@ -1,9 +1,11 @@
 //! Serves the batches of an epoch to a learner: gathered from the memory-mapped table in the
-//! epoch's order, so that every algorithm sees the same samples at the same step.
+//! epoch's order and augmented by its draws, so that every algorithm sees the same samples at the
+//! same step.
 
 use std::sync::atomic::Ordering;
 
 use assay_abi::{Batch, Batches, ErrorCode, PluginError, TensorView};
+use assay_data::augment::EpochAugmentation;
 use assay_data::table::ImageTable;
 
 use super::passes::Passes;
@@ -14,6 +16,7 @@ pub(super) struct EpochBatches<'a> {
     context: &'a Context,
     table: &'a ImageTable,
     order: Vec<u32>,
+    augmentation: Option<EpochAugmentation>,
     batch_size: usize,
     passes: Passes,
     /// How many passes the learner will make, as far as is known; only for progress.
@@ -43,6 +46,7 @@ impl<'a> EpochBatches<'a> {
         context: &'a Context,
         table: &'a ImageTable,
         order: Vec<u32>,
+        augmentation: Option<EpochAugmentation>,
         batch_size: usize,
         expected_passes: u32,
         phase: Phase,
@@ -54,6 +58,7 @@ impl<'a> EpochBatches<'a> {
             context,
             table,
             order,
+            augmentation,
             batch_size,
             passes,
             expected_passes,
@@ -93,9 +98,14 @@ impl Batches for EpochBatches<'_> {
         let size = indices.len();
         let images = &mut self.images[..size * self.table.shape().pixels()];
         let labels = &mut self.labels[..size];
-        self.table
-            .gather(indices, images, labels)
-            .map_err(|error| host(&error))?;
+        match &self.augmentation {
+            None => self.table.gather(indices, images, labels),
+            Some(augmentation) => {
+                self.table
+                    .gather_augmented(indices, augmentation, images, labels)
+            }
+        }
+        .map_err(|error| host(&error))?;
         self.shape = batch_shape(size, self.table);
         self.strides = TensorView::contiguous_strides(&self.shape);
         Ok(Some(Batch {

@@ -31,6 +31,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let parameters: TrainingParameters = context.parameters()?;
     let splits = Splits::open(context)?;
     check_shapes(&parameters, &splits.train)?;
+    check_augmentation(&parameters, &splits.train)?;
     let mut learner = context.learner(&parameters)?;
     let mut training = match checkpoint::load(&context.scratch)? {
         Some(checkpoint) => {
@@ -125,6 +126,21 @@ fn check_shapes(parameters: &TrainingParameters, train: &ImageTable) -> Result<(
     Ok(())
 }
 
+fn check_augmentation(
+    parameters: &TrainingParameters,
+    train: &ImageTable,
+) -> Result<(), StageError> {
+    let padding = parameters.augmentation.map_or(0, |it| it.crop_padding);
+    let side = train.shape().height().min(train.shape().width());
+    if padding >= side {
+        return Err(StageError::Invalid(format!(
+            "`augmentation.crop_padding` is {padding}, which leaves nothing of some images: it \
+             must be below their shorter side, {side}"
+        )));
+    }
+    Ok(())
+}
+
 /// The metrics that a plugin reports during one epoch, averaged over its steps.
 #[derive(Default)]
 struct EpochMetrics {
@@ -199,9 +215,19 @@ fn train_epoch(
     passes: u32,
 ) -> Result<TrainedEpoch, StageError> {
     let order = epoch_order(parameters.seed, epoch, train.len());
+    let augmentation = parameters.augmentation;
+    let augmentation = augmentation.map(|it| it.in_epoch(parameters.seed, epoch));
     let phase = epoch_phase(parameters, epoch, 0.0, TRAINING_SHARE);
     let batch_size = parameters.batch_size as usize;
-    let mut batches = EpochBatches::new(context, train, order, batch_size, passes, phase);
+    let mut batches = EpochBatches::new(
+        context,
+        train,
+        order,
+        augmentation,
+        batch_size,
+        passes,
+        phase,
+    );
     let mut metrics = EpochMetrics::default();
     learner
         .train_epoch(

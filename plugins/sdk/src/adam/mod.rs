@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::layout::Canonical;
 use crate::parameters::Parameters;
 use crate::seam::elements_mut;
 
@@ -132,8 +133,9 @@ impl Optimiser {
         &self,
         group: &str,
         parameters: &Parameters,
-    ) -> Result<Vec<(String, Tensor)>, Error> {
-        let mut state = vec![(format!("optimiser.{group}.step"), self.step.shallow_clone())];
+    ) -> Result<Vec<(String, Canonical)>, Error> {
+        let step = Canonical::from(self.step.shallow_clone());
+        let mut state = vec![(format!("optimiser.{group}.step"), step)];
         for (moment, buffer) in [
             ("first_moment", &self.first_moment),
             ("second_moment", &self.second_moment),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use assay_abi::ErrorCode;
-use tch::{Device, Tensor};
+use tch::Device;
 
 use crate::adam::Optimiser;
 use crate::error::Error;
 use crate::inverse::{InverseParameters, InverseTraining, Schedule};
+use crate::layout::Canonical;
 use crate::model::Model;
 use crate::noise::{GivenNoise, NoiseStream};
 use crate::parameters::Parameters;
@@ -77,7 +78,10 @@ impl InverseGroup {
         bytes: &[u8],
         samples: i64,
     ) -> Result<GivenNoise, Error> {
-        let layers = self.noisy.iter().map(|&l| (l, model.layer(l).units()));
+        let layers = self
+            .noisy
+            .iter()
+            .map(|&l| (l, model.layer(l).map().outputs()));
         GivenNoise::parse(bytes, layers, samples)
     }
 
@@ -88,10 +92,10 @@ impl InverseGroup {
     }
 
     /// What has to be saved, with its names.
-    pub(super) fn state(&self) -> Result<Vec<(String, Tensor)>, Error> {
+    pub(super) fn state(&self) -> Result<Vec<(String, Canonical)>, Error> {
         let mut state = self.optimiser.state("inverse", &self.parameters)?;
         state.extend(self.noise.state());
-        state.extend(self.parameters.named_values());
+        state.extend(self.parameters.named_values()?);
         Ok(state)
     }
 }

@@ -15,7 +15,6 @@ use crate::error::Error;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::Noise;
-use crate::parameters::Parameters;
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
@@ -59,7 +58,7 @@ impl<A: Algorithm> Trainer<A> {
         let inverses = InverseGroup::new(A::inverse_training(config), inverses, seed, device)?;
         let of_inverses = inverses.as_ref().map(InverseGroup::state).transpose()?;
         let state = State::new(
-            (model.parameters().named_values())
+            (model.parameters().named_values()?.into_iter())
                 .chain(fixed)
                 .chain(optimiser.state("forward", model.parameters())?)
                 .chain(of_inverses.into_iter().flatten()),
@@ -204,12 +203,11 @@ impl<A: Algorithm> Trainer<A> {
         let noise = given.as_ref().map(Noise::from);
         self.compute(batch, everything, noise.as_ref())?;
         let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
-        let groups = std::iter::once(self.model.parameters()).chain(inverses);
-        to_safetensors(
-            groups
-                .flat_map(Parameters::tensors)
-                .map(|parameter| (parameter.name.as_str(), &parameter.gradient)),
-        )
+        let mut gradients = self.model.parameters().named_gradients()?;
+        if let Some(inverses) = inverses {
+            gradients.extend(inverses.named_gradients()?);
+        }
+        to_safetensors(gradients.iter().map(|(name, gradient)| (*name, gradient)))
     }
 
     fn write_outputs(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), Error> {

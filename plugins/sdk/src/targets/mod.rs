@@ -195,9 +195,14 @@ impl Targets<'_> {
     /// `ĥ_l = g_{l+1}(ĥ_{l+1})`
     pub fn invert(&self, l: usize) -> Result<(), Error> {
         let [_, above] = halves(self.this.pair(l + 1)?)?;
-        let [_, target] = halves(self.this.pair(l)?)?;
-        self.this.inverse(l + 1)?.apply(&above, &target)?;
-        target
+        let [_, mut target] = halves(self.this.pair(l)?)?;
+        // A half is not contiguous.
+        let buffers = self.this.buffers_of(l + 1)?;
+        let (u, image) = (&buffers.output, &buffers.reconstruction);
+        u.shallow_clone().f_copy_(&above).map(drop)?;
+        self.this.inverse(l + 1)?.apply(u, image)?;
+        target.f_copy_(image).map(drop)?;
+        image
             .f_sub_out(self.pass.scratch(l), self.pass.h(l))
             .map(drop)?;
         Ok(())

@@ -1,0 +1,168 @@
+//! Reads the tree of a pipeline file into a [`Spec`]: the definitions here, the stages in
+//! [`stage`](super::stage).
+
+use assay_network::Network;
+use indexmap::IndexMap;
+
+use super::diagnostic::{Diagnostic, Place, Source};
+use super::reader::{Complaints, Reader, array, choices, integer, string, strings, table};
+use super::spec::{Hyperparameters, Placed, Spec};
+use super::stage::{check_references, read_stage};
+use super::tree::{Node, Table};
+
+/// A method of the comparison: an algorithm with its hyper-parameters.
+#[derive(Clone, Debug)]
+pub(super) struct Method {
+    /// The algorithm.
+    pub(super) algorithm: Placed<String>,
+    /// The plugin that has it, by name or path; the algorithm's name unless said otherwise.
+    pub(super) plugin: Placed<String>,
+    /// The hyper-parameters on every network.
+    pub(super) hyperparameters: Hyperparameters,
+    /// What differs on one network.
+    pub(super) on: IndexMap<String, Hyperparameters>,
+}
+
+pub(super) fn read_spec(root: &Table, sources: Vec<Source>, out: &mut Complaints) -> Spec {
+    let start = Place {
+        source: 0,
+        bytes: 0..0,
+    };
+    let mut reader = Reader::new(root, &start, "the pipeline file");
+    let name = reader.required("name", out, |node| {
+        let name = string(node)?;
+        check_name(&name, &node.place).map(|()| name)
+    });
+    let plugin_dirs = reader
+        .optional("plugin_dirs", out, strings)
+        .unwrap_or_default();
+    let networks = reader.optional("network", out, table);
+    let methods = reader.optional("method", out, table);
+    let stages = reader.required("stage", out, table);
+    reader.finish(out);
+
+    let networks = networks
+        .map(|networks| read_networks(networks, out))
+        .unwrap_or_default();
+    let methods = methods
+        .map(|methods| read_methods(methods, &networks, out))
+        .unwrap_or_default();
+    let names = Names { networks, methods };
+    let stages: Vec<_> = stages
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, entry)| read_stage(name, &entry.key, &entry.node, &names, out))
+        .collect();
+    check_references(&stages, out);
+    Spec {
+        sources,
+        name: name.unwrap_or_default(),
+        plugin_dirs,
+        stages,
+    }
+}
+
+/// What stages may refer to, beside each other. A definition that is itself wrong is `None`, so
+/// that its users are not blamed too.
+pub(super) struct Names {
+    pub(super) networks: IndexMap<String, Option<Network>>,
+    pub(super) methods: IndexMap<String, Option<Method>>,
+}
+
+fn read_networks(networks: &Table, out: &mut Complaints) -> IndexMap<String, Option<Network>> {
+    let mut read_one = |name: &String, node: &Node| {
+        let mut reader = Reader::of(node, format!("[network.{name}]"), out)?;
+        let input = reader.required("input", out, |node| {
+            let sizes = array(node)?.iter().map(|size| integer(1..=1 << 20)(size));
+            let sizes = sizes.map(|size| size.map(|size| size as usize));
+            <[usize; 3]>::try_from(sizes.collect::<Result<Vec<_>, _>>()?).map_err(|_| {
+                Diagnostic::new("an input has three sizes", &node.place)
+                    .label("expected [channels, height, width]")
+            })
+        });
+        let layers = reader.required("layers", out, |node| Ok((node, strings(node)?)));
+        reader.finish(out);
+        let (input, (node, layers)) = (input?, layers?);
+        Network::parse(input, &layers)
+            .map_err(|error| {
+                let items = array(node).unwrap_or_default();
+                let place = error.layer_index().and_then(|layer| items.get(layer));
+                let place = place.map_or(&node.place, |item| &item.place);
+                out.push(Diagnostic::new(error.to_string(), place));
+            })
+            .ok()
+    };
+    networks
+        .iter()
+        .map(|(name, entry)| (name.clone(), read_one(name, &entry.node)))
+        .collect()
+}
+
+fn read_methods(
+    methods: &Table,
+    networks: &IndexMap<String, Option<Network>>,
+    out: &mut Complaints,
+) -> IndexMap<String, Option<Method>> {
+    let mut read_one = |name: &String, node: &Node| {
+        let mut reader = Reader::of(node, format!("[method.{name}]"), out)?;
+        let algorithm = reader.required("algorithm", out, placed_string);
+        let plugin = reader.optional("plugin", out, placed_string);
+        let hyperparameters = reader.optional("hyperparameters", out, hyperparameters);
+        let on = reader.optional("on", out, table).into_iter().flatten();
+        reader.finish(out);
+        let mut per_network = IndexMap::new();
+        for (network, entry) in on {
+            if !networks.contains_key(network) {
+                out.push(
+                    Diagnostic::new(format!("there is no network `{network}`"), &entry.key)
+                        .help(choices(network, networks.keys().map(String::as_str))),
+                );
+            }
+            match self::hyperparameters(&entry.node) {
+                Ok(values) => drop(per_network.insert(network.clone(), values)),
+                Err(complaint) => out.push(complaint),
+            }
+        }
+        let algorithm = algorithm?;
+        Some(Method {
+            plugin: plugin.unwrap_or_else(|| algorithm.clone()),
+            algorithm,
+            hyperparameters: hyperparameters.unwrap_or_default(),
+            on: per_network,
+        })
+    };
+    methods
+        .iter()
+        .map(|(name, entry)| (name.clone(), read_one(name, &entry.node)))
+        .collect()
+}
+
+/// Pipelines and stages name folders, and stages are picked by name on a command line.
+pub(super) fn check_name(name: &str, place: &Place) -> Result<(), Diagnostic> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(
+        Diagnostic::new(format!("`{name}` cannot be a name here"), place)
+            .label("expected letters, digits, `-`, `_` and `.`"),
+    )
+}
+
+pub(super) fn placed_string(node: &Node) -> Result<Placed<String>, Diagnostic> {
+    Ok(Placed {
+        value: string(node)?,
+        place: node.place.clone(),
+    })
+}
+
+pub(super) fn hyperparameters(node: &Node) -> Result<Hyperparameters, Diagnostic> {
+    let placed = |entry: &super::tree::Entry| Placed {
+        value: entry.node.value.to_json(),
+        place: entry.node.place.clone(),
+    };
+    Ok(table(node)?
+        .iter()
+        .map(|(name, entry)| (name.clone(), placed(entry)))
+        .collect())
+}

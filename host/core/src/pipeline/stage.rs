@@ -1,0 +1,260 @@
+//! Reads the stages of a pipeline file, and checks that they name each other rightly.
+
+use indexmap::IndexMap;
+
+use super::diagnostic::{Diagnostic, Place};
+use super::matrix;
+use super::read::{Method, Names, check_name, hyperparameters, placed_string};
+use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, table};
+use super::spec::{
+    AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Stage,
+    StageWork, TrainStage,
+};
+use super::tree::Node;
+
+/// The largest integer that RFC 8785 JSON holds exactly.
+const LARGEST_SEED: i64 = 1 << 53;
+
+pub(super) fn read_stage(
+    name: &str,
+    key: &Place,
+    node: &Node,
+    names: &Names,
+    out: &mut Complaints,
+) -> Option<Stage> {
+    if let Err(complaint) = check_name(name, key) {
+        out.push(complaint);
+    }
+    let title = format!("[stage.{name}]");
+    let mut reader = Reader::of(node, title.clone(), out)?;
+    // The span of a table's header is the best place for what the table lacks.
+    reader.place = key.clone();
+    let kind = reader.required("kind", out, placed_string)?;
+    let work = match kind.value.as_str() {
+        "dataset" => StageWork::Dataset(read_dataset(reader, out)?),
+        "train" => {
+            let points = matrix::expand(table(node).ok()?, out);
+            let trainings = points.into_iter().filter_map(|(instance, table)| {
+                let mut reader = Reader::new(&table, key, title.clone());
+                reader.entry("kind");
+                read_training(reader, instance, names, out)
+            });
+            StageWork::Train(trainings.collect())
+        }
+        "evaluate" => StageWork::Evaluate(read_evaluate(reader, out)?),
+        "report" => StageWork::Report(read_report(reader, name, out)?),
+        other => {
+            let kinds = ["dataset", "train", "evaluate", "report"];
+            out.push(
+                Diagnostic::new(format!("there is no stage kind `{other}`"), &kind.place)
+                    .help(choices(other, kinds.into_iter())),
+            );
+            return None;
+        }
+    };
+    Some(Stage {
+        name: name.to_owned(),
+        place: key.clone(),
+        work,
+    })
+}
+
+fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetStage> {
+    let count = || integer(0..=i64::from(u32::MAX));
+    let source = reader.required("source", out, placed_string);
+    let path = reader.optional("path", out, placed_string);
+    let validation = reader.optional("validation", out, count());
+    let classes = reader.optional("classes", out, integer(1..=256));
+    let split_seed = reader
+        .optional("split_seed", out, integer(0..=LARGEST_SEED))
+        .unwrap_or(0);
+    let scaling = reader.optional("scaling", out, placed_string);
+    let limit = reader.optional("limit", out, Ok);
+    reader.finish(out);
+    let (mut limit_train, mut limit_test) = (None, None);
+    if let Some(mut limit) = limit.and_then(|node| Reader::of(node, "`limit`", out)) {
+        limit_train = limit.optional("train", out, integer(1..=i64::from(u32::MAX)));
+        limit_test = limit.optional("test", out, integer(1..=i64::from(u32::MAX)));
+        limit.finish(out);
+    }
+    Some(DatasetStage {
+        source: source?,
+        path,
+        classes: classes.map(|classes| classes as u16),
+        validation: validation.map(|count| count as u32),
+        split_seed: split_seed as u64,
+        scaling,
+        limit_train: limit_train.map(|count| count as u32),
+        limit_test: limit_test.map(|count| count as u32),
+    })
+}
+
+fn read_training(
+    mut reader: Reader<'_>,
+    instance: String,
+    names: &Names,
+    out: &mut Complaints,
+) -> Option<TrainStage> {
+    let place = reader.place.clone();
+    let dataset = reader.required("dataset", out, placed_string);
+    let network = reader.required("network", out, placed_string);
+    let method = reader.optional("method", out, placed_string);
+    let algorithm = reader.optional("algorithm", out, placed_string);
+    let own = reader
+        .optional("hyperparameters", out, hyperparameters)
+        .unwrap_or_default();
+    let seed = reader
+        .optional("seed", out, integer(0..=LARGEST_SEED))
+        .unwrap_or(1);
+    let epochs = reader.required("epochs", out, integer(1..=1_000_000));
+    let batch_size = reader
+        .optional("batch_size", out, integer(1..=1 << 20))
+        .unwrap_or(128);
+    let augmentation = reader.optional("augmentation", out, Ok);
+    reader.finish(out);
+    let augmentation = augmentation.and_then(|node| read_augmentation(node, out));
+
+    let network = network.and_then(|name| {
+        let found = look_up("network", &name, &names.networks, out)?;
+        Some((name.value, found))
+    });
+    let (name, method) = match (method, algorithm) {
+        (Some(method), None) => (
+            method.value.clone(),
+            look_up("method", &method, &names.methods, out),
+        ),
+        (None, Some(algorithm)) => {
+            let method = Method {
+                plugin: algorithm.clone(),
+                algorithm: algorithm.clone(),
+                hyperparameters: Hyperparameters::new(),
+                on: IndexMap::new(),
+            };
+            (algorithm.value, Some(method))
+        }
+        (method, _) => {
+            let place = method.map_or(place, |method| method.place);
+            out.push(
+                Diagnostic::new("a training has either a `method` or an `algorithm`", &place).help(
+                    "a method is an algorithm with its hyper-parameters: [method.NAME]".to_owned(),
+                ),
+            );
+            return None;
+        }
+    };
+    let (network, method) = (network?, method?);
+    let mut hyperparameters = method.hyperparameters;
+    hyperparameters.extend(method.on.get(&network.0).cloned().unwrap_or_default());
+    hyperparameters.extend(own);
+    Some(TrainStage {
+        instance,
+        dataset: dataset?,
+        network,
+        method: name,
+        algorithm: method.algorithm,
+        plugin: method.plugin,
+        hyperparameters,
+        seed: seed as u64,
+        epochs: epochs? as u32,
+        batch_size: batch_size as u32,
+        augmentation: augmentation.unwrap_or_default(),
+    })
+}
+
+/// More padding than any image has pixels on a side.
+const MOST_PADDING: i64 = 1 << 16;
+
+fn read_augmentation(node: &Node, out: &mut Complaints) -> Option<AugmentationSettings> {
+    let mut reader = Reader::of(node, "`augmentation`", out)?;
+    let crop_padding = reader.optional("crop_padding", out, integer(0..=MOST_PADDING));
+    let flip = reader.optional("flip", out, one_of(&["horizontal", "vertical"]));
+    reader.finish(out);
+    Some(AugmentationSettings {
+        crop_padding: crop_padding.unwrap_or(0) as u32,
+        flip,
+    })
+}
+
+fn read_evaluate(mut reader: Reader<'_>, out: &mut Complaints) -> Option<EvaluateStage> {
+    let training = reader.required("training", out, placed_string);
+    let top_k = reader.optional("top_k", out, |node| {
+        array(node)?
+            .iter()
+            .map(|k| integer(1..=1 << 20)(k))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    reader.finish(out);
+    let top_k = top_k.map_or_else(|| vec![1], |ks| ks.into_iter().map(|k| k as u32).collect());
+    Some(EvaluateStage {
+        training: training?,
+        top_k,
+    })
+}
+
+fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Option<ReportStage> {
+    let evaluations = reader.required("evaluations", out, |node| {
+        let names = array(node)?
+            .iter()
+            .map(placed_string)
+            .collect::<Result<Vec<_>, _>>()?;
+        if names.is_empty() {
+            return Err(Diagnostic::new(
+                "a report gathers at least one evaluation",
+                &node.place,
+            ));
+        }
+        Ok(names)
+    });
+    let title = reader
+        .optional("title", out, string)
+        .unwrap_or_else(|| name.to_owned());
+    reader.finish(out);
+    Some(ReportStage {
+        evaluations: evaluations?,
+        title,
+    })
+}
+
+/// Every stage that another names exists and is of the kind that is needed there.
+pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
+    for stage in stages {
+        let (wanted, references): (_, Vec<_>) = match &stage.work {
+            StageWork::Dataset(_) => continue,
+            StageWork::Train(trainings) => (
+                "dataset",
+                trainings.iter().map(|training| &training.dataset).collect(),
+            ),
+            StageWork::Evaluate(evaluate) => ("train", vec![&evaluate.training]),
+            StageWork::Report(report) => ("evaluate", report.evaluations.iter().collect()),
+        };
+        for reference in references {
+            let of_kind = stages.iter().filter(|stage| stage.work.kind() == wanted);
+            let names = of_kind.map(|stage| stage.name.as_str());
+            if !names.clone().any(|name| name == reference.value) {
+                out.push(
+                    Diagnostic::new(
+                        format!("there is no {wanted} stage `{}`", reference.value),
+                        &reference.place,
+                    )
+                    .help(choices(&reference.value, names)),
+                );
+            }
+        }
+    }
+}
+
+fn look_up<T: Clone>(
+    what: &str,
+    name: &Placed<String>,
+    known: &IndexMap<String, Option<T>>,
+    out: &mut Complaints,
+) -> Option<T> {
+    known.get(&name.value).cloned().unwrap_or_else(|| {
+        out.push(
+            Diagnostic::new(format!("there is no {what} `{}`", name.value), &name.place)
+                .label(format!("expected the name of a [{what}.NAME] table"))
+                .help(choices(&name.value, known.keys().map(String::as_str))),
+        );
+        None
+    })
+}

@@ -1,0 +1,331 @@
+//! Pipeline files through the public surface: what is read, what is complained about and where,
+//! and the plan that comes of it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
+use assay_core::{PipelineError, Plan, Spec, StageKind};
+use proptest::prelude::*;
+
+const SMALL: &str = r#"
+name = "small"
+
+[network.net]
+input = [1, 2, 2]
+layers = ["fc 3", "softmax 2"]
+
+[network.other]
+input = [1, 2, 2]
+layers = ["softmax 2"]
+
+[method.bp]
+algorithm = "bp"
+hyperparameters = { learning_rate = 0.1, beta1 = 0.9 }
+on.other = { learning_rate = 0.5 }
+
+[method.fa]
+algorithm = "fa"
+
+[stage.report]
+kind = "report"
+evaluations = ["evaluate"]
+
+[stage.evaluate]
+kind = "evaluate"
+training = "train"
+
+[stage.train]
+kind = "train"
+dataset = "data"
+network = "net"
+epochs = 3
+matrix = { method = ["bp", "fa"], seed = [1, 2] }
+
+[stage.data]
+kind = "dataset"
+source = "mnist"
+"#;
+
+fn parse(text: &str, overrides: &[&str]) -> Result<Spec, PipelineError> {
+    let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
+    Spec::parse("small.toml", text, &overrides)
+}
+
+fn plan(overrides: &[&str]) -> Plan {
+    Plan::new(&parse(SMALL, overrides).unwrap())
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.stages
+        .iter()
+        .map(|stage| stage.name.as_str())
+        .collect()
+}
+
+/// Everything said about `SMALL` with `old` replaced.
+fn complaints(old: &str, new: &str) -> String {
+    assert!(SMALL.contains(old), "{old}");
+    parse(&SMALL.replacen(old, new, 1), &[])
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn a_matrix_becomes_one_stage_for_each_point_in_dependency_order() {
+    let plan = plan(&[]);
+    assert_eq!(
+        names(&plan),
+        [
+            "data",
+            "train/bp/seed=1",
+            "train/bp/seed=2",
+            "train/fa/seed=1",
+            "train/fa/seed=2",
+            "evaluate/bp/seed=1",
+            "evaluate/bp/seed=2",
+            "evaluate/fa/seed=1",
+            "evaluate/fa/seed=2",
+            "report",
+        ]
+    );
+    for (at, stage) in plan.stages.iter().enumerate() {
+        assert!(
+            stage.inputs.values().all(|&input| input < at),
+            "{}",
+            stage.name
+        );
+    }
+    let report = &plan.stages[9];
+    assert_eq!(report.kind, StageKind::Report);
+    assert_eq!(report.inputs["training-00002"], 3);
+    assert_eq!(report.inputs["evaluation-00002"], 7);
+}
+
+#[test]
+fn hyperparameters_come_from_the_method_then_the_network_then_the_stage() {
+    let rate = |overrides: &[&str]| {
+        let plan = plan(overrides);
+        plan.stages[1].parameters["hyperparameters"].clone()
+    };
+    assert_eq!(rate(&[])["learning_rate"], 0.1);
+    let other = "train.network=\"other\"";
+    assert_eq!(rate(&[other])["learning_rate"], 0.5);
+    assert_eq!(rate(&[other])["beta1"], 0.9);
+    assert_eq!(
+        rate(&[other, "train.hyperparameters.learning_rate=2.0"])["learning_rate"],
+        2.0
+    );
+}
+
+#[test]
+fn an_augmentation_that_does_nothing_is_no_parameter() {
+    let augmentation = |overrides: &[&str]| {
+        let plan = plan(overrides);
+        plan.stages[1].parameters.get("augmentation").cloned()
+    };
+    assert_eq!(augmentation(&[]), None);
+    assert_eq!(augmentation(&["train.augmentation={}"]), None);
+    assert_eq!(augmentation(&["train.augmentation.crop_padding=0"]), None);
+    let both = "train.augmentation={ crop_padding = 4, flip = \"vertical\" }";
+    assert_eq!(
+        augmentation(&[both]),
+        Some(serde_json::json!({ "crop_padding": 4, "flip": "vertical" }))
+    );
+    let axis = "train.matrix={ augmentation = { crop_padding = [0, 4] } , method = [\"bp\"] }";
+    let plan = plan(&[axis]);
+    assert_eq!(plan.stages[1].parameters.get("augmentation"), None);
+    let padding = &plan.stages[2].parameters["augmentation"]["crop_padding"];
+    assert_eq!(padding, 4);
+}
+
+#[test]
+fn names_decide_nothing() {
+    let renamed = SMALL
+        .replace("[method.bp]", "[method.backprop]")
+        .replace("\"bp\", ", "\"backprop\", ");
+    let renamed = Plan::new(&parse(&renamed, &[]).unwrap());
+    assert_eq!(renamed.stages[1].name, "train/backprop/seed=1");
+    assert_eq!(renamed.stages[1].parameters, plan(&[]).stages[1].parameters);
+}
+
+#[test]
+fn only_keeps_what_is_selected_and_what_that_reads() {
+    let only = |name: &str| plan(&[]).only(&[name.to_owned()]);
+    assert_eq!(
+        names(&only("train/bp").unwrap()),
+        ["data", "train/bp/seed=1", "train/bp/seed=2"]
+    );
+    let one = only("evaluate/fa/seed=2").unwrap();
+    assert_eq!(
+        names(&one),
+        ["data", "train/fa/seed=2", "evaluate/fa/seed=2"]
+    );
+    assert_eq!(one.stages[2].inputs["training"], 1);
+    let unknown = only("evaluate/fb").unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no stage `evaluate/fb`");
+    // The beginning of a name is no name.
+    assert!(only("tra").is_err());
+}
+
+#[test]
+fn each_complaint_has_its_line_and_column() {
+    for (old, new, expected) in [
+        (
+            "epochs = 3",
+            "epoch = 3",
+            "small.toml:32:1: [stage.train] has no key `epoch`",
+        ),
+        (
+            "epochs = 3",
+            "epochs = 0",
+            "small.toml:32:10: 0 is out of range",
+        ),
+        (
+            "epochs = 3",
+            "epochs = 3\naugmentation = { flip = \"horizontall\" }",
+            "small.toml:33:25: `horizontall` is not known here",
+        ),
+        (
+            "epochs = 3",
+            "epochs = 3\naugmentation = { crop = 4 }",
+            "small.toml:33:18: `augmentation` has no key `crop`",
+        ),
+        (
+            "epochs = 3",
+            "epochs = 3\naugmentation = 4",
+            "small.toml:33:16: expected a table",
+        ),
+        ("\"fc 3\"", "\"fc three\"", "small.toml:6:11: "),
+        (
+            "[1, 2, 2]",
+            "[1, 2]",
+            "small.toml:5:9: an input has three sizes",
+        ),
+        (
+            "\"bp\", \"fa\"]",
+            "\"pb\"]",
+            "small.toml:33:22: there is no method `pb`",
+        ),
+        (
+            "seed = [1, 2]",
+            "seed = []",
+            "small.toml:33:42: the axis `seed` has no values",
+        ),
+        (
+            "on.other",
+            "on.others",
+            "small.toml:15:4: there is no network `others`",
+        ),
+        (
+            "dataset = \"data\"",
+            "dataset = \"evaluate\"",
+            "there is no dataset stage `evaluate`",
+        ),
+        (
+            "kind = \"train\"",
+            "kind = \"training\"",
+            "there is no stage kind `training`",
+        ),
+        (
+            "[stage.data]",
+            "[stage.\"a b\"]",
+            "`a b` cannot be a name here",
+        ),
+        (
+            "name = \"small\"",
+            "name = \"../up\"",
+            "`../up` cannot be a name here",
+        ),
+        ("0.9 }", "2026-01-01 }", "a date has no meaning"),
+        ("0.9 }", "inf }", "the number is not finite"),
+        ("name = \"small\"", "name = ", "small.toml:2:8: "),
+    ] {
+        let said = complaints(old, new);
+        assert!(said.contains(expected), "{new}: no {expected:?} in\n{said}");
+    }
+}
+
+#[test]
+fn all_complaints_come_at_once_and_none_twice() {
+    let text = SMALL
+        .replace("epochs = 3", "epochs = 0\nbatchsize = 1")
+        .replace("\"fc 3\"", "\"fd 3\"");
+    let error = parse(&text, &[]).unwrap_err();
+    assert_eq!(error.diagnostics.len(), 3, "{error}");
+}
+
+#[test]
+fn overrides_are_pointed_at_like_the_file() {
+    let error = parse(SMALL, &["train.epohcs=3"]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--set:1:7: [stage.train] has no key `epohcs`"
+    );
+    assert_eq!(
+        error.diagnostics[0].help.as_deref(),
+        Some("did you mean `epochs`?")
+    );
+    let error = parse(SMALL, &["train.epochs"]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`train.epochs` is not an override"),
+        "{error}"
+    );
+    // A string without quotes is the likeliest slip.
+    let error = parse(SMALL, &["train.network=other"]).unwrap_err();
+    assert!(
+        error.diagnostics[0]
+            .help
+            .as_ref()
+            .unwrap()
+            .contains("quotes"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_matrix_too_large_to_be_meant_is_refused() {
+    let seeds: Vec<_> = (0..1000).map(|seed| seed.to_string()).collect();
+    let axis = format!("[{}]", seeds.join(","));
+    let error = parse(
+        SMALL,
+        &[
+            &format!("train.matrix.seed={axis}"),
+            &format!("train.matrix.epochs={axis}"),
+        ],
+    );
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("more than 100000 points")
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[a-z0-9\\[\\]{}=.,\"' \n-]{0,200}") {
+        if let Err(error) = parse(&text, &[]) {
+            prop_assert!(!error.diagnostics.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_damage_makes_the_reader_panic(at in 0..SMALL.len(), with in any::<char>()) {
+        let mut text = SMALL.to_owned();
+        text.replace_range(at..=at, &with.to_string());
+        if let Ok(spec) = parse(&text, &[]) {
+            Plan::new(&spec);
+        }
+    }
+
+    #[test]
+    fn no_override_makes_the_reader_panic(text in "[a-z0-9\\[\\]{}=.\"]{0,40}") {
+        if let Ok(spec) = parse(SMALL, &[&text]) {
+            Plan::new(&spec);
+        }
+    }
+}
