@@ -1,13 +1,18 @@
 //! Random problems with images, and the directions that the reference finds for them.
 
+use std::collections::BTreeMap;
+
 use assay_abi::LearnerHandle;
 use proptest::prelude::*;
 
-use super::host::{Samples, SplitMix};
+use super::host::Samples;
 use super::plugin::{Learner, network};
+use super::problem::randomise_biases;
 use super::reference::Reference;
 use super::state::State;
+use super::targets::{Named, TargetReference};
 use super::unrolled::Windows;
+use super::variant::Noise;
 
 pub const CLASSES: usize = 4;
 
@@ -42,6 +47,12 @@ pub fn problems() -> impl Strategy<Value = Problem> {
         .prop_map(|(input, layers, dense, seed, samples)| {
             Problem::new(input, &layers, dense, seed, samples)
         })
+}
+
+/// Two locally connected layers, a convolution and a dense layer; narrow and wide windows.
+pub fn mixed() -> Problem {
+    let layers = [(24, 3, 2, false), (5, 3, 1, false), (3, 5, 2, true)];
+    Problem::new([2, 7, 10], &layers, vec![6], 3, 5)
 }
 
 impl Problem {
@@ -100,22 +111,29 @@ impl Problem {
         Samples::random(seed, self.samples, self.input(), CLASSES)
     }
 
-    /// A learner with random biases (zero at the start, which would hide their part), changed
-    /// further by `edit`, and its state.
+    /// Three batches, the last of them smaller, as at the end of an epoch.
+    pub fn epoch(&self, seed: u64) -> [Samples; 3] {
+        let mut last = self.clone();
+        last.samples = 2;
+        [self.batch(seed), self.batch(seed + 1), last.batch(seed + 2)]
+    }
+
+    /// `n_1` to `n_L`.
+    pub fn widths(&self) -> Vec<usize> {
+        let windows = self.windows.iter().map(Windows::units);
+        let dense = self.dense.iter().copied();
+        windows.chain(dense).chain([CLASSES]).collect()
+    }
+
+    /// A learner with random biases, changed further by `edit`, and its state.
     pub fn prepared(
         &self,
-        algorithm: &str,
+        settings: &Learner<'_>,
         edit: impl FnOnce(&mut State),
     ) -> (LearnerHandle, State) {
-        let mut learner = self.learner(algorithm, self.seed);
+        let mut learner = settings.create().unwrap();
         let mut state = State::parse(&learner.save().unwrap());
-        let mut random = SplitMix(self.seed);
-        for l in 1..=self.depth() {
-            let name = format!("forward.{l}.bias");
-            let count = state.shape(&name).iter().product();
-            let biases: Vec<_> = (0..count).map(|_| random.symmetric() as f32).collect();
-            state.set(&name, &biases);
-        }
+        randomise_biases(&mut state, self.seed);
         edit(&mut state);
         learner.restore(&state.to_bytes()).unwrap();
         (learner, state)
@@ -123,21 +141,36 @@ impl Problem {
 
     /// State and directions of a prepared learner.
     pub fn directions(&self, algorithm: &str, edit: impl FnOnce(&mut State)) -> (State, State) {
-        let (mut learner, state) = self.prepared(algorithm, edit);
+        self.directions_of(&self.settings(algorithm, self.seed), &[], edit)
+    }
+
+    /// The same for a learner with settings of its own and given noise.
+    pub fn directions_of(
+        &self,
+        settings: &Learner<'_>,
+        noise: &[u8],
+        edit: impl FnOnce(&mut State),
+    ) -> (State, State) {
+        let (mut learner, state) = self.prepared(settings, edit);
         let directions = self
             .batch(self.seed)
-            .with(|batch| learner.directions(batch, &[]))
+            .with(|batch| learner.directions(batch, noise))
             .unwrap();
         (state, State::parse(&directions))
     }
 
-    /// The network as dense layers.
-    pub fn reference(&self, algorithm: &str, state: &State) -> Reference {
+    /// The state of the same network with dense layers only.
+    pub fn unrolled(&self, state: &State) -> State {
         let mut state = state.clone();
         for (l, layer) in (1..).zip(&self.windows) {
             layer.unroll(l, &mut state);
         }
-        Reference::new(algorithm, &state)
+        state
+    }
+
+    /// The network as dense layers.
+    pub fn reference(&self, algorithm: &str, state: &State) -> Reference {
+        Reference::new(algorithm, &self.unrolled(state))
     }
 }
 
@@ -160,54 +193,79 @@ impl Direction {
     }
 }
 
-/// The directions of the reference by name: the mean of those of the samples.
-pub fn reference_directions(problem: &Problem, reference: &Reference) -> Vec<(String, Direction)> {
-    let samples = problem.batch(problem.seed);
-    let names = (1..=problem.depth())
-        .flat_map(|l| ["weight", "bias"].map(|tensor| format!("forward.{l}.{tensor}")));
-    let mut sums: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
-    for sample in samples.split() {
+/// Directions by the tensors' names.
+pub type Directions = BTreeMap<String, Direction>;
+
+/// The directions of the reference: the mean of those of the samples.
+pub fn reference_directions(problem: &Problem, reference: &Reference) -> Directions {
+    let batch = problem.batch(problem.seed);
+    let of_samples = batch.split().map(|sample| {
         let (weights, biases) = reference.directions(&sample);
-        for (at, (weight, bias)) in weights.iter().zip(&biases).enumerate() {
-            let layer = problem.windows.get(at);
-            for (tensor, (signed, size)) in [
-                (2 * at, rolled(layer, Windows::roll_weight, weight)),
-                (2 * at + 1, rolled(layer, Windows::roll_bias, bias)),
-            ] {
-                if sums.len() <= tensor {
-                    sums.push((vec![0.0; signed.len()], vec![0.0; size.len()]));
-                }
-                let (sum, sizes) = &mut sums[tensor];
-                add(sum, &signed);
-                add(sizes, &size);
-            }
-        }
-    }
-    let count = samples.labels.len() as f64;
-    names
-        .zip(sums)
-        .map(|(name, (sum, sizes))| {
-            let direction = Direction {
-                values: sum.iter().map(|value| value / count).collect(),
-                scale: sizes.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(*b)) / count,
-            };
-            (name, direction)
-        })
-        .collect()
+        let named = |tensor: &'static str, values: Vec<Vec<f64>>| {
+            let name = move |(l, values)| (format!("forward.{l}.{tensor}"), values);
+            (1..).zip(values).map(name)
+        };
+        let weights = named("weight", weights);
+        weights.chain(named("bias", biases)).collect()
+    });
+    mean(problem, of_samples)
 }
 
-/// A matrix's or vector's direction as that of the saved tensor, and the sums of the absolute
-/// values of what each of its elements adds up.
-fn rolled(
-    layer: Option<&Windows>,
-    roll: fn(&Windows, &[f64]) -> Vec<f64>,
-    dense: &[f64],
-) -> (Vec<f64>, Vec<f64>) {
-    let sizes: Vec<_> = dense.iter().map(|value| value.abs()).collect();
-    match layer {
-        Some(layer) => (roll(layer, dense), roll(layer, &sizes)),
-        None => (dense.to_vec(), sizes),
+/// The same for target propagation with given noise.
+pub fn target_directions(
+    problem: &Problem,
+    reference: &TargetReference,
+    noise: &Noise,
+) -> Directions {
+    let batch = problem.batch(problem.seed);
+    let of_samples = batch.split().enumerate().map(|(at, sample)| {
+        let noise = noise.iter().map(|(&l, values)| {
+            let width = values.len() / problem.samples;
+            (l, values[at * width..][..width].to_vec())
+        });
+        reference.directions(&sample, &noise.collect())
+    });
+    mean(problem, of_samples)
+}
+
+/// The mean of the samples' directions of matrices and vectors, as directions of saved tensors.
+fn mean(problem: &Problem, samples: impl Iterator<Item = Named>) -> Directions {
+    let mut sums: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    for (name, dense) in samples.flatten() {
+        let (signed, size) = rolled(problem, &name, &dense);
+        let zeros = || (vec![0.0; signed.len()], vec![0.0; size.len()]);
+        let (sum, sizes) = sums.entry(name).or_insert_with(zeros);
+        add(sum, &signed);
+        add(sizes, &size);
     }
+    let count = problem.samples as f64;
+    let direction = |(sum, sizes): (Vec<f64>, Vec<f64>)| Direction {
+        values: sum.iter().map(|value| value / count).collect(),
+        scale: sizes.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(*b)) / count,
+    };
+    let named = sums.into_iter();
+    named.map(|(name, sum)| (name, direction(sum))).collect()
+}
+
+/// The direction of a matrix or vector as that of the saved tensor `name`, and the sums of the
+/// absolute values of what each of its elements adds up.
+fn rolled(problem: &Problem, name: &str, dense: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let sizes: Vec<_> = dense.iter().map(|value| value.abs()).collect();
+    let parts: Vec<_> = name.split('.').collect();
+    let [group, l, tensor] = parts[..] else {
+        panic!("{name}")
+    };
+    let Some(layer) = problem.windows.get(l.parse::<usize>().unwrap() - 1) else {
+        return (dense.to_vec(), sizes);
+    };
+    let roll = match (group, tensor) {
+        ("forward", "weight") => Windows::roll_weight,
+        ("forward", "bias") => Windows::roll_bias,
+        ("inverse", "weight") => Windows::roll_inverse_weight,
+        // Every input has a bias of its own.
+        _ => |_: &Windows, biases: &[f64]| biases.to_vec(),
+    };
+    (roll(layer, dense), roll(layer, &sizes))
 }
 
 fn add(sum: &mut [f64], values: &[f64]) {

@@ -11,6 +11,7 @@ pub mod reference;
 pub mod state;
 pub mod targets;
 pub mod unrolled;
+pub mod variant;
 
 /// The largest difference of two tensors, relative to the largest value expected.
 pub fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {

@@ -37,8 +37,7 @@ impl Problem {
         Samples::random(self.seed, self.samples, self.input, classes)
     }
 
-    /// A learner's state with random biases (zero at the start, which would hide their part),
-    /// changed further by `edit`, and the directions that follow from it.
+    /// A learner's state with random biases, changed further by `edit`, and the directions that follow from it.
     pub fn directions(&self, algorithm: &str, edit: impl FnOnce(&mut State)) -> (State, State) {
         self.directions_of(&self.learner(algorithm), &[], edit)
     }
@@ -52,13 +51,7 @@ impl Problem {
     ) -> (State, State) {
         let mut learner = learner.create().unwrap();
         let mut state = State::parse(&learner.save().unwrap());
-        let mut random = SplitMix(self.seed);
-        let biases: Vec<_> = state.0.keys().filter(|it| is_bias(it)).cloned().collect();
-        for name in biases {
-            let count = state.shape(&name)[0];
-            let values: Vec<_> = (0..count).map(|_| random.symmetric() as f32).collect();
-            state.set(&name, &values);
-        }
+        randomise_biases(&mut state, self.seed);
         edit(&mut state);
         learner.restore(&state.to_bytes()).unwrap();
         let directions = self
@@ -66,6 +59,17 @@ impl Problem {
             .with(|batch| learner.directions(batch, noise))
             .unwrap();
         (state, State::parse(&directions))
+    }
+}
+
+/// Random trained biases: zero at the start, they would hide their part.
+pub fn randomise_biases(state: &mut State, seed: u64) {
+    let mut random = SplitMix(seed);
+    let biases: Vec<_> = state.0.keys().filter(|it| is_bias(it)).cloned().collect();
+    for name in biases {
+        let count = state.shape(&name).iter().product();
+        let values: Vec<_> = (0..count).map(|_| random.symmetric() as f32).collect();
+        state.set(&name, &values);
     }
 }
 

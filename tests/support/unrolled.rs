@@ -66,7 +66,7 @@ impl Windows {
         }
     }
 
-    fn units(&self) -> usize {
+    pub fn units(&self) -> usize {
         self.output().iter().product()
     }
 
@@ -115,11 +115,15 @@ impl Windows {
     }
 
     /// Puts the dense layer that this one is into `state` in its place: its weights and biases,
-    /// and, where it has them, feedback weights in the place of the transposed matrix.
+    /// and, where it has them, feedback weights in the place of the transposed matrix and the
+    /// weights of its inverse.
     pub fn unroll(&self, l: usize, state: &mut State) {
         let (units, inputs) = (self.units(), self.inputs());
         let (weight, bias) = (format!("forward.{l}.weight"), format!("forward.{l}.bias"));
-        let feedback = format!("feedback.{l}.weight");
+        let (feedback, inverse) = (
+            format!("feedback.{l}.weight"),
+            format!("inverse.{l}.weight"),
+        );
         assert_eq!(state.shape(&weight), self.weight_shape());
         assert_eq!(state.shape(&bias), self.bias_shape());
         let biases = state.f32(&bias);
@@ -127,12 +131,12 @@ impl Windows {
         state.0.insert(bias, entry(vec![units], &biases));
         let matrix = self.matrix(&state.f32(&weight), |it| it.unit * inputs + it.input);
         state.0.insert(weight, entry(vec![units, inputs], &matrix));
-        // Direct feedback is a matrix already.
-        if state.0.contains_key(&feedback) && state.shape(&feedback) == self.weight_shape() {
-            let matrix = self.matrix(&state.f32(&feedback), |it| it.input * units + it.unit);
-            state
-                .0
-                .insert(feedback, entry(vec![inputs, units], &matrix));
+        for name in [feedback, inverse] {
+            // Direct feedback is a matrix already.
+            if state.0.contains_key(&name) && state.shape(&name) == self.weight_shape() {
+                let matrix = self.matrix(&state.f32(&name), |it| it.input * units + it.unit);
+                state.0.insert(name, entry(vec![inputs, units], &matrix));
+            }
         }
     }
 
@@ -151,6 +155,15 @@ impl Windows {
         for connection in self.connections() {
             weights[connection.weight] +=
                 matrix[connection.unit * self.inputs() + connection.input];
+        }
+        weights
+    }
+
+    /// The same for the weights of the inverse, whose matrix is the other way round.
+    pub fn roll_inverse_weight(&self, matrix: &[f64]) -> Vec<f64> {
+        let mut weights = vec![0.0; self.weight_shape().iter().product()];
+        for connection in self.connections() {
+            weights[connection.weight] += matrix[connection.input * self.units() + connection.unit];
         }
         weights
     }
