@@ -343,3 +343,26 @@ hyperparameters = { learning_rate = 0.01, alpha = 0.5, schedule = "alternating" 
     assert!(inverse[11] < inverse[0], "{inverse:?}");
     assert!(batch[11] < 0.5 * batch[0], "{batch:?}");
 }
+
+#[test]
+fn every_pipeline_of_the_repository_can_be_planned() {
+    let sandbox = Sandbox::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines");
+    let mut planned = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let preview = sandbox.execute(&["run", path.to_str().unwrap(), "--dry-run"]);
+            assert!(
+                preview.exits(0).stdout.contains("0 cached"),
+                "{}",
+                path.display()
+            );
+            planned += 1;
+        }
+    }
+    assert!(planned >= 4, "the pipelines were not found");
+}
