@@ -26,6 +26,6 @@ pub use plugin::{
 };
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{EngineError, Request, Session, StagePreview};
-pub use stages::REPORT_FILES;
+pub use stages::REPORT_TABLE;
 pub use supervise::{Completed, Execution, Failure};
 pub use worker::{WorkerArguments, run_worker};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use assay_core::{
-    ActionKey, CanonicalError, Diagnostic, PipelineError, Plan, Run, Source, Spec, StageKind,
-    StageOutcome, UnknownStage,
+    ActionKey, CanonicalError, PipelineError, Plan, Run, Spec, StageKind, StageOutcome,
+    UnknownStage,
 };
 use assay_store::{Store, StoreError};
 
@@ -153,7 +153,7 @@ impl Session {
         };
         let stages = freezer.freeze(stages, &mut complaints)?;
         if !complaints.is_empty() {
-            return Err(pipeline_error(spec.sources, complaints).into());
+            return Err(PipelineError::new(spec.sources, complaints).into());
         }
         sources.save()?;
         let overrides = request.overrides.to_vec();
@@ -267,20 +267,6 @@ impl Session {
             outcome,
             stages,
         })
-    }
-}
-
-fn pipeline_error(sources: Vec<Source>, complaints: Vec<Diagnostic>) -> PipelineError {
-    let mut diagnostics: Vec<Diagnostic> = Vec::new();
-    // Every point of a matrix repeats the complaint of its method.
-    for complaint in complaints {
-        if !diagnostics.contains(&complaint) {
-            diagnostics.push(complaint);
-        }
-    }
-    PipelineError {
-        sources,
-        diagnostics,
     }
 }
 

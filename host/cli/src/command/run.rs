@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_core::StageKind;
-use assay_engine::{Request, RunOutcome, RunReport, Session};
+use assay_engine::{REPORT_TABLE, Request, RunOutcome, RunReport, Session};
 use assay_report::{ReportRow, read_table};
 use assay_store::Store;
 
@@ -78,7 +78,7 @@ fn export_reports(
         let paths = export(session.store(), result.artifact, &folder.join(&stage.name))?;
         let table = session
             .store()
-            .artifact_file_path(result.artifact, "table.parquet")?;
+            .artifact_file_path(result.artifact, REPORT_TABLE)?;
         let rows = read_table(&table)?;
         exported.push(ExportedReport {
             stage: stage.name.clone(),

@@ -70,6 +70,21 @@ pub struct PipelineError {
 }
 
 impl PipelineError {
+    /// The complaints, each once: every point of a matrix repeats what is wrong with its stage or
+    /// method as a whole.
+    pub fn new(sources: Vec<Source>, complaints: Vec<Diagnostic>) -> Self {
+        let mut diagnostics = Vec::new();
+        for complaint in complaints {
+            if !diagnostics.contains(&complaint) {
+                diagnostics.push(complaint);
+            }
+        }
+        Self {
+            sources,
+            diagnostics,
+        }
+    }
+
     /// The line and column of a place, both from 1; columns count characters.
     pub fn line_and_column(&self, place: &Place) -> (usize, usize) {
         let Some(source) = self.sources.get(place.source) else {

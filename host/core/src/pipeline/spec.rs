@@ -163,19 +163,7 @@ impl Spec {
         }
         match spec {
             Some(spec) if complaints.is_empty() => Ok(spec),
-            _ => {
-                // Every point of a matrix repeats what is wrong with the stage as a whole.
-                let mut diagnostics = Complaints::new();
-                for complaint in complaints {
-                    if !diagnostics.contains(&complaint) {
-                        diagnostics.push(complaint);
-                    }
-                }
-                Err(PipelineError {
-                    sources,
-                    diagnostics,
-                })
-            }
+            _ => Err(PipelineError::new(sources, complaints)),
         }
     }
 }

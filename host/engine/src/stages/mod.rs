@@ -30,7 +30,7 @@ use crate::plugin::{LoadFailure, load};
 
 pub(crate) use dataset::complete_datasets;
 pub(crate) use describe::PLUGIN;
-pub use report::REPORT_FILES;
+pub use report::REPORT_TABLE;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";

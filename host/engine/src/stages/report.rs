@@ -7,9 +7,12 @@ use super::evaluate::EVALUATION;
 use super::train::{METRICS, TRAINING};
 use super::{Context, Outputs, PARQUET, StageError, TrainingDocument, data, read_document};
 
+/// The report's table as columns: what a terminal shows is read back from it.
+pub const REPORT_TABLE: &str = "table.parquet";
+
 /// The files of a report's artifact, with their media types.
-pub const REPORT_FILES: [(&str, &str); 5] = [
-    ("table.parquet", PARQUET),
+const FILES: [(&str, &str); 5] = [
+    (REPORT_TABLE, PARQUET),
     ("metrics.parquet", PARQUET),
     ("table.csv", "text/csv"),
     ("table.md", "text/markdown"),
@@ -56,7 +59,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let report = Report::build(parameters.title, entries).map_err(data)?;
     let mut outputs = Outputs::default();
     report.write(&context.out, None).map_err(data)?;
-    for (name, media_type) in REPORT_FILES {
+    for (name, media_type) in FILES {
         outputs.add(name, media_type);
     }
     Ok(outputs)
