@@ -19,7 +19,8 @@ use tch::{Kind, Tensor};
 /// Fails unless the directions are those of the reference.
 fn compare(algorithm: &str, problem: &Problem) {
     let (state, found) = problem.directions(algorithm, |_| {});
-    let (weights, biases) = Reference::new(algorithm, &state).directions(&problem.samples());
+    let reference = problem.reference(algorithm, &state);
+    let (weights, biases) = reference.directions(&problem.samples());
     assert_eq!(found.0.len(), 2 * weights.len());
     for (l, (weight, bias)) in (1..).zip(weights.iter().zip(&biases)) {
         for (name, expected) in [("weight", weight), ("bias", bias)] {
@@ -41,15 +42,21 @@ fn assert_same_directions(found: &State, expected: &State) {
 
 #[test]
 fn bp_is_the_slope_of_the_loss() {
-    let problem = Problem {
-        input: [2, 2, 2],
-        widths: vec![7, 5, 6, 4],
-        seed: 11,
-        samples: 9,
-    };
+    for (outputs, reconstructs) in [(4, false), (8, true)] {
+        assert_is_slope_of_loss(&Problem {
+            input: [2, 2, 2],
+            widths: vec![7, 5, 6, outputs],
+            reconstructs,
+            seed: 11,
+            samples: 9,
+        });
+    }
+}
+
+fn assert_is_slope_of_loss(problem: &Problem) {
     let (state, found) = problem.directions("bp", |_| {});
     let samples = problem.samples();
-    let mut reference = Reference::new("bp", &state);
+    let mut reference = problem.reference("bp", &state);
     // The error of a central difference is about step² = 1e-10 from the third derivative and
     // 1e-16 / step = 1e-11 from rounding: both far below what f32 can show.
     let step = 1e-5;
@@ -90,9 +97,10 @@ fn bias(reference: &mut Reference, l: usize, at: usize) -> &mut f64 {
 }
 
 /// The gradients of every weight and bias by libtorch's autograd.
-fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
+fn autograd(problem: &Problem, state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
     let count = samples.labels.len() as i64;
-    let mut h = Tensor::from_slice(&samples.inputs).view([count, -1]);
+    let inputs = Tensor::from_slice(&samples.inputs).view([count, -1]);
+    let mut h = inputs.shallow_clone();
     let names: Vec<_> = state
         .part("forward.")
         .0
@@ -112,12 +120,16 @@ fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
         let weight = leaf(name);
         let bias = leaf(&name.replace("weight", "bias"));
         h = h.linear(&weight, Some(&bias));
-        if at + 1 < names.len() {
+        if at + 1 < names.len() || problem.reconstructs {
             h = h.tanh();
         }
     }
-    h.cross_entropy_for_logits(&Tensor::from_slice(&samples.labels))
-        .backward();
+    let loss = if problem.reconstructs {
+        (h - inputs).square().sum(Kind::Float) / count as f64
+    } else {
+        h.cross_entropy_for_logits(&Tensor::from_slice(&samples.labels))
+    };
+    loss.backward();
     leaves
         .into_iter()
         .map(|(name, leaf)| {
@@ -155,7 +167,7 @@ proptest! {
     #[test]
     fn bp_is_what_autograd_finds(problem in problems(2..=6)) {
         let (state, found) = problem.directions("bp", |_| {});
-        for (name, expected) in autograd(&state, &problem.samples()) {
+        for (name, expected) in autograd(&problem, &state, &problem.samples()) {
             let difference = relative_difference(&found.f32(&name), &expected);
             prop_assert!(difference < TOLERANCE, "{}: {:e}", name, difference);
         }

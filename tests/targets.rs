@@ -22,7 +22,7 @@ fn compare(variant: Variant, problem: &Problem) {
     let bytes = noise_bytes(&noise, problem.samples);
     let (state, found) = problem.directions_of(&learner, &bytes, strengthen);
     let expected = variant
-        .reference(&state)
+        .reference(&state, problem.reconstructs)
         .directions(&problem.samples(), &noise);
     assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
     for (name, expected) in &expected {
@@ -128,6 +128,7 @@ fn linear(problem: &Problem, learner: &Learner<'_>, bias: f32) -> State {
 const DEEP: Problem = Problem {
     input: [1, 2, 3],
     widths: Vec::new(),
+    reconstructs: false,
     seed: 3,
     samples: 9,
 };

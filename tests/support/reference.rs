@@ -66,6 +66,9 @@ pub struct Reference {
     /// `b_l`, l from 1.
     pub biases: Vec<Vec<f64>>,
     pub feedback: Feedback,
+    /// Whether it reconstructs its input: tanh outputs and the squared error in the place of the
+    /// softmax and the cross-entropy.
+    pub reconstructs: bool,
 }
 
 impl Reference {
@@ -87,6 +90,7 @@ impl Reference {
                 "dfa" => Feedback::Direct((1..depth).map(feedback).collect()),
                 other => panic!("no reference for {other}"),
             },
+            reconstructs: false,
         }
     }
 
@@ -94,7 +98,7 @@ impl Reference {
         self.weights.len()
     }
 
-    /// `h_0` to `h_{L-1}` and the logits `a_L`.
+    /// `h_0` to `h_{L-1}` and `a_L`.
     pub fn forward(&self, input: &[f32]) -> Vec<Vec<f64>> {
         let mut h: Vec<Vec<f64>> = vec![input.iter().copied().map(f64::from).collect()];
         for l in 1..=self.depth() {
@@ -110,16 +114,57 @@ impl Reference {
         h
     }
 
-    /// The mean cross-entropy of a batch.
+    /// `h_L`, given `a_L`.
+    pub fn output(&self, activation: &[f64]) -> Vec<f64> {
+        if self.reconstructs {
+            return activation.iter().map(|a| a.tanh()).collect();
+        }
+        let sum: f64 = activation.iter().map(|a| a.exp()).sum();
+        activation.iter().map(|a| a.exp() / sum).collect()
+    }
+
+    /// What a learner predicts: `h_L` of a reconstruction, else `a_L`.
+    pub fn prediction(&self, input: &[f32]) -> Vec<f64> {
+        let activation = self.forward(input).pop().unwrap();
+        if self.reconstructs {
+            return self.output(&activation);
+        }
+        activation
+    }
+
+    /// What `h_L` ought to be.
+    pub fn target(&self, input: &[f64], label: usize) -> Vec<f64> {
+        if self.reconstructs {
+            return input.to_vec();
+        }
+        let classes = self.biases[self.depth() - 1].len();
+        let one = |class| f64::from(u8::from(class == label));
+        (0..classes).map(one).collect()
+    }
+
+    /// e, the gradient of the sample's own loss by `a_L`.
+    pub fn error(&self, output: &[f64], target: &[f64]) -> Vec<f64> {
+        let pairs = output.iter().zip(target);
+        if self.reconstructs {
+            return pairs.map(|(y, t)| 2.0 * (y - t) * (1.0 - y * y)).collect();
+        }
+        pairs.map(|(y, t)| y - t).collect()
+    }
+
+    /// The mean loss of a batch.
     pub fn loss(&self, samples: &Samples) -> f64 {
-        let total: f64 = self
-            .samples(samples)
-            .map(|(input, label)| {
-                let logits = self.forward(input).pop().unwrap();
-                let sum: f64 = logits.iter().map(|a| a.exp()).sum();
-                sum.ln() - logits[label]
-            })
-            .sum();
+        let of_sample = |(input, label): (&[f32], usize)| {
+            let h = self.forward(input);
+            let activation = &h[self.depth()];
+            if self.reconstructs {
+                let output = self.output(activation);
+                let pairs = output.iter().zip(&h[0]);
+                return pairs.map(|(y, x)| (y - x).powi(2)).sum();
+            }
+            let sum: f64 = activation.iter().map(|a| a.exp()).sum();
+            sum.ln() - activation[label]
+        };
+        let total: f64 = self.samples(samples).map(of_sample).sum();
         total / samples.labels.len() as f64
     }
 
@@ -152,20 +197,16 @@ impl Reference {
 
     /// `δ_1` to `δ_L` of one sample of a batch of B.
     fn deltas(&self, h: &[Vec<f64>], label: usize, b: f64) -> Vec<Vec<f64>> {
-        let logits = &h[self.depth()];
-        let sum: f64 = logits.iter().map(|a| a.exp()).sum();
-        let output: Vec<f64> = logits
-            .iter()
-            .enumerate()
-            .map(|(class, a)| (a.exp() / sum - f64::from(u8::from(class == label))) / b)
-            .collect();
-        let mut deltas = vec![output.clone()];
+        let (output, target) = (self.output(&h[self.depth()]), self.target(&h[0], label));
+        let error = self.error(&output, &target);
+        let top: Vec<f64> = error.iter().map(|e| e / b).collect();
+        let mut deltas = vec![top.clone()];
         for l in (1..self.depth()).rev() {
             let above = &deltas[0];
             let mut delta = match &self.feedback {
                 Feedback::Backpropagation => self.weights[l].transposed_times(above),
                 Feedback::Alignment(matrices) => matrices[l - 1].times(above),
-                Feedback::Direct(matrices) => matrices[l - 1].times(&output),
+                Feedback::Direct(matrices) => matrices[l - 1].times(&top),
             };
             for (delta, h) in delta.iter_mut().zip(&h[l]) {
                 *delta *= 1.0 - h * h;

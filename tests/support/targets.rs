@@ -15,7 +15,7 @@ pub enum Rule {
     Tp(f64),
     /// A step α down the loss, then differences.
     Dtp(f64),
-    /// The label, then differences; with an auxiliary output if the state has one.
+    /// The output's own target, then differences; with an auxiliary output if the state has one.
     Sdtp,
 }
 
@@ -47,11 +47,6 @@ fn tanh(mut vector: Vec<f64>) -> Vec<f64> {
         *value = value.tanh();
     }
     vector
-}
-
-fn softmax(logits: &[f64]) -> Vec<f64> {
-    let sum: f64 = logits.iter().map(|a| a.exp()).sum();
-    logits.iter().map(|a| a.exp() / sum).collect()
 }
 
 /// 2/B (found − target) ∘ (1 − found²)
@@ -90,17 +85,16 @@ impl TargetReference {
         let b = samples.labels.len() as f64;
         for (at, (input, label)) in self.network.samples(samples).enumerate() {
             let mut h = self.network.forward(input);
-            let logits = h.pop().unwrap();
-            let o = softmax(&logits);
-            let one_hot: Vec<_> = (0..o.len())
-                .map(|class| f64::from(u8::from(class == label)))
-                .collect();
-            let targets = self.targets(&h, &o, &one_hot);
+            let activation = h.pop().unwrap();
+            let o = self.network.output(&activation);
+            let goal = self.network.target(&h[0], label);
+            let targets = self.targets(&h, &o, &goal);
             for l in 1..self.depth() {
                 let delta = local_delta(&h[l], &targets[&l], b);
                 add(&mut directions, "forward", l, &delta, &h[l - 1]);
             }
-            let delta: Vec<_> = o.iter().zip(&one_hot).map(|(o, t)| (o - t) / b).collect();
+            let error = self.network.error(&o, &goal);
+            let delta: Vec<_> = error.iter().map(|e| e / b).collect();
             add(
                 &mut directions,
                 "forward",
@@ -139,18 +133,18 @@ impl TargetReference {
     }
 
     /// `ĥ_l` for l < L.
-    fn targets(&self, h: &[Vec<f64>], o: &[f64], one_hot: &[f64]) -> BTreeMap<usize, Vec<f64>> {
+    fn targets(&self, h: &[Vec<f64>], o: &[f64], goal: &[f64]) -> BTreeMap<usize, Vec<f64>> {
         let depth = self.depth();
         let mut targets = BTreeMap::new();
         // The output and its target as the top inverse sees them.
         let mut above = (
             self.with_auxiliary(o, &h[depth - 1]),
-            self.with_auxiliary(one_hot, &h[depth - 1]),
+            self.with_auxiliary(goal, &h[depth - 1]),
         );
         for l in (1..depth).rev() {
             let target: Vec<_> = match self.rule {
                 Rule::Tp(alpha) | Rule::Dtp(alpha) if l == depth - 1 => {
-                    let e: Vec<_> = o.iter().zip(one_hot).map(|(o, t)| o - t).collect();
+                    let e = self.network.error(o, goal);
                     let slope = self.network.weights[depth - 1].transposed_times(&e);
                     let pairs = h[l].iter().zip(&slope);
                     pairs.map(|(h, slope)| h - alpha * slope).collect()
@@ -178,7 +172,7 @@ impl TargetReference {
         let output = if l < self.depth() {
             tanh(activation)
         } else {
-            self.with_auxiliary(&softmax(&activation), &noisy)
+            self.with_auxiliary(&self.network.output(&activation), &noisy)
         };
         let target = if self.denoising { h } else { &noisy };
         [local_delta(&self.g(l, &output), target, b), output]

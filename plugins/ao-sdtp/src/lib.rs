@@ -1,9 +1,9 @@
 //! Simplified difference target propagation with an auxiliary output as an Assay plugin.
 //!
-//! A softmax says little about the activations below it, so the output is `[o, z]`: o the softmax
-//! and z fixed random features of `h_{L-1}`, which their targets leave as they are:
-//! `ĥ_{L-1} = h_{L-1} − g_L([o, z]) + g_L([onehot, z])`; below that the difference rule. Inverses
-//! exist for layers 2 to L.
+//! A softmax says little about the activations below it, so the output is `[o, z]`: o is `h_L`, the
+//! softmax or a reconstruction, and z fixed random features of `h_{L-1}`, which their targets leave
+//! as they are: `ĥ_{L-1} = h_{L-1} − g_L([o, z]) + g_L([ĥ_L, z])` with `ĥ_L = onehot` or x; below
+//! that the difference rule. Inverses exist for layers 2 to L.
 
 use assay_sdk::{
     Adam, Algorithm, Auxiliary, AuxiliaryActivation, Directions, Error, InverseDirections,
@@ -72,7 +72,7 @@ impl Algorithm for AuxiliaryOutputSdtp {
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
         let targets = self.inverses.targets(pass)?;
-        targets.one_hot()?; // [onehot, z] against [o, z]
+        targets.output()?; // [ĥ_L, z] against [o, z], ĥ_L = onehot, or x for reconstruction
         for l in (1..pass.depth()).rev() {
             targets.difference(l)?; // ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})
         }

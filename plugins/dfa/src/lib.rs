@@ -1,8 +1,8 @@
 //! Direct feedback alignment as an Assay plugin.
 //!
-//! The output error reaches every hidden layer at once through a fixed random matrix:
-//! `δ_l = (B_l e/B) ∘ tanh'(a_l)` for l < L; the output layer has its true gradient. No product
-//! runs backwards between hidden layers.
+//! The output error e, the gradient of a sample's task loss by `a_L`, reaches every hidden layer at
+//! once through a fixed random matrix: `δ_l = (B_l e/B) ∘ tanh'(a_l)` for l < L; the output layer has
+//! its true gradient. No product runs backwards between hidden layers.
 
 use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup, Tensor, tanh_derivative};
 use schemars::JsonSchema;

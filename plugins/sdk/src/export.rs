@@ -75,7 +75,8 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
     };
     let mut metrics = vec![metric(
         BATCH_LOSS,
-        "mean cross-entropy of the step's batch before its update, in nats",
+        "mean task loss of the step's batch before its update: the cross-entropy in nats, or the \
+         squared error of a reconstruction summed over the units",
     )];
     if A::inverse_training(&A::Config::default()).is_some() {
         metrics.push(metric(

@@ -1,7 +1,8 @@
 //! Simplified difference target propagation as an Assay plugin.
 //!
-//! The output's target is the label itself and every hidden layer, the penultimate included, gets
-//! its target by the difference rule, so that no gradient crosses a layer: `ĥ_L = onehot`,
+//! The output's target is the label itself, or the input where the network reconstructs, and every
+//! hidden layer, the penultimate included, gets its target by the difference rule, so that no
+//! gradient crosses a layer: `ĥ_L = onehot` or x,
 //! `ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})`. Inverses exist for layers 2 to L.
 
 use assay_sdk::{
@@ -59,7 +60,7 @@ impl Algorithm for SimplifiedDifferenceTargetPropagation {
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
         let targets = self.inverses.targets(pass)?;
-        targets.one_hot()?; // ĥ_L = onehot
+        targets.output()?; // ĥ_L = onehot, or x for reconstruction
         for l in (1..pass.depth()).rev() {
             targets.difference(l)?; // ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})
         }

@@ -1,7 +1,7 @@
 //! Target propagation as an Assay plugin.
 //!
 //! The penultimate layer's target is a step down the loss; every layer below gets the inverse
-//! image of the target above it: `ĥ_{L-1} = h_{L-1} − α ∂CE/∂h_{L-1}`,
+//! image of the target above it: `ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}`,
 //! `ĥ_l = g_{l+1}(ĥ_{l+1})`. Inverses exist for layers 2 to L-1.
 
 use assay_sdk::{
@@ -65,7 +65,7 @@ impl Algorithm for VanillaTargetPropagation {
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
         let targets = self.inverses.targets(pass)?;
-        targets.descend(self.alpha)?; // ĥ_{L-1} = h_{L-1} − α ∂CE/∂h_{L-1}
+        targets.descend(self.alpha)?; // ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}
         for l in (1..pass.depth() - 1).rev() {
             targets.invert(l)?; // ĥ_l = g_{l+1}(ĥ_{l+1})
         }

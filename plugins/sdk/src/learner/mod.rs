@@ -5,7 +5,7 @@ mod inverse_group;
 mod report;
 
 use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
-use assay_network::Network;
+use assay_network::{Network, Task};
 use tch::Device;
 
 use crate::activations::Activations;
@@ -228,9 +228,14 @@ impl<A: Algorithm> Trainer<A> {
         };
         let activations = self.inference.insert(activations);
         activations.run(&self.model, inputs.as_f32()?)?;
-        let rows = activations
-            .logits()
-            .f_tr()?
+        let output = activations.output();
+        if self.model.task() == Task::Reconstruction {
+            output.f_tanh_out(output).map(drop)?;
+        }
+        let rows = self
+            .model
+            .output_units()
+            .by_sample(output)?
             .f_contiguous()?
             .f_to_device(Device::Cpu)?;
         rows.f_copy_data(outputs, expected)?;
