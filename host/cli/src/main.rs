@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Network(verb) => command::network::run(&verb),
     };
     ended.unwrap_or_else(|error| {
         show::error::print(&error);

@@ -7,6 +7,7 @@
 mod curve;
 mod entry;
 mod file;
+mod measure;
 mod metrics;
 mod render;
 mod report;
@@ -15,11 +16,13 @@ mod summary;
 mod table;
 mod trainings;
 
+pub use assay_network::Task;
 pub use entry::Entry;
 pub use file::FileError;
+pub use measure::ErrorMeasure;
 pub use metrics::{
-    BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, Split, State, TOP_5_ERROR,
-    read_evaluation, read_metrics, write_evaluation, write_metrics,
+    BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, RECONSTRUCTION_ERROR, Split,
+    State, TOP_5_ERROR, read_evaluation, read_metrics, write_evaluation, write_metrics,
 };
 pub use render::RenderError;
 pub use report::{Report, ReportError};

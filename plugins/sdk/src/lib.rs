@@ -7,7 +7,9 @@
 //! does.
 //!
 //! # Conventions
-//! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`.
+//! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`,
+//! `h_l = tanh(a_l)`; `h_L` is the softmax of `a_L` where the network classifies, and tanh where it
+//! reconstructs its input. The loss follows from that, and an algorithm need not know which it is.
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
 //! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. The units of an image lie as (row,
 //! column, channel); saved states keep the order (channel, row, column) throughout. No gradient

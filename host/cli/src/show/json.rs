@@ -88,20 +88,21 @@ fn row(row: &ReportRow) -> Value {
         "dataset": row.label.dataset,
         "network": row.label.network,
         "method": row.label.method,
+        "task": row.task.name(),
         "algorithm": row.algorithm,
         "epochs": row.epochs,
         "seeds": row.seeds,
     });
-    for quantity in Quantity::ALL {
-        if let Some(statistic) = row.get(quantity) {
-            value[quantity.name()] =
+    for quantity in Quantity::of(row.task) {
+        if let Some(statistic) = row.get(*quantity) {
+            value[quantity.name(row.task)] =
                 json!({ "mean": statistic.mean, "sd": statistic.sd, "n": statistic.n });
         }
     }
     value
 }
 
-fn document(value: &Value) -> String {
+pub(super) fn document(value: &Value) -> String {
     // `{:#}` of a JSON value is its indented text; it cannot fail.
     format!("{value:#}\n")
 }

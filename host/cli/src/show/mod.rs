@@ -3,13 +3,25 @@
 
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod network;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod run;
 
 use std::io::{self, IsTerminal, Write};
 
+use comfy_table::{LineStyle, TableStyle};
+
 use crate::error::CliError;
+
+/// Lines above, below and under the header, as books set tables.
+const RULES: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new()
+        .top_border(rule)
+        .header_separator(rule)
+        .bottom_border(rule)
+};
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use assay_core::{StageKind, StageOutcome};
 use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
-use assay_report::{Quantity, ReportRow};
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use assay_report::{ErrorMeasure, Quantity, ReportRow, Task};
+use comfy_table::{CellAlignment, Table};
 
-use super::{duration, error};
+use super::{RULES, duration, error};
 use crate::arguments::RunArguments;
 use crate::command::run::ExportedReport;
 
@@ -15,11 +15,13 @@ pub(crate) fn text(run: &RunReport, reports: &[ExportedReport]) -> String {
     let mut text = String::new();
     for report in reports {
         let _ = writeln!(text, "{}\n", table(&report.rows, &run.stages));
+        let measure = ErrorMeasure::of(task(&report.rows));
         let _ = writeln!(
             text,
-            "Errors in percent. Best epoch: lowest test error over the epochs, as the paper \
+            "{} {}. Best epoch: lowest test error over the epochs, as the paper \
              reports it\n(chosen on the test set). Last: after the last epoch. Validation: test \
-             error of the epoch\nchosen on held-out training data.\n"
+             error of the epoch\nchosen on held-out training data.\n",
+            measure.heading, measure.unit
         );
         for path in &report.paths {
             let _ = writeln!(text, "  {}", path.display());
@@ -69,14 +71,10 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
     }
 }
 
-/// Lines above, below and under the header, as books set tables.
-const RULES: TableStyle = {
-    let rule = LineStyle::none().fill('─').junction('─');
-    TableStyle::new()
-        .top_border(rule)
-        .header_separator(rule)
-        .bottom_border(rule)
-};
+/// The task of a report, whose rows all have it.
+fn task(rows: &[ReportRow]) -> Task {
+    rows.first().map_or(Task::Classification, |row| row.task)
+}
 
 fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
     let several = |name: fn(&ReportRow) -> &str| {

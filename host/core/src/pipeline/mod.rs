@@ -3,6 +3,7 @@
 
 mod diagnostic;
 mod matrix;
+mod networks;
 mod read;
 mod reader;
 mod spec;
@@ -10,6 +11,7 @@ mod stage;
 mod tree;
 
 pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
+pub use networks::{Load, parse_networks};
 pub use reader::choices;
 pub use spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,

@@ -1,5 +1,6 @@
 //! Reads the stages of a pipeline file, and checks that they name each other rightly.
 
+use assay_network::Task;
 use indexmap::IndexMap;
 
 use super::diagnostic::{Diagnostic, Place};
@@ -116,7 +117,7 @@ fn read_training(
 
     let network = network.and_then(|name| {
         let found = look_up("network", &name, &names.networks, out)?;
-        Some((name.value, found))
+        Some((name, found))
     });
     let (name, method) = match (method, algorithm) {
         (Some(method), None) => (
@@ -144,7 +145,7 @@ fn read_training(
     };
     let (network, method) = (network?, method?);
     let mut hyperparameters = method.hyperparameters;
-    hyperparameters.extend(method.on.get(&network.0).cloned().unwrap_or_default());
+    hyperparameters.extend(method.on.get(&network.0.value).cloned().unwrap_or_default());
     hyperparameters.extend(own);
     Some(TrainStage {
         instance,
@@ -178,13 +179,14 @@ fn read_augmentation(node: &Node, out: &mut Complaints) -> Option<AugmentationSe
 fn read_evaluate(mut reader: Reader<'_>, out: &mut Complaints) -> Option<EvaluateStage> {
     let training = reader.required("training", out, placed_string);
     let top_k = reader.optional("top_k", out, |node| {
-        array(node)?
-            .iter()
-            .map(|k| integer(1..=1 << 20)(k))
-            .collect::<Result<Vec<_>, _>>()
+        let ks = array(node)?.iter().map(|k| integer(1..=1 << 20)(k));
+        let ks = ks.map(|k| k.map(|k| k as u32));
+        Ok(Placed {
+            value: ks.collect::<Result<Vec<_>, _>>()?,
+            place: node.place.clone(),
+        })
     });
     reader.finish(out);
-    let top_k = top_k.map_or_else(|| vec![1], |ks| ks.into_iter().map(|k| k as u32).collect());
     Some(EvaluateStage {
         training: training?,
         top_k,
@@ -241,6 +243,60 @@ pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
             }
         }
     }
+}
+
+/// Nothing is asked of a training that the task of its network does not have, and no report mixes
+/// tasks.
+pub(super) fn check_tasks(stages: &[Stage], out: &mut Complaints) {
+    for stage in stages {
+        match &stage.work {
+            StageWork::Evaluate(evaluate) => {
+                let tasks = tasks_of(stages, evaluate);
+                let top_k = evaluate.top_k.as_ref();
+                if let Some(top_k) = top_k.filter(|_| tasks.contains(&Task::Reconstruction)) {
+                    let message = "a reconstruction has no classes to be among the `top_k`";
+                    out.push(Diagnostic::new(message, &top_k.place));
+                }
+            }
+            StageWork::Report(report) => check_report(stages, report, out),
+            StageWork::Dataset(_) | StageWork::Train(_) => {}
+        }
+    }
+}
+
+fn check_report(stages: &[Stage], report: &ReportStage, out: &mut Complaints) {
+    let mut first = None;
+    for name in &report.evaluations {
+        let evaluation = stages.iter().find_map(|stage| match &stage.work {
+            StageWork::Evaluate(evaluate) if stage.name == name.value => Some(evaluate),
+            _ => None,
+        });
+        let tasks = evaluation.map(|evaluate| tasks_of(stages, evaluate));
+        let mut tasks = tasks.into_iter().flatten();
+        if tasks.any(|task| *first.get_or_insert(task) != task) {
+            out.push(
+                Diagnostic::new(
+                    "a report cannot mix classification and reconstruction: their errors have \
+                     different units",
+                    &name.place,
+                )
+                .help("make a report for each".to_owned()),
+            );
+            return;
+        }
+    }
+}
+
+/// The tasks of the networks whose trainings are evaluated.
+fn tasks_of(stages: &[Stage], evaluate: &EvaluateStage) -> Vec<Task> {
+    let trainings = stages.iter().find_map(|stage| match &stage.work {
+        StageWork::Train(trainings) if stage.name == evaluate.training.value => Some(trainings),
+        _ => None,
+    });
+    let trainings = trainings.into_iter().flatten();
+    trainings
+        .map(|training| training.network.1.task())
+        .collect()
 }
 
 fn look_up<T: Clone>(

@@ -5,6 +5,7 @@ mod checkpoint;
 mod dataset;
 mod describe;
 mod evaluate;
+mod fit;
 mod measure;
 mod passes;
 mod report;
@@ -30,6 +31,7 @@ use crate::plugin::{LoadFailure, load};
 
 pub(crate) use dataset::complete_datasets;
 pub(crate) use describe::PLUGIN;
+pub(crate) use fit::check_networks;
 pub use report::REPORT_TABLE;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
