@@ -31,6 +31,7 @@ use crate::plugin::{LoadFailure, load};
 pub(crate) use dataset::complete_datasets;
 pub(crate) use describe::PLUGIN;
 pub use report::REPORT_TABLE;
+pub(crate) use report::complete_reports;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";
