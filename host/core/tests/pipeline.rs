@@ -105,8 +105,16 @@ fn a_matrix_becomes_one_stage_for_each_point_in_dependency_order() {
 
 #[test]
 fn names_stand_in_an_instances_name_as_they_are() {
-    let plan = plan(&["train.matrix={ network = [\"net\", \"other\"], method = [\"bp\"] }"]);
+    let old =
+        "network = \"net\"\nepochs = 3\nmatrix = { method = [\"bp\", \"fa\"], seed = [1, 2] }";
+    assert!(SMALL.contains(old));
+    let new = "epochs = 3\nmatrix = { network = [\"net\", \"other\"], method = [\"bp\"] }";
+    let plan = Plan::new(&parse(&SMALL.replace(old, new), &[]).unwrap());
     assert_eq!(names(&plan)[1..3], ["train/net/bp", "train/other/bp"]);
+}
+
+#[test]
+fn a_long_list_of_names_is_cut_short() {
     let many: Vec<_> = (1..=40).map(|seed| seed.to_string()).collect();
     let old = "method = [\"bp\", \"fa\"], seed = [1, 2]";
     let new = format!("seed = [{}]", many.join(", "));
