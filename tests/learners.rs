@@ -7,7 +7,7 @@ use assay_abi::{Batch, ErrorCode, LearnerHandle, TensorView};
 use support::host::{Samples, train};
 use support::plugin::{Learner, load, network};
 use support::reference::Reference;
-use support::relative_difference;
+use support::running::assert_close;
 use support::state::State;
 
 const ALGORITHMS: [&str; 7] = ["bp", "fa", "dfa", "tp", "dtp", "sdtp", "ao-sdtp"];
@@ -96,9 +96,7 @@ fn a_reconstruction_learns_whatever_the_labels_are() {
         batches[0]
             .with(|batch| learner.predict(batch.inputs, &mut outputs))
             .unwrap();
-        let inputs = batches[0].inputs.chunks(6);
-        let expected: Vec<_> = inputs.flat_map(|it| reference.prediction(it)).collect();
-        assert!(relative_difference(&outputs, &expected) < 1e-6);
+        assert_close("outputs", &outputs, &reference.predictions(&batches[0]));
 
         let (first, result) = train(&mut learner, 1, &batches, None);
         result.unwrap();
@@ -179,12 +177,7 @@ fn predicting_and_asking_for_directions_change_nothing() {
         assert_eq!(asked.save().unwrap(), before);
 
         let reference = Reference::new(algorithm, &State::parse(&before));
-        let expected: Vec<f64> = samples
-            .inputs
-            .chunks(6)
-            .flat_map(|input| reference.forward(input).pop().unwrap())
-            .collect();
-        assert!(relative_difference(&logits, &expected) < 1e-6);
+        assert_close("logits", &logits, &reference.predictions(&samples));
 
         train(&mut asked, 1, &epoch(1), None).1.unwrap();
         train(&mut quiet, 1, &epoch(1), None).1.unwrap();

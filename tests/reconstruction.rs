@@ -128,7 +128,7 @@ fn a_report_of_reconstructions_speaks_of_distances() {
     ];
     let said = sandbox.run(&few).exits(0).stdout;
     assert!(
-        said.contains("Reconstruction errors as squared distances. Best epoch:"),
+        said.contains("Reconstruction errors as squared distances.\nBest epoch:"),
         "{said}"
     );
     assert!(!said.contains("percent"), "{said}");

@@ -17,7 +17,7 @@ use crate::freeze::{Freezer, FrozenStage};
 use crate::plugin::{PluginError, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
 use crate::source_file::{load_beside, read_text};
-use crate::stages::{check_networks, complete_datasets};
+use crate::stages::{check_networks, complete_datasets, complete_reports};
 use crate::supervise::{Failure, host_name, now_ms};
 
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
@@ -145,6 +145,7 @@ impl Session {
         let mut sources = store.source_hashes();
         let stages = complete_datasets(plan.stages, &base, &mut complaints);
         check_networks(&stages, &mut complaints);
+        let stages = complete_reports(stages, &base, &mut complaints);
         let mut freezer = Freezer {
             store: &store,
             sources: &mut sources,

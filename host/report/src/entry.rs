@@ -5,6 +5,7 @@ use assay_network::Task;
 use serde_json::{Map, Value};
 
 use crate::metrics::{EvaluationRow, MetricRow};
+use crate::reference::Figures;
 
 /// One training, as a report takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Entry {
     pub epochs: u32,
     /// Every hyper-parameter, defaults filled in.
     pub hyperparameters: Map<String, Value>,
+    /// What is published of this method on this network.
+    pub figures: Option<Figures>,
     /// Its metrics by epoch.
     pub metrics: Vec<MetricRow>,
     /// The evaluation of its saved states.

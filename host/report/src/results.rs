@@ -11,6 +11,7 @@ use assay_network::Task;
 use serde_json::{Map, Value};
 
 use crate::measure::ErrorMeasure;
+use crate::reference::Figures;
 use crate::summary::{Quantity, Statistic};
 use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
 
@@ -46,6 +47,8 @@ pub struct ReportRow {
     pub seeds: u32,
     /// Every hyper-parameter.
     pub hyperparameters: Map<String, Value>,
+    /// What is published of this method on this network.
+    pub figures: Option<Figures>,
     pub(crate) statistics: [Option<Statistic>; Quantity::ALL.len()],
 }
 
@@ -100,6 +103,8 @@ fn form(task: Task) -> Form {
         fields.push(Field::new(sd, DataType::Float64, true));
         fields.push(Field::new(n, DataType::UInt32, false));
     }
+    let published = published(task).iter();
+    fields.extend(published.map(|it| Field::new(it.column, DataType::Float64, true)));
     let (table, units) = match task {
         Task::Classification => (
             CLASSIFICATION_TABLE,
@@ -107,7 +112,8 @@ fn form(task: Task) -> Form {
              percent of samples, 0 to 100; _mean, _sd (sample standard deviation, null for one value) \
              and _n are over seeds; best_epoch: lowest test error over the epochs, chosen on the test \
              set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
-             validation split; hyperparameters: JSON",
+             validation split; published_*: a paper's figure, null where it has none; \
+             hyperparameters: JSON",
         ),
         Task::Reconstruction => (
             RECONSTRUCTION_TABLE,
@@ -161,6 +167,12 @@ impl Encode for ReportRow {
             let n = UInt32Array::from_iter_values(all().map(|one| one.map_or(0, |one| one.n)));
             columns.extend([Arc::new(mean) as ArrayRef, Arc::new(sd), Arc::new(n)]);
         }
+        for published in published(task_of(rows)) {
+            let figures = rows
+                .iter()
+                .map(|row| *(published.figure)(&mut row.figures?));
+            columns.push(Arc::new(figures.collect::<Float64Array>()));
+        }
         Ok(columns)
     }
 }
@@ -199,6 +211,7 @@ impl Decode for ReportRow {
                 epochs: epochs.value(row),
                 seeds: seeds.value(row),
                 hyperparameters,
+                figures: None,
                 statistics: [None; Quantity::ALL.len()],
             })
         };
@@ -206,9 +219,47 @@ impl Decode for ReportRow {
         for quantity in Quantity::of(task) {
             fill_statistics(batch, *quantity, task, &mut rows)?;
         }
+        for published in published(task) {
+            let column: &Float64Array = batch.get(published.column)?;
+            for (index, row) in rows.iter_mut().enumerate() {
+                if column.is_valid(index) {
+                    let figures = row.figures.get_or_insert_default();
+                    *(published.figure)(figures) = Some(column.value(index));
+                }
+            }
+        }
         Ok(rows)
     }
 }
+
+/// A column of published figures.
+struct Published {
+    column: &'static str,
+    figure: fn(&mut Figures) -> &mut Option<f64>,
+}
+
+/// The columns of published figures: papers give those of classifications.
+fn published(task: Task) -> &'static [Published] {
+    match task {
+        Task::Classification => &PUBLISHED,
+        Task::Reconstruction => &[],
+    }
+}
+
+const PUBLISHED: [Published; 3] = [
+    Published {
+        column: "published_test_error",
+        figure: |it| &mut it.test_error,
+    },
+    Published {
+        column: "published_train_error",
+        figure: |it| &mut it.train_error,
+    },
+    Published {
+        column: "published_test_top_5_error",
+        figure: |it| &mut it.test_top_5_error,
+    },
+];
 
 fn fill_statistics(
     batch: &Columns<'_>,

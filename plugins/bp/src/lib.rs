@@ -19,10 +19,6 @@ impl Algorithm for Backpropagation {
         Ok(Self)
     }
 
-    fn optimiser(config: &Adam) -> Adam {
-        *config
-    }
-
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
         let mut delta = pass.output_delta(); // δ_L = e/B
         out.gradient(pass.depth(), delta)?;

@@ -35,10 +35,6 @@
 //!         Ok(Self)
 //!     }
 //!
-//!     fn optimiser(config: &Adam) -> Adam {
-//!         *config
-//!     }
-//!
 //!     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
 //!         for l in 1..pass.depth() {
 //!             out.none(l)?;
@@ -57,6 +53,7 @@
 mod activations;
 mod adam;
 mod algorithm;
+mod configuration;
 mod device;
 mod error;
 mod export;
@@ -80,6 +77,7 @@ pub use adam::Adam;
 pub use algorithm::Algorithm;
 pub use assay_abi as abi;
 pub use assay_network as network;
+pub use configuration::{Configuration, FeedbackSettings};
 pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
@@ -91,6 +89,7 @@ pub use noise::Noise;
 pub use pass::{Directions, Pass};
 pub use setup::Setup;
 pub use targets::{
-    Auxiliary, AuxiliaryActivation, InverseLoss, InverseSettings, TargetPropagation, Targets,
+    Auxiliary, AuxiliaryActivation, DescentSettings, InverseLoss, InverseSettings,
+    TargetPropagation, TargetSettings, Targets,
 };
 pub use tch::Tensor;

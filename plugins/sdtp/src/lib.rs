@@ -5,36 +5,14 @@
 //! gradient crosses a layer: `ĥ_L = onehot` or x,
 //! `ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})`. Inverses exist for layers 2 to L.
 
-use assay_sdk::{
-    Adam, Algorithm, Directions, Error, InverseDirections, InverseLoss, InverseSettings,
-    InverseTraining, Noise, Pass, Setup, TargetPropagation,
-};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Config {
-    #[serde(flatten)]
-    adam: Adam,
-    #[serde(flatten)]
-    inverse: InverseSettings,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            adam: InverseSettings::forward_default(),
-            inverse: InverseSettings::new(InverseLoss::Denoising),
-        }
-    }
-}
+use assay_sdk::{Algorithm, Directions, Error, Pass, Setup, TargetPropagation, TargetSettings};
 
 struct SimplifiedDifferenceTargetPropagation {
     inverses: TargetPropagation,
 }
 
 impl Algorithm for SimplifiedDifferenceTargetPropagation {
-    type Config = Config;
+    type Config = TargetSettings;
 
     const NAME: &'static str = "sdtp";
     const SUMMARY: &'static str =
@@ -43,19 +21,11 @@ impl Algorithm for SimplifiedDifferenceTargetPropagation {
          (2018), Assessing the scalability of biologically-motivated deep learning algorithms \
          and architectures, NeurIPS 31";
 
-    fn new(setup: &mut Setup<'_>, config: &Config) -> Result<Self, Error> {
+    fn new(setup: &mut Setup<'_>, config: &TargetSettings) -> Result<Self, Error> {
         let inverted = 2..=setup.model().depth();
         Ok(Self {
             inverses: TargetPropagation::new(setup, inverted, config.inverse.inverse_loss)?,
         })
-    }
-
-    fn optimiser(config: &Config) -> Adam {
-        config.adam
-    }
-
-    fn inverse_training(config: &Config) -> Option<InverseTraining> {
-        Some(config.inverse.training())
     }
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
@@ -67,13 +37,8 @@ impl Algorithm for SimplifiedDifferenceTargetPropagation {
         targets.local_losses(out)
     }
 
-    fn inverse_directions(
-        &mut self,
-        pass: &Pass<'_>,
-        noise: &Noise<'_>,
-        out: &mut InverseDirections,
-    ) -> Result<(), Error> {
-        self.inverses.inverse_directions(pass, noise, out)
+    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
+        Some(&mut self.inverses)
     }
 }
 

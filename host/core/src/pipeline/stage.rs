@@ -210,10 +210,12 @@ fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Opti
     let title = reader
         .optional("title", out, string)
         .unwrap_or_else(|| name.to_owned());
+    let reference = reader.optional("reference", out, placed_string);
     reader.finish(out);
     Some(ReportStage {
         evaluations: evaluations?,
         title,
+        reference,
     })
 }
 
@@ -227,7 +229,10 @@ pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
                 trainings.iter().map(|training| &training.dataset).collect(),
             ),
             StageWork::Evaluate(evaluate) => ("train", vec![&evaluate.training]),
-            StageWork::Report(report) => ("evaluate", report.evaluations.iter().collect()),
+            StageWork::Report(report) => {
+                check_evaluations(stages, &report.evaluations, out);
+                continue;
+            }
         };
         for reference in references {
             let of_kind = stages.iter().filter(|stage| stage.work.kind() == wanted);
@@ -245,15 +250,55 @@ pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
     }
 }
 
+/// Every evaluate stage that a report names exists, and has the part that is named.
+fn check_evaluations(stages: &[Stage], evaluations: &[Placed<String>], out: &mut Complaints) {
+    let evaluates = stages.iter().filter_map(|stage| match &stage.work {
+        StageWork::Evaluate(evaluate) => Some((stage.name.as_str(), evaluate)),
+        _ => None,
+    });
+    let names: Vec<_> = evaluates
+        .flat_map(|(stage, evaluate)| {
+            let whole = std::iter::once(stage.to_owned());
+            let parts = trainings_of(stages, evaluate);
+            whole.chain(parts.map(move |it| instance_name(stage, &it.instance)))
+        })
+        .collect();
+    for evaluation in evaluations {
+        if !names.iter().any(|name| is_below(name, &evaluation.value)) {
+            let message = format!("there is no evaluate stage `{}`", evaluation.value);
+            let names = names.iter().map(String::as_str);
+            out.push(
+                Diagnostic::new(message, &evaluation.place).help(choices(&evaluation.value, names)),
+            );
+        }
+    }
+}
+
+/// What an instance of a stage is called.
+pub(crate) fn instance_name(stage: &str, instance: &str) -> String {
+    if instance.is_empty() {
+        stage.to_owned()
+    } else {
+        format!("{stage}/{instance}")
+    }
+}
+
+/// Whether `name` selects the stage: it is its name, or that of something the stage is a part of.
+pub(crate) fn is_below(stage: &str, name: &str) -> bool {
+    stage
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Nothing is asked of a training that the task of its network does not have, and no report mixes
 /// tasks.
 pub(super) fn check_tasks(stages: &[Stage], out: &mut Complaints) {
     for stage in stages {
         match &stage.work {
             StageWork::Evaluate(evaluate) => {
-                let tasks = tasks_of(stages, evaluate);
-                let top_k = evaluate.top_k.as_ref();
-                if let Some(top_k) = top_k.filter(|_| tasks.contains(&Task::Reconstruction)) {
+                let mut tasks = trainings_of(stages, evaluate).map(|it| it.network.1.task());
+                let reconstructs = tasks.any(|task| task == Task::Reconstruction);
+                if let Some(top_k) = evaluate.top_k.as_ref().filter(|_| reconstructs) {
                     let message = "a reconstruction has no classes to be among the `top_k`";
                     out.push(Diagnostic::new(message, &top_k.place));
                 }
@@ -267,12 +312,15 @@ pub(super) fn check_tasks(stages: &[Stage], out: &mut Complaints) {
 fn check_report(stages: &[Stage], report: &ReportStage, out: &mut Complaints) {
     let mut first = None;
     for name in &report.evaluations {
-        let evaluation = stages.iter().find_map(|stage| match &stage.work {
-            StageWork::Evaluate(evaluate) if stage.name == name.value => Some(evaluate),
+        let evaluations = stages.iter().filter_map(|stage| match &stage.work {
+            StageWork::Evaluate(evaluate) => Some((stage, evaluate)),
             _ => None,
         });
-        let tasks = evaluation.map(|evaluate| tasks_of(stages, evaluate));
-        let mut tasks = tasks.into_iter().flatten();
+        let mut tasks = evaluations.flat_map(|(stage, evaluate)| {
+            trainings_of(stages, evaluate)
+                .filter(|it| is_below(&instance_name(&stage.name, &it.instance), &name.value))
+                .map(|it| it.network.1.task())
+        });
         if tasks.any(|task| *first.get_or_insert(task) != task) {
             out.push(
                 Diagnostic::new(
@@ -285,18 +333,23 @@ fn check_report(stages: &[Stage], report: &ReportStage, out: &mut Complaints) {
             return;
         }
     }
+    let reference = report.reference.as_ref();
+    if let Some(reference) = reference.filter(|_| first == Some(Task::Reconstruction)) {
+        let message = "published figures are errors of classifications, and this report has none";
+        out.push(Diagnostic::new(message, &reference.place));
+    }
 }
 
-/// The tasks of the networks whose trainings are evaluated.
-fn tasks_of(stages: &[Stage], evaluate: &EvaluateStage) -> Vec<Task> {
+/// The trainings that an evaluate stage measures.
+fn trainings_of<'a>(
+    stages: &'a [Stage],
+    evaluate: &EvaluateStage,
+) -> impl Iterator<Item = &'a TrainStage> {
     let trainings = stages.iter().find_map(|stage| match &stage.work {
         StageWork::Train(trainings) if stage.name == evaluate.training.value => Some(trainings),
         _ => None,
     });
-    let trainings = trainings.into_iter().flatten();
-    trainings
-        .map(|training| training.network.1.task())
-        .collect()
+    trainings.into_iter().flatten()
 }
 
 fn look_up<T: Clone>(

@@ -33,6 +33,7 @@ pub(crate) use dataset::complete_datasets;
 pub(crate) use describe::PLUGIN;
 pub(crate) use fit::check_networks;
 pub use report::REPORT_TABLE;
+pub(crate) use report::complete_reports;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";

@@ -1,7 +1,9 @@
 //! The table as CSV: the columns of `table.parquet` at full precision, absent numbers empty. For
 //! spreadsheets and scripts; people read the other formats.
 
-use crate::results::{ReportRow, settings_json, task_of};
+use assay_network::Task;
+
+use crate::results::{ReportRow, settings_json};
 use crate::summary::Quantity;
 use crate::table::Encode;
 
@@ -10,13 +12,17 @@ pub(super) fn render(rows: &[ReportRow]) -> Result<Vec<u8>, csv::Error> {
     let form = ReportRow::form(rows);
     writer.write_record(form.schema.fields().iter().map(|field| field.name()))?;
     for row in rows {
-        writer.write_record(record(row, Quantity::of(task_of(rows))))?;
+        writer.write_record(record(row))?;
     }
     let bytes = writer.into_inner();
     bytes.map_err(|error| csv::Error::from(error.into_error()))
 }
 
-fn record(row: &ReportRow, quantities: &[Quantity]) -> Vec<String> {
+fn number(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
+
+fn record(row: &ReportRow) -> Vec<String> {
     let mut cells = vec![
         row.label.dataset.clone(),
         row.label.network.clone(),
@@ -26,12 +32,20 @@ fn record(row: &ReportRow, quantities: &[Quantity]) -> Vec<String> {
         row.epochs.to_string(),
         row.seeds.to_string(),
     ];
-    for quantity in quantities {
+    for quantity in Quantity::of(row.task) {
         let statistic = row.get(*quantity);
-        let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         cells.push(number(statistic.map(|one| one.mean)));
         cells.push(number(statistic.and_then(|one| one.sd)));
         cells.push(statistic.map_or(0, |one| one.n).to_string());
+    }
+    if row.task == Task::Classification {
+        let figures = row.figures.unwrap_or_default();
+        let published = [
+            figures.test_error,
+            figures.train_error,
+            figures.test_top_5_error,
+        ];
+        cells.extend(published.map(number));
     }
     cells
 }

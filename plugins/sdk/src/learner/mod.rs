@@ -11,6 +11,7 @@ use tch::Device;
 use crate::activations::Activations;
 use crate::adam::Optimiser;
 use crate::algorithm::Algorithm;
+use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
@@ -51,11 +52,11 @@ impl<A: Algorithm> Trainer<A> {
     ) -> Result<Self, Error> {
         let _no_grad = tch::no_grad_guard();
         let model = Model::new(network, seed, device)?;
-        let optimiser = Optimiser::new(A::optimiser(config), model.parameters())?;
+        let optimiser = Optimiser::new(config.optimiser(), model.parameters())?;
         let mut setup = Setup::new(&model, seed);
         let algorithm = A::new(&mut setup, config)?;
         let (fixed, inverses) = setup.finish();
-        let inverses = InverseGroup::new(A::inverse_training(config), inverses, seed, device)?;
+        let inverses = InverseGroup::new(config.inverse_training(), inverses, seed, device)?;
         let of_inverses = inverses.as_ref().map(InverseGroup::state).transpose()?;
         let state = State::new(
             (model.parameters().named_values()?.into_iter())

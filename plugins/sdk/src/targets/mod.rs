@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use tch::Tensor;
 
 pub use auxiliary::{Auxiliary, AuxiliaryActivation};
-pub use settings::{InverseLoss, InverseSettings};
+pub use settings::{DescentSettings, InverseLoss, InverseSettings, TargetSettings};
 
 use crate::error::Error;
 use crate::inverse::{Inverse, InverseDirections};
