@@ -17,7 +17,7 @@ use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
 use crate::plugin::{PluginError, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
-use crate::stages::complete_datasets;
+use crate::stages::{Planning, complete_datasets};
 use crate::supervise::{Failure, host_name, now_ms};
 
 /// A pipeline file may not be larger.
@@ -142,7 +142,12 @@ impl Session {
         search.folders.extend(request.search.folders);
         let mut complaints = Vec::new();
         let mut sources = store.source_hashes();
-        let stages = complete_datasets(plan.stages, &base, &mut complaints);
+        let mut planning = Planning {
+            base: &base,
+            data_dir: settings.data_dir.as_deref(),
+            sources: &mut sources,
+        };
+        let stages = complete_datasets(plan.stages, &mut planning, &mut complaints);
         let mut freezer = Freezer {
             store: &store,
             sources: &mut sources,

@@ -8,8 +8,17 @@ use assay_data::table::ImageTable;
 use super::samples::batch_shape;
 use super::{Context, Phase, StageError, data};
 
-/// Samples in one call of `predict`. Fixed: it can change the last bits of the logits.
-const BATCH: usize = 1000;
+/// The most samples in one call of `predict`.
+const MOST_SAMPLES: usize = 1000;
+/// The most values in one call of `predict`: as many samples of CIFAR's size, fewer of larger
+/// ones, whose activations would fill the memory.
+const MOST_VALUES: usize = MOST_SAMPLES * 3 * 32 * 32;
+
+/// Samples of `size` values in one call of `predict`. A function of nothing else: it can change
+/// the last bits of the logits.
+fn batch_size(size: usize) -> usize {
+    (MOST_VALUES / size.max(1)).clamp(1, MOST_SAMPLES)
+}
 
 /// What one pass over a split measures.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,19 +48,20 @@ pub(super) fn measure(
 ) -> Result<Measurement, StageError> {
     let (count, classes) = (table.len() as usize, table.classes() as usize);
     let sample = table.shape().pixels();
-    let mut images = vec![0.0; BATCH * sample];
-    let mut labels = vec![0; BATCH];
-    let mut logits = vec![0.0; BATCH * classes];
+    let batch = batch_size(sample);
+    let mut images = vec![0.0; batch * sample];
+    let mut labels = vec![0; batch];
+    let mut logits = vec![0.0; batch * classes];
     let mut tally = Tally {
         top_k,
         loss: 0.0,
         wrong: vec![0; top_k.len()],
         samples: 0,
     };
-    let mut indices = Vec::with_capacity(BATCH);
-    for start in (0..count).step_by(BATCH) {
+    let mut indices = Vec::with_capacity(batch);
+    for start in (0..count).step_by(batch) {
         context.check_cancelled()?;
-        let size = BATCH.min(count - start);
+        let size = batch.min(count - start);
         indices.clear();
         indices.extend(start as u32..(start + size) as u32);
         let (images, labels) = (&mut images[..size * sample], &mut labels[..size]);
