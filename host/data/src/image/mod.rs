@@ -150,9 +150,9 @@ impl Decoder {
         let options = match self.form.geometry {
             Geometry::Stretch => options,
             Geometry::Crop => {
-                let side = f64::from(width.min(height)) * CROP_TO_SHORTER_SIDE;
-                let [left, top] = [width, height].map(|length| (f64::from(length) - side) / 2.0);
-                options.crop(left, top, side, side)
+                let square = f64::from(width.min(height)) * CROP_TO_SHORTER_SIDE;
+                let [left, top] = [width, height].map(|length| (f64::from(length) - square) / 2.0);
+                options.crop(left, top, square, square)
             }
         };
         self.resizer

@@ -30,19 +30,19 @@ pub(super) fn decode(bytes: &[u8], pixels: &mut Vec<u8>) -> Result<Source, Image
     let size = reader
         .output_buffer_size()
         .ok_or(ImageError::Size { width, height })?;
-    let mut decoded = vec![0; size];
-    reader.next_frame(&mut decoded).map_err(refused)?;
+    let mut samples = vec![0; size];
+    reader.next_frame(&mut samples).map_err(refused)?;
     // What follows the image is read too: a file without its end is cut off.
     reader.finish().map_err(refused)?;
 
     pixels.resize(byte_count(width, height), 0);
     let to = pixels.chunks_exact_mut(3);
     match reader.output_color_type().0 {
-        ColorType::Grayscale => spread(to, decoded.chunks_exact(1)),
-        ColorType::GrayscaleAlpha => spread(to, decoded.chunks_exact(2)),
-        ColorType::Rgba => copy(to, decoded.chunks_exact(4)),
+        ColorType::Grayscale => spread(to, samples.chunks_exact(1)),
+        ColorType::GrayscaleAlpha => spread(to, samples.chunks_exact(2)),
+        ColorType::Rgba => copy(to, samples.chunks_exact(4)),
         // The transformation expands palettes.
-        ColorType::Rgb | ColorType::Indexed => copy(to, decoded.chunks_exact(3)),
+        ColorType::Rgb | ColorType::Indexed => copy(to, samples.chunks_exact(3)),
     }
     let exif = reader.info().exif_metadata.as_ref();
     let orientation = exif.map(|exif| Orientation::of(Cow::clone(exif).into_owned()));

@@ -133,21 +133,21 @@ impl<'a> Elements<'a> {
             return Ok(None);
         }
         let damaged = || MatError::Damaged("an element is longer than what holds it");
-        let (&tag, rest) = self.0.split_first_chunk::<8>().ok_or_else(damaged)?;
-        let [a, b, c, d, e, f, g, h] = tag;
-        let first = u32::from_le_bytes([a, b, c, d]);
+        let (&first, after) = self.0.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let (&second, rest) = after.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let first = u32::from_le_bytes(first);
         let short = first >> 16;
         if short != 0 {
             // A short element: the length in the upper half, the data in the tag itself.
             let length = short as usize;
-            let data = self.0[4..8].get(..length).ok_or_else(damaged)?;
+            let data = after[..4].get(..length).ok_or_else(damaged)?;
             self.0 = rest;
             return Ok(Some(Element {
                 kind: first & 0xffff,
                 data,
             }));
         }
-        let length = u32::from_le_bytes([e, f, g, h]) as usize;
+        let length = u32::from_le_bytes(second) as usize;
         let data = rest.get(..length).ok_or_else(damaged)?;
         // Data are padded to eight bytes, but for compressed ones; the last may lack the padding.
         let padded = if first == COMPRESSED {

@@ -36,7 +36,7 @@ pub(super) fn names(source: &ParquetSource, train: &Set, test: Option<&Set>) -> 
         return names.clone();
     }
     let labels = [Some(train), test].into_iter().flatten();
-    let largest = labels.flat_map(|set| set.labels()).max().copied();
+    let largest = labels.flat_map(EncodedImages::labels).max().copied();
     let classes = source
         .classes
         .unwrap_or_else(|| largest.unwrap_or(0).saturating_add(1));

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Field, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -18,7 +18,7 @@ pub(super) fn read(
     label: &str,
 ) -> Result<Vec<u16>, ParquetImagesError> {
     let kind = builder.schema().field_with_name(label).ok();
-    match kind.map(|field| field.data_type()) {
+    match kind.map(Field::data_type) {
         None => return Err(file.wrong_column(builder.schema(), label, "is missing")),
         Some(kind) if !kind.is_integer() => {
             let problem = format!("holds {kind} where whole numbers are needed");

@@ -91,23 +91,23 @@ pub fn prepare(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, PrepareError> {
     check_source(parameters)?;
-    let mut loader = Loader {
+    let mut sources = Loader {
         search,
         progress: &mut |step| progress(Progress::Fetching(step)),
     };
     let loaded = match parameters.source.facts() {
-        Facts::Idx(known) => loader.idx(known)?,
-        Facts::Cifar(known) => loader.cifar(known)?,
-        Facts::Own(own) => loader.own(own)?,
+        Facts::Idx(known) => sources.idx(known)?,
+        Facts::Cifar(known) => sources.cifar(known)?,
+        Facts::Own(own) => sources.own(own)?,
         Facts::Imagenet(source) => {
             let found = imagenet::Place::find(search.directory)?.open()?;
             let files = ImageFiles::of_imagenet(source, found);
-            return shards::prepare(parameters, files, workplace, progress);
+            return shards::prepare(parameters, &files, workplace, progress);
         }
         Facts::Parquet(source) => {
             let folder = search.directory.unwrap_or(Path::new("."));
             let files = ImageFiles::of_parquet(source, parquet_images::open(source, folder)?);
-            return shards::prepare(parameters, files, workplace, progress);
+            return shards::prepare(parameters, &files, workplace, progress);
         }
     };
     let splits = choose_splits(parameters, loaded.train.count(), loaded.test.count())?;

@@ -128,7 +128,7 @@ impl ImageFiles {
 /// Writes the shards of every split and the description.
 pub(super) fn prepare(
     parameters: &DatasetParameters,
-    files: ImageFiles,
+    files: &ImageFiles,
     workplace: &Workplace<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, PrepareError> {
@@ -137,17 +137,17 @@ pub(super) fn prepare(
 
 fn prepare_sized(
     parameters: &DatasetParameters,
-    files: ImageFiles,
+    files: &ImageFiles,
     workplace: &Workplace<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
     shard_bytes: usize,
 ) -> Result<Summary, PrepareError> {
     let positions = files.split(parameters)?;
     let mut pass = Pass {
-        shape: shape(parameters, &files, &positions.train)?,
+        shape: shape(parameters, files, &positions.train)?,
         pool: thread_pool(workplace.threads)?,
         folder: scratch_folder(workplace.scratch)?,
-        files: &files,
+        files,
         workplace,
         shard_bytes,
         done: 0,

@@ -119,7 +119,7 @@ impl Run {
         };
         let bytes = 10 * 3 * (SIZE * SIZE) as usize;
         let files = files(parameters, bad);
-        let summary = prepare_sized(parameters, files, &workplace, progress, bytes)?;
+        let summary = prepare_sized(parameters, &files, &workplace, progress, bytes)?;
         Ok(summary.description)
     }
 
@@ -211,7 +211,7 @@ fn a_channel_that_never_changes_cannot_be_standardised() {
         threads: 1,
         cancelled: &run.cancelled,
     };
-    let error = prepare(&parameters, files, &workplace, &mut |_| {}).unwrap_err();
+    let error = prepare(&parameters, &files, &workplace, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("channel 2"), "{error}");
 }
 

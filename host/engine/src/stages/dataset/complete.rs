@@ -103,15 +103,15 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    fn complain(&self, key: &str, message: impl ToString, help: Option<String>) -> Complaint {
-        Some(Diagnostic::new(message.to_string(), self.stage.place(key)?).help(help))
+    fn complain(&self, key: &str, message: impl Into<String>, help: Option<String>) -> Complaint {
+        Some(Diagnostic::new(message, self.stage.place(key)?).help(help))
     }
 
     /// The setting `key`, if it is given.
     fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, Complaint> {
         let value = self.parameters.remove(key);
         let typed = value.map(serde_json::from_value).transpose();
-        typed.map_err(|error| self.complain(key, error, None))
+        typed.map_err(|error| self.complain(key, error.to_string(), None))
     }
 
     fn require<T: DeserializeOwned>(&mut self, key: &str, what: &str) -> Result<T, Complaint> {
@@ -161,8 +161,8 @@ impl Given<'_> {
             let message = format!("`classes` is {classes}, and labels in IDX format are bytes");
             return Err(self.complain("classes", message, None));
         }
-        let files =
-            hash_directory(&base.join(path)).map_err(|error| self.complain("path", error, None))?;
+        let files = hash_directory(&base.join(path))
+            .map_err(|error| self.complain("path", error.to_string(), None))?;
         Ok(IdxSource {
             name: self.stage.name.clone(),
             classes,
@@ -188,7 +188,7 @@ impl Given<'_> {
             on_bad_image: self.policy()?,
             test,
             files: hash_imagenet(planning.sources, directory)
-                .map_err(|error| self.complain("path", error, None))?,
+                .map_err(|error| self.complain("path", error.to_string(), None))?,
         })
     }
 
@@ -233,10 +233,11 @@ impl Given<'_> {
     ) -> Result<Vec<ParquetFile>, Complaint> {
         let mut files = Vec::new();
         for pattern in patterns {
-            let paths = find(folder, pattern).map_err(|error| self.complain(key, error, None))?;
+            let paths = find(folder, pattern)
+                .map_err(|error| self.complain(key, error.to_string(), None))?;
             for path in paths {
                 let hash = hash_file(sources, folder, &path)
-                    .map_err(|error| self.complain(key, error, None))?;
+                    .map_err(|error| self.complain(key, error.to_string(), None))?;
                 files.push(ParquetFile { path, hash });
             }
         }
@@ -255,7 +256,7 @@ impl Given<'_> {
     fn finish(mut self, source: DatasetSource) -> Result<Map<String, Value>, Complaint> {
         if let Some(scaling) = self.parameters.get("scaling") {
             ScalingChoice::deserialize(scaling)
-                .map_err(|error| self.complain("scaling", error, None))?;
+                .map_err(|error| self.complain("scaling", error.to_string(), None))?;
         }
         let source = serde_json::to_value(source).map_err(|_| None)?;
         self.parameters.insert("source".to_owned(), source);
@@ -264,7 +265,7 @@ impl Given<'_> {
         match typed.and_then(serde_json::to_value) {
             Ok(Value::Object(parameters)) => Ok(parameters),
             Ok(_) => Err(None),
-            Err(error) => Err(self.complain("", error, None)),
+            Err(error) => Err(self.complain("", error.to_string(), None)),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! changed: the first plan with a copy of ImageNet reads all of it, later ones look at the
 //! files' entries.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::PoisonError;
 
 use assay_data::imagenet;
@@ -57,7 +57,7 @@ pub(super) fn check_unchanged(context: &Context, source: &DatasetSource) -> Resu
             compare(source.files, found, || "its copy of ImageNet".to_owned())?;
         }
         DatasetSource::Parquet(source) => {
-            let folder = context.data_dir.clone().unwrap_or_else(PathBuf::new);
+            let folder = context.data_dir.clone().unwrap_or_default();
             for ParquetFile { path, hash } in source.train.iter().chain(&source.test_files) {
                 let found = hash_file(&mut sources, &folder, path).map_err(data)?;
                 compare(*hash, found, || folder.join(path).display().to_string())?;
