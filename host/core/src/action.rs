@@ -30,7 +30,8 @@ impl StageKind {
     /// would give other bytes, so that old results are not taken for new ones.
     pub const fn revision(self) -> u32 {
         match self {
-            Self::Describe | Self::Dataset | Self::Train | Self::Evaluate | Self::Report => 1,
+            Self::Describe | Self::Dataset | Self::Train | Self::Evaluate => 1,
+            Self::Report => 2,
         }
     }
 

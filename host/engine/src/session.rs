@@ -17,7 +17,7 @@ use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
 use crate::plugin::{PluginError, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
-use crate::stages::{Planning, complete_datasets};
+use crate::stages::{Planning, complete_datasets, complete_reports};
 use crate::supervise::{Failure, host_name, now_ms};
 
 /// A pipeline file may not be larger.
@@ -148,6 +148,7 @@ impl Session {
             sources: &mut sources,
         };
         let stages = complete_datasets(plan.stages, &mut planning, &mut complaints);
+        let stages = complete_reports(stages, &base, &mut complaints);
         let mut freezer = Freezer {
             store: &store,
             sources: &mut sources,

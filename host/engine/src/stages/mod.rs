@@ -32,6 +32,7 @@ use crate::plugin::{LoadFailure, load};
 pub(crate) use dataset::{Planning, complete_datasets};
 pub(crate) use describe::PLUGIN;
 pub use report::REPORT_TABLE;
+pub(crate) use report::complete_reports;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";
