@@ -60,6 +60,5 @@ pub struct BadImage {
     /// The file, or the place in one.
     pub file: String,
     /// What is wrong with it.
-    #[source]
     pub error: ImageError,
 }

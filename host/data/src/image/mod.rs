@@ -25,8 +25,8 @@ use self::orientation::Orientation;
 use crate::encoded::MAX_BYTES;
 use crate::table::ImageShape;
 
-/// The most pixels of a source image: what a header claims beyond this is refused before memory
-/// is asked for. The largest images of ImageNet have about half as many.
+/// The most pixels of a source image, those of 400 MB: what a header claims beyond this is refused
+/// before memory is asked for.
 pub const MAX_PIXELS: u64 = 1 << 27;
 
 /// The most rows and columns that an image can be resized to.
@@ -81,8 +81,9 @@ pub struct Decoder {
     resizer: Resizer,
     /// The image as stored, RGB interleaved.
     source: Vec<u8>,
-    /// The image turned upright, or resized.
+    /// What `source` becomes where it is not upright.
     turned: Vec<u8>,
+    /// What the image becomes where a size is set.
     resized: Vec<u8>,
 }
 

@@ -6,7 +6,9 @@
 //! how they are scaled stands in the description, for it is known only at the end.
 
 mod decode;
+mod files;
 mod record;
+mod shard;
 
 use std::fs;
 use std::io;
@@ -14,116 +16,28 @@ use std::path::{Path, PathBuf};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+pub(super) use self::files::ImageFiles;
+
 use self::decode::decode_in_order;
 use self::record::Record;
-use super::parameters::{BadImagePolicy, DatasetParameters, ImagenetSource, ParquetSource};
-use super::split::draw_test;
+use self::shard::Shard;
+use super::parameters::{BadImagePolicy, DatasetParameters};
 use super::statistics::Statistics;
 use super::{
-    Description, PrepareError, Progress, SkippedImage, SplitDescription, SplitPositions, Splits,
-    Summary, Workplace, choose_splits, parameter_error, scaling, write_description,
+    Description, PrepareError, Progress, SplitDescription, Splits, Summary, Workplace, scaling,
+    write_description,
 };
-use crate::digest::ContentHash;
 use crate::encoded::EncodedImages;
-use crate::image::{BadImage, Decoder, Form, ImageError};
-use crate::imagenet::Imagenet;
-use crate::parquet_images::ParquetImages;
-use crate::table::{ImageShape, Scaling, TableWriter};
+use crate::image::{BadImage, Decoder};
+use crate::table::ImageShape;
 
 /// About the size of a shard in bytes; every shard has at least one image.
 const SHARD_BYTES: usize = 256 << 20;
-/// About the size of a record batch, which is kept in memory until it is written.
-const BATCH_BYTES: usize = 8 << 20;
-/// The most rows of a shard and of a record batch, however small images are.
+/// The most rows of a shard, however small images are.
 const MOST_SHARD_ROWS: usize = 1 << 20;
-const MOST_BATCH_ROWS: usize = 1024;
 
 /// The folder below the scratch folder that shards grow in.
 const FOLDER: &str = "shards";
-
-/// A dataset of image files, and what is made of it.
-pub(super) struct ImageFiles {
-    class_names: Vec<String>,
-    train: Box<dyn EncodedImages>,
-    test: Option<Box<dyn EncodedImages>>,
-    /// How many images form the test set where there is none.
-    drawn_test: Option<u32>,
-    form: Form,
-    on_bad_image: BadImagePolicy,
-}
-
-impl ImageFiles {
-    pub(super) fn of_imagenet(source: &ImagenetSource, found: Imagenet) -> Self {
-        Self {
-            class_names: found.class_names,
-            train: Box::new(found.train),
-            test: found
-                .test
-                .map(|set| Box::new(set) as Box<dyn EncodedImages>),
-            drawn_test: source.test,
-            form: source.form(),
-            on_bad_image: source.on_bad_image,
-        }
-    }
-
-    pub(super) fn of_parquet(source: &ParquetSource, found: ParquetImages) -> Self {
-        Self {
-            class_names: found.class_names,
-            train: Box::new(found.train),
-            test: found
-                .test
-                .map(|set| Box::new(set) as Box<dyn EncodedImages>),
-            drawn_test: source.test,
-            form: source.form(),
-            on_bad_image: source.on_bad_image,
-        }
-    }
-
-    /// The set that test images come from.
-    fn test(&self) -> &dyn EncodedImages {
-        self.test.as_ref().unwrap_or(&self.train).as_ref()
-    }
-
-    /// The positions of each split in the set that it is taken from.
-    fn split(&self, parameters: &DatasetParameters) -> Result<SplitPositions, PrepareError> {
-        let count = self.train.labels().len() as u32;
-        match (&self.test, self.drawn_test) {
-            (Some(test), None) => choose_splits(parameters, count, test.labels().len() as u32),
-            (Some(_), Some(_)) => {
-                let problem = "draws a test set, but the dataset has one of its own; leave it out";
-                Err(parameter_error(parameters, "test", problem))
-            }
-            (None, None) => {
-                let problem = "is missing: the dataset has no test set of its own, and `test = N` \
-                               draws one of N images from the training set";
-                Err(parameter_error(parameters, "test", problem))
-            }
-            (None, Some(0)) => {
-                let problem = "is 0, must be at least 1";
-                Err(parameter_error(parameters, "test", problem))
-            }
-            (None, Some(test)) if test >= count => {
-                let problem = format!(
-                    "is {test}, which leaves nothing to train on: there are {count} images"
-                );
-                Err(parameter_error(parameters, "test", problem))
-            }
-            (None, Some(test)) => {
-                let (rest, test) = draw_test(parameters.split_seed, count, test);
-                let chosen = choose_splits(parameters, rest.len() as u32, test.len() as u32)?;
-                let of = |set: &[u32], positions: Vec<u32>| {
-                    let positions = positions.into_iter();
-                    positions.map(|at| set[at as usize]).collect()
-                };
-                Ok(SplitPositions {
-                    train: of(&rest, chosen.train),
-                    validation: of(&rest, chosen.validation),
-                    test: of(&test, chosen.test),
-                })
-            }
-        }
-    }
-}
 
 /// Writes the shards of every split and the description.
 pub(super) fn prepare(
@@ -161,7 +75,7 @@ fn prepare_sized(
     let validation = (!positions.validation.is_empty())
         .then(|| pass.split("validation", files.train.as_ref(), &positions.validation))
         .transpose()?;
-    let test = pass.split("test", files.test(), &positions.test)?;
+    let test = pass.split("test", files.test_set(), &positions.test)?;
 
     let (mean, standard_deviation) = train.statistics.moments();
     // Whether it can be done at all is better known now than when a training begins.
@@ -305,23 +219,13 @@ impl Pass<'_> {
         set: &dyn EncodedImages,
         positions: &[u32],
     ) -> Result<Record, PrepareError> {
-        let path = self.folder.join(file);
-        let classes = self.files.class_names.len();
-        let batch = (BATCH_BYTES / self.shape.pixels()).clamp(1, MOST_BATCH_ROWS);
-        let table = TableWriter::create(&path, self.shape, classes as u32, &Scaling::UnitInterval)?;
-        let mut shard = Shard {
+        let mut shard = Shard::create(
+            &self.folder.join(file),
             set,
-            shape: self.shape,
-            policy: self.files.on_bad_image,
-            table: table.with_rows_per_batch(batch),
-            record: Record {
-                hash: ContentHash::of(b""),
-                images: 0,
-                label_counts: vec![0; classes],
-                statistics: Statistics::new(self.shape),
-                skipped: Vec::new(),
-            },
-        };
+            self.shape,
+            self.files.class_names.len(),
+            self.files.on_bad_image,
+        )?;
         let (done, total) = (&mut self.done, self.total);
         let progress = &mut *self.progress;
         let mut each = |position, decoded| {
@@ -338,12 +242,7 @@ impl Pass<'_> {
             cancelled,
             &mut each,
         )?;
-        let Shard {
-            table, mut record, ..
-        } = shard;
-        table.finish()?;
-        record.save(&self.folder, file)?;
-        Ok(record)
+        shard.finish(&self.folder, file)
     }
 
     /// Moves the shards to where outputs go.
@@ -372,57 +271,6 @@ impl Split {
         }
         description.skipped.extend(record.skipped);
         self.statistics.merge(&record.statistics);
-    }
-}
-
-/// A shard that is being written.
-struct Shard<'a> {
-    set: &'a dyn EncodedImages,
-    shape: ImageShape,
-    policy: BadImagePolicy,
-    table: TableWriter,
-    record: Record,
-}
-
-impl Shard<'_> {
-    /// Adds the image at `position` of the set, or remembers why it is left out.
-    fn add(
-        &mut self,
-        position: u32,
-        decoded: Result<crate::image::DecodedImage, ImageError>,
-    ) -> Result<(), PrepareError> {
-        let fitting = decoded.and_then(|image| {
-            if image.shape == self.shape {
-                Ok(image.pixels)
-            } else {
-                Err(ImageError::OtherShape {
-                    expected: self.shape.into(),
-                    found: image.shape.into(),
-                })
-            }
-        });
-        let pixels = match fitting {
-            Ok(pixels) => pixels,
-            Err(error) => return self.skip(position, error),
-        };
-        let label = self.set.labels()[position as usize];
-        self.table.push(&pixels, label)?;
-        self.record.images += 1;
-        self.record.label_counts[usize::from(label)] += 1;
-        self.record.statistics.add(&pixels);
-        Ok(())
-    }
-
-    fn skip(&mut self, position: u32, error: ImageError) -> Result<(), PrepareError> {
-        let file = self.set.name(position);
-        match self.policy {
-            BadImagePolicy::Error => Err(BadImage { file, error }.into()),
-            BadImagePolicy::Skip => {
-                let reason = error.to_string();
-                self.record.skipped.push(SkippedImage { file, reason });
-                Ok(())
-            }
-        }
     }
 }
 

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::digest::ContentHash;
 use crate::encoded::Stream;
 use crate::image::Geometry;
-use crate::prepare::{DatasetSource, Limit, ScalingChoice};
+use crate::prepare::{DatasetSource, ImagenetSource, Limit, ScalingChoice};
 use crate::table::ImageTable;
 
 const SIZE: u32 = 4;
