@@ -124,6 +124,10 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) scratch: Option<PathBuf>,
 
+    /// Processors for what decides nothing, such as decoding images [default: all]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+
     #[command(flatten)]
     pub(crate) places: Places,
 }
@@ -173,10 +177,19 @@ pub(crate) struct NetworkShowArguments {
     pub(crate) json: bool,
 }
 
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl ExecArguments {
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(processors)
+    }
+}
+
 impl RunArguments {
     pub(crate) fn settings(&self) -> Settings {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        let jobs = self.jobs.unwrap_or(processors / self.threads as usize);
+        let jobs = self.jobs.unwrap_or(processors() / self.threads as usize);
         Settings {
             jobs: jobs.max(1),
             threads: self.threads,

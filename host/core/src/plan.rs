@@ -245,6 +245,10 @@ impl Builder {
             parameters.insert("scaling".to_owned(), scaling.value.clone().into());
             places.insert("scaling".to_owned(), scaling.place.clone());
         }
+        for (&key, setting) in &dataset.images {
+            parameters.insert(key.to_owned(), setting.value.clone());
+            places.insert(key.to_owned(), setting.place.clone());
+        }
         if let Some(path) = &dataset.path {
             places.insert("path".to_owned(), path.place.clone());
         }

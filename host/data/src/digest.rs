@@ -1,8 +1,9 @@
 //! The two digests by which file contents are recognised, and their spelling.
 //!
-//! Publishers state SHA-256; what Assay itself records is BLAKE3. Nothing here reads a file.
+//! Publishers state SHA-256; what Assay itself records is BLAKE3. Nothing here opens a file.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -21,6 +22,18 @@ impl ContentHash {
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// The hash of everything in `reader`.
+    pub(crate) fn read(reader: impl Read) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(reader)?;
+        Ok(Self(*hasher.finalize().as_bytes()))
+    }
+
+    /// The hash with these bytes, computed elsewhere.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

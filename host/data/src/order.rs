@@ -1,4 +1,5 @@
-//! Seeded permutations: the order of an epoch, and the draw of the validation split.
+//! Seeded permutations: the order of an epoch, and the draws of the validation split and, where
+//! it has to be drawn, of the test set.
 //!
 //! The numbers come from a counter-based stream (the BLAKE3 extendable output), so an order
 //! depends on its key alone: not on the platform, the algorithm, a library's version or any
@@ -8,9 +9,11 @@ use blake3::Hasher;
 
 use crate::words::Words;
 
-/// Separates the streams of the two uses; a context never changes once results exist.
+/// Separates the streams of the three uses; a context never changes once results exist.
 const EPOCH_CONTEXT: &str = "assay dataset epoch order, version 1";
 const SPLIT_CONTEXT: &str = "assay dataset validation split, version 1";
+
+const TEST_CONTEXT: &str = "assay dataset test split, version 1";
 
 /// Large enough for BLAKE3 to compute several of its 64-byte blocks at once.
 const BLOCK: usize = 4096;
@@ -28,7 +31,17 @@ pub fn epoch_order(seed: u64, epoch: u32, count: u32) -> Vec<u32> {
 
 /// The permutation of `0..count` whose first entries are the validation split of `seed`.
 pub(crate) fn split_order(seed: u64, count: u32) -> Vec<u32> {
-    let mut hasher = Hasher::new_derive_key(SPLIT_CONTEXT);
+    draw_order(SPLIT_CONTEXT, seed, count)
+}
+
+/// The permutation of `0..count` whose first entries are the test set of `seed`, where it has to
+/// be drawn from the training set.
+pub(crate) fn test_order(seed: u64, count: u32) -> Vec<u32> {
+    draw_order(TEST_CONTEXT, seed, count)
+}
+
+fn draw_order(context: &str, seed: u64, count: u32) -> Vec<u32> {
+    let mut hasher = Hasher::new_derive_key(context);
     hasher.update(&seed.to_le_bytes());
     permutation(Words::new(&hasher), count)
 }
@@ -120,6 +133,8 @@ mod tests {
             prop_assert_ne!(&order, &epoch_order(seed, epoch ^ 1, 100));
             prop_assert_ne!(&order, &epoch_order(seed ^ 1, epoch, 100));
             prop_assert_ne!(&order, &split_order(seed, 100));
+            prop_assert_ne!(&order, &test_order(seed, 100));
+            prop_assert_ne!(&split_order(seed, 100), &test_order(seed, 100));
         }
     }
 }

@@ -6,17 +6,23 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use arrow::array::{ArrayRef, BinaryArray, RecordBatch, UInt8Array};
 use assay_data::augment::{Augmentation, Flip};
+use assay_data::image::Geometry;
 use assay_data::known::MNIST;
 use assay_data::order::epoch_order;
 use assay_data::prepare::{
-    DESCRIPTION_FILE, DatasetParameters, DatasetSource, Description, Limit, ScalingChoice,
-    TEST_FILE, TRAIN_FILE, VALIDATION_FILE, prepare,
+    BadImagePolicy, DESCRIPTION_FILE, DatasetParameters, DatasetSource, Description, Limit,
+    ParquetFile, ParquetSource, ScalingChoice, TEST_FILE, TRAIN_FILE, VALIDATION_FILE, Workplace,
+    prepare,
 };
-use assay_data::source::{Search, obtain_known};
+use assay_data::source::{ContentHash, Search, obtain_known};
 use assay_data::table::ImageTable;
+use parquet::arrow::ArrowWriter;
 
 const VARIABLE: &str = "ASSAY_TEST_DATA";
 
@@ -47,7 +53,13 @@ fn prepare_into(output: &Path, source: DatasetSource, validation: u32, data: &Pa
         directory: Some(data),
         network: false,
     };
-    let summary = prepare(&parameters, search, output, &mut |_| {}).unwrap();
+    let workplace = Workplace {
+        output,
+        scratch: output,
+        threads: 1,
+        cancelled: &AtomicBool::new(false),
+    };
+    let summary = prepare(&parameters, search, &workplace, &mut |_| {}).unwrap();
     summary.description
 }
 
@@ -217,4 +229,75 @@ fn report(what: &str, order: &[u32], mut gather: impl FnMut(&[u32])) {
     times.sort_unstable();
     let (least, median) = (times[0], times[times.len() / 2]);
     eprintln!("{what}: median {median:?}, least {least:?}");
+}
+
+/// Writes the images and labels of two IDX files as PNG in Parquet.
+fn mnist_to_parquet(images: &Path, labels: &Path, output: &Path) {
+    let images = std::fs::read(images).unwrap().split_off(16);
+    let labels = std::fs::read(labels).unwrap().split_off(8);
+    let images = images.chunks(784).map(|pixels| {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 28, 28);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_compression(png::Compression::Fastest);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(pixels).unwrap();
+        writer.finish().unwrap();
+        bytes
+    });
+    let image: ArrayRef = Arc::new(BinaryArray::from_iter_values(images));
+    let label: ArrayRef = Arc::new(UInt8Array::from(labels));
+    let batch = RecordBatch::try_from_iter([("image", image), ("label", label)]).unwrap();
+    let file = std::fs::File::create(output).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn mnist_as_png_in_parquet_is_the_same_dataset() {
+    let Some(data) = data("mnist") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = |path: &str| ParquetFile {
+        path: path.to_owned(),
+        hash: ContentHash::of(b""),
+    };
+    for (prefix, name) in [("train", "train.parquet"), ("t10k", "test.parquet")] {
+        let file = |kind: &str| data.join("mnist").join(format!("{prefix}-{kind}-ubyte"));
+        let (images, labels) = (file("images-idx3"), file("labels-idx1"));
+        mnist_to_parquet(&images, &labels, &folder.path().join(name));
+    }
+    let source = DatasetSource::Parquet(ParquetSource {
+        name: "mnist".into(),
+        train: vec![file("train.parquet")],
+        test_files: vec![file("test.parquet")],
+        test: None,
+        image_column: "image".into(),
+        label_column: "label".into(),
+        class_names: None,
+        classes: None,
+        channels: 1,
+        size: None,
+        geometry: Geometry::Stretch,
+        on_bad_image: BadImagePolicy::Error,
+    });
+    let outputs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let idx = prepare_into(outputs[0].path(), DatasetSource::Mnist, 5000, &data);
+    let parquet = prepare_into(outputs[1].path(), source, 5000, folder.path());
+    assert_eq!(
+        (&idx.mean, &idx.standard_deviation, &idx.class_names),
+        (
+            &parquet.mean,
+            &parquet.standard_deviation,
+            &parquet.class_names
+        )
+    );
+    for (one, other) in idx.splits.iter().zip(parquet.splits.iter()) {
+        assert_eq!(one.label_counts, other.label_counts);
+        let one = idx.open_split(one, |file| Some(outputs[0].path().join(file)));
+        let other = parquet.open_split(other, |file| Some(outputs[1].path().join(file)));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!((one.len(), one.shape()), (other.len(), other.shape()));
+        assert!((0..one.len()).all(|index| one.row(index) == other.row(index)));
+    }
 }

@@ -58,6 +58,14 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
 }
 
+impl Settings {
+    /// All processors that the run may use. A dataset takes them, since everything else waits
+    /// for it.
+    pub(crate) fn processors(&self) -> usize {
+        self.jobs.saturating_mul(self.threads as usize).max(1)
+    }
+}
+
 /// The environment that an action with these settings runs in.
 pub(crate) fn environment(settings: &Settings, libtorch: String) -> Environment {
     Environment {

@@ -193,6 +193,7 @@ impl Freezer<'_> {
             let execution = Execution {
                 store: self.store,
                 data_dir: None,
+                threads: 1,
                 cancel: self.cancel,
                 observe: &|_| {},
             };

@@ -215,6 +215,7 @@ impl Runner<'_> {
         let execution = Execution {
             store: self.store,
             data_dir,
+            threads: self.settings.processors(),
             cancel: self.cancel,
             observe: &observe,
         };

@@ -17,7 +17,7 @@ use crate::freeze::{Freezer, FrozenStage};
 use crate::plugin::{PluginError, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
 use crate::source_file::{load_beside, read_text};
-use crate::stages::{check_networks, complete_datasets, complete_reports};
+use crate::stages::{Planning, check_networks, complete_datasets, complete_reports};
 use crate::supervise::{Failure, host_name, now_ms};
 
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
@@ -143,7 +143,12 @@ impl Session {
         search.folders.extend(request.search.folders);
         let mut complaints = Vec::new();
         let mut sources = store.source_hashes();
-        let stages = complete_datasets(plan.stages, &base, &mut complaints);
+        let mut planning = Planning {
+            base: &base,
+            data_dir: settings.data_dir.as_deref(),
+            sources: &mut sources,
+        };
+        let stages = complete_datasets(plan.stages, &mut planning, &mut complaints);
         check_networks(&stages, &mut complaints);
         let stages = complete_reports(stages, &base, &mut complaints);
         let mut freezer = Freezer {

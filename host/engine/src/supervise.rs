@@ -95,6 +95,8 @@ pub struct Execution<'a> {
     pub store: &'a Store,
     /// Where the user keeps datasets.
     pub data_dir: Option<&'a Path>,
+    /// How many processors the host's own work may use; it decides nothing.
+    pub threads: usize,
     /// Asks it to stop.
     pub cancel: &'a Cancel,
     /// Is told how far it is.
@@ -175,6 +177,7 @@ impl Execution<'_> {
             .arg(self.store.root())
             .arg("--scratch")
             .arg(scratch)
+            .args(["--threads", &self.threads.to_string()])
             // The worker holds the lock too: killing the supervisor alone must not free it.
             .stdin(Stdio::from(lock.try_clone_file()?))
             .stdout(Stdio::piped())

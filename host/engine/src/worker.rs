@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use assay_core::{ActionKey, ObjectHash};
 use assay_store::{Store, StoreError};
@@ -33,6 +33,8 @@ pub struct WorkerArguments {
     pub scratch: PathBuf,
     /// Where the user keeps datasets.
     pub data_dir: Option<PathBuf>,
+    /// How many processors the host's own work may use; it decides nothing.
+    pub threads: usize,
 }
 
 /// Executes one action and tells the supervisor, on what was standard output, how it went.
@@ -120,6 +122,8 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
         out: out.clone(),
         scratch: arguments.scratch.clone(),
         data_dir: arguments.data_dir.clone(),
+        threads: arguments.threads,
+        sources: Mutex::new(store.source_hashes()),
         reporter: Arc::clone(reporter),
         cancelled,
     };

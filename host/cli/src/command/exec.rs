@@ -17,6 +17,7 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
             store: arguments.places.store.clone(),
             scratch: scratch.clone(),
             data_dir: arguments.places.data_dir.clone(),
+            threads: arguments.threads(),
         }));
     }
     let store = Store::open_existing(&arguments.places.store)?;
@@ -24,6 +25,7 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
     let execution = Execution {
         store: &store,
         data_dir: arguments.places.data_dir.as_deref(),
+        threads: arguments.threads(),
         cancel: &cancel,
         observe: &|_| {},
     };

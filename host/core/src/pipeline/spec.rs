@@ -84,6 +84,9 @@ pub struct DatasetStage {
     pub limit_train: Option<u32>,
     /// At most so many test samples.
     pub limit_test: Option<u32>,
+    /// Settings of image files, as JSON, each of the right type. Which of them a source takes is
+    /// for those to say who know sources.
+    pub images: IndexMap<&'static str, Placed<Json>>,
 }
 
 /// The settings of one training.

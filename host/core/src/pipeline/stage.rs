@@ -2,16 +2,17 @@
 
 use assay_network::Task;
 use indexmap::IndexMap;
+use serde_json::Value as Json;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::matrix;
 use super::read::{Method, Names, check_name, hyperparameters, placed_string};
-use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, table};
+use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, strings, table};
 use super::spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Stage,
     StageWork, TrainStage,
 };
-use super::tree::Node;
+use super::tree::{Node, Value};
 
 /// The largest integer that RFC 8785 JSON holds exactly.
 const LARGEST_SEED: i64 = 1 << 53;
@@ -60,17 +61,24 @@ pub(super) fn read_stage(
     })
 }
 
+/// Labels are stored in at most 16 bits.
+const MOST_CLASSES: i64 = (1 << 16) - 1;
+
+/// Wider and higher than any image that a network is trained on.
+const LARGEST_SIDE: i64 = 4096;
+
 fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetStage> {
     let count = || integer(0..=i64::from(u32::MAX));
     let source = reader.required("source", out, placed_string);
     let path = reader.optional("path", out, placed_string);
     let validation = reader.optional("validation", out, count());
-    let classes = reader.optional("classes", out, integer(1..=256));
+    let classes = reader.optional("classes", out, integer(1..=MOST_CLASSES));
     let split_seed = reader
         .optional("split_seed", out, integer(0..=LARGEST_SEED))
         .unwrap_or(0);
     let scaling = reader.optional("scaling", out, placed_string);
     let limit = reader.optional("limit", out, Ok);
+    let images = read_image_settings(&mut reader, out);
     reader.finish(out);
     let (mut limit_train, mut limit_test) = (None, None);
     if let Some(mut limit) = limit.and_then(|node| Reader::of(node, "`limit`", out)) {
@@ -87,7 +95,49 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
         scaling,
         limit_train: limit_train.map(|count| count as u32),
         limit_test: limit_test.map(|count| count as u32),
+        images,
     })
+}
+
+/// The settings of datasets that are made of image files.
+fn read_image_settings(
+    reader: &mut Reader<'_>,
+    out: &mut Complaints,
+) -> IndexMap<&'static str, Placed<Json>> {
+    let texts = ["geometry", "on_bad_image", "image_column", "label_column"];
+    let mut settings: Vec<_> = texts
+        .map(|key| (key, reader.optional(key, out, as_json(string))))
+        .into();
+    for key in ["train", "class_names"] {
+        settings.push((key, reader.optional(key, out, as_json(strings))));
+    }
+    for (key, most) in [("size", LARGEST_SIDE), ("channels", 3)] {
+        let value = reader.optional(key, out, as_json(integer(1..=most)));
+        settings.push((key, value));
+    }
+    // Either files, or a number of images to draw from the training set.
+    let test = reader.optional("test", out, |node| match node.value {
+        Value::Array(_) => as_json(strings)(node),
+        _ => as_json(integer(1..=i64::from(u32::MAX)))(node),
+    });
+    settings.push(("test", test));
+    let given = settings.into_iter();
+    given
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
+}
+
+/// The JSON of what `read` accepts, and its place.
+fn as_json<T>(
+    read: impl FnOnce(&Node) -> Result<T, Diagnostic>,
+) -> impl FnOnce(&Node) -> Result<Placed<Json>, Diagnostic> {
+    move |node| {
+        read(node)?;
+        Ok(Placed {
+            value: node.value.to_json(),
+            place: node.place.clone(),
+        })
+    }
 }
 
 fn read_training(

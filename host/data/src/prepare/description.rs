@@ -1,9 +1,13 @@
 //! The description of a prepared dataset, stored beside its tables as JSON.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::parameters::ScalingChoice;
-use crate::table::ImageShape;
+use crate::table::{
+    ImageShape, ImageTable, InvalidStandardisation, Scaling, Standardisation, TableError,
+};
 
 /// The description's file name.
 pub const DESCRIPTION_FILE: &str = "dataset.json";
@@ -48,10 +52,87 @@ pub struct Splits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitDescription {
-    /// The table's file name.
-    pub file: String,
+    /// The table's file name, where it is one file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The file names of the table's shards, in order, where it is cut into several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<String>,
     /// The number of images.
     pub images: u32,
     /// The number of images of each class, by label.
     pub label_counts: Vec<u64>,
+    /// The images that belong here and could not be decoded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedImage>,
+}
+
+/// An image that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkippedImage {
+    /// Its name in the dataset.
+    pub file: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A split whose table cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenSplitError {
+    /// A file that the description names is not there.
+    #[error("the dataset has no file `{0}`, which its description names")]
+    Missing(String),
+    /// The description's statistics make no scaling.
+    #[error("the description of the dataset has no usable statistics")]
+    Scaling(#[from] InvalidStandardisation),
+    /// A file is not a table, or not of this dataset.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+impl Description {
+    /// The scaling of every split, with its statistics.
+    ///
+    /// # Errors
+    /// The images of the training split leave nothing to standardise by.
+    pub fn full_scaling(&self) -> Result<Scaling, InvalidStandardisation> {
+        Ok(match self.scaling {
+            ScalingChoice::UnitInterval => Scaling::UnitInterval,
+            ScalingChoice::Standardised => {
+                Scaling::Standardised(Standardisation::new(&self.mean, &self.standard_deviation)?)
+            }
+        })
+    }
+
+    /// Opens the table of one of the description's splits, whose files `locate` finds by name.
+    pub fn open_split(
+        &self,
+        split: &SplitDescription,
+        locate: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<ImageTable, OpenSplitError> {
+        let locate =
+            |name: &String| locate(name).ok_or_else(|| OpenSplitError::Missing(name.clone()));
+        if let Some(file) = &split.file {
+            return Ok(ImageTable::open(&locate(file)?)?);
+        }
+        let paths = split.shards.iter().map(locate);
+        let paths = paths.collect::<Result<Vec<_>, _>>()?;
+        Ok(ImageTable::open_shards(&paths, self.full_scaling()?)?)
+    }
+}
+
+impl SplitDescription {
+    /// The names of the table's files, in order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.file.iter().chain(&self.shards).map(String::as_str)
+    }
+}
+
+impl Splits {
+    /// Every split that is there.
+    pub fn iter(&self) -> impl Iterator<Item = &SplitDescription> {
+        let train = std::iter::once(&self.train);
+        train.chain(&self.validation).chain([&self.test])
+    }
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::cifar::CifarError;
 use crate::idx::IdxError;
+use crate::image::BadImage;
+use crate::imagenet::ImagenetError;
+use crate::parquet_images::ParquetImagesError;
 use crate::source::SourceError;
 use crate::table::{InvalidShape, InvalidStandardisation, WriteError};
 
@@ -40,6 +43,32 @@ pub enum PrepareError {
         /// What is wrong with it.
         source: CifarError,
     },
+    /// The user's copy of ImageNet cannot be used.
+    #[error(transparent)]
+    Imagenet(#[from] ImagenetError),
+    /// The user's Parquet files cannot be used.
+    #[error(transparent)]
+    Parquet(#[from] ParquetImagesError),
+    /// An image cannot be used.
+    #[error("{0}; obtain the file again, or leave such images out with `on_bad_image = \"skip\"`")]
+    BadImage(#[from] BadImage),
+    /// No image of the training split can be used.
+    #[error("dataset `{dataset}`: no image of the training split can be decoded")]
+    NoImage {
+        /// The dataset.
+        dataset: String,
+    },
+    /// Threads could not be had, or the scratch directory could not be used.
+    #[error("{what}: {source}")]
+    Scratch {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The pass was asked to stop; what it has done is kept.
+    #[error("stopped")]
+    Cancelled,
     /// A channel cannot be standardised.
     #[error("dataset `{dataset}`: {source}; `scaling` can be \"unit-interval\"")]
     Scaling {

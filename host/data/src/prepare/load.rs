@@ -1,9 +1,10 @@
-//! From a named source to labelled images: obtains the files and reads them by their format.
+//! From a source of known size to labelled images in memory: obtains the files and reads them by
+//! their format.
 //!
 //! Nothing here splits, limits or scales.
 
 use super::error::PrepareError;
-use super::parameters::{DatasetParameters, Facts};
+use super::parameters::IdxSource;
 use super::split::LabelledImages;
 use crate::known::KnownDataset;
 use crate::source::{
@@ -14,41 +15,52 @@ use crate::{cifar, idx};
 
 /// The two sets of a dataset as published, and where their files came from.
 pub(super) struct Loaded {
+    /// The classes' names, by label: the labels themselves where nobody named them.
+    pub(super) class_names: Vec<String>,
     pub(super) train: LabelledImages,
     pub(super) test: LabelledImages,
     pub(super) origins: Vec<(&'static str, Origin)>,
 }
 
-pub(super) fn load(
-    parameters: &DatasetParameters,
-    search: Search<'_>,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Loaded, PrepareError> {
-    match parameters.source.facts() {
-        Facts::Idx(known) => load_idx(parameters, &obtain_known(known, search, progress)?),
-        Facts::Cifar(known) => load_cifar(known, search, progress),
-        Facts::Own(own) => load_idx(parameters, &obtain_idx(&own.name, &own.files, search)?),
+/// Fetches what the search allows.
+pub(super) struct Loader<'a> {
+    pub(super) search: Search<'a>,
+    pub(super) progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl Loader<'_> {
+    pub(super) fn idx(&mut self, known: &KnownDataset<4>) -> Result<Loaded, PrepareError> {
+        let files = obtain_known(known, self.search, self.progress)?;
+        let class_names = names(known.class_names);
+        read_idx(known.name, class_names, &files)
     }
+
+    pub(super) fn own(&mut self, own: &IdxSource) -> Result<Loaded, PrepareError> {
+        let files = obtain_idx(&own.name, &own.files, self.search)?;
+        let class_names = (0..own.classes).map(|label| label.to_string()).collect();
+        read_idx(&own.name, class_names, &files)
+    }
+
+    pub(super) fn cifar(&mut self, known: &KnownDataset<6>) -> Result<Loaded, PrepareError> {
+        let files = obtain_known(known, self.search, self.progress)?;
+        let origins = origins(&files);
+        let [train @ .., test] = files;
+        Ok(Loaded {
+            class_names: names(known.class_names),
+            train: cifar_set(train)?,
+            test: cifar_set([test])?,
+            origins,
+        })
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 fn origins(files: &[ObtainedFile]) -> Vec<(&'static str, Origin)> {
     let origin = |file: &ObtainedFile| (file.name, file.origin.clone());
     files.iter().map(origin).collect()
-}
-
-fn load_cifar(
-    known: &KnownDataset<6>,
-    search: Search<'_>,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Loaded, PrepareError> {
-    let files = obtain_known(known, search, progress)?;
-    let origins = origins(&files);
-    let [train @ .., test] = files;
-    Ok(Loaded {
-        train: cifar_set(train)?,
-        test: cifar_set([test])?,
-        origins,
-    })
 }
 
 fn cifar_set<const N: usize>(files: [ObtainedFile; N]) -> Result<LabelledImages, PrepareError> {
@@ -69,23 +81,25 @@ fn cifar_set<const N: usize>(files: [ObtainedFile; N]) -> Result<LabelledImages,
     })
 }
 
-fn load_idx(
-    parameters: &DatasetParameters,
+fn read_idx(
+    dataset: &str,
+    class_names: Vec<String>,
     files: &[ObtainedFile; 4],
 ) -> Result<Loaded, PrepareError> {
-    let classes = parameters.source.classes();
+    let classes = class_names.len() as u16;
     let [train_images, train_labels, test_images, test_labels] = files;
     let train = idx_set(train_images, train_labels, classes)?;
     let test = idx_set(test_images, test_labels, classes)?;
     if train.shape != test.shape {
         let size = |set: &LabelledImages| [set.shape.height(), set.shape.width()];
         return Err(PrepareError::SizesDiffer {
-            dataset: parameters.source.name().to_owned(),
+            dataset: dataset.to_owned(),
             train: size(&train),
             test: size(&test),
         });
     }
     Ok(Loaded {
+        class_names,
         train,
         test,
         origins: origins(files),

@@ -1,28 +1,37 @@
 //! The dataset stage: from a named source to image tables and a description of them.
 //!
 //! The output is a function of the parameters alone: the same bytes on every run and machine,
-//! wherever the files came from. Where they came from is told beside it, never in it.
+//! wherever the files came from. Where they came from is told beside it, never in it. Small
+//! datasets go through memory; those made of image files stream through it into shards.
 
 mod description;
 mod error;
 mod load;
 mod parameters;
+mod shards;
 mod split;
 mod statistics;
 
 use std::path::{Component, Path};
+use std::sync::atomic::AtomicBool;
 
-pub use self::description::{DESCRIPTION_FILE, Description, SplitDescription, Splits};
+pub use self::description::{
+    DESCRIPTION_FILE, Description, OpenSplitError, SkippedImage, SplitDescription, Splits,
+};
 pub use self::error::PrepareError;
 pub use self::parameters::{
-    DEFAULT_VALIDATION, DatasetParameters, DatasetSource, IdxSource, Limit, ScalingChoice,
+    BadImagePolicy, DEFAULT_VALIDATION, DatasetParameters, DatasetSource, IdxSource,
+    ImagenetSource, Limit, ParquetFile, ParquetSource, ScalingChoice,
 };
 
-use self::load::{Loaded, load};
-use self::split::{LabelledImages, draw_validation};
-use crate::atomic;
-use crate::source::{Origin, Progress, Search};
+use self::load::{Loaded, Loader};
+use self::parameters::Facts;
+use self::shards::ImageFiles;
+use self::split::draw_validation;
+use crate::image::MAX_SIZE;
+use crate::source::{self, Origin, Search};
 use crate::table::{Scaling, Standardisation};
+use crate::{atomic, imagenet, parquet_images};
 
 /// The table of the training split.
 pub const TRAIN_FILE: &str = "train.arrow";
@@ -43,28 +52,69 @@ pub struct Summary {
     pub origins: Vec<(&'static str, Origin)>,
 }
 
-/// Obtains the source files and writes the tables and the description into `output`, a
-/// directory that exists.
+/// Where and with what the stage works; nothing of it decides the output.
+#[derive(Clone, Copy, Debug)]
+pub struct Workplace<'a> {
+    /// Where the tables and the description go, a directory that exists.
+    pub output: &'a Path,
+    /// A directory on the same file system for what survives an interruption: a pass over image
+    /// files goes on after the last shard that it finds there.
+    pub scratch: &'a Path,
+    /// How many images are decoded at a time, at least 1.
+    pub threads: usize,
+    /// Set from elsewhere to stop a pass over image files.
+    pub cancelled: &'a AtomicBool,
+}
+
+/// How far the stage has come.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// A file is being downloaded.
+    Fetching(source::Progress<'a>),
+    /// Images are being decoded.
+    Images {
+        /// How many were, those before an interruption included.
+        done: u64,
+        /// How many there are.
+        total: u64,
+    },
+}
+
+/// Obtains the source files and writes the tables and the description.
 ///
 /// The validation split is a subset of the training set drawn by `split_seed`; both it and what
 /// remains keep the training set's order. Limits apply after that.
 pub fn prepare(
     parameters: &DatasetParameters,
     search: Search<'_>,
-    output: &Path,
+    workplace: &Workplace<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, PrepareError> {
     check_source(parameters)?;
-    let Loaded {
-        train,
-        test,
-        origins,
-    } = load(parameters, search, progress)?;
-    let splits = choose_splits(parameters, train.count(), test.count())?;
-    let description = write(parameters, &train, &test, &splits, output)?;
+    let mut sources = Loader {
+        search,
+        progress: &mut |step| progress(Progress::Fetching(step)),
+    };
+    let loaded = match parameters.source.facts() {
+        Facts::Idx(known) => sources.idx(known)?,
+        Facts::Cifar(known) => sources.cifar(known)?,
+        Facts::Own(own) => sources.own(own)?,
+        Facts::Imagenet(source) => {
+            let found = imagenet::Place::find(search.directory)?.open()?;
+            let files = ImageFiles::of_imagenet(source, found);
+            return shards::prepare(parameters, &files, workplace, progress);
+        }
+        Facts::Parquet(source) => {
+            let folder = search.directory.unwrap_or(Path::new("."));
+            let files = ImageFiles::of_parquet(source, parquet_images::open(source, folder)?);
+            return shards::prepare(parameters, &files, workplace, progress);
+        }
+    };
+    let splits = choose_splits(parameters, loaded.train.count(), loaded.test.count())?;
+    let description = write(parameters, &loaded, &splits, workplace.output)?;
     Ok(Summary {
         description,
-        origins,
+        origins: loaded.origins,
     })
 }
 
@@ -81,9 +131,36 @@ fn parameter_error(
 }
 
 fn check_source(parameters: &DatasetParameters) -> Result<(), PrepareError> {
-    let DatasetSource::Idx(source) = &parameters.source else {
+    match &parameters.source {
+        DatasetSource::Idx(source) => check_idx(parameters, source),
+        DatasetSource::Imagenet(source) => check_size(parameters, source.size),
+        DatasetSource::Parquet(source) => {
+            if !matches!(source.channels, 1 | 3) {
+                let problem = format!("is {}, must be 1 (grey) or 3", source.channels);
+                return Err(parameter_error(parameters, "channels", problem));
+            }
+            let names = source.class_names.as_ref().map_or(1, Vec::len);
+            if !(1..=usize::from(u16::MAX)).contains(&names) {
+                let problem = format!("are {names}, must be from 1 to {}", u16::MAX);
+                return Err(parameter_error(parameters, "class_names", problem));
+            }
+            source
+                .size
+                .map_or(Ok(()), |size| check_size(parameters, size))
+        }
+        DatasetSource::Mnist | DatasetSource::FashionMnist | DatasetSource::Cifar10 => Ok(()),
+    }
+}
+
+fn check_size(parameters: &DatasetParameters, size: u32) -> Result<(), PrepareError> {
+    if (1..=MAX_SIZE).contains(&size) {
         return Ok(());
-    };
+    }
+    let problem = format!("is {size}, must be from 1 to {MAX_SIZE}");
+    Err(parameter_error(parameters, "size", problem))
+}
+
+fn check_idx(parameters: &DatasetParameters, source: &IdxSource) -> Result<(), PrepareError> {
     let mut components = Path::new(&source.name).components();
     let plain = matches!(
         (components.next(), components.next()),
@@ -142,11 +219,11 @@ fn choose_splits(
 
 fn write(
     parameters: &DatasetParameters,
-    train: &LabelledImages,
-    test: &LabelledImages,
+    loaded: &Loaded,
     splits: &SplitPositions,
     output: &Path,
 ) -> Result<Description, PrepareError> {
+    let Loaded { train, test, .. } = loaded;
     let (mean, standard_deviation) = train.statistics(&splits.train).moments();
     let scaling = scaling(parameters, &mean, &standard_deviation)?;
     let validation = (!splits.validation.is_empty())
@@ -155,7 +232,7 @@ fn write(
         name: parameters.source.name().to_owned(),
         shape: train.shape,
         classes: train.classes,
-        class_names: parameters.source.class_names(),
+        class_names: loaded.class_names.clone(),
         scaling: parameters.scaling,
         mean,
         standard_deviation,

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::{Form, Geometry};
+use crate::imagenet;
 use crate::known::{self, KnownDataset};
-use crate::source::IdxHashes;
+use crate::source::{ContentHash, IdxHashes};
 
 /// Images of the training set that are held out for validation, unless stated.
 pub const DEFAULT_VALIDATION: u32 = 5000;
@@ -80,8 +82,8 @@ pub struct Limit {
     pub test: Option<u32>,
 }
 
-/// Where the images come from: in text, `"mnist"`, `"fashion-mnist"`, `"cifar10"` or
-/// `{"idx": {…}}`.
+/// Where the images come from: in text, `"mnist"`, `"fashion-mnist"`, `"cifar10"`, `{"idx": {…}}`,
+/// `{"imagenet": {…}}` or `{"parquet": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetSource {
@@ -93,6 +95,11 @@ pub enum DatasetSource {
     Cifar10,
     /// The user's own files in IDX format.
     Idx(IdxSource),
+    /// ImageNet (ILSVRC2012), from the user's copy.
+    Imagenet(ImagenetSource),
+    /// Encoded images and labels in the columns of the user's Parquet files, as Hugging Face
+    /// keeps them.
+    Parquet(ParquetSource),
 }
 
 /// A user's own dataset in IDX format.
@@ -107,11 +114,88 @@ pub struct IdxSource {
     pub files: IdxHashes,
 }
 
+/// ImageNet, and what is made of its images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagenetSource {
+    /// Identifies the content of all files that [`imagenet::Place::files`] names. Whoever runs the
+    /// stage checks it; [`prepare`](super::prepare()) reads what it finds.
+    pub files: ContentHash,
+    /// Rows and columns of the prepared images.
+    pub size: u32,
+    /// How images become square.
+    pub geometry: Geometry,
+    /// What becomes of images that cannot be decoded.
+    pub on_bad_image: BadImagePolicy,
+    /// How many images of the training set form the test set, where there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<u32>,
+}
+
+/// A user's own dataset in Parquet files, and what is made of its images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParquetSource {
+    /// The dataset's name.
+    pub name: String,
+    /// The files of the training set, in order. Whoever runs the stage checks their hashes;
+    /// [`prepare`](super::prepare()) reads what it finds.
+    pub train: Vec<ParquetFile>,
+    /// The files of the test set, in order; empty where it is drawn from the training set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_files: Vec<ParquetFile>,
+    /// How many images of the training set form the test set, where there are no files of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<u32>,
+    /// The column of the images: a structure with `bytes`, or the bytes themselves.
+    pub image_column: String,
+    /// The column of the labels, whole numbers from 0.
+    pub label_column: String,
+    /// The classes' names, by label; else those that the files state, else the labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<Vec<String>>,
+    /// The number of classes, where no names tell it; else one more than the largest label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<u16>,
+    /// 3 for colour, 1 for grey.
+    pub channels: u32,
+    /// Rows and columns of the prepared images; else images stay as they are, and must be equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+    /// How images become square, where a size is set.
+    pub geometry: Geometry,
+    /// What becomes of images that cannot be decoded.
+    pub on_bad_image: BadImagePolicy,
+}
+
+/// One file of a dataset in Parquet files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParquetFile {
+    /// Its path in the folder of the dataset; skipped images are named by it.
+    pub path: String,
+    /// The hash of its content.
+    pub hash: ContentHash,
+}
+
+/// What becomes of an image that cannot be decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadImagePolicy {
+    /// There is no dataset.
+    #[default]
+    Error,
+    /// It is left out, and the description says so. Splits and limits count it all the same.
+    Skip,
+}
+
 /// What is known of a source: by us, or from the user.
 pub(super) enum Facts<'a> {
     Idx(&'static KnownDataset<4>),
     Cifar(&'static KnownDataset<6>),
     Own(&'a IdxSource),
+    Imagenet(&'a ImagenetSource),
+    Parquet(&'a ParquetSource),
 }
 
 impl DatasetSource {
@@ -121,6 +205,8 @@ impl DatasetSource {
             Self::FashionMnist => Facts::Idx(&known::FASHION_MNIST),
             Self::Cifar10 => Facts::Cifar(&known::CIFAR10),
             Self::Idx(source) => Facts::Own(source),
+            Self::Imagenet(source) => Facts::Imagenet(source),
+            Self::Parquet(source) => Facts::Parquet(source),
         }
     }
 
@@ -130,6 +216,8 @@ impl DatasetSource {
             Facts::Idx(known) => known.name,
             Facts::Cifar(known) => known.name,
             Facts::Own(source) => &source.name,
+            Facts::Imagenet(_) => imagenet::NAME,
+            Facts::Parquet(source) => &source.name,
         }
     }
 
@@ -138,34 +226,50 @@ impl DatasetSource {
         match self {
             Self::Mnist | Self::FashionMnist => Some([1, 28, 28]),
             Self::Cifar10 => Some([3, 32, 32]),
-            Self::Idx(_) => None,
+            Self::Imagenet(source) => Some([3, source.size as usize, source.size as usize]),
+            Self::Idx(_) | Self::Parquet(_) => None,
         }
     }
 
-    /// The number of classes.
-    pub fn classes(&self) -> u16 {
+    /// The number of classes, where it is known before a file is read.
+    pub fn classes(&self) -> Option<u16> {
         match self.facts() {
-            Facts::Idx(known) => known.class_names.len() as u16,
-            Facts::Cifar(known) => known.class_names.len() as u16,
-            Facts::Own(source) => source.classes,
-        }
-    }
-
-    /// The classes' names, by label: the labels themselves where nobody named them.
-    pub fn class_names(&self) -> Vec<String> {
-        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        match self.facts() {
-            Facts::Idx(known) => owned(known.class_names),
-            Facts::Cifar(known) => owned(known.class_names),
-            Facts::Own(source) => (0..source.classes).map(|label| label.to_string()).collect(),
+            Facts::Idx(known) => Some(known.class_names.len() as u16),
+            Facts::Cifar(known) => Some(known.class_names.len() as u16),
+            Facts::Own(source) => Some(source.classes),
+            Facts::Imagenet(_) => None,
+            Facts::Parquet(source) => {
+                let names = source.class_names.as_ref();
+                names.map(|names| names.len() as u16).or(source.classes)
+            }
         }
     }
 
     /// METHODS "Data": CIFAR-10 is standardised, MNIST and its relatives are not.
     fn default_scaling(&self) -> ScalingChoice {
-        match self.facts() {
-            Facts::Cifar(_) => ScalingChoice::Standardised,
-            Facts::Idx(_) | Facts::Own(_) => ScalingChoice::UnitInterval,
+        match self {
+            Self::Cifar10 => ScalingChoice::Standardised,
+            _ => ScalingChoice::UnitInterval,
+        }
+    }
+}
+
+impl ImagenetSource {
+    pub(super) fn form(&self) -> Form {
+        Form {
+            size: Some(self.size),
+            geometry: self.geometry,
+            grey: false,
+        }
+    }
+}
+
+impl ParquetSource {
+    pub(super) fn form(&self) -> Form {
+        Form {
+            size: self.size,
+            geometry: self.geometry,
+            grey: self.channels == 1,
         }
     }
 }

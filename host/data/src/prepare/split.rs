@@ -5,7 +5,7 @@ use std::path::Path;
 use super::description::SplitDescription;
 use super::error::PrepareError;
 use super::statistics::Statistics;
-use crate::order::split_order;
+use crate::order::{split_order, test_order};
 use crate::table::{ImageShape, Scaling, TableWriter};
 
 /// Images and their labels, which pair up and are classes.
@@ -20,11 +20,22 @@ pub(super) struct LabelledImages {
 /// The positions of the training and of the validation split in a training set of `count`
 /// images, both ascending. The validation split is a uniformly drawn subset keyed by `seed`.
 pub(super) fn draw_validation(seed: u64, count: u32, validation: u32) -> (Vec<u32>, Vec<u32>) {
-    let mut held_out = split_order(seed, count);
-    let mut train = held_out.split_off(validation.min(count) as usize);
-    held_out.sort_unstable();
-    train.sort_unstable();
-    (train, held_out)
+    take_first(split_order(seed, count), validation)
+}
+
+/// The positions that remain of a training set of `count` images, and those of the test set drawn
+/// from it, both ascending. The draw is keyed by `seed`, and is another than that of a validation
+/// split.
+pub(super) fn draw_test(seed: u64, count: u32, test: u32) -> (Vec<u32>, Vec<u32>) {
+    take_first(test_order(seed, count), test)
+}
+
+/// The entries of `order` after the first `taken`, and those, both ascending.
+fn take_first(mut order: Vec<u32>, taken: u32) -> (Vec<u32>, Vec<u32>) {
+    let mut rest = order.split_off((taken as usize).min(order.len()));
+    order.sort_unstable();
+    rest.sort_unstable();
+    (rest, order)
 }
 
 impl LabelledImages {
@@ -61,9 +72,11 @@ impl LabelledImages {
         }
         table.finish()?;
         Ok(SplitDescription {
-            file: file.to_owned(),
+            file: Some(file.to_owned()),
+            shards: Vec::new(),
             images: positions.len() as u32,
             label_counts,
+            skipped: Vec::new(),
         })
     }
 

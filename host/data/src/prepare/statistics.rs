@@ -2,20 +2,24 @@
 //!
 //! Sums are integers, exact in any order, so the figures are the same bits everywhere.
 
+use serde::{Deserialize, Serialize};
+
 use crate::table::ImageShape;
 
-/// Sums over the pixels of a split.
+/// Sums over the pixels of a split, or of a part of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Statistics {
     channel_pixels: usize,
-    /// For each channel, how often each pixel value occurs.
-    histograms: Vec<[u64; 256]>,
+    /// For each channel, how often each of the 256 pixel values occurs.
+    histograms: Vec<Vec<u64>>,
 }
 
 impl Statistics {
     pub(super) fn new(shape: ImageShape) -> Self {
         Self {
             channel_pixels: shape.height() as usize * shape.width() as usize,
-            histograms: vec![[0; 256]; shape.channels() as usize],
+            histograms: vec![vec![0; 256]; shape.channels() as usize],
         }
     }
 
@@ -29,13 +33,25 @@ impl Statistics {
         }
     }
 
+    /// Adds the sums of another part.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (histogram, others) in self.histograms.iter_mut().zip(&other.histograms) {
+            for (count, other) in histogram.iter_mut().zip(others) {
+                *count += other;
+            }
+        }
+    }
+
     /// The mean and the (population) standard deviation of each channel, of pixels / 255.
     pub(super) fn moments(&self) -> (Vec<f64>, Vec<f64>) {
-        self.histograms.iter().map(channel_moments).unzip()
+        self.histograms
+            .iter()
+            .map(|histogram| channel_moments(histogram))
+            .unzip()
     }
 }
 
-fn channel_moments(histogram: &[u64; 256]) -> (f64, f64) {
+fn channel_moments(histogram: &[u64]) -> (f64, f64) {
     let (mut count, mut sum, mut squares) = (0_u128, 0_u128, 0_u128);
     for (value, &times) in (0_u128..).zip(histogram) {
         let times = u128::from(times);
@@ -65,5 +81,18 @@ mod tests {
         let (mean, deviation) = statistics.moments();
         assert_eq!(mean, [0.5, 10.0 / 255.0]);
         assert_eq!(deviation, [0.5, 0.0]);
+    }
+
+    #[test]
+    fn parts_come_to_the_sums_of_the_whole() {
+        let shape = ImageShape::new(1, 1, 3).unwrap();
+        let of = |images: &[[u8; 3]]| {
+            let mut statistics = Statistics::new(shape);
+            images.iter().for_each(|image| statistics.add(image));
+            statistics
+        };
+        let mut parts = of(&[[1, 2, 3], [3, 4, 255]]);
+        parts.merge(&of(&[[0, 0, 9]]));
+        assert_eq!(parts, of(&[[1, 2, 3], [3, 4, 255], [0, 0, 9]]));
     }
 }

@@ -68,7 +68,13 @@ impl Toy {
             directory: Some(self.folder.path()),
             network: false,
         };
-        prepare(parameters, search, output, &mut |_| {})
+        let workplace = Workplace {
+            output,
+            scratch: output,
+            threads: 1,
+            cancelled: &AtomicBool::new(false),
+        };
+        prepare(parameters, search, &workplace, &mut |_| {})
     }
 
     fn error(&self, parameters: &DatasetParameters) -> String {

@@ -71,6 +71,25 @@ pub enum TableFault {
         /// The columns that the metadata asks for.
         expected: String,
     },
+    /// There is no file to open.
+    #[error("has no shard; make the dataset again")]
+    NoShard,
+    /// The shards of one table do not belong together.
+    #[error("holds images of {found}, and the first shard images of {expected}")]
+    ShardsDiffer {
+        /// Shape and classes of this shard.
+        found: String,
+        /// Shape and classes of the first.
+        expected: String,
+    },
+    /// The scaling that was asked for has not one entry for each channel.
+    #[error("has images of {channels} channels, which a scaling of {found} does not fit")]
+    Channels {
+        /// Channels of the images.
+        channels: u32,
+        /// Channels of the scaling.
+        found: usize,
+    },
     /// There are more rows than can be indexed.
     #[error("has more than 4,294,967,295 rows")]
     TooManyRows,

@@ -2,8 +2,9 @@
 //!
 //! A table is written once, in record batches of a fixed number of rows, and then opened by
 //! memory map, so that opening costs no copy and batches are gathered straight from the page
-//! cache. What a file claims is checked before it is believed; nothing here knows where images
-//! come from.
+//! cache: a table larger than memory is read like any other. A large table is several files, its
+//! shards, opened as one. What a file claims is checked before it is believed; nothing here knows
+//! where images come from.
 
 mod decode;
 mod error;
@@ -23,18 +24,26 @@ pub use self::layout::{ImageShape, InvalidShape, MAX_CLASSES};
 pub use self::scaling::{InvalidStandardisation, Scaling, Standardisation};
 pub use self::write::{ROWS_PER_BATCH, TableWriter, WriteError};
 
-use self::decode::Batch;
+use self::decode::{Batch, Decoded};
 use self::layout::Layout;
 use crate::augment::EpochAugmentation;
 
-/// An opened image table.
+/// An opened image table, of one file or several.
 ///
-/// Cloning is cheap and shares the map. Reading is thread-safe.
+/// Cloning is cheap and shares the maps. Reading is thread-safe.
 #[derive(Clone, Debug)]
 pub struct ImageTable {
-    path: PathBuf,
     layout: Layout,
     rows: u32,
+    shards: Vec<Shard>,
+}
+
+/// One file of a table.
+#[derive(Clone, Debug)]
+struct Shard {
+    path: PathBuf,
+    /// Rows of the shards before it.
+    first: u32,
     /// Rows of every batch but the last, which may have fewer; at least 1.
     rows_per_batch: u32,
     batches: Vec<Batch>,
@@ -45,29 +54,83 @@ impl ImageTable {
     ///
     /// The file must not change while it is open; objects of a store never do.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        map(path)
-            .map_err(TableFault::from)
-            .and_then(|buffer| Self::decode(path, &buffer))
-            .map_err(|fault| TableError {
-                path: path.to_owned(),
-                fault,
-            })
+        Self::open_one(path).map_err(|fault| table_error(path, fault))
+    }
+
+    /// Opens the shards at `paths`, in this order, as one table whose images are read with
+    /// `scaling`, whatever the shards themselves say. Each is checked as [`open`](Self::open)
+    /// does.
+    pub fn open_shards(paths: &[PathBuf], scaling: Scaling) -> Result<Self, TableError> {
+        let mut paths = paths.iter();
+        let no_shard = || table_error(Path::new(""), TableFault::NoShard);
+        let mut table = Self::open(paths.next().ok_or_else(no_shard)?)?;
+        for path in paths {
+            Self::open_one(path)
+                .and_then(|shard| table.append(shard))
+                .map_err(|fault| table_error(path, fault))?;
+        }
+        let channels = table.shape().channels();
+        if let Scaling::Standardised(standardisation) = &scaling
+            && standardisation.channels() != channels as usize
+        {
+            let found = standardisation.channels();
+            let fault = TableFault::Channels { channels, found };
+            return Err(table_error(table.path(), fault));
+        }
+        table.layout.scaling = scaling;
+        Ok(table)
+    }
+
+    fn open_one(path: &Path) -> Result<Self, TableFault> {
+        Self::decode(path, &map(path)?)
     }
 
     fn decode(path: &Path, content: &Buffer) -> Result<Self, TableFault> {
-        let decoded = decode::decode(content)?;
-        Ok(Self {
+        let Decoded {
+            layout,
+            rows,
+            rows_per_batch,
+            batches,
+        } = decode::decode(content)?;
+        let shard = Shard {
             path: path.to_owned(),
-            layout: decoded.layout,
-            rows: decoded.rows,
-            rows_per_batch: decoded.rows_per_batch,
-            batches: decoded.batches,
+            first: 0,
+            rows_per_batch,
+            batches,
+        };
+        Ok(Self {
+            layout,
+            rows,
+            shards: vec![shard],
         })
     }
 
-    /// Where the table lies.
+    /// Puts the rows of `other` after these.
+    fn append(&mut self, other: Self) -> Result<(), TableFault> {
+        let kind = |table: &Self| (table.layout.shape, table.layout.classes);
+        if kind(self) != kind(&other) {
+            return Err(TableFault::ShardsDiffer {
+                found: format!("{} with {} classes", other.shape(), other.classes()),
+                expected: format!("{} with {} classes", self.shape(), self.classes()),
+            });
+        }
+        let before = self.rows;
+        self.rows = before
+            .checked_add(other.rows)
+            .ok_or(TableFault::TooManyRows)?;
+        self.shards
+            .extend(other.shards.into_iter().map(|shard| Shard {
+                first: before + shard.first,
+                ..shard
+            }));
+        Ok(())
+    }
+
+    /// Where the table lies, or its first shard.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.shards
+            .first()
+            .map_or(Path::new(""), |shard| &shard.path)
     }
 
     /// The number of images.
@@ -159,9 +222,21 @@ impl ImageTable {
         Ok(())
     }
 
-    fn row(&self, index: u32) -> Option<(&[u8], i64)> {
-        let batch = self.batches.get((index / self.rows_per_batch) as usize)?;
-        batch.row((index % self.rows_per_batch) as usize)
+    /// The pixels of image `index`, as stored, in layout (C, H, W), and its label.
+    pub fn row(&self, index: u32) -> Option<(&[u8], i64)> {
+        // A shard without rows begins where the next one does: the last that begins here counts.
+        let after = self.shards.partition_point(|shard| shard.first <= index);
+        let shard = self.shards.get(after.checked_sub(1)?)?;
+        let (row, size) = (index - shard.first, shard.rows_per_batch);
+        let batch = shard.batches.get((row / size) as usize)?;
+        batch.row((row % size) as usize)
+    }
+}
+
+fn table_error(path: &Path, fault: TableFault) -> TableError {
+    TableError {
+        path: path.to_owned(),
+        fault,
     }
 }
 

@@ -18,7 +18,7 @@ use super::layout::{self, ImageShape, Layout, MAX_CLASSES};
 use super::scaling::Scaling;
 use crate::atomic;
 
-/// Rows of every record batch but the last.
+/// Rows of every record batch but the last, unless stated.
 pub const ROWS_PER_BATCH: usize = 1024;
 
 /// A table that cannot be written.
@@ -76,6 +76,7 @@ pub struct TableWriter {
     classes: u32,
     schema: SchemaRef,
     file: FileWriter<BufWriter<NamedTempFile>>,
+    rows_per_batch: usize,
     images: Vec<u8>,
     labels: Vec<u16>,
 }
@@ -115,9 +116,18 @@ impl TableWriter {
             classes,
             schema,
             file,
+            rows_per_batch: ROWS_PER_BATCH,
             images: Vec::new(),
             labels: Vec::new(),
         })
+    }
+
+    /// Another number of rows of every record batch, at least 1: a batch is kept in memory until
+    /// it is written.
+    #[must_use]
+    pub fn with_rows_per_batch(mut self, rows: usize) -> Self {
+        self.rows_per_batch = rows.max(1);
+        self
     }
 
     /// Appends an image (layout C, H, W) and its label.
@@ -136,7 +146,7 @@ impl TableWriter {
         }
         self.images.extend_from_slice(image);
         self.labels.push(label);
-        if self.labels.len() == ROWS_PER_BATCH {
+        if self.labels.len() == self.rows_per_batch {
             self.write_batch()?;
         }
         Ok(())

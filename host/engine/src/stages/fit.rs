@@ -12,7 +12,7 @@ use serde_json::Value;
 pub(super) fn check_fit(
     network: &Network,
     image: Option<Shape>,
-    classes: u32,
+    classes: Option<u32>,
 ) -> Result<(), String> {
     let input = network.input();
     if let Some(image) = image.filter(|&image| image != input) {
@@ -22,12 +22,14 @@ pub(super) fn check_fit(
         ));
     }
     let outputs = network.outputs();
-    if network.task() == Task::Classification && outputs != classes as usize {
-        return Err(format!(
-            "the network has {outputs} outputs, but the dataset has {classes} classes"
-        ));
+    match classes {
+        Some(classes) if network.task() == Task::Classification && outputs != classes as usize => {
+            Err(format!(
+                "the network has {outputs} outputs, but the dataset has {classes} classes"
+            ))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Complains about every training of a plan whose network cannot fit its dataset. What the
@@ -43,7 +45,7 @@ pub(crate) fn check_networks(stages: &[PlannedStage], complaints: &mut Vec<Diagn
             continue; // Whatever is wrong with them is complained about where they stand.
         };
         let (image, classes) = (dataset.source.image(), dataset.source.classes());
-        let checked = check_fit(&network, image.map(Shape::from), classes.into());
+        let checked = check_fit(&network, image.map(Shape::from), classes.map(u32::from));
         if let (Err(message), Some(place)) = (checked, training.place("network")) {
             complaints.push(Diagnostic::new(message, place));
         }

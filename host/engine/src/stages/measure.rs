@@ -10,10 +10,17 @@ use assay_report::{ERROR, RECONSTRUCTION_ERROR};
 use super::samples::batch_shape;
 use super::{Context, Phase, StageError, data};
 
-/// Most samples in one call of `predict`.
-const BATCH: usize = 1000;
-/// Most values of inputs in one call: large images are measured fewer at a time, in bounded memory.
-const BATCH_VALUES: usize = 1 << 24;
+/// The most samples in one call of `predict`.
+const MOST_SAMPLES: usize = 1000;
+/// The most values in one call of `predict`: as many samples of CIFAR's size, fewer of larger
+/// ones, whose activations would fill the memory.
+const MOST_VALUES: usize = MOST_SAMPLES * 3 * 32 * 32;
+
+/// Samples of `size` values in one call of `predict`. A function of nothing else: it can change
+/// the last bits of the logits.
+fn batch_size(size: usize) -> usize {
+    (MOST_VALUES / size.max(1)).clamp(1, MOST_SAMPLES)
+}
 
 /// What one pass over a split measures.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,8 +66,7 @@ pub(super) fn measure(
 ) -> Result<Measurement, StageError> {
     let (count, width) = (table.len() as usize, network.outputs());
     let sample = table.shape().pixels();
-    // A function of the images' size alone, for it can change the last bits of the outputs.
-    let batch = (BATCH_VALUES / sample.max(1)).clamp(1, BATCH);
+    let batch = batch_size(sample);
     let mut images = vec![0.0; batch * sample];
     let mut labels = vec![0; batch];
     let mut outputs = vec![0.0; batch * width];

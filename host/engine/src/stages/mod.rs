@@ -15,13 +15,14 @@ mod train;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
 use assay_core::{Action, StageKind};
 use assay_data::augment::Augmentation;
 use assay_network::Network;
+use assay_store::SourceHashes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,7 +30,7 @@ use serde_json::{Map, Value};
 use crate::event::{Output, Progress, Reporter, Unit};
 use crate::plugin::{LoadFailure, load};
 
-pub(crate) use dataset::complete_datasets;
+pub(crate) use dataset::{Planning, complete_datasets};
 pub(crate) use describe::PLUGIN;
 pub(crate) use fit::check_networks;
 pub use report::REPORT_TABLE;
@@ -53,6 +54,10 @@ pub(crate) struct Context {
     pub(crate) scratch: PathBuf,
     /// Where the user keeps datasets.
     pub(crate) data_dir: Option<PathBuf>,
+    /// How many processors the host's own work may use; it decides nothing.
+    pub(crate) threads: usize,
+    /// Hashes of files outside the store, to check what was planned with.
+    pub(crate) sources: Mutex<SourceHashes>,
     pub(crate) reporter: Arc<Reporter>,
     pub(crate) cancelled: Arc<AtomicBool>,
 }

@@ -1,10 +1,12 @@
 //! The train stage: the host's loop around a learner's update. Order, evaluation, checkpoints
 //! and metrics are the same for every algorithm, so that a comparison compares algorithms.
 
+use std::path::Path;
 use std::time::Instant;
 
 use assay_abi::{BatchSource, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
 use assay_data::order::epoch_order;
+use assay_data::prepare::{DESCRIPTION_FILE, Description};
 use assay_data::table::ImageTable;
 use assay_report::{LOSS, MetricRow, Split, write_metrics};
 
@@ -14,7 +16,7 @@ use super::measure::measure;
 use super::samples::EpochBatches;
 use super::{
     Context, JSON, Outputs, PARQUET, Phase, SAFETENSORS, StageError, TrainingDocument,
-    TrainingParameters, data, write, write_document,
+    TrainingParameters, data, read_document, write, write_document,
 };
 
 /// The metrics of every epoch.
@@ -85,12 +87,15 @@ pub(super) struct Splits {
 
 impl Splits {
     pub(super) fn open(context: &Context) -> Result<Self, StageError> {
-        let open = |path| ImageTable::open(path).map_err(data);
-        let validation = context.optional_input("dataset", "validation.arrow");
+        let description = context.input("dataset", DESCRIPTION_FILE)?;
+        let description: Description = read_document(description)?;
+        let locate = |file: &str| context.optional_input("dataset", file).map(Path::to_owned);
+        let open = |split| description.open_split(split, locate).map_err(data);
+        let splits = &description.splits;
         Ok(Self {
-            train: open(context.input("dataset", "train.arrow")?)?,
-            validation: validation.map(open).transpose()?,
-            test: open(context.input("dataset", "test.arrow")?)?,
+            train: open(&splits.train)?,
+            validation: splits.validation.as_ref().map(open).transpose()?,
+            test: open(&splits.test)?,
         })
     }
 
@@ -110,7 +115,12 @@ impl Splits {
 fn check_shapes(parameters: &TrainingParameters, train: &ImageTable) -> Result<(), StageError> {
     let image = train.shape();
     let image = [image.channels(), image.height(), image.width()].map(|size| size as usize);
-    check_fit(&parameters.network, Some(image.into()), train.classes()).map_err(StageError::Invalid)
+    check_fit(
+        &parameters.network,
+        Some(image.into()),
+        Some(train.classes()),
+    )
+    .map_err(StageError::Invalid)
 }
 
 fn check_augmentation(

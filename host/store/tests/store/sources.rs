@@ -121,3 +121,65 @@ fn a_source_may_be_a_link_to_a_file_but_nothing_else() {
         format!("cannot inspect `{}`", missing.display())
     );
 }
+
+/// A folder of two files that were left alone for long enough, relative to it.
+fn tree(root: &std::path::Path) -> Vec<PathBuf> {
+    let files: Vec<_> = ["a/one", "b"].map(PathBuf::from).into();
+    fs::create_dir_all(root.join("a")).unwrap();
+    for file in &files {
+        fs::write(root.join(file), file.as_os_str().as_encoded_bytes()).unwrap();
+    }
+    sleep(SETTLE);
+    files
+}
+
+#[test]
+fn one_hash_of_many_files_stands_for_names_and_bytes() {
+    let (folder, store) = new_store();
+    let root = folder.path().join("images");
+    let files = tree(&root);
+    let mut hashes = store.source_hashes();
+    let hash = hashes.hash_tree(&root, &files).unwrap();
+    let copy = folder.path().join("copy");
+    tree(&copy);
+    assert_eq!(hashes.hash_tree(&copy, &files).unwrap(), hash);
+
+    fs::write(root.join("b"), "c").unwrap();
+    let changed = hashes.hash_tree(&root, &files).unwrap();
+    assert_ne!(changed, hash, "other bytes of one size");
+    assert_ne!(hashes.hash_tree(&root, &files[..1]).unwrap(), changed);
+    fs::rename(root.join("b"), root.join("d")).unwrap();
+    let renamed = [files[0].clone(), "d".into()];
+    assert_ne!(hashes.hash_tree(&root, &renamed).unwrap(), changed);
+    let error = hashes.hash_tree(&root, &files).unwrap_err();
+    assert!(error.to_string().contains("images/b"), "{error}");
+}
+
+#[test]
+fn many_files_are_read_again_only_when_one_changed() {
+    let (folder, store) = new_store();
+    let root = folder.path().join("images");
+    let files = tree(&root);
+    let mut hashes = store.source_hashes();
+    let right = hashes.hash_tree(&root, &files).unwrap();
+    hashes.save().unwrap();
+
+    let memory = store.root().join("cache/trees.json");
+    let wrong = ObjectHash::of(b"wrong");
+    let text = fs::read_to_string(&memory).unwrap();
+    fs::remove_file(&memory).unwrap();
+    fs::write(
+        &memory,
+        text.replace(&right.to_string(), &wrong.to_string()),
+    )
+    .unwrap();
+    let mut hashes = store.source_hashes();
+    assert_eq!(hashes.hash_tree(&root, &files).unwrap(), wrong, "not read");
+
+    let modified = fs::metadata(root.join("b")).unwrap().modified().unwrap();
+    fs::write(root.join("b"), "b").unwrap();
+    let times = FileTimes::new().set_modified(modified);
+    let file = File::options().write(true).open(root.join("b")).unwrap();
+    file.set_times(times).unwrap();
+    assert_eq!(hashes.hash_tree(&root, &files).unwrap(), right, "read");
+}

@@ -211,3 +211,59 @@ fn shapes_without_pixels_or_with_too_many_are_refused() {
     }
     assert!(ImageShape::new(3, 224, 224).is_ok());
 }
+
+/// Writes shards with the rows from each bound to the next, in batches of five.
+fn shards(folder: &Path, bounds: &[u32]) -> Vec<PathBuf> {
+    let paths = bounds.windows(2).enumerate().map(|(number, bounds)| {
+        let path = folder.join(format!("train-{number:05}.arrow"));
+        let table = TableWriter::create(&path, shape(), 10, &Scaling::UnitInterval).unwrap();
+        let mut table = table.with_rows_per_batch(5);
+        for row in bounds[0]..bounds[1] {
+            table.push(&image(row), (row % 10) as u16).unwrap();
+        }
+        table.finish().unwrap();
+        path
+    });
+    paths.collect()
+}
+
+#[test]
+fn shards_read_as_the_one_table_that_they_are_cut_from() {
+    let (_folder, whole) = table(40, 10);
+    let whole = ImageTable::open(&whole).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // Shards may differ in length, and have no rows at all.
+    let paths = shards(folder.path(), &[0, 0, 13, 13, 26, 40, 40]);
+    let table = ImageTable::open_shards(&paths, Scaling::UnitInterval).unwrap();
+    assert_eq!((table.len(), table.shape()), (40, shape()));
+    assert!((0..41).all(|index| table.row(index) == whole.row(index)));
+    let read = |table: &ImageTable| {
+        let (mut images, mut labels) = (vec![0.0; 4 * 6], vec![0; 4]);
+        let indices = [39, 12, 13, 0];
+        table.gather(&indices, &mut images, &mut labels).unwrap();
+        (images, labels)
+    };
+    assert_eq!(read(&table), read(&whole));
+
+    let scaled = ImageTable::open_shards(&paths, standardised()).unwrap();
+    assert_eq!(scaled.scaling(), &standardised());
+    assert_ne!(read(&scaled).0, read(&whole).0);
+}
+
+#[test]
+fn shards_that_do_not_belong_together_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = shards(folder.path(), &[0, 5, 9]);
+    let (_other_folder, other) = table(3, 9);
+    let text = |paths: &[PathBuf], scaling| {
+        let error = ImageTable::open_shards(paths, scaling).unwrap_err();
+        error.to_string()
+    };
+    let grey = Scaling::Standardised(Standardisation::new(&[0.5], &[0.5]).unwrap());
+    assert!(text(&paths, grey).contains("2 channels, which a scaling of 1 does not fit"));
+    paths.push(other.clone());
+    let said = text(&paths, Scaling::UnitInterval);
+    assert!(said.contains(other.to_str().unwrap()), "{said}");
+    assert!(said.contains("with 9 classes"), "{said}");
+    assert!(text(&[], Scaling::UnitInterval).contains("has no shard"));
+}

@@ -2,6 +2,8 @@
 //! that a file is read again only when it may have changed. What is remembered only saves time:
 //! it can be lost at any moment, and is never believed about a file that has just been written.
 
+mod tree;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use assay_core::ObjectHash;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
@@ -16,15 +19,22 @@ use crate::document::DOCUMENT_LIMIT;
 use crate::error::{At, StoreError};
 use crate::store::{Part, Store};
 
+use self::tree::KnownTree;
+
 /// Clocks of file systems tick as slowly as this: a file changed so shortly before it was read
 /// could change again and look the same (what git calls racily clean).
 const TICK: Duration = Duration::from_secs(2);
+
+/// What is remembered of single files, and of many files at once.
+const FILES: &str = "files.json";
+const TREES: &str = "trees.json";
 
 /// The hashes of source files, as known to one process.
 #[derive(Debug)]
 pub struct SourceHashes {
     store: Store,
     known: BTreeMap<String, Known>,
+    trees: BTreeMap<String, KnownTree>,
     changed: bool,
 }
 
@@ -71,19 +81,37 @@ impl Store {
     /// The hashes of source files that earlier processes left. A file of them that cannot be
     /// read counts as empty.
     pub fn source_hashes(&self) -> SourceHashes {
-        let known = disk::read(&self.source_path(), DOCUMENT_LIMIT)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
         SourceHashes {
             store: self.clone(),
-            known,
+            known: self.read_cache(FILES),
+            trees: self.read_cache(TREES),
             changed: false,
         }
     }
 
-    fn source_path(&self) -> PathBuf {
-        self.part(Part::Cache).join("files.json")
+    fn read_cache<T: DeserializeOwned>(&self, name: &str) -> BTreeMap<String, T> {
+        disk::read(&self.cache_path(name), DOCUMENT_LIMIT)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    fn write_cache<T: Serialize>(
+        &self,
+        name: &str,
+        known: &BTreeMap<String, T>,
+    ) -> Result<(), StoreError> {
+        let path = self.cache_path(name);
+        let bytes = serde_json::to_vec(known).map_err(|source| StoreError::Document {
+            what: "list of source files",
+            path: path.clone(),
+            source,
+        })?;
+        self.write(&path, &bytes)
+    }
+
+    fn cache_path(&self, name: &str) -> PathBuf {
+        self.part(Part::Cache).join(name)
     }
 }
 
@@ -119,13 +147,8 @@ impl SourceHashes {
         if !self.changed {
             return Ok(());
         }
-        let path = self.store.source_path();
-        let bytes = serde_json::to_vec(&self.known).map_err(|source| StoreError::Document {
-            what: "list of source files",
-            path: path.clone(),
-            source,
-        })?;
-        self.store.write(&path, &bytes)?;
+        self.store.write_cache(FILES, &self.known)?;
+        self.store.write_cache(TREES, &self.trees)?;
         self.changed = false;
         Ok(())
     }

@@ -1,0 +1,79 @@
+//! The dataset stage: obtains, checks and splits a dataset, and what a plan must know of one
+//! before it can be an action.
+
+mod complete;
+mod sources;
+
+use assay_data::prepare::{
+    DESCRIPTION_FILE, DatasetParameters, PrepareError, Progress as Step, Summary, Workplace,
+    prepare,
+};
+use assay_data::source::Search;
+
+use crate::event::{Progress, Unit};
+
+pub(crate) use self::complete::{Planning, complete_datasets};
+
+use self::sources::check_unchanged;
+use super::{ARROW, Context, JSON, Outputs, StageError, data};
+
+pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
+    let parameters: DatasetParameters = context.parameters()?;
+    // Before, so that nobody waits hours for a dataset that is not the planned one, and after,
+    // so that files that change meanwhile are noticed.
+    check_unchanged(context, &parameters.source)?;
+    let summary = prepare_reporting(context, &parameters)?;
+    check_unchanged(context, &parameters.source)?;
+    for (file, origin) in &summary.origins {
+        eprintln!("{file}: from {origin}");
+    }
+    let mut outputs = Outputs::default();
+    for split in summary.description.splits.iter() {
+        for skipped in &split.skipped {
+            eprintln!("left out: {} {}", skipped.file, skipped.reason);
+        }
+        split.files().for_each(|file| outputs.add(file, ARROW));
+    }
+    outputs.add(DESCRIPTION_FILE, JSON);
+    Ok(outputs)
+}
+
+fn prepare_reporting(
+    context: &Context,
+    parameters: &DatasetParameters,
+) -> Result<Summary, StageError> {
+    let search = Search {
+        directory: context.data_dir.as_deref(),
+        network: true,
+    };
+    let workplace = Workplace {
+        output: &context.out,
+        scratch: &context.scratch,
+        threads: context.threads,
+        cancelled: &context.cancelled,
+    };
+    let mut report = |step: Step<'_>| context.reporter.progress(progress(step));
+    prepare(parameters, search, &workplace, &mut report).map_err(|error| match error {
+        PrepareError::Cancelled => StageError::Cancelled,
+        error => data(error),
+    })
+}
+
+fn progress(step: Step<'_>) -> Progress {
+    match step {
+        Step::Fetching(step) => Progress {
+            phase: format!("fetching {}", step.file),
+            done: step.done,
+            total: step.total.unwrap_or(0),
+            unit: Unit::Bytes,
+            fraction: 0.0,
+        },
+        Step::Images { done, total } => Progress {
+            phase: "decoding images".to_owned(),
+            done,
+            total,
+            unit: Unit::Samples,
+            fraction: done as f64 / total.max(1) as f64,
+        },
+    }
+}
