@@ -351,7 +351,25 @@ fn a_loss_that_is_no_number_ends_training_with_its_place() {
     let error = result.unwrap_err();
     assert_eq!(error.code, ErrorCode::NON_FINITE);
     assert!(error.message.contains("step 4 of epoch 7"), "{error}");
+    assert!(error.message.contains("the output of layer 1"), "{error}");
     assert_eq!(losses.len(), 4);
+}
+
+#[test]
+fn outputs_that_are_no_numbers_are_refused_with_their_layer() {
+    let mut learner = learner("bp");
+    let mut state = State::parse(&learner.save().unwrap());
+    let name = "forward.3.weight";
+    let huge: Vec<_> = state.f32(name).iter().map(|w| w * f32::MAX).collect();
+    state.set(name, &huge);
+    learner.restore(&state.to_bytes()).unwrap();
+    let samples = Samples::random(1, 64, INPUT, CLASSES);
+    let mut logits = vec![0.0; 64 * CLASSES];
+    let error = samples
+        .with(|batch| learner.predict(batch.inputs, &mut logits))
+        .unwrap_err();
+    assert_eq!(error.code, ErrorCode::NON_FINITE);
+    assert!(error.message.contains("the output of layer 3"), "{error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
+use crate::finite::is_finite;
 use crate::layout::Units;
 use crate::model::Model;
 use crate::seam::copy_f32;
@@ -64,6 +65,17 @@ impl Activations {
             h.f_tanh_out(h).map(drop)?;
         }
         model.layer(last).forward(&self.h[last - 1], &self.output)
+    }
+
+    /// The first layer that gave a value that is not finite, for the batch seen last.
+    pub(crate) fn non_finite(&self) -> Result<Option<usize>, Error> {
+        let given = self.h.iter().skip(1).chain([&self.output]);
+        for (l, values) in (1..).zip(given) {
+            if !is_finite(values)? {
+                return Ok(Some(l));
+            }
+        }
+        Ok(None)
     }
 
     /// `h_l` for l < L, (`n_l`, B).

@@ -57,6 +57,7 @@ mod configuration;
 mod device;
 mod error;
 mod export;
+mod finite;
 mod hyperparameters;
 mod inverse;
 mod layer;

@@ -6,6 +6,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::finite::is_finite;
 use crate::layout::{Canonical, Layout};
 use crate::rng::Initial;
 use crate::seam::copy_f32;
@@ -128,16 +129,6 @@ impl Parameters {
         }
         Ok(None)
     }
-}
-
-fn is_finite(tensor: &Tensor) -> Result<bool, Error> {
-    if tensor.numel() == 0 {
-        return Ok(true);
-    }
-    // One pass without temporaries; not-a-number spreads to both.
-    let (smallest, largest) = tensor.f_aminmax(None, false)?;
-    let finite = |bound: &Tensor| Ok::<_, Error>(bound.f_double_value(&[])?.is_finite());
-    Ok(finite(&smallest)? && finite(&largest)?)
 }
 
 fn view(buffer: &Tensor, offset: i64, layout: &Layout) -> Result<Tensor, Error> {

@@ -49,6 +49,11 @@ impl Workspace {
             .evaluate(self.activations.output(), inputs, labels)
     }
 
+    /// The first layer that gave a value that is not finite, for the batch seen last.
+    pub(crate) fn non_finite(&self) -> Result<Option<usize>, Error> {
+        self.activations.non_finite()
+    }
+
     /// What the algorithm sees of the batch that [`Workspace::run`] saw last.
     pub(crate) fn pass<'a>(&'a self, model: &'a Model) -> (Pass<'a>, Directions<'a>) {
         let workspace = self;

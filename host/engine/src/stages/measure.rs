@@ -10,8 +10,10 @@ use assay_report::{ERROR, RECONSTRUCTION_ERROR};
 use super::samples::batch_shape;
 use super::{Context, Phase, StageError, data};
 
-/// Samples in one call of `predict`. Fixed: it can change the last bits of the outputs.
+/// Most samples in one call of `predict`.
 const BATCH: usize = 1000;
+/// Most values of inputs in one call: large images are measured fewer at a time, in bounded memory.
+const BATCH_VALUES: usize = 1 << 24;
 
 /// What one pass over a split measures.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,14 +59,16 @@ pub(super) fn measure(
 ) -> Result<Measurement, StageError> {
     let (count, width) = (table.len() as usize, network.outputs());
     let sample = table.shape().pixels();
-    let mut images = vec![0.0; BATCH * sample];
-    let mut labels = vec![0; BATCH];
-    let mut outputs = vec![0.0; BATCH * width];
+    // A function of the images' size alone, for it can change the last bits of the outputs.
+    let batch = (BATCH_VALUES / sample.max(1)).clamp(1, BATCH);
+    let mut images = vec![0.0; batch * sample];
+    let mut labels = vec![0; batch];
+    let mut outputs = vec![0.0; batch * width];
     let mut tally = Tally::new(network.task(), top_k);
-    let mut indices = Vec::with_capacity(BATCH);
-    for start in (0..count).step_by(BATCH) {
+    let mut indices = Vec::with_capacity(batch);
+    for start in (0..count).step_by(batch) {
         context.check_cancelled()?;
-        let size = BATCH.min(count - start);
+        let size = batch.min(count - start);
         indices.clear();
         indices.extend(start as u32..(start + size) as u32);
         let (images, labels) = (&mut images[..size * sample], &mut labels[..size]);
@@ -75,7 +79,7 @@ pub(super) fn measure(
         let outputs = &mut outputs[..size * width];
         learner
             .predict(inputs, outputs)
-            .map_err(|error| StageError::plugin("predict", error))?;
+            .map_err(|error| StageError::plugin(&format!("predict ({})", phase.name), error))?;
         let samples = images.chunks_exact(sample).zip(&*labels);
         for (output, (image, &label)) in outputs.chunks_exact(width).zip(samples) {
             tally.add(output, image, label as usize);

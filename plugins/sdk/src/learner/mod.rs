@@ -13,6 +13,7 @@ use crate::adam::Optimiser;
 use crate::algorithm::Algorithm;
 use crate::configuration::Configuration;
 use crate::error::Error;
+use crate::finite::is_finite;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::Noise;
@@ -153,7 +154,7 @@ impl<A: Algorithm> Trainer<A> {
             report.push(losses)?;
             if let Some((name, loss)) = losses.non_finite() {
                 let what = format!("{name} became {loss} at step {step} of epoch {epoch}");
-                return Err(diverged(&what, self.non_finite()?));
+                return Err(diverged(&what, self.culprit()?));
             }
             if let Some(inverses) = self.inverses.as_mut().filter(|_| update.inverses) {
                 inverses.step()?;
@@ -168,7 +169,7 @@ impl<A: Algorithm> Trainer<A> {
                 &format!(
                     "a parameter became infinite or not a number by step {step}, the last of epoch {epoch}"
                 ),
-                name,
+                name.map(str::to_owned),
             )),
         }
     }
@@ -182,6 +183,18 @@ impl<A: Algorithm> Trainer<A> {
             Some(inverses) => inverses.parameters().non_finite(),
             None => Ok(None),
         }
+    }
+
+    /// The first tensor that is not finite after a step: a parameter, or else what a layer gave.
+    fn culprit(&self) -> Result<Option<String>, Error> {
+        if let Some(name) = self.non_finite()? {
+            return Ok(Some(name.to_owned()));
+        }
+        let layer = match &self.training {
+            Some(workspace) => workspace.non_finite()?,
+            None => None,
+        };
+        Ok(layer.map(outputs_of))
     }
 
     /// The directions of every parameter for `batch`, applied to none.
@@ -229,6 +242,11 @@ impl<A: Algorithm> Trainer<A> {
         };
         let activations = self.inference.insert(activations);
         activations.run(&self.model, inputs.as_f32()?)?;
+        if !is_finite(activations.output())? {
+            let layer = activations.non_finite()?.map(outputs_of);
+            let what = "an output of the network is infinite or not a number";
+            return Err(diverged(what, layer));
+        }
         let output = activations.output();
         if self.model.task() == Task::Reconstruction {
             output.f_tanh_out(output).map(drop)?;
@@ -280,8 +298,13 @@ impl<A: Algorithm> Learner for Trainer<A> {
     }
 }
 
+/// What layer l gave, in words.
+fn outputs_of(l: usize) -> String {
+    format!("the output of layer {l}")
+}
+
 /// The error of a training that diverged; `tensor` is the first that is not finite.
-fn diverged(what: &str, tensor: Option<&str>) -> Error {
+fn diverged(what: &str, tensor: Option<String>) -> Error {
     let message = match tensor {
         Some(name) => format!("{what}; the first tensor that is not finite is {name}"),
         None => what.to_owned(),
