@@ -4,7 +4,7 @@
 //! Units, also written into each file: `loss` and `batch_loss` are in nats (for squared error, the
 //! sum over outputs), the mean over the samples; `error` and `top_5_error` are **percent of
 //! samples, 0 to 100**, as in the paper's tables; `reconstruction_error` is the squared distance
-//! ‖`h_L` − x‖² of an output from its input, the sum over the values, the **mean over samples**.
+//! `‖h_L − x‖²` of an output from its input, the sum over the values, the **mean over samples**.
 
 use std::fmt;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub const LOSS: &str = "loss";
 pub const ERROR: &str = "error";
 /// Samples whose class is not among the five likeliest, in percent.
 pub const TOP_5_ERROR: &str = "top_5_error";
-/// The squared distance ‖`h_L` − x‖² of a reconstruction from its input, mean over the samples of a
+/// The squared distance `‖h_L − x‖²` of a reconstruction from its input, mean over the samples of a
 /// split: no mean over the values, and no factor 1/2.
 pub const RECONSTRUCTION_ERROR: &str = "reconstruction_error";
 /// The task loss over the batches of an epoch, each measured before its update.
@@ -35,7 +35,7 @@ pub(crate) fn value_units<'a>(mut metrics: impl Iterator<Item = &'a str>) -> &'s
     if metrics.any(|metric| metric == RECONSTRUCTION_ERROR) {
         return "loss and batch_loss: mean over samples of the squared error summed over the \
              outputs; reconstruction_error: mean over samples of the squared distance \
-             ‖`h_L` − x‖², the sum over the values of an input";
+             ‖h_L − x‖², the sum over the values of an input";
     }
     "loss and batch_loss: mean over samples, nats for cross-entropy; error and top_5_error: \
          percent of samples, 0 to 100"

@@ -72,9 +72,9 @@ pub(crate) fn small() -> Vec<Entry> {
 pub(crate) fn reconstruction(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
     let mut entry = entry(method, seed, errors);
     entry.task = Task::Reconstruction;
-    entry.network = "autoencoder".to_owned();
+    "autoencoder".clone_into(&mut entry.network);
     for row in &mut entry.metrics {
-        row.metric = RECONSTRUCTION_ERROR.to_owned();
+        RECONSTRUCTION_ERROR.clone_into(&mut row.metric);
     }
     entry
 }
