@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use assay_engine::{EngineError, Failure};
+use assay_engine::{EngineError, Failure, InvalidTensors};
 use assay_report::TableError;
 use assay_store::StoreError;
 
@@ -14,6 +14,12 @@ pub(crate) enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Arguments(String),
+    #[error("cannot make a temporary folder")]
+    Temporary(#[source] io::Error),
+    #[error("the plugin's answer cannot be shown")]
+    Directions(#[from] InvalidTensors),
     #[error("the action failed")]
     Action(#[source] Failure),
     #[error("cannot {what} {}", path.display())]

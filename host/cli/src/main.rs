@@ -13,12 +13,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Verb};
+use crate::arguments::{Arguments, PluginVerb, Verb};
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Plugin(PluginVerb::Directions(directions)) => {
+            command::plugin::directions(&directions)
+        }
     };
     ended.unwrap_or_else(|error| {
         show::error::print(&error);

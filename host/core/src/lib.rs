@@ -19,6 +19,7 @@ pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHa
 pub use pipeline::{
     AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, PipelineError,
     Place, Placed, ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
+    parse_hyperparameters, parse_layers,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use result::ActionResult;

@@ -5,6 +5,7 @@
 //! engine never prints: what happens is told to an observer, what fails is a value.
 
 mod cancel;
+mod directions;
 mod environment;
 mod event;
 mod explain;
@@ -17,6 +18,10 @@ mod supervise;
 mod worker;
 
 pub use cancel::Cancel;
+pub use directions::{
+    DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
+    TensorSummary, plan_directions, summarise,
+};
 pub use environment::{Device, Settings, UnknownDevice};
 pub use event::{Progress, Unit};
 pub use explain::{Difference, Reason};

@@ -20,7 +20,7 @@ use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
 use crate::stages::complete_datasets;
 use crate::supervise::{Failure, host_name, now_ms};
 
-/// A pipeline file may not be larger.
+/// A text that a person writes may not be larger.
 const LARGEST_FILE: u64 = 16 << 20;
 
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
@@ -42,13 +42,15 @@ pub enum EngineError {
         /// Why not.
         source: io::Error,
     },
-    /// The pipeline file is no reasonable text.
-    #[error("{} is not a pipeline file: {reason}", path.display())]
-    NotAPipeline {
+    /// A file cannot be what it should be.
+    #[error("{} is not {what}: {reason}", path.display())]
+    Unfit {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        what: &'static str,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
     /// A plugin's library could not be read.
     #[error(transparent)]
@@ -127,7 +129,7 @@ impl Session {
         request: Request<'_>,
         cancel: &Cancel,
     ) -> Result<Self, EngineError> {
-        let file = read_text(request.file)?;
+        let file = read_text(request.file, "a pipeline file")?;
         let name = request.file.display().to_string();
         let spec = Spec::parse(&name, &file, request.overrides)?;
         let plan = Plan::new(&spec).only(request.only)?;
@@ -270,23 +272,38 @@ impl Session {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, EngineError> {
+/// The text of a file that should be `what`.
+pub(crate) fn read_text(path: &Path, what: &'static str) -> Result<String, EngineError> {
+    let bytes = read_file(path, what, LARGEST_FILE)?;
+    String::from_utf8(bytes).map_err(|_| EngineError::Unfit {
+        path: path.to_owned(),
+        what,
+        reason: "it is not UTF-8 text".to_owned(),
+    })
+}
+
+/// The bytes of a file that should be `what`, at most `limit` of them.
+pub(crate) fn read_file(
+    path: &Path,
+    what: &'static str,
+    limit: u64,
+) -> Result<Vec<u8>, EngineError> {
     let failed = |source| EngineError::File {
         what: "read",
         path: path.to_owned(),
         source,
     };
-    let refused = |reason| EngineError::NotAPipeline {
+    let unfit = |reason| EngineError::Unfit {
         path: path.to_owned(),
+        what,
         reason,
     };
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
-        return Err(refused("it is not a file"));
+        return Err(unfit("it is not a file".to_owned()));
     }
-    if metadata.len() > LARGEST_FILE {
-        return Err(refused("it is larger than 16 MiB"));
+    if metadata.len() > limit {
+        return Err(unfit(format!("it is larger than {} MiB", limit >> 20)));
     }
-    let bytes = fs::read(path).map_err(failed)?;
-    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))
+    fs::read(path).map_err(failed)
 }

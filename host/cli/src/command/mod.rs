@@ -1,6 +1,7 @@
 //! The verbs.
 
 pub(crate) mod exec;
+pub(crate) mod plugin;
 pub(crate) mod run;
 
 use std::sync::Arc;

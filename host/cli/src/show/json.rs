@@ -1,6 +1,6 @@
 //! The same facts for scripts: one JSON document on standard output.
 
-use assay_engine::{Reason, RunOutcome, RunReport, StagePreview};
+use assay_engine::{Reason, RunOutcome, RunReport, StagePreview, TensorSummary};
 use assay_report::{Quantity, ReportRow};
 use serde_json::{Value, json};
 
@@ -99,6 +99,22 @@ fn row(row: &ReportRow) -> Value {
         }
     }
     value
+}
+
+pub(crate) fn directions(tensors: &[TensorSummary]) -> String {
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|tensor| {
+            json!({
+                "name": tensor.name,
+                "shape": tensor.shape,
+                "norm": tensor.norm,
+                "mean": tensor.mean,
+                "max": tensor.max,
+            })
+        })
+        .collect();
+    document(&json!({ "directions": tensors }))
 }
 
 fn document(value: &Value) -> String {

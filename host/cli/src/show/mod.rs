@@ -1,6 +1,7 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod preview;
@@ -8,6 +9,8 @@ pub(crate) mod progress;
 pub(crate) mod run;
 
 use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{LineStyle, TableStyle};
 
 use crate::error::CliError;
 
@@ -19,6 +22,15 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
         _ => Ok(()),
     }
 }
+
+/// Lines above, below and under the header, as books set tables.
+const RULES: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new()
+        .top_border(rule)
+        .header_separator(rule)
+        .bottom_border(rule)
+};
 
 /// Whether standard error may be coloured.
 fn colour() -> bool {

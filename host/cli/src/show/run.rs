@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use assay_core::{StageKind, StageOutcome};
 use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
 use assay_report::{Quantity, ReportRow};
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use comfy_table::{CellAlignment, Table};
 
-use super::{duration, error};
+use super::{RULES, duration, error};
 use crate::arguments::RunArguments;
 use crate::command::run::ExportedReport;
 
@@ -68,15 +68,6 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
         }
     }
 }
-
-/// Lines above, below and under the header, as books set tables.
-const RULES: TableStyle = {
-    let rule = LineStyle::none().fill('─').junction('─');
-    TableStyle::new()
-        .top_border(rule)
-        .header_separator(rule)
-        .bottom_border(rule)
-};
 
 fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
     let several = |name: fn(&ReportRow) -> &str| {

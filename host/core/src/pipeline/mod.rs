@@ -1,7 +1,9 @@
 //! The pipeline file: TOML text → [`Tree`](tree) (values that know where they stand) → [`Spec`]
-//! (typed, checked, defaults filled in). Every complaint points at its place in the text.
+//! (typed, checked, defaults filled in). Every complaint points at its place in the text. What a
+//! command line says instead of a file is read by the same rules ([`inline`]).
 
 mod diagnostic;
+mod inline;
 mod matrix;
 mod read;
 mod reader;
@@ -10,6 +12,7 @@ mod stage;
 mod tree;
 
 pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
+pub use inline::{parse_hyperparameters, parse_layers};
 pub use reader::choices;
 pub use spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,

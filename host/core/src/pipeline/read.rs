@@ -58,6 +58,11 @@ pub(super) fn read_spec(root: &Table, sources: Vec<Source>, out: &mut Complaints
         sources,
         name: name.unwrap_or_default(),
         plugin_dirs,
+        networks: names
+            .networks
+            .into_iter()
+            .filter_map(|(name, network)| Some((name, network?)))
+            .collect(),
         stages,
     }
 }

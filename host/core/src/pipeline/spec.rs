@@ -33,6 +33,8 @@ pub struct Spec {
     pub name: String,
     /// Folders to look for plugins in, relative to the file.
     pub plugin_dirs: Vec<String>,
+    /// The networks by name, in the order of the file.
+    pub networks: IndexMap<String, Network>,
     /// The stages, in the order of the file.
     pub stages: Vec<Stage>,
 }

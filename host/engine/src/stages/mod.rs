@@ -4,6 +4,7 @@
 mod checkpoint;
 mod dataset;
 mod describe;
+mod directions;
 mod evaluate;
 mod measure;
 mod passes;
@@ -30,6 +31,9 @@ use crate::plugin::{LoadFailure, load};
 
 pub(crate) use dataset::complete_datasets;
 pub(crate) use describe::PLUGIN;
+pub(crate) use directions::{
+    BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
+};
 pub use report::REPORT_TABLE;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
@@ -136,6 +140,7 @@ pub(crate) fn run(context: &Context) -> Result<Outputs, StageError> {
         StageKind::Train => train::run(context),
         StageKind::Evaluate => evaluate::run(context),
         StageKind::Report => report::run(context),
+        StageKind::Directions => directions::run(context),
     }
 }
 
@@ -164,6 +169,15 @@ pub(crate) struct TrainingDocument {
     pub(crate) best_epoch: u32,
     /// The split whose error chose it.
     pub(crate) best_chosen_on: String,
+}
+
+/// What decides a learner, beside the environment.
+#[derive(Clone, Copy)]
+struct LearnerSettings<'a> {
+    algorithm: &'a str,
+    network: &'a Network,
+    hyperparameters: &'a Map<String, Value>,
+    seed: u64,
 }
 
 impl Context {
@@ -198,17 +212,27 @@ impl Context {
 
     /// A fresh learner for the training.
     fn learner(&self, training: &TrainingParameters) -> Result<LearnerHandle, StageError> {
+        self.create_learner(LearnerSettings {
+            algorithm: &training.algorithm,
+            network: &training.network,
+            hyperparameters: &training.hyperparameters,
+            seed: training.seed,
+        })
+    }
+
+    /// A fresh learner.
+    fn create_learner(&self, settings: LearnerSettings<'_>) -> Result<LearnerHandle, StageError> {
         let environment = self.action.environment.as_ref();
         let environment =
             environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
         let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
-        let network = to_json(serde_json::to_string(&training.network))?;
-        let hyperparameters = to_json(serde_json::to_string(&training.hyperparameters))?;
+        let network = to_json(serde_json::to_string(settings.network))?;
+        let hyperparameters = to_json(serde_json::to_string(settings.hyperparameters))?;
         let request = CreateRequest {
-            algorithm: training.algorithm.as_str().into(),
+            algorithm: settings.algorithm.into(),
             network: network.as_str().into(),
             hyperparameters: hyperparameters.as_str().into(),
-            seed: training.seed,
+            seed: settings.seed,
             device: environment.device.as_str().into(),
             threads: environment.threads,
         };

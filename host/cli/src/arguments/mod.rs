@@ -1,11 +1,15 @@
 //! What can be typed: the verbs, their options and their help.
 
+mod plugin;
+
 use std::path::PathBuf;
 use std::thread;
 
 use assay_core::ActionKey;
 use assay_engine::{Device, SearchPath, Settings};
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::plugin::{DirectionsArguments, PluginVerb};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -26,6 +30,9 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Look at a plugin's algorithms.
+    #[command(subcommand)]
+    Plugin(PluginVerb),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -137,15 +144,19 @@ impl RunArguments {
         }
     }
 
-    /// The folders named, then the one that this program lies in.
     pub(crate) fn search_path(&self) -> SearchPath {
-        let own = std::env::current_exe().ok();
-        let beside = own
-            .as_deref()
-            .and_then(|file| file.parent())
-            .map(PathBuf::from);
-        SearchPath {
-            folders: self.plugin_dirs.iter().cloned().chain(beside).collect(),
-        }
+        search_path(&self.plugin_dirs)
+    }
+}
+
+/// The folders named, then the one that this program lies in.
+fn search_path(named: &[PathBuf]) -> SearchPath {
+    let own = std::env::current_exe().ok();
+    let beside = own
+        .as_deref()
+        .and_then(|file| file.parent())
+        .map(PathBuf::from);
+    SearchPath {
+        folders: named.iter().cloned().chain(beside).collect(),
     }
 }
