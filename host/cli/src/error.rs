@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use assay_data::sheet::SheetError;
 use assay_engine::{EngineError, Failure, InvalidTensors};
 use assay_report::TableError;
 use assay_store::StoreError;
@@ -20,6 +21,8 @@ pub(crate) enum CliError {
     Temporary(#[source] io::Error),
     #[error("the plugin's answer cannot be shown")]
     Directions(#[from] InvalidTensors),
+    #[error("there is no contact sheet of the dataset")]
+    Sheet(#[from] SheetError),
     #[error("the action failed")]
     Action(#[source] Failure),
     #[error("cannot {what} {}", path.display())]

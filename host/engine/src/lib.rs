@@ -5,6 +5,7 @@
 //! engine never prints: what happens is told to an observer, what fails is a value.
 
 mod cancel;
+mod dataset;
 mod directions;
 mod environment;
 mod event;
@@ -18,6 +19,9 @@ mod supervise;
 mod worker;
 
 pub use cancel::Cancel;
+pub use dataset::{
+    DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,
+};
 pub use directions::{
     DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
     TensorSummary, plan_directions, summarise,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use assay_core::{
-    ActionKey, CanonicalError, PipelineError, Plan, Run, Spec, StageKind, StageOutcome,
-    UnknownStage,
+    ActionKey, ArtifactHash, CanonicalError, PipelineError, Plan, Run, Spec, StageKind,
+    StageOutcome, UnknownStage,
 };
 use assay_store::{Store, StoreError};
 
@@ -71,6 +71,14 @@ pub enum EngineError {
         plugin: String,
         /// Why not.
         source: serde_json::Error,
+    },
+    /// A dataset's files are not what this version expects.
+    #[error("the dataset {artifact} cannot be read")]
+    Dataset {
+        /// The artifact.
+        artifact: ArtifactHash,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An action has no canonical JSON.
     #[error("a parameter cannot be part of an action")]

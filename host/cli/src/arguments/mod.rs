@@ -1,5 +1,6 @@
 //! What can be typed: the verbs, their options and their help.
 
+mod data;
 mod plugin;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use assay_core::ActionKey;
 use assay_engine::{Device, SearchPath, Settings};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::plugin::{DirectionsArguments, PluginVerb};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
@@ -30,6 +32,9 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Look at datasets.
+    #[command(subcommand)]
+    Data(DataVerb),
     /// Look at a plugin's algorithms.
     #[command(subcommand)]
     Plugin(PluginVerb),

@@ -4,6 +4,7 @@ use assay_engine::{Reason, RunOutcome, RunReport, StagePreview, TensorSummary};
 use assay_report::{Quantity, ReportRow};
 use serde_json::{Value, json};
 
+use crate::command::data::{ShownDataset, ShownSplit};
 use crate::command::run::ExportedReport;
 
 pub(crate) fn preview(previews: &[StagePreview]) -> String {
@@ -115,6 +116,53 @@ pub(crate) fn directions(tensors: &[TensorSummary]) -> String {
         })
         .collect();
     document(&json!({ "directions": tensors }))
+}
+
+pub(crate) fn dataset(dataset: &ShownDataset) -> String {
+    let description = &dataset.description;
+    let splits: Vec<_> = dataset.splits.iter().map(split).collect();
+    let sheet = dataset.sheet.as_ref().map(|sheet| {
+        json!({
+            "file": sheet.path,
+            "split": sheet.split,
+            "width": sheet.size.0,
+            "height": sheet.size.1,
+            "columns": sheet.columns,
+        })
+    });
+    document(&json!({
+        "dataset": dataset.name,
+        "artifact": dataset.artifact,
+        "shape": description.shape,
+        "classes": description.classes,
+        "class_names": description.class_names,
+        "scaling": description.scaling,
+        "splits": splits,
+        "sheet": sheet,
+    }))
+}
+
+fn split(split: &ShownSplit) -> Value {
+    let channels: Vec<_> = split
+        .figures
+        .channels
+        .iter()
+        .map(|channel| {
+            json!({
+                "mean": channel.mean,
+                "standard_deviation": channel.standard_deviation,
+                "smallest": channel.range.map(|(smallest, _)| smallest),
+                "largest": channel.range.map(|(_, largest)| largest),
+            })
+        })
+        .collect();
+    json!({
+        "name": split.name,
+        "images": split.figures.label_counts.iter().sum::<u64>(),
+        "bytes": split.bytes,
+        "label_counts": split.figures.label_counts,
+        "channels": channels,
+    })
 }
 
 fn document(value: &Value) -> String {

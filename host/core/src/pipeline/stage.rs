@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::diagnostic::{Diagnostic, Place};
 use super::matrix;
 use super::read::{Method, Names, check_name, hyperparameters, placed_string};
-use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, table};
+use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, strings, table};
 use super::spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Stage,
     StageWork, TrainStage,
@@ -65,6 +65,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
     let path = reader.optional("path", out, placed_string);
     let validation = reader.optional("validation", out, count());
     let classes = reader.optional("classes", out, integer(1..=256));
+    let class_names = reader.optional("class_names", out, read_class_names);
     let split_seed = reader
         .optional("split_seed", out, integer(0..=LARGEST_SEED))
         .unwrap_or(0);
@@ -81,11 +82,31 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
         source: source?,
         path,
         classes: classes.map(|classes| classes as u16),
+        class_names,
         validation: validation.map(|count| count as u32),
         split_seed: split_seed as u64,
         scaling,
         limit_train: limit_train.map(|count| count as u32),
         limit_test: limit_test.map(|count| count as u32),
+    })
+}
+
+/// Names by label: no two alike, since a table tells classes apart by them.
+fn read_class_names(node: &Node) -> Result<Placed<Vec<String>>, Diagnostic> {
+    let names = strings(node)?;
+    for (label, (name, item)) in names.iter().zip(array(node)?).enumerate() {
+        let problem = if name.trim().is_empty() {
+            "a class needs a name".to_owned()
+        } else if names[..label].contains(name) {
+            format!("two classes have the name `{name}`")
+        } else {
+            continue;
+        };
+        return Err(Diagnostic::new(problem, &item.place));
+    }
+    Ok(Placed {
+        value: names,
+        place: node.place.clone(),
     })
 }
 

@@ -103,6 +103,9 @@ pub struct IdxSource {
     pub name: String,
     /// The number of classes, from 1 to 256.
     pub classes: u16,
+    /// The classes' names by label; none where nobody named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
     /// The hashes of the four files.
     pub files: IdxHashes,
 }
@@ -148,7 +151,10 @@ impl DatasetSource {
         match self.facts() {
             Facts::Idx(known) => owned(known.class_names),
             Facts::Cifar(known) => owned(known.class_names),
-            Facts::Own(source) => (0..source.classes).map(|label| label.to_string()).collect(),
+            Facts::Own(source) if source.class_names.is_empty() => {
+                (0..source.classes).map(|label| label.to_string()).collect()
+            }
+            Facts::Own(source) => source.class_names.clone(),
         }
     }
 

@@ -159,7 +159,8 @@ impl ImageTable {
         Ok(())
     }
 
-    fn row(&self, index: u32) -> Option<(&[u8], i64)> {
+    /// The pixels of image `index`, as stored, in layout (C, H, W), and its label.
+    pub fn row(&self, index: u32) -> Option<(&[u8], i64)> {
         let batch = self.batches.get((index / self.rows_per_batch) as usize)?;
         batch.row((index % self.rows_per_batch) as usize)
     }

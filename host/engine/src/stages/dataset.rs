@@ -67,6 +67,10 @@ pub(crate) fn complete_datasets(
     stages
 }
 
+fn strings(value: Option<Value>) -> Option<Vec<String>> {
+    serde_json::from_value(value?).ok()
+}
+
 /// The completed parameters, or a complaint where there is a place to complain at.
 fn complete(stage: &PlannedStage, base: &Path) -> Result<Map<String, Value>, Option<Diagnostic>> {
     let mut parameters = stage.parameters.clone();
@@ -74,6 +78,7 @@ fn complete(stage: &PlannedStage, base: &Path) -> Result<Map<String, Value>, Opt
         Some(Diagnostic::new(message, stage.place(key)?).help(help))
     };
     let classes = parameters.remove("classes");
+    let class_names = parameters.remove("class_names");
     let source = parameters
         .get("source")
         .and_then(Value::as_str)
@@ -85,14 +90,22 @@ fn complete(stage: &PlannedStage, base: &Path) -> Result<Map<String, Value>, Opt
             complain("", message, None)
         };
         let path = stage.data_path.as_ref().ok_or_else(|| need("path"))?;
+        let class_names = strings(class_names);
         let classes = classes
             .and_then(|classes| classes.as_u64())
+            .or(class_names.as_ref().map(|names| names.len() as u64))
             .ok_or_else(|| need("classes"))?;
+        let class_names = class_names.unwrap_or_default();
+        if !class_names.is_empty() && class_names.len() as u64 != classes {
+            let message = format!("{} names for {classes} classes", class_names.len());
+            return Err(complain("class_names", message, None));
+        }
         let files = hash_directory(&base.join(path))
             .map_err(|error| complain("path", error.to_string(), None))?;
         let source = DatasetSource::Idx(IdxSource {
             name: stage.name.clone(),
             classes: classes as u16,
+            class_names,
             files,
         });
         parameters.insert(
@@ -112,6 +125,7 @@ fn complete(stage: &PlannedStage, base: &Path) -> Result<Map<String, Value>, Opt
         let own = [
             ("path", stage.data_path.is_some()),
             ("classes", classes.is_some()),
+            ("class_names", class_names.is_some()),
         ];
         if let Some((key, _)) = own.into_iter().find(|(_, given)| *given) {
             let message = format!("`{key}` is for a dataset in IDX format, not for `{source}`");

@@ -1,18 +1,18 @@
-//! Statistics of a split: the moments of each channel.
+//! Statistics of a split: the moments and the range of each channel.
 //!
 //! Sums are integers, exact in any order, so the figures are the same bits everywhere.
 
 use crate::table::ImageShape;
 
 /// Sums over the pixels of a split.
-pub(super) struct Statistics {
+pub(crate) struct Statistics {
     channel_pixels: usize,
     /// For each channel, how often each pixel value occurs.
     histograms: Vec<[u64; 256]>,
 }
 
 impl Statistics {
-    pub(super) fn new(shape: ImageShape) -> Self {
+    pub(crate) fn new(shape: ImageShape) -> Self {
         Self {
             channel_pixels: shape.height() as usize * shape.width() as usize,
             histograms: vec![[0; 256]; shape.channels() as usize],
@@ -20,7 +20,7 @@ impl Statistics {
     }
 
     /// Adds an image (layout C, H, W).
-    pub(super) fn add(&mut self, image: &[u8]) {
+    pub(crate) fn add(&mut self, image: &[u8]) {
         let channels = image.chunks_exact(self.channel_pixels);
         for (histogram, channel) in self.histograms.iter_mut().zip(channels) {
             for &pixel in channel {
@@ -30,8 +30,18 @@ impl Statistics {
     }
 
     /// The mean and the (population) standard deviation of each channel, of pixels / 255.
-    pub(super) fn moments(&self) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn moments(&self) -> (Vec<f64>, Vec<f64>) {
         self.histograms.iter().map(channel_moments).unzip()
+    }
+
+    /// The smallest and the largest pixel of each channel; `None` where there is none.
+    pub(crate) fn ranges(&self) -> Vec<Option<(u8, u8)>> {
+        let range = |histogram: &[u64; 256]| {
+            let smallest = histogram.iter().position(|&times| times > 0)?;
+            let largest = histogram.iter().rposition(|&times| times > 0)?;
+            Some((smallest as u8, largest as u8))
+        };
+        self.histograms.iter().map(range).collect()
     }
 }
 
@@ -65,5 +75,6 @@ mod tests {
         let (mean, deviation) = statistics.moments();
         assert_eq!(mean, [0.5, 10.0 / 255.0]);
         assert_eq!(deviation, [0.5, 0.0]);
+        assert_eq!(statistics.ranges(), [Some((0, 255)), Some((10, 10))]);
     }
 }
