@@ -10,32 +10,25 @@ mod support;
 use proptest::prelude::*;
 use support::host::Samples;
 use support::plugin::Learner;
-use support::problem::{Problem, TOLERANCE, problems};
+use support::problem::{Problem, problems};
 use support::reference::Reference;
 use support::relative_difference;
+use support::running::{TOLERANCE, assert_close, assert_identical};
 use support::state::{State, transposed};
 use tch::{Kind, Tensor};
 
 /// Fails unless the directions are those of the reference.
 fn compare(algorithm: &str, problem: &Problem) {
     let (state, found) = problem.directions(algorithm, |_| {});
-    let (weights, biases) = Reference::new(algorithm, &state).directions(&problem.samples());
-    assert_eq!(found.0.len(), 2 * weights.len());
-    for (l, (weight, bias)) in (1..).zip(weights.iter().zip(&biases)) {
-        for (name, expected) in [("weight", weight), ("bias", bias)] {
-            let name = format!("forward.{l}.{name}");
-            let difference = relative_difference(&found.f32(&name), expected);
-            assert!(difference < TOLERANCE, "{algorithm} {name}: {difference:e}");
-        }
-    }
+    assert_follows(algorithm, problem, &state, &found);
 }
 
-/// Fails unless two algorithms' directions agree.
-fn assert_same_directions(found: &State, expected: &State) {
-    assert_eq!(found.0.len(), expected.0.len());
-    for name in expected.0.keys() {
-        let difference = relative_difference(&found.f32(name), &expected.f64(name));
-        assert!(difference < TOLERANCE, "{name}: {difference:e}");
+/// Fails unless `found` are the directions of an algorithm in a state.
+fn assert_follows(algorithm: &str, problem: &Problem, state: &State, found: &State) {
+    let expected = Reference::new(algorithm, state).directions(&problem.samples());
+    assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
+    for (name, direction) in &expected {
+        assert_close(name, &found.f32(name), direction);
     }
 }
 
@@ -92,7 +85,9 @@ fn bias(reference: &mut Reference, l: usize, at: usize) -> &mut f64 {
 /// The gradients of every weight and bias by libtorch's autograd.
 fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
     let count = samples.labels.len() as i64;
-    let mut h = Tensor::from_slice(&samples.inputs).view([count, -1]);
+    let mut h = Tensor::from_slice(&samples.inputs)
+        .view([count, -1])
+        .to_kind(Kind::Double);
     let names: Vec<_> = state
         .part("forward.")
         .0
@@ -103,7 +98,7 @@ fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
     for (at, name) in names.iter().enumerate() {
         let mut leaf = |name: &str| {
             let shape: Vec<_> = state.shape(name).iter().map(|&size| size as i64).collect();
-            let leaf = Tensor::from_slice(&state.f32(name))
+            let leaf = Tensor::from_slice(&state.f64(name))
                 .view(shape.as_slice())
                 .set_requires_grad(true);
             leaves.push((name.to_owned(), leaf.shallow_clone()));
@@ -116,12 +111,13 @@ fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
             h = h.tanh();
         }
     }
-    h.cross_entropy_for_logits(&Tensor::from_slice(&samples.labels))
+    h.log_softmax(-1, Kind::Double)
+        .nll_loss(&Tensor::from_slice(&samples.labels))
         .backward();
     leaves
         .into_iter()
         .map(|(name, leaf)| {
-            let gradient = leaf.grad().to_kind(Kind::Double).view(-1);
+            let gradient = leaf.grad().view(-1);
             (name, Vec::try_from(gradient).unwrap())
         })
         .collect()
@@ -154,17 +150,16 @@ proptest! {
 
     #[test]
     fn bp_is_what_autograd_finds(problem in problems(2..=6)) {
-        let (state, found) = problem.directions("bp", |_| {});
-        for (name, expected) in autograd(&state, &problem.samples()) {
-            let difference = relative_difference(&found.f32(&name), &expected);
-            prop_assert!(difference < TOLERANCE, "{}: {:e}", name, difference);
+        let (state, _) = problem.directions("bp", |_| {});
+        let reference = Reference::new("bp", &state).directions(&problem.samples());
+        for (name, gradient) in autograd(&state, &problem.samples()) {
+            assert_identical(&name, &gradient, &reference[&name]);
         }
     }
 
     #[test]
     fn fa_with_the_transposed_weights_is_bp(problem in problems(2..=6)) {
-        let (_, expected) = problem.directions("bp", |_| {});
-        let (_, found) = problem.directions("fa", |state| {
+        let (state, found) = problem.directions("fa", |state| {
             for l in 2..=problem.widths.len() {
                 let name = format!("forward.{l}.weight");
                 let &[rows, columns] = state.shape(&name) else { panic!("{name}") };
@@ -172,18 +167,17 @@ proptest! {
                 state.set(&format!("feedback.{l}.weight"), &weights);
             }
         });
-        assert_same_directions(&found, &expected);
+        assert_follows("bp", &problem, &state, &found);
     }
 
     #[test]
     fn dfa_with_the_transposed_weights_is_bp_below_one_hidden_layer(problem in problems(2..=2)) {
-        let (_, expected) = problem.directions("bp", |_| {});
-        let (_, found) = problem.directions("dfa", |state| {
+        let (state, found) = problem.directions("dfa", |state| {
             let &[rows, columns] = state.shape("forward.2.weight") else { panic!() };
             let weights = transposed(&state.f32("forward.2.weight"), rows, columns);
             state.set("feedback.1.weight", &weights);
         });
-        assert_same_directions(&found, &expected);
+        assert_follows("bp", &problem, &state, &found);
     }
 }
 

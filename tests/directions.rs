@@ -9,18 +9,17 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use assay_tests::{Finished, Sandbox, binary};
 use support::host::Samples;
-use support::problem::{Problem, TOLERANCE, randomise_biases};
-use support::reference::Reference;
-use support::relative_difference;
+use support::problem::{Problem, randomise_biases};
+use support::reference::{Named, Reference};
+use support::running::assert_close;
 use support::state::{Entry, State};
-use support::variant::{Noise, ROUNDING, Variant, noise, noise_bytes, strengthen};
+use support::variant::{Noise, Variant, noise, noise_bytes, strengthen};
 
 const NETWORK: &str = "fc 9, fc 7, fc 8, softmax 4";
 
@@ -93,13 +92,10 @@ fn directions(sandbox: &Sandbox, algorithm: &str, config: &str) -> (State, State
     (state, read(sandbox, "d.safetensors"))
 }
 
-fn assert_same(algorithm: &str, found: &State, expected: &BTreeMap<String, Vec<f64>>) {
+fn assert_follows(found: &State, expected: &Named) {
     assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
-    for (name, expected) in expected {
-        let scale = expected.iter().fold(0.0_f64, |most, it| most.max(it.abs()));
-        let difference = relative_difference(&found.f32(name), expected);
-        let allowed = TOLERANCE.max(ROUNDING / scale);
-        assert!(difference < allowed, "{algorithm} {name}: {difference:e}");
+    for (name, direction) in expected {
+        assert_close(name, &found.f32(name), direction);
     }
 }
 
@@ -109,16 +105,10 @@ fn gradients_and_feedback_follow_their_equations() {
     for (algorithm, as_images) in [("bp", false), ("fa", true), ("dfa", true)] {
         let sandbox = sandbox(&batch(&samples, &Noise::new(), as_images));
         let (state, found) = directions(&sandbox, algorithm, "{}");
-        let (weights, biases) = Reference::new(algorithm, &state).directions(&samples);
-        let named = |name: &'static str, tensors: Vec<Vec<f64>>| {
-            let tensors = (1..).zip(tensors);
-            tensors.map(move |(l, values)| (format!("forward.{l}.{name}"), values))
-        };
-        let expected = named("weight", weights).chain(named("bias", biases));
-        assert_same(algorithm, &found, &expected.collect());
-        for l in 1..=4 {
-            let name = format!("forward.{l}.weight");
-            assert_eq!(found.shape(&name), state.shape(&name));
+        let expected = Reference::new(algorithm, &state).directions(&samples);
+        assert_follows(&found, &expected);
+        for name in expected.keys() {
+            assert_eq!(found.shape(name), state.shape(name));
         }
     }
 }
@@ -139,7 +129,7 @@ fn target_propagation_follows_its_equations_with_the_noise_of_the_batch() {
         let sandbox = sandbox(&batch(&samples, &noise, false));
         let (state, found) = directions(&sandbox, algorithm, &variant.hyperparameters());
         let expected = variant.reference(&state).directions(&samples, &noise);
-        assert_same(algorithm, &found, &expected);
+        assert_follows(&found, &expected);
     }
 }
 

@@ -210,6 +210,15 @@ fn a_plugin_of_another_abi_is_refused_before_it_is_loaded() {
 }
 
 #[test]
+fn a_file_of_published_figures_that_cannot_be_read_is_pointed_at() {
+    let old = "[stage.report]\n";
+    let said = refused(old, "[stage.report]\nreference = \"none.toml\"\n");
+    assert_says(&said, &["none.toml cannot be read", "pipeline.toml:40:13"]);
+    let said = refused(old, "[stage.report]\nreference = \"pipeline.toml\"\n");
+    assert_says(&said, &["is no file of published figures", "protocol"]);
+}
+
+#[test]
 fn damaged_data_fails_its_stage_and_is_named() {
     let sandbox = Sandbox::new();
     let images = sandbox.path("data/train-images-idx3-ubyte");

@@ -298,6 +298,31 @@ fn several_seeds_become_one_row_with_a_spread() {
 }
 
 #[test]
+fn published_figures_stand_beside_ours_and_their_file_may_move() {
+    let sandbox = Sandbox::new();
+    let figures = "name = \"A. Paper\"\nprotocol = \"Long ago.\"\n[figures.small]\n\
+                   bp = { test_error = 1.25 }\n";
+    fs::write(sandbox.path("paper.toml"), figures).unwrap();
+    let shown = sandbox
+        .run(&["--set", "report.reference=\"paper.toml\""])
+        .exits(0);
+    assert!(
+        shown.stdout.contains("paper   difference"),
+        "{}",
+        shown.stdout
+    );
+
+    fs::rename(sandbox.path("paper.toml"), sandbox.path("other.toml")).unwrap();
+    let run = ["--set", "report.reference=\"other.toml\"", "--json"];
+    let run = sandbox.run(&run).exits(0).json();
+    assert_eq!(by_stage(&run, "outcome")["report"], "cached");
+    let rows = run["reports"][0]["rows"].as_array().unwrap();
+    assert_eq!(rows[0]["method"], "bp");
+    assert_eq!(rows[0]["published"]["test_error"], 1.25);
+    assert!(rows[1]["published"].is_null());
+}
+
+#[test]
 fn a_matrix_over_a_hyperparameter_gives_a_row_for_each_value() {
     let sandbox = Sandbox::new();
     let run = sandbox.run_json(&[
@@ -364,5 +389,5 @@ fn every_pipeline_of_the_repository_can_be_planned() {
             planned += 1;
         }
     }
-    assert!(planned >= 4, "the pipelines were not found");
+    assert!(planned >= 3, "the pipelines were not found");
 }

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use support::host::{train, train_recording};
 use support::images::{CLASSES, Problem, mixed, problems, target_directions};
 use support::plugin::Learner;
-use support::problem::TOLERANCE;
+use support::running::assert_close;
 use support::state::State;
-use support::variant::{ALGORITHMS, ROUNDING, Variant, inverted, noise, noise_bytes, strengthen};
+use support::variant::{ALGORITHMS, Variant, inverted, noise, noise_bytes, strengthen};
 
 /// Fails unless the directions are those of the reference.
 fn compare(variant: Variant, problem: &Problem) {
@@ -25,14 +25,9 @@ fn compare(variant: Variant, problem: &Problem) {
     let reference = variant.reference(&problem.unrolled(&state));
     let expected = target_directions(problem, &reference, &noise);
     assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
-    for (name, direction) in expected {
-        assert_eq!(found.shape(&name), state.shape(&name));
-        let difference = direction.difference(&found.f32(&name));
-        let scale = direction.scale;
-        assert!(
-            difference < TOLERANCE.max(ROUNDING / scale),
-            "{algorithm} {name}: {difference:e} of {scale:e}"
-        );
+    for (name, direction) in &expected {
+        assert_eq!(found.shape(name), state.shape(name));
+        assert_close(name, &found.f32(name), direction);
     }
 }
 

@@ -6,10 +6,13 @@ mod support;
 
 use proptest::prelude::*;
 use support::plugin::Learner;
-use support::problem::{Problem, TOLERANCE, problems};
+use support::problem::{Problem, problems};
+use support::reference::Reference;
 use support::relative_difference;
+use support::running::{assert_close, assert_identical};
 use support::state::{State, transposed};
-use support::variant::{ROUNDING, Variant, noise, noise_bytes, strengthen};
+use support::targets::{Rule, TargetReference};
+use support::variant::{Variant, noise, noise_bytes, strengthen};
 
 /// Fails unless the directions are those of the reference.
 fn compare(variant: Variant, problem: &Problem) {
@@ -26,15 +29,7 @@ fn compare(variant: Variant, problem: &Problem) {
         .directions(&problem.samples(), &noise);
     assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
     for (name, expected) in &expected {
-        let scale = expected
-            .iter()
-            .fold(0.0, |scale: f64, it| scale.max(it.abs()));
-        let difference = relative_difference(&found.f32(name), expected);
-        let allowed = TOLERANCE.max(ROUNDING / scale);
-        assert!(
-            difference < allowed,
-            "{algorithm} {name}: {difference:e} of {scale:e}"
-        );
+        assert_close(name, &found.f32(name), expected);
     }
 }
 
@@ -67,19 +62,24 @@ proptest! {
     /// task loss for α = ½: with one hidden layer nothing else is left of the algorithm.
     #[test]
     fn half_a_step_down_the_loss_is_backpropagation(problem in problems(2..=5)) {
-        let (_, expected) = problem.directions("bp", |_| {});
         let depth = problem.widths.len();
-        for algorithm in ["tp", "dtp"] {
+        for (algorithm, rule) in [("tp", Rule::Tp(0.5)), ("dtp", Rule::Dtp(0.5))] {
             let learner = Learner {
                 hyperparameters: r#"{"alpha": 0.5}"#,
                 ..problem.learner(algorithm)
             };
-            let (_, found) = problem.directions_of(&learner, &[], |_| {});
+            let noise = noise(algorithm, &problem.widths, problem.samples, problem.seed);
+            let bytes = noise_bytes(&noise, problem.samples);
+            let (state, found) = problem.directions_of(&learner, &bytes, |_| {});
+            let targets = TargetReference::new(&state, rule, false);
+            let targets = targets.directions(&problem.samples(), &noise);
+            let bp = Reference::new("bp", &state).directions(&problem.samples());
             for l in depth - 1..=depth {
                 for tensor in ["weight", "bias"] {
                     let name = format!("forward.{l}.{tensor}");
-                    let difference = relative_difference(&found.f32(&name), &expected.f64(&name));
-                    prop_assert!(difference < TOLERANCE, "{}: {:e}", name, difference);
+                    let values: Vec<_> = bp[&name].iter().map(|it| it.value).collect();
+                    assert_identical(&name, &values, &targets[&name]);
+                    assert_close(&name, &found.f32(&name), &targets[&name]);
                 }
             }
         }

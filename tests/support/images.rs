@@ -1,16 +1,15 @@
 //! Random problems with images, and the directions that the reference finds for them.
 
-use std::collections::BTreeMap;
-
 use assay_abi::LearnerHandle;
 use proptest::prelude::*;
 
 use super::host::Samples;
 use super::plugin::{Learner, network};
 use super::problem::randomise_biases;
-use super::reference::Reference;
+use super::reference::{Named, Reference};
+use super::running::Running;
 use super::state::State;
-use super::targets::{Named, TargetReference};
+use super::targets::TargetReference;
 use super::unrolled::Windows;
 use super::variant::Noise;
 
@@ -174,102 +173,34 @@ impl Problem {
     }
 }
 
-/// The direction of one tensor.
-pub struct Direction {
-    pub values: Vec<f64>,
-    /// The largest sum of the terms' absolute values. A shared weight's terms may cancel down to
-    /// nothing, and then rounding is all that is left of them in f32.
-    pub scale: f64,
-}
-
-impl Direction {
-    pub fn difference(&self, found: &[f32]) -> f64 {
-        assert_eq!(found.len(), self.values.len());
-        found
-            .iter()
-            .zip(&self.values)
-            .map(|(&found, expected)| (f64::from(found) - expected).abs() / self.scale)
-            .fold(0.0, f64::max)
-    }
-}
-
-/// Directions by the tensors' names.
-pub type Directions = BTreeMap<String, Direction>;
-
-/// The directions of the reference: the mean of those of the samples.
-pub fn reference_directions(problem: &Problem, reference: &Reference) -> Directions {
-    let batch = problem.batch(problem.seed);
-    let of_samples = batch.split().map(|sample| {
-        let (weights, biases) = reference.directions(&sample);
-        let named = |tensor: &'static str, values: Vec<Vec<f64>>| {
-            let name = move |(l, values)| (format!("forward.{l}.{tensor}"), values);
-            (1..).zip(values).map(name)
-        };
-        let weights = named("weight", weights);
-        weights.chain(named("bias", biases)).collect()
-    });
-    mean(problem, of_samples)
+/// The directions of the reference.
+pub fn reference_directions(problem: &Problem, reference: &Reference) -> Named {
+    let dense = reference.directions(&problem.batch(problem.seed));
+    rolled(problem, dense)
 }
 
 /// The same for target propagation with given noise.
-pub fn target_directions(
-    problem: &Problem,
-    reference: &TargetReference,
-    noise: &Noise,
-) -> Directions {
-    let batch = problem.batch(problem.seed);
-    let of_samples = batch.split().enumerate().map(|(at, sample)| {
-        let noise = noise.iter().map(|(&l, values)| {
-            let width = values.len() / problem.samples;
-            (l, values[at * width..][..width].to_vec())
-        });
-        reference.directions(&sample, &noise.collect())
-    });
-    mean(problem, of_samples)
+pub fn target_directions(problem: &Problem, reference: &TargetReference, noise: &Noise) -> Named {
+    let dense = reference.directions(&problem.batch(problem.seed), noise);
+    rolled(problem, dense)
 }
 
-/// The mean of the samples' directions of matrices and vectors, as directions of saved tensors.
-fn mean(problem: &Problem, samples: impl Iterator<Item = Named>) -> Directions {
-    let mut sums: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
-    for (name, dense) in samples.flatten() {
-        let (signed, size) = rolled(problem, &name, &dense);
-        let zeros = || (vec![0.0; signed.len()], vec![0.0; size.len()]);
-        let (sum, sizes) = sums.entry(name).or_insert_with(zeros);
-        add(sum, &signed);
-        add(sizes, &size);
-    }
-    let count = problem.samples as f64;
-    let direction = |(sum, sizes): (Vec<f64>, Vec<f64>)| Direction {
-        values: sum.iter().map(|value| value / count).collect(),
-        scale: sizes.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(*b)) / count,
+/// The directions of matrices and vectors as those of saved tensors.
+fn rolled(problem: &Problem, dense: Named) -> Named {
+    let roll = |(name, dense): (String, Vec<Running>)| {
+        let parts: Vec<_> = name.split('.').collect();
+        let [group, l, tensor] = parts[..] else {
+            panic!("{name}")
+        };
+        let layer = problem.windows.get(l.parse::<usize>().unwrap() - 1);
+        let values = match (layer, group, tensor) {
+            (Some(layer), "forward", "weight") => layer.roll_weight(&dense),
+            (Some(layer), "forward", "bias") => layer.roll_bias(&dense),
+            (Some(layer), "inverse", "weight") => layer.roll_inverse_weight(&dense),
+            // Every input of a layer has an inverse bias of its own.
+            _ => dense,
+        };
+        (name, values)
     };
-    let named = sums.into_iter();
-    named.map(|(name, sum)| (name, direction(sum))).collect()
-}
-
-/// The direction of a matrix or vector as that of the saved tensor `name`, and the sums of the
-/// absolute values of what each of its elements adds up.
-fn rolled(problem: &Problem, name: &str, dense: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let sizes: Vec<_> = dense.iter().map(|value| value.abs()).collect();
-    let parts: Vec<_> = name.split('.').collect();
-    let [group, l, tensor] = parts[..] else {
-        panic!("{name}")
-    };
-    let Some(layer) = problem.windows.get(l.parse::<usize>().unwrap() - 1) else {
-        return (dense.to_vec(), sizes);
-    };
-    let roll = match (group, tensor) {
-        ("forward", "weight") => Windows::roll_weight,
-        ("forward", "bias") => Windows::roll_bias,
-        ("inverse", "weight") => Windows::roll_inverse_weight,
-        // Every input has a bias of its own.
-        _ => |_: &Windows, biases: &[f64]| biases.to_vec(),
-    };
-    (roll(layer, dense), roll(layer, &sizes))
-}
-
-fn add(sum: &mut [f64], values: &[f64]) {
-    for (sum, value) in sum.iter_mut().zip(values) {
-        *sum += value;
-    }
+    dense.into_iter().map(roll).collect()
 }

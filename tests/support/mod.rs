@@ -8,6 +8,7 @@ pub mod images;
 pub mod plugin;
 pub mod problem;
 pub mod reference;
+pub mod running;
 pub mod state;
 pub mod targets;
 pub mod unrolled;

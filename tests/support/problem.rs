@@ -6,9 +6,6 @@ use super::host::{Samples, SplitMix};
 use super::plugin::{Learner, network};
 use super::state::State;
 
-/// f32 carries 6e-8; the longest sums here have some hundred terms.
-pub const TOLERANCE: f64 = 1e-5;
-
 /// A random problem: a network and a batch.
 #[derive(Clone, Debug)]
 pub struct Problem {

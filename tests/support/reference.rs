@@ -1,8 +1,12 @@
 //! The equations of METHODS.md in 64-bit floats and plain loops, sample by sample.
 //!
-//! Written from the equations alone, with none of the SDK's code, layout or batching.
+//! Written from the equations alone, with none of the SDK's code, layout or batching. Every number
+//! carries how far the same equations in 32-bit floats may be from it.
+
+use std::collections::BTreeMap;
 
 use super::host::Samples;
+use super::running::Running;
 use super::state::State;
 
 /// A row-major matrix.
@@ -25,27 +29,81 @@ impl Matrix {
     }
 
     /// M v
-    pub fn times(&self, vector: &[f64]) -> Vec<f64> {
+    pub fn times(&self, vector: &[Running]) -> Vec<Running> {
         assert_eq!(vector.len(), self.columns);
         (0..self.rows)
             .map(|row| {
                 (0..self.columns)
-                    .map(|column| self.values[row * self.columns + column] * vector[column])
+                    .map(|column| self.at(row, column) * vector[column])
                     .sum()
             })
             .collect()
     }
 
     /// Mᵀ v
-    pub fn transposed_times(&self, vector: &[f64]) -> Vec<f64> {
+    pub fn transposed_times(&self, vector: &[Running]) -> Vec<Running> {
         assert_eq!(vector.len(), self.rows);
         (0..self.columns)
             .map(|column| {
                 (0..self.rows)
-                    .map(|row| self.values[row * self.columns + column] * vector[row])
+                    .map(|row| self.at(row, column) * vector[row])
                     .sum()
             })
             .collect()
+    }
+
+    /// M v + b
+    pub fn affine(&self, bias: &[f64], vector: &[Running]) -> Vec<Running> {
+        let products = self.times(vector).into_iter().zip(bias);
+        products.map(|(a, &b)| a + b.into()).collect()
+    }
+
+    fn at(&self, row: usize, column: usize) -> Running {
+        self.values[row * self.columns + column].into()
+    }
+}
+
+pub fn softmax(logits: &[Running]) -> Vec<Running> {
+    let sum: Running = logits.iter().map(|a| a.exp()).sum();
+    logits.iter().map(|a| a.exp() / sum).collect()
+}
+
+/// 1 for the label, else 0.
+pub fn one_hot(classes: usize, label: usize) -> Vec<Running> {
+    let value = |class| f64::from(u8::from(class == label)).into();
+    (0..classes).map(value).collect()
+}
+
+/// 1 − h², the derivative of the tanh that gave h.
+pub fn derivative(h: Running) -> Running {
+    Running::from(1.0) - h * h
+}
+
+/// Directions by the tensors' names.
+pub type Named = BTreeMap<String, Vec<Running>>;
+
+/// Adds δ xᵀ and δ to the directions of a layer.
+pub fn add_directions(
+    directions: &mut Named,
+    group: &str,
+    l: usize,
+    delta: &[Running],
+    x: &[Running],
+) {
+    let zeros = |count| move || vec![Running::default(); count];
+    let weight = directions
+        .entry(format!("{group}.{l}.weight"))
+        .or_insert_with(zeros(delta.len() * x.len()));
+    for (row, &d) in weight.chunks_exact_mut(x.len()).zip(delta) {
+        for (entry, &x) in row.iter_mut().zip(x) {
+            *entry += d * x;
+        }
+    }
+    let bias = directions
+        .entry(format!("{group}.{l}.bias"))
+        .or_insert_with(zeros(delta.len()));
+    for (bias, &d) in bias.iter_mut().zip(delta) {
+        *bias += d;
     }
 }
 
@@ -95,19 +153,24 @@ impl Reference {
     }
 
     /// `h_0` to `h_{L-1}` and the logits `a_L`.
-    pub fn forward(&self, input: &[f32]) -> Vec<Vec<f64>> {
-        let mut h: Vec<Vec<f64>> = vec![input.iter().copied().map(f64::from).collect()];
+    pub fn forward(&self, input: &[f32]) -> Vec<Vec<Running>> {
+        let mut h: Vec<Vec<Running>> = vec![input.iter().map(|&x| f64::from(x).into()).collect()];
         for l in 1..=self.depth() {
-            let mut a = self.weights[l - 1].times(&h[l - 1]);
-            for (a, b) in a.iter_mut().zip(&self.biases[l - 1]) {
-                *a += b;
-                if l < self.depth() {
-                    *a = a.tanh();
-                }
+            let mut a = self.weights[l - 1].affine(&self.biases[l - 1], &h[l - 1]);
+            if l < self.depth() {
+                a = a.into_iter().map(Running::tanh).collect();
             }
             h.push(a);
         }
         h
+    }
+
+    /// The logits of a batch, sample by sample.
+    pub fn logits(&self, samples: &Samples) -> Vec<Running> {
+        let inputs = self.samples(samples);
+        inputs
+            .flat_map(|(input, _)| self.forward(input).pop().unwrap())
+            .collect()
     }
 
     /// The mean cross-entropy of a batch.
@@ -116,49 +179,31 @@ impl Reference {
             .samples(samples)
             .map(|(input, label)| {
                 let logits = self.forward(input).pop().unwrap();
-                let sum: f64 = logits.iter().map(|a| a.exp()).sum();
-                sum.ln() - logits[label]
+                let sum: Running = logits.iter().map(|a| a.exp()).sum();
+                sum.value.ln() - logits[label].value
             })
             .sum();
         total / samples.labels.len() as f64
     }
 
-    /// The direction of every weight matrix and bias vector.
-    pub fn directions(&self, samples: &Samples) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-        let mut weights: Vec<_> = self
-            .weights
-            .iter()
-            .map(|weight| vec![0.0; weight.values.len()])
-            .collect();
-        let mut biases: Vec<_> = self
-            .biases
-            .iter()
-            .map(|bias| vec![0.0; bias.len()])
-            .collect();
+    /// The direction of every tensor.
+    pub fn directions(&self, samples: &Samples) -> Named {
+        let mut directions = Named::new();
         for (input, label) in self.samples(samples) {
             let h = self.forward(input);
             let deltas = self.deltas(&h, label, samples.labels.len() as f64);
             for (l, delta) in (1..).zip(&deltas) {
-                for (row, d) in delta.iter().enumerate() {
-                    biases[l - 1][row] += d;
-                    for (column, x) in h[l - 1].iter().enumerate() {
-                        weights[l - 1][row * h[l - 1].len() + column] += d * x;
-                    }
-                }
+                add_directions(&mut directions, "forward", l, delta, &h[l - 1]);
             }
         }
-        (weights, biases)
+        directions
     }
 
     /// `δ_1` to `δ_L` of one sample of a batch of B.
-    fn deltas(&self, h: &[Vec<f64>], label: usize, b: f64) -> Vec<Vec<f64>> {
-        let logits = &h[self.depth()];
-        let sum: f64 = logits.iter().map(|a| a.exp()).sum();
-        let output: Vec<f64> = logits
-            .iter()
-            .enumerate()
-            .map(|(class, a)| (a.exp() / sum - f64::from(u8::from(class == label))) / b)
-            .collect();
+    fn deltas(&self, h: &[Vec<Running>], label: usize, b: f64) -> Vec<Vec<Running>> {
+        let o = softmax(&h[self.depth()]);
+        let wrong = o.iter().zip(one_hot(o.len(), label));
+        let output: Vec<Running> = wrong.map(|(&o, t)| (o - t) / b.into()).collect();
         let mut deltas = vec![output.clone()];
         for l in (1..self.depth()).rev() {
             let above = &deltas[0];
@@ -167,8 +212,8 @@ impl Reference {
                 Feedback::Alignment(matrices) => matrices[l - 1].times(above),
                 Feedback::Direct(matrices) => matrices[l - 1].times(&output),
             };
-            for (delta, h) in delta.iter_mut().zip(&h[l]) {
-                *delta *= 1.0 - h * h;
+            for (delta, &h) in delta.iter_mut().zip(&h[l]) {
+                *delta = *delta * derivative(h);
             }
             deltas.insert(0, delta);
         }

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::host::Samples;
-use super::reference::{Matrix, Reference};
+use super::reference::{Matrix, Named, Reference, add_directions, derivative, one_hot, softmax};
+use super::running::Running;
 use super::state::State;
 
 /// How targets come about.
@@ -31,34 +32,15 @@ pub struct TargetReference {
     pub denoising: bool,
 }
 
-/// Directions by the tensors' names.
-pub type Named = BTreeMap<String, Vec<f64>>;
-
-fn affine(matrix: &Matrix, bias: &[f64], vector: &[f64]) -> Vec<f64> {
-    let mut result = matrix.times(vector);
-    for (value, b) in result.iter_mut().zip(bias) {
-        *value += b;
-    }
-    result
-}
-
-fn tanh(mut vector: Vec<f64>) -> Vec<f64> {
-    for value in &mut vector {
-        *value = value.tanh();
-    }
-    vector
-}
-
-fn softmax(logits: &[f64]) -> Vec<f64> {
-    let sum: f64 = logits.iter().map(|a| a.exp()).sum();
-    logits.iter().map(|a| a.exp() / sum).collect()
+fn tanh(vector: Vec<Running>) -> Vec<Running> {
+    vector.into_iter().map(Running::tanh).collect()
 }
 
 /// 2/B (found − target) ∘ (1 − found²)
-fn local_delta(found: &[f64], target: &[f64], b: f64) -> Vec<f64> {
+fn local_delta(found: &[Running], target: &[Running], b: f64) -> Vec<Running> {
     let pairs = found.iter().zip(target);
     pairs
-        .map(|(y, t)| 2.0 / b * (y - t) * (1.0 - y * y))
+        .map(|(&y, &t)| Running::from(2.0) / b.into() * (y - t) * derivative(y))
         .collect()
 }
 
@@ -92,16 +74,18 @@ impl TargetReference {
             let mut h = self.network.forward(input);
             let logits = h.pop().unwrap();
             let o = softmax(&logits);
-            let one_hot: Vec<_> = (0..o.len())
-                .map(|class| f64::from(u8::from(class == label)))
-                .collect();
+            let one_hot = one_hot(o.len(), label);
             let targets = self.targets(&h, &o, &one_hot);
             for l in 1..self.depth() {
                 let delta = local_delta(&h[l], &targets[&l], b);
-                add(&mut directions, "forward", l, &delta, &h[l - 1]);
+                add_directions(&mut directions, "forward", l, &delta, &h[l - 1]);
             }
-            let delta: Vec<_> = o.iter().zip(&one_hot).map(|(o, t)| (o - t) / b).collect();
-            add(
+            let delta: Vec<Running> = o
+                .iter()
+                .zip(&one_hot)
+                .map(|(&o, &t)| (o - t) / b.into())
+                .collect();
+            add_directions(
                 &mut directions,
                 "forward",
                 self.depth(),
@@ -112,7 +96,7 @@ impl TargetReference {
                 let width = h[l - 1].len();
                 let epsilon = &noise[&(l - 1)][at * width..(at + 1) * width];
                 let [delta, u] = self.inverse_delta(l, &h[l - 1], epsilon, b);
-                add(&mut directions, "inverse", l, &delta, &u);
+                add_directions(&mut directions, "inverse", l, &delta, &u);
             }
         }
         directions
@@ -123,23 +107,28 @@ impl TargetReference {
     }
 
     /// `g_l(u)`
-    fn g(&self, l: usize, u: &[f64]) -> Vec<f64> {
+    fn g(&self, l: usize, u: &[Running]) -> Vec<Running> {
         let (weight, bias) = &self.inverses[&l];
-        tanh(affine(weight, bias, u))
+        tanh(weight.affine(bias, u))
     }
 
     /// `[y, z]` with the features z of `h`, or y alone.
-    fn with_auxiliary(&self, y: &[f64], h: &[f64]) -> Vec<f64> {
+    fn with_auxiliary(&self, y: &[Running], h: &[Running]) -> Vec<Running> {
         let mut output = y.to_vec();
         if let Some((weight, bias)) = &self.auxiliary {
-            let z = affine(weight, bias, h);
+            let z = weight.affine(bias, h);
             output.extend(if self.linear_auxiliary { z } else { tanh(z) });
         }
         output
     }
 
     /// `ĥ_l` for l < L.
-    fn targets(&self, h: &[Vec<f64>], o: &[f64], one_hot: &[f64]) -> BTreeMap<usize, Vec<f64>> {
+    fn targets(
+        &self,
+        h: &[Vec<Running>],
+        o: &[Running],
+        one_hot: &[Running],
+    ) -> BTreeMap<usize, Vec<Running>> {
         let depth = self.depth();
         let mut targets = BTreeMap::new();
         // The output and its target as the top inverse sees them.
@@ -150,10 +139,12 @@ impl TargetReference {
         for l in (1..depth).rev() {
             let target: Vec<_> = match self.rule {
                 Rule::Tp(alpha) | Rule::Dtp(alpha) if l == depth - 1 => {
-                    let e: Vec<_> = o.iter().zip(one_hot).map(|(o, t)| o - t).collect();
+                    let e: Vec<_> = o.iter().zip(one_hot).map(|(&o, &t)| o - t).collect();
                     let slope = self.network.weights[depth - 1].transposed_times(&e);
                     let pairs = h[l].iter().zip(&slope);
-                    pairs.map(|(h, slope)| h - alpha * slope).collect()
+                    pairs
+                        .map(|(&h, &slope)| h - Running::from(alpha) * slope)
+                        .collect()
                 }
                 Rule::Tp(_) => self.g(l + 1, &above.1),
                 Rule::Dtp(_) | Rule::Sdtp => {
@@ -170,11 +161,11 @@ impl TargetReference {
     }
 
     /// δ of `‖g_l(f_l(h + ε)) − target‖²` before the tanh, and the u that it multiplies.
-    fn inverse_delta(&self, l: usize, h: &[f64], epsilon: &[f32], b: f64) -> [Vec<f64>; 2] {
+    fn inverse_delta(&self, l: usize, h: &[Running], epsilon: &[f32], b: f64) -> [Vec<Running>; 2] {
         let pairs = h.iter().zip(epsilon);
-        let noisy: Vec<_> = pairs.map(|(h, &e)| h + f64::from(e)).collect();
+        let noisy: Vec<_> = pairs.map(|(&h, &e)| h + f64::from(e).into()).collect();
         let (weight, bias) = (&self.network.weights[l - 1], &self.network.biases[l - 1]);
-        let activation = affine(weight, bias, &noisy);
+        let activation = weight.affine(bias, &noisy);
         let output = if l < self.depth() {
             tanh(activation)
         } else {
@@ -182,23 +173,5 @@ impl TargetReference {
         };
         let target = if self.denoising { h } else { &noisy };
         [local_delta(&self.g(l, &output), target, b), output]
-    }
-}
-
-/// Adds δ xᵀ and δ to the directions of a layer.
-fn add(directions: &mut Named, group: &str, l: usize, delta: &[f64], x: &[f64]) {
-    let weight = directions
-        .entry(format!("{group}.{l}.weight"))
-        .or_insert_with(|| vec![0.0; delta.len() * x.len()]);
-    for (row, d) in delta.iter().enumerate() {
-        for (column, x_of) in x.iter().enumerate() {
-            weight[row * x.len() + column] += d * x_of;
-        }
-    }
-    let bias = directions
-        .entry(format!("{group}.{l}.bias"))
-        .or_insert_with(|| vec![0.0; delta.len()]);
-    for (bias, d) in bias.iter_mut().zip(delta) {
-        *bias += d;
     }
 }

@@ -4,6 +4,7 @@
 //! Here its weights are written into that matrix, position by position, and a direction of the
 //! matrix is read back, so that the reference for dense layers serves for every network.
 
+use super::running::Running;
 use super::state::{Entry, State};
 
 /// A layer with windows, as the network describes it.
@@ -150,8 +151,8 @@ impl Windows {
 
     /// The direction of the saved weights that follows from that of the matrix: a weight that
     /// stands in several places has the sum of theirs.
-    pub fn roll_weight(&self, matrix: &[f64]) -> Vec<f64> {
-        let mut weights = vec![0.0; self.weight_shape().iter().product()];
+    pub fn roll_weight(&self, matrix: &[Running]) -> Vec<Running> {
+        let mut weights = vec![Running::default(); self.weight_shape().iter().product()];
         for connection in self.connections() {
             weights[connection.weight] +=
                 matrix[connection.unit * self.inputs() + connection.input];
@@ -160,8 +161,8 @@ impl Windows {
     }
 
     /// The same for the weights of the inverse, whose matrix is the other way round.
-    pub fn roll_inverse_weight(&self, matrix: &[f64]) -> Vec<f64> {
-        let mut weights = vec![0.0; self.weight_shape().iter().product()];
+    pub fn roll_inverse_weight(&self, matrix: &[Running]) -> Vec<Running> {
+        let mut weights = vec![Running::default(); self.weight_shape().iter().product()];
         for connection in self.connections() {
             weights[connection.weight] += matrix[connection.input * self.units() + connection.unit];
         }
@@ -169,9 +170,9 @@ impl Windows {
     }
 
     /// The direction of the saved biases.
-    pub fn roll_bias(&self, units: &[f64]) -> Vec<f64> {
-        let mut biases = vec![0.0; self.bias_shape().iter().product()];
-        for (unit, direction) in units.iter().enumerate() {
+    pub fn roll_bias(&self, units: &[Running]) -> Vec<Running> {
+        let mut biases = vec![Running::default(); self.bias_shape().iter().product()];
+        for (unit, &direction) in units.iter().enumerate() {
             biases[self.bias_of(unit)] += direction;
         }
         biases

@@ -13,10 +13,6 @@ pub const ALGORITHMS: [&str; 4] = ["tp", "dtp", "sdtp", "ao-sdtp"];
 /// the rounding of the 32-bit activations that they are differences of.
 const ALPHA: f64 = 2.0;
 
-/// What a direction may be off, however small it is: targets are differences of 32-bit
-/// activations up to 1, whose roundings of 6e-8 the inverses below carry on.
-pub const ROUNDING: f64 = 1e-6;
-
 /// The layers that an algorithm has inverses for, in a network of `depth` layers.
 pub fn inverted(algorithm: &str, depth: usize) -> RangeInclusive<usize> {
     match algorithm {

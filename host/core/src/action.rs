@@ -32,12 +32,8 @@ impl StageKind {
     /// would give other bytes, so that old results are not taken for new ones.
     pub const fn revision(self) -> u32 {
         match self {
-            Self::Describe
-            | Self::Dataset
-            | Self::Train
-            | Self::Evaluate
-            | Self::Report
-            | Self::Directions => 1,
+            Self::Describe | Self::Dataset | Self::Train | Self::Evaluate | Self::Directions => 1,
+            Self::Report => 2,
         }
     }
 

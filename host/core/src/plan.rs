@@ -13,6 +13,7 @@ use crate::action::{Action, Environment, PluginPin, StageKind};
 use crate::hash::ArtifactHash;
 use crate::pipeline::{
     DatasetStage, EvaluateStage, Place, Placed, ReportStage, Spec, StageWork, TrainStage,
+    instance_name, is_below,
 };
 
 /// The stages in an order in which each comes after everything it reads.
@@ -167,12 +168,6 @@ impl Plan {
     }
 }
 
-fn is_below(stage: &str, name: &str) -> bool {
-    stage
-        .strip_prefix(name)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// A name that selects no stage.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no stage `{name}`")]
@@ -213,6 +208,14 @@ impl Builder {
     /// The planned stages of the stage `name`; the spec checked that it exists.
     fn planned(&self, name: &str) -> Vec<usize> {
         self.of_stage.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The planned stages that `name` selects, in order: those of a stage or a part of them.
+    fn selected(&self, name: &str) -> Vec<usize> {
+        let stage = name.split('/').next().unwrap_or_default();
+        let mut selected = self.planned(stage);
+        selected.retain(|&at| is_below(&self.stages[at].name, name));
+        selected
     }
 
     fn dataset(&mut self, name: &str, place: &Place, dataset: &DatasetStage) {
@@ -339,7 +342,7 @@ impl Builder {
         let evaluations: Vec<_> = report
             .evaluations
             .iter()
-            .flat_map(|evaluations| self.planned(&evaluations.value))
+            .flat_map(|evaluations| self.selected(&evaluations.value))
             .collect();
         let mut inputs = BTreeMap::new();
         let mut entries = Vec::new();
@@ -365,25 +368,23 @@ impl Builder {
             inputs.insert(trained_as, training);
             inputs.insert(evaluated_as, evaluation);
         }
+        let mut parameters = object(json!({ "title": report.title, "entries": entries }));
+        let mut places = IndexMap::from([(String::new(), place.clone())]);
+        if let Some(reference) = &report.reference {
+            parameters.insert("reference".to_owned(), reference.value.clone().into());
+            places.insert("reference".to_owned(), reference.place.clone());
+        }
         let planned = PlannedStage {
             name: stage.to_owned(),
             kind: StageKind::Report,
-            parameters: object(json!({ "title": report.title, "entries": entries })),
+            parameters,
             inputs,
             plugin: None,
             data_path: None,
             labels: None,
-            places: IndexMap::from([(String::new(), place.clone())]),
+            places,
         };
         self.push(stage, planned);
-    }
-}
-
-fn instance_name(stage: &str, instance: &str) -> String {
-    if instance.is_empty() {
-        stage.to_owned()
-    } else {
-        format!("{stage}/{instance}")
     }
 }
 

@@ -104,6 +104,57 @@ fn a_matrix_becomes_one_stage_for_each_point_in_dependency_order() {
 }
 
 #[test]
+fn names_stand_in_an_instances_name_as_they_are() {
+    let old =
+        "network = \"net\"\nepochs = 3\nmatrix = { method = [\"bp\", \"fa\"], seed = [1, 2] }";
+    assert!(SMALL.contains(old));
+    let new = "epochs = 3\nmatrix = { network = [\"net\", \"other\"], method = [\"bp\"] }";
+    let plan = Plan::new(&parse(&SMALL.replace(old, new), &[]).unwrap());
+    assert_eq!(names(&plan)[1..3], ["train/net/bp", "train/other/bp"]);
+}
+
+#[test]
+fn a_long_list_of_names_is_cut_short() {
+    let many: Vec<_> = (1..=40).map(|seed| seed.to_string()).collect();
+    let old = "method = [\"bp\", \"fa\"], seed = [1, 2]";
+    let new = format!("seed = [{}]", many.join(", "));
+    let text = SMALL.replace(old, &format!("method = [\"bp\"], {new}"));
+    let text = text.replace("[\"evaluate\"]", "[\"none\"]");
+    let error = parse(&text, &[]).unwrap_err();
+    let help = error.diagnostics[0].help.clone().unwrap();
+    assert!(help.ends_with(", and 29 more"), "{help}");
+}
+
+#[test]
+fn a_report_may_gather_a_part_of_an_evaluate_stage() {
+    let plan = plan(&["report.evaluations=[\"evaluate/fa\", \"evaluate/bp/seed=2\"]"]);
+    let report = &plan.stages[9];
+    let gathered = report.inputs.iter();
+    let gathered = gathered.filter(|(role, _)| role.starts_with("evaluation"));
+    let names: Vec<_> = gathered
+        .map(|(_, &at)| plan.stages[at].name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "evaluate/fa/seed=1",
+            "evaluate/fa/seed=2",
+            "evaluate/bp/seed=2"
+        ]
+    );
+    let said = complaints("[\"evaluate\"]", "[\"evaluate/fb\"]");
+    assert!(
+        said.contains("there is no evaluate stage `evaluate/fb`"),
+        "{said}"
+    );
+    let said = complaints("[\"evaluate\"]", "[\"train/fa\"]");
+    assert!(
+        said.contains("there is no evaluate stage `train/fa`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn hyperparameters_come_from_the_method_then_the_network_then_the_stage() {
     let rate = |overrides: &[&str]| {
         let plan = plan(overrides);

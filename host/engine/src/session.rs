@@ -17,7 +17,7 @@ use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
 use crate::plugin::{PluginError, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
-use crate::stages::complete_datasets;
+use crate::stages::{complete_datasets, complete_reports};
 use crate::supervise::{Failure, host_name, now_ms};
 
 /// A text that a person writes may not be larger.
@@ -153,6 +153,7 @@ impl Session {
         let mut complaints = Vec::new();
         let mut sources = store.source_hashes();
         let stages = complete_datasets(plan.stages, &base, &mut complaints);
+        let stages = complete_reports(stages, &base, &mut complaints);
         let mut freezer = Freezer {
             store: &store,
             sources: &mut sources,

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::metrics::{EvaluationRow, MetricRow};
+use crate::reference::Figures;
 
 /// One training, as a report takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Entry {
     pub epochs: u32,
     /// Every hyper-parameter, defaults filled in.
     pub hyperparameters: Map<String, Value>,
+    /// What is published of this method on this network.
+    pub figures: Option<Figures>,
     /// Its metrics by epoch.
     pub metrics: Vec<MetricRow>,
     /// The evaluation of its saved states.

@@ -8,6 +8,7 @@ mod curve;
 mod entry;
 mod file;
 mod metrics;
+mod reference;
 mod render;
 mod report;
 mod results;
@@ -21,6 +22,7 @@ pub use metrics::{
     BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, Split, State, TOP_5_ERROR,
     read_evaluation, read_metrics, write_evaluation, write_metrics,
 };
+pub use reference::{Citation, Difference, Figures, Reference, ReferenceError};
 pub use render::RenderError;
 pub use report::{Report, ReportError};
 pub use results::{Label, ReportRow, read_table};

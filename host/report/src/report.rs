@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::entry::Entry;
 use crate::metrics::{ERROR, Split, TOP_5_ERROR};
+use crate::reference::Citation;
 use crate::results::{Label, ReportRow};
 use crate::summary::{Quantity, Statistic, Summary, summarise};
 
@@ -74,6 +75,7 @@ pub enum ReportError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     pub(crate) title: String,
+    pub(crate) citation: Option<Citation>,
     pub(crate) rows: Vec<ReportRow>,
     /// The trainings of each row by ascending seed.
     pub(crate) trainings: Vec<Vec<Entry>>,
@@ -100,9 +102,17 @@ impl Report {
         let rows = labels.map(|((label, first), group)| row(label, first, group));
         Ok(Self {
             title: title.into(),
+            citation: None,
             rows: rows.collect(),
             trainings,
         })
+    }
+
+    /// The report with its numbers beside the published figures of its entries.
+    #[must_use]
+    pub fn beside(mut self, citation: Citation) -> Self {
+        self.citation = Some(citation);
+        self
     }
 
     /// The rows, in order of first appearance.
@@ -257,6 +267,7 @@ fn row(label: Label, first: &Entry, group: &[Entry]) -> ReportRow {
         epochs: first.epochs,
         seeds: u32::try_from(group.len()).unwrap_or(u32::MAX),
         hyperparameters: first.hyperparameters.clone(),
+        figures: first.figures,
         statistics: Quantity::ALL.map(|quantity| {
             let values: Vec<f64> = summaries
                 .iter()

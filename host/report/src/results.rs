@@ -9,6 +9,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, StringArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Map, Value};
 
+use crate::reference::Figures;
 use crate::summary::{Quantity, Statistic};
 use crate::table::{Columns, Decode, Encode, TableError, TableProblem, read_rows};
 
@@ -42,6 +43,8 @@ pub struct ReportRow {
     pub seeds: u32,
     /// Every hyper-parameter.
     pub hyperparameters: Map<String, Value>,
+    /// What is published of this method on this network.
+    pub figures: Option<Figures>,
     pub(crate) statistics: [Option<Statistic>; Quantity::ALL.len()],
 }
 
@@ -82,7 +85,8 @@ impl Encode for ReportRow {
          percent of samples, 0 to 100; _mean, _sd (sample standard deviation, null for one value) \
          and _n are over seeds; best_epoch: lowest test error over the epochs, chosen on the test \
          set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
-         validation split; hyperparameters: JSON";
+         validation split; published_*: a paper's figure, null where it has none; hyperparameters: \
+         JSON";
 
     fn schema() -> Schema {
         let mut fields: Vec<Field> = ["dataset", "network", "method", "algorithm"]
@@ -97,6 +101,8 @@ impl Encode for ReportRow {
             fields.push(Field::new(sd, DataType::Float64, true));
             fields.push(Field::new(n, DataType::UInt32, false));
         }
+        let published = PUBLISHED.map(|it| Field::new(it.column, DataType::Float64, true));
+        fields.extend(published);
         Schema::new(fields)
     }
 
@@ -125,6 +131,12 @@ impl Encode for ReportRow {
             let n = UInt32Array::from_iter_values(all().map(|one| one.map_or(0, |one| one.n)));
             columns.extend([Arc::new(mean) as ArrayRef, Arc::new(sd), Arc::new(n)]);
         }
+        for published in PUBLISHED {
+            let figures = rows
+                .iter()
+                .map(|row| *(published.figure)(&mut row.figures?));
+            columns.push(Arc::new(figures.collect::<Float64Array>()));
+        }
         Ok(columns)
     }
 }
@@ -152,6 +164,7 @@ impl Decode for ReportRow {
                 epochs: epochs.value(row),
                 seeds: seeds.value(row),
                 hyperparameters,
+                figures: None,
                 statistics: [None; Quantity::ALL.len()],
             })
         };
@@ -159,9 +172,39 @@ impl Decode for ReportRow {
         for quantity in Quantity::ALL {
             fill_statistics(batch, quantity, &mut rows)?;
         }
+        for published in PUBLISHED {
+            let column: &Float64Array = batch.get(published.column)?;
+            for (index, row) in rows.iter_mut().enumerate() {
+                if column.is_valid(index) {
+                    let figures = row.figures.get_or_insert_default();
+                    *(published.figure)(figures) = Some(column.value(index));
+                }
+            }
+        }
         Ok(rows)
     }
 }
+
+/// A column of published figures.
+struct Published {
+    column: &'static str,
+    figure: fn(&mut Figures) -> &mut Option<f64>,
+}
+
+const PUBLISHED: [Published; 3] = [
+    Published {
+        column: "published_test_error",
+        figure: |it| &mut it.test_error,
+    },
+    Published {
+        column: "published_train_error",
+        figure: |it| &mut it.train_error,
+    },
+    Published {
+        column: "published_test_top_5_error",
+        figure: |it| &mut it.test_top_5_error,
+    },
+];
 
 fn fill_statistics(
     batch: &Columns<'_>,

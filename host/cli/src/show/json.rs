@@ -93,6 +93,13 @@ fn row(row: &ReportRow) -> Value {
         "epochs": row.epochs,
         "seeds": row.seeds,
     });
+    if let Some(figures) = row.figures {
+        value["published"] = json!({
+            "train_error": figures.train_error,
+            "test_error": figures.test_error,
+            "test_top_5_error": figures.test_top_5_error,
+        });
+    }
     for quantity in Quantity::ALL {
         if let Some(statistic) = row.get(quantity) {
             value[quantity.name()] =

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use assay_core::{StageKind, StageOutcome};
 use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
-use assay_report::{Quantity, ReportRow};
+use assay_report::{Difference, Quantity, ReportRow};
 use comfy_table::{CellAlignment, Table};
 
 use super::{RULES, duration, error};
@@ -88,6 +88,10 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
         "train error\nbest epoch",
         "test error\nbest epoch",
     ]);
+    let published = rows.iter().any(|row| published_test_error(row).is_some());
+    if published {
+        header.extend(["paper", "difference"]);
+    }
     header.extend(["test error\nlast", "test error\nvalidation", "time"]);
     let mut table = Table::new();
     table.load_style(RULES).set_header(header);
@@ -95,13 +99,18 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
         let mut cells: Vec<_> = shown.iter().map(|(_, name)| name(row).to_owned()).collect();
         cells.push(row.label.method.clone());
         cells.push(row.epochs.to_string());
-        let quantities = [
-            Quantity::TrainErrorBestEpoch,
-            Quantity::TestErrorBestEpoch,
-            Quantity::TestErrorLastEpoch,
-            Quantity::TestErrorValidationEpoch,
-        ];
-        cells.extend(quantities.map(|quantity| row.show(quantity)));
+        let show = |quantity| row.show(quantity);
+        cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));
+        if published {
+            cells.extend(beside_paper(row));
+        }
+        cells.extend(
+            [
+                Quantity::TestErrorLastEpoch,
+                Quantity::TestErrorValidationEpoch,
+            ]
+            .map(show),
+        );
         cells.push(training_time(row, stages));
         table.add_row(cells);
     }
@@ -109,6 +118,27 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
+}
+
+fn published_test_error(row: &ReportRow) -> Option<f64> {
+    row.figures?.test_error
+}
+
+/// The paper's test error and how far ours of the best epoch is from it.
+fn beside_paper(row: &ReportRow) -> [String; 2] {
+    let Some(published) = published_test_error(row) else {
+        return ["—", "—"].map(str::to_owned);
+    };
+    let difference = row.get(Quantity::TestErrorBestEpoch).map(|ours| {
+        let measured = ours.mean;
+        let difference = Difference {
+            published,
+            measured,
+        };
+        difference.to_string()
+    });
+    let difference = difference.unwrap_or_else(|| "—".to_owned());
+    [format!("{published:.2}"), difference]
 }
 
 /// The mean time of the row's trainings. Times are facts of executions and lie in their results,

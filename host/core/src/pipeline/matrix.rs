@@ -96,7 +96,7 @@ impl Axis<'_> {
         };
         // Methods and algorithms are what a table's rows are called: their names say enough.
         let own = match self.path.as_str() {
-            "method" | "algorithm" => text,
+            "method" | "algorithm" | "network" | "dataset" => text,
             path => format!("{}={text}", path.rsplit('.').next().unwrap_or(path)),
         };
         let name = if name.is_empty() {

@@ -18,3 +18,4 @@ pub use spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,
     Stage, StageWork, TrainStage,
 };
+pub(crate) use stage::{instance_name, is_below};

@@ -162,12 +162,19 @@ pub(super) fn table(node: &Node) -> Result<&Table, Diagnostic> {
     }
 }
 
-/// `did you mean …`, or the list of what there is.
+/// More names than these are no help.
+const MOST_CHOICES: usize = 12;
+
+/// `did you mean …`, or the list of what there is, or of its beginning.
 pub fn choices<'a>(misspelt: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(close) = suggestion(misspelt, known.clone()) {
         return Some(format!("did you mean `{close}`?"));
     }
-    let all: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    let mut all: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    if let Some(more @ 1..) = all.len().checked_sub(MOST_CHOICES) {
+        all.truncate(MOST_CHOICES);
+        all.push(format!("and {more} more"));
+    }
     (!all.is_empty()).then(|| format!("there is {}", all.join(", ")))
 }
 

@@ -134,10 +134,12 @@ pub struct EvaluateStage {
 /// The settings of a report stage.
 #[derive(Clone, Debug)]
 pub struct ReportStage {
-    /// The evaluate stages, in the order of the table.
+    /// The evaluate stages, or parts of one such as `evaluate/bp`, in the order of the table.
     pub evaluations: Vec<Placed<String>>,
     /// The report's title.
     pub title: String,
+    /// The file of published figures, relative to the pipeline file.
+    pub reference: Option<Placed<String>>,
 }
 
 impl Spec {

@@ -229,10 +229,12 @@ fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Opti
     let title = reader
         .optional("title", out, string)
         .unwrap_or_else(|| name.to_owned());
+    let reference = reader.optional("reference", out, placed_string);
     reader.finish(out);
     Some(ReportStage {
         evaluations: evaluations?,
         title,
+        reference,
     })
 }
 
@@ -246,7 +248,10 @@ pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
                 trainings.iter().map(|training| &training.dataset).collect(),
             ),
             StageWork::Evaluate(evaluate) => ("train", vec![&evaluate.training]),
-            StageWork::Report(report) => ("evaluate", report.evaluations.iter().collect()),
+            StageWork::Report(report) => {
+                check_evaluations(stages, &report.evaluations, out);
+                continue;
+            }
         };
         for reference in references {
             let of_kind = stages.iter().filter(|stage| stage.work.kind() == wanted);
@@ -262,6 +267,56 @@ pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
             }
         }
     }
+}
+
+/// Every evaluate stage that a report names exists, and has the part that is named.
+fn check_evaluations(stages: &[Stage], evaluations: &[Placed<String>], out: &mut Complaints) {
+    let instances = |evaluate: &EvaluateStage| {
+        let training = stages.iter().find(|it| it.name == evaluate.training.value);
+        match training.map(|stage| &stage.work) {
+            Some(StageWork::Train(trainings)) => trainings
+                .iter()
+                .map(|training| training.instance.clone())
+                .collect(),
+            _ => Vec::new(),
+        }
+    };
+    let names = stages.iter().filter_map(|stage| match &stage.work {
+        StageWork::Evaluate(evaluate) => Some((stage.name.as_str(), instances(evaluate))),
+        _ => None,
+    });
+    let names: Vec<_> = names
+        .flat_map(|(stage, instances)| {
+            let whole = std::iter::once(stage.to_owned());
+            let parts = instances.into_iter();
+            whole.chain(parts.map(move |instance| instance_name(stage, &instance)))
+        })
+        .collect();
+    for evaluation in evaluations {
+        if !names.iter().any(|name| is_below(name, &evaluation.value)) {
+            let message = format!("there is no evaluate stage `{}`", evaluation.value);
+            let names = names.iter().map(String::as_str);
+            out.push(
+                Diagnostic::new(message, &evaluation.place).help(choices(&evaluation.value, names)),
+            );
+        }
+    }
+}
+
+/// What an instance of a stage is called.
+pub(crate) fn instance_name(stage: &str, instance: &str) -> String {
+    if instance.is_empty() {
+        stage.to_owned()
+    } else {
+        format!("{stage}/{instance}")
+    }
+}
+
+/// Whether `name` selects the stage: it is its name, or that of something the stage is a part of.
+pub(crate) fn is_below(stage: &str, name: &str) -> bool {
+    stage
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn look_up<T: Clone>(

@@ -35,6 +35,7 @@ pub(crate) use directions::{
     BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
 };
 pub use report::REPORT_TABLE;
+pub(crate) use report::complete_reports;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";

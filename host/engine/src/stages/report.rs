@@ -1,7 +1,14 @@
-//! The report stage: gathers trainings and their evaluations into tables and pages.
+//! The report stage: gathers trainings and their evaluations into tables and pages, and what a
+//! plan must know of published figures before it can be an action.
 
-use assay_report::{Entry, Report, read_evaluation, read_metrics};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use assay_core::{Diagnostic, PlannedStage, StageKind};
+use assay_report::{Citation, Entry, Figures, Reference, Report, read_evaluation, read_metrics};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::evaluate::EVALUATION;
 use super::train::{METRICS, TRAINING};
@@ -23,6 +30,8 @@ const FILES: [(&str, &str); 5] = [
 #[serde(deny_unknown_fields)]
 struct Parameters {
     title: String,
+    /// Where the entries' figures are from.
+    reference: Option<Citation>,
     entries: Vec<EntryParameters>,
 }
 
@@ -35,6 +44,8 @@ struct EntryParameters {
     dataset: String,
     training: String,
     evaluation: String,
+    /// What is published of this method on this network.
+    figures: Option<Figures>,
 }
 
 pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
@@ -50,17 +61,75 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             seed: settings.seed,
             epochs: settings.epochs,
             hyperparameters: settings.hyperparameters,
+            figures: entry.figures,
             metrics: read_metrics(context.input(&entry.training, METRICS)?).map_err(data)?,
             evaluation: read_evaluation(context.input(&entry.evaluation, EVALUATION)?)
                 .map_err(data)?,
         })
     });
     let entries = entries.collect::<Result<Vec<_>, StageError>>()?;
-    let report = Report::build(parameters.title, entries).map_err(data)?;
+    let mut report = Report::build(parameters.title, entries).map_err(data)?;
+    if let Some(citation) = parameters.reference {
+        report = report.beside(citation);
+    }
     let mut outputs = Outputs::default();
     report.write(&context.out, None).map_err(data)?;
     for (name, media_type) in FILES {
         outputs.add(name, media_type);
     }
     Ok(outputs)
+}
+
+/// A file of published figures may not be larger.
+const LARGEST_REFERENCE: u64 = 1 << 20;
+
+/// Puts the published figures that each report stage names into its parameters, so that the
+/// figures decide its key and the file's name does not.
+pub(crate) fn complete_reports(
+    mut stages: Vec<PlannedStage>,
+    base: &Path,
+    complaints: &mut Vec<Diagnostic>,
+) -> Vec<PlannedStage> {
+    for stage in &mut stages {
+        let path = match stage.parameters.get("reference").and_then(Value::as_str) {
+            Some(path) if stage.kind == StageKind::Report => base.join(path),
+            _ => continue,
+        };
+        if let Err(problem) = complete(stage, &path) {
+            let message = format!("{} {problem}", path.display());
+            let place = stage.place("reference");
+            complaints.extend(place.map(|place| Diagnostic::new(message, place)));
+        }
+    }
+    stages
+}
+
+fn complete(stage: &mut PlannedStage, path: &Path) -> Result<(), String> {
+    let text = read_text(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let reference = Reference::parse(&text)
+        .map_err(|error| format!("is no file of published figures: {error}"))?;
+    let json = |value: Result<Value, serde_json::Error>| value.map_err(|error| error.to_string());
+    let citation = json(serde_json::to_value(&reference.citation))?;
+    stage.parameters.insert("reference".to_owned(), citation);
+    let entries = stage.parameters.get_mut("entries");
+    for entry in entries.and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+        if let Some(figures) = reference.figures(name("network"), name("method")) {
+            let figures = json(serde_json::to_value(figures))?;
+            if let Some(entry) = entry.as_object_mut() {
+                entry.insert("figures".to_owned(), figures);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    file.take(LARGEST_REFERENCE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST_REFERENCE {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(text)
 }

@@ -16,6 +16,10 @@ pub(super) fn render(rows: &[ReportRow]) -> Result<Vec<u8>, csv::Error> {
     bytes.map_err(|error| csv::Error::from(error.into_error()))
 }
 
+fn number(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
+
 fn record(row: &ReportRow) -> Vec<String> {
     let mut cells = vec![
         row.label.dataset.clone(),
@@ -28,10 +32,16 @@ fn record(row: &ReportRow) -> Vec<String> {
     ];
     for quantity in Quantity::ALL {
         let statistic = row.get(quantity);
-        let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         cells.push(number(statistic.map(|one| one.mean)));
         cells.push(number(statistic.and_then(|one| one.sd)));
         cells.push(statistic.map_or(0, |one| one.n).to_string());
     }
+    let figures = row.figures.unwrap_or_default();
+    let published = [
+        figures.test_error,
+        figures.train_error,
+        figures.test_top_5_error,
+    ];
+    cells.extend(published.map(number));
     cells
 }

@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::chart::{Axes, Series, chart, line_class};
+use super::comparison::{Comparison, HEADINGS, comparison};
 use super::selection::{MEASURED, Selection, selections};
 use crate::curve::error_curve;
 use crate::entry::Entry;
@@ -35,6 +36,7 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
                     h1 { (report.title) }
                     p.lede { (MEASURED) }
                     (table(&sections, &selections))
+                    @if let Some(comparison) = comparison(report) { (beside(&comparison)) }
                     (definitions(&selections))
                     (curves(&sections))
                     (settings(&sections))
@@ -167,6 +169,47 @@ fn number(row: &ReportRow, quantity: Quantity) -> Markup {
     let text = row.show(quantity);
     let (mean, spread) = text.split_at(text.find(' ').unwrap_or(text.len()));
     html! { (mean) span.spread { (spread) } }
+}
+
+fn beside(comparison: &Comparison<'_>) -> Markup {
+    let title = comparison.title();
+    html! {
+        h2 { (title) }
+        p { (comparison.definition()) }
+        div.scroll tabindex="0" role="region" aria-label=(title) {
+            table {
+                thead {
+                    tr {
+                        th rowspan="2" scope="col" { "Method" }
+                        th rowspan="2" scope="col" { "Network" }
+                        @for error in &comparison.errors {
+                            th.group colspan=(HEADINGS.len()) scope="colgroup" { (error) }
+                        }
+                    }
+                    tr {
+                        @for _ in &comparison.errors {
+                            @for (index, heading) in HEADINGS.iter().enumerate() {
+                                th.number.first[index == 0] scope="col" { (heading) }
+                            }
+                        }
+                    }
+                }
+                tbody {
+                    @for (row, errors) in &comparison.rows {
+                        tr {
+                            th scope="row" { (row.label.method) }
+                            td { (row.label.network) }
+                            @for cells in errors {
+                                @for (index, cell) in cells.iter().enumerate() {
+                                    td.number.first[index == 0] { (cell) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn definitions(selections: &[Selection]) -> Markup {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::comparison::{Comparison, HEADINGS, comparison};
 use super::selection::{MEASURED, selections};
 use crate::report::Report;
 
@@ -40,11 +41,37 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "- **{}.** {}", selection.name, selection.definition);
     }
+    if let Some(comparison) = comparison(report) {
+        push_comparison(&mut text, &comparison);
+    }
     if let Some(command) = reproduce {
         let fence = "`".repeat(longest_run(command, '`').max(2) + 1);
         let _ = write!(text, "\nMake it again:\n\n{fence}sh\n{command}\n{fence}\n");
     }
     text
+}
+
+fn push_comparison(text: &mut String, comparison: &Comparison<'_>) {
+    let _ = write!(
+        text,
+        "\n## {}\n\n{}\n\n",
+        escape(&comparison.title()),
+        escape(&comparison.definition())
+    );
+    let mut headings = ["Dataset", "Network", "Method"].map(str::to_owned).to_vec();
+    for error in &comparison.errors {
+        headings.extend(HEADINGS.map(|heading| format!("{error}: {heading}")));
+    }
+    line(text, &headings);
+    let rules = (0..headings.len()).map(|column| if column < 3 { "---" } else { "---:" });
+    line(text, &rules.map(str::to_owned).collect::<Vec<_>>());
+    for (row, cells) in &comparison.rows {
+        let label = &row.label;
+        let names = [&label.dataset, &label.network, &label.method].map(|name| escape(name));
+        let mut line_cells = names.to_vec();
+        line_cells.extend(cells.iter().flatten().cloned());
+        line(text, &line_cells);
+    }
 }
 
 fn line(text: &mut String, cells: &[String]) {

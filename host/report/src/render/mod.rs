@@ -2,6 +2,7 @@
 //! own, and none holds a time, a host or anything else that would make equal reports differ.
 
 mod chart;
+mod comparison;
 mod csv;
 mod html;
 mod markdown;

@@ -39,6 +39,7 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
             .as_object()
             .unwrap()
             .clone(),
+        figures: None,
         metrics,
         evaluation: Vec::new(),
     }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use assay_report::Report;
+use assay_report::{Citation, Figures, Report, read_table};
+use scraper::{Html, Selector};
 use tempfile::tempdir;
 
 use crate::samples::small;
@@ -45,6 +46,45 @@ fn csv_is_as_expected() {
     assert_eq!(
         lines[2],
         "mnist,fc,fa|b,fa|b,\"{\"\"learning_rate\"\":0.001}\",2,1,\
-         6,,1,5,,1,4.5,,1,6.5,,1,4.5,,1,,,0,,,0,,,0,,,0,,,0,,,0"
+         6,,1,5,,1,4.5,,1,6.5,,1,4.5,,1,,,0,,,0,,,0,,,0,,,0,,,0,,,"
     );
+}
+
+#[test]
+fn published_figures_stand_beside_ours() {
+    let mut entries = small();
+    entries[1].figures = Some(Figures {
+        train_error: None,
+        test_error: Some(7.25),
+        test_top_5_error: None,
+    });
+    let citation = Citation {
+        name: "A. Paper".to_owned(),
+        protocol: "As it says.".to_owned(),
+    };
+    let report = Report::build("Small", entries).unwrap().beside(citation);
+    let folder = tempdir().unwrap();
+    report.write(folder.path(), None).unwrap();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(read("table.md").contains(
+        "## Beside A. Paper\n\nErrors in percent; the difference, ours less the paper’s, is in \
+         percentage points. Ours are those of the best test epoch, which is the paper’s choice. \
+         As it says.\n\n\
+         | Dataset | Network | Method | test error: paper | test error: ours | test error: difference |\n\
+         | --- | --- | --- | ---: | ---: | ---: |\n\
+         | mnist | fc | fa\\|b | 7.25 | 6.00 | −1.25 |\n"
+    ));
+    let page = Html::parse_document(&read("report.html"));
+    let cells = Selector::parse("[aria-label='Beside A. Paper'] tbody td").unwrap();
+    let cells: Vec<String> = page.select(&cells).map(|it| it.text().collect()).collect();
+    assert_eq!(cells, ["fc", "7.25", "6.00", "−1.25"]);
+    assert!(
+        read("table.csv")
+            .lines()
+            .nth(2)
+            .unwrap()
+            .ends_with(",7.25,,")
+    );
+    let rows = read_table(&folder.path().join("table.parquet")).unwrap();
+    assert_eq!(rows, report.rows());
 }
