@@ -25,7 +25,9 @@ fn compare(algorithm: &str, problem: &Problem) {
 
 /// Fails unless `found` are the directions of an algorithm in a state.
 fn assert_follows(algorithm: &str, problem: &Problem, state: &State, found: &State) {
-    let expected = Reference::new(algorithm, state).directions(&problem.samples());
+    let expected = problem
+        .reference(algorithm, state)
+        .directions(&problem.samples());
     assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
     for (name, direction) in &expected {
         assert_close(name, &found.f32(name), direction);
@@ -34,15 +36,21 @@ fn assert_follows(algorithm: &str, problem: &Problem, state: &State, found: &Sta
 
 #[test]
 fn bp_is_the_slope_of_the_loss() {
-    let problem = Problem {
-        input: [2, 2, 2],
-        widths: vec![7, 5, 6, 4],
-        seed: 11,
-        samples: 9,
-    };
+    for (outputs, reconstructs) in [(4, false), (8, true)] {
+        assert_is_slope_of_loss(&Problem {
+            input: [2, 2, 2],
+            widths: vec![7, 5, 6, outputs],
+            reconstructs,
+            seed: 11,
+            samples: 9,
+        });
+    }
+}
+
+fn assert_is_slope_of_loss(problem: &Problem) {
     let (state, found) = problem.directions("bp", |_| {});
     let samples = problem.samples();
-    let mut reference = Reference::new("bp", &state);
+    let mut reference = problem.reference("bp", &state);
     // The error of a central difference is about step² = 1e-10 from the third derivative and
     // 1e-16 / step = 1e-11 from rounding: both far below what f32 can show.
     let step = 1e-5;
@@ -83,11 +91,12 @@ fn bias(reference: &mut Reference, l: usize, at: usize) -> &mut f64 {
 }
 
 /// The gradients of every weight and bias by libtorch's autograd.
-fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
+fn autograd(problem: &Problem, state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
     let count = samples.labels.len() as i64;
-    let mut h = Tensor::from_slice(&samples.inputs)
+    let inputs = Tensor::from_slice(&samples.inputs)
         .view([count, -1])
         .to_kind(Kind::Double);
+    let mut h = inputs.shallow_clone();
     let names: Vec<_> = state
         .part("forward.")
         .0
@@ -107,13 +116,17 @@ fn autograd(state: &State, samples: &Samples) -> Vec<(String, Vec<f64>)> {
         let weight = leaf(name);
         let bias = leaf(&name.replace("weight", "bias"));
         h = h.linear(&weight, Some(&bias));
-        if at + 1 < names.len() {
+        if at + 1 < names.len() || problem.reconstructs {
             h = h.tanh();
         }
     }
-    h.log_softmax(-1, Kind::Double)
-        .nll_loss(&Tensor::from_slice(&samples.labels))
-        .backward();
+    let loss = if problem.reconstructs {
+        (h - inputs).square().sum(Kind::Double) / count as f64
+    } else {
+        h.log_softmax(-1, Kind::Double)
+            .nll_loss(&Tensor::from_slice(&samples.labels))
+    };
+    loss.backward();
     leaves
         .into_iter()
         .map(|(name, leaf)| {
@@ -151,8 +164,8 @@ proptest! {
     #[test]
     fn bp_is_what_autograd_finds(problem in problems(2..=6)) {
         let (state, _) = problem.directions("bp", |_| {});
-        let reference = Reference::new("bp", &state).directions(&problem.samples());
-        for (name, gradient) in autograd(&state, &problem.samples()) {
+        let reference = problem.reference("bp", &state).directions(&problem.samples());
+        for (name, gradient) in autograd(&problem, &state, &problem.samples()) {
             assert_identical(&name, &gradient, &reference[&name]);
         }
     }

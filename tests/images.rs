@@ -16,17 +16,17 @@ use support::state::{State, transposed};
 use tch::{Kind, Tensor};
 
 const ALGORITHMS: [&str; 3] = ["bp", "fa", "dfa"];
-/// Fails unless logits and directions are those of the reference.
+/// Fails unless outputs and directions are those of the reference.
 fn compare(algorithm: &str, problem: &Problem) {
     let (mut learner, state) = problem.prepared(&problem.settings(algorithm, problem.seed), |_| {});
     let samples = problem.batch(problem.seed);
     let reference = problem.reference(algorithm, &state);
 
-    let mut logits = vec![f32::NAN; problem.samples * CLASSES];
+    let mut outputs = vec![f32::NAN; problem.samples * problem.outputs()];
     samples
-        .with(|batch| learner.predict(batch.inputs, &mut logits))
+        .with(|batch| learner.predict(batch.inputs, &mut outputs))
         .unwrap();
-    assert_close("logits", &logits, &reference.logits(&samples));
+    assert_close("outputs", &outputs, &reference.predictions(&samples));
 
     let found = samples
         .with(|batch| learner.directions(batch, &[]))
@@ -44,9 +44,10 @@ fn compare(algorithm: &str, problem: &Problem) {
 /// shared.
 fn autograd(problem: &Problem, state: &State) -> Vec<(String, Vec<f64>)> {
     let samples = problem.batch(problem.seed);
-    let mut h = Tensor::from_slice(&samples.inputs)
+    let inputs = Tensor::from_slice(&samples.inputs)
         .view(samples.shape)
         .to_kind(Kind::Double);
+    let mut h = inputs.shallow_clone();
     let mut leaves = Vec::new();
     for l in 1..=problem.depth() {
         let mut leaf = |part: &str| {
@@ -68,13 +69,17 @@ fn autograd(problem: &Problem, state: &State) -> Vec<(String, Vec<f64>)> {
                 .reshape([problem.samples as i64, -1])
                 .linear(&weight, Some(&bias)),
         };
-        if l < problem.depth() {
+        if l < problem.depth() || problem.reconstructs() {
             h = h.tanh();
         }
     }
-    h.log_softmax(-1, Kind::Double)
-        .nll_loss(&Tensor::from_slice(&samples.labels))
-        .backward();
+    let loss = if problem.reconstructs() {
+        (inputs.reshape(h.size()) - h).square().sum(Kind::Double) / problem.samples as f64
+    } else {
+        h.log_softmax(-1, Kind::Double)
+            .nll_loss(&Tensor::from_slice(&samples.labels))
+    };
+    loss.backward();
     leaves
         .into_iter()
         .map(|(name, leaf)| (name, Vec::try_from(leaf.grad().reshape(-1)).unwrap()))

@@ -247,6 +247,50 @@ fn a_network_that_does_not_fit_the_data_fails_with_both_shapes() {
 }
 
 #[test]
+fn a_network_that_cannot_fit_its_dataset_is_pointed_at_before_anything_runs() {
+    let said = refused(
+        "source = \"idx\"\npath = \"data\"\nclasses = 4\n",
+        "source = \"mnist\"\n",
+    );
+    assert_says(
+        &said,
+        &[
+            "the network takes inputs of 1x8x8, but the dataset's images are 1x28x28",
+            "pipeline.toml:27:11",
+        ],
+    );
+    let said = refused("\"softmax 4\"", "\"softmax 5\"");
+    assert_says(
+        &said,
+        &[
+            "the network has 5 outputs, but the dataset has 4 classes",
+            "pipeline.toml:29:11",
+        ],
+    );
+    let said = refused("\"softmax 4\"", "\"fc 4\"");
+    assert_says(
+        &said,
+        &[
+            "the network ends with `fc 4` of 4 units",
+            "as many units as it has inputs, 64",
+            "pipeline.toml:5:29",
+        ],
+    );
+}
+
+#[test]
+fn a_file_of_networks_that_is_not_there_is_pointed_at() {
+    let said = refused(
+        "name = \"small\"",
+        "name = \"small\"\nnetworks = \"no.toml\"",
+    );
+    assert_says(
+        &said,
+        &["cannot read `no.toml`: No such file", "pipeline.toml:2:12"],
+    );
+}
+
+#[test]
 fn a_store_of_another_version_is_left_alone() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("artifacts")).unwrap();

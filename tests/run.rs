@@ -376,10 +376,9 @@ fn every_pipeline_of_the_repository_can_be_planned() {
     let mut planned = 0;
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        let is_toml = path.extension().is_some_and(|it| it == "toml");
+        // Networks alone, for pipelines to name.
+        if is_toml && !path.ends_with("networks.toml") {
             let preview = sandbox.execute(&["run", path.to_str().unwrap(), "--dry-run"]);
             assert!(
                 preview.exits(0).stdout.contains("0 cached"),
@@ -389,5 +388,5 @@ fn every_pipeline_of_the_repository_can_be_planned() {
             planned += 1;
         }
     }
-    assert!(planned >= 3, "the pipelines were not found");
+    assert!(planned >= 4, "the pipelines were not found");
 }

@@ -4,10 +4,11 @@
 
 mod support;
 
+use assay_abi::ErrorCode;
 use proptest::prelude::*;
 use support::host::{train, train_recording};
-use support::images::{CLASSES, Problem, mixed, problems, target_directions};
-use support::plugin::Learner;
+use support::images::{CLASSES, Problem, Top, mixed, problems, target_directions};
+use support::plugin::{Learner, network};
 use support::running::assert_close;
 use support::state::State;
 use support::variant::{ALGORITHMS, Variant, inverted, noise, noise_bytes, strengthen};
@@ -22,7 +23,7 @@ fn compare(variant: Variant, problem: &Problem) {
     let noise = noise(algorithm, &problem.widths(), problem.samples, problem.seed);
     let bytes = noise_bytes(&noise, problem.samples);
     let (state, found) = problem.directions_of(&learner, &bytes, strengthen);
-    let reference = variant.reference(&problem.unrolled(&state));
+    let reference = variant.reference(&problem.unrolled(&state), problem.reconstructs());
     let expected = target_directions(problem, &reference, &noise);
     assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
     for (name, direction) in &expected {
@@ -53,6 +54,7 @@ proptest! {
     fn ao_sdtp_follows_its_equations(
         problem in problems(), denoising: bool, linear_auxiliary: bool,
     ) {
+        prop_assume!(problem.top != Top::Image);
         compare(Variant { algorithm: "ao-sdtp", denoising, linear_auxiliary }, &problem);
     }
 }
@@ -84,6 +86,23 @@ fn saved_inverses_have_the_documented_shapes() {
     let state = State::parse(&problem.learner("ao-sdtp", 1).save().unwrap());
     assert_eq!(state.shape("auxiliary.weight"), [256, 60]);
     assert_eq!(state.shape("inverse.2.weight"), [60, CLASSES + 256]);
+}
+
+#[test]
+fn auxiliary_units_cannot_stand_beside_an_image() {
+    let image = |hyperparameters| Learner {
+        algorithm: "ao-sdtp",
+        network: network(&[2, 3, 4], &["lc 3x3 5 s1", "conv 3x3 2 s1"]),
+        hyperparameters,
+        ..Learner::default()
+    };
+    let error = image("{}").create().map(drop).unwrap_err();
+    assert_eq!(error.code, ErrorCode::UNSUPPORTED);
+    assert!(error.message.contains("auxiliary_units to 0"), "{error}");
+    image(r#"{"auxiliary_units": 0}"#)
+        .create()
+        .map(drop)
+        .unwrap();
 }
 
 #[test]

@@ -7,7 +7,6 @@ mod support;
 use proptest::prelude::*;
 use support::plugin::Learner;
 use support::problem::{Problem, problems};
-use support::reference::Reference;
 use support::relative_difference;
 use support::running::{assert_close, assert_identical};
 use support::state::{State, transposed};
@@ -25,7 +24,7 @@ fn compare(variant: Variant, problem: &Problem) {
     let bytes = noise_bytes(&noise, problem.samples);
     let (state, found) = problem.directions_of(&learner, &bytes, strengthen);
     let expected = variant
-        .reference(&state)
+        .reference(&state, problem.reconstructs)
         .directions(&problem.samples(), &noise);
     assert!(found.0.keys().eq(expected.keys()), "{:?}", found.0.keys());
     for (name, expected) in &expected {
@@ -58,7 +57,7 @@ proptest! {
         compare(Variant { algorithm: "ao-sdtp", denoising, linear_auxiliary }, &problem);
     }
 
-    /// The top hidden layer's local loss has the gradient 2/B · α ∂CE/∂h, which is that of the
+    /// The top hidden layer's local loss has the gradient 2/B · α ∂loss/∂h, which is that of the
     /// task loss for α = ½: with one hidden layer nothing else is left of the algorithm.
     #[test]
     fn half_a_step_down_the_loss_is_backpropagation(problem in problems(2..=5)) {
@@ -71,9 +70,10 @@ proptest! {
             let noise = noise(algorithm, &problem.widths, problem.samples, problem.seed);
             let bytes = noise_bytes(&noise, problem.samples);
             let (state, found) = problem.directions_of(&learner, &bytes, |_| {});
-            let targets = TargetReference::new(&state, rule, false);
+            let mut targets = TargetReference::new(&state, rule, false);
+            targets.network.reconstructs = problem.reconstructs;
             let targets = targets.directions(&problem.samples(), &noise);
-            let bp = Reference::new("bp", &state).directions(&problem.samples());
+            let bp = problem.reference("bp", &state).directions(&problem.samples());
             for l in depth - 1..=depth {
                 for tensor in ["weight", "bias"] {
                     let name = format!("forward.{l}.{tensor}");
@@ -128,6 +128,7 @@ fn linear(problem: &Problem, learner: &Learner<'_>, bias: f32) -> State {
 const DEEP: Problem = Problem {
     input: [1, 2, 3],
     widths: Vec::new(),
+    reconstructs: false,
     seed: 3,
     samples: 9,
 };

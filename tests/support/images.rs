@@ -21,8 +21,20 @@ pub struct Problem {
     pub windows: Vec<Windows>,
     /// The units of the hidden dense layers.
     pub dense: Vec<usize>,
+    pub top: Top,
     pub seed: u64,
     pub samples: usize,
+}
+
+/// The last layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Top {
+    /// Classifies.
+    Softmax,
+    /// Reconstructs the input with a dense layer.
+    Dense,
+    /// Reconstructs the input with the last of the windows.
+    Image,
 }
 
 /// Output channels, kernel, stride, whether the weights are shared.
@@ -40,11 +52,18 @@ pub fn problems() -> impl Strategy<Value = Problem> {
         [1..4_usize, 1..11, 1..11],
         proptest::collection::vec(sizes(), 1..=3),
         proptest::collection::vec(2..8_usize, 0..=1),
+        prop_oneof![2 => Just(Top::Softmax), 1 => Just(Top::Dense), 1 => Just(Top::Image)],
         any::<u64>(),
         1..=9_usize,
     )
-        .prop_map(|(input, layers, dense, seed, samples)| {
-            Problem::new(input, &layers, dense, seed, samples)
+        .prop_map(|(input, layers, dense, top, seed, samples)| {
+            if top == Top::Image {
+                return Problem::image(input, layers, seed, samples);
+            }
+            Problem {
+                top,
+                ..Problem::new(input, &layers, dense, seed, samples)
+            }
         })
 }
 
@@ -77,13 +96,43 @@ impl Problem {
         Self {
             windows,
             dense,
+            top: Top::Softmax,
             seed,
             samples,
         }
     }
 
+    /// A reconstruction by windows alone: every layer keeps the rows and columns, few of them,
+    /// and the last one has the channels of the input.
+    fn image(mut input: [usize; 3], mut layers: Vec<Sizes>, seed: u64, samples: usize) -> Self {
+        for size in &mut input[1..] {
+            *size = (*size).min(5);
+        }
+        for layer in &mut layers {
+            layer.2 = 1;
+        }
+        layers.last_mut().unwrap().0 = input[0];
+        Self {
+            top: Top::Image,
+            ..Self::new(input, &layers, Vec::new(), seed, samples)
+        }
+    }
+
     pub fn depth(&self) -> usize {
-        self.windows.len() + self.dense.len() + 1
+        let above = usize::from(self.top != Top::Image);
+        self.windows.len() + self.dense.len() + above
+    }
+
+    pub fn reconstructs(&self) -> bool {
+        self.top != Top::Softmax
+    }
+
+    /// `n_L`.
+    pub fn outputs(&self) -> usize {
+        match self.top {
+            Top::Softmax => CLASSES,
+            Top::Dense | Top::Image => self.input().iter().product(),
+        }
     }
 
     pub fn input(&self) -> [usize; 3] {
@@ -93,7 +142,11 @@ impl Problem {
     pub fn settings<'a>(&self, algorithm: &'a str, seed: u64) -> Learner<'a> {
         let mut layers: Vec<_> = self.windows.iter().map(Windows::notation).collect();
         layers.extend(self.dense.iter().map(|units| format!("fc {units}")));
-        layers.push(format!("softmax {CLASSES}"));
+        match self.top {
+            Top::Softmax => layers.push(format!("softmax {CLASSES}")),
+            Top::Dense => layers.push(format!("fc {}", self.outputs())),
+            Top::Image => {}
+        }
         Learner {
             algorithm,
             network: network(&self.input(), &layers),
@@ -121,7 +174,11 @@ impl Problem {
     pub fn widths(&self) -> Vec<usize> {
         let windows = self.windows.iter().map(Windows::units);
         let dense = self.dense.iter().copied();
-        windows.chain(dense).chain([CLASSES]).collect()
+        let mut widths: Vec<_> = windows.chain(dense).collect();
+        if self.top != Top::Image {
+            widths.push(self.outputs());
+        }
+        widths
     }
 
     /// A learner with random biases, changed further by `edit`, and its state.
@@ -169,7 +226,10 @@ impl Problem {
 
     /// The network as dense layers.
     pub fn reference(&self, algorithm: &str, state: &State) -> Reference {
-        Reference::new(algorithm, &self.unrolled(state))
+        Reference {
+            reconstructs: self.reconstructs(),
+            ..Reference::new(algorithm, &self.unrolled(state))
+        }
     }
 }
 

@@ -63,13 +63,13 @@ impl Matrix {
     }
 }
 
-pub fn softmax(logits: &[Running]) -> Vec<Running> {
+fn softmax(logits: &[Running]) -> Vec<Running> {
     let sum: Running = logits.iter().map(|a| a.exp()).sum();
     logits.iter().map(|a| a.exp() / sum).collect()
 }
 
 /// 1 for the label, else 0.
-pub fn one_hot(classes: usize, label: usize) -> Vec<Running> {
+fn one_hot(classes: usize, label: usize) -> Vec<Running> {
     let value = |class| f64::from(u8::from(class == label)).into();
     (0..classes).map(value).collect()
 }
@@ -124,6 +124,9 @@ pub struct Reference {
     /// `b_l`, l from 1.
     pub biases: Vec<Vec<f64>>,
     pub feedback: Feedback,
+    /// Whether it reconstructs its input: tanh outputs and the squared error in the place of the
+    /// softmax and the cross-entropy.
+    pub reconstructs: bool,
 }
 
 impl Reference {
@@ -145,6 +148,7 @@ impl Reference {
                 "dfa" => Feedback::Direct((1..depth).map(feedback).collect()),
                 other => panic!("no reference for {other}"),
             },
+            reconstructs: false,
         }
     }
 
@@ -152,7 +156,7 @@ impl Reference {
         self.weights.len()
     }
 
-    /// `h_0` to `h_{L-1}` and the logits `a_L`.
+    /// `h_0` to `h_{L-1}` and `a_L`.
     pub fn forward(&self, input: &[f32]) -> Vec<Vec<Running>> {
         let mut h: Vec<Vec<Running>> = vec![input.iter().map(|&x| f64::from(x).into()).collect()];
         for l in 1..=self.depth() {
@@ -165,24 +169,59 @@ impl Reference {
         h
     }
 
-    /// The logits of a batch, sample by sample.
-    pub fn logits(&self, samples: &Samples) -> Vec<Running> {
-        let inputs = self.samples(samples);
-        inputs
-            .flat_map(|(input, _)| self.forward(input).pop().unwrap())
-            .collect()
+    /// `h_L`, given `a_L`.
+    pub fn output(&self, activation: &[Running]) -> Vec<Running> {
+        if self.reconstructs {
+            return activation.iter().map(|a| a.tanh()).collect();
+        }
+        softmax(activation)
     }
 
-    /// The mean cross-entropy of a batch.
+    /// What `h_L` ought to be.
+    pub fn target(&self, input: &[Running], label: usize) -> Vec<Running> {
+        if self.reconstructs {
+            return input.to_vec();
+        }
+        one_hot(self.biases[self.depth() - 1].len(), label)
+    }
+
+    /// e, the gradient of the sample's own loss by `a_L`.
+    pub fn error(&self, output: &[Running], target: &[Running]) -> Vec<Running> {
+        let pairs = output.iter().zip(target);
+        if self.reconstructs {
+            let slope = |(&y, &t)| Running::from(2.0) * (y - t) * derivative(y);
+            return pairs.map(slope).collect();
+        }
+        pairs.map(|(&y, &t)| y - t).collect()
+    }
+
+    /// What a learner predicts of a batch, sample by sample: `h_L` of a reconstruction, else the
+    /// logits `a_L`.
+    pub fn predictions(&self, samples: &Samples) -> Vec<Running> {
+        let of_sample = |(input, _)| {
+            let activation = self.forward(input).pop().unwrap();
+            if self.reconstructs {
+                return self.output(&activation);
+            }
+            activation
+        };
+        self.samples(samples).flat_map(of_sample).collect()
+    }
+
+    /// The mean loss of a batch.
     pub fn loss(&self, samples: &Samples) -> f64 {
-        let total: f64 = self
-            .samples(samples)
-            .map(|(input, label)| {
-                let logits = self.forward(input).pop().unwrap();
-                let sum: Running = logits.iter().map(|a| a.exp()).sum();
-                sum.value.ln() - logits[label].value
-            })
-            .sum();
+        let of_sample = |(input, label): (&[f32], usize)| {
+            let h = self.forward(input);
+            let activation = &h[self.depth()];
+            if self.reconstructs {
+                let output = self.output(activation);
+                let pairs = output.iter().zip(&h[0]);
+                return pairs.map(|(y, x)| (y.value - x.value).powi(2)).sum();
+            }
+            let sum: Running = activation.iter().map(|a| a.exp()).sum();
+            sum.value.ln() - activation[label].value
+        };
+        let total: f64 = self.samples(samples).map(of_sample).sum();
         total / samples.labels.len() as f64
     }
 
@@ -201,16 +240,16 @@ impl Reference {
 
     /// `δ_1` to `δ_L` of one sample of a batch of B.
     fn deltas(&self, h: &[Vec<Running>], label: usize, b: f64) -> Vec<Vec<Running>> {
-        let o = softmax(&h[self.depth()]);
-        let wrong = o.iter().zip(one_hot(o.len(), label));
-        let output: Vec<Running> = wrong.map(|(&o, t)| (o - t) / b.into()).collect();
-        let mut deltas = vec![output.clone()];
+        let (output, target) = (self.output(&h[self.depth()]), self.target(&h[0], label));
+        let error = self.error(&output, &target).into_iter();
+        let top: Vec<Running> = error.map(|e| e / b.into()).collect();
+        let mut deltas = vec![top.clone()];
         for l in (1..self.depth()).rev() {
             let above = &deltas[0];
             let mut delta = match &self.feedback {
                 Feedback::Backpropagation => self.weights[l].transposed_times(above),
                 Feedback::Alignment(matrices) => matrices[l - 1].times(above),
-                Feedback::Direct(matrices) => matrices[l - 1].times(&output),
+                Feedback::Direct(matrices) => matrices[l - 1].times(&top),
             };
             for (delta, &h) in delta.iter_mut().zip(&h[l]) {
                 *delta = *delta * derivative(h);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::host::Samples;
-use super::reference::{Matrix, Named, Reference, add_directions, derivative, one_hot, softmax};
+use super::reference::{Matrix, Named, Reference, add_directions, derivative};
 use super::running::Running;
 use super::state::State;
 
@@ -16,7 +16,7 @@ pub enum Rule {
     Tp(f64),
     /// A step α down the loss, then differences.
     Dtp(f64),
-    /// The label, then differences; with an auxiliary output if the state has one.
+    /// The output's own target, then differences; with an auxiliary output if the state has one.
     Sdtp,
 }
 
@@ -72,19 +72,16 @@ impl TargetReference {
         let b = samples.labels.len() as f64;
         for (at, (input, label)) in self.network.samples(samples).enumerate() {
             let mut h = self.network.forward(input);
-            let logits = h.pop().unwrap();
-            let o = softmax(&logits);
-            let one_hot = one_hot(o.len(), label);
-            let targets = self.targets(&h, &o, &one_hot);
+            let activation = h.pop().unwrap();
+            let o = self.network.output(&activation);
+            let goal = self.network.target(&h[0], label);
+            let targets = self.targets(&h, &o, &goal);
             for l in 1..self.depth() {
                 let delta = local_delta(&h[l], &targets[&l], b);
                 add_directions(&mut directions, "forward", l, &delta, &h[l - 1]);
             }
-            let delta: Vec<Running> = o
-                .iter()
-                .zip(&one_hot)
-                .map(|(&o, &t)| (o - t) / b.into())
-                .collect();
+            let error = self.network.error(&o, &goal).into_iter();
+            let delta: Vec<Running> = error.map(|e| e / b.into()).collect();
             add_directions(
                 &mut directions,
                 "forward",
@@ -127,19 +124,19 @@ impl TargetReference {
         &self,
         h: &[Vec<Running>],
         o: &[Running],
-        one_hot: &[Running],
+        goal: &[Running],
     ) -> BTreeMap<usize, Vec<Running>> {
         let depth = self.depth();
         let mut targets = BTreeMap::new();
         // The output and its target as the top inverse sees them.
         let mut above = (
             self.with_auxiliary(o, &h[depth - 1]),
-            self.with_auxiliary(one_hot, &h[depth - 1]),
+            self.with_auxiliary(goal, &h[depth - 1]),
         );
         for l in (1..depth).rev() {
             let target: Vec<_> = match self.rule {
                 Rule::Tp(alpha) | Rule::Dtp(alpha) if l == depth - 1 => {
-                    let e: Vec<_> = o.iter().zip(one_hot).map(|(&o, &t)| o - t).collect();
+                    let e = self.network.error(o, goal);
                     let slope = self.network.weights[depth - 1].transposed_times(&e);
                     let pairs = h[l].iter().zip(&slope);
                     pairs
@@ -169,7 +166,7 @@ impl TargetReference {
         let output = if l < self.depth() {
             tanh(activation)
         } else {
-            self.with_auxiliary(&softmax(&activation), &noisy)
+            self.with_auxiliary(&self.network.output(&activation), &noisy)
         };
         let target = if self.denoising { h } else { &noisy };
         [local_delta(&self.g(l, &output), target, b), output]

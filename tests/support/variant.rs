@@ -88,11 +88,12 @@ impl Variant {
     }
 
     /// The reference for a saved state, with the inverses that the algorithm has.
-    pub fn reference(self, state: &State) -> TargetReference {
-        let reference = TargetReference {
+    pub fn reference(self, state: &State, reconstructs: bool) -> TargetReference {
+        let mut reference = TargetReference {
             linear_auxiliary: self.linear_auxiliary,
             ..TargetReference::new(state, self.rule(), self.denoising)
         };
+        reference.network.reconstructs = reconstructs;
         let layers = reference.inverses.keys().copied();
         assert!(layers.eq(inverted(self.algorithm, reference.network.depth())));
         reference

@@ -8,6 +8,8 @@ use assay_engine::{EngineError, Failure, InvalidTensors};
 use assay_report::TableError;
 use assay_store::StoreError;
 
+use crate::command::network::ShowNetworkError;
+
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -31,6 +33,8 @@ pub(crate) enum CliError {
         path: PathBuf,
         source: io::Error,
     },
+    #[error(transparent)]
+    Network(#[from] ShowNetworkError),
     #[error("the report's table cannot be read")]
     Table(#[from] TableError),
     #[error("cannot listen for Ctrl-C")]

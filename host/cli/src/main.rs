@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Verb::Plugin(PluginVerb::Directions(directions)) => {
             command::plugin::directions(&directions)
         }
+        Verb::Network(verb) => command::network::run(&verb),
     };
     ended.unwrap_or_else(|error| {
         show::error::print(&error);

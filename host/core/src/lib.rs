@@ -17,9 +17,9 @@ pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
 pub use pipeline::{
-    AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, PipelineError,
-    Place, Placed, ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
-    parse_hyperparameters, parse_layers,
+    AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, Load,
+    PipelineError, Place, Placed, ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
+    parse_hyperparameters, parse_layers, parse_networks,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use result::ActionResult;

@@ -282,10 +282,14 @@ impl Builder {
             if !augmentation.is_empty() {
                 parameters.insert("augmentation".to_owned(), augmentation.into());
             }
+            let network = &training.network.0;
+            let own = [
+                (String::new(), place.clone()),
+                ("network".to_owned(), network.place.clone()),
+            ];
             let hyperparameters = training.hyperparameters.iter();
             let places =
-                [(String::new(), place.clone())]
-                    .into_iter()
+                own.into_iter()
                     .chain(hyperparameters.map(|(name, value)| {
                         (format!("hyperparameters.{name}"), value.place.clone())
                     }))
@@ -306,7 +310,7 @@ impl Builder {
                 data_path: None,
                 labels: Some(Labels {
                     method: training.method.clone(),
-                    network: training.network.0.clone(),
+                    network: network.value.clone(),
                     dataset: training.dataset.value.clone(),
                 }),
                 places,
@@ -316,6 +320,8 @@ impl Builder {
     }
 
     fn evaluations(&mut self, stage: &str, place: &Place, evaluate: &EvaluateStage) {
+        let top_k = evaluate.top_k.as_ref();
+        let top_k = top_k.map_or(&[1][..], |top_k| &top_k.value);
         for training in self.planned(&evaluate.training.value) {
             let trained = &self.stages[training];
             let instance = trained
@@ -327,7 +333,7 @@ impl Builder {
             let planned = PlannedStage {
                 name: format!("{stage}{instance}"),
                 kind: StageKind::Evaluate,
-                parameters: object(json!({ "top_k": evaluate.top_k })),
+                parameters: object(json!({ "top_k": top_k })),
                 inputs,
                 plugin: trained.plugin.clone(),
                 data_path: None,

@@ -41,6 +41,9 @@ pub struct Run {
     pub pipeline: String,
     /// The object with the pipeline file as it was, overrides not applied.
     pub file: ObjectHash,
+    /// The object with the file of networks that it names, if it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<ObjectHash>,
     /// The `--set` overrides, in order.
     pub overrides: Vec<String>,
     /// When it began, in milliseconds since 1970 (UTC).

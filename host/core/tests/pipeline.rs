@@ -6,7 +6,7 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
-use assay_core::{PipelineError, Plan, Spec, StageKind};
+use assay_core::{PipelineError, Plan, Source, Spec, StageKind, parse_networks};
 use proptest::prelude::*;
 
 const SMALL: &str = r#"
@@ -48,9 +48,13 @@ kind = "dataset"
 source = "mnist"
 "#;
 
+fn no_file(path: &str) -> Result<Source, String> {
+    Err(format!("there is no {path}"))
+}
+
 fn parse(text: &str, overrides: &[&str]) -> Result<Spec, PipelineError> {
     let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
-    Spec::parse("small.toml", text, &overrides)
+    Spec::parse("small.toml", text, &overrides, &no_file)
 }
 
 fn plan(overrides: &[&str]) -> Plan {
@@ -379,4 +383,115 @@ proptest! {
             Plan::new(&spec);
         }
     }
+}
+
+const NETWORKS: &str = r#"
+[network.shared]
+input = [1, 2, 2]
+layers = ["fc 3", "softmax 2"]
+
+[network.auto]
+input = [1, 2, 2]
+layers = ["fc 3", "fc 4"]
+"#;
+
+/// `SMALL` with the networks of a file beside its own.
+fn parse_with(networks: &str, overrides: &[&str]) -> Result<Spec, PipelineError> {
+    let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
+    let load = |path: &str| {
+        Ok(Source {
+            name: format!("folder/{path}"),
+            text: networks.to_owned(),
+        })
+    };
+    let text = format!("networks = \"networks.toml\"\n{SMALL}");
+    Spec::parse("small.toml", &text, &overrides, &load)
+}
+
+#[test]
+fn networks_come_from_a_file_of_their_own() {
+    let shared = "train.network=\"shared\"";
+    let layers = |overrides: &[&str]| {
+        let plan = Plan::new(&parse_with(NETWORKS, overrides).unwrap());
+        plan.stages[1].parameters["network"]["layers"].to_string()
+    };
+    assert_eq!(layers(&[shared]), r#"["fc 3","softmax 2"]"#);
+    let wider = "network.shared.layers=[\"fc 5\", \"softmax 2\"]";
+    assert_eq!(layers(&[shared, wider]), r#"["fc 5","softmax 2"]"#);
+    assert_eq!(layers(&[wider]), r#"["fc 3","softmax 2"]"#);
+}
+
+#[test]
+fn a_file_of_networks_is_complained_about_at_its_own_lines() {
+    let said = |networks: &str| parse_with(networks, &[]).unwrap_err().to_string();
+    assert_eq!(
+        said(&NETWORKS.replace("\"fc 4\"", "\"fc 5\"")),
+        "folder/networks.toml:8:19: layer 2: the network ends with `fc 5` of 5 units; a classifier \
+         ends with `softmax N`, N being the number of classes, and an autoencoder with as many \
+         units as it has inputs, 4"
+    );
+    assert_eq!(
+        said(&format!("{NETWORKS}[stage.x]\nkind = 1")),
+        "folder/networks.toml:9:2: a file of networks has no key `stage`"
+    );
+    assert!(said("[network").starts_with("folder/networks.toml:1:"));
+    assert_eq!(
+        said(""),
+        "folder/networks.toml:1:1: a file of networks has no `network`"
+    );
+    assert_eq!(
+        said(&NETWORKS.replace("shared", "net")),
+        "small.toml:5:10: `networks.toml` has a network `net` too"
+    );
+}
+
+#[test]
+fn a_file_of_networks_that_cannot_be_read_is_complained_about_where_it_is_named() {
+    let text = format!("networks = \"gone.toml\"\n{SMALL}");
+    assert_eq!(
+        parse(&text, &[]).unwrap_err().to_string(),
+        "small.toml:1:12: cannot read `gone.toml`: there is no gone.toml"
+    );
+    let text = format!("networks = 3\n{SMALL}");
+    assert_eq!(
+        parse(&text, &[]).unwrap_err().to_string(),
+        "small.toml:1:12: expected a string, found an integer"
+    );
+}
+
+#[test]
+fn the_networks_of_a_file_are_read_without_the_rest() {
+    let names = |text: &str| -> Vec<String> {
+        let networks = parse_networks("file.toml", text, &no_file).unwrap();
+        networks.into_keys().collect()
+    };
+    assert_eq!(names(SMALL), ["net", "other"]);
+    assert_eq!(names(NETWORKS), ["shared", "auto"]);
+    let none = parse_networks("file.toml", "name = \"x\"", &no_file).unwrap_err();
+    assert_eq!(none.to_string(), "file.toml:1:1: the file has no `network`");
+}
+
+#[test]
+fn tasks_do_not_mix() {
+    let auto = "network.auto={ input = [1, 2, 2], layers = [\"fc 3\", \"fc 4\"] }";
+    let said = |overrides: &[&str]| parse(SMALL, overrides).unwrap_err().to_string();
+    parse(SMALL, &[auto, "train.network=\"auto\""]).unwrap();
+    assert_eq!(
+        said(&[auto, "train.network=\"auto\"", "evaluate.top_k=[1]"]),
+        "--set:1:16: a reconstruction has no classes to be among the `top_k`"
+    );
+    assert_eq!(
+        said(&[
+            auto,
+            "train.network=\"auto\"",
+            "report.reference=\"figures.toml\""
+        ]),
+        "--set:1:18: published figures are errors of classifications, and this report has none"
+    );
+    let both = "train.matrix={ method = [\"bp\"], network = [\"net\", \"auto\"] }";
+    assert_eq!(
+        said(&[auto, both]),
+        "small.toml:22:16: a report cannot mix classification and reconstruction: their errors \
+         have different units"
+    );
 }

@@ -12,7 +12,8 @@ use assay_data::table::ImageTable;
 use assay_store::Store;
 use serde_json::{Map, Value};
 
-use crate::session::{EngineError, read_text};
+use crate::session::EngineError;
+use crate::source_file::{load_beside, read_text};
 use crate::stages::complete_datasets;
 
 /// A dataset that is asked for.
@@ -105,8 +106,9 @@ fn of_file(
     overrides: &[String],
 ) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError> {
     let text = read_text(path, "a pipeline file")?;
-    let spec = Spec::parse(&path.display().to_string(), &text, overrides)?;
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let name = path.display().to_string();
+    let spec = Spec::parse(&name, &text, overrides, &load_beside(&base))?;
     let plan = Plan::new(&spec).stages.into_iter();
     let mut stages: Vec<_> = plan
         .filter(|stage| stage.kind == StageKind::Dataset)

@@ -14,6 +14,7 @@ mod freeze;
 mod plugin;
 mod run;
 mod session;
+mod source_file;
 mod stages;
 mod supervise;
 mod worker;
@@ -35,6 +36,7 @@ pub use plugin::{
 };
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{EngineError, Request, Session, StagePreview};
+pub use source_file::read_networks;
 pub use stages::REPORT_TABLE;
 pub use supervise::{Completed, Execution, Failure};
 pub use worker::{WorkerArguments, run_worker};

@@ -1,6 +1,5 @@
 //! A session: one pipeline file, read, planned and frozen, ready to be previewed or run.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,11 +16,9 @@ use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
 use crate::plugin::{PluginError, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
-use crate::stages::{complete_datasets, complete_reports};
+use crate::source_file::{load_beside, read_text};
+use crate::stages::{check_networks, complete_datasets, complete_reports};
 use crate::supervise::{Failure, host_name, now_ms};
-
-/// A text that a person writes may not be larger.
-const LARGEST_FILE: u64 = 16 << 20;
 
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +105,8 @@ pub struct Session {
     name: String,
     base: PathBuf,
     file: String,
+    /// The text of the file of networks that the pipeline file names.
+    networks: Option<String>,
     overrides: Vec<String>,
     stages: Vec<FrozenStage>,
 }
@@ -139,9 +138,11 @@ impl Session {
     ) -> Result<Self, EngineError> {
         let file = read_text(request.file, "a pipeline file")?;
         let name = request.file.display().to_string();
-        let spec = Spec::parse(&name, &file, request.overrides)?;
-        let plan = Plan::new(&spec).only(request.only)?;
         let base = request.file.parent().unwrap_or(Path::new("")).to_owned();
+        let spec = Spec::parse(&name, &file, request.overrides, &load_beside(&base))?;
+        let networks = spec.networks_file.and_then(|at| spec.sources.get(at));
+        let networks = networks.map(|source| source.text.clone());
+        let plan = Plan::new(&spec).only(request.only)?;
         let mut search = SearchPath {
             folders: spec
                 .plugin_dirs
@@ -153,6 +154,7 @@ impl Session {
         let mut complaints = Vec::new();
         let mut sources = store.source_hashes();
         let stages = complete_datasets(plan.stages, &base, &mut complaints);
+        check_networks(&stages, &mut complaints);
         let stages = complete_reports(stages, &base, &mut complaints);
         let mut freezer = Freezer {
             store: &store,
@@ -174,6 +176,7 @@ impl Session {
             name: plan.name,
             base,
             file,
+            networks,
             overrides,
             stages,
         })
@@ -253,9 +256,12 @@ impl Session {
             observer,
         };
         let stages = runner.run()?;
+        let networks = self.networks.as_ref();
+        let networks = networks.map(|text| self.store.put_bytes(text.as_bytes()));
         let run = Run {
             pipeline: self.name.clone(),
             file: self.store.put_bytes(self.file.as_bytes())?,
+            networks: networks.transpose()?,
             overrides: self.overrides.clone(),
             started_ms,
             duration_ms: clock.elapsed().as_millis() as u64,
@@ -279,40 +285,4 @@ impl Session {
             stages,
         })
     }
-}
-
-/// The text of a file that should be `what`.
-pub(crate) fn read_text(path: &Path, what: &'static str) -> Result<String, EngineError> {
-    let bytes = read_file(path, what, LARGEST_FILE)?;
-    String::from_utf8(bytes).map_err(|_| EngineError::Unfit {
-        path: path.to_owned(),
-        what,
-        reason: "it is not UTF-8 text".to_owned(),
-    })
-}
-
-/// The bytes of a file that should be `what`, at most `limit` of them.
-pub(crate) fn read_file(
-    path: &Path,
-    what: &'static str,
-    limit: u64,
-) -> Result<Vec<u8>, EngineError> {
-    let failed = |source| EngineError::File {
-        what: "read",
-        path: path.to_owned(),
-        source,
-    };
-    let unfit = |reason| EngineError::Unfit {
-        path: path.to_owned(),
-        what,
-        reason,
-    };
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(unfit("it is not a file".to_owned()));
-    }
-    if metadata.len() > limit {
-        return Err(unfit(format!("it is larger than {} MiB", limit >> 20)));
-    }
-    fs::read(path).map_err(failed)
 }

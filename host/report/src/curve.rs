@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use crate::entry::Entry;
-use crate::metrics::{ERROR, Split};
+use crate::measure::ErrorMeasure;
+use crate::metrics::Split;
 use crate::summary::Statistic;
 
-/// The error after one epoch over the seeds that have it, in percent.
+/// The error after one epoch over the seeds that have it, in the unit of the task.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Point {
     pub(crate) epoch: u32,
@@ -19,10 +20,13 @@ pub(crate) struct Point {
 /// The error on `split` by epoch. Values that are not finite are left out.
 pub(crate) fn error_curve(entries: &[Entry], split: Split) -> Vec<Point> {
     let mut by_epoch: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    let rows = entries.iter().flat_map(|entry| &entry.metrics);
-    for row in rows.filter(|row| row.split == split && row.metric == ERROR) {
-        if row.value.is_finite() {
-            by_epoch.entry(row.epoch).or_default().push(row.value);
+    for entry in entries {
+        let error = ErrorMeasure::of(entry.task).metric;
+        let rows = entry.metrics.iter();
+        for row in rows.filter(|row| row.split == split && row.metric == error) {
+            if row.value.is_finite() {
+                by_epoch.entry(row.epoch).or_default().push(row.value);
+            }
         }
     }
     let points = by_epoch.into_iter().filter_map(|(epoch, values)| {

@@ -1,6 +1,7 @@
 //! The input of a report: one training with its settings and tables. It owns the shape of that
 //! input; it never reads a file.
 
+use assay_network::Task;
 use serde_json::{Map, Value};
 
 use crate::metrics::{EvaluationRow, MetricRow};
@@ -17,6 +18,8 @@ pub struct Entry {
     pub network: String,
     /// The dataset's name.
     pub dataset: String,
+    /// The network's task, which says what its errors are.
+    pub task: Task,
     /// The seed of initial weights and data order.
     pub seed: u64,
     /// Epochs trained.

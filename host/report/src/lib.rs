@@ -7,6 +7,7 @@
 mod curve;
 mod entry;
 mod file;
+mod measure;
 mod metrics;
 mod reference;
 mod render;
@@ -16,11 +17,13 @@ mod summary;
 mod table;
 mod trainings;
 
+pub use assay_network::Task;
 pub use entry::Entry;
 pub use file::FileError;
+pub use measure::ErrorMeasure;
 pub use metrics::{
-    BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, Split, State, TOP_5_ERROR,
-    read_evaluation, read_metrics, write_evaluation, write_metrics,
+    BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, RECONSTRUCTION_ERROR, Split,
+    State, TOP_5_ERROR, read_evaluation, read_metrics, write_evaluation, write_metrics,
 };
 pub use reference::{Citation, Difference, Figures, Reference, ReferenceError};
 pub use render::RenderError;

@@ -3,7 +3,8 @@
 //!
 //! Units, also written into each file: `loss` and `batch_loss` are in nats (for squared error, the
 //! sum over outputs), the mean over the samples; `error` and `top_5_error` are **percent of
-//! samples, 0 to 100**, as in the paper's tables.
+//! samples, 0 to 100**, as in the paper's tables; `reconstruction_error` is the squared distance
+//! ‖`h_L` − x‖² of an output from its input, the sum over the values, the **mean over samples**.
 
 use std::fmt;
 use std::path::Path;
@@ -13,7 +14,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, StringArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use crate::table::{Columns, Decode, Encode, TableError, TableProblem, read_rows, write_rows};
+use crate::table::{
+    Columns, Decode, Encode, Form, TableError, TableProblem, read_rows, write_rows,
+};
 
 /// The task loss, mean over the samples of a split.
 pub const LOSS: &str = "loss";
@@ -21,11 +24,22 @@ pub const LOSS: &str = "loss";
 pub const ERROR: &str = "error";
 /// Samples whose class is not among the five likeliest, in percent.
 pub const TOP_5_ERROR: &str = "top_5_error";
+/// The squared distance ‖`h_L` − x‖² of a reconstruction from its input, mean over the samples of a
+/// split: no mean over the values, and no factor 1/2.
+pub const RECONSTRUCTION_ERROR: &str = "reconstruction_error";
 /// The task loss over the batches of an epoch, each measured before its update.
 pub const BATCH_LOSS: &str = "batch_loss";
 
-pub(crate) const VALUE_UNITS: &str = "loss and batch_loss: mean over samples, nats for \
-     cross-entropy; error and top_5_error: percent of samples, 0 to 100";
+/// The units of the values of metrics with these names.
+pub(crate) fn value_units<'a>(mut metrics: impl Iterator<Item = &'a str>) -> &'static str {
+    if metrics.any(|metric| metric == RECONSTRUCTION_ERROR) {
+        return "loss and batch_loss: mean over samples of the squared error summed over the \
+             outputs; reconstruction_error: mean over samples of the squared distance \
+             ‖h_L − x‖², the sum over the values of an input";
+    }
+    "loss and batch_loss: mean over samples, nats for cross-entropy; error and top_5_error: \
+         percent of samples, 0 to 100"
+}
 
 /// A text that names no split or state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -156,17 +170,24 @@ pub fn read_evaluation(path: &Path) -> Result<Vec<EvaluationRow>, TableError> {
     read_rows(path)
 }
 
-impl Encode for MetricRow {
-    const TABLE: &'static str = "metrics";
-    const UNITS: &'static str = VALUE_UNITS;
-
-    fn schema() -> Schema {
-        Schema::new(vec![
+impl MetricRow {
+    pub(crate) fn fields() -> [Field; 4] {
+        [
             Field::new("epoch", DataType::UInt32, false),
             Field::new("split", DataType::Utf8, false),
             Field::new("metric", DataType::Utf8, false),
             Field::new("value", DataType::Float64, false),
-        ])
+        ]
+    }
+}
+
+impl Encode for MetricRow {
+    fn form(rows: &[Self]) -> Form {
+        Form {
+            table: "metrics",
+            units: value_units(rows.iter().map(|row| row.metric.as_str())),
+            schema: Schema::new(Self::fields().to_vec()),
+        }
     }
 
     fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem> {
@@ -193,6 +214,10 @@ impl Encode for MetricRow {
 const EPOCH_ZERO: &str = "epochs are counted from 1";
 
 impl Decode for MetricRow {
+    fn forms() -> Vec<Form> {
+        vec![Self::form(&[])]
+    }
+
     fn rows(batch: &Columns<'_>) -> Result<Vec<Self>, TableProblem> {
         let epochs: &UInt32Array = batch.get("epoch")?;
         let splits: &StringArray = batch.get("split")?;
@@ -215,16 +240,17 @@ impl Decode for MetricRow {
 }
 
 impl Encode for EvaluationRow {
-    const TABLE: &'static str = "evaluation";
-    const UNITS: &'static str = VALUE_UNITS;
-
-    fn schema() -> Schema {
-        Schema::new(vec![
-            Field::new("state", DataType::Utf8, false),
-            Field::new("split", DataType::Utf8, false),
-            Field::new("metric", DataType::Utf8, false),
-            Field::new("value", DataType::Float64, false),
-        ])
+    fn form(rows: &[Self]) -> Form {
+        Form {
+            table: "evaluation",
+            units: value_units(rows.iter().map(|row| row.metric.as_str())),
+            schema: Schema::new(vec![
+                Field::new("state", DataType::Utf8, false),
+                Field::new("split", DataType::Utf8, false),
+                Field::new("metric", DataType::Utf8, false),
+                Field::new("value", DataType::Float64, false),
+            ]),
+        }
     }
 
     fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem> {
@@ -240,6 +266,10 @@ impl Encode for EvaluationRow {
 }
 
 impl Decode for EvaluationRow {
+    fn forms() -> Vec<Form> {
+        vec![Self::form(&[])]
+    }
+
     fn rows(batch: &Columns<'_>) -> Result<Vec<Self>, TableProblem> {
         let states: &StringArray = batch.get("state")?;
         let splits: &StringArray = batch.get("split")?;

@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 
+use assay_network::Task;
 use serde_json::Value;
 
 use crate::entry::Entry;
-use crate::metrics::{ERROR, Split, TOP_5_ERROR};
+use crate::measure::ErrorMeasure;
+use crate::metrics::{Split, TOP_5_ERROR};
 use crate::reference::Citation;
 use crate::results::{Label, ReportRow};
 use crate::summary::{Quantity, Statistic, Summary, summarise};
@@ -18,12 +20,30 @@ pub enum ReportError {
     #[error("a report needs at least one training, none was given")]
     Empty,
     /// A training measured no error, so that it has none of the protocol's numbers.
-    #[error("{label}, seed {seed} has no `error` metric; train it again with an evaluation split")]
+    #[error(
+        "{label}, seed {seed} has no `{metric}` metric; train it again with an evaluation split"
+    )]
     NoErrors {
         /// Which method.
         label: Label,
         /// Which training.
         seed: u64,
+        /// What its task measures.
+        metric: &'static str,
+    },
+    /// The trainings are of different tasks.
+    #[error(
+        "{label} is a {task}, but {first} a {first_task}: their errors have different units; make a report for each"
+    )]
+    MixedTasks {
+        /// The first training.
+        first: Label,
+        /// What it was asked to do.
+        first_task: Task,
+        /// The first training of another task.
+        label: Label,
+        /// What that was asked to do.
+        task: Task,
     },
     /// Two trainings are the same in everything.
     #[error("{label} was given twice with seed {seed} and the same settings; give it once")]
@@ -88,12 +108,10 @@ impl Report {
     /// settings that differ become part of its name.
     ///
     /// # Errors
-    /// No trainings, the same training twice, or metrics that cannot be right. Values that are not
+    /// No trainings, the same training twice, several tasks, or metrics that cannot be right. Values that are not
     /// finite are no error: training may diverge, and the report shows it.
     pub fn build(title: impl Into<String>, entries: Vec<Entry>) -> Result<Self, ReportError> {
-        if entries.is_empty() {
-            return Err(ReportError::Empty);
-        }
+        check_tasks(&entries)?;
         for entry in &entries {
             check(entry)?;
         }
@@ -136,8 +154,24 @@ fn plain_label(entry: &Entry) -> Label {
     }
 }
 
+fn check_tasks(entries: &[Entry]) -> Result<(), ReportError> {
+    let Some(first) = entries.first() else {
+        return Err(ReportError::Empty);
+    };
+    match entries.iter().find(|entry| entry.task != first.task) {
+        None => Ok(()),
+        Some(other) => Err(ReportError::MixedTasks {
+            first: plain_label(first),
+            first_task: first.task,
+            label: plain_label(other),
+            task: other.task,
+        }),
+    }
+}
+
 fn check(entry: &Entry) -> Result<(), ReportError> {
     let (label, seed) = (|| plain_label(entry), entry.seed);
+    let error = ErrorMeasure::of(entry.task).metric;
     let mut measured = HashSet::new();
     for row in &entry.metrics {
         if !(1..=entry.epochs).contains(&row.epoch) {
@@ -148,7 +182,7 @@ fn check(entry: &Entry) -> Result<(), ReportError> {
                 epochs: entry.epochs,
             });
         }
-        if row.metric == ERROR && !measured.insert((row.split, row.epoch)) {
+        if row.metric == error && !measured.insert((row.split, row.epoch)) {
             return Err(ReportError::TwoValues {
                 label: label(),
                 seed,
@@ -161,16 +195,18 @@ fn check(entry: &Entry) -> Result<(), ReportError> {
         return Err(ReportError::NoErrors {
             label: label(),
             seed,
+            metric: error,
         });
     }
     check_percent(entry)
 }
 
 fn check_percent(entry: &Entry) -> Result<(), ReportError> {
+    let error = ErrorMeasure::of(entry.task);
     let metrics = entry.metrics.iter().map(|row| (&row.metric, row.value));
     let evaluation = entry.evaluation.iter().map(|row| (&row.metric, row.value));
     for (metric, value) in metrics.chain(evaluation) {
-        let is_percent = metric == ERROR || metric == TOP_5_ERROR;
+        let is_percent = (error.is_percent && metric == error.metric) || metric == TOP_5_ERROR;
         if is_percent && value.is_finite() && !(0.0..=100.0).contains(&value) {
             return Err(ReportError::Percent {
                 label: plain_label(entry),
@@ -259,10 +295,11 @@ fn settings(entry: &Entry) -> Vec<Setting> {
 fn row(label: Label, first: &Entry, group: &[Entry]) -> ReportRow {
     let summaries: Vec<Summary> = group
         .iter()
-        .map(|entry| summarise(&entry.metrics, &entry.evaluation, entry.epochs))
+        .map(|entry| summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task))
         .collect();
     ReportRow {
         label,
+        task: first.task,
         algorithm: first.algorithm.clone(),
         epochs: first.epochs,
         seeds: u32::try_from(group.len()).unwrap_or(u32::MAX),

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, StringArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
+use assay_network::Task;
 use serde_json::{Map, Value};
 
+use crate::measure::ErrorMeasure;
 use crate::reference::Figures;
 use crate::summary::{Quantity, Statistic};
-use crate::table::{Columns, Decode, Encode, TableError, TableProblem, read_rows};
+use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
 
 /// What a row is about; unique within a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +37,8 @@ impl fmt::Display for Label {
 pub struct ReportRow {
     /// What the row is about.
     pub label: Label,
+    /// What the network was asked to do; all rows of a report have the same.
+    pub task: Task,
     /// The plugin's algorithm.
     pub algorithm: String,
     /// Epochs of each training.
@@ -54,20 +58,23 @@ impl ReportRow {
         self.statistics[quantity as usize]
     }
 
-    /// A quantity as people read it, in percent: `1.83 ± 0.05`, `1.83` for one seed, `—` where
-    /// absent, and `1.83 (1 of 3)` where some seeds lack it.
+    /// A quantity as people read it, in the unit of the task: `1.83 ± 0.05`, `1.83` for one seed,
+    /// `—` where absent, and `1.83 (1 of 3)` where some seeds lack it.
     pub fn show(&self, quantity: Quantity) -> String {
         let Some(statistic) = self.get(quantity) else {
             return "—".to_owned();
         };
-        let mean = statistic.mean;
+        let (mean, decimals) = (statistic.mean, ErrorMeasure::of(self.task).decimals);
         let spread = statistic
             .sd
-            .map_or(String::new(), |sd| format!(" ± {sd:.2}"));
+            .map_or(String::new(), |sd| format!(" ± {sd:.decimals$}"));
         if statistic.n < self.seeds {
-            return format!("{mean:.2}{spread} ({} of {})", statistic.n, self.seeds);
+            return format!(
+                "{mean:.decimals$}{spread} ({} of {})",
+                statistic.n, self.seeds
+            );
         }
-        format!("{mean:.2}{spread}")
+        format!("{mean:.decimals$}{spread}")
     }
 }
 
@@ -79,31 +86,60 @@ pub fn read_table(path: &Path) -> Result<Vec<ReportRow>, TableError> {
     read_rows(path)
 }
 
-impl Encode for ReportRow {
-    const TABLE: &'static str = "report";
-    const UNITS: &'static str = "one row per dataset, network and method; every *_error_* is \
-         percent of samples, 0 to 100; _mean, _sd (sample standard deviation, null for one value) \
-         and _n are over seeds; best_epoch: lowest test error over the epochs, chosen on the test \
-         set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
-         validation split; published_*: a paper's figure, null where it has none; hyperparameters: \
-         JSON";
+const CLASSIFICATION_TABLE: &str = "report";
+const RECONSTRUCTION_TABLE: &str = "reconstruction_report";
 
-    fn schema() -> Schema {
-        let mut fields: Vec<Field> = ["dataset", "network", "method", "algorithm"]
-            .map(|name| Field::new(name, DataType::Utf8, false))
-            .into();
-        fields.push(Field::new("hyperparameters", DataType::Utf8, false));
-        fields.push(Field::new("epochs", DataType::UInt32, false));
-        fields.push(Field::new("seeds", DataType::UInt32, false));
-        for quantity in Quantity::ALL {
-            let [mean, sd, n] = column_names(quantity);
-            fields.push(Field::new(mean, DataType::Float64, true));
-            fields.push(Field::new(sd, DataType::Float64, true));
-            fields.push(Field::new(n, DataType::UInt32, false));
-        }
-        let published = PUBLISHED.map(|it| Field::new(it.column, DataType::Float64, true));
-        fields.extend(published);
-        Schema::new(fields)
+/// What the columns of a task's table are called and mean.
+fn form(task: Task) -> Form {
+    let mut fields: Vec<Field> = ["dataset", "network", "method", "algorithm"]
+        .map(|name| Field::new(name, DataType::Utf8, false))
+        .into();
+    fields.push(Field::new("hyperparameters", DataType::Utf8, false));
+    fields.push(Field::new("epochs", DataType::UInt32, false));
+    fields.push(Field::new("seeds", DataType::UInt32, false));
+    for quantity in Quantity::of(task) {
+        let [mean, sd, n] = column_names(*quantity, task);
+        fields.push(Field::new(mean, DataType::Float64, true));
+        fields.push(Field::new(sd, DataType::Float64, true));
+        fields.push(Field::new(n, DataType::UInt32, false));
+    }
+    let published = published(task).iter();
+    fields.extend(published.map(|it| Field::new(it.column, DataType::Float64, true)));
+    let (table, units) = match task {
+        Task::Classification => (
+            CLASSIFICATION_TABLE,
+            "one row per dataset, network and method; every *_error_* is \
+             percent of samples, 0 to 100; _mean, _sd (sample standard deviation, null for one value) \
+             and _n are over seeds; best_epoch: lowest test error over the epochs, chosen on the test \
+             set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
+             validation split; published_*: a paper's figure, null where it has none; \
+             hyperparameters: JSON",
+        ),
+        Task::Reconstruction => (
+            RECONSTRUCTION_TABLE,
+            "one row per dataset, network and method; every *_reconstruction_error_* is the squared \
+             distance ‖h_L − x‖² of an output from its input, the sum over values and the mean over \
+             samples; _mean, _sd (sample standard deviation, null for one value) and _n are over \
+             seeds; best_epoch: lowest test error over the epochs, chosen on the test set; \
+             last_epoch: after the last epoch; validation_epoch: the epoch chosen on the validation \
+             split; hyperparameters: JSON",
+        ),
+    };
+    Form {
+        table,
+        units,
+        schema: Schema::new(fields),
+    }
+}
+
+/// The task of a report, which is that of every row.
+pub(crate) fn task_of(rows: &[ReportRow]) -> Task {
+    rows.first().map_or(Task::Classification, |row| row.task)
+}
+
+impl Encode for ReportRow {
+    fn form(rows: &[Self]) -> Form {
+        form(task_of(rows))
     }
 
     fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem> {
@@ -124,14 +160,14 @@ impl Encode for ReportRow {
             count(|row| row.epochs),
             count(|row| row.seeds),
         ];
-        for quantity in Quantity::ALL {
-            let all = || rows.iter().map(|row| row.get(quantity));
+        for quantity in Quantity::of(task_of(rows)) {
+            let all = || rows.iter().map(|row| row.get(*quantity));
             let mean: Float64Array = all().map(|one| Some(one?.mean)).collect();
             let sd: Float64Array = all().map(|one| one?.sd).collect();
             let n = UInt32Array::from_iter_values(all().map(|one| one.map_or(0, |one| one.n)));
             columns.extend([Arc::new(mean) as ArrayRef, Arc::new(sd), Arc::new(n)]);
         }
-        for published in PUBLISHED {
+        for published in published(task_of(rows)) {
             let figures = rows
                 .iter()
                 .map(|row| *(published.figure)(&mut row.figures?));
@@ -142,7 +178,17 @@ impl Encode for ReportRow {
 }
 
 impl Decode for ReportRow {
+    fn forms() -> Vec<Form> {
+        [Task::Classification, Task::Reconstruction]
+            .map(form)
+            .into()
+    }
+
     fn rows(batch: &Columns<'_>) -> Result<Vec<Self>, TableProblem> {
+        let task = match batch.table() {
+            RECONSTRUCTION_TABLE => Task::Reconstruction,
+            _ => Task::Classification,
+        };
         let text = |name: &str| batch.get::<StringArray>(name);
         let datasets = text("dataset")?;
         let networks = text("network")?;
@@ -160,6 +206,7 @@ impl Decode for ReportRow {
                     network: networks.value(row).to_owned(),
                     method: methods.value(row).to_owned(),
                 },
+                task,
                 algorithm: algorithms.value(row).to_owned(),
                 epochs: epochs.value(row),
                 seeds: seeds.value(row),
@@ -169,10 +216,10 @@ impl Decode for ReportRow {
             })
         };
         let mut rows = (0..batch.len()).map(row).collect::<Result<Vec<_>, _>>()?;
-        for quantity in Quantity::ALL {
-            fill_statistics(batch, quantity, &mut rows)?;
+        for quantity in Quantity::of(task) {
+            fill_statistics(batch, *quantity, task, &mut rows)?;
         }
-        for published in PUBLISHED {
+        for published in published(task) {
             let column: &Float64Array = batch.get(published.column)?;
             for (index, row) in rows.iter_mut().enumerate() {
                 if column.is_valid(index) {
@@ -189,6 +236,14 @@ impl Decode for ReportRow {
 struct Published {
     column: &'static str,
     figure: fn(&mut Figures) -> &mut Option<f64>,
+}
+
+/// The columns of published figures: papers give those of classifications.
+fn published(task: Task) -> &'static [Published] {
+    match task {
+        Task::Classification => &PUBLISHED,
+        Task::Reconstruction => &[],
+    }
 }
 
 const PUBLISHED: [Published; 3] = [
@@ -209,9 +264,10 @@ const PUBLISHED: [Published; 3] = [
 fn fill_statistics(
     batch: &Columns<'_>,
     quantity: Quantity,
+    task: Task,
     rows: &mut [ReportRow],
 ) -> Result<(), TableProblem> {
-    let [mean, sd, n] = column_names(quantity);
+    let [mean, sd, n] = column_names(quantity, task);
     let means: &Float64Array = batch.get(&mean)?;
     let sds: &Float64Array = batch.get(&sd)?;
     let ns: &UInt32Array = batch.get(&n)?;
@@ -225,8 +281,8 @@ fn fill_statistics(
     Ok(())
 }
 
-fn column_names(quantity: Quantity) -> [String; 3] {
-    ["mean", "sd", "n"].map(|part| format!("{}_{part}", quantity.name()))
+fn column_names(quantity: Quantity, task: Task) -> [String; 3] {
+    ["mean", "sd", "n"].map(|part| format!("{}_{part}", quantity.name(task)))
 }
 
 /// Compact JSON with sorted keys: `serde_json` keeps insertion order if any crate of the build

@@ -2,9 +2,12 @@
 //! numbers of several seeds to mean and spread. Pure functions; nothing here reads, writes or
 //! formats.
 
-use crate::metrics::{ERROR, EvaluationRow, MetricRow, Split, State, TOP_5_ERROR};
+use assay_network::Task;
 
-/// A number of the protocol. All are percent of samples, 0 to 100.
+use crate::measure::ErrorMeasure;
+use crate::metrics::{EvaluationRow, MetricRow, Split, State, TOP_5_ERROR};
+
+/// A number of the protocol, in the unit of the task's [`ErrorMeasure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantity {
     /// The lowest test error over the epochs: the paper's number, chosen on the test set.
@@ -48,20 +51,57 @@ impl Quantity {
         Self::TestTop5ErrorValidationEpoch,
     ];
 
+    /// The quantities that a task has, in that order: only a classification has top-5 errors.
+    pub fn of(task: Task) -> &'static [Self] {
+        match task {
+            Task::Classification => &Self::ALL,
+            Task::Reconstruction => &Self::ALL[..Self::ALL.len() - 3],
+        }
+    }
+
     /// The stem of its columns' names: `<name>_mean`, `<name>_sd`, `<name>_n`.
-    pub const fn name(self) -> &'static str {
+    pub fn name(self, task: Task) -> String {
+        let (split, metric) = (self.split(), self.metric(task));
+        let selection = match self {
+            Self::TestErrorBestEpoch | Self::TrainErrorBestEpoch | Self::TestTop5ErrorBestEpoch => {
+                "best_epoch"
+            }
+            Self::TrainErrorMinimum => "minimum",
+            Self::TestErrorLastEpoch | Self::TrainErrorLastEpoch | Self::TestTop5ErrorLastEpoch => {
+                "last_epoch"
+            }
+            Self::TestErrorValidationEpoch
+            | Self::TrainErrorValidationEpoch
+            | Self::ValidationErrorValidationEpoch
+            | Self::TestTop5ErrorValidationEpoch => "validation_epoch",
+        };
+        format!("{split}_{metric}_{selection}")
+    }
+
+    /// Where it is measured.
+    fn split(self) -> Split {
         match self {
-            Self::TestErrorBestEpoch => "test_error_best_epoch",
-            Self::TrainErrorBestEpoch => "train_error_best_epoch",
-            Self::TrainErrorMinimum => "train_error_minimum",
-            Self::TestErrorLastEpoch => "test_error_last_epoch",
-            Self::TrainErrorLastEpoch => "train_error_last_epoch",
-            Self::TestErrorValidationEpoch => "test_error_validation_epoch",
-            Self::TrainErrorValidationEpoch => "train_error_validation_epoch",
-            Self::ValidationErrorValidationEpoch => "validation_error_validation_epoch",
-            Self::TestTop5ErrorBestEpoch => "test_top_5_error_best_epoch",
-            Self::TestTop5ErrorLastEpoch => "test_top_5_error_last_epoch",
-            Self::TestTop5ErrorValidationEpoch => "test_top_5_error_validation_epoch",
+            Self::TestErrorBestEpoch
+            | Self::TestErrorLastEpoch
+            | Self::TestErrorValidationEpoch
+            | Self::TestTop5ErrorBestEpoch
+            | Self::TestTop5ErrorLastEpoch
+            | Self::TestTop5ErrorValidationEpoch => Split::Test,
+            Self::TrainErrorBestEpoch
+            | Self::TrainErrorMinimum
+            | Self::TrainErrorLastEpoch
+            | Self::TrainErrorValidationEpoch => Split::Train,
+            Self::ValidationErrorValidationEpoch => Split::Validation,
+        }
+    }
+
+    /// Which metric it is a value of.
+    fn metric(self, task: Task) -> &'static str {
+        match self {
+            Self::TestTop5ErrorBestEpoch
+            | Self::TestTop5ErrorLastEpoch
+            | Self::TestTop5ErrorValidationEpoch => TOP_5_ERROR,
+            _ => ErrorMeasure::of(task).metric,
         }
     }
 }
@@ -82,45 +122,54 @@ impl Summary {
     }
 }
 
-/// The protocol's numbers of a training of `epochs` epochs.
+/// The protocol's numbers of a training of `epochs` epochs, its errors those of `task`.
 ///
 /// - *Best epoch*: from `metrics`, the first epoch with the lowest test error.
 /// - *Last epoch*: the `final` state in `evaluation`; what that lacks, `metrics` of epoch `epochs`.
 /// - *Validation epoch*: the `best` state in `evaluation`, which training chose on the validation
 ///   split; absent if `metrics` has no validation error, for then nothing was chosen.
-pub fn summarise(metrics: &[MetricRow], evaluation: &[EvaluationRow], epochs: u32) -> Summary {
-    let best_epoch = lowest(metrics, Split::Test).map(|row| row.epoch);
+pub fn summarise(
+    metrics: &[MetricRow],
+    evaluation: &[EvaluationRow],
+    epochs: u32,
+    task: Task,
+) -> Summary {
+    let error = ErrorMeasure::of(task).metric;
+    let best_epoch = lowest(metrics, Split::Test, error).map(|row| row.epoch);
     let best = |split, metric| after(metrics, best_epoch?, split, metric);
     let last = |split, metric| {
         of_state(evaluation, State::Final, split, metric)
             .or_else(|| after(metrics, epochs, split, metric))
     };
-    let has_validation = lowest(metrics, Split::Validation).is_some();
+    let has_validation = lowest(metrics, Split::Validation, error).is_some();
     let chosen = |split, metric| {
         let value = of_state(evaluation, State::Best, split, metric);
         value.filter(|_| has_validation)
     };
-    let values = Quantity::ALL.map(|quantity| match quantity {
-        Quantity::TestErrorBestEpoch => best(Split::Test, ERROR),
-        Quantity::TrainErrorBestEpoch => best(Split::Train, ERROR),
-        Quantity::TrainErrorMinimum => lowest(metrics, Split::Train).map(|row| row.value),
-        Quantity::TestErrorLastEpoch => last(Split::Test, ERROR),
-        Quantity::TrainErrorLastEpoch => last(Split::Train, ERROR),
-        Quantity::TestErrorValidationEpoch => chosen(Split::Test, ERROR),
-        Quantity::TrainErrorValidationEpoch => chosen(Split::Train, ERROR),
-        Quantity::ValidationErrorValidationEpoch => chosen(Split::Validation, ERROR),
-        Quantity::TestTop5ErrorBestEpoch => best(Split::Test, TOP_5_ERROR),
-        Quantity::TestTop5ErrorLastEpoch => last(Split::Test, TOP_5_ERROR),
-        Quantity::TestTop5ErrorValidationEpoch => chosen(Split::Test, TOP_5_ERROR),
+    let values = Quantity::ALL.map(|quantity| {
+        let (split, metric) = (quantity.split(), quantity.metric(task));
+        match quantity {
+            Quantity::TestErrorBestEpoch
+            | Quantity::TrainErrorBestEpoch
+            | Quantity::TestTop5ErrorBestEpoch => best(split, metric),
+            Quantity::TrainErrorMinimum => lowest(metrics, split, metric).map(|row| row.value),
+            Quantity::TestErrorLastEpoch
+            | Quantity::TrainErrorLastEpoch
+            | Quantity::TestTop5ErrorLastEpoch => last(split, metric),
+            Quantity::TestErrorValidationEpoch
+            | Quantity::TrainErrorValidationEpoch
+            | Quantity::ValidationErrorValidationEpoch
+            | Quantity::TestTop5ErrorValidationEpoch => chosen(split, metric),
+        }
     });
     Summary { best_epoch, values }
 }
 
-/// The row with the lowest error on `split`; of equal ones the earliest epoch.
-fn lowest(metrics: &[MetricRow], split: Split) -> Option<&MetricRow> {
+/// The row with the lowest value of `metric` on `split`; of equal ones the earliest epoch.
+fn lowest<'a>(metrics: &'a [MetricRow], split: Split, metric: &str) -> Option<&'a MetricRow> {
     let rows = metrics
         .iter()
-        .filter(|row| row.split == split && row.metric == ERROR && row.value.is_finite());
+        .filter(|row| row.split == split && row.metric == metric && row.value.is_finite());
     rows.min_by(|a, b| a.value.total_cmp(&b.value).then(a.epoch.cmp(&b.epoch)))
 }
 

@@ -59,10 +59,10 @@ pub enum TableProblem {
     #[error("its pages do not decode; fetch or make it again")]
     Decoder,
     /// The file says that it is another table, or says nothing.
-    #[error("expected a table `{expected}` of this program, found {found}")]
+    #[error("expected a table {expected} of this program, found {found}")]
     Kind {
         /// The table asked for.
-        expected: &'static str,
+        expected: String,
         /// What the file says of itself.
         found: String,
     },
@@ -106,35 +106,48 @@ impl TableProblem {
     }
 }
 
+/// What a table is.
+pub(crate) struct Form {
+    /// Its name, kept in the file.
+    pub(crate) table: &'static str,
+    /// Units and meaning of the columns, kept in the file for whoever finds it.
+    pub(crate) units: &'static str,
+    pub(crate) schema: Schema,
+}
+
 /// Rows that have a Parquet form.
 pub(crate) trait Encode: Sized {
-    /// The table's name, kept in the file.
-    const TABLE: &'static str;
-    /// Units and meaning of the columns, kept in the file for whoever finds it.
-    const UNITS: &'static str;
+    /// The form of a table of these rows.
+    fn form(rows: &[Self]) -> Form;
 
-    fn schema() -> Schema;
-
-    /// One array per field of the schema, in its order.
+    /// One array per field of the form's schema, in its order.
     fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem>;
 }
 
 /// Rows that can be read back.
 pub(crate) trait Decode: Encode {
-    /// The rows of one batch whose schema is known to be right; `first` is the number of rows
-    /// before it.
+    /// Every form that such rows may have, each under a name of its own.
+    fn forms() -> Vec<Form>;
+
+    /// The rows of one batch whose schema is known to be right.
     fn rows(batch: &Columns<'_>) -> Result<Vec<Self>, TableProblem>;
 }
 
 /// The typed columns of one batch.
 pub(crate) struct Columns<'a> {
     batch: &'a RecordBatch,
+    table: &'static str,
     first_row: usize,
 }
 
 impl<'a> Columns<'a> {
     pub(crate) fn len(&self) -> usize {
         self.batch.num_rows()
+    }
+
+    /// The name of the table's form.
+    pub(crate) fn table(&self) -> &'static str {
+        self.table
     }
 
     pub(crate) fn get<A: Array + Any>(&self, name: &str) -> Result<&'a A, TableProblem> {
@@ -179,12 +192,13 @@ pub(crate) fn read_rows<R: Decode>(path: &Path) -> Result<Vec<R>, TableError> {
 }
 
 fn encode<R: Encode>(rows: &[R]) -> Result<Vec<u8>, TableProblem> {
-    let schema: SchemaRef = Arc::new(R::schema());
+    let form = R::form(rows);
+    let schema: SchemaRef = Arc::new(form.schema);
     let batch = RecordBatch::try_new(Arc::clone(&schema), R::columns(rows)?)?;
     let metadata = [
         (VERSION_KEY, VERSION),
-        (TABLE_KEY, R::TABLE),
-        (UNITS_KEY, R::UNITS),
+        (TABLE_KEY, form.table),
+        (UNITS_KEY, form.units),
     ]
     .map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
     let properties = WriterProperties::builder()
@@ -205,8 +219,8 @@ fn decode<R: Decode>(file: File) -> Result<Vec<R>, TableProblem> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
     let metadata = builder.metadata().file_metadata();
-    check_kind::<R>(metadata.key_value_metadata())?;
-    check_columns(&R::schema(), builder.schema())?;
+    let form = form_of::<R>(metadata.key_value_metadata())?;
+    check_columns(&form.schema, builder.schema())?;
     if usize::try_from(metadata.num_rows()).map_or(true, |rows| rows > MOST_ROWS) {
         return Err(TableProblem::TooManyRows);
     }
@@ -218,29 +232,33 @@ fn decode<R: Decode>(file: File) -> Result<Vec<R>, TableProblem> {
         }
         rows.extend(R::rows(&Columns {
             batch: &batch,
+            table: form.table,
             first_row: rows.len(),
         })?);
     }
     Ok(rows)
 }
 
-fn check_kind<R: Encode>(metadata: Option<&Vec<KeyValue>>) -> Result<(), TableProblem> {
+/// The form that the file says it has.
+fn form_of<R: Decode>(metadata: Option<&Vec<KeyValue>>) -> Result<Form, TableProblem> {
     let value = |key: &str| {
         let mut pairs = metadata.into_iter().flatten();
         pairs.find(|pair| pair.key == key)?.value.as_deref()
     };
-    match value(TABLE_KEY) {
-        Some(found) if found == R::TABLE => {}
-        found => {
-            let found = found.map_or("another file".to_owned(), |found| format!("`{found}`"));
-            return Err(TableProblem::Kind {
-                expected: R::TABLE,
-                found,
-            });
-        }
-    }
+    let found = value(TABLE_KEY);
+    let mut forms = R::forms();
+    let Some(at) = forms.iter().position(|form| Some(form.table) == found) else {
+        let names: Vec<_> = forms
+            .iter()
+            .map(|form| format!("`{}`", form.table))
+            .collect();
+        return Err(TableProblem::Kind {
+            expected: names.join(" or "),
+            found: found.map_or("another file".to_owned(), |found| format!("`{found}`")),
+        });
+    };
     match value(VERSION_KEY) {
-        Some(VERSION) => Ok(()),
+        Some(VERSION) => Ok(forms.swap_remove(at)),
         found => Err(TableProblem::Version {
             found: found.unwrap_or("missing").to_owned(),
         }),

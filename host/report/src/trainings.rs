@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use crate::metrics::{MetricRow, VALUE_UNITS};
+use crate::metrics::{MetricRow, value_units};
 use crate::results::Label;
-use crate::table::{Encode, TableProblem};
+use crate::table::{Encode, Form, TableProblem};
 
 /// One value of one metric after one epoch of one training.
 pub(crate) struct TrainingRow<'a> {
@@ -18,17 +18,17 @@ pub(crate) struct TrainingRow<'a> {
 }
 
 impl Encode for TrainingRow<'_> {
-    const TABLE: &'static str = "report_metrics";
-    const UNITS: &'static str = VALUE_UNITS;
-
-    fn schema() -> Schema {
+    fn form(rows: &[Self]) -> Form {
         let mut fields: Vec<Field> = ["dataset", "network", "method"]
             .map(|name| Field::new(name, DataType::Utf8, false))
             .into();
         fields.push(Field::new("seed", DataType::UInt64, false));
-        let metrics = MetricRow::schema();
-        fields.extend(metrics.fields().iter().map(|field| field.as_ref().clone()));
-        Schema::new(fields)
+        fields.extend(MetricRow::fields());
+        Form {
+            table: "report_metrics",
+            units: value_units(rows.iter().map(|row| row.row.metric.as_str())),
+            schema: Schema::new(fields),
+        }
     }
 
     fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem> {

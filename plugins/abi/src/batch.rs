@@ -16,7 +16,7 @@ use crate::tensor::TensorView;
 pub struct Batch<'a> {
     /// The inputs, `f32` (B, C, H, W), already scaled and augmented by the host.
     pub inputs: TensorView<'a>,
-    /// The classes, `i64` (B).
+    /// The classes, `i64` (B); a network that reconstructs makes no use of them.
     pub labels: TensorView<'a>,
 }
 

@@ -42,7 +42,8 @@ pub trait Learner {
     ) -> Result<(), PluginError>;
 
     /// Writes the network's outputs for `inputs` (B, C, H, W) into `outputs`, row-major
-    /// (B, outputs): logits when the last layer is a softmax. Changes nothing.
+    /// (B, outputs): logits when the last layer is a softmax, else `h_L` in the order of the inputs
+    /// (C, H, W). Changes nothing.
     fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError>;
 
     /// The complete state (weights, optimiser, random streams) as safetensors.

@@ -1,13 +1,13 @@
 //! Simplified difference target propagation with an auxiliary output as an Assay plugin.
 //!
-//! A softmax says little about the activations below it, so the output is `[o, z]`: o the softmax
-//! and z fixed random features of `h_{L-1}`, which their targets leave as they are:
-//! `ĥ_{L-1} = h_{L-1} − g_L([o, z]) + g_L([onehot, z])`; below that the difference rule. Inverses
-//! exist for layers 2 to L.
+//! A softmax says little about the activations below it, so the output is `[o, z]`: o is `h_L`, the
+//! softmax or a reconstruction, and z fixed random features of `h_{L-1}`, which their targets leave
+//! as they are: `ĥ_{L-1} = h_{L-1} − g_L([o, z]) + g_L([ĥ_L, z])` with `ĥ_L = onehot` or x; below
+//! that the difference rule. Inverses exist for layers 2 to L.
 
 use assay_sdk::{
-    Adam, Algorithm, Auxiliary, AuxiliaryActivation, Directions, Error, InverseDirections,
-    InverseLoss, InverseSettings, InverseTraining, Noise, Pass, Setup, TargetPropagation,
+    Adam, Algorithm, Auxiliary, AuxiliaryActivation, Configuration, Directions, Error,
+    InverseTraining, Pass, Setup, TargetPropagation, TargetSettings,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Config {
     #[serde(flatten)]
-    adam: Adam,
-    #[serde(flatten)]
-    inverse: InverseSettings,
+    targets: TargetSettings,
     /// The number of auxiliary units; none is simplified difference target propagation. The paper
     /// used 512 on CIFAR (Figure 4 varies it from 0 to 1000).
     #[schemars(range(max = 65536))]
@@ -30,11 +28,20 @@ struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            adam: InverseSettings::forward_default(),
-            inverse: InverseSettings::new(InverseLoss::Denoising),
+            targets: TargetSettings::default(),
             auxiliary_units: 256,
             auxiliary_activation: AuxiliaryActivation::Tanh,
         }
+    }
+}
+
+impl Configuration for Config {
+    fn optimiser(&self) -> Adam {
+        self.targets.optimiser()
+    }
+
+    fn inverse_training(&self) -> Option<InverseTraining> {
+        self.targets.inverse_training()
     }
 }
 
@@ -56,36 +63,23 @@ impl Algorithm for AuxiliaryOutputSdtp {
         let inverted = 2..=setup.model().depth();
         let units = config.auxiliary_units.into();
         let z = Auxiliary::new(setup, units, config.auxiliary_activation)?;
-        let loss = config.inverse.inverse_loss;
+        let loss = config.targets.inverse.inverse_loss;
         Ok(Self {
             inverses: TargetPropagation::with_auxiliary(setup, inverted, loss, z)?,
         })
     }
 
-    fn optimiser(config: &Config) -> Adam {
-        config.adam
-    }
-
-    fn inverse_training(config: &Config) -> Option<InverseTraining> {
-        Some(config.inverse.training())
-    }
-
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
         let targets = self.inverses.targets(pass)?;
-        targets.one_hot()?; // [onehot, z] against [o, z]
+        targets.output()?; // [ĥ_L, z] against [o, z], ĥ_L = onehot, or x for reconstruction
         for l in (1..pass.depth()).rev() {
             targets.difference(l)?; // ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})
         }
         targets.local_losses(out)
     }
 
-    fn inverse_directions(
-        &mut self,
-        pass: &Pass<'_>,
-        noise: &Noise<'_>,
-        out: &mut InverseDirections,
-    ) -> Result<(), Error> {
-        self.inverses.inverse_directions(pass, noise, out)
+    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
+        Some(&mut self.inverses)
     }
 }
 

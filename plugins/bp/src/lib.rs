@@ -1,7 +1,7 @@
 //! Backpropagation as an Assay plugin.
 //!
-//! `δ_L = e/B`, `δ_{l-1} = (W_lᵀ δ_l) ∘ tanh'(a_{l-1})`: the true gradient, the baseline that
-//! every other algorithm is compared with.
+//! `δ_L = e/B`, `δ_{l-1} = (W_lᵀ δ_l) ∘ tanh'(a_{l-1})`, e being the gradient of a sample's task loss
+//! by `a_L`: the true gradient, the baseline that every other algorithm is compared with.
 
 use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup, tanh_derivative};
 
@@ -17,10 +17,6 @@ impl Algorithm for Backpropagation {
 
     fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
         Ok(Self)
-    }
-
-    fn optimiser(config: &Adam) -> Adam {
-        *config
     }
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {

@@ -1,30 +1,12 @@
 //! Direct feedback alignment as an Assay plugin.
 //!
-//! The output error reaches every hidden layer at once through a fixed random matrix:
-//! `δ_l = (B_l e/B) ∘ tanh'(a_l)` for l < L; the output layer has its true gradient. No product
-//! runs backwards between hidden layers.
+//! The output error e, the gradient of a sample's task loss by `a_L`, reaches every hidden layer at
+//! once through a fixed random matrix: `δ_l = (B_l e/B) ∘ tanh'(a_l)` for l < L; the output layer has
+//! its true gradient. No product runs backwards between hidden layers.
 
-use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup, Tensor, tanh_derivative};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Config {
-    #[serde(flatten)]
-    adam: Adam,
-    /// Multiplies the feedback weights, which are otherwise Glorot-uniform.
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
-    feedback_scale: f64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            adam: Adam::default(),
-            feedback_scale: 1.0,
-        }
-    }
-}
+use assay_sdk::{
+    Algorithm, Directions, Error, FeedbackSettings, Pass, Setup, Tensor, tanh_derivative,
+};
 
 struct DirectFeedbackAlignment {
     /// `B_l` for l = 1..L-1.
@@ -32,7 +14,7 @@ struct DirectFeedbackAlignment {
 }
 
 impl Algorithm for DirectFeedbackAlignment {
-    type Config = Config;
+    type Config = FeedbackSettings;
 
     const NAME: &'static str = "dfa";
     const SUMMARY: &'static str =
@@ -40,15 +22,11 @@ impl Algorithm for DirectFeedbackAlignment {
     const REFERENCE: &'static str = "Nøkland (2016), Direct feedback alignment provides \
          learning in deep neural networks, NeurIPS 29";
 
-    fn new(setup: &mut Setup<'_>, config: &Config) -> Result<Self, Error> {
+    fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (1..setup.model().depth())
             .map(|l| setup.direct_feedback(l, config.feedback_scale))
             .collect::<Result<_, _>>()?;
         Ok(Self { feedback })
-    }
-
-    fn optimiser(config: &Config) -> Adam {
-        config.adam
     }
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {

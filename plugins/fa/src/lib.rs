@@ -3,28 +3,9 @@
 //! Backpropagation with every `W_lᵀ`, the output layer's included, replaced by a fixed random
 //! `B_l`: `δ_L = e/B`, `δ_{l-1} = (B_l δ_l) ∘ tanh'(a_{l-1})`.
 
-use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup, Tensor, tanh_derivative};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Config {
-    #[serde(flatten)]
-    adam: Adam,
-    /// Multiplies the feedback weights, which are otherwise distributed like the weights that
-    /// they replace.
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
-    feedback_scale: f64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            adam: Adam::default(),
-            feedback_scale: 1.0,
-        }
-    }
-}
+use assay_sdk::{
+    Algorithm, Directions, Error, FeedbackSettings, Pass, Setup, Tensor, tanh_derivative,
+};
 
 struct FeedbackAlignment {
     /// `B_l` for l = 2..L.
@@ -32,7 +13,7 @@ struct FeedbackAlignment {
 }
 
 impl Algorithm for FeedbackAlignment {
-    type Config = Config;
+    type Config = FeedbackSettings;
 
     const NAME: &'static str = "fa";
     const SUMMARY: &'static str =
@@ -41,15 +22,11 @@ impl Algorithm for FeedbackAlignment {
          synaptic feedback weights support error backpropagation for deep learning, Nature \
          Communications 7";
 
-    fn new(setup: &mut Setup<'_>, config: &Config) -> Result<Self, Error> {
+    fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (2..=setup.model().depth())
             .map(|l| setup.transposed_feedback(l, config.feedback_scale))
             .collect::<Result<_, _>>()?;
         Ok(Self { feedback })
-    }
-
-    fn optimiser(config: &Config) -> Adam {
-        config.adam
     }
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {

@@ -21,7 +21,9 @@ pub enum NetworkError {
         shape: Shape,
     },
     /// There is no layer at all.
-    #[error("the network has no layers; a classifier ends with `softmax N`")]
+    #[error(
+        "the network has no layers; a classifier ends with `softmax N`, an autoencoder with a layer of as many units as inputs"
+    )]
     NoLayers,
     /// There are more layers than any sensible network has.
     #[error("the network has {found} layers; at most {MAX_LAYERS} are supported")]
@@ -47,15 +49,19 @@ pub enum NetworkError {
         /// What stands there.
         found: Layer,
     },
-    /// The last layer is not a softmax.
+    /// The last layer neither classifies nor reconstructs.
     #[error(
-        "layer {layer}: the network ends with `{found}`; a classifier ends with `softmax N`, N being the number of classes"
+        "layer {layer}: the network ends with `{found}` of {units} units; a classifier ends with `softmax N`, N being the number of classes, and an autoencoder with as many units as it has inputs, {inputs}"
     )]
-    SoftmaxMissing {
+    NoTask {
         /// The layer, from 1.
         layer: usize,
         /// What stands there.
         found: Layer,
+        /// Its units.
+        units: usize,
+        /// The values of one input.
+        inputs: usize,
     },
     /// A layer that needs an image follows one that has none left.
     #[error(
@@ -86,7 +92,7 @@ impl NetworkError {
         match self {
             Self::Layer { layer, .. }
             | Self::SoftmaxInside { layer, .. }
-            | Self::SoftmaxMissing { layer, .. }
+            | Self::NoTask { layer, .. }
             | Self::NoImage { layer, .. }
             | Self::TooLarge { layer, .. } => Some(layer - 1),
             _ => None,

@@ -7,7 +7,7 @@ use crate::error::LayerError;
 
 const KINDS: [&str; 4] = ["fc", "lc", "conv", "softmax"];
 
-/// A layer of a network, as the paper's Table 3 writes it. Hidden layers apply tanh.
+/// A layer of a network, as the paper's Table 3 writes it. Every layer but a softmax applies tanh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layer {
     /// Fully connected: `fc N`.

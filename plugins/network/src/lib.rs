@@ -1,8 +1,8 @@
 //! The description of a network in the paper's notation, with its shapes checked.
 //!
-//! A [`Network`] exists only once it is valid: every layer fits the one before it and no size
-//! overflows. This crate describes; it holds no weights and computes nothing but sizes, so that
-//! the host and the plugins can share it.
+//! A [`Network`] exists only once it is valid: every layer fits the one before it, the last one
+//! fits a [`Task`], and no size overflows. This crate describes; it holds no weights and computes
+//! nothing but sizes, so that the host and the plugins can share it.
 //!
 //! ```
 //! use assay_network::Network;
@@ -17,8 +17,10 @@ mod error;
 mod layer;
 mod network;
 mod shape;
+mod task;
 
 pub use error::{LayerError, NetworkError};
 pub use layer::{Layer, Window};
 pub use network::{LayerSummary, MAX_LAYERS, MAX_SIZE, Network};
-pub use shape::Shape;
+pub use shape::{ParseShapeError, Shape};
+pub use task::Task;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{LayerError, NetworkError};
 use crate::layer::{Layer, Window};
 use crate::shape::Shape;
+use crate::task::Task;
 
 /// The most layers a network may have.
 pub const MAX_LAYERS: usize = 1024;
@@ -12,7 +13,7 @@ pub const MAX_LAYERS: usize = 1024;
 /// of such a size with a batch or an element size stay far from overflow.
 pub const MAX_SIZE: u64 = 1 << 32;
 
-/// A feed-forward classifier whose shapes fit.
+/// A feed-forward network whose shapes fit.
 ///
 /// As JSON: `{"input": [1, 28, 28], "layers": ["fc 256", "softmax 10"]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ impl Network {
             input: checked_input(input.into())?,
             layers,
         };
-        network.check_ends()?;
+        network.check_places()?;
         let mut parameters = 0_u64;
         let mut shape = network.input;
         for (at, &found) in network.layers.iter().enumerate() {
@@ -71,6 +72,7 @@ impl Network {
             }
             shape = sizes.output;
         }
+        network.check_task(shape)?;
         Ok(network)
     }
 
@@ -104,7 +106,15 @@ impl Network {
         &self.layers
     }
 
-    /// How many outputs the network has: the number of classes.
+    /// What the network is asked to do.
+    pub fn task(&self) -> Task {
+        match self.layers.last() {
+            Some(Layer::Softmax { .. }) => Task::Classification,
+            _ => Task::Reconstruction,
+        }
+    }
+
+    /// How many outputs the network has: the number of classes, or of the values of an input.
     pub fn outputs(&self) -> usize {
         self.summary()
             .last()
@@ -114,6 +124,14 @@ impl Network {
     /// How many weights and biases the network has.
     pub fn parameters(&self) -> u64 {
         self.summary().iter().map(|layer| layer.parameters).sum()
+    }
+
+    /// How many multiplications (each with its addition) one sample costs in the forward pass.
+    pub fn multiply_adds(&self) -> u64 {
+        let layers = self.summary();
+        layers
+            .iter()
+            .fold(0, |sum, layer| sum.saturating_add(layer.multiply_adds))
     }
 
     /// The sizes of every layer, first to last.
@@ -140,19 +158,28 @@ impl Network {
             .collect()
     }
 
-    /// The number of layers, and what the task asks of the last one.
-    fn check_ends(&self) -> Result<(), NetworkError> {
+    /// The number of layers, and that a softmax stands at the end if there is one.
+    fn check_places(&self) -> Result<(), NetworkError> {
         check_count(self.layers.len())?;
-        for (at, &found) in self.layers.iter().enumerate() {
-            let layer = at + 1;
-            let last = layer == self.layers.len();
-            match (matches!(found, Layer::Softmax { .. }), last) {
-                (true, false) => return Err(NetworkError::SoftmaxInside { layer, found }),
-                (false, true) => return Err(NetworkError::SoftmaxMissing { layer, found }),
-                _ => {}
-            }
+        let inside = self.layers.iter().rev().skip(1);
+        match inside.rev().zip(1..).find(|(layer, _)| is_softmax(**layer)) {
+            Some((&found, layer)) => Err(NetworkError::SoftmaxInside { layer, found }),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// That the last layer, whose output is `output`, classifies or reconstructs.
+    fn check_task(&self, output: Shape) -> Result<(), NetworkError> {
+        let (units, inputs) = (output.units(), self.input.units());
+        match self.layers.last() {
+            Some(&found) if !is_softmax(found) && units != inputs => Err(NetworkError::NoTask {
+                layer: self.layers.len(),
+                found,
+                units,
+                inputs,
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -160,6 +187,10 @@ impl Layer {
     fn is_dense(self) -> bool {
         matches!(self, Self::Dense { .. } | Self::Softmax { .. })
     }
+}
+
+fn is_softmax(layer: Layer) -> bool {
+    matches!(layer, Layer::Softmax { .. })
 }
 
 fn check_count(layers: usize) -> Result<(), NetworkError> {

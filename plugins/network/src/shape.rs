@@ -1,6 +1,7 @@
 //! The shape of what flows between two layers.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Channels, height and width of one sample; a vector of n units is n × 1 × 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,5 +52,35 @@ impl From<Shape> for [usize; 3] {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// A text that is no shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{found}` is no shape of an input; expected channels, height and width such as `3x32x32`, \
+     each at least 1"
+)]
+pub struct ParseShapeError {
+    found: String,
+}
+
+impl FromStr for Shape {
+    type Err = ParseShapeError;
+
+    /// Reads what [`Display`](fmt::Display) writes: `3x32x32`.
+    fn from_str(text: &str) -> Result<Self, ParseShapeError> {
+        let size = |text: &str| {
+            // `usize::from_str` takes a plus sign, which a shape does not have.
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|&size| digits && size > 0)
+        };
+        let sizes = text.split('x').map(size).collect::<Option<Vec<usize>>>();
+        sizes
+            .and_then(|sizes| <[usize; 3]>::try_from(sizes).ok())
+            .map(Self::from)
+            .ok_or_else(|| ParseShapeError {
+                found: text.to_owned(),
+            })
     }
 }

@@ -1,6 +1,6 @@
 //! The notation, the sizes and the refusals, through the public surface.
 
-use assay_network::{Layer, LayerError, Network, NetworkError, Shape, Window};
+use assay_network::{Layer, LayerError, Network, NetworkError, Shape, Task, Window};
 use proptest::prelude::*;
 
 #[test]
@@ -137,20 +137,67 @@ fn every_part_of_a_description_is_checked() {
 fn the_softmax_stands_at_the_end_and_only_there() {
     let refused = |layers: &[&str]| Network::parse([1, 4, 4], layers).unwrap_err();
     assert_eq!(refused(&[]), NetworkError::NoLayers);
-    assert!(matches!(
-        refused(&["fc 3"]),
-        NetworkError::SoftmaxMissing { layer: 1, .. }
-    ));
-    assert!(matches!(
-        refused(&["softmax 3", "softmax 3"]),
-        NetworkError::SoftmaxInside { layer: 1, .. }
-    ));
+    for layers in [["softmax 3", "softmax 3"], ["softmax 16", "fc 16"]] {
+        assert!(matches!(
+            refused(&layers),
+            NetworkError::SoftmaxInside { layer: 1, .. }
+        ));
+    }
     assert!(matches!(
         refused(&["fc 9", "lc 3x3 8", "softmax 3"]),
         NetworkError::NoImage { layer: 2, .. }
     ));
     let many = vec!["fc 1"; 2000];
     assert_eq!(refused(&many), NetworkError::TooManyLayers { found: 2000 });
+}
+
+#[test]
+fn the_last_layer_says_what_the_task_is() {
+    let task = |layers: &[&str]| Network::parse([2, 4, 4], layers).map(|network| network.task());
+    assert_eq!(task(&["fc 3", "softmax 2"]), Ok(Task::Classification));
+    assert_eq!(task(&["softmax 32"]), Ok(Task::Classification));
+    assert_eq!(task(&["fc 3", "fc 32"]), Ok(Task::Reconstruction));
+    assert_eq!(
+        task(&["conv 3x3 8 s2", "lc 3x3 8 s1"]),
+        Ok(Task::Reconstruction)
+    );
+    let error = task(&["fc 3", "fc 31"]).unwrap_err();
+    assert_eq!(error.layer_index(), Some(1));
+    assert_eq!(
+        error.to_string(),
+        "layer 2: the network ends with `fc 31` of 31 units; a classifier ends with `softmax N`, \
+         N being the number of classes, and an autoencoder with as many units as it has inputs, 32"
+    );
+}
+
+#[test]
+fn the_autoencoder_has_the_papers_sizes() {
+    let layers = ["fc 512", "fc 64", "fc 512", "fc 784"];
+    let network = Network::parse([1, 28, 28], &layers).unwrap();
+    assert_eq!(network.outputs(), 784);
+    assert_eq!(network.multiply_adds(), 2 * (784 * 512 + 512 * 64));
+    let biases = 512 + 64 + 512 + 784;
+    assert_eq!(network.parameters(), network.multiply_adds() + biases);
+}
+
+#[test]
+fn a_shape_is_read_as_it_is_written() {
+    assert_eq!("3x32x64".parse(), Ok(Shape::from([3, 32, 64])));
+    for text in [
+        "",
+        "3x32",
+        "3x32x32x1",
+        "3x0x3",
+        "3x+2x3",
+        "3 x 2 x 1",
+        "99999999999999999999x1x1",
+    ] {
+        let error = text.parse::<Shape>().unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("`{text}` is no shape")),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The forward pass: `h_0` to `h_{L-1}` and the logits `a_L`, in buffers for one batch size.
+//! The forward pass: `h_0` to `h_{L-1}` and `a_L`, in buffers for one batch size.
 
 use tch::{Kind, Tensor};
 
@@ -16,7 +16,8 @@ pub(crate) struct Activations {
     inputs: Tensor,
     /// `h_0` to `h_{L-1}`, (`n_l`, B); the first shares the memory of `inputs`.
     h: Vec<Tensor>,
-    logits: Tensor,
+    /// `a_L`, (`n_L`, B): what `h_L` is made of it is the task's.
+    output: Tensor,
 }
 
 impl Activations {
@@ -44,7 +45,7 @@ impl Activations {
             samples,
             inputs,
             h,
-            logits: buffer(model.outputs())?,
+            output: buffer(model.outputs())?,
         })
     }
 
@@ -62,7 +63,7 @@ impl Activations {
             model.layer(l).forward(&self.h[l - 1], h)?;
             h.f_tanh_out(h).map(drop)?;
         }
-        model.layer(last).forward(&self.h[last - 1], &self.logits)
+        model.layer(last).forward(&self.h[last - 1], &self.output)
     }
 
     /// `h_l` for l < L, (`n_l`, B).
@@ -71,7 +72,7 @@ impl Activations {
     }
 
     /// `a_L`, (`n_L`, B).
-    pub(crate) fn logits(&self) -> &Tensor {
-        &self.logits
+    pub(crate) fn output(&self) -> &Tensor {
+        &self.output
     }
 }

@@ -5,6 +5,7 @@ use assay_abi as abi;
 use assay_network::Network;
 
 use crate::algorithm::Algorithm;
+use crate::configuration::Configuration;
 use crate::device;
 use crate::hyperparameters;
 use crate::learner::{BATCH_LOSS, INVERSE_LOSS, Trainer};
@@ -75,9 +76,10 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
     };
     let mut metrics = vec![metric(
         BATCH_LOSS,
-        "mean cross-entropy of the step's batch before its update, in nats",
+        "mean task loss of the step's batch before its update: the cross-entropy in nats, or the \
+         squared error of a reconstruction summed over the units",
     )];
-    if A::inverse_training(&A::Config::default()).is_some() {
+    if A::Config::default().inverse_training().is_some() {
         metrics.push(metric(
             INVERSE_LOSS,
             "squared error of the inverses on the step's batch before its update: mean over the \

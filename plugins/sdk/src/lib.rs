@@ -7,7 +7,9 @@
 //! does.
 //!
 //! # Conventions
-//! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`.
+//! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`,
+//! `h_l = tanh(a_l)`; `h_L` is the softmax of `a_L` where the network classifies, and tanh where it
+//! reconstructs its input. The loss follows from that, and an algorithm need not know which it is.
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
 //! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. The units of an image lie as (row,
 //! column, channel); saved states keep the order (channel, row, column) throughout. No gradient
@@ -33,10 +35,6 @@
 //!         Ok(Self)
 //!     }
 //!
-//!     fn optimiser(config: &Adam) -> Adam {
-//!         *config
-//!     }
-//!
 //!     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
 //!         for l in 1..pass.depth() {
 //!             out.none(l)?;
@@ -55,6 +53,7 @@
 mod activations;
 mod adam;
 mod algorithm;
+mod configuration;
 mod device;
 mod error;
 mod export;
@@ -78,6 +77,7 @@ pub use adam::Adam;
 pub use algorithm::Algorithm;
 pub use assay_abi as abi;
 pub use assay_network as network;
+pub use configuration::{Configuration, FeedbackSettings};
 pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
@@ -89,6 +89,7 @@ pub use noise::Noise;
 pub use pass::{Directions, Pass};
 pub use setup::Setup;
 pub use targets::{
-    Auxiliary, AuxiliaryActivation, InverseLoss, InverseSettings, TargetPropagation, Targets,
+    Auxiliary, AuxiliaryActivation, DescentSettings, InverseLoss, InverseSettings,
+    TargetPropagation, TargetSettings, Targets,
 };
 pub use tch::Tensor;

@@ -1,68 +1,154 @@
-//! The task loss: softmax cross-entropy, mean over the batch.
+//! The task loss: what the network's outputs are, what they ought to be, and the loss between.
+//!
+//! Classification: the softmax against the label, cross-entropy in nats. Reconstruction: tanh
+//! against the input itself, the squared error summed over the units, without a factor 1/2. Both
+//! are means over the batch (METHODS.md, Reduction; paper, appendix 5.5).
 
-use tch::{Device, Kind, Tensor};
+use assay_network::Task;
+use tch::{Kind, Tensor};
 
 use crate::error::Error;
-use crate::seam::copy_i64;
+use crate::layer::tanh_derivative;
+use crate::model::Model;
+use crate::seam::{copy_f32, copy_i64};
 
-/// The loss of one batch and what credit assignment needs of it.
-pub(crate) struct CrossEntropy {
-    labels: Tensor,
-    log_softmax: Tensor,
-    softmax: Tensor,
-    one_hot: Tensor,
+/// `out = h_L`, from `activation` `a_L`; both are (`n_L`, B).
+pub(crate) fn output_function(task: Task, activation: &Tensor, out: &Tensor) -> Result<(), Error> {
+    match task {
+        Task::Classification => activation.f_internal_softmax_out(out, 0, false),
+        Task::Reconstruction => activation.f_tanh_out(out),
+    }
+    .map(drop)?;
+    Ok(())
+}
+
+/// The loss of one batch and what credit assignment needs of it; every tensor is (`n_L`, B).
+pub(crate) struct Loss {
+    function: Function,
+    output: Tensor,
+    target: Tensor,
     output_delta: Tensor,
 }
 
-impl CrossEntropy {
+/// The buffers that only one of the losses has.
+enum Function {
+    CrossEntropy {
+        labels: Tensor,
+        log_softmax: Tensor,
+    },
+    SquaredError {
+        /// The target in the order in which the host lays out inputs; shares its memory.
+        target_by_sample: Tensor,
+    },
+}
+
+impl Loss {
     /// Buffers for batches of `samples`.
-    pub(crate) fn new(classes: i64, samples: i64, device: Device) -> Result<Self, Error> {
-        let buffer = || Tensor::f_empty([classes, samples], (Kind::Float, device));
+    pub(crate) fn new(model: &Model, samples: i64) -> Result<Self, Error> {
+        let device = model.device();
+        let buffer = || Tensor::f_empty([model.outputs(), samples], (Kind::Float, device));
+        let target = buffer()?;
+        let function = match model.task() {
+            Task::Classification => Function::CrossEntropy {
+                labels: Tensor::f_empty([1, samples], (Kind::Int64, device))?,
+                log_softmax: buffer()?,
+            },
+            Task::Reconstruction => Function::SquaredError {
+                target_by_sample: model.output_units().by_sample(&target)?,
+            },
+        };
         Ok(Self {
-            labels: Tensor::f_empty([1, samples], (Kind::Int64, device))?,
-            log_softmax: buffer()?,
-            softmax: buffer()?,
-            one_hot: buffer()?,
+            function,
+            target,
+            output: buffer()?,
             output_delta: buffer()?,
         })
     }
 
-    /// The mean cross-entropy in nats of `logits` (classes, B) against `labels` (B), every label
-    /// in 0..classes. Also sets what the accessors return.
-    pub(crate) fn evaluate(&mut self, logits: &Tensor, labels: &[i64]) -> Result<f64, Error> {
-        copy_i64(&self.labels, labels)?;
-        logits
-            .f_internal_log_softmax_out(&self.log_softmax, 0, false)
+    /// The mean loss of a batch whose last layer computed `activation` `a_L`, for `inputs` as the
+    /// host lays them out and `labels`, which were checked. Also sets what the accessors return.
+    pub(crate) fn evaluate(
+        &self,
+        activation: &Tensor,
+        inputs: &[f32],
+        labels: &[i64],
+    ) -> Result<f64, Error> {
+        match &self.function {
+            Function::CrossEntropy {
+                labels: of_batch,
+                log_softmax,
+            } => {
+                copy_i64(of_batch, labels)?;
+                self.cross_entropy(activation, of_batch, log_softmax)
+            }
+            Function::SquaredError { target_by_sample } => {
+                copy_f32(target_by_sample, inputs)?;
+                self.squared_error(activation)
+            }
+        }
+    }
+
+    /// `−log h_L[label]`, with `h_L = softmax(a_L)` and `δ_L = (h_L − onehot)/B`.
+    fn cross_entropy(
+        &self,
+        activation: &Tensor,
+        labels: &Tensor,
+        log_softmax: &Tensor,
+    ) -> Result<f64, Error> {
+        let mut one_hot = self.target.shallow_clone();
+        activation
+            .f_internal_log_softmax_out(log_softmax, 0, false)
             .map(drop)?;
-        self.log_softmax.f_exp_out(&self.softmax).map(drop)?;
-        self.one_hot.f_zero_().map(drop)?;
-        self.one_hot
-            .f_scatter_value_(0, &self.labels, 1.0)
-            .map(drop)?;
-        self.softmax
-            .f_sub_out(&self.output_delta, &self.one_hot)
-            .map(drop)?;
-        self.output_delta
-            .f_mul_scalar_(1.0 / labels.len() as f64)
-            .map(drop)?;
-        let log_likelihood = self
-            .log_softmax
-            .f_gather(0, &self.labels, false)?
+        log_softmax.f_exp_out(&self.output).map(drop)?;
+        one_hot.f_zero_().map(drop)?;
+        one_hot.f_scatter_value_(0, labels, 1.0).map(drop)?;
+        self.scaled_error(1.0)?;
+        let log_likelihood = log_softmax
+            .f_gather(0, labels, false)?
             .f_mean(Kind::Double)?;
         Ok(-log_likelihood.f_double_value(&[])?)
     }
 
-    /// `h_L = softmax(a_L)`, (classes, B).
-    pub(crate) fn softmax(&self) -> &Tensor {
-        &self.softmax
+    /// `‖h_L − x‖²`, with `h_L = tanh(a_L)` and `δ_L = 2/B (h_L − x) ∘ tanh'(a_L)`.
+    fn squared_error(&self, activation: &Tensor) -> Result<f64, Error> {
+        output_function(Task::Reconstruction, activation, &self.output)?;
+        self.scaled_error(2.0)?;
+        // The delta is 2/B times the error, so its square is the loss times 4/B.
+        let flat = self.output_delta.f_view([-1])?;
+        let square = flat.f_dot(&flat)?.f_double_value(&[])?;
+        tanh_derivative(&self.output_delta, &self.output)?;
+        Ok(square * self.samples() / 4.0)
     }
 
-    /// The labels as columns of zeros with a one, (classes, B).
-    pub(crate) fn one_hot(&self) -> &Tensor {
-        &self.one_hot
+    /// `δ_L = factor/B (h_L − target)`
+    fn scaled_error(&self, factor: f64) -> Result<(), Error> {
+        self.output
+            .f_sub_out(&self.output_delta, &self.target)
+            .map(drop)?;
+        let factor = factor / self.samples();
+        self.output_delta
+            .shallow_clone()
+            .f_mul_scalar_(factor)
+            .map(drop)?;
+        Ok(())
     }
 
-    /// `δ_L = e/B` with `e = softmax − onehot`, (classes, B).
+    /// B.
+    fn samples(&self) -> f64 {
+        self.output.size()[1] as f64
+    }
+
+    /// `h_L`.
+    pub(crate) fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    /// What `h_L` ought to be.
+    pub(crate) fn target(&self) -> &Tensor {
+        &self.target
+    }
+
+    /// `δ_L`, the gradient of the mean loss by `a_L`.
     pub(crate) fn output_delta(&self) -> &Tensor {
         &self.output_delta
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use assay_network::Network;
+use assay_network::{Network, Task};
 use tch::Device;
 
 use crate::error::Error;
@@ -12,6 +12,7 @@ use crate::parameters::Parameters;
 
 /// The layers of a network and their weights.
 pub struct Model {
+    task: Task,
     input: [i64; 3],
     inputs: Units,
     layers: Vec<Layer>,
@@ -43,12 +44,18 @@ impl Model {
             .map(|(map, pair)| Layer::new(Rc::new(map), &pair[0], &pair[1]))
             .collect();
         Ok(Self {
+            task: network.task(),
             input: <[usize; 3]>::from(network.input()).map(|size| size as i64),
             inputs,
             layers,
             parameters,
             device,
         })
+    }
+
+    /// What the network is asked to do.
+    pub fn task(&self) -> Task {
+        self.task
     }
 
     /// L, the number of layers.
@@ -81,7 +88,13 @@ impl Model {
 
     /// `n_L`, the number of outputs.
     pub fn outputs(&self) -> i64 {
-        self.layers.last().map_or(0, Layer::units)
+        self.output_units().count()
+    }
+
+    /// The units of `h_L` in their order.
+    pub(crate) fn output_units(&self) -> Units {
+        let last = self.layers.last();
+        last.map_or(Units::Flat(0), |layer| layer.map().outputs())
     }
 
     pub(crate) fn device(&self) -> Device {

@@ -5,13 +5,13 @@ use tch::{Kind, Tensor};
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::layer::Layer;
-use crate::loss::CrossEntropy;
+use crate::loss::{Loss, output_function};
 use crate::model::Model;
 
 /// The buffers of a training step for one batch size, kept from step to step.
 pub(crate) struct Workspace {
     activations: Activations,
-    loss: CrossEntropy,
+    loss: Loss,
     /// One per layer, shaped like `h_l`; l from 1.
     scratch: Vec<Tensor>,
 }
@@ -27,7 +27,7 @@ impl Workspace {
             .collect::<Result<_, Error>>()?;
         Ok(Self {
             activations: Activations::new(model, samples)?,
-            loss: CrossEntropy::new(model.outputs(), samples, model.device())?,
+            loss: Loss::new(model, samples)?,
             scratch,
         })
     }
@@ -45,7 +45,8 @@ impl Workspace {
         labels: &[i64],
     ) -> Result<f64, Error> {
         self.activations.run(model, inputs)?;
-        self.loss.evaluate(self.activations.logits(), labels)
+        self.loss
+            .evaluate(self.activations.output(), inputs, labels)
     }
 
     /// What the algorithm sees of the batch that [`Workspace::run`] saw last.
@@ -72,10 +73,10 @@ impl<'a> Pass<'a> {
         self.model.layer(l)
     }
 
-    /// `h_l`, (`n_l`, B), l from 0 (the inputs) to L (the softmax).
+    /// `h_l`, (`n_l`, B), l from 0 (the inputs) to L (the softmax, or tanh for reconstruction).
     pub fn h(&self, l: usize) -> &'a Tensor {
         if l == self.depth() {
-            self.workspace.loss.softmax()
+            self.workspace.loss.output()
         } else {
             self.workspace.activations.h(l)
         }
@@ -86,12 +87,19 @@ impl<'a> Pass<'a> {
         self.workspace.samples()
     }
 
-    /// The labels as columns of zeros with a one, (classes, B).
-    pub fn one_hot(&self) -> &'a Tensor {
-        self.workspace.loss.one_hot()
+    /// What `h_L` ought to be, (`n_L`, B): the labels as columns of zeros with a one, or, for
+    /// reconstruction, the inputs.
+    pub fn target(&self) -> &'a Tensor {
+        self.workspace.loss.target()
     }
 
-    /// `δ_L = e/B`, (classes, B): the gradient of the mean loss by the logits.
+    /// Writes `h_L` for any `activation` `a_L`; both are (`n_L`, B).
+    pub(crate) fn output_function(&self, activation: &Tensor, out: &Tensor) -> Result<(), Error> {
+        output_function(self.model.task(), activation, out)
+    }
+
+    /// `δ_L = e/B`, (`n_L`, B): the gradient of the mean loss by `a_L`. For classification
+    /// `e = h_L − onehot`, for reconstruction `e = 2 (h_L − x) ∘ tanh'(a_L)`.
     pub fn output_delta(&self) -> &'a Tensor {
         self.workspace.loss.output_delta()
     }

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
+use assay_abi::ErrorCode;
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
@@ -49,15 +50,18 @@ impl<'a> Setup<'a> {
     }
 
     /// A fixed random B from the output error straight to layer l, Glorot-uniform times `scale`:
-    /// `feedback.{l}.weight`, (`n_l`, classes). For [`Layer::project`](crate::Layer::project).
+    /// `feedback.{l}.weight`, (`n_l`, `n_L`). For [`Layer::project`](crate::Layer::project).
     pub fn direct_feedback(&mut self, l: usize, scale: f64) -> Result<Tensor, Error> {
-        let (units, classes) = (self.model.layer(l).map().outputs(), self.model.outputs());
+        let (units, outputs) = (
+            self.model.layer(l).map().outputs(),
+            self.model.output_units(),
+        );
         let initial = Initial::Glorot {
-            fan_in: classes,
+            fan_in: outputs.count(),
             fan_out: units.count(),
             scale,
         };
-        let layout = Layout::matrix(units, Units::Flat(classes));
+        let layout = Layout::matrix(units, outputs);
         self.fixed(format!("feedback.{l}.weight"), &layout, initial)
     }
 
@@ -67,31 +71,39 @@ impl<'a> Setup<'a> {
     /// and is zero. The inverse of layer L takes `auxiliary_units` inputs more.
     ///
     /// # Errors
-    /// Memory that cannot be allocated.
+    /// Memory that cannot be allocated, or auxiliary units beside an output that is an image.
     pub fn inverses(
         &mut self,
         layers: RangeInclusive<usize>,
         auxiliary_units: i64,
     ) -> Result<Vec<Inverse>, Error> {
         let maps: Vec<_> = layers
-            .map(|l| (l, self.inverted_map(l, auxiliary_units)))
-            .collect();
+            .map(|l| Ok((l, self.inverted_map(l, auxiliary_units)?)))
+            .collect::<Result<_, Error>>()?;
         let (inverses, parameters) = inverses(&maps, self.seed, self.model.device())?;
         self.inverses = Some(parameters);
         Ok(inverses)
     }
 
     /// What layer l computes as far as its inverse is concerned.
-    fn inverted_map(&self, l: usize, auxiliary_units: i64) -> Rc<Map> {
+    fn inverted_map(&self, l: usize, auxiliary_units: i64) -> Result<Rc<Map>, Error> {
         let layer = self.model.layer(l);
-        if l < self.model.depth() {
-            return layer.shared_map();
+        if l < self.model.depth() || auxiliary_units == 0 {
+            return Ok(layer.shared_map());
         }
-        // The last layer is the softmax, which is always dense.
-        Rc::new(Map::dense(
-            layer.map().inputs(),
-            Units::Flat(layer.units() + auxiliary_units),
-        ))
+        match layer.map() {
+            map @ Map::Dense(_) => {
+                let outputs = Units::Flat(layer.units() + auxiliary_units);
+                Ok(Rc::new(Map::dense(map.inputs(), outputs)))
+            }
+            Map::Windowed(_) => Err(Error::new(
+                ErrorCode::UNSUPPORTED,
+                format!(
+                    "layer {l}: the last layer gives an image, which auxiliary units cannot stand \
+                     beside; make it fully connected, or set auxiliary_units to 0"
+                ),
+            )),
+        }
     }
 
     /// A fixed random affine map of `h_{L-1}`, never trained: `auxiliary.weight`

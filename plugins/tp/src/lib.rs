@@ -1,37 +1,10 @@
 //! Target propagation as an Assay plugin.
 //!
 //! The penultimate layer's target is a step down the loss; every layer below gets the inverse
-//! image of the target above it: `ĥ_{L-1} = h_{L-1} − α ∂CE/∂h_{L-1}`,
+//! image of the target above it: `ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}`,
 //! `ĥ_l = g_{l+1}(ĥ_{l+1})`. Inverses exist for layers 2 to L-1.
 
-use assay_sdk::{
-    Adam, Algorithm, Directions, Error, InverseDirections, InverseLoss, InverseSettings,
-    InverseTraining, Noise, Pass, Setup, TargetPropagation,
-};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct Config {
-    #[serde(flatten)]
-    adam: Adam,
-    #[serde(flatten)]
-    inverse: InverseSettings,
-    /// How far the target of the penultimate layer lies down the gradient of each sample's loss.
-    /// The paper searched 0.01 to 0.2 for difference target propagation (Table 4).
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
-    alpha: f64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            adam: InverseSettings::forward_default(),
-            inverse: InverseSettings::new(InverseLoss::NoisePreserving),
-            alpha: 0.1,
-        }
-    }
-}
+use assay_sdk::{Algorithm, DescentSettings, Directions, Error, Pass, Setup, TargetPropagation};
 
 struct VanillaTargetPropagation {
     inverses: TargetPropagation,
@@ -39,7 +12,7 @@ struct VanillaTargetPropagation {
 }
 
 impl Algorithm for VanillaTargetPropagation {
-    type Config = Config;
+    type Config = DescentSettings;
 
     const NAME: &'static str = "tp";
     const SUMMARY: &'static str =
@@ -47,38 +20,26 @@ impl Algorithm for VanillaTargetPropagation {
     const REFERENCE: &'static str = "Bengio (2014), How auto-encoders could provide credit \
          assignment in deep networks via target propagation, arXiv 1407.7906";
 
-    fn new(setup: &mut Setup<'_>, config: &Config) -> Result<Self, Error> {
+    fn new(setup: &mut Setup<'_>, config: &DescentSettings) -> Result<Self, Error> {
         let inverted = 2..=setup.model().depth() - 1;
+        let loss = config.targets.inverse.inverse_loss;
         Ok(Self {
-            inverses: TargetPropagation::new(setup, inverted, config.inverse.inverse_loss)?,
+            inverses: TargetPropagation::new(setup, inverted, loss)?,
             alpha: config.alpha,
         })
     }
 
-    fn optimiser(config: &Config) -> Adam {
-        config.adam
-    }
-
-    fn inverse_training(config: &Config) -> Option<InverseTraining> {
-        Some(config.inverse.training())
-    }
-
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
         let targets = self.inverses.targets(pass)?;
-        targets.descend(self.alpha)?; // ĥ_{L-1} = h_{L-1} − α ∂CE/∂h_{L-1}
+        targets.descend(self.alpha)?; // ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}
         for l in (1..pass.depth() - 1).rev() {
             targets.invert(l)?; // ĥ_l = g_{l+1}(ĥ_{l+1})
         }
         targets.local_losses(out)
     }
 
-    fn inverse_directions(
-        &mut self,
-        pass: &Pass<'_>,
-        noise: &Noise<'_>,
-        out: &mut InverseDirections,
-    ) -> Result<(), Error> {
-        self.inverses.inverse_directions(pass, noise, out)
+    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
+        Some(&mut self.inverses)
     }
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 
 use assay_core::ActionKey;
 use assay_engine::{Device, SearchPath, Settings};
+use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
@@ -38,6 +39,9 @@ pub(crate) enum Verb {
     /// Look at a plugin's algorithms.
     #[command(subcommand)]
     Plugin(PluginVerb),
+    /// Look at networks, without training anything.
+    #[command(subcommand)]
+    Network(NetworkVerb),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -134,6 +138,51 @@ pub(crate) struct ExecArguments {
 
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkVerb {
+    /// Show a network's task and each layer's output, parameters and multiply-adds for one sample.
+    Show(NetworkShowArguments),
+}
+
+const NETWORK_SHOW_EXAMPLES: &str = "\
+Examples:
+  pipeline network show pipelines/networks.toml
+  pipeline network show pipelines/networks.toml mnist-lc cifar-lc
+  pipeline network show pipelines/quickstart.toml --json
+  pipeline network show --input 3x32x32 --layer 'conv 3x3 32 s2' --layer 'softmax 10'
+
+A layer is written as in a pipeline file: `fc N`, `lc KxK O sS`, `conv KxK O sS`, `softmax N`.
+A network that ends with a softmax classifies; one that ends with as many units as it has inputs
+reconstructs them.";
+
+const NETWORK_SHOW_USAGE: &str = "\
+pipeline network show [OPTIONS] <FILE> [NAME]...
+       pipeline network show [OPTIONS] --input <CxHxW> --layer <LAYER>...";
+
+#[derive(Args, Debug)]
+#[command(override_usage = NETWORK_SHOW_USAGE, after_help = NETWORK_SHOW_EXAMPLES)]
+pub(crate) struct NetworkShowArguments {
+    /// A pipeline file, or a file of networks alone (TOML)
+    #[arg(required_unless_present = "input")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Networks of the file [default: all of them]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+
+    /// Show a network with inputs of this shape: channels, height, width
+    #[arg(long, value_name = "CxHxW", requires = "layers")]
+    pub(crate) input: Option<Shape>,
+
+    /// A layer of that network, first to last; may be given many times
+    #[arg(long = "layer", value_name = "LAYER", requires = "input")]
+    pub(crate) layers: Vec<String>,
+
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl RunArguments {

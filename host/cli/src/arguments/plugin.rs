@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use assay_engine::{Device, DirectionsRequest, NetworkArgument, Settings};
+use assay_network::Shape;
 use clap::{Args, Subcommand};
 
 use super::search_path;
@@ -42,14 +43,13 @@ pub(crate) struct DirectionsArguments {
     #[arg(long, value_name = "NAME")]
     algorithm: Option<String>,
 
-    /// The network: its layers with commas between them, or FILE.toml#NAME for one of a pipeline
-    /// file's
+    /// The network: its layers with commas between them, or FILE.toml#NAME for one of a file's
     #[arg(long, value_name = "LAYERS|FILE.toml#NAME")]
     network: String,
 
     /// The shape of a sample, for a network given by its layers
-    #[arg(long, value_name = "CxHxW", value_parser = input_shape)]
-    input: Option<[usize; 3]>,
+    #[arg(long, value_name = "CxHxW")]
+    input: Option<Shape>,
 
     /// The batch (safetensors)
     #[arg(long, value_name = "FILE")]
@@ -148,12 +148,4 @@ impl DirectionsArguments {
             ),
         }
     }
-}
-
-fn input_shape(text: &str) -> Result<[usize; 3], String> {
-    let sizes = text.split('x').map(|size| size.parse().ok());
-    let sizes: Option<Vec<usize>> = sizes.collect();
-    sizes
-        .and_then(|sizes| <[usize; 3]>::try_from(sizes).ok())
-        .ok_or_else(|| "expected channels, height and width, such as 1x28x28".to_owned())
 }

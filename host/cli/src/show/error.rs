@@ -9,6 +9,7 @@ use assay_core::{Diagnostic, PipelineError};
 use assay_engine::{EngineError, Failure};
 
 use super::colour;
+use crate::command::network::ShowNetworkError;
 use crate::error::CliError;
 
 pub(crate) fn print(error: &CliError) {
@@ -25,6 +26,9 @@ fn text(error: &CliError) -> String {
         }
         CliError::Engine(EngineError::UnknownStage(unknown)) => {
             format!("error: {unknown}\n  help: {}", unknown.help)
+        }
+        CliError::Network(unknown @ ShowNetworkError::Unknown { help, .. }) => {
+            format!("error: {unknown}\n  help: {help}")
         }
         CliError::Engine(EngineError::Plugin(plugin)) => {
             format!(

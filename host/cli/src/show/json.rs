@@ -89,6 +89,7 @@ fn row(row: &ReportRow) -> Value {
         "dataset": row.label.dataset,
         "network": row.label.network,
         "method": row.label.method,
+        "task": row.task.name(),
         "algorithm": row.algorithm,
         "epochs": row.epochs,
         "seeds": row.seeds,
@@ -100,9 +101,9 @@ fn row(row: &ReportRow) -> Value {
             "test_top_5_error": figures.test_top_5_error,
         });
     }
-    for quantity in Quantity::ALL {
-        if let Some(statistic) = row.get(quantity) {
-            value[quantity.name()] =
+    for quantity in Quantity::of(row.task) {
+        if let Some(statistic) = row.get(*quantity) {
+            value[quantity.name(row.task)] =
                 json!({ "mean": statistic.mean, "sd": statistic.sd, "n": statistic.n });
         }
     }
@@ -172,7 +173,7 @@ fn split(split: &ShownSplit) -> Value {
     })
 }
 
-fn document(value: &Value) -> String {
+pub(super) fn document(value: &Value) -> String {
     // `{:#}` of a JSON value is its indented text; it cannot fail.
     format!("{value:#}\n")
 }

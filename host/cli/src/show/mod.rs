@@ -5,6 +5,7 @@ pub(crate) mod dataset;
 pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod network;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod run;
@@ -15,15 +16,6 @@ use comfy_table::{LineStyle, TableStyle};
 
 use crate::error::CliError;
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no error.
-pub(crate) fn print(text: &str) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-        _ => Ok(()),
-    }
-}
-
 /// Lines above, below and under the header, as books set tables.
 const RULES: TableStyle = {
     let rule = LineStyle::none().fill('─').junction('─');
@@ -32,6 +24,15 @@ const RULES: TableStyle = {
         .header_separator(rule)
         .bottom_border(rule)
 };
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+        _ => Ok(()),
+    }
+}
 
 /// Whether standard error may be coloured.
 fn colour() -> bool {

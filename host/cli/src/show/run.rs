@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use assay_core::{StageKind, StageOutcome};
 use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
-use assay_report::{Difference, Quantity, ReportRow};
+use assay_report::{Difference, ErrorMeasure, Quantity, ReportRow, Task};
 use comfy_table::{CellAlignment, Table};
 
 use super::{RULES, duration, error};
@@ -15,11 +15,13 @@ pub(crate) fn text(run: &RunReport, reports: &[ExportedReport]) -> String {
     let mut text = String::new();
     for report in reports {
         let _ = writeln!(text, "{}\n", table(&report.rows, &run.stages));
+        let measure = ErrorMeasure::of(task(&report.rows));
         let _ = writeln!(
             text,
-            "Errors in percent. Best epoch: lowest test error over the epochs, as the paper \
-             reports it\n(chosen on the test set). Last: after the last epoch. Validation: test \
-             error of the epoch\nchosen on held-out training data.\n"
+            "{} {}.\nBest epoch: lowest test error over the epochs, as the paper reports it (chosen on \
+             the test set).\nLast: after the last epoch. Validation: test error of the epoch chosen on \
+             held-out training data.\n",
+            measure.heading, measure.unit
         );
         for path in &report.paths {
             let _ = writeln!(text, "  {}", path.display());
@@ -67,6 +69,11 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
             eprintln!("stopped; the same command goes on from the last checkpoints");
         }
     }
+}
+
+/// The task of a report, whose rows all have it.
+fn task(rows: &[ReportRow]) -> Task {
+    rows.first().map_or(Task::Classification, |row| row.task)
 }
 
 fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {

@@ -5,6 +5,7 @@
 mod diagnostic;
 mod inline;
 mod matrix;
+mod networks;
 mod read;
 mod reader;
 mod spec;
@@ -13,6 +14,7 @@ mod tree;
 
 pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
 pub use inline::{parse_hyperparameters, parse_layers};
+pub use networks::{Load, parse_networks};
 pub use reader::choices;
 pub use spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,

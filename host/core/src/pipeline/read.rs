@@ -1,13 +1,13 @@
-//! Reads the tree of a pipeline file into a [`Spec`]: the definitions here, the stages in
-//! [`stage`](super::stage).
+//! Reads the tree of a pipeline file into a [`Spec`]: the methods here, the networks in
+//! [`networks`](super::networks), the stages in [`stage`](super::stage).
 
-use assay_network::Network;
 use indexmap::IndexMap;
 
 use super::diagnostic::{Diagnostic, Place, Source};
-use super::reader::{Complaints, Reader, array, choices, integer, string, strings, table};
+use super::networks::{Networks, read_networks, start_of};
+use super::reader::{Complaints, Reader, choices, string, strings, table};
 use super::spec::{Hyperparameters, Placed, Spec};
-use super::stage::{check_references, read_stage};
+use super::stage::{check_references, check_tasks, read_stage};
 use super::tree::{Node, Table};
 
 /// A method of the comparison: an algorithm with its hyper-parameters.
@@ -23,12 +23,16 @@ pub(super) struct Method {
     pub(super) on: IndexMap<String, Hyperparameters>,
 }
 
-pub(super) fn read_spec(root: &Table, sources: Vec<Source>, out: &mut Complaints) -> Spec {
-    let start = Place {
-        source: 0,
-        bytes: 0..0,
-    };
-    let mut reader = Reader::new(root, &start, "the pipeline file");
+/// Reads the tree whose networks are complete; `networks_file` is the source of those that the
+/// file has from elsewhere.
+pub(super) fn read_spec(
+    root: &Table,
+    sources: Vec<Source>,
+    networks_file: Option<usize>,
+    out: &mut Complaints,
+) -> Spec {
+    let mut reader = Reader::new(root, &start_of(0), "the pipeline file");
+    reader.entry("networks");
     let name = reader.required("name", out, |node| {
         let name = string(node)?;
         check_name(&name, &node.place).map(|()| name)
@@ -54,15 +58,12 @@ pub(super) fn read_spec(root: &Table, sources: Vec<Source>, out: &mut Complaints
         .filter_map(|(name, entry)| read_stage(name, &entry.key, &entry.node, &names, out))
         .collect();
     check_references(&stages, out);
+    check_tasks(&stages, out);
     Spec {
         sources,
+        networks_file,
         name: name.unwrap_or_default(),
         plugin_dirs,
-        networks: names
-            .networks
-            .into_iter()
-            .filter_map(|(name, network)| Some((name, network?)))
-            .collect(),
         stages,
     }
 }
@@ -70,42 +71,13 @@ pub(super) fn read_spec(root: &Table, sources: Vec<Source>, out: &mut Complaints
 /// What stages may refer to, beside each other. A definition that is itself wrong is `None`, so
 /// that its users are not blamed too.
 pub(super) struct Names {
-    pub(super) networks: IndexMap<String, Option<Network>>,
+    pub(super) networks: Networks,
     pub(super) methods: IndexMap<String, Option<Method>>,
-}
-
-fn read_networks(networks: &Table, out: &mut Complaints) -> IndexMap<String, Option<Network>> {
-    let mut read_one = |name: &String, node: &Node| {
-        let mut reader = Reader::of(node, format!("[network.{name}]"), out)?;
-        let input = reader.required("input", out, |node| {
-            let sizes = array(node)?.iter().map(|size| integer(1..=1 << 20)(size));
-            let sizes = sizes.map(|size| size.map(|size| size as usize));
-            <[usize; 3]>::try_from(sizes.collect::<Result<Vec<_>, _>>()?).map_err(|_| {
-                Diagnostic::new("an input has three sizes", &node.place)
-                    .label("expected [channels, height, width]")
-            })
-        });
-        let layers = reader.required("layers", out, |node| Ok((node, strings(node)?)));
-        reader.finish(out);
-        let (input, (node, layers)) = (input?, layers?);
-        Network::parse(input, &layers)
-            .map_err(|error| {
-                let items = array(node).unwrap_or_default();
-                let place = error.layer_index().and_then(|layer| items.get(layer));
-                let place = place.map_or(&node.place, |item| &item.place);
-                out.push(Diagnostic::new(error.to_string(), place));
-            })
-            .ok()
-    };
-    networks
-        .iter()
-        .map(|(name, entry)| (name.clone(), read_one(name, &entry.node)))
-        .collect()
 }
 
 fn read_methods(
     methods: &Table,
-    networks: &IndexMap<String, Option<Network>>,
+    networks: &Networks,
     out: &mut Complaints,
 ) -> IndexMap<String, Option<Method>> {
     let mut read_one = |name: &String, node: &Node| {

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::diagnostic::{PipelineError, Place, Source};
+use super::networks::{Load, include};
 use super::read::read_spec;
 use super::reader::Complaints;
 use super::tree::{apply_override, parse};
@@ -27,14 +28,15 @@ pub type Hyperparameters = IndexMap<String, Placed<Json>>;
 /// A whole pipeline file.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// The texts that places point into: the file, then each override.
+    /// The texts that places point into: the file, then each override, then the file of networks
+    /// that it names.
     pub sources: Vec<Source>,
+    /// Which source is the file of networks.
+    pub networks_file: Option<usize>,
     /// The pipeline's name.
     pub name: String,
     /// Folders to look for plugins in, relative to the file.
     pub plugin_dirs: Vec<String>,
-    /// The networks by name, in the order of the file.
-    pub networks: IndexMap<String, Network>,
     /// The stages, in the order of the file.
     pub stages: Vec<Stage>,
 }
@@ -94,7 +96,7 @@ pub struct TrainStage {
     /// The dataset stage.
     pub dataset: Placed<String>,
     /// The network's name and shape.
-    pub network: (String, Network),
+    pub network: (Placed<String>, Network),
     /// The method's name.
     pub method: String,
     /// The algorithm.
@@ -127,8 +129,9 @@ pub struct AugmentationSettings {
 pub struct EvaluateStage {
     /// The train stage.
     pub training: Placed<String>,
-    /// Count a sample as right if its class is among the k best, for each of these k.
-    pub top_k: Vec<u32>,
+    /// Count a sample as right if its class is among the k best, for each of these k, if the file
+    /// says.
+    pub top_k: Option<Placed<Vec<u32>>>,
 }
 
 /// The settings of a report stage.
@@ -143,16 +146,22 @@ pub struct ReportStage {
 }
 
 impl Spec {
-    /// Reads a pipeline file; `overrides` are the `--set` arguments, in order.
+    /// Reads a pipeline file; `overrides` are the `--set` arguments, in order, and `load` gives
+    /// the file of networks, if one is named.
     ///
     /// # Errors
     /// Every complaint about the file, each with its place.
-    pub fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Self, PipelineError> {
+    pub fn parse(
+        name: &str,
+        text: &str,
+        overrides: &[String],
+        load: Load<'_>,
+    ) -> Result<Self, PipelineError> {
         let file = Source {
             name: name.to_owned(),
             text: text.to_owned(),
         };
-        let sources: Vec<_> = std::iter::once(file)
+        let mut sources: Vec<_> = std::iter::once(file)
             .chain(overrides.iter().map(|text| Source {
                 name: "--set".to_owned(),
                 text: text.clone(),
@@ -165,7 +174,8 @@ impl Spec {
             for number in 1..sources.len() {
                 apply_override(&mut root, &sources, number, &mut complaints);
             }
-            spec = Some(read_spec(&root, sources.clone(), &mut complaints));
+            let networks = include(&mut root, &mut sources, load, &mut complaints);
+            spec = Some(read_spec(&root, sources.clone(), networks, &mut complaints));
         }
         match spec {
             Some(spec) if complaints.is_empty() => Ok(spec),

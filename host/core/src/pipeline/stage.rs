@@ -1,5 +1,6 @@
 //! Reads the stages of a pipeline file, and checks that they name each other rightly.
 
+use assay_network::Task;
 use indexmap::IndexMap;
 
 use super::diagnostic::{Diagnostic, Place};
@@ -137,7 +138,7 @@ fn read_training(
 
     let network = network.and_then(|name| {
         let found = look_up("network", &name, &names.networks, out)?;
-        Some((name.value, found))
+        Some((name, found))
     });
     let (name, method) = match (method, algorithm) {
         (Some(method), None) => (
@@ -165,7 +166,7 @@ fn read_training(
     };
     let (network, method) = (network?, method?);
     let mut hyperparameters = method.hyperparameters;
-    hyperparameters.extend(method.on.get(&network.0).cloned().unwrap_or_default());
+    hyperparameters.extend(method.on.get(&network.0.value).cloned().unwrap_or_default());
     hyperparameters.extend(own);
     Some(TrainStage {
         instance,
@@ -199,13 +200,14 @@ fn read_augmentation(node: &Node, out: &mut Complaints) -> Option<AugmentationSe
 fn read_evaluate(mut reader: Reader<'_>, out: &mut Complaints) -> Option<EvaluateStage> {
     let training = reader.required("training", out, placed_string);
     let top_k = reader.optional("top_k", out, |node| {
-        array(node)?
-            .iter()
-            .map(|k| integer(1..=1 << 20)(k))
-            .collect::<Result<Vec<_>, _>>()
+        let ks = array(node)?.iter().map(|k| integer(1..=1 << 20)(k));
+        let ks = ks.map(|k| k.map(|k| k as u32));
+        Ok(Placed {
+            value: ks.collect::<Result<Vec<_>, _>>()?,
+            place: node.place.clone(),
+        })
     });
     reader.finish(out);
-    let top_k = top_k.map_or_else(|| vec![1], |ks| ks.into_iter().map(|k| k as u32).collect());
     Some(EvaluateStage {
         training: training?,
         top_k,
@@ -271,25 +273,15 @@ pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
 
 /// Every evaluate stage that a report names exists, and has the part that is named.
 fn check_evaluations(stages: &[Stage], evaluations: &[Placed<String>], out: &mut Complaints) {
-    let instances = |evaluate: &EvaluateStage| {
-        let training = stages.iter().find(|it| it.name == evaluate.training.value);
-        match training.map(|stage| &stage.work) {
-            Some(StageWork::Train(trainings)) => trainings
-                .iter()
-                .map(|training| training.instance.clone())
-                .collect(),
-            _ => Vec::new(),
-        }
-    };
-    let names = stages.iter().filter_map(|stage| match &stage.work {
-        StageWork::Evaluate(evaluate) => Some((stage.name.as_str(), instances(evaluate))),
+    let evaluates = stages.iter().filter_map(|stage| match &stage.work {
+        StageWork::Evaluate(evaluate) => Some((stage.name.as_str(), evaluate)),
         _ => None,
     });
-    let names: Vec<_> = names
-        .flat_map(|(stage, instances)| {
+    let names: Vec<_> = evaluates
+        .flat_map(|(stage, evaluate)| {
             let whole = std::iter::once(stage.to_owned());
-            let parts = instances.into_iter();
-            whole.chain(parts.map(move |instance| instance_name(stage, &instance)))
+            let parts = trainings_of(stages, evaluate);
+            whole.chain(parts.map(move |it| instance_name(stage, &it.instance)))
         })
         .collect();
     for evaluation in evaluations {
@@ -317,6 +309,68 @@ pub(crate) fn is_below(stage: &str, name: &str) -> bool {
     stage
         .strip_prefix(name)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Nothing is asked of a training that the task of its network does not have, and no report mixes
+/// tasks.
+pub(super) fn check_tasks(stages: &[Stage], out: &mut Complaints) {
+    for stage in stages {
+        match &stage.work {
+            StageWork::Evaluate(evaluate) => {
+                let mut tasks = trainings_of(stages, evaluate).map(|it| it.network.1.task());
+                let reconstructs = tasks.any(|task| task == Task::Reconstruction);
+                if let Some(top_k) = evaluate.top_k.as_ref().filter(|_| reconstructs) {
+                    let message = "a reconstruction has no classes to be among the `top_k`";
+                    out.push(Diagnostic::new(message, &top_k.place));
+                }
+            }
+            StageWork::Report(report) => check_report(stages, report, out),
+            StageWork::Dataset(_) | StageWork::Train(_) => {}
+        }
+    }
+}
+
+fn check_report(stages: &[Stage], report: &ReportStage, out: &mut Complaints) {
+    let mut first = None;
+    for name in &report.evaluations {
+        let evaluations = stages.iter().filter_map(|stage| match &stage.work {
+            StageWork::Evaluate(evaluate) => Some((stage, evaluate)),
+            _ => None,
+        });
+        let mut tasks = evaluations.flat_map(|(stage, evaluate)| {
+            trainings_of(stages, evaluate)
+                .filter(|it| is_below(&instance_name(&stage.name, &it.instance), &name.value))
+                .map(|it| it.network.1.task())
+        });
+        if tasks.any(|task| *first.get_or_insert(task) != task) {
+            out.push(
+                Diagnostic::new(
+                    "a report cannot mix classification and reconstruction: their errors have \
+                     different units",
+                    &name.place,
+                )
+                .help("make a report for each".to_owned()),
+            );
+            return;
+        }
+    }
+    let reference = report.reference.as_ref();
+    if let Some(reference) = reference.filter(|_| first == Some(Task::Reconstruction)) {
+        let message = "published figures are errors of classifications, and this report has none";
+        out.push(Diagnostic::new(message, &reference.place));
+    }
+}
+
+/// The trainings that an evaluate stage measures.
+fn trainings_of<'a>(
+    stages: &'a [Stage],
+    evaluate: &EvaluateStage,
+) -> impl Iterator<Item = &'a TrainStage> {
+    let trainings = stages.iter().find_map(|stage| match &stage.work {
+        StageWork::Train(trainings) if stage.name == evaluate.training.value => Some(trainings),
+        _ => None,
+    });
+    trainings.into_iter().flatten()
 }
 
 fn look_up<T: Clone>(

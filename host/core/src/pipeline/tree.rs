@@ -196,7 +196,7 @@ pub(super) fn apply_override(
 }
 
 /// Tables merge key by key; everything else is replaced.
-fn merge(into: &mut Table, from: Table) {
+pub(super) fn merge(into: &mut Table, from: Table) {
     for (key, entry) in from {
         match (into.get_mut(&key), entry) {
             (

@@ -136,6 +136,15 @@ impl DatasetSource {
         }
     }
 
+    /// Channels, height and width of an image, where they are known before a file is read.
+    pub fn image(&self) -> Option<[usize; 3]> {
+        match self {
+            Self::Mnist | Self::FashionMnist => Some([1, 28, 28]),
+            Self::Cifar10 => Some([3, 32, 32]),
+            Self::Idx(_) => None,
+        }
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> u16 {
         match self.facts() {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use assay_core::{Diagnostic, Place, Spec, choices, parse_layers};
-use assay_network::Network;
+use assay_core::{Diagnostic, Place, choices, parse_layers};
+use assay_network::{Network, Shape};
 
 use super::Texts;
-use crate::session::{EngineError, read_text};
+use crate::session::EngineError;
+use crate::source_file::read_networks;
 
 /// Where a network is written.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +17,9 @@ pub enum NetworkArgument<'a> {
         /// The layers with commas between them: `fc 32, fc 16, softmax 10`.
         layers: &'a str,
         /// The shape (C, H, W) of a sample.
-        input: [usize; 3],
+        input: Shape,
     },
-    /// In a pipeline file.
+    /// In a pipeline file, or a file of networks alone.
     File {
         /// The file.
         path: &'a Path,
@@ -32,19 +33,19 @@ impl NetworkArgument<'_> {
         match self {
             Self::Inline { layers, input } => {
                 let source = texts.add("--network", layers);
-                parse_layers(input, layers, source)
+                parse_layers(input.into(), layers, source)
                     .map_err(|complaint| texts.refused(vec![complaint]))
             }
             Self::File { path, name } => {
-                let text = read_text(path, "a pipeline file")?;
-                let spec = Spec::parse(&path.display().to_string(), &text, &[])?;
-                let found = match (name, spec.networks.len()) {
-                    (Some(name), _) => spec.networks.get(name),
-                    (None, 1) => spec.networks.values().next(),
+                let networks = read_networks(path)?;
+                let found = match (name, &networks[..]) {
+                    (Some(name), _) => networks.iter().find(|(own, _)| own == name),
+                    (None, [only]) => Some(only),
                     (None, _) => None,
                 };
+                let found = found.map(|(_, network)| network);
                 found.cloned().ok_or_else(|| {
-                    let complaint = no_network(texts, path, name, &spec);
+                    let complaint = no_network(texts, path, name, &networks);
                     texts.refused(vec![complaint])
                 })
             }
@@ -53,8 +54,13 @@ impl NetworkArgument<'_> {
 }
 
 /// The complaint about a name that is not there, or about one that is needed.
-fn no_network(texts: &mut Texts, path: &Path, name: Option<&str>, spec: &Spec) -> Diagnostic {
-    let names = spec.networks.keys().map(String::as_str);
+fn no_network(
+    texts: &mut Texts,
+    path: &Path,
+    name: Option<&str>,
+    networks: &[(String, Network)],
+) -> Diagnostic {
+    let names = networks.iter().map(|(name, _)| name.as_str());
     let path = path.display();
     let (argument, message, help) = match name {
         Some(name) => (
@@ -64,7 +70,7 @@ fn no_network(texts: &mut Texts, path: &Path, name: Option<&str>, spec: &Spec) -
         ),
         None => (
             path.to_string(),
-            format!("{path} has {} networks", spec.networks.len()),
+            format!("{path} has {} networks", networks.len()),
             Some(format!(
                 "name one of them: {}",
                 names

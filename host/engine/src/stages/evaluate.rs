@@ -1,6 +1,6 @@
-//! The evaluate stage: loss and top-k errors of a training's saved states, on every split.
+//! The evaluate stage: loss and errors of a training's saved states, on every split.
 
-use assay_report::{ERROR, EvaluationRow, LOSS, State, write_evaluation};
+use assay_report::{EvaluationRow, LOSS, State, write_evaluation};
 use serde::Deserialize;
 
 use super::measure::measure;
@@ -44,7 +44,8 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
                 size: 1.0 / parts,
             };
             part += 1.0;
-            let measured = measure(context, &mut learner, table, &top_k, &phase)?;
+            let network = &training.parameters.network;
+            let measured = measure(context, &mut learner, network, table, &top_k, &phase)?;
             let mut row = |metric: String, value| {
                 rows.push(EvaluationRow {
                     state,
@@ -54,8 +55,8 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
                 });
             };
             row(LOSS.to_owned(), measured.loss);
-            for (&k, &error) in top_k.iter().zip(&measured.top_k_errors) {
-                row(error_name(k), error);
+            for (metric, error) in measured.errors {
+                row(metric, error);
             }
         }
     }
@@ -63,12 +64,4 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let mut outputs = Outputs::default();
     outputs.add(EVALUATION, PARQUET);
     Ok(outputs)
-}
-
-fn error_name(k: u32) -> String {
-    if k == 1 {
-        ERROR.to_owned()
-    } else {
-        format!("top_{k}_error")
-    }
 }

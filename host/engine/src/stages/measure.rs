@@ -1,53 +1,66 @@
-//! Loss and errors from logits, computed by the host, so that no plugin grades itself.
+//! Loss and errors from a learner's outputs, computed by the host, so that no plugin grades itself.
 
 use std::cmp::Ordering;
 
 use assay_abi::{LearnerHandle, TensorView};
 use assay_data::table::ImageTable;
+use assay_network::{Network, Task};
+use assay_report::{ERROR, RECONSTRUCTION_ERROR};
 
 use super::samples::batch_shape;
 use super::{Context, Phase, StageError, data};
 
-/// Samples in one call of `predict`. Fixed: it can change the last bits of the logits.
+/// Samples in one call of `predict`. Fixed: it can change the last bits of the outputs.
 const BATCH: usize = 1000;
 
 /// What one pass over a split measures.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Measurement {
-    /// Mean cross-entropy in nats.
+    /// The mean task loss: cross-entropy in nats, or the squared error of a reconstruction.
     pub(super) loss: f64,
-    /// For each `k` asked for: samples whose class is not among the `k` largest logits, in
-    /// percent.
-    pub(super) top_k_errors: Vec<f64>,
+    /// The errors by the name of their metric; what the best epoch is chosen by comes first.
+    pub(super) errors: Vec<(String, f64)>,
+}
+
+impl Measurement {
+    /// What the best epoch is chosen by.
+    pub(super) fn error(&self) -> f64 {
+        self.errors.first().map_or(f64::NAN, |(_, error)| *error)
+    }
 }
 
 /// Sums over samples.
-struct Tally<'k> {
-    top_k: &'k [u32],
-    loss: f64,
-    wrong: Vec<u64>,
-    samples: u64,
+enum Tally<'k> {
+    Classification {
+        top_k: &'k [u32],
+        loss: f64,
+        wrong: Vec<u64>,
+        samples: u64,
+    },
+    Reconstruction {
+        squared_distance: f64,
+        samples: u64,
+    },
 }
 
-/// Measures the learner's outputs on every sample of `table`, in order.
+/// Measures the outputs of the learner of `network` on every sample of `table`, in order.
+///
+/// A classification has the errors that `top_k` asks for, the top-1 error first; a reconstruction
+/// has the squared distance from its input, which is also its loss.
 pub(super) fn measure(
     context: &Context,
     learner: &mut LearnerHandle,
+    network: &Network,
     table: &ImageTable,
     top_k: &[u32],
     phase: &Phase,
 ) -> Result<Measurement, StageError> {
-    let (count, classes) = (table.len() as usize, table.classes() as usize);
+    let (count, width) = (table.len() as usize, network.outputs());
     let sample = table.shape().pixels();
     let mut images = vec![0.0; BATCH * sample];
     let mut labels = vec![0; BATCH];
-    let mut logits = vec![0.0; BATCH * classes];
-    let mut tally = Tally {
-        top_k,
-        loss: 0.0,
-        wrong: vec![0; top_k.len()],
-        samples: 0,
-    };
+    let mut outputs = vec![0.0; BATCH * width];
+    let mut tally = Tally::new(network.task(), top_k);
     let mut indices = Vec::with_capacity(BATCH);
     for start in (0..count).step_by(BATCH) {
         context.check_cancelled()?;
@@ -59,43 +72,108 @@ pub(super) fn measure(
         let shape = batch_shape(size, table);
         let strides = TensorView::contiguous_strides(&shape);
         let inputs = TensorView::f32(images, &shape, &strides).map_err(data)?;
-        let logits = &mut logits[..size * classes];
+        let outputs = &mut outputs[..size * width];
         learner
-            .predict(inputs, logits)
+            .predict(inputs, outputs)
             .map_err(|error| StageError::plugin("predict", error))?;
-        for (logits, &label) in logits.chunks_exact(classes).zip(&*labels) {
-            tally.add(logits, label as usize);
+        let samples = images.chunks_exact(sample).zip(&*labels);
+        for (output, (image, &label)) in outputs.chunks_exact(width).zip(samples) {
+            tally.add(output, image, label as usize);
         }
         phase.report(context, start + size, count);
     }
     Ok(tally.finish())
 }
 
-impl Tally<'_> {
-    fn add(&mut self, logits: &[f32], label: usize) {
-        self.samples += 1;
-        let Some(&own) = logits.get(label) else {
-            self.loss = f64::NAN;
-            return;
-        };
-        self.loss += cross_entropy(logits, own);
-        let rank = rank(logits, label, own);
-        for (wrong, &k) in self.wrong.iter_mut().zip(self.top_k) {
-            *wrong += u64::from(rank >= k as usize);
+impl<'k> Tally<'k> {
+    fn new(task: Task, top_k: &'k [u32]) -> Self {
+        match task {
+            Task::Classification => Self::Classification {
+                top_k,
+                loss: 0.0,
+                wrong: vec![0; top_k.len()],
+                samples: 0,
+            },
+            Task::Reconstruction => Self::Reconstruction {
+                squared_distance: 0.0,
+                samples: 0,
+            },
+        }
+    }
+
+    fn add(&mut self, output: &[f32], image: &[f32], label: usize) {
+        match self {
+            Self::Classification {
+                top_k,
+                loss,
+                wrong,
+                samples,
+            } => {
+                *samples += 1;
+                let Some(&own) = output.get(label) else {
+                    *loss = f64::NAN;
+                    return;
+                };
+                *loss += cross_entropy(output, own);
+                let rank = rank(output, label, own);
+                for (wrong, &k) in wrong.iter_mut().zip(*top_k) {
+                    *wrong += u64::from(rank >= k as usize);
+                }
+            }
+            Self::Reconstruction {
+                squared_distance: sum,
+                samples,
+            } => {
+                *samples += 1;
+                *sum += squared_distance(output, image);
+            }
         }
     }
 
     fn finish(self) -> Measurement {
-        let samples = self.samples.max(1) as f64;
-        Measurement {
-            loss: self.loss / samples,
-            top_k_errors: self
-                .wrong
-                .iter()
-                .map(|&wrong| 100.0 * wrong as f64 / samples)
-                .collect(),
+        match self {
+            Self::Classification {
+                top_k,
+                loss,
+                wrong,
+                samples,
+            } => {
+                let samples = samples.max(1) as f64;
+                let percent = |wrong: u64| 100.0 * wrong as f64 / samples;
+                let names = top_k.iter().map(|&k| error_name(k));
+                Measurement {
+                    loss: loss / samples,
+                    errors: names.zip(wrong.into_iter().map(percent)).collect(),
+                }
+            }
+            Self::Reconstruction {
+                squared_distance,
+                samples,
+            } => {
+                let mean = squared_distance / samples.max(1) as f64;
+                Measurement {
+                    loss: mean,
+                    errors: vec![(RECONSTRUCTION_ERROR.to_owned(), mean)],
+                }
+            }
         }
     }
+}
+
+fn error_name(k: u32) -> String {
+    if k == 1 {
+        ERROR.to_owned()
+    } else {
+        format!("top_{k}_error")
+    }
+}
+
+/// `‖h_L − x‖²`
+fn squared_distance(output: &[f32], image: &[f32]) -> f64 {
+    let pairs = output.iter().zip(image);
+    pairs
+        .map(|(&y, &x)| (f64::from(y) - f64::from(x)).powi(2))
+        .sum()
 }
 
 /// `-log softmax(logits)[label]`, shifted by the largest logit so that nothing overflows.
@@ -127,16 +205,15 @@ mod tests {
     use super::*;
 
     fn tally(top_k: &[u32], samples: &[(&[f32], usize)]) -> Measurement {
-        let mut tally = Tally {
-            top_k,
-            loss: 0.0,
-            wrong: vec![0; top_k.len()],
-            samples: 0,
-        };
+        let mut tally = Tally::new(Task::Classification, top_k);
         for (logits, label) in samples {
-            tally.add(logits, *label);
+            tally.add(logits, &[], *label);
         }
         tally.finish()
+    }
+
+    fn values(measured: &Measurement) -> Vec<f64> {
+        measured.errors.iter().map(|(_, value)| *value).collect()
     }
 
     #[test]
@@ -149,26 +226,43 @@ mod tests {
     fn huge_logits_do_not_overflow() {
         let measured = tally(&[1], &[(&[1e30, 0.0], 0), (&[1e30, 0.0], 1)]);
         assert!((measured.loss - f64::from(1e30_f32) / 2.0).abs() < 1e15);
-        assert_eq!(measured.top_k_errors, [50.0]);
+        assert_eq!(values(&measured), [50.0]);
     }
 
     #[test]
     fn a_sample_is_right_if_its_class_is_among_the_k_largest() {
         let logits: &[f32] = &[0.1, 0.4, 0.3, 0.2];
         let samples = [(logits, 1), (logits, 2), (logits, 3), (logits, 0)];
+        let measured = tally(&[1, 2, 3, 4], &samples);
+        assert_eq!(values(&measured), [75.0, 50.0, 25.0, 0.0]);
+        let names: Vec<_> = measured.errors.iter().map(|(name, _)| name).collect();
         assert_eq!(
-            tally(&[1, 2, 3, 4], &samples).top_k_errors,
-            [75.0, 50.0, 25.0, 0.0]
+            names,
+            ["error", "top_2_error", "top_3_error", "top_4_error"]
         );
     }
 
     #[test]
     fn ties_go_to_the_first_class_and_nan_is_never_right() {
         let ties: &[f32] = &[1.0, 1.0];
-        assert_eq!(tally(&[1], &[(ties, 0), (ties, 1)]).top_k_errors, [50.0]);
+        assert_eq!(values(&tally(&[1], &[(ties, 0), (ties, 1)])), [50.0]);
         let nan: &[f32] = &[f32::NAN, f32::NAN];
         let measured = tally(&[1, 2], &[(nan, 0)]);
-        assert_eq!(measured.top_k_errors, [100.0, 100.0]);
+        assert_eq!(values(&measured), [100.0, 100.0]);
         assert!(measured.loss.is_nan());
+    }
+
+    #[test]
+    fn a_reconstruction_is_off_by_the_mean_squared_distance() {
+        let mut tally = Tally::new(Task::Reconstruction, &[1]);
+        tally.add(&[0.5, -1.0], &[0.0, 1.0], 0);
+        tally.add(&[1.0, 1.0], &[1.0, 0.5], 99);
+        let measured = tally.finish();
+        let expected = f64::midpoint(4.25, 0.25);
+        assert_eq!(
+            measured.errors,
+            [("reconstruction_error".to_owned(), expected)]
+        );
+        assert_eq!((measured.loss, measured.error()), (expected, expected));
     }
 }

@@ -6,6 +6,7 @@ mod dataset;
 mod describe;
 mod directions;
 mod evaluate;
+mod fit;
 mod measure;
 mod passes;
 mod report;
@@ -34,6 +35,7 @@ pub(crate) use describe::PLUGIN;
 pub(crate) use directions::{
     BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
 };
+pub(crate) use fit::check_networks;
 pub use report::REPORT_TABLE;
 pub(crate) use report::complete_reports;
 

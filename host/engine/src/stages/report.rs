@@ -58,6 +58,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             algorithm: settings.algorithm,
             network: entry.network,
             dataset: entry.dataset,
+            task: settings.network.task(),
             seed: settings.seed,
             epochs: settings.epochs,
             hyperparameters: settings.hyperparameters,

@@ -6,10 +6,10 @@ use std::time::Instant;
 use assay_abi::{BatchSource, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
 use assay_data::order::epoch_order;
 use assay_data::table::ImageTable;
-use assay_network::Shape;
-use assay_report::{ERROR, LOSS, MetricRow, Split, write_metrics};
+use assay_report::{LOSS, MetricRow, Split, write_metrics};
 
 use super::checkpoint::{self, Checkpoint, TrainingProgress};
+use super::fit::check_fit;
 use super::measure::measure;
 use super::samples::EpochBatches;
 use super::{
@@ -110,20 +110,7 @@ impl Splits {
 fn check_shapes(parameters: &TrainingParameters, train: &ImageTable) -> Result<(), StageError> {
     let image = train.shape();
     let image = [image.channels(), image.height(), image.width()].map(|size| size as usize);
-    let (input, image) = (parameters.network.input(), Shape::from(image));
-    if input != image {
-        return Err(StageError::Invalid(format!(
-            "the network takes inputs of {input}, but the dataset's images are {image} \
-             (channels, height, width)"
-        )));
-    }
-    let (outputs, classes) = (parameters.network.outputs(), train.classes());
-    if outputs != classes as usize {
-        return Err(StageError::Invalid(format!(
-            "the network has {outputs} outputs, but the dataset has {classes} classes"
-        )));
-    }
-    Ok(())
+    check_fit(&parameters.network, Some(image.into()), train.classes()).map_err(StageError::Invalid)
 }
 
 fn check_augmentation(
@@ -265,23 +252,25 @@ fn evaluate_epoch(
     };
     for (split, table) in splits.iter() {
         let phase = epoch_phase(parameters, epoch, TRAINING_SHARE, 1.0 - TRAINING_SHARE);
-        let measured = measure(context, learner, table, &[1], &phase)?;
+        let network = &parameters.network;
+        let measured = measure(context, learner, network, table, &[1], &phase)?;
         if !measured.loss.is_finite() {
             return Err(StageError::Invalid(format!(
                 "training diverged: the {split} loss after epoch {epoch} is {}",
                 measured.loss
             )));
         }
-        let error = measured.top_k_errors[0];
+        let error = measured.error();
         match split {
             Split::Train => {}
             Split::Validation => errors.validation = Some(error),
             Split::Test => errors.test = error,
         }
-        for (metric, value) in [(LOSS, measured.loss), (ERROR, error)] {
+        let loss = (LOSS.to_owned(), measured.loss);
+        for (metric, value) in std::iter::once(loss).chain(measured.errors) {
             progress
                 .rows
-                .push((epoch, split.to_string(), metric.to_owned(), value));
+                .push((epoch, split.to_string(), metric, value));
         }
     }
     Ok(errors)

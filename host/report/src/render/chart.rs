@@ -1,4 +1,4 @@
-//! Learning curves as inline SVG: error in percent against epoch, linear axes, one line per method
+//! Learning curves as inline SVG: error against epoch, linear axes, one line per method
 //! and a band from the lowest to the highest seed. It owns geometry; colours are the page's.
 
 use std::fmt::Write as _;

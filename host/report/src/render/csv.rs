@@ -1,14 +1,16 @@
 //! The table as CSV: the columns of `table.parquet` at full precision, absent numbers empty. For
 //! spreadsheets and scripts; people read the other formats.
 
+use assay_network::Task;
+
 use crate::results::{ReportRow, settings_json};
 use crate::summary::Quantity;
 use crate::table::Encode;
 
 pub(super) fn render(rows: &[ReportRow]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let schema = ReportRow::schema();
-    writer.write_record(schema.fields().iter().map(|field| field.name()))?;
+    let form = ReportRow::form(rows);
+    writer.write_record(form.schema.fields().iter().map(|field| field.name()))?;
     for row in rows {
         writer.write_record(record(row))?;
     }
@@ -30,18 +32,20 @@ fn record(row: &ReportRow) -> Vec<String> {
         row.epochs.to_string(),
         row.seeds.to_string(),
     ];
-    for quantity in Quantity::ALL {
-        let statistic = row.get(quantity);
+    for quantity in Quantity::of(row.task) {
+        let statistic = row.get(*quantity);
         cells.push(number(statistic.map(|one| one.mean)));
         cells.push(number(statistic.and_then(|one| one.sd)));
         cells.push(statistic.map_or(0, |one| one.n).to_string());
     }
-    let figures = row.figures.unwrap_or_default();
-    let published = [
-        figures.test_error,
-        figures.train_error,
-        figures.test_top_5_error,
-    ];
-    cells.extend(published.map(number));
+    if row.task == Task::Classification {
+        let figures = row.figures.unwrap_or_default();
+        let published = [
+            figures.test_error,
+            figures.train_error,
+            figures.test_top_5_error,
+        ];
+        cells.extend(published.map(number));
+    }
     cells
 }

@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::chart::{Axes, Series, chart, line_class};
 use super::comparison::{Comparison, HEADINGS, comparison};
-use super::selection::{MEASURED, Selection, selections};
+use super::selection::{Selection, measured, selections};
 use crate::curve::error_curve;
 use crate::entry::Entry;
+use crate::measure::ErrorMeasure;
 use crate::metrics::Split;
 use crate::report::Report;
-use crate::results::ReportRow;
+use crate::results::{ReportRow, task_of};
 use crate::summary::Quantity;
 
 const STYLE: &str = include_str!("style.css");
@@ -20,6 +21,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
     let sections = sections(report);
     let selections = selections(report.rows());
+    let error = ErrorMeasure::of(task_of(report.rows()));
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -34,11 +36,11 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
             body {
                 main {
                     h1 { (report.title) }
-                    p.lede { (MEASURED) }
-                    (table(&sections, &selections))
+                    p.lede { (measured(report.rows())) }
+                    (table(&sections, &selections, error))
                     @if let Some(comparison) = comparison(report) { (beside(&comparison)) }
                     (definitions(&selections))
-                    (curves(&sections))
+                    (curves(&sections, error))
                     (settings(&sections))
                     @if let Some(command) = reproduce {
                         h2 { "Make it again" }
@@ -107,7 +109,8 @@ fn sections(report: &Report) -> Vec<Section<'_>> {
     sections
 }
 
-fn table(sections: &[Section<'_>], selections: &[Selection]) -> Markup {
+fn table(sections: &[Section<'_>], selections: &[Selection], error: &ErrorMeasure) -> Markup {
+    let heading = format!("{} {}", error.heading, error.unit);
     let width = 3 + selections
         .iter()
         .map(|one| one.columns.len())
@@ -117,8 +120,8 @@ fn table(sections: &[Section<'_>], selections: &[Selection]) -> Markup {
         .flat_map(|section| &section.lines)
         .any(|line| line.row.seeds > 1);
     html! {
-        h2 { "Errors in percent" }
-        div.scroll tabindex="0" role="region" aria-label="Errors in percent" {
+        h2 { (heading) }
+        div.scroll tabindex="0" role="region" aria-label=(heading) {
             table.spreads[spreads] {
                 thead {
                     tr {
@@ -226,20 +229,19 @@ fn definitions(selections: &[Selection]) -> Markup {
     }
 }
 
-fn curves(sections: &[Section<'_>]) -> Markup {
+fn curves(sections: &[Section<'_>], error: &ErrorMeasure) -> Markup {
     html! {
         h2 { "Learning curves" }
         p { "Lines are means over seeds; bands reach from the lowest seed to the highest." }
-        @for (index, section) in sections.iter().enumerate() { (section_curves(index + 1, section)) }
+        @for (index, section) in sections.iter().enumerate() { (section_curves(index + 1, section, error)) }
     }
 }
 
-fn section_curves(number: usize, section: &Section<'_>) -> Markup {
-    let panels = [
-        (Split::Test, "Test error, %"),
-        (Split::Train, "Train error, %"),
-    ]
-    .map(|(split, title)| (split, title, series(section, split)));
+fn section_curves(number: usize, section: &Section<'_>, error: &ErrorMeasure) -> Markup {
+    let panels = [(Split::Test, "Test"), (Split::Train, "Train")].map(|(split, name)| {
+        let title = format!("{name} {}", error.axis);
+        (split, title, series(section, split))
+    });
     let points = panels
         .iter()
         .flat_map(|(_, _, series)| series)
@@ -251,7 +253,7 @@ fn section_curves(number: usize, section: &Section<'_>) -> Markup {
             @if let Some(axes) = axes {
                 div.panels {
                     @for (split, title, series) in &panels {
-                        (chart(&format!("curve-{number}-{split}"), title, &describe(section, *split), &axes, series))
+                        (chart(&format!("curve-{number}-{split}"), title, &describe(section, *split, error), &axes, series))
                     }
                 }
             }
@@ -283,22 +285,27 @@ fn legend(section: &Section<'_>) -> Markup {
 }
 
 /// The chart in words: where each curve starts and ends.
-fn describe(section: &Section<'_>, split: Split) -> String {
+fn describe(section: &Section<'_>, split: Split, error: &ErrorMeasure) -> String {
+    let decimals = error.decimals;
     let curves = section.lines.iter().map(|line| {
         let method = &line.row.label.method;
         match error_curve(line.entries, split).as_slice() {
             [] => format!("{method}: not measured."),
-            [only] => format!("{method}: {:.2} after epoch {}.", only.mean, only.epoch),
+            [only] => format!(
+                "{method}: {:.decimals$} after epoch {}.",
+                only.mean, only.epoch
+            ),
             [first, .., last] => format!(
-                "{method}: {:.2} after epoch {}, {:.2} after epoch {}.",
+                "{method}: {:.decimals$} after epoch {}, {:.decimals$} after epoch {}.",
                 first.mean, first.epoch, last.mean, last.epoch
             ),
         }
     });
     let curves: Vec<String> = curves.collect();
     let title = section.title();
+    let (name, unit) = (error.name, error.unit);
     format!(
-        "{split} error in percent against epoch on {title}. {}",
+        "{split} {name} {unit} against epoch on {title}. {}",
         curves.join(" ")
     )
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::comparison::{Comparison, HEADINGS, comparison};
-use super::selection::{MEASURED, selections};
+use super::selection::{measured, selections};
 use crate::report::Report;
 
 pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
@@ -16,7 +16,11 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
         let columns = selection.columns.iter();
         headings.extend(columns.map(|(heading, _)| format!("{}: {heading}", selection.name)));
     }
-    let mut text = format!("# {}\n\n{MEASURED}\n\n", escape(&report.title));
+    let mut text = format!(
+        "# {}\n\n{}\n\n",
+        escape(&report.title),
+        measured(report.rows())
+    );
     line(&mut text, &headings);
     let rules = (0..headings.len()).map(|column| if column < 3 { "---" } else { "---:" });
     line(&mut text, &rules.map(str::to_owned).collect::<Vec<_>>());

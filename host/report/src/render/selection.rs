@@ -1,14 +1,19 @@
 //! The columns and words that the formats for people share: which numbers stand together, and what
 //! each selection of an epoch means. It never lays anything out.
 
-use crate::results::ReportRow;
+use crate::measure::ErrorMeasure;
+use crate::results::{ReportRow, task_of};
 use crate::summary::Quantity;
 
 /// What every number of a report is.
-pub(super) const MEASURED: &str = "Errors are the share of samples that the network classifies \
-     wrongly, in percent. Each row is one way of training one network on one dataset. With several \
-     seeds a row shows the mean over them ± the sample standard deviation; “—” marks what was not \
-     measured.";
+pub(super) fn measured(rows: &[ReportRow]) -> String {
+    format!(
+        "{} Each row is one way of training one network on one dataset. With several seeds a row \
+         shows the mean over them ± the sample standard deviation; “—” marks what was not \
+         measured.",
+        ErrorMeasure::of(task_of(rows)).definition
+    )
+}
 
 /// A way to choose the epoch that is reported.
 #[derive(Clone, Debug)]

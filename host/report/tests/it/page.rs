@@ -6,7 +6,7 @@ use assay_report::{Entry, Report};
 use scraper::{Html, Selector};
 use tempfile::tempdir;
 
-use crate::samples::{entry, small};
+use crate::samples::{entry, reconstruction, small};
 
 fn page(entries: Vec<Entry>) -> String {
     let folder = tempdir().unwrap();
@@ -40,6 +40,29 @@ fn the_table_has_the_numbers() {
         cells,
         ["1", "2", "6.00", "5.00", "4.50", "6.50", "4.50", "—", "—"]
     );
+}
+
+#[test]
+fn a_reconstruction_has_its_own_columns_words_and_axes() {
+    let text = page(vec![reconstruction("bp", 1, &[(60.0, 50.0), (40.5, 41.0)])]);
+    let html = parse(&text);
+    assert_eq!(
+        texts(&html, "tbody tr:last-child td"),
+        [
+            "1", "2", "40.500", "41.000", "41.000", "40.500", "41.000", "—", "—"
+        ]
+    );
+    assert!(texts(&html, "h2").contains(&"Reconstruction errors as squared distances".to_owned()));
+    assert_eq!(
+        texts(&html, "svg text.heading"),
+        ["Test reconstruction error", "Train reconstruction error"]
+    );
+    let described = texts(&html, "svg desc").concat();
+    assert!(
+        described.contains("bp: 60.000 after epoch 1, 40.500 after epoch 2."),
+        "{described}"
+    );
+    assert!(!text.contains("percent") && !text.contains("error, %"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use assay_report::{ERROR, Entry, Quantity, Report, ReportError, Split};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::samples::{entry, metric, small};
+use crate::samples::{entry, metric, reconstruction, small};
 
 fn build(entries: Vec<Entry>) -> Result<Report, ReportError> {
     Report::build("report", entries)
@@ -80,6 +80,37 @@ fn a_training_without_errors_is_refused() {
         error.to_string(),
         "`fa` on mnist, fc, seed 3 has no `error` metric; train it again with an evaluation split"
     );
+}
+
+#[test]
+fn tasks_do_not_mix() {
+    let entries = vec![
+        entry("bp", 1, &[(5.0, 4.0)]),
+        reconstruction("bp", 1, &[(50.0, 40.0)]),
+    ];
+    assert_eq!(
+        build(entries).unwrap_err().to_string(),
+        "`bp` on mnist, autoencoder is a reconstruction, but `bp` on mnist, fc a classification: \
+         their errors have different units; make a report for each"
+    );
+}
+
+#[test]
+fn a_reconstruction_is_no_share_of_the_samples_and_no_classification() {
+    let report = build(vec![reconstruction("bp", 1, &[(250.0, 240.0)])]).unwrap();
+    assert_eq!(
+        report.rows()[0].show(Quantity::TestErrorLastEpoch),
+        "250.000"
+    );
+    let mut without = entry("bp", 1, &[(5.0, 4.0)]);
+    without.task = reconstruction("bp", 1, &[]).task;
+    assert!(matches!(
+        build(vec![without]),
+        Err(ReportError::NoErrors {
+            metric: "reconstruction_error",
+            ..
+        })
+    ));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Trainings to make reports of.
 
-use assay_report::{ERROR, Entry, EvaluationRow, MetricRow, Split, State};
+use assay_report::{
+    ERROR, Entry, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, Split, State, Task,
+};
 use serde_json::json;
 
 pub(crate) fn metric(epoch: u32, split: Split, metric: &str, value: f64) -> MetricRow {
@@ -33,6 +35,7 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
         algorithm: method.to_owned(),
         network: "fc".to_owned(),
         dataset: "mnist".to_owned(),
+        task: Task::Classification,
         seed,
         epochs: u32::try_from(errors.len()).unwrap(),
         hyperparameters: json!({ "learning_rate": 0.001 })
@@ -63,4 +66,15 @@ pub(crate) fn small() -> Vec<Entry> {
         entry("fa|b", 1, &[(6.0, 5.0), (6.5, 4.5)]),
         with_validation(entry("bp", 2, &[(3.0, 2.0), (3.5, 1.5)]), 3.0, 2.0),
     ]
+}
+
+/// An autoencoder whose test and train reconstruction errors after each epoch are `errors`.
+pub(crate) fn reconstruction(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
+    let mut entry = entry(method, seed, errors);
+    entry.task = Task::Reconstruction;
+    entry.network = "autoencoder".to_owned();
+    for row in &mut entry.metrics {
+        row.metric = RECONSTRUCTION_ERROR.to_owned();
+    }
+    entry
 }

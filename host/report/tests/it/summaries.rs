@@ -1,9 +1,9 @@
 //! The protocol's numbers against values worked out by hand.
 
-use assay_report::{ERROR, Quantity, Split, State, Statistic, TOP_5_ERROR, summarise};
+use assay_report::{ERROR, Quantity, Split, State, Statistic, TOP_5_ERROR, Task, summarise};
 use proptest::prelude::*;
 
-use crate::samples::{entry, evaluation, metric, with_validation};
+use crate::samples::{entry, evaluation, metric, reconstruction, with_validation};
 
 #[test]
 fn statistics_match_the_closed_form() {
@@ -18,7 +18,7 @@ fn statistics_match_the_closed_form() {
 #[test]
 fn the_best_epoch_is_the_first_with_the_lowest_test_error() {
     let entry = entry("bp", 1, &[(5.0, 4.0), (2.0, 3.0), (2.0, 1.0), (2.5, 0.5)]);
-    let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs);
+    let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task);
     assert_eq!(summary.best_epoch, Some(2));
     assert_eq!(summary.get(Quantity::TestErrorBestEpoch), Some(2.0));
     assert_eq!(summary.get(Quantity::TrainErrorBestEpoch), Some(3.0));
@@ -31,7 +31,7 @@ fn the_best_epoch_is_the_first_with_the_lowest_test_error() {
 #[test]
 fn the_honest_number_is_that_of_the_chosen_state() {
     let entry = with_validation(entry("bp", 1, &[(4.0, 3.0), (2.0, 1.0)]), 4.0, 3.0);
-    let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs);
+    let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task);
     assert_eq!(summary.get(Quantity::TestErrorBestEpoch), Some(2.0));
     assert_eq!(summary.get(Quantity::TestErrorValidationEpoch), Some(4.0));
     assert_eq!(summary.get(Quantity::TrainErrorValidationEpoch), Some(3.0));
@@ -45,7 +45,7 @@ fn the_honest_number_is_that_of_the_chosen_state() {
 fn without_a_validation_split_a_best_state_counts_for_nothing() {
     let metrics = [metric(1, Split::Test, ERROR, 4.0)];
     let states = [evaluation(State::Best, Split::Test, ERROR, 4.0)];
-    let summary = summarise(&metrics, &states, 1);
+    let summary = summarise(&metrics, &states, 1, Task::Classification);
     assert_eq!(summary.get(Quantity::TestErrorValidationEpoch), None);
 }
 
@@ -59,7 +59,7 @@ fn the_last_epoch_is_that_of_the_final_state() {
         evaluation(State::Final, Split::Test, ERROR, 3.0),
         evaluation(State::Final, Split::Test, TOP_5_ERROR, 0.5),
     ];
-    let summary = summarise(&metrics, &states, 2);
+    let summary = summarise(&metrics, &states, 2, Task::Classification);
     assert_eq!(summary.get(Quantity::TestErrorLastEpoch), Some(3.0));
     assert_eq!(summary.get(Quantity::TestTop5ErrorLastEpoch), Some(0.5));
     assert_eq!(summary.get(Quantity::TrainErrorLastEpoch), Some(1.0));
@@ -72,9 +72,38 @@ fn what_is_not_finite_is_absent() {
         metric(2, Split::Test, ERROR, 7.0),
         metric(3, Split::Test, ERROR, f64::INFINITY),
     ];
-    let summary = summarise(&metrics, &[], 3);
+    let summary = summarise(&metrics, &[], 3, Task::Classification);
     assert_eq!(summary.best_epoch, Some(2));
     assert_eq!(summary.get(Quantity::TestErrorLastEpoch), None);
+}
+
+#[test]
+fn a_reconstruction_is_summarised_by_its_own_error() {
+    let mut rows = reconstruction("bp", 1, &[(60.0, 50.0), (40.5, 41.0)]);
+    // Were it a classification's, this would be the lowest error of all.
+    rows.metrics.push(metric(1, Split::Test, ERROR, 0.0));
+    let summary = summarise(&rows.metrics, &rows.evaluation, 2, rows.task);
+    assert_eq!(summary.best_epoch, Some(2));
+    assert_eq!(summary.get(Quantity::TestErrorBestEpoch), Some(40.5));
+    assert_eq!(summary.get(Quantity::TrainErrorMinimum), Some(41.0));
+}
+
+#[test]
+fn the_names_of_quantities_say_what_is_measured() {
+    let name = |quantity: Quantity, task| quantity.name(task);
+    let best = Quantity::TestErrorBestEpoch;
+    assert_eq!(name(best, Task::Classification), "test_error_best_epoch");
+    assert_eq!(
+        name(best, Task::Reconstruction),
+        "test_reconstruction_error_best_epoch"
+    );
+    let top_5 = Quantity::TestTop5ErrorLastEpoch;
+    assert_eq!(
+        name(top_5, Task::Classification),
+        "test_top_5_error_last_epoch"
+    );
+    assert!(!Quantity::of(Task::Reconstruction).contains(&top_5));
+    assert_eq!(Quantity::of(Task::Classification), Quantity::ALL);
 }
 
 fn shuffled() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
@@ -111,8 +140,8 @@ proptest! {
         rotated.rotate_left(seed.index(entry.metrics.len()));
         rotated.reverse();
         prop_assert_eq!(
-            summarise(&entry.metrics, &[], entry.epochs),
-            summarise(&rotated, &[], entry.epochs)
+            summarise(&entry.metrics, &[], entry.epochs, entry.task),
+            summarise(&rotated, &[], entry.epochs, entry.task)
         );
     }
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use assay_report::{
-    EvaluationRow, MetricRow, Report, Split, State, TableProblem, read_evaluation, read_metrics,
-    read_table, write_evaluation, write_metrics,
+    EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, Report, Split, State, TableProblem,
+    read_evaluation, read_metrics, read_table, write_evaluation, write_metrics,
 };
 use proptest::prelude::*;
 use tempfile::tempdir;
 
-use crate::samples::{evaluation, metric, small};
+use crate::samples::{evaluation, metric, reconstruction, small};
 
 fn any_split() -> impl Strategy<Value = Split> {
     prop_oneof![
@@ -136,6 +136,13 @@ fn a_file_tells_its_units() {
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("assay.format_version"));
     assert!(text.contains("percent of samples, 0 to 100"));
+
+    let rows = [metric(1, Split::Test, RECONSTRUCTION_ERROR, 123.0)];
+    write_metrics(&path, &rows).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("mean over samples of the squared distance"));
+    assert!(!text.contains("percent"));
 }
 
 #[test]
@@ -144,14 +151,12 @@ fn another_table_is_refused_by_name() {
     let path = folder.path().join("evaluation.parquet");
     write_evaluation(&path, &[evaluation(State::Best, Split::Test, "error", 1.0)]).unwrap();
     let error = read_metrics(&path).unwrap_err();
-    assert!(matches!(
-        error.problem,
-        TableProblem::Kind {
-            expected: "metrics",
-            ..
-        }
-    ));
-    assert!(error.to_string().contains("found `evaluation`"), "{error}");
+    assert!(matches!(error.problem, TableProblem::Kind { .. }));
+    let said = error.to_string();
+    assert!(
+        said.contains("expected a table `metrics` of this program, found `evaluation`"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -182,9 +187,12 @@ fn epoch_zero_is_not_written() {
 
 #[test]
 fn a_report_table_comes_back_as_its_rows() {
-    let folder = tempdir().unwrap();
-    let report = Report::build("small", small()).unwrap();
-    report.write(folder.path(), None).unwrap();
-    let rows = read_table(&folder.path().join("table.parquet")).unwrap();
-    assert_eq!(rows, report.rows());
+    let errors = [(60.0, 50.0), (140.5, 41.0)];
+    for entries in [small(), vec![reconstruction("bp", 1, &errors)]] {
+        let folder = tempdir().unwrap();
+        let report = Report::build("small", entries).unwrap();
+        report.write(folder.path(), None).unwrap();
+        let rows = read_table(&folder.path().join("table.parquet")).unwrap();
+        assert_eq!(rows, report.rows());
+    }
 }

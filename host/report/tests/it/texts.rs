@@ -6,7 +6,7 @@ use assay_report::{Citation, Figures, Report, read_table};
 use scraper::{Html, Selector};
 use tempfile::tempdir;
 
-use crate::samples::small;
+use crate::samples::{reconstruction, small};
 
 fn written(name: &str) -> String {
     let folder = tempdir().unwrap();
@@ -48,6 +48,19 @@ fn csv_is_as_expected() {
         "mnist,fc,fa|b,fa|b,\"{\"\"learning_rate\"\":0.001}\",2,1,\
          6,,1,5,,1,4.5,,1,6.5,,1,4.5,,1,,,0,,,0,,,0,,,0,,,0,,,0,,,"
     );
+}
+
+#[test]
+fn the_csv_of_a_reconstruction_has_its_own_columns() {
+    let folder = tempdir().unwrap();
+    let entries = vec![reconstruction("bp", 1, &[(60.5, 50.0)])];
+    let report = Report::build("Small", entries).unwrap();
+    report.write(folder.path(), None).unwrap();
+    let text = fs::read_to_string(folder.path().join("table.csv")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains(",seeds,test_reconstruction_error_best_epoch_mean,"));
+    assert!(!lines[0].contains("top_5"));
+    assert!(lines[1].contains(",1,1,60.5,,1,50,,1,"), "{}", lines[1]);
 }
 
 #[test]

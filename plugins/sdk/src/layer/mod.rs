@@ -287,7 +287,7 @@ impl Layer {
         self.map.feedback(feedback, delta, out)
     }
 
-    /// `out = B e`, from `e` (classes, B) into `out`, shaped like `h_l`. See
+    /// `out = B e`, from `e` (`n_L`, B) into `out`, shaped like `h_l`. See
     /// [`Setup::direct_feedback`](crate::Setup::direct_feedback).
     pub fn project(&self, feedback: &Tensor, e: &Tensor, out: &Tensor) -> Result<(), Error> {
         feedback.f_mm_out(out, e).map(drop)?;

@@ -5,12 +5,13 @@ mod inverse_group;
 mod report;
 
 use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
-use assay_network::Network;
+use assay_network::{Network, Task};
 use tch::Device;
 
 use crate::activations::Activations;
 use crate::adam::Optimiser;
 use crate::algorithm::Algorithm;
+use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
@@ -51,11 +52,11 @@ impl<A: Algorithm> Trainer<A> {
     ) -> Result<Self, Error> {
         let _no_grad = tch::no_grad_guard();
         let model = Model::new(network, seed, device)?;
-        let optimiser = Optimiser::new(A::optimiser(config), model.parameters())?;
+        let optimiser = Optimiser::new(config.optimiser(), model.parameters())?;
         let mut setup = Setup::new(&model, seed);
         let algorithm = A::new(&mut setup, config)?;
         let (fixed, inverses) = setup.finish();
-        let inverses = InverseGroup::new(A::inverse_training(config), inverses, seed, device)?;
+        let inverses = InverseGroup::new(config.inverse_training(), inverses, seed, device)?;
         let of_inverses = inverses.as_ref().map(InverseGroup::state).transpose()?;
         let state = State::new(
             (model.parameters().named_values()?.into_iter())
@@ -228,9 +229,14 @@ impl<A: Algorithm> Trainer<A> {
         };
         let activations = self.inference.insert(activations);
         activations.run(&self.model, inputs.as_f32()?)?;
-        let rows = activations
-            .logits()
-            .f_tr()?
+        let output = activations.output();
+        if self.model.task() == Task::Reconstruction {
+            output.f_tanh_out(output).map(drop)?;
+        }
+        let rows = self
+            .model
+            .output_units()
+            .by_sample(output)?
             .f_contiguous()?
             .f_to_device(Device::Cpu)?;
         rows.f_copy_data(outputs, expected)?;

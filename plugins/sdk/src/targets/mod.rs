@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use tch::Tensor;
 
 pub use auxiliary::{Auxiliary, AuxiliaryActivation};
-pub use settings::{InverseLoss, InverseSettings};
+pub use settings::{DescentSettings, InverseLoss, InverseSettings, TargetSettings};
 
 use crate::error::Error;
 use crate::inverse::{Inverse, InverseDirections};
@@ -48,7 +48,7 @@ impl TargetPropagation {
     }
 
     /// The same with an output `[o, z]`: the inverse of layer L takes the auxiliary z besides
-    /// the softmax o, which comes first.
+    /// `o = h_L`, which comes first.
     pub fn with_auxiliary(
         setup: &mut Setup<'_>,
         layers: RangeInclusive<usize>,
@@ -102,7 +102,7 @@ impl TargetPropagation {
         Ok(())
     }
 
-    /// `f_l(h)`: tanh below the top, the softmax at the top and z under it.
+    /// `f_l(h)`: tanh below the top, the task's function at the top and z under it.
     fn output(&self, pass: &Pass<'_>, l: usize, h: &Tensor, out: &Tensor) -> Result<(), Error> {
         let layer = pass.layer(l);
         if l < pass.depth() {
@@ -110,10 +110,9 @@ impl TargetPropagation {
             out.f_tanh_out(out).map(drop)?;
             return Ok(());
         }
-        let logits = pass.scratch(l);
-        layer.forward(h, logits)?;
-        let o = out.f_narrow(0, 0, layer.units())?;
-        logits.f_internal_softmax_out(&o, 0, false).map(drop)?;
+        let activation = pass.scratch(l);
+        layer.forward(h, activation)?;
+        pass.output_function(activation, &out.f_narrow(0, 0, layer.units())?)?;
         match &self.auxiliary {
             Some(auxiliary) => auxiliary.apply(h, &auxiliary_rows(pass, auxiliary, out)?),
             None => Ok(()),
@@ -158,8 +157,8 @@ pub struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// `ĥ_{L-1} = h_{L-1} − α ∂CE/∂h_{L-1}`, with the gradient of each sample's own loss. Does
-    /// nothing in a network without hidden layers.
+    /// `ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}`, with the gradient of each sample's own task loss.
+    /// Does nothing in a network without hidden layers.
     pub fn descend(&self, alpha: f64) -> Result<(), Error> {
         let (pass, depth) = (self.pass, self.pass.depth());
         if depth == 1 {
@@ -172,18 +171,19 @@ impl Targets<'_> {
         self.shift(depth - 1)
     }
 
-    /// `ĥ_L = onehot`; with an auxiliary output, `[onehot, z]` against `[o, z]`. Does nothing in a
-    /// network without hidden layers, where nothing reads it.
-    pub fn one_hot(&self) -> Result<(), Error> {
+    /// `ĥ_L` = what the task asks for: onehot, or x for reconstruction; with an auxiliary output,
+    /// `[ĥ_L, z]` against `[o, z]`. Does nothing in a network without hidden layers, where nothing
+    /// reads it.
+    pub fn output(&self) -> Result<(), Error> {
         let (pass, top) = (self.pass, self.pass.depth());
         if top == 1 {
             return Ok(());
         }
         let pair = self.this.pair(top)?;
-        let classes = pair.f_narrow(0, 0, pass.layer(top).units())?;
-        let [mut o, mut target] = halves(&classes)?;
+        let rows = pair.f_narrow(0, 0, pass.layer(top).units())?;
+        let [mut o, mut target] = halves(&rows)?;
         o.f_copy_(pass.h(top)).map(drop)?;
-        target.f_copy_(pass.one_hot()).map(drop)?;
+        target.f_copy_(pass.target()).map(drop)?;
         if let Some(auxiliary) = &self.this.auxiliary {
             let [z, mut same] = halves(&auxiliary_rows(pass, auxiliary, pair)?)?;
             auxiliary.apply(pass.h(top - 1), &z)?;
@@ -251,8 +251,8 @@ fn auxiliary_rows(
     auxiliary: &Auxiliary,
     buffer: &Tensor,
 ) -> Result<Tensor, Error> {
-    let classes = pass.layer(pass.depth()).units();
-    Ok(buffer.f_narrow(0, classes, auxiliary.units())?)
+    let outputs = pass.layer(pass.depth()).units();
+    Ok(buffer.f_narrow(0, outputs, auxiliary.units())?)
 }
 
 fn missing(l: usize) -> Error {

@@ -1,9 +1,10 @@
-//! The hyper-parameters that every target-propagation algorithm has besides its [`Adam`].
+//! The hyper-parameters of the target-propagation algorithms.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
+use crate::configuration::Configuration;
 use crate::inverse::{InverseTraining, Schedule};
 
 /// What an inverse is asked to give back (METHODS.md, DTP and SDTP).
@@ -49,9 +50,8 @@ pub struct InverseSettings {
 }
 
 impl InverseSettings {
-    /// The defaults for a variant whose inverses have this loss: our calibration's settings
-    /// (METHODS.md), which train every variant stably.
-    pub fn new(inverse_loss: InverseLoss) -> Self {
+    /// Our calibration's settings (METHODS.md), which train every variant stably.
+    fn new(inverse_loss: InverseLoss) -> Self {
         let Adam {
             learning_rate,
             beta1,
@@ -69,16 +69,7 @@ impl InverseSettings {
         }
     }
 
-    /// Adam for the network that goes with [`InverseSettings::new`].
-    pub fn forward_default() -> Adam {
-        Adam {
-            learning_rate: 3e-4,
-            ..Adam::default()
-        }
-    }
-
-    /// What the SDK trains the inverses by.
-    pub fn training(&self) -> InverseTraining {
+    fn training(&self) -> InverseTraining {
         InverseTraining {
             optimiser: Adam {
                 learning_rate: self.inverse_learning_rate,
@@ -89,5 +80,76 @@ impl InverseSettings {
             schedule: self.schedule,
             sigma: self.sigma,
         }
+    }
+}
+
+/// The hyper-parameters of an algorithm whose targets start at the output's own: SDTP's, and what
+/// the others add to.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TargetSettings {
+    /// Adam for the network.
+    #[serde(flatten)]
+    pub adam: Adam,
+    /// How the inverses are trained.
+    #[serde(flatten)]
+    pub inverse: InverseSettings,
+}
+
+impl TargetSettings {
+    fn new(inverse_loss: InverseLoss) -> Self {
+        Self {
+            adam: Adam {
+                learning_rate: 3e-4,
+                ..Adam::default()
+            },
+            inverse: InverseSettings::new(inverse_loss),
+        }
+    }
+}
+
+impl Default for TargetSettings {
+    fn default() -> Self {
+        Self::new(InverseLoss::Denoising)
+    }
+}
+
+impl Configuration for TargetSettings {
+    fn optimiser(&self) -> Adam {
+        self.adam
+    }
+
+    fn inverse_training(&self) -> Option<InverseTraining> {
+        Some(self.inverse.training())
+    }
+}
+
+/// The hyper-parameters of an algorithm whose targets start with a step down the loss.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DescentSettings {
+    /// What every algorithm with targets has.
+    #[serde(flatten)]
+    pub targets: TargetSettings,
+    /// How far the target of the penultimate layer lies down the gradient of each sample's loss.
+    /// The paper searched 0.01 to 0.2 for difference target propagation (Table 4).
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub alpha: f64,
+}
+
+impl Default for DescentSettings {
+    fn default() -> Self {
+        Self {
+            targets: TargetSettings::new(InverseLoss::NoisePreserving),
+            alpha: 0.1,
+        }
+    }
+}
+
+impl Configuration for DescentSettings {
+    fn optimiser(&self) -> Adam {
+        self.targets.optimiser()
+    }
+
+    fn inverse_training(&self) -> Option<InverseTraining> {
+        self.targets.inverse_training()
     }
 }

@@ -2,7 +2,7 @@
 //! as it crosses the boundary. Nothing in it is believed before it is checked.
 
 use assay_abi::{Batch, PluginError, TensorView};
-use assay_network::{Network, Shape};
+use assay_network::{Network, Shape, Task};
 use safetensors::tensor::{Dtype, TensorView as SavedTensor};
 use safetensors::{SafeTensorError, SafeTensors};
 
@@ -60,10 +60,7 @@ impl LabelledBatch {
         let shape = network.input();
         let inputs = named(&tensors, INPUTS, || expected_inputs(shape))?;
         let samples = samples(&inputs, shape)?;
-        let labels = named(&tensors, LABELS, || format!("I64 [{samples}]"))?;
-        check(LABELS, &labels, Dtype::I64, &[samples])?;
-        let labels: Vec<_> = words(labels.data()).map(i64::from_le_bytes).collect();
-        check_labels(&labels, network.outputs())?;
+        let labels = labels(&tensors, network, samples)?;
         let [channels, height, width] = <[usize; 3]>::from(shape).map(|size| size as i64);
         Ok(Self {
             inputs: words(inputs.data()).map(f32::from_le_bytes).collect(),
@@ -124,6 +121,25 @@ fn samples(inputs: &SavedTensor<'_>, shape: Shape) -> Result<usize, BatchError> 
         }
         _ => Err(mismatch(INPUTS, inputs, expected_inputs(shape))),
     }
+}
+
+/// The labels; a reconstruction makes no use of them, so they may be left out there.
+fn labels(
+    tensors: &SafeTensors<'_>,
+    network: &Network,
+    samples: usize,
+) -> Result<Vec<i64>, BatchError> {
+    let reconstructs = network.task() == Task::Reconstruction;
+    if reconstructs && !tensors.names().contains(&LABELS) {
+        return Ok(vec![0; samples]);
+    }
+    let labels = named(tensors, LABELS, || format!("I64 [{samples}]"))?;
+    check(LABELS, &labels, Dtype::I64, &[samples])?;
+    let labels: Vec<_> = words(labels.data()).map(i64::from_le_bytes).collect();
+    if !reconstructs {
+        check_labels(&labels, network.outputs())?;
+    }
+    Ok(labels)
 }
 
 fn check_labels(labels: &[i64], classes: usize) -> Result<(), BatchError> {

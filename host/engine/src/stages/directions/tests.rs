@@ -54,6 +54,18 @@ fn vectors_and_images_are_one_batch() {
 }
 
 #[test]
+fn a_reconstruction_needs_no_labels() {
+    let network = Network::parse([2, 1, 3], &["fc 5", "fc 6"]).unwrap();
+    let batch = LabelledBatch::parse(&file(&[inputs(&[2, 6])]), &network).unwrap();
+    batch
+        .with(|batch, _| {
+            assert_eq!(batch.labels.shape(), [2]);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn noise_is_handed_on_by_itself() {
     let noise = ("noise.2", Dtype::F32, vec![2, 6]);
     let bytes = file(&[inputs(&[2, 6]), labels(2), noise]);

@@ -1,0 +1,76 @@
+//! Reads the files that a person names: pipeline files, the files of networks that those name, and
+//! arguments of commands. It owns what is accepted as a file; what it says is read elsewhere.
+
+use std::fs;
+use std::path::Path;
+
+use assay_core::{Source, parse_networks};
+use assay_network::Network;
+
+use crate::session::EngineError;
+
+/// A text that a person writes may not be larger.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// The networks that a pipeline file, or a file of networks alone, defines, in its order.
+///
+/// # Errors
+/// A file that cannot be read, or anything wrong with its networks.
+pub fn read_networks(path: &Path) -> Result<Vec<(String, Network)>, EngineError> {
+    let text = read_text(path, "a pipeline file")?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let networks = parse_networks(&path.display().to_string(), &text, &load_beside(base))?;
+    Ok(networks.into_iter().collect())
+}
+
+/// Reads the files that a pipeline file in `base` names.
+pub(crate) fn load_beside(base: &Path) -> impl Fn(&str) -> Result<Source, String> {
+    move |name| {
+        let path = base.join(name);
+        let text = read_text(&path, "a file of networks").map_err(|error| match error {
+            EngineError::File { source, .. } => source.to_string(),
+            EngineError::Unfit { reason, .. } => reason,
+            other => other.to_string(),
+        })?;
+        Ok(Source {
+            name: path.display().to_string(),
+            text,
+        })
+    }
+}
+
+/// The text of the file at `path`, which should be `what`.
+pub(crate) fn read_text(path: &Path, what: &'static str) -> Result<String, EngineError> {
+    let bytes = read_file(path, what, LARGEST_FILE)?;
+    String::from_utf8(bytes).map_err(|_| EngineError::Unfit {
+        path: path.to_owned(),
+        what,
+        reason: "it is not UTF-8 text".to_owned(),
+    })
+}
+
+/// The bytes of a file that should be `what`, at most `limit` of them.
+pub(crate) fn read_file(
+    path: &Path,
+    what: &'static str,
+    limit: u64,
+) -> Result<Vec<u8>, EngineError> {
+    let failed = |source| EngineError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let unfit = |reason| EngineError::Unfit {
+        path: path.to_owned(),
+        what,
+        reason,
+    };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(unfit("it is not a file".to_owned()));
+    }
+    if metadata.len() > limit {
+        return Err(unfit(format!("it is larger than {} MiB", limit >> 20)));
+    }
+    fs::read(path).map_err(failed)
+}

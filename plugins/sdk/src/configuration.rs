@@ -1,0 +1,56 @@
+//! What an algorithm's hyper-parameters have to say to the SDK, and those that several algorithms
+//! share; what target propagation shares lies with it.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::adam::Adam;
+use crate::inverse::InverseTraining;
+
+/// The hyper-parameters of an algorithm: a struct whose fields all have a default and a doc
+/// comment, which become the schema that the host checks pipeline files against. Unknown keys and
+/// values outside a field's `range` are refused before this type is made.
+pub trait Configuration: Serialize + DeserializeOwned + JsonSchema + Default {
+    /// The optimiser of the network's weights and biases.
+    fn optimiser(&self) -> Adam;
+
+    /// How the inverses are trained; `None` for an algorithm without any.
+    fn inverse_training(&self) -> Option<InverseTraining> {
+        None
+    }
+}
+
+/// An algorithm with no hyper-parameters of its own.
+impl Configuration for Adam {
+    fn optimiser(&self) -> Adam {
+        *self
+    }
+}
+
+/// The hyper-parameters of an algorithm with fixed random feedback weights.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct FeedbackSettings {
+    /// Adam for the network.
+    #[serde(flatten)]
+    pub adam: Adam,
+    /// Multiplies the feedback weights, which are otherwise Glorot-uniform, as the network's own
+    /// weights are at first.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub feedback_scale: f64,
+}
+
+impl Default for FeedbackSettings {
+    fn default() -> Self {
+        Self {
+            adam: Adam::default(),
+            feedback_scale: 1.0,
+        }
+    }
+}
+
+impl Configuration for FeedbackSettings {
+    fn optimiser(&self) -> Adam {
+        self.adam
+    }
+}
