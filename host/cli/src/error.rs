@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use assay_engine::{EngineError, Failure};
+use assay_data::sheet::SheetError;
+use assay_engine::{EngineError, Failure, InvalidTensors};
 use assay_report::TableError;
 use assay_store::StoreError;
 
@@ -16,6 +17,14 @@ pub(crate) enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Arguments(String),
+    #[error("cannot make a temporary folder")]
+    Temporary(#[source] io::Error),
+    #[error("the plugin's answer cannot be shown")]
+    Directions(#[from] InvalidTensors),
+    #[error("there is no contact sheet of the dataset")]
+    Sheet(#[from] SheetError),
     #[error("the action failed")]
     Action(#[source] Failure),
     #[error("cannot {what} {}", path.display())]

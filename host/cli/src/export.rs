@@ -1,4 +1,5 @@
-//! Lays out a report's files under their own names, so that a person can open them.
+//! Writes files for a person: a report's under their own names, and single ones that were asked
+//! for. Each appears whole or not at all.
 
 use std::fs;
 use std::io::Write;
@@ -29,11 +30,21 @@ pub(crate) fn export(
     Ok(paths)
 }
 
+/// Writes `bytes` to `path`, in a folder that exists.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    replace(folder, path, bytes).map_err(failed("write", path))
+}
+
 fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut temporary = tempfile::Builder::new()
         .permissions(readable())
         .tempfile_in(folder)?;
     temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
     temporary.persist(path)?;
     Ok(())
 }

@@ -13,12 +13,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Verb};
+use crate::arguments::{Arguments, DataVerb, PluginVerb, Verb};
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
+        Verb::Plugin(PluginVerb::Directions(directions)) => {
+            command::plugin::directions(&directions)
+        }
         Verb::Network(verb) => command::network::run(&verb),
     };
     ended.unwrap_or_else(|error| {

@@ -23,6 +23,8 @@ pub enum StageKind {
     Evaluate,
     /// Gathers trainings into a table.
     Report,
+    /// Asks a learner for the update directions of one batch.
+    Directions,
 }
 
 impl StageKind {
@@ -30,7 +32,7 @@ impl StageKind {
     /// would give other bytes, so that old results are not taken for new ones.
     pub const fn revision(self) -> u32 {
         match self {
-            Self::Describe | Self::Dataset | Self::Train | Self::Evaluate => 1,
+            Self::Describe | Self::Dataset | Self::Train | Self::Evaluate | Self::Directions => 1,
             Self::Report => 2,
         }
     }
@@ -43,6 +45,7 @@ impl StageKind {
             Self::Train => "train",
             Self::Evaluate => "evaluate",
             Self::Report => "report",
+            Self::Directions => "directions",
         }
     }
 }

@@ -19,7 +19,7 @@ pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHa
 pub use pipeline::{
     AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, Load,
     PipelineError, Place, Placed, ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
-    parse_networks,
+    parse_hyperparameters, parse_layers, parse_networks,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use result::ActionResult;

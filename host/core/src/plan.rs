@@ -241,6 +241,10 @@ impl Builder {
         if let Some(classes) = dataset.classes {
             parameters.insert("classes".to_owned(), classes.into());
         }
+        if let Some(names) = &dataset.class_names {
+            parameters.insert("class_names".to_owned(), names.value.clone().into());
+            places.insert("class_names".to_owned(), names.place.clone());
+        }
         if let Some(scaling) = &dataset.scaling {
             parameters.insert("scaling".to_owned(), scaling.value.clone().into());
             places.insert("scaling".to_owned(), scaling.place.clone());

@@ -2,9 +2,9 @@
 //!
 //! The crate turns named data into verified bytes ([`source`]), verified bytes into tables
 //! ([`prepare`](mod@prepare)) and tables into batches ([`table`], [`order`],
-//! [`augment`]). It knows neither
-//! the store nor plugins nor tensors, and reads no setting from the environment: directories
-//! and permissions are arguments.
+//! [`augment`]) or into what a person looks at ([`figures`], [`sheet`]). It knows neither the store
+//! nor plugins nor tensors, and reads no setting from the environment: directories and permissions
+//! are arguments.
 
 #![deny(unsafe_code)]
 
@@ -14,6 +14,7 @@ pub mod cifar;
 mod content;
 mod digest;
 mod encoded;
+pub mod figures;
 pub mod idx;
 pub mod image;
 pub mod imagenet;
@@ -21,7 +22,9 @@ pub mod known;
 pub mod order;
 pub mod parquet_images;
 pub mod prepare;
+pub mod sheet;
 pub mod source;
+mod statistics;
 pub mod table;
 mod words;
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use assay_core::{
-    Action, Diagnostic, Environment, Place, PlannedStage, PluginHash, PluginPin, StageKind, choices,
+    Action, Diagnostic, Environment, Place, PlannedStage, PluginHash, PluginPin, PluginUse,
+    StageKind, choices,
 };
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
@@ -31,15 +32,49 @@ pub(crate) struct FrozenStage {
 }
 
 /// A plugin whose library lies in the store and that said what it offers.
-struct Pinned {
-    pin: PluginPin,
-    environment: Environment,
+pub(crate) struct Pinned {
+    pub(crate) pin: PluginPin,
+    pub(crate) environment: Environment,
     algorithms: HashMap<String, Algorithm>,
 }
 
-struct Algorithm {
+pub(crate) struct Algorithm {
     schema: Value,
     validator: Validator,
+}
+
+impl Pinned {
+    /// What the plugin offers, by name.
+    pub(crate) fn algorithm_names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.algorithms.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The algorithm that is wanted; one that is not there is a complaint.
+    pub(crate) fn algorithm(
+        &self,
+        wanted: &PluginUse,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Option<&Algorithm> {
+        let PluginUse {
+            reference,
+            algorithm,
+        } = wanted;
+        let found = self.algorithms.get(&algorithm.value);
+        if found.is_none() {
+            let known = self.algorithm_names();
+            let message = format!(
+                "the plugin `{}` has no algorithm `{}`",
+                reference.value, algorithm.value
+            );
+            complaints.push(
+                Diagnostic::new(message, &algorithm.place)
+                    .help(choices(&algorithm.value, known.into_iter())),
+            );
+        }
+        found
+    }
 }
 
 /// What freezing needs beside the plan.
@@ -83,22 +118,10 @@ impl Freezer<'_> {
             let Some(Some(pinned)) = plugins.get(&reference.value) else {
                 continue;
             };
-            match pinned.algorithms.get(&wanted.algorithm.value) {
-                Some(algorithm) if stage.kind == StageKind::Train => {
-                    complete(&mut stage, algorithm, complaints);
-                }
-                Some(_) => {}
-                None => {
-                    let known = pinned.algorithms.keys().map(String::as_str);
-                    let message = format!(
-                        "the plugin `{}` has no algorithm `{}`",
-                        reference.value, wanted.algorithm.value
-                    );
-                    complaints.push(
-                        Diagnostic::new(message, &wanted.algorithm.place)
-                            .help(choices(&wanted.algorithm.value, known)),
-                    );
-                }
+            if let Some(algorithm) = pinned.algorithm(&wanted, complaints)
+                && stage.kind == StageKind::Train
+            {
+                complete(&mut stage, algorithm, complaints);
             }
             frozen.push(FrozenStage {
                 planned: stage,
@@ -110,7 +133,7 @@ impl Freezer<'_> {
     }
 
     /// Finds the library, copies it into the store and asks it what it offers.
-    fn pin(
+    pub(crate) fn pin(
         &mut self,
         reference: &str,
         place: &Place,
@@ -235,7 +258,11 @@ fn usable(algorithm: &AlgorithmDescription) -> Result<Validator, String> {
 }
 
 /// Fills in the defaults of the schema and checks every hyper-parameter against it.
-fn complete(stage: &mut PlannedStage, algorithm: &Algorithm, complaints: &mut Vec<Diagnostic>) {
+pub(crate) fn complete(
+    stage: &mut PlannedStage,
+    algorithm: &Algorithm,
+    complaints: &mut Vec<Diagnostic>,
+) {
     let properties = algorithm
         .schema
         .get("properties")

@@ -5,6 +5,8 @@
 //! engine never prints: what happens is told to an observer, what fails is a value.
 
 mod cancel;
+mod dataset;
+mod directions;
 mod environment;
 mod event;
 mod explain;
@@ -18,6 +20,13 @@ mod supervise;
 mod worker;
 
 pub use cancel::Cancel;
+pub use dataset::{
+    DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,
+};
+pub use directions::{
+    DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
+    TensorSummary, plan_directions, summarise,
+};
 pub use environment::{Device, Settings, UnknownDevice};
 pub use event::{Progress, Unit};
 pub use explain::{Difference, Reason};

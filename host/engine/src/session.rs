@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use assay_core::{
-    ActionKey, CanonicalError, PipelineError, Plan, Run, Spec, StageKind, StageOutcome,
-    UnknownStage,
+    ActionKey, ArtifactHash, CanonicalError, PipelineError, Plan, Run, Spec, StageKind,
+    StageOutcome, UnknownStage,
 };
 use assay_store::{Store, StoreError};
 
@@ -39,13 +39,15 @@ pub enum EngineError {
         /// Why not.
         source: io::Error,
     },
-    /// The pipeline file is no reasonable text.
-    #[error("{} is not a pipeline file: {reason}", path.display())]
-    NotAPipeline {
+    /// A file cannot be what it should be.
+    #[error("{} is not {what}: {reason}", path.display())]
+    Unfit {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        what: &'static str,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
     /// A plugin's library could not be read.
     #[error(transparent)]
@@ -66,6 +68,14 @@ pub enum EngineError {
         plugin: String,
         /// Why not.
         source: serde_json::Error,
+    },
+    /// A dataset's files are not what this version expects.
+    #[error("the dataset {artifact} cannot be read")]
+    Dataset {
+        /// The artifact.
+        artifact: ArtifactHash,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An action has no canonical JSON.
     #[error("a parameter cannot be part of an action")]
@@ -126,7 +136,7 @@ impl Session {
         request: Request<'_>,
         cancel: &Cancel,
     ) -> Result<Self, EngineError> {
-        let file = read_text(request.file)?;
+        let file = read_text(request.file, "a pipeline file")?;
         let name = request.file.display().to_string();
         let base = request.file.parent().unwrap_or(Path::new("")).to_owned();
         let spec = Spec::parse(&name, &file, request.overrides, &load_beside(&base))?;

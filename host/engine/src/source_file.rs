@@ -1,5 +1,5 @@
-//! Reads pipeline files and the files of networks that they name. It owns what is accepted as a
-//! text; what the text says is read in the core.
+//! Reads the files that a person names: pipeline files, the files of networks that those name, and
+//! arguments of commands. It owns what is accepted as a file; what it says is read elsewhere.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use assay_network::Network;
 
 use crate::session::EngineError;
 
-/// A pipeline file may not be larger.
+/// A text that a person writes may not be larger.
 const LARGEST_FILE: u64 = 16 << 20;
 
 /// The networks that a pipeline file, or a file of networks alone, defines, in its order.
@@ -17,7 +17,7 @@ const LARGEST_FILE: u64 = 16 << 20;
 /// # Errors
 /// A file that cannot be read, or anything wrong with its networks.
 pub fn read_networks(path: &Path) -> Result<Vec<(String, Network)>, EngineError> {
-    let text = read_text(path)?;
+    let text = read_text(path, "a pipeline file")?;
     let base = path.parent().unwrap_or(Path::new(""));
     let networks = parse_networks(&path.display().to_string(), &text, &load_beside(base))?;
     Ok(networks.into_iter().collect())
@@ -27,9 +27,9 @@ pub fn read_networks(path: &Path) -> Result<Vec<(String, Network)>, EngineError>
 pub(crate) fn load_beside(base: &Path) -> impl Fn(&str) -> Result<Source, String> {
     move |name| {
         let path = base.join(name);
-        let text = read_text(&path).map_err(|error| match error {
+        let text = read_text(&path, "a file of networks").map_err(|error| match error {
             EngineError::File { source, .. } => source.to_string(),
-            EngineError::NotAPipeline { reason, .. } => reason.to_owned(),
+            EngineError::Unfit { reason, .. } => reason,
             other => other.to_string(),
         })?;
         Ok(Source {
@@ -39,24 +39,38 @@ pub(crate) fn load_beside(base: &Path) -> impl Fn(&str) -> Result<Source, String
     }
 }
 
-/// The text of the file at `path`.
-pub(crate) fn read_text(path: &Path) -> Result<String, EngineError> {
+/// The text of the file at `path`, which should be `what`.
+pub(crate) fn read_text(path: &Path, what: &'static str) -> Result<String, EngineError> {
+    let bytes = read_file(path, what, LARGEST_FILE)?;
+    String::from_utf8(bytes).map_err(|_| EngineError::Unfit {
+        path: path.to_owned(),
+        what,
+        reason: "it is not UTF-8 text".to_owned(),
+    })
+}
+
+/// The bytes of a file that should be `what`, at most `limit` of them.
+pub(crate) fn read_file(
+    path: &Path,
+    what: &'static str,
+    limit: u64,
+) -> Result<Vec<u8>, EngineError> {
     let failed = |source| EngineError::File {
         what: "read",
         path: path.to_owned(),
         source,
     };
-    let refused = |reason| EngineError::NotAPipeline {
+    let unfit = |reason| EngineError::Unfit {
         path: path.to_owned(),
+        what,
         reason,
     };
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
-        return Err(refused("it is not a file"));
+        return Err(unfit("it is not a file".to_owned()));
     }
-    if metadata.len() > LARGEST_FILE {
-        return Err(refused("it is larger than 16 MiB"));
+    if metadata.len() > limit {
+        return Err(unfit(format!("it is larger than {} MiB", limit >> 20)));
     }
-    let bytes = fs::read(path).map_err(failed)?;
-    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))
+    fs::read(path).map_err(failed)
 }

@@ -1,7 +1,9 @@
 //! The verbs.
 
+pub(crate) mod data;
 pub(crate) mod exec;
 pub(crate) mod network;
+pub(crate) mod plugin;
 pub(crate) mod run;
 
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! The same facts for scripts: one JSON document on standard output.
 
-use assay_engine::{Reason, RunOutcome, RunReport, StagePreview};
+use assay_engine::{Reason, RunOutcome, RunReport, StagePreview, TensorSummary};
 use assay_report::{Quantity, ReportRow};
 use serde_json::{Value, json};
 
+use crate::command::data::{ShownDataset, ShownSplit};
 use crate::command::run::ExportedReport;
 
 pub(crate) fn preview(previews: &[StagePreview]) -> String {
@@ -107,6 +108,69 @@ fn row(row: &ReportRow) -> Value {
         }
     }
     value
+}
+
+pub(crate) fn directions(tensors: &[TensorSummary]) -> String {
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|tensor| {
+            json!({
+                "name": tensor.name,
+                "shape": tensor.shape,
+                "norm": tensor.norm,
+                "mean": tensor.mean,
+                "max": tensor.max,
+            })
+        })
+        .collect();
+    document(&json!({ "directions": tensors }))
+}
+
+pub(crate) fn dataset(dataset: &ShownDataset) -> String {
+    let description = &dataset.description;
+    let splits: Vec<_> = dataset.splits.iter().map(split).collect();
+    let sheet = dataset.sheet.as_ref().map(|sheet| {
+        json!({
+            "file": sheet.path,
+            "split": sheet.split,
+            "width": sheet.size.0,
+            "height": sheet.size.1,
+            "columns": sheet.columns,
+        })
+    });
+    document(&json!({
+        "dataset": dataset.name,
+        "artifact": dataset.artifact,
+        "shape": description.shape,
+        "classes": description.classes,
+        "class_names": description.class_names,
+        "scaling": description.scaling,
+        "splits": splits,
+        "sheet": sheet,
+    }))
+}
+
+fn split(split: &ShownSplit) -> Value {
+    let channels: Vec<_> = split
+        .figures
+        .channels
+        .iter()
+        .map(|channel| {
+            json!({
+                "mean": channel.mean,
+                "standard_deviation": channel.standard_deviation,
+                "smallest": channel.range.map(|(smallest, _)| smallest),
+                "largest": channel.range.map(|(_, largest)| largest),
+            })
+        })
+        .collect();
+    json!({
+        "name": split.name,
+        "images": split.figures.label_counts.iter().sum::<u64>(),
+        "bytes": split.bytes,
+        "label_counts": split.figures.label_counts,
+        "channels": channels,
+    })
 }
 
 pub(super) fn document(value: &Value) -> String {

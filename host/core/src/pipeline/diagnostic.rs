@@ -3,10 +3,11 @@
 use std::fmt;
 use std::ops::Range;
 
-/// A text that a value can come from: the pipeline file, or one `--set` override.
+/// A text that a value can come from: the pipeline file, one `--set` override, or another argument
+/// of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What to call it: the file's path, or `--set`.
+    /// What to call it: the file's path, or the argument's name.
     pub name: String,
     /// Its whole text.
     pub text: String,

@@ -1,7 +1,9 @@
 //! The pipeline file: TOML text → [`Tree`](tree) (values that know where they stand) → [`Spec`]
-//! (typed, checked, defaults filled in). Every complaint points at its place in the text.
+//! (typed, checked, defaults filled in). Every complaint points at its place in the text. What a
+//! command line says instead of a file is read by the same rules ([`inline`]).
 
 mod diagnostic;
+mod inline;
 mod matrix;
 mod networks;
 mod read;
@@ -11,6 +13,7 @@ mod stage;
 mod tree;
 
 pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
+pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
 pub use reader::choices;
 pub use spec::{

@@ -74,6 +74,8 @@ pub struct DatasetStage {
     pub path: Option<Placed<String>>,
     /// The number of classes, for a format that does not say.
     pub classes: Option<u16>,
+    /// The classes' names by label, for a format that does not say.
+    pub class_names: Option<Placed<Vec<String>>>,
     /// Samples held out of the training set, if the file says.
     pub validation: Option<u32>,
     /// Decides which samples are held out.

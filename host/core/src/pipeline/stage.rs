@@ -73,6 +73,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
     let path = reader.optional("path", out, placed_string);
     let validation = reader.optional("validation", out, count());
     let classes = reader.optional("classes", out, integer(1..=MOST_CLASSES));
+    let class_names = reader.optional("class_names", out, read_class_names);
     let split_seed = reader
         .optional("split_seed", out, integer(0..=LARGEST_SEED))
         .unwrap_or(0);
@@ -90,6 +91,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
         source: source?,
         path,
         classes: classes.map(|classes| classes as u16),
+        class_names,
         validation: validation.map(|count| count as u32),
         split_seed: split_seed as u64,
         scaling,
@@ -108,9 +110,7 @@ fn read_image_settings(
     let mut settings: Vec<_> = texts
         .map(|key| (key, reader.optional(key, out, as_json(string))))
         .into();
-    for key in ["train", "class_names"] {
-        settings.push((key, reader.optional(key, out, as_json(strings))));
-    }
+    settings.push(("train", reader.optional("train", out, as_json(strings))));
     for (key, most) in [("size", LARGEST_SIDE), ("channels", 3)] {
         let value = reader.optional(key, out, as_json(integer(1..=most)));
         settings.push((key, value));
@@ -138,6 +138,25 @@ fn as_json<T>(
             place: node.place.clone(),
         })
     }
+}
+
+/// Names by label: no two alike, since a table tells classes apart by them.
+fn read_class_names(node: &Node) -> Result<Placed<Vec<String>>, Diagnostic> {
+    let names = strings(node)?;
+    for (label, (name, item)) in names.iter().zip(array(node)?).enumerate() {
+        let problem = if name.trim().is_empty() {
+            "a class needs a name".to_owned()
+        } else if names[..label].contains(name) {
+            format!("two classes have the name `{name}`")
+        } else {
+            continue;
+        };
+        return Err(Diagnostic::new(problem, &item.place));
+    }
+    Ok(Placed {
+        value: names,
+        place: node.place.clone(),
+    })
 }
 
 fn read_training(

@@ -70,15 +70,32 @@ impl Value {
 /// Parses the text of source number `source`, collecting every complaint.
 pub(super) fn parse(text: &str, source: usize, complaints: &mut Vec<Diagnostic>) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
-    complaints.extend(errors.iter().map(|error| {
-        let bytes = error.span().unwrap_or(0..0);
-        Diagnostic::new(error.message(), &Place { source, bytes }).label("not valid TOML")
-    }));
+    complaints.extend(errors.iter().map(|error| invalid(error, source)));
     if complaints.is_empty() {
         convert_table(table.get_ref(), source, complaints)
     } else {
         Table::new()
     }
+}
+
+/// Parses the text of source number `source`, a single value such as an inline table.
+pub(super) fn parse_value(
+    text: &str,
+    source: usize,
+    complaints: &mut Vec<Diagnostic>,
+) -> Option<Node> {
+    let (value, errors) = DeValue::parse_recoverable(text);
+    complaints.extend(errors.iter().map(|error| invalid(error, source)));
+    if complaints.is_empty() {
+        convert(&value, source, complaints)
+    } else {
+        None
+    }
+}
+
+fn invalid(error: &toml::de::Error, source: usize) -> Diagnostic {
+    let bytes = error.span().unwrap_or(0..0);
+    Diagnostic::new(error.message(), &Place { source, bytes }).label("not valid TOML")
 }
 
 fn convert_table(table: &DeTable<'_>, source: usize, complaints: &mut Vec<Diagnostic>) -> Table {

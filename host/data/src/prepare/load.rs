@@ -37,7 +37,11 @@ impl Loader<'_> {
 
     pub(super) fn own(&mut self, own: &IdxSource) -> Result<Loaded, PrepareError> {
         let files = obtain_idx(&own.name, &own.files, self.search)?;
-        let class_names = (0..own.classes).map(|label| label.to_string()).collect();
+        let class_names = if own.class_names.is_empty() {
+            (0..own.classes).map(|label| label.to_string()).collect()
+        } else {
+            own.class_names.clone()
+        };
         read_idx(&own.name, class_names, &files)
     }
 

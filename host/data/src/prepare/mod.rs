@@ -10,7 +10,6 @@ mod load;
 mod parameters;
 mod shards;
 mod split;
-mod statistics;
 
 use std::path::{Component, Path};
 use std::sync::atomic::AtomicBool;
@@ -174,6 +173,11 @@ fn check_idx(parameters: &DatasetParameters, source: &IdxSource) -> Result<(), P
     if !(1..=MAX_IDX_CLASSES).contains(&source.classes) {
         let problem = format!("is {}, must be from 1 to {MAX_IDX_CLASSES}", source.classes);
         return Err(parameter_error(parameters, "classes", problem));
+    }
+    let (names, classes) = (source.class_names.len(), usize::from(source.classes));
+    if names != 0 && names != classes {
+        let problem = format!("has {names} names for {classes} classes");
+        return Err(parameter_error(parameters, "class_names", problem));
     }
     Ok(())
 }

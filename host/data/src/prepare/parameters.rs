@@ -110,6 +110,9 @@ pub struct IdxSource {
     pub name: String,
     /// The number of classes, from 1 to 256.
     pub classes: u16,
+    /// The classes' names by label; none where nobody named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
     /// The hashes of the four files.
     pub files: IdxHashes,
 }

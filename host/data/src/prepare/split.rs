@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::description::SplitDescription;
 use super::error::PrepareError;
-use super::statistics::Statistics;
 use crate::order::{split_order, test_order};
+use crate::statistics::Statistics;
 use crate::table::{ImageShape, Scaling, TableWriter};
 
 /// Images and their labels, which pair up and are classes.

@@ -50,6 +50,7 @@ impl Toy {
             source: DatasetSource::Idx(IdxSource {
                 name: "toy".into(),
                 classes: 3,
+                class_names: Vec::new(),
                 files: self.hashes(),
             }),
             validation,
@@ -300,11 +301,35 @@ fn parameters_without_meaning_are_refused() {
         parameters.source = DatasetSource::Idx(IdxSource {
             name: name.into(),
             classes,
+            class_names: Vec::new(),
             files: toy.hashes(),
         });
         let error = toy.error(&parameters);
         assert!(error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn classes_have_the_names_given_or_else_their_labels() {
+    let toy = Toy::new();
+    let named = |names: &[&str]| {
+        let mut parameters = toy.parameters(5);
+        if let DatasetSource::Idx(source) = &mut parameters.source {
+            source.class_names = names.iter().map(ToString::to_string).collect();
+        }
+        parameters
+    };
+    let described = |parameters| {
+        let output = tempfile::tempdir().unwrap();
+        let summary = toy.prepare(&parameters, output.path()).unwrap();
+        summary.description.class_names
+    };
+    assert_eq!(described(named(&[])), ["0", "1", "2"]);
+    assert_eq!(described(named(&["a", "b", "c"])), ["a", "b", "c"]);
+    assert_eq!(
+        toy.error(&named(&["a", "b"])),
+        "dataset `toy`: `class_names` has 2 names for 3 classes"
+    );
 }
 
 #[test]

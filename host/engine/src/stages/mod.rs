@@ -4,6 +4,7 @@
 mod checkpoint;
 mod dataset;
 mod describe;
+mod directions;
 mod evaluate;
 mod fit;
 mod measure;
@@ -32,6 +33,9 @@ use crate::plugin::{LoadFailure, load};
 
 pub(crate) use dataset::{Planning, complete_datasets};
 pub(crate) use describe::PLUGIN;
+pub(crate) use directions::{
+    BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
+};
 pub(crate) use fit::check_networks;
 pub use report::REPORT_TABLE;
 pub(crate) use report::complete_reports;
@@ -144,6 +148,7 @@ pub(crate) fn run(context: &Context) -> Result<Outputs, StageError> {
         StageKind::Train => train::run(context),
         StageKind::Evaluate => evaluate::run(context),
         StageKind::Report => report::run(context),
+        StageKind::Directions => directions::run(context),
     }
 }
 
@@ -172,6 +177,15 @@ pub(crate) struct TrainingDocument {
     pub(crate) best_epoch: u32,
     /// The split whose error chose it.
     pub(crate) best_chosen_on: String,
+}
+
+/// What decides a learner, beside the environment.
+#[derive(Clone, Copy)]
+struct LearnerSettings<'a> {
+    algorithm: &'a str,
+    network: &'a Network,
+    hyperparameters: &'a Map<String, Value>,
+    seed: u64,
 }
 
 impl Context {
@@ -206,17 +220,27 @@ impl Context {
 
     /// A fresh learner for the training.
     fn learner(&self, training: &TrainingParameters) -> Result<LearnerHandle, StageError> {
+        self.create_learner(LearnerSettings {
+            algorithm: &training.algorithm,
+            network: &training.network,
+            hyperparameters: &training.hyperparameters,
+            seed: training.seed,
+        })
+    }
+
+    /// A fresh learner.
+    fn create_learner(&self, settings: LearnerSettings<'_>) -> Result<LearnerHandle, StageError> {
         let environment = self.action.environment.as_ref();
         let environment =
             environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
         let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
-        let network = to_json(serde_json::to_string(&training.network))?;
-        let hyperparameters = to_json(serde_json::to_string(&training.hyperparameters))?;
+        let network = to_json(serde_json::to_string(settings.network))?;
+        let hyperparameters = to_json(serde_json::to_string(settings.hyperparameters))?;
         let request = CreateRequest {
-            algorithm: training.algorithm.as_str().into(),
+            algorithm: settings.algorithm.into(),
             network: network.as_str().into(),
             hyperparameters: hyperparameters.as_str().into(),
-            seed: training.seed,
+            seed: settings.seed,
             device: environment.device.as_str().into(),
             threads: environment.threads,
         };

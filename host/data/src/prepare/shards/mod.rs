@@ -22,13 +22,13 @@ use self::decode::decode_in_order;
 use self::record::Record;
 use self::shard::Shard;
 use super::parameters::{BadImagePolicy, DatasetParameters};
-use super::statistics::Statistics;
 use super::{
     Description, PrepareError, Progress, SplitDescription, Splits, Summary, Workplace, scaling,
     write_description,
 };
 use crate::encoded::EncodedImages;
 use crate::image::{BadImage, Decoder};
+use crate::statistics::Statistics;
 use crate::table::ImageShape;
 
 /// About the size of a shard in bytes; every shard has at least one image.

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::statistics::Statistics;
 use super::super::{PrepareError, SkippedImage};
 use crate::atomic;
 use crate::digest::ContentHash;
+use crate::statistics::Statistics;
 
 /// A finished shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

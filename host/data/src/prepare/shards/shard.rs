@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::super::parameters::BadImagePolicy;
-use super::super::statistics::Statistics;
 use super::super::{PrepareError, SkippedImage};
 use super::record::Record;
 use crate::digest::ContentHash;
 use crate::encoded::EncodedImages;
 use crate::image::{BadImage, DecodedImage, ImageError};
+use crate::statistics::Statistics;
 use crate::table::{ImageShape, Scaling, TableWriter};
 
 /// About the size of a record batch, which is kept in memory until it is written.

@@ -39,7 +39,7 @@ const SETTINGS: [(&str, &[&str]); 11] = [
     ("train", &[PARQUET]),
     ("image_column", &[PARQUET]),
     ("label_column", &[PARQUET]),
-    ("class_names", &[PARQUET]),
+    ("class_names", &[IDX, PARQUET]),
     ("channels", &[PARQUET]),
 ];
 
@@ -156,7 +156,19 @@ impl Given<'_> {
         let path = self.stage.data_path.as_ref();
         let no_path = "a dataset in IDX format needs `path`";
         let path = path.ok_or_else(|| self.complain("", no_path, None))?;
-        let classes = self.require("classes", "IDX format")?;
+        let class_names: Vec<String> = self.take("class_names")?.unwrap_or_default();
+        let classes = match self.take("classes")? {
+            Some(classes) => classes,
+            None if class_names.is_empty() => {
+                let message = "a dataset in IDX format needs `classes`";
+                return Err(self.complain("", message, None));
+            }
+            None => class_names.len() as u16,
+        };
+        if !class_names.is_empty() && class_names.len() != usize::from(classes) {
+            let message = format!("{} names for {classes} classes", class_names.len());
+            return Err(self.complain("class_names", message, None));
+        }
         if classes > MOST_IDX_CLASSES {
             let message = format!("`classes` is {classes}, and labels in IDX format are bytes");
             return Err(self.complain("classes", message, None));
@@ -166,6 +178,7 @@ impl Given<'_> {
         Ok(IdxSource {
             name: self.stage.name.clone(),
             classes,
+            class_names,
             files,
         })
     }

@@ -1,5 +1,8 @@
 //! What can be typed: the verbs, their options and their help.
 
+mod data;
+mod plugin;
+
 use std::path::PathBuf;
 use std::thread;
 
@@ -7,6 +10,9 @@ use assay_core::ActionKey;
 use assay_engine::{Device, SearchPath, Settings};
 use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::data::{DataShowArguments, DataVerb};
+pub(crate) use self::plugin::{DirectionsArguments, PluginVerb};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -27,6 +33,12 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Look at datasets.
+    #[command(subcommand)]
+    Data(DataVerb),
+    /// Look at a plugin's algorithms.
+    #[command(subcommand)]
+    Plugin(PluginVerb),
     /// Look at networks, without training anything.
     #[command(subcommand)]
     Network(NetworkVerb),
@@ -177,7 +189,7 @@ pub(crate) struct NetworkShowArguments {
     pub(crate) json: bool,
 }
 
-fn processors() -> usize {
+pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -199,15 +211,19 @@ impl RunArguments {
         }
     }
 
-    /// The folders named, then the one that this program lies in.
     pub(crate) fn search_path(&self) -> SearchPath {
-        let own = std::env::current_exe().ok();
-        let beside = own
-            .as_deref()
-            .and_then(|file| file.parent())
-            .map(PathBuf::from);
-        SearchPath {
-            folders: self.plugin_dirs.iter().cloned().chain(beside).collect(),
-        }
+        search_path(&self.plugin_dirs)
+    }
+}
+
+/// The folders named, then the one that this program lies in.
+fn search_path(named: &[PathBuf]) -> SearchPath {
+    let own = std::env::current_exe().ok();
+    let beside = own
+        .as_deref()
+        .and_then(|file| file.parent())
+        .map(PathBuf::from);
+    SearchPath {
+        folders: named.iter().cloned().chain(beside).collect(),
     }
 }

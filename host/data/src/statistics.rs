@@ -1,4 +1,4 @@
-//! Statistics of a split: the moments of each channel.
+//! Statistics of a split: the moments and the range of each channel.
 //!
 //! Sums are integers, exact in any order, so the figures are the same bits everywhere.
 
@@ -9,14 +9,14 @@ use crate::table::ImageShape;
 /// Sums over the pixels of a split, or of a part of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Statistics {
+pub(crate) struct Statistics {
     channel_pixels: usize,
     /// For each channel, how often each of the 256 pixel values occurs.
     histograms: Vec<Vec<u64>>,
 }
 
 impl Statistics {
-    pub(super) fn new(shape: ImageShape) -> Self {
+    pub(crate) fn new(shape: ImageShape) -> Self {
         Self {
             channel_pixels: shape.height() as usize * shape.width() as usize,
             histograms: vec![vec![0; 256]; shape.channels() as usize],
@@ -24,7 +24,7 @@ impl Statistics {
     }
 
     /// Adds an image (layout C, H, W).
-    pub(super) fn add(&mut self, image: &[u8]) {
+    pub(crate) fn add(&mut self, image: &[u8]) {
         let channels = image.chunks_exact(self.channel_pixels);
         for (histogram, channel) in self.histograms.iter_mut().zip(channels) {
             for &pixel in channel {
@@ -34,7 +34,7 @@ impl Statistics {
     }
 
     /// Adds the sums of another part.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (histogram, others) in self.histograms.iter_mut().zip(&other.histograms) {
             for (count, other) in histogram.iter_mut().zip(others) {
                 *count += other;
@@ -43,11 +43,21 @@ impl Statistics {
     }
 
     /// The mean and the (population) standard deviation of each channel, of pixels / 255.
-    pub(super) fn moments(&self) -> (Vec<f64>, Vec<f64>) {
-        self.histograms
-            .iter()
+    pub(crate) fn moments(&self) -> (Vec<f64>, Vec<f64>) {
+        let histograms = self.histograms.iter();
+        histograms
             .map(|histogram| channel_moments(histogram))
             .unzip()
+    }
+
+    /// The smallest and the largest pixel of each channel; `None` where there is none.
+    pub(crate) fn ranges(&self) -> Vec<Option<(u8, u8)>> {
+        let range = |histogram: &Vec<u64>| {
+            let smallest = histogram.iter().position(|&times| times > 0)?;
+            let largest = histogram.iter().rposition(|&times| times > 0)?;
+            Some((smallest as u8, largest as u8))
+        };
+        self.histograms.iter().map(range).collect()
     }
 }
 
@@ -81,6 +91,7 @@ mod tests {
         let (mean, deviation) = statistics.moments();
         assert_eq!(mean, [0.5, 10.0 / 255.0]);
         assert_eq!(deviation, [0.5, 0.0]);
+        assert_eq!(statistics.ranges(), [Some((0, 255)), Some((10, 10))]);
     }
 
     #[test]

@@ -1,0 +1,151 @@
+//! What can be typed after `pipeline plugin`.
+
+use std::path::{Path, PathBuf};
+
+use assay_engine::{Device, DirectionsRequest, NetworkArgument, Settings};
+use assay_network::Shape;
+use clap::{Args, Subcommand};
+
+use super::search_path;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginVerb {
+    /// Print or write the update directions of one batch, to check them against your own equations.
+    Directions(DirectionsArguments),
+}
+
+const DIRECTIONS_EXAMPLES: &str = "\
+Examples:
+  pipeline plugin directions bp --network 'fc 32, fc 16, softmax 10' --input 1x28x28 \\
+      --batch batch.safetensors
+  pipeline plugin directions dtp --network pipelines/mnist.toml#mnist-fc \\
+      --config '{ alpha = 0.1, sigma = 0.3 }' --state state.safetensors \\
+      --batch batch.safetensors --out directions.safetensors
+  pipeline plugin directions ./libassay_mine.so --algorithm mine --config mine.json \\
+      --network 'conv 3x3 8 s2, softmax 4' --input 3x8x8 --seed 7 \\
+      --batch batch.safetensors --save-state state.safetensors
+
+The batch holds `inputs`, float32 (B, features) or (B, C, H, W), `labels`, int64 (B), and optionally
+`noise.L`, float32 (B, units of layer L), which is added to that layer's activations where the
+inverse above it is trained. A direction is the raw update before the optimiser: the parameter
+moves against it. docs/checking-an-algorithm.md has a worked example.
+
+Exit codes: 0 done, 1 the plugin, the state or the batch failed, 2 the request cannot be used, 130
+stopped by Ctrl-C.";
+
+#[derive(Args, Debug)]
+#[command(after_help = DIRECTIONS_EXAMPLES)]
+pub(crate) struct DirectionsArguments {
+    /// The plugin: a name, or the path of a library with a slash in it
+    pub(crate) plugin: String,
+
+    /// The algorithm of the plugin [default: the one of the plugin's name, or its only one]
+    #[arg(long, value_name = "NAME")]
+    algorithm: Option<String>,
+
+    /// The network: its layers with commas between them, or FILE.toml#NAME for one of a file's
+    #[arg(long, value_name = "LAYERS|FILE.toml#NAME")]
+    network: String,
+
+    /// The shape of a sample, for a network given by its layers
+    #[arg(long, value_name = "CxHxW")]
+    input: Option<Shape>,
+
+    /// The batch (safetensors)
+    #[arg(long, value_name = "FILE")]
+    batch: PathBuf,
+
+    /// The learner's state (safetensors); tensors of `optimiser.` and `noise.` may be left out
+    /// [default: the learner's initial state]
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+
+    /// Hyper-parameters: JSON or a TOML table in braces, or the path of a file with either
+    /// [default: the algorithm's defaults]
+    #[arg(long, value_name = "TEXT|FILE")]
+    config: Option<String>,
+
+    /// Decides the initial state, and noise that the batch does not hold
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Write the directions to this file (safetensors) instead of printing a table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Write the state that the directions follow from to this file (safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_state: Option<PathBuf>,
+
+    /// Print the table as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Threads of an operation; they can change the last bits
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: u32,
+
+    /// Where to compute: cpu or cuda
+    #[arg(long, default_value_t = Device::Cpu)]
+    device: Device,
+
+    /// Folders to look for plugins in, before the folder of this program
+    #[arg(
+        long = "plugin-dir",
+        value_name = "DIR",
+        env = "ASSAY_PLUGIN_PATH",
+        value_delimiter = ':'
+    )]
+    plugin_dirs: Vec<PathBuf>,
+}
+
+impl DirectionsArguments {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            jobs: 1,
+            threads: self.threads,
+            device: self.device,
+            keep_going: false,
+            data_dir: None,
+        }
+    }
+
+    /// # Errors
+    /// `--input` and the form of `--network` do not go together.
+    pub(crate) fn request(&self) -> Result<DirectionsRequest<'_>, String> {
+        Ok(DirectionsRequest {
+            plugin: &self.plugin,
+            algorithm: self.algorithm.as_deref(),
+            search: search_path(&self.plugin_dirs),
+            network: self.network()?,
+            hyperparameters: self.config.as_deref(),
+            seed: self.seed,
+            state: self.state.as_deref(),
+            batch: &self.batch,
+        })
+    }
+
+    fn network(&self) -> Result<NetworkArgument<'_>, String> {
+        let text = self.network.as_str();
+        let (path, name) = match text.rsplit_once('#') {
+            Some((path, name)) => (path, Some(name)),
+            None => (text, None),
+        };
+        let path = Path::new(path);
+        let in_file = name.is_some() || path.extension().is_some_and(|end| end == "toml");
+        match (in_file, self.input) {
+            (true, None) => Ok(NetworkArgument::File { path, name }),
+            (false, Some(input)) => Ok(NetworkArgument::Inline {
+                layers: text,
+                input,
+            }),
+            (true, Some(_)) => Err(format!(
+                "--input is for a network given by its layers; `{text}` has its own"
+            )),
+            (false, None) => Err(
+                "a network given by its layers needs --input CxHxW, such as --input 1x28x28"
+                    .to_owned(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `pipeline plugin directions`: asks a plugin, in a worker, which way one batch would move every
+//! parameter. The question is an action in a store that is thrown away afterwards.
+
+use std::fs;
+use std::process::ExitCode;
+
+use assay_core::ArtifactHash;
+use assay_engine::{DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, Execution, plan_directions, summarise};
+use assay_store::Store;
+
+use super::cancel_on_signals;
+use crate::arguments::DirectionsArguments;
+use crate::error::CliError;
+use crate::export::write;
+use crate::show;
+
+pub(crate) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, CliError> {
+    let request = arguments.request().map_err(CliError::Arguments)?;
+    let cancel = cancel_on_signals()?;
+    let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
+    let store = Store::open(folder.path().join("store"))?;
+    let action = plan_directions(&store, &arguments.settings(), &request, &cancel)?;
+    let execution = Execution {
+        store: &store,
+        data_dir: None,
+        threads: 1,
+        cancel: &cancel,
+        observe: &|_| {},
+    };
+    let artifact = execution
+        .execute(action)
+        .map_err(CliError::Action)?
+        .result
+        .artifact;
+    let directions = read(&store, artifact, DIRECTIONS_FILE)?;
+    if let Some(path) = &arguments.save_state {
+        write(path, &read(&store, artifact, DIRECTIONS_STATE_FILE)?)?;
+    }
+    if let Some(path) = &arguments.out {
+        write(path, &directions)?;
+    }
+    let tensors = summarise(&directions)?;
+    if arguments.json {
+        show::print(&show::json::directions(&tensors))?;
+    } else if arguments.out.is_none() {
+        show::print(&show::directions::text(&tensors))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(store: &Store, artifact: ArtifactHash, name: &str) -> Result<Vec<u8>, CliError> {
+    let path = store.artifact_file_path(artifact, name)?;
+    fs::read(&path).map_err(|source| CliError::File {
+        what: "read",
+        path,
+        source,
+    })
+}

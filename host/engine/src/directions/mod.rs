@@ -1,0 +1,240 @@
+//! Plans a question for a plugin: which way would one batch move every parameter? The question
+//! becomes an action like any other, so that a worker answers it and its failures read alike; in
+//! a store that is thrown away afterwards, nothing of it stays.
+
+mod network;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use assay_core::{
+    ActionKey, Artifact, ArtifactFile, ArtifactHash, Diagnostic, Hyperparameters, PipelineError,
+    Place, Placed, PlannedStage, PluginUse, Source, StageKind, parse_hyperparameters,
+};
+use assay_store::Store;
+use serde_json::{Map, Value};
+
+pub use self::network::NetworkArgument;
+pub use self::summary::{InvalidTensors, TensorSummary, summarise};
+
+use crate::cancel::Cancel;
+use crate::environment::Settings;
+use crate::freeze::{Freezer, Pinned, complete};
+use crate::plugin::SearchPath;
+use crate::session::EngineError;
+use crate::source_file::{read_file, read_text};
+use crate::stages::{
+    DIRECTIONS, DIRECTIONS_BATCH, DIRECTIONS_STATE, DirectionsParameters, SAFETENSORS,
+};
+
+/// The file of the answer with the directions, as safetensors.
+pub const DIRECTIONS_FILE: &str = DIRECTIONS;
+/// The file of the answer with the state that the directions follow from, as safetensors.
+pub const DIRECTIONS_STATE_FILE: &str = DIRECTIONS_STATE.1;
+
+/// What is asked of a plugin.
+#[derive(Clone, Debug)]
+pub struct DirectionsRequest<'a> {
+    /// The plugin, by name or path.
+    pub plugin: &'a str,
+    /// The algorithm; the one of the plugin's name, or its only one, where nothing is said.
+    pub algorithm: Option<&'a str>,
+    /// Where plugins are looked for.
+    pub search: SearchPath,
+    /// The network.
+    pub network: NetworkArgument<'a>,
+    /// The hyper-parameters: a text in braces (JSON or an inline TOML table), or else the path of
+    /// a file with JSON or TOML. What is not set takes the algorithm's default.
+    pub hyperparameters: Option<&'a str>,
+    /// Decides the state where none is given, and noise where none is given.
+    pub seed: u64,
+    /// The learner's state, as safetensors; its own initial state where nothing is said.
+    pub state: Option<&'a Path>,
+    /// The batch, as safetensors.
+    pub batch: &'a Path,
+}
+
+/// Decides everything about the request and stores its action, whose key is returned. Its
+/// artifact will hold [`DIRECTIONS_FILE`] and [`DIRECTIONS_STATE_FILE`].
+///
+/// # Errors
+/// Anything wrong with the request but the state and the batch, which the worker looks at.
+pub fn plan_directions(
+    store: &Store,
+    settings: &Settings,
+    request: &DirectionsRequest<'_>,
+    cancel: &Cancel,
+) -> Result<ActionKey, EngineError> {
+    let mut texts = Texts::default();
+    let network = request.network.read(&mut texts)?;
+    let hyperparameters = texts.hyperparameters(request.hyperparameters)?;
+    let reference = texts.argument("PLUGIN", request.plugin);
+    let algorithm = request
+        .algorithm
+        .map(|name| texts.argument("--algorithm", name));
+    let mut sources = store.source_hashes();
+    let mut freezer = Freezer {
+        store,
+        sources: &mut sources,
+        search: &request.search,
+        settings,
+        cancel,
+        base: Path::new(""),
+    };
+    let mut complaints = Vec::new();
+    let pinned = freezer.pin(&reference.value, &reference.place, &mut complaints)?;
+    let stage = pinned.as_ref().and_then(|pinned| {
+        let wanted = PluginUse {
+            algorithm: choose(pinned, &reference, algorithm, &mut complaints)?,
+            reference,
+        };
+        let parameters = DirectionsParameters {
+            algorithm: wanted.algorithm.value.clone(),
+            network,
+            hyperparameters: values(&hyperparameters),
+            seed: request.seed,
+        };
+        let mut stage = planned(&parameters, &hyperparameters, &wanted.reference.place)?;
+        let algorithm = pinned.algorithm(&wanted, &mut complaints)?;
+        complete(&mut stage, algorithm, &mut complaints);
+        Some(stage)
+    });
+    let (Some(pinned), Some(stage), true) = (pinned, stage, complaints.is_empty()) else {
+        return Err(PipelineError::new(texts.0, complaints).into());
+    };
+    let mut inputs = BTreeMap::from([input(store, DIRECTIONS_BATCH, request.batch)?]);
+    if let Some(state) = request.state {
+        inputs.extend([input(store, DIRECTIONS_STATE, state)?]);
+    }
+    let action = stage.action(inputs, Some(pinned.pin), Some(pinned.environment));
+    Ok(store.put_action(&action)?)
+}
+
+/// The algorithm that is meant.
+fn choose(
+    pinned: &Pinned,
+    plugin: &Placed<String>,
+    wanted: Option<Placed<String>>,
+    complaints: &mut Vec<Diagnostic>,
+) -> Option<Placed<String>> {
+    if wanted.is_some() {
+        return wanted;
+    }
+    let names = pinned.algorithm_names();
+    let chosen = match names[..] {
+        [only] => Some(only),
+        _ => names.iter().copied().find(|&name| name == plugin.value),
+    };
+    if chosen.is_none() {
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("the plugin `{}` has several algorithms", plugin.value);
+        let help = format!("name one with --algorithm: {}", names.join(", "));
+        complaints.push(Diagnostic::new(message, &plugin.place).help(help));
+    }
+    Some(Placed {
+        value: chosen?.to_owned(),
+        place: plugin.place.clone(),
+    })
+}
+
+fn values(hyperparameters: &Hyperparameters) -> Map<String, Value> {
+    let values = hyperparameters.iter();
+    values
+        .map(|(name, placed)| (name.clone(), placed.value.clone()))
+        .collect()
+}
+
+/// The stage of an action that no pipeline file asks for.
+fn planned(
+    parameters: &DirectionsParameters,
+    hyperparameters: &Hyperparameters,
+    plugin: &Place,
+) -> Option<PlannedStage> {
+    // A struct of named fields is an object.
+    let Ok(Value::Object(parameters)) = serde_json::to_value(parameters) else {
+        return None;
+    };
+    let own = hyperparameters
+        .iter()
+        .map(|(name, placed)| (format!("hyperparameters.{name}"), placed.place.clone()));
+    Some(PlannedStage {
+        name: StageKind::Directions.to_string(),
+        kind: StageKind::Directions,
+        parameters,
+        inputs: BTreeMap::new(),
+        plugin: None,
+        data_path: None,
+        labels: None,
+        places: std::iter::once((String::new(), plugin.clone()))
+            .chain(own)
+            .collect(),
+    })
+}
+
+/// Stores a file of the user's as an artifact of its own.
+fn input(
+    store: &Store,
+    (role, name): (&str, &str),
+    path: &Path,
+) -> Result<(String, ArtifactHash), EngineError> {
+    let bytes = read_file(path, "a safetensors file", u64::MAX)?;
+    let file = ArtifactFile {
+        object: store.put_bytes(&bytes)?,
+        size: bytes.len() as u64,
+        media_type: SAFETENSORS.to_owned(),
+    };
+    let artifact = Artifact {
+        files: BTreeMap::from([(name.to_owned(), file)]),
+    };
+    let (hash, document) = artifact.document().map_err(EngineError::Canonical)?;
+    store.put_bytes(&document)?;
+    Ok((role.to_owned(), hash))
+}
+
+/// The texts that complaints about a request point into.
+#[derive(Default)]
+struct Texts(Vec<Source>);
+
+impl Texts {
+    /// Adds a text and gives its number.
+    fn add(&mut self, name: &str, text: &str) -> usize {
+        self.0.push(Source {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        });
+        self.0.len() - 1
+    }
+
+    /// An argument that is a single word.
+    fn argument(&mut self, name: &str, text: &str) -> Placed<String> {
+        Placed {
+            value: text.to_owned(),
+            place: Place {
+                source: self.add(name, text),
+                bytes: 0..text.len(),
+            },
+        }
+    }
+
+    /// What `--config` says, in braces or in a file.
+    fn hyperparameters(&mut self, given: Option<&str>) -> Result<Hyperparameters, EngineError> {
+        let Some(given) = given else {
+            return Ok(Hyperparameters::new());
+        };
+        let (name, text) = if given.trim_start().starts_with('{') {
+            ("--config", given.to_owned())
+        } else {
+            (
+                given,
+                read_text(Path::new(given), "a file of hyper-parameters")?,
+            )
+        };
+        let source = self.add(name, &text);
+        parse_hyperparameters(&text, source).map_err(|complaints| self.refused(complaints))
+    }
+
+    fn refused(&self, complaints: Vec<Diagnostic>) -> EngineError {
+        PipelineError::new(self.0.clone(), complaints).into()
+    }
+}
