@@ -67,7 +67,7 @@ impl Settings {
 }
 
 /// The environment that an action with these settings runs in.
-pub(crate) fn environment(settings: &Settings, libtorch: String) -> Environment {
+pub fn environment(settings: &Settings, libtorch: String) -> Environment {
     Environment {
         libtorch,
         device: settings.device.to_string(),
@@ -89,7 +89,7 @@ fn cpu_capability() -> &'static str {
 
 /// The variables that make a worker compute in `environment`. They are set before the worker
 /// starts, since MKL, `OpenMP` and `ATen` read them when they are loaded.
-pub(crate) fn variables(environment: &Environment) -> Vec<(&'static str, String)> {
+pub fn variables(environment: &Environment) -> Vec<(&'static str, String)> {
     let threads = environment.threads.to_string();
     let mut variables = vec![
         ("OMP_NUM_THREADS", threads.clone()),

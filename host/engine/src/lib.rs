@@ -27,7 +27,7 @@ pub use directions::{
     DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
     TensorSummary, plan_directions, summarise,
 };
-pub use environment::{Device, Settings, UnknownDevice};
+pub use environment::{Device, Settings, UnknownDevice, environment, variables};
 pub use event::{Progress, Unit};
 pub use explain::{Difference, Reason};
 pub use plugin::{

@@ -10,6 +10,7 @@
 //! a moment that would become subnormal becomes zero.
 
 mod kernel;
+mod parallel;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,7 +117,8 @@ impl Optimiser {
             )
         };
         if let (Some(values), Some(gradients), Some(first), Some(second)) = slices {
-            kernel::update(coefficients, values, gradients, first, second);
+            let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
+            parallel::update(threads, coefficients, values, gradients, first, second);
             return Ok(());
         }
         update_tensors(

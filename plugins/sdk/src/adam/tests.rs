@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use tch::Tensor;
 
 use super::kernel::{update, update_portable};
-use super::{Adam, update_tensors};
+use super::{Adam, parallel, update_tensors};
 
 /// The formula of the module's documentation, in f64.
 fn reference(adam: Adam, steps: &[Vec<f32>], start: &[f32]) -> Vec<f64> {
@@ -67,6 +67,34 @@ fn moments_that_fade_end_at_zero() {
         );
     }
     assert_eq!((first, second), ([0.0], [0.0]));
+}
+
+#[test]
+fn threads_change_no_bit() {
+    // A last chunk that is not whole.
+    let size = parallel::WORTHWHILE + 7;
+    let some = |seed: u64| -> Vec<f32> {
+        let mut random = seed;
+        let mut next = || {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (random >> 40) as f32 / (1 << 24) as f32
+        };
+        (0..size).map(|_| next()).collect()
+    };
+    let (gradients, start) = (some(1), (some(2), some(3), some(4)));
+    let updated = |threads| {
+        let (mut values, mut first, mut second) = start.clone();
+        let c = Adam::default().coefficients(3);
+        parallel::update(threads, c, &mut values, &gradients, &mut first, &mut second);
+        [values, first, second].map(|it| it.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+    };
+    let alone = updated(1);
+    assert_ne!(
+        alone[0],
+        start.0.iter().map(|it| it.to_bits()).collect::<Vec<_>>()
+    );
+    // Not with the arrays themselves, which a failure would print.
+    assert!(updated(2) == alone && updated(3) == alone);
 }
 
 proptest! {

@@ -1,0 +1,91 @@
+//! The command line of the benchmark.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::Failure;
+use crate::networks::{Described, all, find};
+
+/// The options of `scripts/bench train`.
+#[derive(Parser)]
+#[command(
+    bin_name = "scripts/bench train",
+    about = "Times training steps on random data: every plugin, and PyTorch beside them"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Networks of the paper, separated by commas [default: all of them].
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = find)]
+    networks: Vec<Described>,
+    /// Algorithms, each the name of a plugin.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "bp,fa,dfa,tp,dtp,sdtp,ao-sdtp"
+    )]
+    pub(crate) algorithms: Vec<String>,
+    /// Numbers of threads to measure with.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "COUNTS",
+        default_value = "1,2"
+    )]
+    pub(crate) threads: Vec<u32>,
+    /// How often everything is measured.
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Three short rounds, and no `imagenet-lc` unless it is named.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Also write every number as Parquet.
+    #[arg(long, value_name = "FILE.parquet")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the table as Markdown.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        help = "A Python with PyTorch; without it nothing is compared"
+    )]
+    pub(crate) python: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// What the benchmark starts for each thing that it measures.
+    #[command(hide = true)]
+    Worker {
+        #[command(subcommand)]
+        work: Work,
+    },
+}
+
+/// What a worker does on request.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Work {
+    /// Training steps of a plugin.
+    Train {
+        #[arg(value_parser = find)]
+        network: Described,
+        algorithm: String,
+        threads: u32,
+    },
+    /// Large matrix products.
+    Multiply { threads: u32 },
+}
+
+impl Arguments {
+    pub(crate) fn networks(&self) -> Result<Vec<Described>, Failure> {
+        if !self.networks.is_empty() {
+            return Ok(self.networks.clone());
+        }
+        let mut networks = all()?;
+        networks.retain(|network| !(self.quick && network.is_large()));
+        Ok(networks)
+    }
+}
