@@ -99,7 +99,9 @@ mod tests {
         let shape = ImageShape::new(1, 1, 3).unwrap();
         let of = |images: &[[u8; 3]]| {
             let mut statistics = Statistics::new(shape);
-            images.iter().for_each(|image| statistics.add(image));
+            for image in images {
+                statistics.add(image);
+            }
             statistics
         };
         let mut parts = of(&[[1, 2, 3], [3, 4, 255]]);

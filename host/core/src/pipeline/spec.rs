@@ -56,7 +56,7 @@ pub struct Stage {
 #[derive(Clone, Debug)]
 pub enum StageWork {
     /// Obtains, checks and splits a dataset.
-    Dataset(DatasetStage),
+    Dataset(Box<DatasetStage>),
     /// Trains: one instance for each point of its matrix.
     Train(Vec<TrainStage>),
     /// Measures every instance of a train stage.

@@ -33,7 +33,7 @@ pub(super) fn read_stage(
     reader.place = key.clone();
     let kind = reader.required("kind", out, placed_string)?;
     let work = match kind.value.as_str() {
-        "dataset" => StageWork::Dataset(read_dataset(reader, out)?),
+        "dataset" => StageWork::Dataset(Box::new(read_dataset(reader, out)?)),
         "train" => {
             let points = matrix::expand(table(node).ok()?, out);
             let trainings = points.into_iter().filter_map(|(instance, table)| {

@@ -165,8 +165,8 @@ fn flat_validation_images_are_labelled_by_the_development_kit() {
     for (name, bytes) in validation_images() {
         put(&root.path().join("val").join(name), &bytes);
     }
-    let text = error(root.path());
-    assert!(text.contains("ILSVRC2012_devkit_t12.tar.gz"), "{text}");
+    let said = error(root.path());
+    assert!(said.contains("ILSVRC2012_devkit_t12.tar.gz"), "{said}");
     devkit_folder(root.path());
     let test = open(root.path()).unwrap().test.unwrap();
     assert_eq!(test.labels(), VALIDATION.map(|class| class as u16));
@@ -179,10 +179,10 @@ fn flat_validation_images_are_labelled_by_the_development_kit() {
     assert!(error(root.path()).contains("no number of a synset in line 3"));
     fs::remove_dir_all(root.path().join("train/n02119789")).unwrap();
     fs::write(&truth, ground_truth()).unwrap();
-    let text = error(root.path());
+    let said = error(root.path());
     assert!(
-        text.contains("names n02119789 in line 1, a class without training"),
-        "{text}"
+        said.contains("names n02119789 in line 1, a class without training"),
+        "{said}"
     );
 }
 
