@@ -151,6 +151,65 @@ fn dtp_with_the_transposed_jacobian_is_backpropagation() {
     }
 }
 
+/// I − 2vvᵀ/‖v‖², row-major: symmetric, and its own inverse.
+fn reflection(width: usize) -> Vec<f64> {
+    let v: Vec<_> = (0..width).map(|at| 1.0 + at as f64).collect();
+    let norm: f64 = v.iter().map(|x| x * x).sum();
+    let entry = |row: usize, column: usize| {
+        f64::from(u8::from(row == column)) - 2.0 * v[row] * v[column] / norm
+    };
+    (0..width * width)
+        .map(|at| entry(at / width, at % width))
+        .collect()
+}
+
+/// With inverses that undo their layers, `f_{l+1}(ĥ_l) = ĥ_{l+1}`: where everything is linear, the
+/// shift of each target is the layer's image of the shift below it.
+#[test]
+fn dtp_with_perfect_linear_inverses_hits_every_target() {
+    const WIDTH: usize = 6;
+    // Activations and shifts so small that every tanh is linear to about 1e-6.
+    const SMALL: f32 = 1e-3;
+    let problem = Problem {
+        widths: vec![WIDTH, WIDTH, WIDTH, WIDTH, 4],
+        ..DEEP
+    };
+    let learner = Learner {
+        hyperparameters: r#"{"alpha": 0.001}"#,
+        ..problem.learner("dtp")
+    };
+    let reflection = reflection(WIDTH);
+    let scaled = |by: f64| {
+        reflection
+            .iter()
+            .map(|q| (by * q) as f32)
+            .collect::<Vec<_>>()
+    };
+    let (_, found) = problem.directions_of(&learner, &[], |state| {
+        let first: Vec<_> = state.f32("forward.1.weight");
+        let first: Vec<_> = first.iter().map(|w| SMALL * w).collect();
+        state.set("forward.1.weight", &first);
+        for l in 2..=4 {
+            state.set(&format!("forward.{l}.weight"), &scaled(0.5));
+            state.set(&format!("inverse.{l}.weight"), &scaled(2.0));
+            state.set(&format!("inverse.{l}.bias"), &[0.0; WIDTH]);
+        }
+        for l in 1..=4 {
+            state.set(&format!("forward.{l}.bias"), &[0.0; WIDTH]);
+        }
+    });
+    for l in 1..=3 {
+        // The direction of a bias is the sum of the shifts over the batch.
+        let below = found.f64(&format!("forward.{l}.bias"));
+        let image = |row: &[f64]| row.iter().zip(&below).map(|(q, d)| 0.5 * q * d).sum();
+        let image: Vec<f64> = reflection.chunks(WIDTH).map(image).collect();
+        let above = found.f32(&format!("forward.{}.bias", l + 1));
+        assert!(image.iter().any(|value| value.abs() > 1e-6));
+        let difference = relative_difference(&above, &image);
+        assert!(difference < 1e-4, "layer {l}: {difference:e}");
+    }
+}
+
 /// The targets of vanilla target propagation are inverse images, not shifts, so the transposed
 /// Jacobian gives backpropagation's errors where the activations themselves vanish. Only the
 /// biases of the hidden layers have a direction there.
