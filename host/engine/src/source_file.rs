@@ -27,11 +27,7 @@ pub fn read_networks(path: &Path) -> Result<Vec<(String, Network)>, EngineError>
 pub(crate) fn load_beside(base: &Path) -> impl Fn(&str) -> Result<Source, String> {
     move |name| {
         let path = base.join(name);
-        let text = read_text(&path, "a file of networks").map_err(|error| match error {
-            EngineError::File { source, .. } => source.to_string(),
-            EngineError::Unfit { reason, .. } => reason,
-            other => other.to_string(),
-        })?;
+        let text = read_or_reason(&path, "a file of networks", LARGEST_FILE)?;
         Ok(Source {
             name: path.display().to_string(),
             text,
@@ -39,9 +35,27 @@ pub(crate) fn load_beside(base: &Path) -> impl Fn(&str) -> Result<Source, String
     }
 }
 
+/// The text of a file that should be `what`, at most `limit` bytes of it, or the reason alone why
+/// there is none, for a complaint that names the file itself.
+pub(crate) fn read_or_reason(
+    path: &Path,
+    what: &'static str,
+    limit: u64,
+) -> Result<String, String> {
+    read_text_within(path, what, limit).map_err(|error| match error {
+        EngineError::File { source, .. } => source.to_string(),
+        EngineError::Unfit { reason, .. } => reason,
+        other => other.to_string(),
+    })
+}
+
 /// The text of the file at `path`, which should be `what`.
 pub(crate) fn read_text(path: &Path, what: &'static str) -> Result<String, EngineError> {
-    let bytes = read_file(path, what, LARGEST_FILE)?;
+    read_text_within(path, what, LARGEST_FILE)
+}
+
+fn read_text_within(path: &Path, what: &'static str, limit: u64) -> Result<String, EngineError> {
+    let bytes = read_file(path, what, limit)?;
     String::from_utf8(bytes).map_err(|_| EngineError::Unfit {
         path: path.to_owned(),
         what,

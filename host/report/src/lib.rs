@@ -25,7 +25,7 @@ pub use metrics::{
     BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, RECONSTRUCTION_ERROR, Split,
     State, TOP_5_ERROR, read_evaluation, read_metrics, write_evaluation, write_metrics,
 };
-pub use reference::{Citation, Difference, Figures, Reference, ReferenceError};
+pub use reference::{Citation, Figures, Reference, ReferenceError};
 pub use render::RenderError;
 pub use report::{Report, ReportError};
 pub use results::{Label, ReportRow, read_table};

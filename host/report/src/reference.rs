@@ -128,11 +128,11 @@ impl Figures {
 
 /// How far a measurement is from a published figure, in percentage points: `+1.38`, `−0.20`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// What was published.
-    pub published: f64,
+    pub(crate) published: f64,
     /// What was measured.
-    pub measured: f64,
+    pub(crate) measured: f64,
 }
 
 impl fmt::Display for Difference {

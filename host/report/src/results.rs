@@ -11,7 +11,7 @@ use assay_network::Task;
 use serde_json::{Map, Value};
 
 use crate::measure::ErrorMeasure;
-use crate::reference::Figures;
+use crate::reference::{Difference, Figures};
 use crate::summary::{Quantity, Statistic};
 use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
 
@@ -75,6 +75,22 @@ impl ReportRow {
             );
         }
         format!("{mean:.decimals$}{spread}")
+    }
+
+    /// A published figure of a quantity, and ours less it: `1.48`, `+0.42`; `—` where absent.
+    pub fn show_beside(&self, published: Option<f64>, quantity: Quantity) -> [String; 2] {
+        let absent = || "—".to_owned();
+        let measured = self.get(quantity).map(|statistic| statistic.mean);
+        let difference = published
+            .zip(measured)
+            .map(|(published, measured)| Difference {
+                published,
+                measured,
+            });
+        [
+            published.map_or_else(absent, |figure| format!("{figure:.2}")),
+            difference.map_or_else(absent, |difference| difference.to_string()),
+        ]
     }
 }
 

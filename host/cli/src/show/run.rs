@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use assay_core::{StageKind, StageOutcome};
 use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
-use assay_report::{Difference, ErrorMeasure, Quantity, ReportRow, Task};
+use assay_report::{ErrorMeasure, Quantity, ReportRow, Task};
 use comfy_table::{CellAlignment, Table};
 
 use super::{RULES, duration, error};
@@ -109,7 +109,8 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
         let show = |quantity| row.show(quantity);
         cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));
         if published {
-            cells.extend(beside_paper(row));
+            let figure = published_test_error(row);
+            cells.extend(row.show_beside(figure, Quantity::TestErrorBestEpoch));
         }
         cells.extend(
             [
@@ -129,23 +130,6 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
 
 fn published_test_error(row: &ReportRow) -> Option<f64> {
     row.figures?.test_error
-}
-
-/// The paper's test error and how far ours of the best epoch is from it.
-fn beside_paper(row: &ReportRow) -> [String; 2] {
-    let Some(published) = published_test_error(row) else {
-        return ["—", "—"].map(str::to_owned);
-    };
-    let difference = row.get(Quantity::TestErrorBestEpoch).map(|ours| {
-        let measured = ours.mean;
-        let difference = Difference {
-            published,
-            measured,
-        };
-        difference.to_string()
-    });
-    let difference = difference.unwrap_or_else(|| "—".to_owned());
-    [format!("{published:.2}"), difference]
 }
 
 /// The mean time of the row's trainings. Times are facts of executions and lie in their results,

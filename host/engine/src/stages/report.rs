@@ -1,14 +1,14 @@
 //! The report stage: gathers trainings and their evaluations into tables and pages, and what a
 //! plan must know of published figures before it can be an action.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use assay_core::{Diagnostic, PlannedStage, StageKind};
 use assay_report::{Citation, Entry, Figures, Reference, Report, read_evaluation, read_metrics};
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::source_file::read_or_reason;
 
 use super::evaluate::EVALUATION;
 use super::train::{METRICS, TRAINING};
@@ -106,7 +106,8 @@ pub(crate) fn complete_reports(
 }
 
 fn complete(stage: &mut PlannedStage, path: &Path) -> Result<(), String> {
-    let text = read_text(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let text = read_or_reason(path, "a file of published figures", LARGEST_REFERENCE)
+        .map_err(|reason| format!("cannot be read: {reason}"))?;
     let reference = Reference::parse(&text)
         .map_err(|error| format!("is no file of published figures: {error}"))?;
     let json = |value: Result<Value, serde_json::Error>| value.map_err(|error| error.to_string());
@@ -123,14 +124,4 @@ fn complete(stage: &mut PlannedStage, path: &Path) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    file.take(LARGEST_REFERENCE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST_REFERENCE {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(text)
 }

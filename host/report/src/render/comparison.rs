@@ -1,7 +1,7 @@
 //! A report's numbers beside published ones: which columns there are and what stands in them. The
 //! formats lay them out.
 
-use crate::reference::{Citation, Difference, Figures};
+use crate::reference::{Citation, Figures};
 use crate::report::Report;
 use crate::results::ReportRow;
 use crate::summary::Quantity;
@@ -76,20 +76,8 @@ pub(super) fn comparison(report: &Report) -> Option<Comparison<'_>> {
 }
 
 fn cells(row: &ReportRow, published: Option<f64>, quantity: Quantity) -> Cells {
-    let absent = || "—".to_owned();
-    let measured = row.get(quantity).map(|statistic| statistic.mean);
-    let difference = published.zip(measured).map(|(published, measured)| {
-        let difference = Difference {
-            published,
-            measured,
-        };
-        difference.to_string()
-    });
-    [
-        published.map_or_else(absent, |figure| format!("{figure:.2}")),
-        row.show(quantity),
-        difference.unwrap_or_else(absent),
-    ]
+    let [published, difference] = row.show_beside(published, quantity);
+    [published, row.show(quantity), difference]
 }
 
 impl Comparison<'_> {
