@@ -13,16 +13,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, DataVerb, PluginVerb, Verb};
+use crate::arguments::{Arguments, DataVerb, Verb};
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
-        Verb::Plugin(PluginVerb::Directions(directions)) => {
-            command::plugin::directions(&directions)
-        }
+        Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),
     };
     ended.unwrap_or_else(|error| {

@@ -3,7 +3,7 @@
 mod data;
 mod plugin;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use assay_core::ActionKey;
@@ -89,14 +89,8 @@ pub(crate) struct RunArguments {
     #[arg(long, short)]
     pub(crate) keep_going: bool,
 
-    /// Folders to look for plugins in, before the folder of this program
-    #[arg(
-        long = "plugin-dir",
-        value_name = "DIR",
-        env = "ASSAY_PLUGIN_PATH",
-        value_delimiter = ':'
-    )]
-    pub(crate) plugin_dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    search: SearchArguments,
 
     /// Where to lay out reports [default: STORE/reports/PIPELINE]
     #[arg(long, value_name = "DIR")]
@@ -212,18 +206,30 @@ impl RunArguments {
     }
 
     pub(crate) fn search_path(&self) -> SearchPath {
-        search_path(&self.plugin_dirs)
+        self.search.path()
     }
 }
 
-/// The folders named, then the one that this program lies in.
-fn search_path(named: &[PathBuf]) -> SearchPath {
-    let own = std::env::current_exe().ok();
-    let beside = own
-        .as_deref()
-        .and_then(|file| file.parent())
-        .map(PathBuf::from);
-    SearchPath {
-        folders: named.iter().cloned().chain(beside).collect(),
+/// Where plugins are looked for.
+#[derive(Args, Debug)]
+pub(crate) struct SearchArguments {
+    /// Folders to look for plugins in, before the folder of this program
+    #[arg(
+        long = "plugin-dir",
+        value_name = "DIR",
+        env = "ASSAY_PLUGIN_PATH",
+        value_delimiter = ':'
+    )]
+    plugin_dirs: Vec<PathBuf>,
+}
+
+impl SearchArguments {
+    /// The folders named, then the one that this program lies in.
+    fn path(&self) -> SearchPath {
+        let own = std::env::current_exe().ok();
+        let beside = own.as_deref().and_then(Path::parent).map(PathBuf::from);
+        SearchPath {
+            folders: self.plugin_dirs.iter().cloned().chain(beside).collect(),
+        }
     }
 }

@@ -8,13 +8,13 @@ use assay_core::ArtifactHash;
 use assay_engine::{DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, Execution, plan_directions, summarise};
 use assay_store::Store;
 
-use super::cancel_on_signals;
 use crate::arguments::DirectionsArguments;
+use crate::command::cancel_on_signals;
 use crate::error::CliError;
 use crate::export::write;
 use crate::show;
 
-pub(crate) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, CliError> {
+pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, CliError> {
     let request = arguments.request().map_err(CliError::Arguments)?;
     let cancel = cancel_on_signals()?;
     let folder = tempfile::tempdir().map_err(CliError::Temporary)?;

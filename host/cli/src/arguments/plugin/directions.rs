@@ -1,20 +1,14 @@
-//! What can be typed after `pipeline plugin`.
+//! What can be typed after `pipeline plugin directions`.
 
 use std::path::{Path, PathBuf};
 
 use assay_engine::{Device, DirectionsRequest, NetworkArgument, Settings};
 use assay_network::Shape;
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::search_path;
+use super::SearchArguments;
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginVerb {
-    /// Print or write the update directions of one batch, to check them against your own equations.
-    Directions(DirectionsArguments),
-}
-
-const DIRECTIONS_EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   pipeline plugin directions bp --network 'fc 32, fc 16, softmax 10' --input 1x28x28 \\
       --batch batch.safetensors
@@ -34,7 +28,7 @@ Exit codes: 0 done, 1 the plugin, the state or the batch failed, 2 the request c
 stopped by Ctrl-C.";
 
 #[derive(Args, Debug)]
-#[command(after_help = DIRECTIONS_EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct DirectionsArguments {
     /// The plugin: a name, or the path of a library with a slash in it
     pub(crate) plugin: String,
@@ -89,14 +83,8 @@ pub(crate) struct DirectionsArguments {
     #[arg(long, default_value_t = Device::Cpu)]
     device: Device,
 
-    /// Folders to look for plugins in, before the folder of this program
-    #[arg(
-        long = "plugin-dir",
-        value_name = "DIR",
-        env = "ASSAY_PLUGIN_PATH",
-        value_delimiter = ':'
-    )]
-    plugin_dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    search: SearchArguments,
 }
 
 impl DirectionsArguments {
@@ -116,7 +104,7 @@ impl DirectionsArguments {
         Ok(DirectionsRequest {
             plugin: &self.plugin,
             algorithm: self.algorithm.as_deref(),
-            search: search_path(&self.plugin_dirs),
+            search: self.search.path(),
             network: self.network()?,
             hyperparameters: self.config.as_deref(),
             seed: self.seed,

@@ -1,0 +1,14 @@
+//! `pipeline plugin`: what can be asked of, or done with, one plugin.
+
+mod directions;
+
+use std::process::ExitCode;
+
+use crate::arguments::PluginVerb;
+use crate::error::CliError;
+
+pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
+    match verb {
+        PluginVerb::Directions(arguments) => directions::directions(arguments),
+    }
+}
