@@ -7,7 +7,8 @@
 //!
 //! A plugin exports two symbols: [`HANDSHAKE_SYMBOL`], which the host reads from the file
 //! *before* loading it, and [`ROOT_SYMBOL`], an `abi_stable` root module ([`PluginRef`]).
-//! The boundary is version [`ABI_MAJOR`] (0: it may still change).
+//! Both, and every type that crosses, are frozen for [`ABI_MAJOR`] 1; `docs/abi.md` states the
+//! promise.
 
 mod batch;
 mod error;

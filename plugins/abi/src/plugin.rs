@@ -1,24 +1,29 @@
 //! The root module: who a plugin is, what it offers, and how the host gets hold of it.
+//!
+//! It is frozen: no field of [`Plugin`], or of any type that one of its functions mentions, is ever
+//! added, removed, renamed or moved within major version 1. The boundary grows through
+//! [`Plugin::query`].
 
 // The derive of `abi_stable` writes `Clone` by hand for the reference to a root module.
 #![allow(clippy::expl_impl_clone_on_copy)]
+
+use std::ffi::c_void;
 
 use abi_stable::StableAbi;
 use abi_stable::library::{
     __call_root_module_loader as call_root_module_loader, AbiHeaderRef, CheckTypeLayout, LibHeader,
     LibraryError, RootModule, RootModuleResult,
 };
-use abi_stable::package_version_strings;
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::sabi_types::VersionStrings;
-use abi_stable::std_types::{ROption, RStr, RString, RVec};
+use abi_stable::std_types::{RStr, RString, RVec};
 
 use crate::error::{Fallible, PluginError};
 use crate::guard::guard;
 use crate::learner::{CreateRequest, LearnerHandle};
 
 /// The symbol of the root module. A break of the boundary is a new symbol, tried first.
-pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V0";
+pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V1";
 
 /// Who a plugin is.
 #[repr(C)]
@@ -81,17 +86,18 @@ pub struct Plugin {
     pub algorithms: extern "C" fn() -> Fallible<RVec<AlgorithmInfo>>,
     /// Creates a learner.
     pub create: extern "C" fn(&CreateRequest<'_>) -> Fallible<LearnerHandle>,
-    /// The extension `name/version`, if the plugin has it: the address of a frozen struct that
-    /// starts with its own size. None is defined yet.
+    /// The extension `name/version`: the address of a frozen struct that starts with its own size
+    /// and lives as long as the process, or null if the plugin does not have it.
     #[sabi(last_prefix_field)]
-    pub query: extern "C" fn(RStr<'_>) -> ROption<usize>,
+    pub query: extern "C" fn(RStr<'_>) -> *const c_void,
 }
 
 impl RootModule for PluginRef {
     abi_stable::declare_root_module_statics! {PluginRef}
     const BASE_NAME: &'static str = "assay_plugin";
     const NAME: &'static str = "assay_plugin";
-    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+    // `abi_stable` refuses a plugin by this version; what decides is the handshake and the layout.
+    const VERSION_STRINGS: VersionStrings = VersionStrings::new("1.0.0");
 }
 
 /// What the author of a plugin provides, through the SDK's export macro.
@@ -143,8 +149,9 @@ extern "C" fn create<P: PluginDefinition>(request: &CreateRequest<'_>) -> Fallib
     guard("create", || P::create(request))
 }
 
-extern "C" fn query(_name: RStr<'_>) -> ROption<usize> {
-    ROption::RNone
+/// Version 1.0 has no extension.
+extern "C" fn query(_name: RStr<'_>) -> *const c_void {
+    std::ptr::null()
 }
 
 /// Why the root module of a loaded library was refused.
@@ -174,7 +181,7 @@ impl LoadedPlugin {
     ///
     /// # Errors
     /// The library was built against another interface.
-    pub unsafe fn from_symbol(symbol: *const std::ffi::c_void) -> Result<Self, LoadError> {
+    pub unsafe fn from_symbol(symbol: *const c_void) -> Result<Self, LoadError> {
         // SAFETY: the caller promises that a `LibHeader` lies there, which starts with an
         // `AbiHeader`; `AbiHeaderRef` is a transparent reference to one.
         let header: AbiHeaderRef = unsafe { std::mem::transmute(symbol) };

@@ -7,6 +7,8 @@ use abi_stable::StableAbi;
 use abi_stable::std_types::RSlice;
 
 /// The element type of a tensor.
+///
+/// An integer rather than an enum, so that a code added later never breaks an older reader.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DType(pub u32);

@@ -62,7 +62,7 @@ macro_rules! export_plugin {
 
             #[used]
             #[unsafe(no_mangle)]
-            static ASSAY_PLUGIN_V0: $crate::abi::RootHeader =
+            static ASSAY_PLUGIN_V1: $crate::abi::RootHeader =
                 $crate::abi::root_header::<Definition>();
         };
     };
