@@ -41,6 +41,7 @@ pub struct Handshake {
 
 /// Why a library cannot be loaded as a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HandshakeMismatch {
     /// The block is not one of ours, or is cut short.
     #[error("the handshake block is damaged")]

@@ -17,7 +17,7 @@ use crate::tensor::TensorView;
 pub struct CreateRequest<'a> {
     /// One of the plugin's algorithms.
     pub algorithm: RStr<'a>,
-    /// The network and its task: JSON of [`assay_network::Network`].
+    /// The network, whose last layer says the task: the JSON form of `assay_network::Network`.
     pub network: RStr<'a>,
     /// The hyper-parameters: a JSON object that the algorithm's schema accepts.
     pub hyperparameters: RStr<'a>,

@@ -3,7 +3,7 @@
 //! The host owns the loop (data order, evaluation, checkpoints, cancellation); the plugin owns
 //! the update. This crate owns the C-compatible types that both sides see, the safe wrappers
 //! around them, and every `unsafe` block that the boundary needs. It knows neither libtorch nor
-//! the store.
+//! networks nor the store: what crosses is numbers, text and memory.
 //!
 //! A plugin exports two symbols: [`HANDSHAKE_SYMBOL`], which the host reads from the file
 //! *before* loading it, and [`ROOT_SYMBOL`], an `abi_stable` root module ([`PluginRef`]).
@@ -19,7 +19,6 @@ mod metric;
 mod plugin;
 mod tensor;
 
-pub use assay_network as network;
 pub use batch::{Batch, BatchSource, Batches, MOST_PASSES};
 pub use error::{ErrorCode, Fallible, PluginError};
 pub use handshake::{

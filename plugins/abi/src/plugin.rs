@@ -156,6 +156,7 @@ extern "C" fn query(_name: RStr<'_>) -> *const c_void {
 
 /// Why the root module of a loaded library was refused.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// The library was built against another version of this crate or of `abi_stable`.
     #[error("its interface does not match this host's")]

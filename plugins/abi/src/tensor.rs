@@ -43,6 +43,7 @@ pub struct TensorView<'a> {
 
 /// A view that is not what its reader expects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TensorError {
     /// Another element type.
     #[error("the tensor has element type code {found}, expected {expected}")]
