@@ -12,6 +12,7 @@
 
 mod batch;
 mod error;
+mod extension;
 mod guard;
 mod handshake;
 mod learner;
@@ -21,6 +22,7 @@ mod tensor;
 
 pub use batch::{Batch, BatchSource, Batches, MOST_PASSES};
 pub use error::{ErrorCode, Fallible, PluginError};
+pub use extension::{AlgorithmMinimum, ExtensionError};
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, HANDSHAKE_SECTION, HANDSHAKE_SYMBOL, Handshake, HandshakeMismatch,
     PanicStrategy,

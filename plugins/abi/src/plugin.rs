@@ -19,6 +19,7 @@ use abi_stable::sabi_types::VersionStrings;
 use abi_stable::std_types::{RStr, RString, RVec};
 
 use crate::error::{Fallible, PluginError};
+use crate::extension::{AlgorithmMinimum, Extension, ExtensionError, Minimum, offered, read};
 use crate::guard::guard;
 use crate::learner::{CreateRequest, LearnerHandle};
 
@@ -102,6 +103,9 @@ impl RootModule for PluginRef {
 
 /// What the author of a plugin provides, through the SDK's export macro.
 pub trait PluginDefinition: 'static {
+    /// What its algorithms promise to reach: the extension `minimum/1`.
+    const MINIMUMS: &'static [AlgorithmMinimum] = &[];
+
     /// Who the plugin is.
     fn identity() -> Identity;
     /// What it offers.
@@ -132,7 +136,7 @@ fn root_module<P: PluginDefinition>() -> PluginRef {
         identity: identity::<P>,
         algorithms: algorithms::<P>,
         create: create::<P>,
-        query,
+        query: query::<P>,
     }
     .leak_into_prefix()
 }
@@ -149,9 +153,11 @@ extern "C" fn create<P: PluginDefinition>(request: &CreateRequest<'_>) -> Fallib
     guard("create", || P::create(request))
 }
 
-/// Version 1.0 has no extension.
-extern "C" fn query(_name: RStr<'_>) -> *const c_void {
-    std::ptr::null()
+extern "C" fn query<P: PluginDefinition>(name: RStr<'_>) -> *const c_void {
+    match name.as_str() {
+        Minimum::NAME => offered(const { &Minimum::new(P::MINIMUMS) }),
+        _ => std::ptr::null(),
+    }
 }
 
 /// Why the root module of a loaded library was refused.
@@ -164,6 +170,9 @@ pub enum LoadError {
         /// The full comparison: tens of kilobytes, for a log.
         details: String,
     },
+    /// An extension is not what its name stands for.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
     /// The plugin's constructor failed.
     #[error("its root module could not be made: {0}")]
     Constructor(String),
@@ -171,10 +180,14 @@ pub enum LoadError {
 
 /// A plugin whose interface was checked.
 #[derive(Clone, Copy)]
-pub struct LoadedPlugin(PluginRef);
+pub struct LoadedPlugin {
+    root: PluginRef,
+    minimum: Option<&'static Minimum>,
+}
 
 impl LoadedPlugin {
-    /// Checks and takes the root module that lies at [`ROOT_SYMBOL`] of a loaded library.
+    /// Checks and takes the root module that lies at [`ROOT_SYMBOL`] of a loaded library, and the
+    /// extensions that this version knows.
     ///
     /// # Safety
     /// `symbol` is the address of [`ROOT_SYMBOL`] in a library that is never unloaded and
@@ -187,25 +200,31 @@ impl LoadedPlugin {
         // `AbiHeader`; `AbiHeaderRef` is a transparent reference to one.
         let header: AbiHeaderRef = unsafe { std::mem::transmute(symbol) };
         let library = header.upgrade().map_err(refused)?;
-        library
-            .init_root_module::<PluginRef>()
-            .map(Self)
-            .map_err(refused)
+        let root = library.init_root_module::<PluginRef>().map_err(refused)?;
+        // SAFETY: the plugin answers the query for this very name.
+        let minimum = unsafe { read(root.query()(Minimum::NAME.into())) }?;
+        Ok(Self { root, minimum })
     }
 
     /// Who the plugin is.
     pub fn identity(&self) -> Result<Identity, PluginError> {
-        self.0.identity()().into_result()
+        self.root.identity()().into_result()
     }
 
     /// What it offers.
     pub fn algorithms(&self) -> Result<Vec<AlgorithmInfo>, PluginError> {
-        self.0.algorithms()().into_result().map(RVec::into_vec)
+        self.root.algorithms()().into_result().map(RVec::into_vec)
+    }
+
+    /// The share of samples, 0 to 1, that `algorithm` promises to get right on the conformance
+    /// kit's small task; `None` where it promises nothing.
+    pub fn minimum(&self, algorithm: &str) -> Option<f64> {
+        self.minimum?.of(algorithm)
     }
 
     /// Creates a learner.
     pub fn create(&self, request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
-        self.0.create()(request).into_result()
+        self.root.create()(request).into_result()
     }
 }
 

@@ -29,6 +29,13 @@ macro_rules! export_plugin {
             struct Definition;
 
             impl $crate::abi::PluginDefinition for Definition {
+                const MINIMUMS: &'static [$crate::abi::AlgorithmMinimum] = &[$(
+                    $crate::abi::AlgorithmMinimum::new(
+                        <$algorithm as $crate::Algorithm>::NAME,
+                        <$algorithm as $crate::Algorithm>::MINIMUM_ACCURACY,
+                    )
+                ),+];
+
                 fn identity() -> $crate::abi::Identity {
                     $crate::abi::Identity::new($name, env!("CARGO_PKG_VERSION"), $description)
                 }
