@@ -167,7 +167,7 @@ pub enum LoadError {
     /// The library was built against another version of this crate or of `abi_stable`.
     #[error("its interface does not match this host's")]
     Layout {
-        /// The full comparison: tens of kilobytes, for a log.
+        /// What differs, one difference a line.
         details: String,
     },
     /// An extension is not what its name stands for.
@@ -232,7 +232,25 @@ fn refused(error: LibraryError) -> LoadError {
     match error {
         LibraryError::RootModule { .. } => LoadError::Constructor(error.to_string()),
         other => LoadError::Layout {
-            details: other.to_string(),
+            details: differences(&other.to_string()),
         },
     }
+}
+
+/// The differences alone, one a line, of a comparison in the words of `abi_stable`, which describes
+/// every type around them in tens of kilobytes; what is no such comparison is left as it is.
+fn differences(comparison: &str) -> String {
+    let blocks = comparison.split("\nError:").skip(1);
+    let found = blocks.map(|block| {
+        let lines = block.lines().map(str::trim);
+        let words: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        let line = words.join(" ");
+        line.replace(" Expected: ", ": expected ")
+            .replace(" Found: ", ", found ")
+    });
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
+        return comparison.to_owned();
+    }
+    found.join("\n")
 }

@@ -125,3 +125,59 @@ pub fn unknown_algorithm(name: &str, known: &[&str]) -> PluginError {
     )
     .with_help(format!("it has {}", known.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_abi::{LoadedPlugin, RootHeader};
+
+    use crate::{Adam, Algorithm, Directions, Error, Pass, Setup};
+
+    struct Modest;
+    struct Bold;
+
+    macro_rules! algorithm {
+        ($algorithm:ident, $name:literal, $minimum:expr) => {
+            impl Algorithm for $algorithm {
+                type Config = Adam;
+                const NAME: &'static str = $name;
+                const SUMMARY: &'static str = "A test.";
+                const REFERENCE: &'static str = "none";
+                const MINIMUM_ACCURACY: Option<f64> = $minimum;
+
+                fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
+                    Ok(Self)
+                }
+
+                fn directions(
+                    &mut self,
+                    _pass: &Pass<'_>,
+                    _out: &mut Directions<'_>,
+                ) -> Result<(), Error> {
+                    Ok(())
+                }
+            }
+        };
+    }
+
+    algorithm!(Modest, "modest", None);
+    algorithm!(Bold, "bold", Some(0.875));
+
+    crate::export_plugin!(
+        name = "promises",
+        description = "A test.",
+        algorithms = [Modest, Bold],
+    );
+
+    #[test]
+    fn what_an_algorithm_promises_reaches_the_host() {
+        unsafe extern "C" {
+            #[link_name = "ASSAY_PLUGIN_V1"]
+            static ROOT: [u8; size_of::<RootHeader>()];
+        }
+        // SAFETY: the macro above exports it from this very binary, which is never unloaded.
+        let plugin = unsafe { LoadedPlugin::from_symbol((&raw const ROOT).cast()) }.unwrap();
+        assert_eq!(plugin.identity().unwrap().name, "promises");
+        assert_eq!(plugin.minimum("bold"), Some(0.875));
+        assert_eq!(plugin.minimum("modest"), None);
+    }
+}

@@ -41,7 +41,7 @@ pub enum PluginError {
         reason: String,
     },
     /// The file is a plugin for somebody else.
-    #[error("the plugin {} cannot be used: {source}", path.display())]
+    #[error("the plugin {} cannot be used", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
