@@ -122,7 +122,7 @@ impl StageError {
             Self::Load(LoadFailure::Open(_)) => {
                 "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
             }
-            Self::Load(LoadFailure::Interface(_)) => {
+            Self::Load(LoadFailure::Interface(_) | LoadFailure::NoRoot) => {
                 "build it again with the SDK of this host's version".to_owned()
             }
             _ => String::new(),
