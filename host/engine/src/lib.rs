@@ -5,6 +5,7 @@
 //! engine never prints: what happens is told to an observer, what fails is a value.
 
 mod cancel;
+mod containment;
 mod dataset;
 mod directions;
 mod environment;
@@ -20,6 +21,7 @@ mod supervise;
 mod worker;
 
 pub use cancel::Cancel;
+pub use containment::kernel_support;
 pub use dataset::{
     DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,
 };

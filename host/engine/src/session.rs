@@ -168,6 +168,7 @@ impl Session {
             settings: &settings,
             cancel,
             base: &base,
+            limits: spec.limits,
         };
         let stages = freezer.freeze(stages, &mut complaints)?;
         if !complaints.is_empty() {

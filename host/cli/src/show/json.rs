@@ -60,6 +60,8 @@ pub(crate) fn run(run: &RunReport, reports: &[ExportedReport]) -> String {
                 "artifact": stage.result.as_ref().map(|result| result.artifact),
                 "duration_ms": stage.result.as_ref().map(|result| result.duration_ms),
                 "peak_memory": stage.result.as_ref().map(|result| result.peak_memory),
+                "containment": stage.result.as_ref().map(|result| result.containment),
+                "limits": stage.result.as_ref().map(|result| result.limits),
                 "failure": stage.failure.as_ref().map(ToString::to_string),
             })
         })

@@ -1,6 +1,7 @@
 //! The stages: each turns an action's inputs and parameters into files in its output folder. A
 //! stage sees what [`Context`] shows it, never the store, the plan or another stage.
 
+mod answers;
 mod checkpoint;
 mod dataset;
 mod describe;
@@ -107,8 +108,14 @@ pub(crate) enum StageError {
     Parameters(#[source] serde_json::Error),
     #[error(transparent)]
     Load(#[from] LoadFailure),
-    #[error("the plugin failed while it was asked to {doing}")]
-    Plugin { doing: String, source: PluginError },
+    #[error("the plugin `{name}` failed while it was asked to {doing}")]
+    Plugin {
+        name: String,
+        doing: String,
+        source: PluginError,
+    },
+    #[error("the plugin `{name}` {what}")]
+    Answer { name: String, what: String },
     #[error(transparent)]
     Data(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -118,6 +125,7 @@ impl StageError {
     pub(crate) fn help(&self) -> String {
         match self {
             Self::Plugin { source, .. } => source.help.to_string(),
+            Self::Answer { .. } => "the plugin is at fault: its author should know".to_owned(),
             Self::Load(LoadFailure::Plugin(error)) => error.help(),
             Self::Load(LoadFailure::Open(_)) => {
                 "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
@@ -126,16 +134,6 @@ impl StageError {
                 "build it again with the SDK of this host's version".to_owned()
             }
             _ => String::new(),
-        }
-    }
-
-    fn plugin(doing: &str, source: PluginError) -> Self {
-        if source.is_cancelled() {
-            return Self::Cancelled;
-        }
-        Self::Plugin {
-            doing: doing.to_owned(),
-            source,
         }
     }
 }
@@ -245,7 +243,24 @@ impl Context {
             threads: environment.threads,
         };
         let created = self.load_plugin()?.create(&request);
-        created.map_err(|error| StageError::plugin("create a learner", error))
+        created.map_err(|error| self.plugin_error("create a learner", error))
+    }
+
+    /// What the plugin is called.
+    fn plugin_name(&self) -> &str {
+        self.action.plugin.as_ref().map_or("", |pin| &pin.name)
+    }
+
+    /// The plugin's own error, or the cancellation that it hands back.
+    fn plugin_error(&self, doing: &str, source: PluginError) -> StageError {
+        if source.is_cancelled() {
+            return StageError::Cancelled;
+        }
+        StageError::Plugin {
+            name: self.plugin_name().to_owned(),
+            doing: doing.to_owned(),
+            source,
+        }
     }
 }
 
