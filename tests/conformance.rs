@@ -12,7 +12,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use assay_abi::Handshake;
 use assay_tests::{Finished, binary, libraries};
 use serde_json::Value;
 
@@ -49,12 +48,11 @@ fn broken() -> PathBuf {
     libraries().join("libbroken_plugins.so")
 }
 
-fn check(plugin: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
+fn check(plugin: &Path, arguments: &[&str]) -> Finished {
     let output = Command::new(binary())
         .args(["plugin", "check"])
         .arg(plugin)
         .args(arguments)
-        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -78,12 +76,6 @@ fn failures(report: &Value) -> BTreeMap<String, Vec<(String, String)>> {
     failures
 }
 
-/// What fails of one library as a whole.
-fn library_failures(finished: Finished) -> Vec<(String, String)> {
-    let mut failures = failures(&finished.exits(1).json());
-    failures.remove("").unwrap_or_default()
-}
-
 #[test]
 fn every_defect_fails_its_own_check_and_no_other() {
     let mut expected: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -97,7 +89,7 @@ fn every_defect_fails_its_own_check_and_no_other() {
     for algorithm in expected.keys() {
         arguments.extend(["--algorithm", algorithm]);
     }
-    let report = check(&broken(), &arguments, &[]).exits(1).json();
+    let report = check(&broken(), &arguments).exits(1).json();
     let mut failures = failures(&report);
     assert_eq!(failures.remove(""), Some(Vec::new()), "the library itself");
     assert_eq!(failures.len(), expected.len());
@@ -119,11 +111,11 @@ fn a_plugin_that_crashes_or_hangs_fails_the_check_it_does_so_in() {
             "--only",
             "metrics",
         ];
-        check(&broken(), &[&arguments, more].concat(), &[])
+        check(&broken(), &[&arguments, more].concat())
             .exits(1)
             .stdout
     };
-    let said = ended("aborts", &[]);
+    let said = ended("aborts");
     assert!(said.contains("SIGABRT (signal 6)"), "{said}");
     assert!(said.contains("promised: Epochs without a batch"), "{said}");
     assert!(said.contains("1 passed, 1 failed, 0 skipped"), "{said}");
@@ -132,66 +124,58 @@ fn a_plugin_that_crashes_or_hangs_fails_the_check_it_does_so_in() {
     assert!(said.contains("1 passed, 1 failed, 0 skipped"), "{said}");
 }
 
-#[test]
-fn a_library_that_cannot_be_used_fails_as_a_whole() {
-    let constructor = [("ASSAY_BROKEN", "constructor")];
-    let failures = library_failures(check(&broken(), &["--json"], &constructor));
-    let [(check_name, reason)] = &failures[..] else {
-        panic!("{failures:#?}");
-    };
-    assert_eq!(check_name, "loads");
-    assert!(reason.contains("SIGABRT"), "{reason}");
-
-    let nameless = [("ASSAY_BROKEN", "nameless")];
-    let only = [
-        "--json",
-        "--only",
-        "loads",
-        "--only",
-        "layout",
-        "--only",
-        "describes",
-    ];
-    let failures = library_failures(check(&broken(), &only, &nameless));
-    let expected = (
-        "describes".to_owned(),
-        "the name of an algorithm is empty".to_owned(),
-    );
-    assert_eq!(failures, [expected]);
+/// What fails of the library as a whole when it is changed wherever it has `what`.
+fn changed(what: &[u8], change: impl Fn(&mut [u8]), more: &[&str]) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.so");
+    let mut library = fs::read(broken()).unwrap();
+    let mut places = 0;
+    for at in 0..library.len() - what.len() {
+        if library[at..].starts_with(what) {
+            change(&mut library[at..]);
+            places += 1;
+        }
+    }
+    assert!(places > 0, "{what:?} is not in the library");
+    fs::write(&path, library).unwrap();
+    let report = check(&path, &[&["--json"], more].concat()).exits(1).json();
+    failures(&report).remove("").unwrap_or_default()
 }
 
 #[test]
-fn a_library_of_another_boundary_or_layout_fails_as_a_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let library = fs::read(broken()).unwrap();
-    let changed = |what: &[u8], by: &dyn Fn(&mut [u8])| {
-        let path = folder.path().join("changed.so");
-        let mut library = library.clone();
-        let mut places = 0;
-        for at in 0..library.len() - Handshake::SIZE {
-            if library[at..].starts_with(what) {
-                by(&mut library[at..at + Handshake::SIZE]);
-                places += 1;
-            }
-        }
-        assert!(places > 0, "{what:?} is not in the library");
-        fs::write(&path, library).unwrap();
-        library_failures(check(&path, &["--json"], &[]))
+fn a_library_that_cannot_be_used_fails_as_a_whole() {
+    let fails = |what: &[u8], at: usize, by: u8, name: &str, words: &str| {
+        let only = ["--only", "loads", "--only", "layout", "--only", "describes"];
+        let failures = changed(what, |bytes| bytes[at] = by, &only);
+        let [(check, reason)] = &failures[..] else {
+            panic!("{name}: {failures:#?}");
+        };
+        assert_eq!(check, name);
+        assert!(reason.contains(words), "{reason}");
     };
-    let failures = changed(b"ASSAYPLG", &|handshake| handshake[12] = 99);
-    assert_eq!(failures.len(), 1, "{failures:#?}");
-    assert_eq!(failures[0].0, "loads");
-    assert!(failures[0].1.contains("it speaks ABI 99."), "{failures:#?}");
-
-    let failures = changed(b"hyperparameters", &|name| name[0] = b'H');
-    assert_eq!(failures.len(), 1, "{failures:#?}");
-    assert_eq!(failures[0].0, "layout");
+    let whole = b"ASSAY-BROKEN-AS-A-WHOL";
+    fails(whole, 22, b'C', "loads", "SIGABRT (signal 6)");
+    fails(b"ASSAYPLG", 12, 99, "loads", "it speaks ABI 99.");
+    fails(
+        b"hyperparameters;metrics",
+        0,
+        b'H',
+        "layout",
+        "does not match",
+    );
+    fails(
+        whole,
+        22,
+        b'N',
+        "describes",
+        "the name of an algorithm is empty",
+    );
 }
 
 #[test]
 fn questions_that_cannot_be_asked_are_refused() {
     let refused = |plugin: &Path, arguments: &[&str], words: &[&str]| {
-        let said = check(plugin, arguments, &[]).exits(2).stderr;
+        let said = check(plugin, arguments).exits(2).stderr;
         for part in words {
             assert!(said.contains(part), "no {part:?} in:\n{said}");
         }
@@ -241,7 +225,7 @@ fn the_promises_are_listed_and_documented() {
 #[test]
 fn real_plugins_keep_every_promise() {
     for name in ["bp", "ao-sdtp"] {
-        let report = check(Path::new(name), &["--json"], &[]).json();
+        let report = check(Path::new(name), &["--json"]).json();
         assert!(failures(&report).values().all(Vec::is_empty), "{report:#}");
         assert_eq!(report["complete"], true);
         assert_eq!(report["skipped"], 0, "{report:#}");

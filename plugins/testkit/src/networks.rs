@@ -1,6 +1,6 @@
 //! The small networks that learners are made for: one of each kind that a network can be.
 
-use assay_abi::network::Network;
+use assay_network::Network;
 
 /// A network of each kind, with a name; those that most algorithms support come first. Heights and
 /// widths differ, so that an algorithm which takes one for the other is found out.

@@ -1,7 +1,7 @@
 //! Samples in memory, and the views of them that cross the boundary.
 
-use assay_abi::network::{Network, Task};
 use assay_abi::{Batch, ErrorCode, PluginError, TensorError, TensorView};
+use assay_network::{Network, Task};
 
 use crate::random::Random;
 

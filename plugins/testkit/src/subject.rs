@@ -1,10 +1,10 @@
 //! The algorithm under test, and learners of it whose every failure is put into words once.
 
-use assay_abi::network::Network;
 use assay_abi::{
     AlgorithmInfo, BatchSource, CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, MetricSink,
     PluginError,
 };
+use assay_network::Network;
 use serde_json::{Map, Value};
 
 use crate::check::{Problem, failed, skipped};

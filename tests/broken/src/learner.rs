@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use assay_abi::network::Network;
 use assay_abi::{
     Batch, BatchSource, CreateRequest, ErrorCode, Learner, MetricSink, PluginError, TensorView,
 };
+use assay_network::Network;
 
 use crate::adam::Moments;
 use crate::defect::Defect;

@@ -1,8 +1,9 @@
 //! A plugin for the tests of the checks: an algorithm that is right, and one for every way to be
 //! wrong. It is written on the boundary alone, without the SDK and libtorch.
 //!
-//! What can be wrong with a library as a whole is chosen by the variable `ASSAY_BROKEN`:
-//! `constructor` ends the process that loads it, `nameless` offers an algorithm without a name.
+//! What is wrong with the library as a whole is written in it, for a test to change in a copy: with
+//! `C` for the mark in [`WHOLE`] its constructor ends the process that loads it, with `N` it offers
+//! an algorithm without a name.
 
 // The tests load it from outside; nothing is called from Rust.
 #![allow(
@@ -25,6 +26,9 @@ use assay_abi::{
 use crate::defect::{ALGORITHMS, Defect};
 use crate::learner::Backpropagation;
 
+/// What is wrong with the library as a whole; the last byte is the mark.
+static WHOLE: [u8; 23] = *b"ASSAY-BROKEN-AS-A-WHOLE";
+
 struct Definition;
 
 impl PluginDefinition for Definition {
@@ -33,7 +37,7 @@ impl PluginDefinition for Definition {
     }
 
     fn algorithms() -> Result<Vec<AlgorithmInfo>, PluginError> {
-        let nameless = is_chosen("nameless").then_some(("", Defect::None, "One without a name."));
+        let nameless = is_marked(b'N').then_some(("", Defect::None, "One without a name."));
         let algorithms = ALGORITHMS.iter().chain(&nameless);
         Ok(algorithms
             .map(|(name, defect, summary)| info(name, *defect, summary))
@@ -64,12 +68,13 @@ fn info(name: &str, defect: Defect, summary: &str) -> AlgorithmInfo {
     }
 }
 
-fn is_chosen(defect: &str) -> bool {
-    std::env::var_os("ASSAY_BROKEN").is_some_and(|chosen| chosen == defect)
+fn is_marked(mark: u8) -> bool {
+    // Read from the file rather than known to the compiler.
+    std::hint::black_box(&WHOLE).last() == Some(&mark)
 }
 
 extern "C" fn construct() {
-    if is_chosen("constructor") {
+    if is_marked(b'C') {
         std::process::abort();
     }
 }

@@ -1,7 +1,7 @@
 //! A network of fully connected layers in plain loops: forward pass, loss and gradient.
 
-use assay_abi::network::{Layer, Network, Task};
 use assay_abi::{ErrorCode, PluginError};
+use assay_network::{Layer, Network, Task};
 
 /// The weights and biases of one layer.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! `refuses-bad-values`: whether hyper-parameters outside the schema are refused, in words.
 
 use assay_abi::ErrorCode;
-use assay_abi::network::Network;
+use assay_network::Network;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,6 @@
 //! `learns`: whether the algorithm learns what no linear model can.
 
-use assay_abi::network::Network;
+use assay_network::Network;
 
 use crate::check::{Body, Check, Evidence, failed};
 use crate::glyphs::{CLASSES, INPUT, pictures};

@@ -1,7 +1,7 @@
 //! `networks`: whether every kind of network is either trained or refused.
 
 use assay_abi::ErrorCode;
-use assay_abi::network::Network;
+use assay_network::Network;
 use serde_json::Value;
 
 use crate::check::{Body, Check, Evidence, Problem, failed};
