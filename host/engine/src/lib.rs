@@ -6,6 +6,7 @@
 
 mod cancel;
 mod containment;
+mod check;
 mod dataset;
 mod directions;
 mod environment;
@@ -20,8 +21,10 @@ mod stages;
 mod supervise;
 mod worker;
 
+pub use assay_testkit::{CHECKS, Check, Outcome, Verdict};
 pub use cancel::Cancel;
 pub use containment::kernel_support;
+pub use check::{CheckReport, CheckRequest, Checked, check_plugin};
 pub use dataset::{
     DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,
 };

@@ -12,7 +12,7 @@ use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
-pub(crate) use self::plugin::{DirectionsArguments, PluginVerb};
+pub(crate) use self::plugin::{CheckArguments, DirectionsArguments, PluginVerb};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]

@@ -1,14 +1,18 @@
 //! What can be typed after `pipeline plugin`.
 
+mod check;
 mod directions;
 
 use clap::Subcommand;
 
+pub(crate) use self::check::CheckArguments;
 pub(crate) use self::directions::DirectionsArguments;
 use super::SearchArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginVerb {
+    /// Check that a plugin keeps the promises of the boundary, each in a process of its own.
+    Check(CheckArguments),
     /// Print or write the update directions of one batch, to check them against your own equations.
     Directions(DirectionsArguments),
 }
