@@ -1,6 +1,7 @@
 //! `pipeline plugin`: what can be asked of, or done with, one plugin.
 
 mod directions;
+mod new;
 
 use std::process::ExitCode;
 
@@ -10,5 +11,6 @@ use crate::error::CliError;
 pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
     match verb {
         PluginVerb::Directions(arguments) => directions::directions(arguments),
+        PluginVerb::New(arguments) => new::new(arguments),
     }
 }
