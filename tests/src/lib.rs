@@ -11,5 +11,5 @@
 mod idx;
 mod sandbox;
 
-pub use idx::{CLASSES, write_dataset};
+pub use idx::{CLASSES, Images, write_dataset};
 pub use sandbox::{Finished, Sandbox, binary, libraries};

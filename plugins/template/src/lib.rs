@@ -48,14 +48,14 @@ impl Configuration for Settings {
     }
 }
 
-/// What the rule keeps from batch to batch. It is never trained here, but saved and restored with
-/// the network, because [`Setup`] made it.
-struct TargetProjection {
+/// What the rule keeps from batch to batch. Tensors that [`Setup`] made are saved and restored with
+/// the network.
+struct Rule {
     /// `B_l` for l = 1..L-1, of shape (`n_l`, `n_L`).
     projections: Vec<Tensor>,
 }
 
-impl Algorithm for TargetProjection {
+impl Algorithm for Rule {
     type Config = Settings;
 
     const NAME: &'static str = "drtp";
@@ -92,7 +92,7 @@ impl Algorithm for TargetProjection {
 assay_sdk::export_plugin!(
     name = "drtp",
     description = "Direct random target projection.",
-    algorithms = [TargetProjection],
+    algorithms = [Rule],
 );
 
 #[cfg(test)]

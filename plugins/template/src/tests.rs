@@ -1,17 +1,21 @@
 //! The rule against its equations, written down once more in plain loops.
 
-use assay_sdk::Trial;
+use assay_sdk::{Tensors, Trial};
 
-use super::{Settings, TargetProjection};
+use super::{Rule, Settings};
 
 const INPUTS: usize = 6;
 const HIDDEN: usize = 5;
 const CLASSES: usize = 3;
-const LABELS: [i64; 4] = [2, 0, 1, 1];
+const LABELS: [usize; 4] = [2, 0, 1, 1];
 
-fn trial() -> Trial<TargetProjection> {
+fn trial() -> Trial<Rule> {
     let layers = ["fc 5", "softmax 3"];
     Trial::new([1, 2, 3], &layers, &Settings::default(), 7).unwrap()
+}
+
+fn labels() -> [i64; 4] {
+    LABELS.map(|label| label as i64)
 }
 
 /// Samples one after the other, each with the mark of its class.
@@ -19,51 +23,86 @@ fn inputs() -> Vec<f32> {
     let mut inputs: Vec<f32> = (0..LABELS.len() * INPUTS)
         .map(|at| 0.1 * (at % 7) as f32 - 0.3)
         .collect();
-    for (sample, &label) in inputs.chunks_mut(INPUTS).zip(&LABELS) {
-        sample[label as usize] += 1.0;
+    for (sample, label) in inputs.chunks_mut(INPUTS).zip(LABELS) {
+        sample[label] += 1.0;
     }
     inputs
 }
 
+/// What the hidden layer is told of a sample: y*.
+fn signal(_output: &[f32], target: &[f32]) -> Vec<f32> {
+    target.to_vec()
+}
+
+/// δ of the hidden and of the output layer for one sample out of B, and the activations that
+/// they meet. Biases are zero at first.
+fn deltas(state: &Tensors, x: &[f32], label: usize) -> [(Vec<f32>, Vec<f32>); 2] {
+    let h: Vec<f32> = product(&state["forward.1.weight"], x)
+        .into_iter()
+        .map(f32::tanh)
+        .collect();
+    let exponentials: Vec<f32> = product(&state["forward.2.weight"], &h)
+        .into_iter()
+        .map(f32::exp)
+        .collect();
+    let sum: f32 = exponentials.iter().sum();
+    let output: Vec<f32> = exponentials.iter().map(|value| value / sum).collect();
+    let mut target = vec![0.0; CLASSES];
+    target[label] = 1.0;
+
+    let samples = LABELS.len() as f32;
+    let projected = product(&state["feedback.1.weight"], &signal(&output, &target));
+    let hidden = (projected.iter().zip(&h))
+        .map(|(p, h)| p / samples * (1.0 - h * h))
+        .collect();
+    let last = (output.iter().zip(&target))
+        .map(|(h, y)| (h - y) / samples)
+        .collect();
+    [(hidden, x.to_vec()), (last, h)]
+}
+
 #[test]
-fn the_hidden_layer_moves_by_the_projected_target() {
+fn every_layer_moves_by_its_equation() {
     let mut trial = trial();
     let inputs = inputs();
     let state = trial.state().unwrap();
-    let found = trial.directions(&inputs, &LABELS).unwrap();
-    let (weight, projection) = (&state["forward.1.weight"], &state["feedback.1.weight"]);
+    let found = trial.directions(&inputs, &labels()).unwrap();
 
-    let mut of_weight = vec![0.0; HIDDEN * INPUTS];
-    let mut of_bias = vec![0.0; HIDDEN];
-    for (x, label) in inputs.chunks(INPUTS).zip(LABELS) {
-        for unit in 0..HIDDEN {
-            // Biases are zero at first.
-            let a: f32 = (0..INPUTS)
-                .map(|at| weight[unit * INPUTS + at] * x[at])
-                .sum();
-            // B_l y* is the column of B_l that the label names.
-            let projected = projection[unit * CLASSES + label as usize];
-            let delta = projected / LABELS.len() as f32 * (1.0 - a.tanh().powi(2));
-            of_bias[unit] += delta;
-            for at in 0..INPUTS {
-                of_weight[unit * INPUTS + at] += delta * x[at];
+    for (l, units, below) in [(1, HIDDEN, INPUTS), (2, CLASSES, HIDDEN)] {
+        let mut of_weight = vec![0.0; units * below];
+        let mut of_bias = vec![0.0; units];
+        for (x, label) in inputs.chunks(INPUTS).zip(LABELS) {
+            let (delta, h) = &deltas(&state, x, label)[l - 1];
+            for unit in 0..units {
+                of_bias[unit] += delta[unit];
+                for at in 0..below {
+                    of_weight[unit * below + at] += delta[unit] * h[at];
+                }
             }
         }
+        assert_close(&found[&format!("forward.{l}.weight")], &of_weight);
+        assert_close(&found[&format!("forward.{l}.bias")], &of_bias);
     }
-    assert_close(&found["forward.1.weight"], &of_weight);
-    assert_close(&found["forward.1.bias"], &of_bias);
 }
 
 #[test]
 fn training_lowers_the_loss() {
     let mut trial = trial();
     let inputs = inputs();
-    let first = trial.step(&inputs, &LABELS).unwrap();
+    let first = trial.step(&inputs, &labels()).unwrap();
     for _ in 0..500 {
-        trial.step(&inputs, &LABELS).unwrap();
+        trial.step(&inputs, &labels()).unwrap();
     }
-    let last = trial.step(&inputs, &LABELS).unwrap();
+    let last = trial.step(&inputs, &labels()).unwrap();
     assert!(last < 0.5 * first, "the loss went from {first} to {last}");
+}
+
+/// The row-major `matrix` times `vector`.
+fn product(matrix: &[f32], vector: &[f32]) -> Vec<f32> {
+    matrix
+        .chunks(vector.len())
+        .map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
+        .collect()
 }
 
 /// Rounding in 32-bit floats is all that may differ.
