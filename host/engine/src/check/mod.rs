@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use assay_core::{
-    Action, ActionKey, Diagnostic, Environment, PipelineError, Place, PluginHash, PluginPin,
-    Source, StageKind, choices,
+    Action, ActionKey, Diagnostic, Environment, Limits, PipelineError, Place, PluginHash,
+    PluginPin, Source, StageKind, choices,
 };
 use assay_store::Store;
 use assay_testkit::{CHECKS, Check, DESCRIBES, LOADS, Outcome, Verdict};
@@ -146,6 +146,7 @@ fn pin(
         settings,
         cancel,
         base: Path::new(""),
+        limits: Limits::default(),
     };
     let handshake = read_handshake(path).map_err(EngineError::Plugin)?;
     Ok(PluginPin {
@@ -233,6 +234,10 @@ impl Checker<'_> {
             store: self.store,
             data_dir: None,
             threads: 1,
+            limits: Limits {
+                time_ms: Some(1000 * u64::from(self.request.time_limit)),
+                ..Limits::default()
+            },
             cancel: self.cancel,
             observe: &|_| {},
         };
@@ -275,7 +280,6 @@ impl Checker<'_> {
             check: check.name.to_owned(),
             algorithm: algorithm.map(str::to_owned),
             seed: self.request.seed,
-            time_limit: self.request.time_limit,
         };
         // A struct of named fields is an object.
         let parameters = match serde_json::to_value(parameters) {

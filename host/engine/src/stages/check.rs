@@ -6,7 +6,7 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use assay_abi::LoadedPlugin;
 use assay_testkit::{Check, DESCRIBES, Loading, Outcome, Subject, Verdict, find};
@@ -22,6 +22,9 @@ pub(crate) const CHECKED: &str = "check.json";
 /// The file with what the process printed on standard output up to its end.
 pub(crate) const PRINTED: &str = "stdout.txt";
 
+/// How often a check looks whether it is to stop.
+const INTERVAL: Duration = Duration::from_millis(20);
+
 /// What decides a check beside the plugin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,8 +34,6 @@ pub(crate) struct CheckParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) algorithm: Option<String>,
     pub(crate) seed: u64,
-    /// Seconds that the check may take.
-    pub(crate) time_limit: u32,
 }
 
 /// What a check found.
@@ -50,7 +51,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let check = find(&parameters.check)
         .ok_or_else(|| StageError::Incomplete(format!("known check `{}`", parameters.check)))?;
     keep_output(context)?;
-    limit_time(context, parameters.time_limit);
+    end_when_cancelled(context);
     let path = context.plugin.as_ref();
     let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
     let document = match &parameters.algorithm {
@@ -79,29 +80,16 @@ fn keep_output(context: &Context) -> Result<(), StageError> {
     })
 }
 
-/// Ends the process once the check has taken too long or is to stop: a plugin that hangs hears
-/// nothing.
-fn limit_time(context: &Context, seconds: u32) {
+/// Ends the process when the check is to stop: a plugin that hangs hears nothing.
+fn end_when_cancelled(context: &Context) {
     let reporter = Arc::clone(&context.reporter);
     let cancelled = Arc::clone(&context.cancelled);
-    let (begun, limit) = (Instant::now(), Duration::from_secs(seconds.into()));
     thread::spawn(move || {
-        loop {
-            thread::sleep(Duration::from_millis(20));
-            let event = if cancelled.load(Ordering::Relaxed) {
-                Event::Cancelled
-            } else if begun.elapsed() > limit {
-                Event::Failed {
-                    message: format!("it was not done after {seconds} s"),
-                    help: String::new(),
-                    chain: Vec::new(),
-                }
-            } else {
-                continue;
-            };
-            reporter.send(&event);
-            process::exit(1);
+        while !cancelled.load(Ordering::Relaxed) {
+            thread::sleep(INTERVAL);
         }
+        reporter.send(&Event::Cancelled);
+        process::exit(1);
     });
 }
 
@@ -148,7 +136,8 @@ fn of_algorithm(
     let environment =
         environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
     let algorithms = plugin.algorithms();
-    let algorithms = algorithms.map_err(|error| StageError::plugin("say what it offers", error))?;
+    let algorithms =
+        algorithms.map_err(|error| context.plugin_error("say what it offers", error))?;
     let Some(algorithm) = algorithms.into_iter().find(|it| it.name == name) else {
         return Ok(Verdict {
             outcome: Outcome::Failed,
