@@ -10,6 +10,7 @@ pub(crate) mod network;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod run;
+pub(crate) mod scaffold;
 
 use std::io::{self, IsTerminal, Write};
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod directions;
+mod new;
 
 use std::process::ExitCode;
 
@@ -12,5 +13,6 @@ pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
     match verb {
         PluginVerb::Check(arguments) => check::check(arguments),
         PluginVerb::Directions(arguments) => directions::directions(arguments),
+        PluginVerb::New(arguments) => new::new(arguments),
     }
 }
