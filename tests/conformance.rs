@@ -116,7 +116,7 @@ fn a_plugin_that_crashes_or_hangs_fails_the_check_it_does_so_in() {
             .exits(1)
             .stdout
     };
-    let said = ended("aborts");
+    let said = ended("aborts", &[]);
     assert!(said.contains("SIGABRT (signal 6)"), "{said}");
     assert!(said.contains("promised: Epochs without a batch"), "{said}");
     assert!(said.contains("1 passed, 1 failed, 0 skipped"), "{said}");
