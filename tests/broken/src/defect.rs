@@ -31,6 +31,8 @@ pub(crate) enum Defect {
     ScalesDirections,
     Ascends,
     IsLinear,
+    PromisesLittle,
+    PromisesTooMuch,
     Leaks,
     Prints,
 }
@@ -158,6 +160,16 @@ pub(crate) const ALGORITHMS: &[(&str, Defect, &str)] = &[
         "is-linear",
         Defect::IsLinear,
         "A deep network of linear layers.",
+    ),
+    (
+        "promises-little",
+        Defect::PromisesLittle,
+        "A deep network of linear layers that declares what these can reach.",
+    ),
+    (
+        "promises-too-much",
+        Defect::PromisesTooMuch,
+        "Trains the last layer alone, and declares more than that can reach.",
     ),
     (
         "leaks",

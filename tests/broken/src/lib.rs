@@ -19,8 +19,8 @@ mod settings;
 mod state;
 
 use assay_abi::{
-    AlgorithmInfo, CreateRequest, ErrorCode, Handshake, Identity, LearnerHandle, MetricInfo,
-    PluginDefinition, PluginError, RootHeader, root_header,
+    AlgorithmInfo, AlgorithmMinimum, CreateRequest, ErrorCode, Handshake, Identity, LearnerHandle,
+    MetricInfo, PluginDefinition, PluginError, RootHeader, root_header,
 };
 
 use crate::defect::{ALGORITHMS, Defect};
@@ -32,6 +32,11 @@ static WHOLE: [u8; 23] = *b"ASSAY-BROKEN-AS-A-WHOLE";
 struct Definition;
 
 impl PluginDefinition for Definition {
+    const MINIMUMS: &'static [AlgorithmMinimum] = &[
+        AlgorithmMinimum::new("promises-little", Some(0.3)),
+        AlgorithmMinimum::new("promises-too-much", Some(0.99)),
+    ];
+
     fn identity() -> Identity {
         Identity::new("broken", env!("CARGO_PKG_VERSION"), "Plugins for tests.")
     }
@@ -90,4 +95,4 @@ static ASSAY_HANDSHAKE: Handshake = Handshake::current("");
 
 #[used]
 #[unsafe(no_mangle)]
-static ASSAY_PLUGIN_V0: RootHeader = root_header::<Definition>();
+static ASSAY_PLUGIN_V1: RootHeader = root_header::<Definition>();

@@ -235,7 +235,7 @@ impl Checker<'_> {
             data_dir: None,
             threads: 1,
             limits: Limits {
-                time_ms: Some(u64::from(self.request.time_limit) * 1000),
+                time_ms: Some(1000 * u64::from(self.request.time_limit)),
                 ..Limits::default()
             },
             cancel: self.cancel,

@@ -2,6 +2,11 @@
 //! algorithms. What the plugin does to this process meanwhile is part of what is found out.
 
 use std::fs::File;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use assay_abi::LoadedPlugin;
 use assay_testkit::{Check, DESCRIBES, Loading, Outcome, Subject, Verdict, find};
@@ -9,12 +14,16 @@ use rustix::stdio::dup2_stdout;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, JSON, Outputs, StageError, TEXT, write_document};
+use crate::event::Event;
 use crate::plugin::{LoadFailure, load};
 
 /// The file with the [`CheckDocument`].
 pub(crate) const CHECKED: &str = "check.json";
 /// The file with what the process printed on standard output up to its end.
 pub(crate) const PRINTED: &str = "stdout.txt";
+
+/// How often a check looks whether it is to stop.
+const INTERVAL: Duration = Duration::from_millis(20);
 
 /// What decides a check beside the plugin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +51,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let check = find(&parameters.check)
         .ok_or_else(|| StageError::Incomplete(format!("known check `{}`", parameters.check)))?;
     keep_output(context)?;
+    end_when_cancelled(context);
     let path = context.plugin.as_ref();
     let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
     let document = match &parameters.algorithm {
@@ -68,6 +78,19 @@ fn keep_output(context: &Context) -> Result<(), StageError> {
         path,
         source,
     })
+}
+
+/// Ends the process when the check is to stop: a plugin that hangs hears nothing.
+fn end_when_cancelled(context: &Context) {
+    let reporter = Arc::clone(&context.reporter);
+    let cancelled = Arc::clone(&context.cancelled);
+    thread::spawn(move || {
+        while !cancelled.load(Ordering::Relaxed) {
+            thread::sleep(INTERVAL);
+        }
+        reporter.send(&Event::Cancelled);
+        process::exit(1);
+    });
 }
 
 fn loading(loaded: Result<LoadedPlugin, LoadFailure>) -> Loading {
