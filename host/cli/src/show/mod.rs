@@ -1,6 +1,7 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+pub(crate) mod containment;
 pub(crate) mod dataset;
 pub(crate) mod directions;
 pub(crate) mod error;
@@ -31,6 +32,13 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
+    }
+}
+
+/// Says on standard error what this kernel lacks to contain plugins, if anything.
+pub(crate) fn print_containment_notice() {
+    if let Some(notice) = containment::notice(assay_engine::kernel_support()) {
+        eprintln!("{notice}");
     }
 }
 

@@ -93,10 +93,14 @@ impl Log {
         Ok(log)
     }
 
+    /// The end of the log as text; empty where it cannot be read.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.end().unwrap_or_default()).into_owned()
+    }
+
     /// The last lines, fit to be shown.
     pub(super) fn last_lines(&self) -> Vec<String> {
-        let log = self.end().unwrap_or_default();
-        let text = String::from_utf8_lossy(&log);
+        let text = self.text();
         let lines: Vec<_> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
         let shorten = |line: &&str| printable(line).chars().take(LINE_CHARACTERS).collect();
