@@ -6,6 +6,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -156,10 +157,12 @@ matrix = {{ method = [{large}] }}
             large = of_stage("large"),
         );
         for deed in deeds {
-            text.push_str(&format!(
+            let _ = writeln!(
+                text,
                 "\n[method.{deed}]\nalgorithm = \"{deed}\"\nplugin = \"hostile\"\n\
-                 hyperparameters = {{ target = {forbidden:?} }}\n"
-            ));
+                 hyperparameters = {{ target = \"{}\" }}",
+                forbidden.display()
+            );
         }
         fs::write(sandbox.path("pipeline.toml"), text).unwrap();
         Self { sandbox, forbidden }
@@ -199,25 +202,12 @@ matrix = {{ method = [{large}] }}
         for (deed, words) in DEEDS {
             let stage = format!("{}/{deed}", stage_of(deed));
             assert_eq!(outcomes[stage.as_str()], "failed", "{stage}");
-            let error = self.error_of(&finished, &stage);
+            let error = error_of(&finished, &stage);
             assert!(error.contains(words), "no {words:?} in {error}");
             assert!(error.contains("plugin `hostile`"), "{error}");
         }
         self.check_nothing_was_done();
         assert!(!finished.stderr.contains('\x1b') && !finished.stdout.contains('\x1b'));
-    }
-
-    /// What the command says of a stage that failed.
-    fn error_of<'a>(&self, finished: &'a Finished, stage: &str) -> &'a str {
-        let start = format!("error: `{stage}` failed");
-        let at = finished.stderr.find(&start).unwrap_or_else(|| {
-            panic!("nothing is said of {stage} in {}", finished.stderr);
-        });
-        let text = &finished.stderr[at..];
-        let end = text[1..]
-            .find("\nerror: ")
-            .map_or(text.len(), |end| end + 1);
-        &text[..end]
     }
 
     fn check_nothing_was_done(&self) {
@@ -279,6 +269,19 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// What the command says of a stage that failed.
+fn error_of<'a>(finished: &'a Finished, stage: &str) -> &'a str {
+    let start = format!("error: `{stage}` failed");
+    let at = finished.stderr.find(&start).unwrap_or_else(|| {
+        panic!("nothing is said of {stage} in {}", finished.stderr);
+    });
+    let text = &finished.stderr[at..];
+    let end = text[1..]
+        .find("\nerror: ")
+        .map_or(text.len(), |end| end + 1);
+    &text[..end]
+}
+
 fn finish(command: &mut Command) -> Finished {
     let output = command.output().unwrap();
     Finished {
@@ -307,7 +310,7 @@ fn a_home_folder_is_as_forbidden_as_any_other() {
     command.args(["--only", "train/read", "--only", "train/write"]);
     let finished = finish(&mut command).exits(1);
     for deed in ["read", "write"] {
-        let error = hostile.error_of(&finished, &format!("train/{deed}"));
+        let error = error_of(&finished, &format!("train/{deed}"));
         assert!(
             error.contains(&format!("{deed}: Permission denied")),
             "{error}"
