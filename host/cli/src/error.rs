@@ -9,6 +9,7 @@ use assay_report::TableError;
 use assay_store::StoreError;
 
 use crate::command::network::ShowNetworkError;
+use crate::scaffold::ScaffoldError;
 
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,8 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Network(#[from] ShowNetworkError),
+    #[error(transparent)]
+    Scaffold(#[from] ScaffoldError),
     #[error("the report's table cannot be read")]
     Table(#[from] TableError),
     #[error("cannot listen for Ctrl-C")]

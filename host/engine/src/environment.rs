@@ -7,6 +7,10 @@ use std::str::FromStr;
 
 use assay_core::Environment;
 
+/// The version of libtorch that a plugin must have been built for, unless it uses none: one for
+/// all, so that what a table compares was computed by the same kernels.
+pub(crate) const LIBTORCH: &str = "2.11.0";
+
 /// Where a plugin computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {

@@ -192,7 +192,7 @@ impl Freezer<'_> {
 
     /// The hash of the library, whose bytes are in the store from then on: what runs later is
     /// what was checked now, and can be run again after the file is rebuilt.
-    fn library(&mut self, path: &Path) -> Result<PluginHash, EngineError> {
+    pub(crate) fn library(&mut self, path: &Path) -> Result<PluginHash, EngineError> {
         let hash = self.sources.hash(path)?;
         if !self.store.object_path(hash).exists() {
             let bytes = std::fs::read(path).map_err(|source| {

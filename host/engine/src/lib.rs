@@ -5,6 +5,7 @@
 //! engine never prints: what happens is told to an observer, what fails is a value.
 
 mod cancel;
+mod check;
 mod containment;
 mod dataset;
 mod directions;
@@ -20,7 +21,9 @@ mod stages;
 mod supervise;
 mod worker;
 
+pub use assay_testkit::{CHECKS, Check, Outcome, Verdict};
 pub use cancel::Cancel;
+pub use check::{CheckReport, CheckRequest, Checked, check_plugin};
 pub use containment::kernel_support;
 pub use dataset::{
     DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,

@@ -10,4 +10,4 @@ static ASSAY_HANDSHAKE: Handshake = Handshake::current("");
 
 #[used]
 #[unsafe(no_mangle)]
-static ASSAY_PLUGIN_V0: [u8; 4096] = [0x41; 4096];
+static ASSAY_PLUGIN_V1: [u8; 4096] = [0x41; 4096];

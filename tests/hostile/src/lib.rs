@@ -67,4 +67,4 @@ static ASSAY_HANDSHAKE: Handshake = Handshake::current("");
 
 #[used]
 #[unsafe(no_mangle)]
-static ASSAY_PLUGIN_V0: RootHeader = root_header::<Definition>();
+static ASSAY_PLUGIN_V1: RootHeader = root_header::<Definition>();

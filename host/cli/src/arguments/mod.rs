@@ -12,7 +12,7 @@ use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
-pub(crate) use self::plugin::{DirectionsArguments, PluginVerb};
+pub(crate) use self::plugin::{CheckArguments, DirectionsArguments, NewArguments, PluginVerb};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -36,7 +36,7 @@ pub(crate) enum Verb {
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),
-    /// Look at a plugin's algorithms.
+    /// Write a plugin, and look at one's algorithms.
     #[command(subcommand)]
     Plugin(PluginVerb),
     /// Look at networks, without training anything.

@@ -30,6 +30,13 @@ fn text(error: &CliError) -> String {
         CliError::Network(unknown @ ShowNetworkError::Unknown { help, .. }) => {
             format!("error: {unknown}\n  help: {help}")
         }
+        CliError::Scaffold(refused) => {
+            format!(
+                "error: {refused}{}\n  help: {}",
+                chain(refused),
+                refused.help()
+            )
+        }
         CliError::Engine(EngineError::Plugin(plugin)) => {
             format!(
                 "error: {plugin}{}\n  help: {}",

@@ -1,6 +1,7 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+pub(crate) mod check;
 pub(crate) mod containment;
 pub(crate) mod dataset;
 pub(crate) mod directions;
@@ -10,6 +11,7 @@ pub(crate) mod network;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod run;
+pub(crate) mod scaffold;
 
 use std::io::{self, IsTerminal, Write};
 

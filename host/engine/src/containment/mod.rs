@@ -36,6 +36,7 @@ impl Profile {
             | StageKind::Train
             | StageKind::Evaluate
             | StageKind::Directions
+            | StageKind::Check
             | StageKind::Report => Self::Sealed,
             StageKind::Dataset => Self::Fetching,
         }

@@ -2,6 +2,7 @@
 //! stage sees what [`Context`] shows it, never the store, the plan or another stage.
 
 mod answers;
+mod check;
 mod checkpoint;
 mod dataset;
 mod describe;
@@ -32,6 +33,7 @@ use serde_json::{Map, Value};
 use crate::event::{Output, Progress, Reporter, Unit};
 use crate::plugin::{LoadFailure, load};
 
+pub(crate) use check::{CHECKED, CheckDocument, CheckParameters, PRINTED};
 pub(crate) use dataset::{Planning, complete_datasets};
 pub(crate) use describe::PLUGIN;
 pub(crate) use directions::{
@@ -44,6 +46,7 @@ pub(crate) use report::complete_reports;
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const SAFETENSORS: &str = "application/vnd.safetensors";
+pub(crate) const TEXT: &str = "text/plain";
 pub(crate) const ARROW: &str = "application/vnd.apache.arrow.file";
 
 /// Everything that a stage may see and touch.
@@ -130,7 +133,7 @@ impl StageError {
             Self::Load(LoadFailure::Open(_)) => {
                 "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
             }
-            Self::Load(LoadFailure::Interface(_)) => {
+            Self::Load(LoadFailure::Interface(_) | LoadFailure::NoRoot) => {
                 "build it again with the SDK of this host's version".to_owned()
             }
             _ => String::new(),
@@ -147,6 +150,7 @@ pub(crate) fn run(context: &Context) -> Result<Outputs, StageError> {
         StageKind::Evaluate => evaluate::run(context),
         StageKind::Report => report::run(context),
         StageKind::Directions => directions::run(context),
+        StageKind::Check => check::run(context),
     }
 }
 
