@@ -45,3 +45,21 @@ pub struct Containment {
     /// Whether the worker gave up gaining privileges by executing a program.
     pub no_new_privileges: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::canonical_json;
+
+    #[test]
+    fn a_record_from_before_containment_is_read_and_written_as_it_was() {
+        let hash = "ab".repeat(32);
+        let record = format!(
+            r#"{{"action":"{hash}","artifact":"{hash}","duration_ms":7,"host":"here","log":null,"peak_memory":1,"started_ms":2,"version":"0.1.0"}}"#
+        );
+        let result: ActionResult = serde_json::from_str(&record).unwrap();
+        assert_eq!(result.containment, None);
+        assert!(result.limits.is_empty());
+        assert_eq!(canonical_json(&result).unwrap(), record.into_bytes());
+    }
+}

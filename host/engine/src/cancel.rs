@@ -19,10 +19,13 @@ impl Cancel {
     /// Asks the run to stop.
     pub fn request(&self) {
         let again = self.requested.swap(true, Ordering::SeqCst);
-        let signal = if again { Signal::KILL } else { Signal::TERM };
         for &worker in self.workers().iter() {
             // A worker that is already gone needs no signal.
-            let _ = kill_process(worker, signal);
+            let _ = if again {
+                kill_process_group(worker, Signal::KILL)
+            } else {
+                kill_process(worker, Signal::TERM)
+            };
         }
     }
 

@@ -134,7 +134,7 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
-    /// Memory that the action's worker may allocate, such as `8 GiB`
+    /// Memory that the action's worker may hold, such as `8 GiB`
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     memory: Option<u64>,
 

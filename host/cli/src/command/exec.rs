@@ -21,6 +21,7 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
             limits: arguments.limits(),
         }));
     }
+    show::print_containment_notice();
     let store = Store::open_existing(&arguments.places.store)?;
     let cancel = cancel_on_signals()?;
     let execution = Execution {

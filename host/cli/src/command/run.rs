@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
         only: &arguments.only,
         search: arguments.search_path(),
     };
+    show::print_containment_notice();
     let store = Store::open(&arguments.places.store)?;
     let session = Session::open(store, arguments.settings(), request, &cancel)?;
     if arguments.dry_run {

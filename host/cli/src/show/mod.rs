@@ -2,6 +2,7 @@
 //! and errors to standard error.
 
 pub(crate) mod check;
+pub(crate) mod containment;
 pub(crate) mod dataset;
 pub(crate) mod directions;
 pub(crate) mod error;
@@ -33,6 +34,13 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
+    }
+}
+
+/// Says on standard error what this kernel lacks to contain plugins, if anything.
+pub(crate) fn print_containment_notice() {
+    if let Some(notice) = containment::notice(assay_engine::kernel_support()) {
+        eprintln!("{notice}");
     }
 }
 

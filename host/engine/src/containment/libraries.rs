@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use object::read::elf::{Dyn, ElfFile64};
-use object::{Endianness, ReadCache, elf};
+use object::elf::{DT_RPATH, DT_RUNPATH, FileHeader64};
+use object::read::elf::{Dyn, FileHeader};
+use object::{Endianness, ReadCache};
 
 /// Folders, and files in one of them, that are looked at; libtorch with CUDA has far fewer.
 const MOST_FOLDERS: usize = 64;
@@ -69,14 +70,14 @@ fn run_path(library: &Path) -> Vec<PathBuf> {
 fn dynamic_texts(library: &Path) -> Option<Vec<String>> {
     // Reads the few pages that matter: libtorch has hundreds of megabytes.
     let cache = ReadCache::new(File::open(library).ok()?);
-    let file: ElfFile64<'_, Endianness, _> = ElfFile64::parse(&cache).ok()?;
-    let endian = file.endian();
-    let sections = file.elf_section_table();
+    let header = FileHeader64::<Endianness>::parse(&cache).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, &cache).ok()?;
     let (entries, link) = sections.dynamic(endian, &cache).ok()??;
     let strings = sections.strings(endian, &cache, link).ok()?;
     let paths = entries
         .iter()
-        .filter(|entry| [elf::DT_RPATH, elf::DT_RUNPATH].contains(&entry.tag(endian)));
+        .filter(|entry| [DT_RPATH, DT_RUNPATH].contains(&entry.tag(endian)));
     let texts = paths.filter_map(|entry| {
         let text = entry.string(endian, strings).ok()?;
         String::from_utf8(text.to_vec()).ok()

@@ -108,3 +108,65 @@ pub fn kernel_support() -> Containment {
         no_new_privileges: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn trying_the_kernel_leaves_this_thread_as_it_was() {
+        let before = powers::has_given_up();
+        kernel_support();
+        assert_eq!(powers::has_given_up(), before);
+        assert!(tempfile::tempdir().is_ok());
+    }
+
+    /// What a thread of its own, restricted to `places`, can do.
+    fn restricted<T: Send + 'static>(
+        places: Places,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let thread = thread::spawn(move || {
+            powers::give_up().unwrap();
+            let landlock = files::restrict(Profile::Sealed, &places).unwrap();
+            (landlock > 0).then(body)
+        });
+        thread.join().unwrap()
+    }
+
+    #[test]
+    fn a_sealed_thread_reads_its_inputs_and_writes_to_its_scratch_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("scratch")).unwrap();
+        for name in ["input", "secret"] {
+            fs::write(path(name), name).unwrap();
+        }
+        let places = Places {
+            scratch: path("scratch"),
+            inputs: vec![path("input")],
+            ..Places::default()
+        };
+        let names = ["input", "secret", "scratch/own"].map(path);
+        let done = restricted(places, move || {
+            let [input, secret, own] = names;
+            [
+                fs::write(&own, "own").is_ok(),
+                fs::read(&own).is_ok(),
+                fs::read(&input).is_ok(),
+                fs::write(&input, "changed").is_ok(),
+                fs::read(&secret).is_ok(),
+                fs::remove_file(&secret).is_ok(),
+                std::os::unix::fs::symlink(&secret, own.with_extension("link")).is_ok(),
+            ]
+        });
+        match done {
+            None => eprintln!("SKIPPED: this kernel has no Landlock"),
+            Some(done) => {
+                assert_eq!(done, [true, true, true, false, false, false, false]);
+            }
+        }
+    }
+}

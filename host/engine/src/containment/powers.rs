@@ -14,6 +14,9 @@ const MOST_FILES: u64 = 4096;
 /// Larger than any state or table that a stage writes; the log is such a file too.
 const LARGEST_FILE: u64 = 64 << 30;
 
+/// What a worker may allocate beyond its limit, beside an eighth of it.
+const MARGIN: u64 = 64 << 20;
+
 /// What a worker of root keeps: reading and writing files as their owner could, since a store may
 /// belong to another user. What it can then reach is decided by Landlock.
 const KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::DAC_READ_SEARCH);
@@ -33,13 +36,15 @@ pub(super) fn limit(profile: Profile, cuda: bool, limits: Limits) -> Result<(), 
     Ok(())
 }
 
-/// Where nothing is said, a plugin may not allocate more than the machine has: it would fail
+/// The supervisor ends a worker that holds more than its limit. Allocations fail only above that,
+/// so that what fails is not mistaken for a fault of another kind. Where nothing is said, a plugin may not allocate more than the machine has: it would fail
 /// anyway, and by then other processes would have failed too.
 fn allowance(profile: Profile, limits: Limits) -> Option<u64> {
     let machine = sysinfo();
     let physical = u64::from(machine.mem_unit) * machine.totalram as u64;
     let sealed = profile == Profile::Sealed;
-    limits.memory.or(sealed.then_some(physical))
+    let limited = limits.memory.map(|memory| memory + memory / 8 + MARGIN);
+    limited.or(sealed.then_some(physical))
 }
 
 fn lower(resource: Resource, most: u64) -> Result<(), ContainError> {

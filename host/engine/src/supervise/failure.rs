@@ -21,13 +21,11 @@ pub enum Failure {
         help: String,
         /// The causes, outermost first.
         chain: Vec<String>,
-        /// The plugin that the worker may have loaded.
-        plugin: Option<String>,
         /// The last lines of the worker's log.
         log: Vec<String>,
     },
     /// The worker reached a limit of its stage.
-    #[error("the {limit} was reached{}", while_running(plugin.as_deref()))]
+    #[error("the worker reached its {limit}{}", while_running(plugin.as_deref()))]
     Limit {
         /// The limit.
         limit: Limit,
@@ -47,7 +45,7 @@ pub enum Failure {
         log: Vec<String>,
     },
     /// The worker's reports or files are not what they must be.
-    #[error("the worker's outputs cannot be taken: {reason}{}", while_running(plugin.as_deref()))]
+    #[error("the worker cannot be believed{}: {reason}", while_running(plugin.as_deref()))]
     Protocol {
         /// What is wrong with them.
         reason: String,
@@ -99,6 +97,6 @@ impl Failure {
 
 fn while_running(plugin: Option<&str>) -> String {
     plugin
-        .map(|name| format!(" while the worker ran the plugin `{name}`"))
+        .map(|name| format!(" while it ran the plugin `{name}`"))
         .unwrap_or_default()
 }

@@ -19,12 +19,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use assay_core::{Action, ActionKey, ActionResult, Limit, Limits};
 use assay_store::{ActionLock, Store, StoreError};
 use rustix::process::Pid;
+use signal_hook::consts::SIGABRT;
 
 pub use self::failure::Failure;
 
 use self::outputs::{Log, collect, printable};
 use self::reports::{Reports, listen};
-use self::watch::{ran_out_of_memory, watch};
+use self::watch::{is_out_of_memory, watch};
 use crate::cancel::Cancel;
 use crate::containment::Profile;
 use crate::environment::{inherited, variables};
@@ -190,9 +191,14 @@ impl Execution<'_> {
     /// What a worker left, if it ended well.
     fn judge(&self, ending: Ending, action: &Action, log: &Log) -> Result<Done, Failure> {
         let plugin = action.plugin.as_ref().map(|pin| pin.name.clone());
-        if let Some(limit) = ending.limit {
-            let log = log.last_lines();
-            return Err(Failure::Limit { limit, plugin, log });
+        let limit = ending.limit.or_else(|| self.refused_memory(&ending, log));
+        let last_lines = log.last_lines();
+        if let Some(limit) = limit {
+            return Err(Failure::Limit {
+                limit,
+                plugin,
+                log: last_lines,
+            });
         }
         match ending.reports.last {
             Some(Event::Done(done)) if ending.status.success() => Ok(done),
@@ -202,45 +208,32 @@ impl Execution<'_> {
                 message,
                 help,
                 chain,
-            }) => Err(self.out_of_memory(Failure::Stage {
+            }) => Err(Failure::Stage {
                 message: printable(&message),
                 help: printable(&help),
                 chain: chain.iter().map(|cause| printable(cause)).collect(),
-                plugin,
-                log: log.last_lines(),
-            })),
-            _ => Err(self.out_of_memory(Failure::Died {
+                log: last_lines,
+            }),
+            _ => Err(Failure::Died {
                 how: describe(ending.status),
                 plugin,
-                log: log.last_lines(),
-            })),
+                log: last_lines,
+            }),
         }
     }
 
-    /// The failure, or the memory limit if that is what is behind it.
-    fn out_of_memory(&self, failure: Failure) -> Failure {
-        let Some(memory) = self.limits.memory else {
-            return failure;
+    /// The memory limit, if it is what a worker died or failed of: all that the worker knows is
+    /// that an allocation was refused.
+    fn refused_memory(&self, ending: &Ending, log: &Log) -> Option<Limit> {
+        let limit = Limit::Memory(self.limits.memory?);
+        let refused = match &ending.reports.last {
+            Some(Event::Failed { message, chain, .. }) => {
+                is_out_of_memory(message) || chain.iter().any(|cause| is_out_of_memory(cause))
+            }
+            None => ending.status.signal() == Some(SIGABRT) && is_out_of_memory(&log.text()),
+            Some(_) => false,
         };
-        match failure {
-            Failure::Stage {
-                message,
-                chain,
-                plugin,
-                log,
-                ..
-            } if ran_out_of_memory([&message].into_iter().chain(&chain)) => Failure::Limit {
-                limit: Limit::Memory(memory),
-                plugin,
-                log,
-            },
-            Failure::Died { plugin, log, .. } if ran_out_of_memory(log.iter()) => Failure::Limit {
-                limit: Limit::Memory(memory),
-                plugin,
-                log,
-            },
-            failure => failure,
-        }
+        refused.then_some(limit)
     }
 }
 

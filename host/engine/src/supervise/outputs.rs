@@ -93,10 +93,14 @@ impl Log {
         Ok(log)
     }
 
+    /// The end of the log as text; empty where it cannot be read.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.end().unwrap_or_default()).into_owned()
+    }
+
     /// The last lines, fit to be shown.
     pub(super) fn last_lines(&self) -> Vec<String> {
-        let log = self.end().unwrap_or_default();
-        let text = String::from_utf8_lossy(&log);
+        let text = self.text();
         let lines: Vec<_> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
         let shorten = |line: &&str| printable(line).chars().take(LINE_CHARACTERS).collect();
@@ -118,4 +122,54 @@ pub(super) fn printable(text: &str) -> String {
 
 fn failed(what: &'static str, path: PathBuf, source: io::Error) -> Failure {
     Failure::File { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn output(name: &str) -> Vec<Output> {
+        vec![Output {
+            name: name.to_owned(),
+            media_type: String::new(),
+        }]
+    }
+
+    #[test]
+    fn only_ordinary_files_of_the_folder_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        fs::create_dir(&out).unwrap();
+        fs::write(folder.path().join("secret"), "secret").unwrap();
+        fs::write(out.join("plain"), "plain").unwrap();
+        symlink(folder.path().join("secret"), out.join("link")).unwrap();
+        assert!(collect(&out, output("plain")).is_ok());
+        for name in ["link", "../secret", "absent", "", "."] {
+            assert!(collect(&out, output(name)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_leads_elsewhere_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("other")).unwrap();
+        fs::write(folder.path().join("other/plain"), "plain").unwrap();
+        let out = folder.path().join("out");
+        symlink(folder.path().join("other"), &out).unwrap();
+        assert!(collect(&out, output("plain")).is_err());
+    }
+
+    #[test]
+    fn a_log_is_shown_without_commands_to_the_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::start(folder.path().join("log.txt")).unwrap();
+        let mut writer = log.writer().unwrap();
+        let text = b"first\n\x1b]0;title\x07\xff\n".as_slice();
+        io::Write::write_all(&mut writer, text).unwrap();
+        let lines = log.last_lines();
+        assert_eq!(lines[0], "first");
+        assert!(!lines[1].contains(char::is_control), "{lines:?}");
+    }
 }

@@ -51,3 +51,34 @@ impl Reports {
         self.containment.is_none() && self.last.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTAINED: &str =
+        r#"{"event":"contained","landlock":7,"seccomp":true,"no_new_privileges":true}"#;
+    const FORGED: &str =
+        r#"{"event":"contained","landlock":9,"seccomp":true,"no_new_privileges":true}"#;
+    const CANCELLED: &str = r#"{"event":"cancelled"}"#;
+
+    fn heard(lines: &[&str]) -> Result<Reports, &'static str> {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        listen(text.as_bytes(), &|_| {})
+    }
+
+    #[test]
+    fn only_the_first_word_says_how_far_a_worker_is_contained() {
+        let level = |lines| heard(lines).unwrap().containment.map(|it| it.landlock);
+        assert_eq!(level(&[CONTAINED, CANCELLED]), Some(7));
+        assert_eq!(level(&[CONTAINED, FORGED]), Some(7));
+        assert_eq!(level(&[CANCELLED, FORGED]), None);
+    }
+
+    #[test]
+    fn what_is_no_report_ends_the_listening() {
+        assert!(heard(&[CONTAINED, "junk"]).is_err());
+        let long = "x".repeat(2 << 20);
+        assert_eq!(heard(&[&long]).err(), Some("a report is longer than 1 MiB"));
+    }
+}

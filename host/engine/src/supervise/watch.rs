@@ -74,6 +74,6 @@ const OUT_OF_MEMORY: [&str; 4] = [
 
 /// Whether a worker's last words are about memory: an allocation that its limit refused comes to
 /// no more than that.
-pub(super) fn ran_out_of_memory<'a>(mut words: impl Iterator<Item = &'a String>) -> bool {
-    words.any(|words| OUT_OF_MEMORY.iter().any(|sign| words.contains(sign)))
+pub(super) fn is_out_of_memory(words: &str) -> bool {
+    OUT_OF_MEMORY.iter().any(|sign| words.contains(sign))
 }

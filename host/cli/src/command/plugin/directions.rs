@@ -16,6 +16,7 @@ use crate::show;
 
 pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, CliError> {
     let request = arguments.request().map_err(CliError::Arguments)?;
+    show::print_containment_notice();
     let cancel = cancel_on_signals()?;
     let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;

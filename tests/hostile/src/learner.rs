@@ -1,0 +1,79 @@
+//! A learner that learns nothing, and misbehaves where its deed says.
+
+use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
+
+use crate::deeds::Deed;
+
+/// How far behind its buffer an overrun writes.
+const OVERRUN: usize = 4;
+
+/// An empty safetensors file: the length of its header, and the header.
+const EMPTY_STATE: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
+
+pub(crate) struct Hostile {
+    pub(crate) deed: Deed,
+    pub(crate) target: String,
+    /// Outputs of the network.
+    pub(crate) outputs: usize,
+}
+
+impl Learner for Hostile {
+    fn train_epoch(
+        &mut self,
+        _epoch: u32,
+        batches: &mut BatchSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        if let Deed::Attempt(attempt) = self.deed {
+            attempt(&self.target).map_err(|refusal| PluginError::new(ErrorCode::OTHER, refusal))?;
+        }
+        if matches!(self.deed, Deed::Hurry) {
+            return Ok(());
+        }
+        while batches.next_batch()?.is_some() {
+            let loss = match self.deed {
+                Deed::NanMetric => f64::NAN,
+                _ => 1.0,
+            };
+            metrics.record("batch_loss", &[loss])?;
+        }
+        Ok(())
+    }
+
+    fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
+        let expected = inputs.samples() * self.outputs;
+        let written = match self.deed {
+            Deed::ForgetLogits => expected - 1,
+            _ => expected,
+        };
+        outputs[..written].fill(match self.deed {
+            Deed::NanLogits => f32::NAN,
+            _ => 0.0,
+        });
+        if matches!(self.deed, Deed::OverrunLogits) {
+            // SAFETY: there is none: this is the overrun that the host must notice.
+            unsafe {
+                let end = outputs.as_mut_ptr().add(outputs.len());
+                end.write_bytes(0, OVERRUN);
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, PluginError> {
+        Ok(match self.deed {
+            Deed::OddState => vec![1; 64],
+            // Never touched, so it costs no memory to make.
+            Deed::HugeState => vec![0; 5 << 28],
+            _ => EMPTY_STATE.to_owned(),
+        })
+    }
+
+    fn restore(&mut self, _state: &[u8]) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn directions(&mut self, _batch: Batch<'_>, _noise: &[u8]) -> Result<Vec<u8>, PluginError> {
+        Ok(EMPTY_STATE.to_owned())
+    }
+}
