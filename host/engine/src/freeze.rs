@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use assay_core::{
-    Action, Diagnostic, Environment, Place, PlannedStage, PluginHash, PluginPin, PluginUse,
+    Action, Diagnostic, Environment, Limits, Place, PlannedStage, PluginHash, PluginPin, PluginUse,
     StageKind, choices,
 };
 use assay_store::{SourceHashes, Store};
@@ -20,6 +20,7 @@ use crate::plugin::{
     AlgorithmDescription, PluginDescription, PluginError, SearchPath, read_handshake,
 };
 use crate::session::EngineError;
+use crate::source_file::read_file;
 use crate::stages::PLUGIN;
 use crate::supervise::Execution;
 
@@ -86,7 +87,15 @@ pub(crate) struct Freezer<'a> {
     pub(crate) cancel: &'a Cancel,
     /// The folder of the pipeline file.
     pub(crate) base: &'a Path,
+    /// What the file says that every worker may use.
+    pub(crate) limits: Limits,
 }
+
+/// How long a plugin may take to say what it offers, where nothing is said: ages for loading a
+/// library, and no plugin can hold up the planning for ever.
+const DESCRIBE_MS: u64 = 5 * 60 * 1000;
+/// More than any description has: it is read by the process that plans.
+const LONGEST_DESCRIPTION: u64 = 16 << 20;
 
 impl Freezer<'_> {
     /// Freezes every stage.
@@ -183,7 +192,7 @@ impl Freezer<'_> {
 
     /// The hash of the library, whose bytes are in the store from then on: what runs later is
     /// what was checked now, and can be run again after the file is rebuilt.
-    fn library(&mut self, path: &Path) -> Result<PluginHash, EngineError> {
+    pub(crate) fn library(&mut self, path: &Path) -> Result<PluginHash, EngineError> {
         let hash = self.sources.hash(path)?;
         if !self.store.object_path(hash).exists() {
             let bytes = std::fs::read(path).map_err(|source| {
@@ -217,6 +226,10 @@ impl Freezer<'_> {
                 store: self.store,
                 data_dir: None,
                 threads: 1,
+                limits: self.limits.or(Limits {
+                    time_ms: Some(DESCRIBE_MS),
+                    ..Limits::default()
+                }),
                 cancel: self.cancel,
                 observe: &|_| {},
             };
@@ -229,11 +242,7 @@ impl Freezer<'_> {
                 .result
         };
         let path = self.store.artifact_file_path(result.artifact, PLUGIN)?;
-        let bytes = std::fs::read(&path).map_err(|source| EngineError::File {
-            what: "read",
-            path: path.clone(),
-            source,
-        })?;
+        let bytes = read_file(&path, "a plugin's description", LONGEST_DESCRIPTION)?;
         serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
             plugin: pin.name.clone(),
             source,

@@ -5,6 +5,8 @@
 //! engine never prints: what happens is told to an observer, what fails is a value.
 
 mod cancel;
+mod check;
+mod containment;
 mod dataset;
 mod directions;
 mod environment;
@@ -19,7 +21,10 @@ mod stages;
 mod supervise;
 mod worker;
 
+pub use assay_testkit::{CHECKS, Check, Outcome, Verdict};
 pub use cancel::Cancel;
+pub use check::{CheckReport, CheckRequest, Checked, check_plugin};
+pub use containment::kernel_support;
 pub use dataset::{
     DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,
 };

@@ -61,6 +61,23 @@ pub enum EngineError {
         #[source]
         failure: Failure,
     },
+    /// A check of a plugin could not be made.
+    #[error("the check `{check}` could not be made")]
+    Check {
+        /// The check.
+        check: &'static str,
+        /// Why not.
+        #[source]
+        failure: Failure,
+    },
+    /// What a check left is not what this version expects.
+    #[error("the verdict of the check `{check}` cannot be read")]
+    Verdict {
+        /// The check.
+        check: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
     /// A plugin's description is not what this version expects.
     #[error("the description of the plugin `{plugin}` cannot be read")]
     Description {
@@ -168,6 +185,7 @@ impl Session {
             settings: &settings,
             cancel,
             base: &base,
+            limits: spec.limits,
         };
         let stages = freezer.freeze(stages, &mut complaints)?;
         if !complaints.is_empty() {

@@ -69,12 +69,14 @@ mod model;
 mod noise;
 mod parameters;
 mod pass;
+mod product;
 mod rng;
 mod seam;
 mod setup;
 mod state;
 mod targets;
 mod trial;
+mod workers;
 
 pub use adam::Adam;
 pub use algorithm::Algorithm;

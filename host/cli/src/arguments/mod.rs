@@ -6,13 +6,13 @@ mod plugin;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use assay_core::ActionKey;
+use assay_core::{ActionKey, Limits, parse_memory, parse_time};
 use assay_engine::{Device, SearchPath, Settings};
 use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
-pub(crate) use self::plugin::{DirectionsArguments, NewArguments, PluginVerb};
+pub(crate) use self::plugin::{CheckArguments, DirectionsArguments, NewArguments, PluginVerb};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -134,6 +134,14 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
+    /// Memory that the action's worker may allocate, such as `8 GiB`
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    memory: Option<u64>,
+
+    /// How long it may take, such as `2h`
+    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
+    time: Option<u64>,
+
     #[command(flatten)]
     pub(crate) places: Places,
 }
@@ -190,6 +198,13 @@ pub(crate) fn processors() -> usize {
 impl ExecArguments {
     pub(crate) fn threads(&self) -> usize {
         self.threads.unwrap_or_else(processors)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            memory: self.memory,
+            time_ms: self.time,
+        }
     }
 }
 

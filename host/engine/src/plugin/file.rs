@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
 use object::{Object, ObjectSection, ReadCache};
 
+use crate::environment::LIBTORCH;
+
 /// Larger files are no plugins: libtorch is not linked into them.
 const LARGEST: u64 = 1 << 30;
 
@@ -39,7 +41,7 @@ pub enum PluginError {
         reason: String,
     },
     /// The file is a plugin for somebody else.
-    #[error("the plugin {} cannot be used: {source}", path.display())]
+    #[error("the plugin {} cannot be used", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -74,6 +76,10 @@ impl PluginError {
                 source: HandshakeMismatch::PanicAbort,
                 ..
             } => "remove panic = \"abort\" from its profile and build it again".to_owned(),
+            Self::Mismatch {
+                source: HandshakeMismatch::Libtorch { ours, .. },
+                ..
+            } => format!("build it again with libtorch {ours}, so that all plugins compute alike"),
             Self::Mismatch { .. } => {
                 "build it again with the SDK of this host's version".to_owned()
             }
@@ -141,6 +147,6 @@ pub(crate) fn read_handshake(path: &Path) -> Result<Handshake, PluginError> {
         source,
     };
     let handshake = Handshake::parse(content).map_err(mismatch)?;
-    handshake.check().map_err(mismatch)?;
+    handshake.check(LIBTORCH).map_err(mismatch)?;
     Ok(handshake)
 }

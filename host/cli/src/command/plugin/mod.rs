@@ -1,5 +1,6 @@
 //! `pipeline plugin`: what can be asked of, or done with, one plugin.
 
+mod check;
 mod directions;
 mod new;
 
@@ -10,6 +11,7 @@ use crate::error::CliError;
 
 pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
     match verb {
+        PluginVerb::Check(arguments) => check::check(arguments),
         PluginVerb::Directions(arguments) => directions::directions(arguments),
         PluginVerb::New(arguments) => new::new(arguments),
     }
