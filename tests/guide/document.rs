@@ -4,7 +4,7 @@
 //! quotation of a file or a change to it, `<!-- not run: REASON -->` for commands.
 
 /// One block's meaning.
-pub enum Step {
+pub(crate) enum Step {
     /// Commands to type.
     Run(Vec<Command>),
     /// `text` is a part of `file`.
@@ -18,9 +18,9 @@ pub enum Step {
 }
 
 /// A command and the output that the document shows for it.
-pub struct Command {
-    pub line: String,
-    pub output: Vec<String>,
+pub(crate) struct Command {
+    pub(crate) line: String,
+    pub(crate) output: Vec<String>,
 }
 
 /// A fenced block.
@@ -32,7 +32,7 @@ struct Block<'a> {
 }
 
 /// The steps of a document; formulas and layouts, in blocks of `text`, are none.
-pub fn steps(document: &str) -> Vec<Step> {
+pub(crate) fn steps(document: &str) -> Vec<Step> {
     blocks(document).iter().filter_map(step).collect()
 }
 

