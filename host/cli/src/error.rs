@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use assay_data::sheet::SheetError;
-use assay_engine::{EngineError, Failure, InvalidTensors};
+use assay_engine::{EngineError, Failure, InvalidTensors, TrustError};
 use assay_report::TableError;
 use assay_store::StoreError;
 
@@ -17,6 +17,8 @@ pub(crate) enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("{0}")]
     Arguments(String),
     #[error("cannot make a temporary folder")]
@@ -47,7 +49,11 @@ impl CliError {
     /// 1 where an action failed, 130 where it was stopped, 2 where nothing could be done at all.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Action(Failure::Cancelled) => 130,
+            Self::Action(Failure::Cancelled)
+            | Self::Engine(EngineError::Describe {
+                failure: Failure::Cancelled,
+                ..
+            }) => 130,
             Self::Action(_) => 1,
             _ => 2,
         }

@@ -14,11 +14,12 @@ use crate::cancel::Cancel;
 use crate::environment::Settings;
 use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
-use crate::plugin::{PluginError, SearchPath};
+use crate::plugin::{Origin, PluginError, SearchFolder, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
 use crate::source_file::{load_beside, read_text};
 use crate::stages::{Planning, check_networks, complete_datasets, complete_reports};
 use crate::supervise::{Failure, host_name, now_ms};
+use crate::trust::{TrustPolicy, Untrusted};
 
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,10 @@ pub enum EngineError {
     },
     /// A plugin's library could not be read.
     #[error(transparent)]
-    Plugin(PluginError),
+    Plugin(#[from] PluginError),
+    /// A plugin's library is not trusted, and only trusted ones may run.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// A plugin could not say what it offers.
     #[error("cannot ask the plugin `{plugin}` what it offers")]
     Describe {
@@ -122,6 +126,28 @@ pub struct Request<'a> {
     pub only: &'a [String],
     /// Where plugins are looked for, after the file's own folders.
     pub search: SearchPath,
+    /// Whom the user trusts.
+    pub trust: &'a TrustPolicy,
+}
+
+/// The folders of plugins that a pipeline file in `base` names.
+fn plugin_dirs(spec: &Spec, base: &Path) -> impl Iterator<Item = SearchFolder> {
+    spec.plugin_dirs.iter().map(|folder| SearchFolder {
+        path: base.join(folder),
+        origin: Origin::Pipeline,
+    })
+}
+
+/// The folders of plugins that the pipeline file at `path` names.
+///
+/// # Errors
+/// The file cannot be read, or is no pipeline file.
+pub fn pipeline_plugin_dirs(path: &Path) -> Result<Vec<SearchFolder>, EngineError> {
+    let text = read_text(path, "a pipeline file")?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let name = path.display().to_string();
+    let spec = Spec::parse(&name, &text, &[], &load_beside(base))?;
+    Ok(plugin_dirs(&spec, base).collect())
 }
 
 impl Session {
@@ -143,14 +169,8 @@ impl Session {
         let networks = spec.networks_file.and_then(|at| spec.sources.get(at));
         let networks = networks.map(|source| source.text.clone());
         let plan = Plan::new(&spec).only(request.only)?;
-        let mut search = SearchPath {
-            folders: spec
-                .plugin_dirs
-                .iter()
-                .map(|folder| base.join(folder))
-                .collect(),
-        };
-        search.folders.extend(request.search.folders);
+        let mut search = request.search;
+        search.extend(plugin_dirs(&spec, &base));
         let mut complaints = Vec::new();
         let mut sources = store.source_hashes();
         let mut planning = Planning {
@@ -165,6 +185,7 @@ impl Session {
             store: &store,
             sources: &mut sources,
             search: &search,
+            trust: request.trust,
             settings: &settings,
             cancel,
             base: &base,

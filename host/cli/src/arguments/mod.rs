@@ -2,8 +2,10 @@
 
 mod data;
 mod plugin;
+mod search;
+mod user;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use assay_core::ActionKey;
@@ -12,7 +14,9 @@ use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
-pub(crate) use self::plugin::{DirectionsArguments, PluginVerb};
+pub(crate) use self::plugin::{DirectionsArguments, InfoArguments, ListArguments, PluginVerb};
+pub(crate) use self::search::{SearchArguments, TrustArguments};
+pub(crate) use self::user::descriptions_folder;
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -91,6 +95,9 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     search: SearchArguments,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 
     /// Where to lay out reports [default: STORE/reports/PIPELINE]
     #[arg(long, value_name = "DIR")]
@@ -207,29 +214,5 @@ impl RunArguments {
 
     pub(crate) fn search_path(&self) -> SearchPath {
         self.search.path()
-    }
-}
-
-/// Where plugins are looked for.
-#[derive(Args, Debug)]
-pub(crate) struct SearchArguments {
-    /// Folders to look for plugins in, before the folder of this program
-    #[arg(
-        long = "plugin-dir",
-        value_name = "DIR",
-        env = "ASSAY_PLUGIN_PATH",
-        value_delimiter = ':'
-    )]
-    plugin_dirs: Vec<PathBuf>,
-}
-
-impl SearchArguments {
-    /// The folders named, then the one that this program lies in.
-    fn path(&self) -> SearchPath {
-        let own = std::env::current_exe().ok();
-        let beside = own.as_deref().and_then(Path::parent).map(PathBuf::from);
-        SearchPath {
-            folders: self.plugin_dirs.iter().cloned().chain(beside).collect(),
-        }
     }
 }

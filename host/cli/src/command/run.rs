@@ -27,11 +27,13 @@ pub(crate) struct ExportedReport {
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let cancel = cancel_on_signals()?;
+    let trust = arguments.trust.policy()?;
     let request = Request {
         file: &arguments.file,
         overrides: &arguments.overrides,
         only: &arguments.only,
         search: arguments.search_path(),
+        trust: &trust,
     };
     let store = Store::open(&arguments.places.store)?;
     let session = Session::open(store, arguments.settings(), request, &cancel)?;

@@ -30,6 +30,12 @@ fn text(error: &CliError) -> String {
         CliError::Network(unknown @ ShowNetworkError::Unknown { help, .. }) => {
             format!("error: {unknown}\n  help: {help}")
         }
+        CliError::Trust(trust) => {
+            format!("error: {trust}{}\n  help: {}", chain(trust), trust.help())
+        }
+        CliError::Engine(EngineError::Untrusted(untrusted)) => {
+            format!("error: {untrusted}\n  help: {}", untrusted.help())
+        }
         CliError::Engine(EngineError::Plugin(plugin)) => {
             format!(
                 "error: {plugin}{}\n  help: {}",

@@ -2,10 +2,16 @@
 
 mod describe;
 mod file;
+mod library;
 mod load;
+mod reference;
+mod search;
 
 pub(crate) use describe::describe;
 pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
+pub use file::PluginError;
 pub(crate) use file::read_handshake;
-pub use file::{PluginError, SearchPath};
+pub(crate) use library::{Libraries, Library};
 pub use load::{LoadFailure, load};
+pub use reference::{HashPrefix, InvalidHashPrefix, PluginReference};
+pub use search::{Candidate, Origin, SearchFolder, SearchPath};

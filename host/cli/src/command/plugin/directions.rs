@@ -15,7 +15,8 @@ use crate::export::write;
 use crate::show;
 
 pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, CliError> {
-    let request = arguments.request().map_err(CliError::Arguments)?;
+    let trust = arguments.trust.policy()?;
+    let request = arguments.request(&trust).map_err(CliError::Arguments)?;
     let cancel = cancel_on_signals()?;
     let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
