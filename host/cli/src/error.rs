@@ -4,11 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use assay_data::sheet::SheetError;
-use assay_engine::{EngineError, Failure, InvalidTensors, TrustError};
+use assay_engine::{EngineError, Failure, InvalidTensors, SignatureError, TrustError};
 use assay_report::TableError;
 use assay_store::StoreError;
 
 use crate::command::network::ShowNetworkError;
+use crate::command::plugin::sign::VerifyError;
+use crate::command::plugin::trust::TrustVerbError;
+use crate::signing::SigningError;
 
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +22,14 @@ pub(crate) enum CliError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Trust(#[from] TrustError),
+    #[error(transparent)]
+    TrustVerb(#[from] TrustVerbError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error(transparent)]
+    Key(#[from] SignatureError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     #[error("{0}")]
     Arguments(String),
     #[error("cannot make a temporary folder")]
@@ -54,7 +65,7 @@ impl CliError {
                 failure: Failure::Cancelled,
                 ..
             }) => 130,
-            Self::Action(_) => 1,
+            Self::Action(_) | Self::Verify(_) => 1,
             _ => 2,
         }
     }

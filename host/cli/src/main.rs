@@ -8,6 +8,7 @@ mod command;
 mod error;
 mod export;
 mod show;
+mod signing;
 
 use std::process::ExitCode;
 

@@ -13,15 +13,18 @@ use crate::session::EngineError;
 use crate::stages::PLUGIN;
 use crate::supervise::Execution;
 
-/// What the plugin, whose library lies in the store, says of itself.
+/// What a plugin says of itself.
+pub(crate) struct Answer {
+    pub(crate) description: PluginDescription,
+    /// Whether the store remembered it, so that nothing of the library was executed.
+    pub(crate) remembered: bool,
+}
+
+/// Asks the plugin whose library lies in the store.
 ///
 /// # Errors
 /// The worker failed, or what it left cannot be read.
-pub(crate) fn ask(
-    store: &Store,
-    pin: &PluginPin,
-    cancel: &Cancel,
-) -> Result<PluginDescription, EngineError> {
+pub(crate) fn ask(store: &Store, pin: &PluginPin, cancel: &Cancel) -> Result<Answer, EngineError> {
     let action = Action {
         kind: StageKind::Describe,
         revision: StageKind::Describe.revision(),
@@ -31,7 +34,9 @@ pub(crate) fn ask(
         environment: None,
     };
     let (key, _) = action.document().map_err(EngineError::Canonical)?;
-    let result = if let Some(result) = store.cached(key)? {
+    let cached = store.cached(key)?;
+    let remembered = cached.is_some();
+    let result = if let Some(result) = cached {
         result
     } else {
         store.put_action(&action)?;
@@ -56,8 +61,13 @@ pub(crate) fn ask(
         path: path.clone(),
         source,
     })?;
-    serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
-        plugin: pin.name.clone(),
-        source,
+    let description =
+        serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
+            plugin: pin.name.clone(),
+            source,
+        })?;
+    Ok(Answer {
+        description,
+        remembered,
     })
 }

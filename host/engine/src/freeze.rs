@@ -16,9 +16,11 @@ use serde_json::{Map, Value};
 use crate::ask::ask;
 use crate::cancel::Cancel;
 use crate::environment::{Settings, environment};
-use crate::plugin::{AlgorithmDescription, Libraries, PluginError, SearchPath};
+use crate::lock::LockWatch;
+use crate::notice::FirstUse;
+use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
 use crate::session::EngineError;
-use crate::trust::TrustPolicy;
+use crate::trust::{Trust, TrustPolicy};
 
 /// A stage with everything decided but the artifacts it reads.
 #[derive(Clone, Debug)]
@@ -84,6 +86,10 @@ pub(crate) struct Freezer<'a> {
     pub(crate) cancel: &'a Cancel,
     /// The folder of the pipeline file.
     pub(crate) base: &'a Path,
+    /// What the plan is compared with.
+    pub(crate) lock: Option<&'a mut LockWatch>,
+    /// What the user should know of.
+    pub(crate) notices: Vec<FirstUse>,
 }
 
 impl Freezer<'_> {
@@ -137,6 +143,47 @@ impl Freezer<'_> {
         place: &Place,
         complaints: &mut Vec<Diagnostic>,
     ) -> Result<Option<Pinned>, EngineError> {
+        let Some((library, trust)) = self.admit(reference, place, complaints)? else {
+            return Ok(None);
+        };
+        let pin = library.pin();
+        let answer = ask(self.store, &pin, self.cancel)?;
+        let locked = self.lock.as_ref().is_some_and(|it| it.has(reference, &pin));
+        if trust == Trust::Nobody && !locked && !answer.remembered {
+            self.notices.extend(FirstUse::of(reference, &library));
+        }
+        if let Some(lock) = &mut self.lock {
+            lock.found_plugin(reference, &answer.description.version, &pin);
+        }
+        let algorithms = answer.description.algorithms.into_iter();
+        let algorithms = algorithms.filter_map(|algorithm| match usable(&algorithm) {
+            Ok(validator) => {
+                let schema = algorithm.hyperparameters;
+                Some((algorithm.name, Algorithm { schema, validator }))
+            }
+            Err(reason) => {
+                let message = format!(
+                    "the plugin `{reference}` describes `{}` badly: {reason}",
+                    algorithm.name
+                );
+                complaints.push(Diagnostic::new(message, place));
+                None
+            }
+        });
+        Ok(Some(Pinned {
+            algorithms: algorithms.collect(),
+            environment: environment(self.settings, library.handshake.libtorch()),
+            pin,
+        }))
+    }
+
+    /// The library, if it may be run: everything here comes before any of its code does.
+    fn admit(
+        &mut self,
+        reference: &str,
+        place: &Place,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Result<Option<(Library, Trust)>, EngineError> {
         let mut libraries = Libraries {
             store: self.store,
             sources: &mut *self.sources,
@@ -151,36 +198,19 @@ impl Freezer<'_> {
             }
             Err(error) => return Err(error),
         };
+        if let Some(lock) = &mut self.lock
+            && !lock.plugin(reference, place, &library.pin(), complaints)
+        {
+            return Ok(None);
+        }
         match self.trust.admit(self.store, &library) {
+            Ok(trust) => Ok(Some((library, trust))),
             Err(EngineError::Untrusted(refused)) => {
                 complaints.push(Diagnostic::new(refused.to_string(), place).help(refused.help()));
-                return Ok(None);
+                Ok(None)
             }
-            admitted => admitted?,
-        };
-        let pin = library.pin();
-        let algorithms = ask(self.store, &pin, self.cancel)?
-            .algorithms
-            .into_iter()
-            .filter_map(|algorithm| match usable(&algorithm) {
-                Ok(validator) => {
-                    let schema = algorithm.hyperparameters;
-                    Some((algorithm.name, Algorithm { schema, validator }))
-                }
-                Err(reason) => {
-                    let message = format!(
-                        "the plugin `{reference}` describes `{}` badly: {reason}",
-                        algorithm.name
-                    );
-                    complaints.push(Diagnostic::new(message, place));
-                    None
-                }
-            });
-        Ok(Some(Pinned {
-            algorithms: algorithms.collect(),
-            environment: environment(self.settings, library.handshake.libtorch()),
-            pin,
-        }))
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod environment;
 mod event;
 mod explain;
 mod freeze;
+mod lock;
+mod notice;
 mod plugin;
 mod replace;
 mod run;
@@ -35,9 +37,12 @@ pub use directions::{
 pub use environment::{Device, Settings, UnknownDevice, environment, variables};
 pub use event::{Progress, Unit};
 pub use explain::{Difference, Reason};
+pub use lock::{LockDifference, LockError, LockMode, lock_path};
+pub use notice::{FirstUse, Notice};
 pub use plugin::{
     AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LoadFailure, MetricDescription,
     Origin, PluginDescription, PluginError, PluginReference, SearchFolder, SearchPath, load,
+    read_library,
 };
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{EngineError, Request, Session, StagePreview, pipeline_plugin_dirs};

@@ -9,14 +9,17 @@ use std::path::PathBuf;
 use std::thread;
 
 use assay_core::ActionKey;
-use assay_engine::{Device, SearchPath, Settings};
+use assay_engine::{Device, LockMode, SearchPath, Settings};
 use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
-pub(crate) use self::plugin::{DirectionsArguments, InfoArguments, ListArguments, PluginVerb};
+pub(crate) use self::plugin::{
+    DirectionsArguments, InfoArguments, KeygenArguments, ListArguments, PluginVerb, SignArguments,
+    TrustVerbArguments, UntrustArguments, VerifyArguments,
+};
 pub(crate) use self::search::{SearchArguments, TrustArguments};
-pub(crate) use self::user::descriptions_folder;
+pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -54,6 +57,8 @@ Examples:
   pipeline run pipelines/quickstart.toml --dry-run
   pipeline run pipelines/quickstart.toml --set train.epochs=10 --jobs 4
   pipeline run pipelines/quickstart.toml --only train/bp
+  pipeline run pipelines/quickstart.toml --lock
+  pipeline run pipelines/quickstart.toml --locked --trusted-only
   pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
 
 Exit codes: 0 done (or, with --dry-run, planned), 1 a stage failed, 2 the pipeline or the store
@@ -99,6 +104,9 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 
+    #[command(flatten)]
+    pub(crate) lock: LockArguments,
+
     /// Where to lay out reports [default: STORE/reports/PIPELINE]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -109,6 +117,18 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+/// What the pipeline file's lock is to a run.
+#[derive(Args, Debug)]
+pub(crate) struct LockArguments {
+    /// Write what the run uses to the lock beside the file: NAME.lock, for version control
+    #[arg(long, conflicts_with = "locked")]
+    pub(crate) lock: bool,
+
+    /// Run nothing whose plugin or dataset is not as the lock has it
+    #[arg(long)]
+    locked: bool,
 }
 
 /// Where things are.
@@ -140,6 +160,9 @@ pub(crate) struct ExecArguments {
     /// Processors for what decides nothing, such as decoding images [default: all]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 
     #[command(flatten)]
     pub(crate) places: Places,
@@ -209,6 +232,14 @@ impl RunArguments {
             device: self.device,
             keep_going: self.keep_going,
             data_dir: self.places.data_dir.clone(),
+        }
+    }
+
+    pub(crate) fn lock_mode(&self) -> LockMode {
+        match (self.lock.lock, self.lock.locked) {
+            (true, _) => LockMode::Write,
+            (false, true) => LockMode::Enforce,
+            (false, false) => LockMode::Remark,
         }
     }
 

@@ -7,6 +7,12 @@ pub(crate) fn trust_file() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("trust.toml"))
 }
 
+/// The key that the user signs plugins with, unless another is named; none for a user without a
+/// home.
+pub(crate) fn signing_key_file() -> Option<PathBuf> {
+    folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("signing.key"))
+}
+
 /// The user's own plugins.
 pub(super) fn plugins_folder() -> Option<PathBuf> {
     folder("XDG_DATA_HOME", ".local/share").map(|folder| folder.join("plugins"))

@@ -34,9 +34,11 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
         only: &arguments.only,
         search: arguments.search_path(),
         trust: &trust,
+        lock: arguments.lock_mode(),
     };
     let store = Store::open(&arguments.places.store)?;
     let session = Session::open(store, arguments.settings(), request, &cancel)?;
+    show::notice::print(&session.notices());
     if arguments.dry_run {
         let previews = session.preview()?;
         show::print(&if arguments.json {
@@ -45,6 +47,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
             show::preview::text(&previews)
         })?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.lock.lock {
+        show::notice::print_written(session.write_lock()?);
     }
     let view = ProgressView::new(session.stage_names());
     let report = session.run(&cancel, &view)?;

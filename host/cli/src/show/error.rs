@@ -33,6 +33,9 @@ fn text(error: &CliError) -> String {
         CliError::Trust(trust) => {
             format!("error: {trust}{}\n  help: {}", chain(trust), trust.help())
         }
+        CliError::Engine(EngineError::Lock(lock)) => {
+            format!("error: {lock}{}\n  help: {}", chain(lock), lock.help())
+        }
         CliError::Engine(EngineError::Untrusted(untrusted)) => {
             format!("error: {untrusted}\n  help: {}", untrusted.help())
         }

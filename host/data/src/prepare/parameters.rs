@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Form, Geometry};
 use crate::imagenet;
-use crate::known::{self, KnownDataset};
+use crate::known::{self, IdxFile, KnownDataset, KnownFile};
 use crate::source::{ContentHash, IdxHashes};
 
 /// Images of the training set that are held out for validation, unless stated.
@@ -222,6 +222,37 @@ impl DatasetSource {
             Facts::Imagenet(_) => imagenet::NAME,
             Facts::Parquet(source) => &source.name,
         }
+    }
+
+    /// One hash for the content that the source must have: the BLAKE3 of a list with the name and the
+    /// digest of each file. What is made of the content is no part of it.
+    pub fn content(&self) -> ContentHash {
+        let known = |files: &[KnownFile]| {
+            let lines = files.iter().map(|file| (file.name, file.sha256.to_owned()));
+            lines.collect::<Vec<_>>()
+        };
+        let lines = match self {
+            Self::Mnist => known(&known::MNIST.files),
+            Self::FashionMnist => known(&known::FASHION_MNIST.files),
+            Self::Cifar10 => known(&known::CIFAR10.files),
+            Self::Idx(source) => {
+                let files = IdxFile::ALL.into_iter();
+                files
+                    .map(|file| (file.name(), source.files.get(file).to_string()))
+                    .collect()
+            }
+            Self::Imagenet(source) => vec![(imagenet::NAME, source.files.to_string())],
+            Self::Parquet(source) => {
+                let files = source.train.iter().chain(&source.test_files);
+                files
+                    .map(|file| (file.path.as_str(), file.hash.to_string()))
+                    .collect()
+            }
+        };
+        let lines = lines
+            .iter()
+            .map(|(name, digest)| format!("{digest}  {name}\n"));
+        ContentHash::of(lines.collect::<String>().as_bytes())
     }
 
     /// Channels, height and width of an image, where they are known before a file is read.

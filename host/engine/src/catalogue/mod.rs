@@ -13,12 +13,14 @@ use std::thread;
 use assay_abi::Handshake;
 use assay_core::{PluginHash, PluginPin};
 use assay_store::Store;
+use tempfile::TempDir;
 
 use self::remembered::Remembered;
 use crate::ask::ask;
 use crate::cancel::Cancel;
 use crate::plugin::{
-    Candidate, Libraries, Origin, PluginDescription, PluginError, SearchPath, read_handshake,
+    Candidate, Libraries, Library, Origin, PluginDescription, PluginError, SearchPath,
+    read_handshake,
 };
 use crate::session::EngineError;
 use crate::supervise::Failure;
@@ -94,11 +96,7 @@ impl Catalogue<'_> {
     /// There is no place for the plugins that have to be asked. What is wrong with one plugin is
     /// said of it.
     pub fn list(&self) -> Result<Vec<ListedPlugin>, EngineError> {
-        let temporary = tempfile::tempdir().map_err(|source| EngineError::File {
-            what: "make a temporary folder in",
-            path: std::env::temp_dir(),
-            source,
-        })?;
+        let temporary = temporary()?;
         let store = Store::open(temporary.path().join("store"))?;
         let candidates = self.search.candidates();
         let mut listed: Vec<ListedPlugin> = Vec::with_capacity(candidates.len());
@@ -136,14 +134,13 @@ impl Catalogue<'_> {
             source,
         };
         let bytes = fs::read(file).map_err(|error| one_line(&unreadable(error)))?;
-        let hash = PluginHash::of(&bytes);
-        let trust = self.trust.judge(hash, Some(file), &bytes);
+        let pin = PluginPin {
+            name: candidate.name.clone(),
+            hash: PluginHash::of(&bytes),
+            abi: handshake.abi_version(),
+        };
+        let trust = self.trust.judge(&pin, file, &bytes);
         let version = if self.trust.allows(&trust) {
-            let pin = PluginPin {
-                name: candidate.name.clone(),
-                hash,
-                abi: handshake.abi_version(),
-            };
             let described = self.describe(store, &pin, || {
                 store.put_bytes(&bytes)?;
                 Ok(())
@@ -153,8 +150,8 @@ impl Catalogue<'_> {
             None
         };
         Ok(ListedLibrary {
-            hash,
-            abi: handshake.abi_version(),
+            hash: pin.hash,
+            abi: pin.abi,
             libtorch: handshake.libtorch(),
             trust,
             version,
@@ -168,14 +165,7 @@ impl Catalogue<'_> {
     /// # Errors
     /// There is no such plugin, it may not run, or it failed when it was asked.
     pub fn info(&self, store: &Store, reference: &str) -> Result<PluginInfo, EngineError> {
-        let mut sources = store.source_hashes();
-        let mut libraries = Libraries {
-            store,
-            sources: &mut sources,
-            search: self.search,
-            base: Path::new(""),
-        };
-        let library = libraries.obtain(reference)?;
+        let library = self.obtain(store, reference)?;
         let trust = self.trust.admit(store, &library)?;
         let pin = library.pin();
         let description = self.describe(store, &pin, || Ok(()))?;
@@ -188,6 +178,28 @@ impl Catalogue<'_> {
             trust,
             description,
         })
+    }
+
+    /// The file of the plugin that `reference` means and its name and hash; nothing in it is
+    /// executed.
+    ///
+    /// # Errors
+    /// There is no such plugin.
+    pub fn locate(&self, reference: &str) -> Result<(PluginPin, Option<PathBuf>), EngineError> {
+        let temporary = temporary()?;
+        let store = Store::open(temporary.path().join("store"))?;
+        let library = self.obtain(&store, reference)?;
+        Ok((library.pin(), library.file))
+    }
+
+    fn obtain(&self, store: &Store, reference: &str) -> Result<Library, EngineError> {
+        let mut libraries = Libraries {
+            store,
+            sources: &mut store.source_hashes(),
+            search: self.search,
+            base: Path::new(""),
+        };
+        libraries.obtain(reference)
     }
 
     /// What the plugin says of itself. Only if nobody remembers, `store_library` puts the library
@@ -206,12 +218,20 @@ impl Catalogue<'_> {
             return Ok(known);
         }
         store_library()?;
-        let description = ask(store, pin, self.cancel)?;
+        let description = ask(store, pin, self.cancel)?.description;
         if let Some(remembered) = &remembered {
             remembered.write(&description);
         }
         Ok(description)
     }
+}
+
+fn temporary() -> Result<TempDir, EngineError> {
+    tempfile::tempdir().map_err(|source| EngineError::File {
+        what: "make a temporary folder in",
+        path: std::env::temp_dir(),
+        source,
+    })
 }
 
 /// An error with its causes, on one line.

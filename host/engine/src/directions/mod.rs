@@ -85,6 +85,8 @@ pub fn plan_directions(
         settings,
         cancel,
         base: Path::new(""),
+        lock: None,
+        notices: Vec::new(),
     };
     let mut complaints = Vec::new();
     let pinned = freezer.pin(&reference.value, &reference.place, &mut complaints)?;

@@ -17,7 +17,7 @@ const LARGEST: u64 = 1 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
     /// The reference has an `@` and then no hash.
-    #[error("`{reference}` does not name a plugin: {source}")]
+    #[error("`{reference}` does not name a plugin")]
     Reference {
         /// The reference.
         reference: String,
@@ -64,7 +64,7 @@ pub enum PluginError {
         reason: String,
     },
     /// The file is a plugin for somebody else.
-    #[error("the plugin {} cannot be used: {source}", path.display())]
+    #[error("the plugin {} cannot be used", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -114,6 +114,20 @@ impl PluginError {
             }
         }
     }
+}
+
+/// The bytes of the plugin's library at `path` and their hash; nothing in it is executed.
+///
+/// # Errors
+/// The file is unreadable, no plugin, or one for another host.
+pub fn read_library(path: &Path) -> Result<(Vec<u8>, PluginHash), PluginError> {
+    read_handshake(path)?;
+    let bytes = fs::read(path).map_err(|source| PluginError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let hash = PluginHash::of(&bytes);
+    Ok((bytes, hash))
 }
 
 /// Which file has which hash, in words.

@@ -9,9 +9,10 @@ mod search;
 
 pub(crate) use describe::describe;
 pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
-pub use file::PluginError;
 pub(crate) use file::read_handshake;
+pub use file::{PluginError, read_library};
 pub(crate) use library::{Libraries, Library};
 pub use load::{LoadFailure, load};
+pub(crate) use reference::file_name;
 pub use reference::{HashPrefix, InvalidHashPrefix, PluginReference};
 pub use search::{Candidate, Origin, SearchFolder, SearchPath};

@@ -104,7 +104,7 @@ impl PluginReference {
 }
 
 /// The file of the plugin `name`.
-pub(super) fn file_name(name: &str) -> String {
+pub(crate) fn file_name(name: &str) -> String {
     format!("libassay_{}.so", name.replace('-', "_"))
 }
 

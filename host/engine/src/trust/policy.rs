@@ -1,20 +1,22 @@
 //! What the user's trust means for one library: whether, and why, it may run where only trusted
 //! code may.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_core::PluginHash;
+use assay_core::{PluginHash, PluginPin};
 use assay_store::Store;
 
 use super::signature::{read_signature, signature_path, verify_signature};
 use super::store::{TrustStore, TrustedKey};
-use crate::plugin::Library;
+use crate::plugin::{Library, file_name};
 use crate::session::EngineError;
 
 /// Why a library is trusted, if it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// It lies beside the program: whoever can write there can change the program itself.
+    /// The same bytes lie beside the program: whoever can write there can change the program
+    /// itself.
     Program,
     /// The user trusts its hash.
     Hash,
@@ -47,6 +49,13 @@ pub struct Untrusted {
 }
 
 impl Untrusted {
+    fn new(pin: &PluginPin) -> Self {
+        Self {
+            name: pin.name.clone(),
+            hash: pin.hash,
+        }
+    }
+
     /// What to do next.
     pub fn help(&self) -> String {
         format!("if you trust it: pipeline plugin trust {}", self.hash)
@@ -65,11 +74,10 @@ pub struct TrustPolicy {
 }
 
 impl TrustPolicy {
-    /// Whether, and why, a library is trusted: `file` is where it lies, if it does, and `bytes` are
-    /// its own.
-    pub fn judge(&self, hash: PluginHash, file: Option<&Path>, bytes: &[u8]) -> Trust {
-        match self.without_signature(hash, file) {
-            Trust::Nobody => file.map_or(Trust::Nobody, |file| self.signed(file, bytes)),
+    /// Whether, and why, the library with these bytes is trusted, which lies at `file`.
+    pub(crate) fn judge(&self, pin: &PluginPin, file: &Path, bytes: &[u8]) -> Trust {
+        match self.without_signature(pin) {
+            Trust::Nobody => self.signed(file, bytes),
             trust => trust,
         }
     }
@@ -82,28 +90,37 @@ impl TrustPolicy {
     /// Refuses a library that may not run. The bytes that count are those in the store, which are
     /// the ones that a worker loads.
     pub(crate) fn admit(&self, store: &Store, library: &Library) -> Result<Trust, EngineError> {
-        let Library { hash, file, .. } = library;
-        let mut trust = self.without_signature(*hash, file.as_deref());
-        if let (Trust::Nobody, Some(file)) = (&trust, file)
+        let pin = library.pin();
+        let mut trust = self.without_signature(&pin);
+        if let (Trust::Nobody, Some(file)) = (&trust, &library.file)
             && self.store.keys().next().is_some()
             && signature_path(file).is_file()
         {
-            trust = self.signed(file, &store.read((*hash).into())?);
+            trust = self.signed(file, &store.read(pin.hash.into())?);
         }
-        if self.allows(&trust) {
-            return Ok(trust);
+        if !self.allows(&trust) {
+            return Err(Untrusted::new(&pin).into());
         }
-        Err(Untrusted {
-            name: library.name.clone(),
-            hash: *hash,
-        }
-        .into())
+        Ok(trust)
     }
 
-    fn without_signature(&self, hash: PluginHash, file: Option<&Path>) -> Trust {
-        if file.is_some_and(|file| self.is_beside_program(file)) {
+    /// Refuses the plugin of a stored action that may not run. Signatures lie beside files, so
+    /// none vouches for an action.
+    ///
+    /// # Errors
+    /// Only trusted plugins may run, and this one is not.
+    pub fn admit_action(&self, pin: &PluginPin) -> Result<(), Untrusted> {
+        if self.allows(&self.without_signature(pin)) {
+            Ok(())
+        } else {
+            Err(Untrusted::new(pin))
+        }
+    }
+
+    fn without_signature(&self, pin: &PluginPin) -> Trust {
+        if self.is_beside_program(pin) {
             Trust::Program
-        } else if self.store.has_plugin(hash) {
+        } else if self.store.has_plugin(pin.hash) {
             Trust::Hash
         } else {
             Trust::Nobody
@@ -123,10 +140,10 @@ impl TrustPolicy {
         })
     }
 
-    fn is_beside_program(&self, file: &Path) -> bool {
-        let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
-        let program = self.program.as_ref();
-        let program = program.and_then(|folder| folder.canonicalize().ok());
-        folder.is_some() && folder == program
+    /// Whether these very bytes lie beside the program, under the plugin's name.
+    fn is_beside_program(&self, pin: &PluginPin) -> bool {
+        let folder = self.program.as_deref();
+        let bytes = folder.and_then(|folder| fs::read(folder.join(file_name(&pin.name))).ok());
+        bytes.is_some_and(|bytes| PluginHash::of(&bytes) == pin.hash)
     }
 }

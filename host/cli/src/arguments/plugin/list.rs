@@ -12,7 +12,7 @@ Examples:
   pipeline plugin list --pipeline pipelines/mnist.toml
   pipeline plugin list --plugin-dir ~/rules/target/release --json
 
-Trust: `own` lies beside this program; `trusted` and `signed` are trusted by you, by hash or through a
+Trust: `own` comes with this program; `trusted` and `signed` are trusted by you, by hash or through a
 key (see `pipeline plugin trust`); `untrusted` plugins run all the same, unless --trusted-only says
 otherwise. No plugin is loaded into this program: a worker asks each for its version, once.
 

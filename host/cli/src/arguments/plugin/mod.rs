@@ -3,12 +3,16 @@
 mod directions;
 mod info;
 mod list;
+mod sign;
+mod trust;
 
 use clap::Subcommand;
 
 pub(crate) use self::directions::DirectionsArguments;
 pub(crate) use self::info::InfoArguments;
 pub(crate) use self::list::ListArguments;
+pub(crate) use self::sign::{KeygenArguments, SignArguments, VerifyArguments};
+pub(crate) use self::trust::{TrustVerbArguments, UntrustArguments};
 use super::{SearchArguments, TrustArguments};
 
 #[derive(Debug, Subcommand)]
@@ -17,6 +21,16 @@ pub(crate) enum PluginVerb {
     Directions(DirectionsArguments),
     /// Show one plugin: what it is, its algorithms, their hyper-parameters and metrics.
     Info(InfoArguments),
+    /// Make a key to sign plugins with.
+    Keygen(KeygenArguments),
     /// List the plugins that can be asked for by name, and those that are shadowed or unusable.
     List(ListArguments),
+    /// Sign a plugin's library, in minisign's format.
+    Sign(SignArguments),
+    /// Trust a plugin, or whatever a key signs; without arguments, show what you trust.
+    Trust(TrustVerbArguments),
+    /// Trust a plugin or a key no more.
+    Untrust(UntrustArguments),
+    /// Check the signature of a plugin's library.
+    Verify(VerifyArguments),
 }

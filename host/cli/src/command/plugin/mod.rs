@@ -3,6 +3,8 @@
 mod directions;
 mod info;
 mod list;
+pub(crate) mod sign;
+pub(crate) mod trust;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,11 @@ pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
     match verb {
         PluginVerb::Directions(arguments) => directions::directions(arguments),
         PluginVerb::Info(arguments) => info::info(arguments),
+        PluginVerb::Keygen(arguments) => sign::keygen(arguments),
         PluginVerb::List(arguments) => list::list(arguments),
+        PluginVerb::Sign(arguments) => sign::sign(arguments),
+        PluginVerb::Trust(arguments) => trust::trust(arguments),
+        PluginVerb::Untrust(arguments) => trust::untrust(arguments),
+        PluginVerb::Verify(arguments) => sign::verify(arguments),
     }
 }

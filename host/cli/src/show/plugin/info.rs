@@ -40,7 +40,7 @@ pub(crate) fn text(info: &PluginInfo) -> String {
 
 fn trust(trust: &Trust) -> String {
     match trust {
-        Trust::Program => "own: it lies beside this program".to_owned(),
+        Trust::Program => "own: it comes with this program".to_owned(),
         Trust::Hash => "trusted: you trust this hash".to_owned(),
         Trust::Key(signer) => format!("signed by a key that you trust: {}", plain(signer)),
         Trust::Nobody => "untrusted".to_owned(),

@@ -37,7 +37,12 @@ pub(crate) fn text(plugins: &[ListedPlugin], search: &SearchPath) -> String {
         if number == 0 {
             let _ = writeln!(text, "\nunusable:");
         }
-        let _ = writeln!(text, "  {}: {}", path(&plugin.file), plain(reason));
+        let (file, reason) = (path(&plugin.file), plain(reason));
+        let _ = if reason.contains(&file) {
+            writeln!(text, "  {reason}")
+        } else {
+            writeln!(text, "  {file}: {reason}")
+        };
     }
     let _ = writeln!(text, "\nsearched, in this order:");
     for folder in search.folders() {

@@ -4,6 +4,8 @@
 pub(crate) mod info;
 pub(crate) mod list;
 mod schema;
+pub(crate) mod sign;
+pub(crate) mod trust;
 
 use comfy_table::{ContentArrangement, Table};
 
