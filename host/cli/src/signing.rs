@@ -13,6 +13,7 @@ use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
 /// How the line of an encrypted key begins: `EdScB2`, an Ed25519 key under scrypt, in base64.
 const ENCRYPTED: &str = "RWRTY0Iy";
 const COMMENT: &str = "minisign secret key, for plugins of Assay";
+const UNTRUSTED: &str = "signature of a plugin of Assay";
 
 /// Why there is no key or no signature.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +82,7 @@ pub(crate) fn sign(
     // The form of minisign's own comments, whose verifiers print it. A name cannot end the line.
     let name: String = name.chars().filter(|char| !char.is_control()).collect();
     let comment = format!("timestamp:{timestamp}\tfile:{name}\tblake3:{hash}\thashed");
-    let signature = minisign::sign(Some(&public), key, bytes, Some(&comment), None);
+    let signature = minisign::sign(Some(&public), key, bytes, Some(&comment), Some(UNTRUSTED));
     Ok(signature.map_err(failed)?.into_string())
 }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use assay_core::{ActionKey, ObjectHash};
+use assay_core::{ActionKey, ObjectHash, PluginPin};
 use assay_store::{Store, StoreError};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdout, stderr, stdout};
@@ -58,6 +58,9 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
         Err(error) => {
             let help = match &error {
                 WorkerError::Stage(error) => error.help(),
+                WorkerError::Library { .. } => {
+                    "run the pipeline again: it copies the library from its file anew".to_owned()
+                }
                 _ => String::new(),
             };
             let event = Event::Failed {
@@ -77,6 +80,8 @@ enum WorkerError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Stage(#[from] StageError),
+    #[error("the library of the plugin `{name}` is not the one that was planned with")]
+    Library { name: String, source: StoreError },
     #[error("cannot prepare the scratch folder {}", path.display())]
     Scratch { path: PathBuf, source: io::Error },
     #[error("cannot listen for a request to stop")]
@@ -105,11 +110,13 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
         }
         inputs.insert(role.clone(), files);
     }
-    let plugin = action
-        .plugin
-        .as_ref()
-        .map(|pin| verified(&store, pin.hash.into()))
-        .transpose()?;
+    let library = |pin: &PluginPin| {
+        verified(&store, pin.hash.into()).map_err(|source| WorkerError::Library {
+            name: pin.name.clone(),
+            source,
+        })
+    };
+    let plugin = action.plugin.as_ref().map(library).transpose()?;
     let out = arguments.scratch.join(OUT);
     empty(&out).map_err(|source| WorkerError::Scratch {
         path: out.clone(),

@@ -107,10 +107,12 @@ impl Libraries<'_> {
         Ok(path.ok_or_else(|| self.not_found(reference))?)
     }
 
-    /// Copies the library into the store, unless it is there, and gives its hash.
+    /// Copies the library into the store, unless it is there and sound, and gives its hash.
     fn keep(&mut self, file: &Path) -> Result<PluginHash, EngineError> {
         let hash = self.sources.hash(file)?;
-        if self.store.object_path(hash).exists() {
+        let object = self.store.object_path(hash);
+        // Read again only if its entry has changed, as the file itself is.
+        if object.is_file() && self.sources.hash(&object)? == hash {
             return Ok(hash.into());
         }
         let bytes = std::fs::read(file).map_err(|source| PluginError::Unreadable {

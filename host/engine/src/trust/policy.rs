@@ -76,7 +76,7 @@ pub struct TrustPolicy {
 impl TrustPolicy {
     /// Whether, and why, the library with these bytes is trusted, which lies at `file`.
     pub(crate) fn judge(&self, pin: &PluginPin, file: &Path, bytes: &[u8]) -> Trust {
-        match self.without_signature(pin) {
+        match self.without_signature(pin, Some(file)) {
             Trust::Nobody => self.signed(file, bytes),
             trust => trust,
         }
@@ -91,7 +91,7 @@ impl TrustPolicy {
     /// the ones that a worker loads.
     pub(crate) fn admit(&self, store: &Store, library: &Library) -> Result<Trust, EngineError> {
         let pin = library.pin();
-        let mut trust = self.without_signature(&pin);
+        let mut trust = self.without_signature(&pin, library.file.as_deref());
         if let (Trust::Nobody, Some(file)) = (&trust, &library.file)
             && self.store.keys().next().is_some()
             && signature_path(file).is_file()
@@ -110,15 +110,15 @@ impl TrustPolicy {
     /// # Errors
     /// Only trusted plugins may run, and this one is not.
     pub fn admit_action(&self, pin: &PluginPin) -> Result<(), Untrusted> {
-        if self.allows(&self.without_signature(pin)) {
+        if self.allows(&self.without_signature(pin, None)) {
             Ok(())
         } else {
             Err(Untrusted::new(pin))
         }
     }
 
-    fn without_signature(&self, pin: &PluginPin) -> Trust {
-        if self.is_beside_program(pin) {
+    fn without_signature(&self, pin: &PluginPin, file: Option<&Path>) -> Trust {
+        if self.is_own(pin, file) {
             Trust::Program
         } else if self.store.has_plugin(pin.hash) {
             Trust::Hash
@@ -140,10 +140,75 @@ impl TrustPolicy {
         })
     }
 
-    /// Whether these very bytes lie beside the program, under the plugin's name.
-    fn is_beside_program(&self, pin: &PluginPin) -> bool {
-        let folder = self.program.as_deref();
-        let bytes = folder.and_then(|folder| fs::read(folder.join(file_name(&pin.name))).ok());
-        bytes.is_some_and(|bytes| PluginHash::of(&bytes) == pin.hash)
+    /// Whether the library lies beside the program, or these very bytes do under the plugin's name.
+    fn is_own(&self, pin: &PluginPin, file: Option<&Path>) -> bool {
+        let Some(folder) = &self.program else {
+            return false;
+        };
+        // Spares the program's own plugins, the usual case, another reading.
+        if file.and_then(Path::parent) == Some(folder) {
+            return true;
+        }
+        let bytes = fs::read(folder.join(file_name(&pin.name)));
+        bytes.is_ok_and(|bytes| PluginHash::of(&bytes) == pin.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::store::TrustedPlugin;
+
+    fn pin(name: &str, bytes: &[u8]) -> PluginPin {
+        PluginPin {
+            name: name.to_owned(),
+            hash: PluginHash::of(bytes),
+            abi: "1.0".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_programs_own_bytes_are_trusted_wherever_they_lie_and_no_others() {
+        let program = tempfile::tempdir().unwrap();
+        fs::write(program.path().join("libassay_bp.so"), "ours").unwrap();
+        let policy = TrustPolicy {
+            program: Some(program.path().to_owned()),
+            trusted_only: true,
+            ..TrustPolicy::default()
+        };
+        let elsewhere = Path::new("/elsewhere/libassay_bp.so");
+        let judge = |name, bytes: &[u8]| policy.judge(&pin(name, bytes), elsewhere, bytes);
+        assert_eq!(judge("bp", b"ours"), Trust::Program);
+        assert_eq!(judge("bp", b"theirs"), Trust::Nobody);
+        assert_eq!(judge("fa", b"ours"), Trust::Nobody);
+        assert!(policy.admit_action(&pin("bp", b"ours")).is_ok());
+        let refused = policy.admit_action(&pin("bp", b"theirs")).unwrap_err();
+        let hash = PluginHash::of(b"theirs").to_string();
+        assert!(refused.to_string().contains(&hash));
+        assert!(refused.help().ends_with(&format!("plugin trust {hash}")));
+    }
+
+    #[test]
+    fn trust_in_a_hash_is_trust_in_those_bytes_alone() {
+        let mut policy = TrustPolicy {
+            trusted_only: true,
+            ..TrustPolicy::default()
+        };
+        policy.store.add_plugin(TrustedPlugin {
+            hash: PluginHash::of(b"mine"),
+            name: "mine".to_owned(),
+        });
+        assert!(policy.admit_action(&pin("another name", b"mine")).is_ok());
+        assert!(
+            policy
+                .admit_action(&pin("mine", b"mine, built again"))
+                .is_err()
+        );
+        policy.trusted_only = false;
+        assert!(
+            policy
+                .admit_action(&pin("mine", b"mine, built again"))
+                .is_ok()
+        );
     }
 }
