@@ -8,8 +8,10 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
+mod fixtures;
 mod idx;
 mod sandbox;
 
+pub use fixtures::{aborting_fixture, fixture};
 pub use idx::{CLASSES, write_dataset};
 pub use sandbox::{Finished, Sandbox, binary, libraries};

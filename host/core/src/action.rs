@@ -25,6 +25,8 @@ pub enum StageKind {
     Report,
     /// Asks a learner for the update directions of one batch.
     Directions,
+    /// Checks that a plugin keeps one promise of the boundary.
+    Check,
 }
 
 impl StageKind {
@@ -32,7 +34,12 @@ impl StageKind {
     /// would give other bytes, so that old results are not taken for new ones.
     pub const fn revision(self) -> u32 {
         match self {
-            Self::Describe | Self::Dataset | Self::Train | Self::Evaluate | Self::Directions => 1,
+            Self::Describe
+            | Self::Dataset
+            | Self::Train
+            | Self::Evaluate
+            | Self::Directions
+            | Self::Check => 1,
             Self::Report => 2,
         }
     }
@@ -46,6 +53,7 @@ impl StageKind {
             Self::Evaluate => "evaluate",
             Self::Report => "report",
             Self::Directions => "directions",
+            Self::Check => "check",
         }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::action::{Action, Environment, PluginPin, StageKind};
 use crate::hash::ArtifactHash;
+use crate::limits::Limits;
 use crate::pipeline::{
     DatasetStage, EvaluateStage, Place, Placed, ReportStage, Spec, StageWork, TrainStage,
     instance_name, is_below,
@@ -40,6 +41,8 @@ pub struct PlannedStage {
     pub plugin: Option<PluginUse>,
     /// Where a dataset's files are, if the pipeline file says so; decides nothing.
     pub data_path: Option<String>,
+    /// What its worker may use; decides nothing.
+    pub limits: Limits,
     /// What a table calls a training.
     pub labels: Option<Labels>,
     /// Where its parameters stand in the pipeline file, by dotted name; `""` is the stage itself.
@@ -93,7 +96,10 @@ impl PlannedStage {
 impl Plan {
     /// Expands a spec into its stages.
     pub fn new(spec: &Spec) -> Self {
-        let mut builder = Builder::default();
+        let mut builder = Builder {
+            limits: spec.limits,
+            ..Builder::default()
+        };
         // A stage may stand before what it reads; kinds only ever read kinds of earlier passes.
         for kind in [
             StageKind::Dataset,
@@ -191,13 +197,16 @@ impl UnknownStage {
 
 #[derive(Default)]
 struct Builder {
+    /// What a stage may use where it says nothing itself.
+    limits: Limits,
     stages: Vec<PlannedStage>,
     /// The planned stages of each stage of the file.
     of_stage: IndexMap<String, Vec<usize>>,
 }
 
 impl Builder {
-    fn push(&mut self, stage: &str, planned: PlannedStage) {
+    fn push(&mut self, stage: &str, mut planned: PlannedStage) {
+        planned.limits = planned.limits.or(self.limits);
         self.of_stage
             .entry(stage.to_owned())
             .or_default()
@@ -265,6 +274,7 @@ impl Builder {
                 inputs: BTreeMap::new(),
                 plugin: None,
                 data_path: dataset.path.as_ref().map(|path| path.value.clone()),
+                limits: dataset.limits,
                 labels: None,
                 places,
             },
@@ -312,6 +322,7 @@ impl Builder {
                     algorithm: training.algorithm.clone(),
                 }),
                 data_path: None,
+                limits: training.limits,
                 labels: Some(Labels {
                     method: training.method.clone(),
                     network: network.value.clone(),
@@ -341,6 +352,7 @@ impl Builder {
                 inputs,
                 plugin: trained.plugin.clone(),
                 data_path: None,
+                limits: evaluate.limits,
                 labels: trained.labels.clone(),
                 places: IndexMap::from([(String::new(), place.clone())]),
             };
@@ -391,6 +403,7 @@ impl Builder {
             inputs,
             plugin: None,
             data_path: None,
+            limits: report.limits,
             labels: None,
             places,
         };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{ActionKey, ArtifactHash, ObjectHash};
+use crate::limits::Limits;
 
 /// One execution of an action. Nothing here but `artifact` may be read by a later stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,4 +25,23 @@ pub struct ActionResult {
     pub version: String,
     /// What its worker printed.
     pub log: Option<ObjectHash>,
+    /// How far its worker was contained; absent from results of versions that did not contain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containment: Option<Containment>,
+    /// What its worker might use.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
+}
+
+/// How far the kernel contained a worker, and so whatever plugin it loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Containment {
+    /// The version of Landlock's interface whose restrictions were enforced, files first of all;
+    /// 0 where the kernel has none.
+    pub landlock: u32,
+    /// Whether system calls were filtered.
+    pub seccomp: bool,
+    /// Whether the worker gave up gaining privileges by executing a program.
+    pub no_new_privileges: bool,
 }

@@ -3,15 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use assay_core::{Action, PluginPin, StageKind};
+use assay_core::{Action, Limits, PluginPin, StageKind};
 use assay_store::Store;
 use serde_json::Map;
 
 use crate::cancel::Cancel;
 use crate::plugin::PluginDescription;
 use crate::session::EngineError;
+use crate::source_file::read_file;
 use crate::stages::PLUGIN;
 use crate::supervise::Execution;
+
+/// How long a plugin may take to say what it offers, where nothing is said: ages for loading a
+/// library, and no plugin can hold up the planning for ever.
+const LONGEST_MS: u64 = 5 * 60 * 1000;
+/// More than any description has: it is read by the process that plans.
+const LONGEST_DESCRIPTION: u64 = 16 << 20;
 
 /// What a plugin says of itself.
 pub(crate) struct Answer {
@@ -24,7 +31,12 @@ pub(crate) struct Answer {
 ///
 /// # Errors
 /// The worker failed, or what it left cannot be read.
-pub(crate) fn ask(store: &Store, pin: &PluginPin, cancel: &Cancel) -> Result<Answer, EngineError> {
+pub(crate) fn ask(
+    store: &Store,
+    pin: &PluginPin,
+    limits: Limits,
+    cancel: &Cancel,
+) -> Result<Answer, EngineError> {
     let action = Action {
         kind: StageKind::Describe,
         revision: StageKind::Describe.revision(),
@@ -44,6 +56,10 @@ pub(crate) fn ask(store: &Store, pin: &PluginPin, cancel: &Cancel) -> Result<Ans
             store,
             data_dir: None,
             threads: 1,
+            limits: limits.or(Limits {
+                time_ms: Some(LONGEST_MS),
+                ..Limits::default()
+            }),
             cancel,
             observe: &|_| {},
         };
@@ -56,11 +72,7 @@ pub(crate) fn ask(store: &Store, pin: &PluginPin, cancel: &Cancel) -> Result<Ans
             .result
     };
     let path = store.artifact_file_path(result.artifact, PLUGIN)?;
-    let bytes = std::fs::read(&path).map_err(|source| EngineError::File {
-        what: "read",
-        path: path.clone(),
-        source,
-    })?;
+    let bytes = read_file(&path, "a plugin's description", LONGEST_DESCRIPTION)?;
     let description =
         serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
             plugin: pin.name.clone(),

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Asks a run to stop. Workers get SIGTERM, finish the step they are in and leave their last
 /// checkpoint; asked a second time, they are killed.
@@ -38,6 +38,15 @@ impl Cancel {
         // The request may have come between the start and this note.
         if self.is_requested() {
             let _ = kill_process(worker, Signal::TERM);
+        }
+    }
+
+    /// Ends a worker and every process that it started. One that has ended already is left in
+    /// peace: its number may belong to another process by now.
+    pub(crate) fn kill(&self, worker: Pid) {
+        if self.workers().contains(&worker) {
+            // A group that is already gone needs no signal.
+            let _ = kill_process_group(worker, Signal::KILL);
         }
     }
 

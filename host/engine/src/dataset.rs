@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use assay_core::{
-    ActionKey, ArtifactHash, Diagnostic, PipelineError, Place, Plan, PlannedStage, Source, Spec,
-    StageKind, choices,
+    ActionKey, ArtifactHash, Diagnostic, Limits, PipelineError, Place, Plan, PlannedStage, Source,
+    Spec, StageKind, choices,
 };
 use assay_data::prepare::{DESCRIPTION_FILE, Description, SplitDescription};
 use assay_data::table::ImageTable;
@@ -41,6 +41,8 @@ pub struct PlannedDataset {
     pub key: ActionKey,
     /// Where the pipeline file says that the files are.
     pub data_dir: Option<PathBuf>,
+    /// What its worker may use.
+    pub limits: Limits,
 }
 
 /// Decides everything about a dataset and stores its action; `data_dir` is where the user keeps
@@ -78,6 +80,7 @@ pub fn plan_dataset(
         key: store.put_action(&action)?,
         name: stage.name,
         data_dir,
+        limits: stage.limits,
     })
 }
 
@@ -95,6 +98,7 @@ fn known(name: &str) -> (PlannedStage, PathBuf, Vec<Source>) {
         inputs: [].into(),
         plugin: None,
         data_path: None,
+        limits: Limits::default(),
         labels: None,
         places: std::iter::once((String::new(), place)).collect(),
     };

@@ -1,10 +1,15 @@
 //! The numerical environment: what the action records, and how a worker is made to have it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use assay_core::Environment;
+
+/// The version of libtorch that a plugin must have been built for, unless it uses none: one for
+/// all, so that what a table compares was computed by the same kernels.
+pub(crate) const LIBTORCH: &str = "2.11.0";
 
 /// Where a plugin computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,4 +107,21 @@ pub fn variables(environment: &Environment) -> Vec<(&'static str, String)> {
         variables.push(("MKL_CBWR", "AVX2".to_owned()));
     }
     variables
+}
+
+/// What the variables begin with that a worker with a plugin inherits: those that tell the
+/// loader, libtorch, its libraries and the runtimes how to work. Others are none of a plugin's
+/// business, above all those that hold a password.
+const INHERITED: [&str; 16] = [
+    "ASSAY_", "ATEN_", "CUDA_", "GLIBC_", "GOMP_", "KMP_", "LANG", "LC_", "LD_", "MALLOC_", "MKL_",
+    "NVIDIA_", "OMP_", "PATH", "RUST_", "TORCH_",
+];
+
+/// The variables that a worker with a plugin inherits.
+pub(crate) fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| {
+        let name = name.as_encoded_bytes();
+        let known = |start: &&str| name.starts_with(start.as_bytes());
+        INHERITED.iter().any(known)
+    })
 }

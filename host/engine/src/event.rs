@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use assay_core::Containment;
 use serde::{Deserialize, Serialize};
 
 /// How far an action is.
@@ -54,6 +55,8 @@ pub(crate) struct Done {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
+    /// Nothing was loaded before this.
+    Contained(Containment),
     Progress(Progress),
     /// The outputs lie in the output folder.
     Done(Done),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use assay_core::{
-    Diagnostic, Environment, Place, PlannedStage, PluginPin, PluginUse, StageKind, choices,
+    Diagnostic, Environment, Limits, Place, PlannedStage, PluginPin, PluginUse, StageKind, choices,
 };
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
@@ -90,6 +90,8 @@ pub(crate) struct Freezer<'a> {
     pub(crate) lock: Option<&'a mut LockWatch>,
     /// What the user should know of.
     pub(crate) notices: Vec<FirstUse>,
+    /// What the file says that every worker may use.
+    pub(crate) limits: Limits,
 }
 
 impl Freezer<'_> {
@@ -147,7 +149,7 @@ impl Freezer<'_> {
             return Ok(None);
         };
         let pin = library.pin();
-        let answer = ask(self.store, &pin, self.cancel)?;
+        let answer = ask(self.store, &pin, self.limits, self.cancel)?;
         let locked = self.lock.as_ref().is_some_and(|it| it.has(reference, &pin));
         if trust == Trust::Nobody && !locked && !answer.remembered {
             self.notices.extend(FirstUse::of(reference, &library));

@@ -7,6 +7,8 @@
 mod ask;
 mod cancel;
 mod catalogue;
+mod check;
+mod containment;
 mod dataset;
 mod directions;
 mod environment;
@@ -25,8 +27,11 @@ mod supervise;
 mod trust;
 mod worker;
 
+pub use assay_testkit::{CHECKS, Check, Outcome, Verdict};
 pub use cancel::Cancel;
 pub use catalogue::{Catalogue, ListedLibrary, ListedPlugin, PluginInfo};
+pub use check::{CheckReport, CheckRequest, Checked, check_plugin};
+pub use containment::kernel_support;
 pub use dataset::{
     DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,
 };

@@ -216,6 +216,7 @@ impl Runner<'_> {
             store: self.store,
             data_dir,
             threads: self.settings.processors(),
+            limits: stage.limits,
             cancel: self.cancel,
             observe: &observe,
         };

@@ -72,6 +72,23 @@ pub enum EngineError {
         #[source]
         failure: Failure,
     },
+    /// A check of a plugin could not be made.
+    #[error("the check `{check}` could not be made")]
+    Check {
+        /// The check.
+        check: &'static str,
+        /// Why not.
+        #[source]
+        failure: Failure,
+    },
+    /// What a check left is not what this version expects.
+    #[error("the verdict of the check `{check}` cannot be read")]
+    Verdict {
+        /// The check.
+        check: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
     /// A plugin's description is not what this version expects.
     #[error("the description of the plugin `{plugin}` cannot be read")]
     Description {
@@ -206,6 +223,7 @@ impl Session {
             base: &base,
             lock: Some(&mut lock),
             notices: Vec::new(),
+            limits: spec.limits,
         };
         let stages = freezer.freeze(stages, &mut complaints)?;
         let first_uses = freezer.notices;

@@ -10,17 +10,21 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use assay_core::{ActionKey, ObjectHash, PluginPin};
+use assay_core::{Action, ActionKey, Limits, ObjectHash, PluginPin};
 use assay_store::{Store, StoreError};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdout, stderr, stdout};
 use signal_hook::consts::SIGTERM;
 
+use crate::containment::{ContainError, Places, Profile, contain};
+use crate::environment::Device;
 use crate::event::{Done, Event, Reporter};
 use crate::stages::{self, Context, StageError};
 
 /// The folder below the scratch folder that outputs go to.
 pub(crate) const OUT: &str = "out";
+/// The folder below the scratch folder that temporary files go to.
+pub(crate) const TEMPORARY: &str = "tmp";
 
 /// What a worker is told, beside its action.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct WorkerArguments {
     pub data_dir: Option<PathBuf>,
     /// How many processors the host's own work may use; it decides nothing.
     pub threads: usize,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 /// Executes one action and tells the supervisor, on what was standard output, how it went.
@@ -86,6 +92,8 @@ enum WorkerError {
     Scratch { path: PathBuf, source: io::Error },
     #[error("cannot listen for a request to stop")]
     Signal(#[source] io::Error),
+    #[error(transparent)]
+    Contain(#[from] ContainError),
 }
 
 /// Keeps the pipe to the supervisor for events alone: whatever a plugin prints goes to the log.
@@ -102,35 +110,29 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
     signal_hook::flag::register(SIGTERM, Arc::clone(&cancelled)).map_err(WorkerError::Signal)?;
     let store = Store::open_existing(&arguments.store)?;
     let action = store.action(arguments.key)?;
-    let mut inputs = BTreeMap::new();
-    for (role, artifact) in &action.inputs {
-        let mut files = BTreeMap::new();
-        for (name, file) in store.artifact(*artifact)?.files {
-            files.insert(name, verified(&store, file.object)?);
-        }
-        inputs.insert(role.clone(), files);
-    }
-    let library = |pin: &PluginPin| {
-        verified(&store, pin.hash.into()).map_err(|source| WorkerError::Library {
-            name: pin.name.clone(),
-            source,
-        })
-    };
-    let plugin = action.plugin.as_ref().map(library).transpose()?;
+    let objects = Objects::of(&action, &store)?;
+    let sources = store.source_hashes();
     let out = arguments.scratch.join(OUT);
-    empty(&out).map_err(|source| WorkerError::Scratch {
-        path: out.clone(),
-        source,
-    })?;
+    for folder in [&out, &arguments.scratch.join(TEMPORARY)] {
+        empty(folder).map_err(|source| WorkerError::Scratch {
+            path: folder.clone(),
+            source,
+        })?;
+    }
+    // From here on this process can reach nothing but what it is about to read.
+    let places = objects.places(&action, &store, &arguments.scratch);
+    let reached = contain(Profile::of(action.kind), &places, arguments.limits)?;
+    reporter.send(&Event::Contained(reached));
+    let (inputs, plugin) = objects.verified(&store)?;
     let context = Context {
         action,
         inputs,
         plugin,
-        out: out.clone(),
+        out,
         scratch: arguments.scratch.clone(),
         data_dir: arguments.data_dir.clone(),
         threads: arguments.threads,
-        sources: Mutex::new(store.source_hashes()),
+        sources: Mutex::new(sources),
         reporter: Arc::clone(reporter),
         cancelled,
     };
@@ -142,9 +144,62 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
     }))
 }
 
-fn verified(store: &Store, object: ObjectHash) -> Result<PathBuf, StoreError> {
-    store.verify(object)?;
-    Ok(store.object_path(object))
+/// What an action reads, before anything is read.
+struct Objects {
+    /// By role and name.
+    inputs: BTreeMap<String, BTreeMap<String, ObjectHash>>,
+    plugin: Option<PluginPin>,
+}
+
+/// The files of each input by role and name, and the plugin's library.
+type Verified = (BTreeMap<String, BTreeMap<String, PathBuf>>, Option<PathBuf>);
+
+impl Objects {
+    fn of(action: &Action, store: &Store) -> Result<Self, StoreError> {
+        let mut inputs = BTreeMap::new();
+        for (role, artifact) in &action.inputs {
+            let files = store.artifact(*artifact)?.files.into_iter();
+            let files = files.map(|(name, file)| (name, file.object));
+            inputs.insert(role.clone(), files.collect());
+        }
+        let plugin = action.plugin.clone();
+        Ok(Self { inputs, plugin })
+    }
+
+    fn places(&self, action: &Action, store: &Store, scratch: &Path) -> Places {
+        let inputs = self.inputs.values().flat_map(BTreeMap::values);
+        let environment = action.environment.as_ref();
+        Places {
+            scratch: scratch.to_owned(),
+            inputs: inputs.map(|&object| store.object_path(object)).collect(),
+            plugin: self
+                .plugin
+                .as_ref()
+                .map(|pin| store.object_path(pin.hash.into())),
+            cuda: environment.is_some_and(|it| it.device == Device::Cuda.to_string()),
+        }
+    }
+
+    /// The same as files whose bytes were checked.
+    fn verified(self, store: &Store) -> Result<Verified, WorkerError> {
+        let verify = |object| {
+            store.verify(object)?;
+            Ok::<_, StoreError>(store.object_path(object))
+        };
+        let mut inputs = BTreeMap::new();
+        for (role, files) in self.inputs {
+            let files = files.into_iter();
+            let files = files.map(|(name, object)| Ok((name, verify(object)?)));
+            inputs.insert(role, files.collect::<Result<_, StoreError>>()?);
+        }
+        let library = |pin: PluginPin| {
+            verify(pin.hash.into()).map_err(|source| WorkerError::Library {
+                name: pin.name,
+                source,
+            })
+        };
+        Ok((inputs, self.plugin.map(library).transpose()?))
+    }
 }
 
 fn empty(folder: &Path) -> io::Result<()> {

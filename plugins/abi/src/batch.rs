@@ -31,6 +31,8 @@ pub trait Batches {
     /// the same way. An algorithm that alternates between two losses sees each sample once for
     /// each, and the whole is still one epoch.
     ///
+    /// A metric may be recorded while the batch is borrowed.
+    ///
     /// # Errors
     /// [`ErrorCode::CANCELLED`](crate::ErrorCode::CANCELLED) when the host wants to stop: the
     /// plugin hands it back at once. [`ErrorCode::HOST`](crate::ErrorCode::HOST) for a pass

@@ -4,9 +4,9 @@
 //! at all is refused with one line, and none of its constructors has run.
 
 /// The major version of the boundary: both sides must have the same.
-pub const ABI_MAJOR: u32 = 0;
-/// The minor version of the boundary: grows with every addition.
-pub const ABI_MINOR: u32 = 2;
+pub const ABI_MAJOR: u32 = 1;
+/// The minor version of the boundary: grows with every extension, and is compared by nobody.
+pub const ABI_MINOR: u32 = 1;
 /// The ELF section that holds the [`Handshake`].
 pub const HANDSHAKE_SECTION: &str = ".assay_handshake";
 /// The symbol of the [`Handshake`].
@@ -41,6 +41,7 @@ pub struct Handshake {
 
 /// Why a library cannot be loaded as a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HandshakeMismatch {
     /// The block is not one of ours, or is cut short.
     #[error("the handshake block is damaged")]
@@ -63,6 +64,14 @@ pub enum HandshakeMismatch {
         /// The host's target.
         ours: String,
     },
+    /// Built for another libtorch.
+    #[error("it was built for libtorch {theirs}, this host works with {ours}")]
+    Libtorch {
+        /// The version that the plugin was built for.
+        theirs: String,
+        /// The version that the host wants.
+        ours: String,
+    },
     /// Built with `panic = "abort"`.
     #[error("it was built with panic = \"abort\"; plugins must unwind")]
     PanicAbort,
@@ -72,7 +81,8 @@ impl Handshake {
     /// The number of bytes of a handshake.
     pub const SIZE: usize = size_of::<Self>();
 
-    /// The handshake of the crate being compiled, linked with the given libtorch version.
+    /// The handshake of the crate being compiled, linked with the given version of libtorch; an
+    /// empty text if it uses none.
     pub const fn current(libtorch: &str) -> Self {
         Self {
             magic: MAGIC,
@@ -101,19 +111,25 @@ impl Handshake {
         if bytes[..8] != MAGIC || (u32_at(8) as usize) < Self::SIZE {
             return Err(HandshakeMismatch::Damaged);
         }
+        let (target, libtorch) = (text_at(24), text_at(24 + TEXT));
+        // What is shown to a person is one line, whatever the file holds.
+        if !is_text(&target) || !is_text(&libtorch) {
+            return Err(HandshakeMismatch::Damaged);
+        }
         Ok(Self {
             magic: MAGIC,
             size: u32_at(8),
             abi_major: u32_at(12),
             abi_minor: u32_at(16),
             panic_abort: u32_at(20),
-            target: text_at(24),
-            libtorch: text_at(24 + TEXT),
+            target,
+            libtorch,
         })
     }
 
-    /// Whether this host can load the library, field by field.
-    pub fn check(&self) -> Result<(), HandshakeMismatch> {
+    /// Whether a host that works with the given version of libtorch can load the library, field by
+    /// field. A plugin without libtorch fits every host.
+    pub fn check(&self, libtorch: &str) -> Result<(), HandshakeMismatch> {
         if self.abi_major != ABI_MAJOR {
             return Err(HandshakeMismatch::Abi {
                 theirs_major: self.abi_major,
@@ -128,6 +144,13 @@ impl Handshake {
         }
         if self.panic_strategy() == PanicStrategy::Abort {
             return Err(HandshakeMismatch::PanicAbort);
+        }
+        let theirs = self.libtorch();
+        if !theirs.is_empty() && theirs != libtorch {
+            return Err(HandshakeMismatch::Libtorch {
+                theirs,
+                ours: libtorch.to_owned(),
+            });
         }
         Ok(())
     }
@@ -185,6 +208,13 @@ const fn padded(text: &str) -> [u8; TEXT] {
     field
 }
 
+/// Whether it is printable ASCII, then nothing but zero bytes.
+fn is_text(field: &[u8; TEXT]) -> bool {
+    let printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    let rest = field.iter().skip_while(|byte| printable(byte));
+    rest.copied().all(|byte| byte == 0)
+}
+
 fn text(field: &[u8; TEXT]) -> String {
     let end = field.iter().position(|&byte| byte == 0).unwrap_or(TEXT);
     String::from_utf8_lossy(&field[..end]).into_owned()
@@ -216,7 +246,7 @@ mod tests {
         let read = Handshake::parse(&bytes(&ours)).unwrap();
         assert_eq!(read, ours);
         assert_eq!(read.libtorch(), "2.11.0");
-        assert_eq!(read.check(), Ok(()));
+        assert_eq!(read.check("2.11.0"), Ok(()));
     }
 
     #[test]
@@ -227,7 +257,7 @@ mod tests {
             ..ours
         };
         assert!(matches!(
-            abi.check(),
+            abi.check("2.11.0"),
             Err(HandshakeMismatch::Abi {
                 theirs_major: 9,
                 ..
@@ -239,7 +269,7 @@ mod tests {
         };
         assert!(
             target
-                .check()
+                .check("2.11.0")
                 .unwrap_err()
                 .to_string()
                 .contains("riscv64-linux-gnu")
@@ -248,7 +278,61 @@ mod tests {
             panic_abort: 1,
             ..ours
         };
-        assert_eq!(abort.check(), Err(HandshakeMismatch::PanicAbort));
+        assert_eq!(abort.check("2.11.0"), Err(HandshakeMismatch::PanicAbort));
+        assert_eq!(
+            ours.check("2.12.0"),
+            Err(HandshakeMismatch::Libtorch {
+                theirs: "2.11.0".to_owned(),
+                ours: "2.12.0".to_owned(),
+            })
+        );
+    }
+
+    #[test]
+    fn a_plugin_without_libtorch_fits_every_host() {
+        assert_eq!(Handshake::current("").check("2.11.0"), Ok(()));
+    }
+
+    #[test]
+    fn a_newer_minor_version_is_no_reason_to_refuse() {
+        let newer = Handshake {
+            abi_minor: ABI_MINOR + 7,
+            ..Handshake::current("2.11.0")
+        };
+        assert_eq!(newer.check("2.11.0"), Ok(()));
+    }
+
+    #[test]
+    fn texts_that_would_not_print_on_one_line_are_damaged() {
+        let ours = Handshake::current("2.11.0");
+        for text in ["two\nlines", "\u{1b}[31mred", "caf\u{e9}", "a\0b"] {
+            let target = Handshake {
+                target: padded(text),
+                ..ours
+            };
+            let libtorch = Handshake {
+                libtorch: padded(text),
+                ..ours
+            };
+            for handshake in [target, libtorch] {
+                assert_eq!(
+                    Handshake::parse(&bytes(&handshake)),
+                    Err(HandshakeMismatch::Damaged),
+                    "{text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_longer_block_of_a_later_version_is_read_as_far_as_it_is_known() {
+        let longer = Handshake {
+            size: Handshake::SIZE as u32 + 8,
+            ..Handshake::current("2.11.0")
+        };
+        let mut content = bytes(&longer);
+        content.extend([7; 8]);
+        assert_eq!(Handshake::parse(&content), Ok(longer));
     }
 
     #[test]

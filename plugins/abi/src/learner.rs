@@ -17,7 +17,7 @@ use crate::tensor::TensorView;
 pub struct CreateRequest<'a> {
     /// One of the plugin's algorithms.
     pub algorithm: RStr<'a>,
-    /// The network and its task: JSON of [`assay_network::Network`].
+    /// The network, whose last layer says the task: the JSON form of `assay_network::Network`.
     pub network: RStr<'a>,
     /// The hyper-parameters: a JSON object that the algorithm's schema accepts.
     pub hyperparameters: RStr<'a>,
@@ -29,7 +29,8 @@ pub struct CreateRequest<'a> {
     pub threads: u32,
 }
 
-/// What an algorithm implements. Every method may be called any number of times, in any order.
+/// What an algorithm implements. Every method may be called any number of times, in any order,
+/// but always on the thread that created the learner.
 pub trait Learner {
     /// Trains on every batch of `batches`, in order, in one pass or, if the algorithm alternates
     /// between two losses, in two; see [`Batches::next_batch`](crate::Batches::next_batch). Every

@@ -3,14 +3,16 @@
 //! The host owns the loop (data order, evaluation, checkpoints, cancellation); the plugin owns
 //! the update. This crate owns the C-compatible types that both sides see, the safe wrappers
 //! around them, and every `unsafe` block that the boundary needs. It knows neither libtorch nor
-//! the store.
+//! networks nor the store: what crosses is numbers, text and memory.
 //!
 //! A plugin exports two symbols: [`HANDSHAKE_SYMBOL`], which the host reads from the file
 //! *before* loading it, and [`ROOT_SYMBOL`], an `abi_stable` root module ([`PluginRef`]).
-//! The boundary is version [`ABI_MAJOR`] (0: it may still change).
+//! Both, and every type that crosses, are frozen for [`ABI_MAJOR`] 1; `docs/abi.md` states the
+//! promise.
 
 mod batch;
 mod error;
+mod extension;
 mod guard;
 mod handshake;
 mod learner;
@@ -18,9 +20,9 @@ mod metric;
 mod plugin;
 mod tensor;
 
-pub use assay_network as network;
 pub use batch::{Batch, BatchSource, Batches, MOST_PASSES};
 pub use error::{ErrorCode, Fallible, PluginError};
+pub use extension::{AlgorithmMinimum, ExtensionError};
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, HANDSHAKE_SECTION, HANDSHAKE_SYMBOL, Handshake, HandshakeMismatch,
     PanicStrategy,

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use abi_stable::StableAbi;
-use abi_stable::std_types::RStr;
+use abi_stable::std_types::{RSlice, RStr};
 
 use crate::error::{Fallible, PluginError};
 use crate::guard::guard;
@@ -14,7 +14,8 @@ pub trait Metrics {
     /// The `values` of the metric `name` for consecutive steps since the last call.
     ///
     /// # Errors
-    /// A name that the algorithm did not declare.
+    /// A name that the algorithm did not declare, or
+    /// [`ErrorCode::CANCELLED`](crate::ErrorCode::CANCELLED): the plugin hands either back.
     fn record(&mut self, name: &str, values: &[f64]) -> Result<(), PluginError>;
 }
 
@@ -23,7 +24,7 @@ pub trait Metrics {
 #[derive(StableAbi)]
 pub struct MetricSink<'a> {
     object: *mut c_void,
-    record: unsafe extern "C" fn(*mut c_void, RStr<'_>, *const f64, usize) -> Fallible<()>,
+    record: unsafe extern "C" fn(*mut c_void, RStr<'_>, RSlice<'_, f64>) -> Fallible<()>,
     owner: PhantomData<&'a mut c_void>,
 }
 
@@ -40,39 +41,25 @@ impl<'a> MetricSink<'a> {
     /// Reports the `values` of the metric `name` for consecutive steps since the last call.
     ///
     /// # Errors
-    /// A name that the algorithm did not declare.
+    /// Whatever the host reports; hand it back unchanged.
     pub fn record(&mut self, name: &str, values: &[f64]) -> Result<(), PluginError> {
-        // SAFETY: `object` and `record` were paired by `new`, `'a` borrows the object
-        // exclusively, and the slice outlives the call.
-        unsafe {
-            (self.record)(
-                self.object,
-                RStr::from_str(name),
-                values.as_ptr(),
-                values.len(),
-            )
-        }
-        .into_result()
+        let (name, values) = (RStr::from_str(name), RSlice::from_slice(values));
+        // SAFETY: `object` and `record` were paired by `new`, and `'a` borrows the object
+        // exclusively.
+        unsafe { (self.record)(self.object, name, values) }.into_result()
     }
 }
 
 /// # Safety
-/// `object` is the `M` that `MetricSink::new::<M>` borrowed, nothing else uses it now, and
-/// `values` points to `count` floats.
+/// `object` is the `M` that `MetricSink::new::<M>` borrowed, and nothing else uses it now.
 unsafe extern "C" fn record<M: Metrics>(
     object: *mut c_void,
     name: RStr<'_>,
-    values: *const f64,
-    count: usize,
+    values: RSlice<'_, f64>,
 ) -> Fallible<()> {
-    // SAFETY: promised by the caller; a slice's pointer is never null, even when it is empty.
-    let (metrics, values) = unsafe {
-        (
-            &mut *object.cast::<M>(),
-            std::slice::from_raw_parts(values, count),
-        )
-    };
+    // SAFETY: promised by the caller.
+    let metrics = unsafe { &mut *object.cast::<M>() };
     guard("the host's metric sink", || {
-        metrics.record(name.as_str(), values)
+        metrics.record(name.as_str(), values.as_slice())
     })
 }

@@ -1,24 +1,30 @@
 //! The root module: who a plugin is, what it offers, and how the host gets hold of it.
+//!
+//! It is frozen: no field of [`Plugin`], or of any type that one of its functions mentions, is ever
+//! added, removed, renamed or moved within major version 1. The boundary grows through
+//! [`Plugin::query`].
 
 // The derive of `abi_stable` writes `Clone` by hand for the reference to a root module.
 #![allow(clippy::expl_impl_clone_on_copy)]
+
+use std::ffi::c_void;
 
 use abi_stable::StableAbi;
 use abi_stable::library::{
     __call_root_module_loader as call_root_module_loader, AbiHeaderRef, CheckTypeLayout, LibHeader,
     LibraryError, RootModule, RootModuleResult,
 };
-use abi_stable::package_version_strings;
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::sabi_types::VersionStrings;
-use abi_stable::std_types::{ROption, RStr, RString, RVec};
+use abi_stable::std_types::{RStr, RString, RVec};
 
 use crate::error::{Fallible, PluginError};
+use crate::extension::{AlgorithmMinimum, Extension, ExtensionError, Minimum, offered, read};
 use crate::guard::guard;
 use crate::learner::{CreateRequest, LearnerHandle};
 
 /// The symbol of the root module. A break of the boundary is a new symbol, tried first.
-pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V0";
+pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V1";
 
 /// Who a plugin is.
 #[repr(C)]
@@ -81,21 +87,25 @@ pub struct Plugin {
     pub algorithms: extern "C" fn() -> Fallible<RVec<AlgorithmInfo>>,
     /// Creates a learner.
     pub create: extern "C" fn(&CreateRequest<'_>) -> Fallible<LearnerHandle>,
-    /// The extension `name/version`, if the plugin has it: the address of a frozen struct that
-    /// starts with its own size. None is defined yet.
+    /// The extension `name/version`: the address of a frozen struct that starts with its own size
+    /// and lives as long as the process, or null if the plugin does not have it.
     #[sabi(last_prefix_field)]
-    pub query: extern "C" fn(RStr<'_>) -> ROption<usize>,
+    pub query: extern "C" fn(RStr<'_>) -> *const c_void,
 }
 
 impl RootModule for PluginRef {
     abi_stable::declare_root_module_statics! {PluginRef}
     const BASE_NAME: &'static str = "assay_plugin";
     const NAME: &'static str = "assay_plugin";
-    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+    // `abi_stable` refuses a plugin by this version; what decides is the handshake and the layout.
+    const VERSION_STRINGS: VersionStrings = VersionStrings::new("1.0.0");
 }
 
 /// What the author of a plugin provides, through the SDK's export macro.
 pub trait PluginDefinition: 'static {
+    /// What its algorithms promise to reach: the extension `minimum/1`.
+    const MINIMUMS: &'static [AlgorithmMinimum] = &[];
+
     /// Who the plugin is.
     fn identity() -> Identity;
     /// What it offers.
@@ -126,7 +136,7 @@ fn root_module<P: PluginDefinition>() -> PluginRef {
         identity: identity::<P>,
         algorithms: algorithms::<P>,
         create: create::<P>,
-        query,
+        query: query::<P>,
     }
     .leak_into_prefix()
 }
@@ -143,19 +153,26 @@ extern "C" fn create<P: PluginDefinition>(request: &CreateRequest<'_>) -> Fallib
     guard("create", || P::create(request))
 }
 
-extern "C" fn query(_name: RStr<'_>) -> ROption<usize> {
-    ROption::RNone
+extern "C" fn query<P: PluginDefinition>(name: RStr<'_>) -> *const c_void {
+    match name.as_str() {
+        Minimum::NAME => offered(const { &Minimum::new(P::MINIMUMS) }),
+        _ => std::ptr::null(),
+    }
 }
 
 /// Why the root module of a loaded library was refused.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// The library was built against another version of this crate or of `abi_stable`.
     #[error("its interface does not match this host's")]
     Layout {
-        /// The full comparison: tens of kilobytes, for a log.
+        /// What differs, one difference a line.
         details: String,
     },
+    /// An extension is not what its name stands for.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
     /// The plugin's constructor failed.
     #[error("its root module could not be made: {0}")]
     Constructor(String),
@@ -163,10 +180,14 @@ pub enum LoadError {
 
 /// A plugin whose interface was checked.
 #[derive(Clone, Copy)]
-pub struct LoadedPlugin(PluginRef);
+pub struct LoadedPlugin {
+    root: PluginRef,
+    minimum: Option<&'static Minimum>,
+}
 
 impl LoadedPlugin {
-    /// Checks and takes the root module that lies at [`ROOT_SYMBOL`] of a loaded library.
+    /// Checks and takes the root module that lies at [`ROOT_SYMBOL`] of a loaded library, and the
+    /// extensions that this version knows.
     ///
     /// # Safety
     /// `symbol` is the address of [`ROOT_SYMBOL`] in a library that is never unloaded and
@@ -174,30 +195,36 @@ impl LoadedPlugin {
     ///
     /// # Errors
     /// The library was built against another interface.
-    pub unsafe fn from_symbol(symbol: *const std::ffi::c_void) -> Result<Self, LoadError> {
+    pub unsafe fn from_symbol(symbol: *const c_void) -> Result<Self, LoadError> {
         // SAFETY: the caller promises that a `LibHeader` lies there, which starts with an
         // `AbiHeader`; `AbiHeaderRef` is a transparent reference to one.
         let header: AbiHeaderRef = unsafe { std::mem::transmute(symbol) };
         let library = header.upgrade().map_err(refused)?;
-        library
-            .init_root_module::<PluginRef>()
-            .map(Self)
-            .map_err(refused)
+        let root = library.init_root_module::<PluginRef>().map_err(refused)?;
+        // SAFETY: the plugin answers the query for this very name.
+        let minimum = unsafe { read(root.query()(Minimum::NAME.into())) }?;
+        Ok(Self { root, minimum })
     }
 
     /// Who the plugin is.
     pub fn identity(&self) -> Result<Identity, PluginError> {
-        self.0.identity()().into_result()
+        self.root.identity()().into_result()
     }
 
     /// What it offers.
     pub fn algorithms(&self) -> Result<Vec<AlgorithmInfo>, PluginError> {
-        self.0.algorithms()().into_result().map(RVec::into_vec)
+        self.root.algorithms()().into_result().map(RVec::into_vec)
+    }
+
+    /// The share of samples, 0 to 1, that `algorithm` promises to get right on the conformance
+    /// kit's small task; `None` where it promises nothing.
+    pub fn minimum(&self, algorithm: &str) -> Option<f64> {
+        self.minimum?.of(algorithm)
     }
 
     /// Creates a learner.
     pub fn create(&self, request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
-        self.0.create()(request).into_result()
+        self.root.create()(request).into_result()
     }
 }
 
@@ -205,7 +232,25 @@ fn refused(error: LibraryError) -> LoadError {
     match error {
         LibraryError::RootModule { .. } => LoadError::Constructor(error.to_string()),
         other => LoadError::Layout {
-            details: other.to_string(),
+            details: differences(&other.to_string()),
         },
     }
+}
+
+/// The differences alone, one a line, of a comparison in the words of `abi_stable`, which describes
+/// every type around them in tens of kilobytes; what is no such comparison is left as it is.
+fn differences(comparison: &str) -> String {
+    let blocks = comparison.split("\nError:").skip(1);
+    let found = blocks.map(|block| {
+        let lines = block.lines().map(str::trim);
+        let words: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        let line = words.join(" ");
+        line.replace(" Expected: ", ": expected ")
+            .replace(" Found: ", ", found ")
+    });
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
+        return comparison.to_owned();
+    }
+    found.join("\n")
 }

@@ -7,6 +7,8 @@ use abi_stable::StableAbi;
 use abi_stable::std_types::RSlice;
 
 /// The element type of a tensor.
+///
+/// An integer rather than an enum, so that a code added later never breaks an older reader.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DType(pub u32);
@@ -41,6 +43,7 @@ pub struct TensorView<'a> {
 
 /// A view that is not what its reader expects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TensorError {
     /// Another element type.
     #[error("the tensor has element type code {found}, expected {expected}")]

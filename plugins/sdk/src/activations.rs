@@ -4,18 +4,18 @@ use tch::{Kind, Tensor};
 
 use crate::error::Error;
 use crate::finite::is_finite;
-use crate::layout::Units;
 use crate::model::Model;
-use crate::seam::copy_f32;
+use crate::product::Turn;
+use crate::seam::{copy_f32, operands};
 
 /// What the layers computed for the batch seen last.
 ///
 /// `a_l` of a hidden layer is not kept: tanh overwrites it, and tanh' follows from `h_l`.
 pub(crate) struct Activations {
     samples: i64,
-    /// `h_0` in the order in which the host lays it out: (B, `n_0`) or (B, C, H, W).
+    /// `h_0` in the order in which the host lays it out, (B, `n_0`) or (B, C, H, W): a view.
     inputs: Tensor,
-    /// `h_0` to `h_{L-1}`, (`n_l`, B); the first shares the memory of `inputs`.
+    /// `h_0` to `h_{L-1}`, (`n_l`, B).
     h: Vec<Tensor>,
     /// `a_L`, (`n_L`, B): what `h_L` is made of it is the task's.
     output: Tensor,
@@ -25,19 +25,8 @@ impl Activations {
     /// Buffers for batches of `samples`.
     pub(crate) fn new(model: &Model, samples: i64) -> Result<Self, Error> {
         let buffer = |units| Tensor::f_empty([units, samples], (Kind::Float, model.device()));
-        let (inputs, first) = match model.input_units() {
-            // Matrix products take a transposed operand as it is.
-            Units::Flat(units) => {
-                let options = (Kind::Float, model.device());
-                let inputs = Tensor::f_empty([samples, units], options)?;
-                let first = inputs.f_tr()?;
-                (inputs, first)
-            }
-            units @ Units::Image { .. } => {
-                let first = buffer(units.count())?;
-                (units.by_sample(&first)?, first)
-            }
-        };
+        let first = buffer(model.inputs())?;
+        let inputs = model.input_units().by_sample(&first)?;
         let mut h = vec![first];
         for l in 1..model.depth() {
             h.push(buffer(model.layer(l).units())?);
@@ -57,7 +46,7 @@ impl Activations {
 
     /// Computes every layer for `inputs`, (B, C, H, W) row-major.
     pub(crate) fn run(&mut self, model: &Model, inputs: &[f32]) -> Result<(), Error> {
-        copy_f32(&self.inputs, inputs)?;
+        self.take(model, inputs)?;
         let last = model.depth();
         for l in 1..last {
             let h = &self.h[l];
@@ -65,6 +54,29 @@ impl Activations {
             h.f_tanh_out(h).map(drop)?;
         }
         model.layer(last).forward(&self.h[last - 1], &self.output)
+    }
+
+    /// `h_0` from inputs as the host lays them out.
+    fn take(&self, model: &Model, inputs: &[f32]) -> Result<(), Error> {
+        let planes = model.input_units().planes();
+        let [channels, units] = planes.map(|size| size as usize);
+        let samples = self.samples as usize;
+        // SAFETY: nothing else uses this buffer while it is filled.
+        match unsafe { operands(&self.h[0], []) } {
+            Some((h, [])) if h.len() == inputs.len() => {
+                let turn = Turn {
+                    rows: samples,
+                    columns: units,
+                    from_row: channels * units,
+                    to_row: channels * samples,
+                };
+                for channel in 0..channels {
+                    turn.run(&mut h[channel * samples..], &inputs[channel * units..]);
+                }
+                Ok(())
+            }
+            _ => copy_f32(&self.inputs, inputs),
+        }
     }
 
     /// The first layer that gave a value that is not finite, for the batch seen last.

@@ -22,6 +22,11 @@ pub trait Algorithm: Sized + 'static {
     /// Where it was published.
     const REFERENCE: &'static str;
 
+    /// The share of samples, 0 to 1, that it promises to get right on the small task of the
+    /// conformance kit, with its default hyper-parameters. An algorithm without a promise is held to
+    /// the kit's own floor.
+    const MINIMUM_ACCURACY: Option<f64> = None;
+
     /// Makes the algorithm's own fixed tensors.
     fn new(setup: &mut Setup<'_>, config: &Self::Config) -> Result<Self, Error>;
 

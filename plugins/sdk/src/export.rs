@@ -29,6 +29,13 @@ macro_rules! export_plugin {
             struct Definition;
 
             impl $crate::abi::PluginDefinition for Definition {
+                const MINIMUMS: &'static [$crate::abi::AlgorithmMinimum] = &[$(
+                    $crate::abi::AlgorithmMinimum::new(
+                        <$algorithm as $crate::Algorithm>::NAME,
+                        <$algorithm as $crate::Algorithm>::MINIMUM_ACCURACY,
+                    )
+                ),+];
+
                 fn identity() -> $crate::abi::Identity {
                     $crate::abi::Identity::new($name, env!("CARGO_PKG_VERSION"), $description)
                 }
@@ -62,7 +69,7 @@ macro_rules! export_plugin {
 
             #[used]
             #[unsafe(no_mangle)]
-            static ASSAY_PLUGIN_V0: $crate::abi::RootHeader =
+            static ASSAY_PLUGIN_V1: $crate::abi::RootHeader =
                 $crate::abi::root_header::<Definition>();
         };
     };
@@ -117,4 +124,60 @@ pub fn unknown_algorithm(name: &str, known: &[&str]) -> PluginError {
         format!("the plugin has no algorithm `{name}`"),
     )
     .with_help(format!("it has {}", known.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_abi::{LoadedPlugin, RootHeader};
+
+    use crate::{Adam, Algorithm, Directions, Error, Pass, Setup};
+
+    struct Modest;
+    struct Bold;
+
+    macro_rules! algorithm {
+        ($algorithm:ident, $name:literal, $minimum:expr) => {
+            impl Algorithm for $algorithm {
+                type Config = Adam;
+                const NAME: &'static str = $name;
+                const SUMMARY: &'static str = "A test.";
+                const REFERENCE: &'static str = "none";
+                const MINIMUM_ACCURACY: Option<f64> = $minimum;
+
+                fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
+                    Ok(Self)
+                }
+
+                fn directions(
+                    &mut self,
+                    _pass: &Pass<'_>,
+                    _out: &mut Directions<'_>,
+                ) -> Result<(), Error> {
+                    Ok(())
+                }
+            }
+        };
+    }
+
+    algorithm!(Modest, "modest", None);
+    algorithm!(Bold, "bold", Some(0.875));
+
+    crate::export_plugin!(
+        name = "promises",
+        description = "A test.",
+        algorithms = [Modest, Bold],
+    );
+
+    #[test]
+    fn what_an_algorithm_promises_reaches_the_host() {
+        unsafe extern "C" {
+            #[link_name = "ASSAY_PLUGIN_V1"]
+            static ROOT: [u8; size_of::<RootHeader>()];
+        }
+        // SAFETY: the macro above exports it from this very binary, which is never unloaded.
+        let plugin = unsafe { LoadedPlugin::from_symbol((&raw const ROOT).cast()) }.unwrap();
+        assert_eq!(plugin.identity().unwrap().name, "promises");
+        assert_eq!(plugin.minimum("bold"), Some(0.875));
+        assert_eq!(plugin.minimum("modest"), None);
+    }
 }

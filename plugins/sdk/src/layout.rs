@@ -27,6 +27,18 @@ impl Units {
         self.stored().iter().product()
     }
 
+    /// Channels, and units of each: as many as there are if they are in one order only.
+    pub(crate) fn planes(self) -> [i64; 2] {
+        match self {
+            Self::Flat(units) => [1, units],
+            Self::Image {
+                channels,
+                height,
+                width,
+            } => [channels, height * width],
+        }
+    }
+
     /// The axes as they lie in memory.
     fn stored(self) -> Vec<i64> {
         match self {

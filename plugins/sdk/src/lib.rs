@@ -68,11 +68,13 @@ mod model;
 mod noise;
 mod parameters;
 mod pass;
+mod product;
 mod rng;
 mod seam;
 mod setup;
 mod state;
 mod targets;
+mod workers;
 
 pub use adam::Adam;
 pub use algorithm::Algorithm;

@@ -41,22 +41,59 @@ unsafe fn blob(
     Ok(unsafe { Tensor::f_from_blob(data, &size, &[], kind, Device::Cpu)? })
 }
 
+/// The elements of contiguous `f32` tensors in main memory, the first to be written; `None` if one
+/// is anything else.
+///
+/// # Safety
+/// While the slices live, nothing uses a tensor that shares storage with `out`, and nothing writes
+/// to one that shares storage with `inputs`.
+// A tensor is a handle to memory, and libtorch writes through shared ones as well.
+#[allow(clippy::mut_from_ref)]
+pub(crate) unsafe fn operands<'a, const N: usize>(
+    out: &'a Tensor,
+    inputs: [&'a Tensor; N],
+) -> Option<(&'a mut [f32], [&'a [f32]; N])> {
+    let mut slices: [&[f32]; N] = [&[]; N];
+    for (slice, input) in slices.iter_mut().zip(inputs) {
+        let (data, count) = plain(input)?;
+        // SAFETY: `plain` found that many elements; that nothing writes is promised.
+        *slice = unsafe { std::slice::from_raw_parts(data, count) };
+    }
+    let (data, count) = plain(out)?;
+    // SAFETY: `plain` found that many elements; exclusiveness is promised.
+    Some((
+        unsafe { std::slice::from_raw_parts_mut(data, count) },
+        slices,
+    ))
+}
+
 /// The elements of a contiguous `f32` tensor in main memory; `None` for any other tensor.
 ///
 /// # Safety
 /// While the slice lives, nothing uses another tensor that shares this one's storage.
 pub(crate) unsafe fn elements_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
+    let (data, count) = plain(tensor)?;
+    // SAFETY: `plain` found that many elements; exclusiveness is promised.
+    Some(unsafe { std::slice::from_raw_parts_mut(data, count) })
+}
+
+/// Where the elements of a contiguous `f32` tensor in main memory lie, and how many there are; they
+/// live as long as the tensor. `None` for any other tensor.
+fn plain(tensor: &Tensor) -> Option<(*mut f32, usize)> {
     let plain = tensor.device() == Device::Cpu
         && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
         && tensor.is_contiguous();
-    if !plain {
-        return None;
-    }
     let count = tensor.numel();
-    if count == 0 {
-        return Some(&mut []);
-    }
-    // SAFETY: a contiguous tensor holds `numel` aligned elements from `data_ptr` on, and lives
-    // as long as the borrow; exclusiveness is promised by the caller.
-    Some(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), count) })
+    // An empty tensor may have no memory at all.
+    let empty = std::ptr::NonNull::dangling().as_ptr();
+    plain.then(|| {
+        (
+            if count == 0 {
+                empty
+            } else {
+                tensor.data_ptr().cast()
+            },
+            count,
+        )
+    })
 }

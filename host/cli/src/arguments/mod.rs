@@ -8,15 +8,15 @@ mod user;
 use std::path::PathBuf;
 use std::thread;
 
-use assay_core::ActionKey;
+use assay_core::{ActionKey, Limits, parse_memory, parse_time};
 use assay_engine::{Device, LockMode, SearchPath, Settings};
 use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::plugin::{
-    DirectionsArguments, InfoArguments, KeygenArguments, ListArguments, PluginVerb, SignArguments,
-    TrustVerbArguments, UntrustArguments, VerifyArguments,
+    CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments, PluginVerb,
+    SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
 };
 pub(crate) use self::search::{SearchArguments, TrustArguments};
 pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
@@ -161,6 +161,14 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 
+    /// Memory that the action's worker may allocate, such as `8 GiB`
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    memory: Option<u64>,
+
+    /// How long it may take, such as `2h`
+    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
+    time: Option<u64>,
+
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 
@@ -220,6 +228,13 @@ pub(crate) fn processors() -> usize {
 impl ExecArguments {
     pub(crate) fn threads(&self) -> usize {
         self.threads.unwrap_or_else(processors)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            memory: self.memory,
+            time_ms: self.time,
+        }
     }
 }
 

@@ -94,6 +94,7 @@ fn prepare(
             .or(arguments.places.data_dir.as_ref())
             .map(PathBuf::as_path),
         threads: processors(),
+        limits: planned.limits,
         cancel: &cancel,
         observe: &|progress| view.progress(name, &progress),
     };

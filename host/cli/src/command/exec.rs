@@ -18,6 +18,7 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
             scratch: scratch.clone(),
             data_dir: arguments.places.data_dir.clone(),
             threads: arguments.threads(),
+            limits: arguments.limits(),
         }));
     }
     let store = Store::open_existing(&arguments.places.store)?;
@@ -30,6 +31,7 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
         store: &store,
         data_dir: arguments.places.data_dir.as_deref(),
         threads: arguments.threads(),
+        limits: arguments.limits(),
         cancel: &cancel,
         observe: &|_| {},
     };

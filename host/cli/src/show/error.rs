@@ -58,16 +58,15 @@ pub(crate) fn stage(name: &str, failure: &Failure) -> String {
 /// Why an execution failed: the error, its causes, what to do next, and the end of the log.
 fn causes(failure: &Failure) -> String {
     let mut text = format!(": {failure}");
-    let (chain_of_worker, help, log) = match failure {
-        Failure::Stage {
-            chain, help, log, ..
-        } => (chain.as_slice(), help.as_str(), log),
-        Failure::Died { log, .. } => (&[][..], "", log),
-        _ => return text + &chain(failure),
-    };
-    for cause in chain_of_worker {
-        let _ = write!(text, "\n  caused by: {cause}");
+    match failure {
+        Failure::Stage { chain, .. } => {
+            for cause in chain {
+                let _ = write!(text, "\n  caused by: {cause}");
+            }
+        }
+        failure => text.push_str(&chain(failure)),
     }
+    let (help, log) = (failure.help(), failure.log());
     if !help.is_empty() {
         let _ = write!(text, "\n  help: {help}");
     }

@@ -1,6 +1,8 @@
 //! The same facts for scripts: one JSON document on standard output.
 
-use assay_engine::{Reason, RunOutcome, RunReport, StagePreview, TensorSummary};
+use assay_engine::{
+    CHECKS, CheckReport, Outcome, Reason, RunOutcome, RunReport, StagePreview, TensorSummary,
+};
 use assay_report::{Quantity, ReportRow};
 use serde_json::{Value, json};
 
@@ -60,6 +62,8 @@ pub(crate) fn run(run: &RunReport, reports: &[ExportedReport]) -> String {
                 "artifact": stage.result.as_ref().map(|result| result.artifact),
                 "duration_ms": stage.result.as_ref().map(|result| result.duration_ms),
                 "peak_memory": stage.result.as_ref().map(|result| result.peak_memory),
+                "containment": stage.result.as_ref().map(|result| result.containment),
+                "limits": stage.result.as_ref().map(|result| result.limits),
                 "failure": stage.failure.as_ref().map(ToString::to_string),
             })
         })
@@ -124,6 +128,46 @@ pub(crate) fn directions(tensors: &[TensorSummary]) -> String {
         })
         .collect();
     document(&json!({ "directions": tensors }))
+}
+
+pub(crate) fn checks(report: &CheckReport) -> String {
+    let checks: Vec<_> = report
+        .checks
+        .iter()
+        .map(|checked| {
+            json!({
+                "check": checked.check.name,
+                "algorithm": checked.algorithm,
+                "outcome": checked.verdict.outcome,
+                "reason": checked.verdict.reason,
+                "duration_ms": checked.duration_ms,
+            })
+        })
+        .collect();
+    document(&json!({
+        "plugin": report.path,
+        "library": report.library,
+        "complete": !report.stopped,
+        "passed": report.count(Outcome::Passed),
+        "failed": report.count(Outcome::Failed),
+        "skipped": report.count(Outcome::Skipped),
+        "checks": checks,
+    }))
+}
+
+pub(crate) fn check_list() -> String {
+    let checks: Vec<_> = CHECKS
+        .iter()
+        .map(|check| {
+            json!({
+                "check": check.name,
+                "of": if check.is_of_algorithm() { "algorithm" } else { "library" },
+                "promise": check.promise,
+                "why": check.why,
+            })
+        })
+        .collect();
+    document(&json!({ "checks": checks }))
 }
 
 pub(crate) fn dataset(dataset: &ShownDataset) -> String {

@@ -1,6 +1,7 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+pub(crate) mod check;
 pub(crate) mod dataset;
 pub(crate) mod directions;
 pub(crate) mod error;

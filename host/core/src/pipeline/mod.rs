@@ -4,6 +4,7 @@
 
 mod diagnostic;
 mod inline;
+mod limits;
 mod matrix;
 mod networks;
 mod read;

@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 
 use super::diagnostic::{Diagnostic, Place, Source};
+use super::limits::read_limits;
 use super::networks::{Networks, read_networks, start_of};
 use super::reader::{Complaints, Reader, choices, string, strings, table};
 use super::spec::{Hyperparameters, Placed, Spec};
@@ -40,6 +41,7 @@ pub(super) fn read_spec(
     let plugin_dirs = reader
         .optional("plugin_dirs", out, strings)
         .unwrap_or_default();
+    let limits = read_limits(&mut reader, out);
     let networks = reader.optional("network", out, table);
     let methods = reader.optional("method", out, table);
     let stages = reader.required("stage", out, table);
@@ -64,6 +66,7 @@ pub(super) fn read_spec(
         networks_file,
         name: name.unwrap_or_default(),
         plugin_dirs,
+        limits,
         stages,
     }
 }

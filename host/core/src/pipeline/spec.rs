@@ -12,6 +12,7 @@ use super::networks::{Load, include};
 use super::read::read_spec;
 use super::reader::Complaints;
 use super::tree::{apply_override, parse};
+use crate::limits::Limits;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Spec {
     pub name: String,
     /// Folders to look for plugins in, relative to the file.
     pub plugin_dirs: Vec<String>,
+    /// What every stage may use, unless it says otherwise itself.
+    pub limits: Limits,
     /// The stages, in the order of the file.
     pub stages: Vec<Stage>,
 }
@@ -89,6 +92,8 @@ pub struct DatasetStage {
     /// Settings of image files, as JSON, each of the right type. Which of them a source takes is
     /// for those to say who know sources.
     pub images: IndexMap<&'static str, Placed<Json>>,
+    /// What its worker may use.
+    pub limits: Limits,
 }
 
 /// The settings of one training.
@@ -116,6 +121,8 @@ pub struct TrainStage {
     pub batch_size: u32,
     /// What is done to training images.
     pub augmentation: AugmentationSettings,
+    /// What its worker may use.
+    pub limits: Limits,
 }
 
 /// What is done to training images; by default nothing.
@@ -135,6 +142,8 @@ pub struct EvaluateStage {
     /// Count a sample as right if its class is among the k best, for each of these k, if the file
     /// says.
     pub top_k: Option<Placed<Vec<u32>>>,
+    /// What its workers may use.
+    pub limits: Limits,
 }
 
 /// The settings of a report stage.
@@ -146,6 +155,8 @@ pub struct ReportStage {
     pub title: String,
     /// The file of published figures, relative to the pipeline file.
     pub reference: Option<Placed<String>>,
+    /// What its worker may use.
+    pub limits: Limits,
 }
 
 impl Spec {

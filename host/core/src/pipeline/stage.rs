@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::diagnostic::{Diagnostic, Place};
+use super::limits::read_limits;
 use super::matrix;
 use super::read::{Method, Names, check_name, hyperparameters, placed_string};
 use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, strings, table};
@@ -80,6 +81,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
     let scaling = reader.optional("scaling", out, placed_string);
     let limit = reader.optional("limit", out, Ok);
     let images = read_image_settings(&mut reader, out);
+    let limits = read_limits(&mut reader, out);
     reader.finish(out);
     let (mut limit_train, mut limit_test) = (None, None);
     if let Some(mut limit) = limit.and_then(|node| Reader::of(node, "`limit`", out)) {
@@ -98,6 +100,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
         limit_train: limit_train.map(|count| count as u32),
         limit_test: limit_test.map(|count| count as u32),
         images,
+        limits,
     })
 }
 
@@ -181,6 +184,7 @@ fn read_training(
         .optional("batch_size", out, integer(1..=1 << 20))
         .unwrap_or(128);
     let augmentation = reader.optional("augmentation", out, Ok);
+    let limits = read_limits(&mut reader, out);
     reader.finish(out);
     let augmentation = augmentation.and_then(|node| read_augmentation(node, out));
 
@@ -228,6 +232,7 @@ fn read_training(
         epochs: epochs? as u32,
         batch_size: batch_size as u32,
         augmentation: augmentation.unwrap_or_default(),
+        limits,
     })
 }
 
@@ -255,10 +260,12 @@ fn read_evaluate(mut reader: Reader<'_>, out: &mut Complaints) -> Option<Evaluat
             place: node.place.clone(),
         })
     });
+    let limits = read_limits(&mut reader, out);
     reader.finish(out);
     Some(EvaluateStage {
         training: training?,
         top_k,
+        limits,
     })
 }
 
@@ -280,11 +287,13 @@ fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Opti
         .optional("title", out, string)
         .unwrap_or_else(|| name.to_owned());
     let reference = reader.optional("reference", out, placed_string);
+    let limits = read_limits(&mut reader, out);
     reader.finish(out);
     Some(ReportStage {
         evaluations: evaluations?,
         title,
         reference,
+        limits,
     })
 }
 

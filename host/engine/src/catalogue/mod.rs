@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use assay_abi::Handshake;
-use assay_core::{PluginHash, PluginPin};
+use assay_core::{Limits, PluginHash, PluginPin};
 use assay_store::Store;
 use tempfile::TempDir;
 
@@ -218,7 +218,7 @@ impl Catalogue<'_> {
             return Ok(known);
         }
         store_library()?;
-        let description = ask(store, pin, self.cancel)?.description;
+        let description = ask(store, pin, Limits::default(), self.cancel)?.description;
         if let Some(remembered) = &remembered {
             remembered.write(&description);
         }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use assay_core::{
-    ActionKey, Artifact, ArtifactFile, ArtifactHash, Diagnostic, Hyperparameters, PipelineError,
-    Place, Placed, PlannedStage, PluginUse, Source, StageKind, parse_hyperparameters,
+    ActionKey, Artifact, ArtifactFile, ArtifactHash, Diagnostic, Hyperparameters, Limits,
+    PipelineError, Place, Placed, PlannedStage, PluginUse, Source, StageKind,
+    parse_hyperparameters,
 };
 use assay_store::Store;
 use serde_json::{Map, Value};
@@ -87,6 +88,7 @@ pub fn plan_directions(
         base: Path::new(""),
         lock: None,
         notices: Vec::new(),
+        limits: Limits::default(),
     };
     let mut complaints = Vec::new();
     let pinned = freezer.pin(&reference.value, &reference.place, &mut complaints)?;
@@ -171,6 +173,7 @@ fn planned(
         inputs: BTreeMap::new(),
         plugin: None,
         data_path: None,
+        limits: Limits::default(),
         labels: None,
         places: std::iter::once((String::new(), plugin.clone()))
             .chain(own)

@@ -9,6 +9,7 @@ use assay_core::PluginHash;
 use object::{Object, ObjectSection, ReadCache};
 
 use super::reference::{HashPrefix, InvalidHashPrefix};
+use crate::environment::LIBTORCH;
 
 /// Larger files are no plugins: libtorch is not linked into them.
 const LARGEST: u64 = 1 << 30;
@@ -109,6 +110,10 @@ impl PluginError {
                 source: HandshakeMismatch::PanicAbort,
                 ..
             } => "remove panic = \"abort\" from its profile and build it again".to_owned(),
+            Self::Mismatch {
+                source: HandshakeMismatch::Libtorch { ours, .. },
+                ..
+            } => format!("build it again with libtorch {ours}, so that all plugins compute alike"),
             Self::Mismatch { .. } => {
                 "build it again with the SDK of this host's version".to_owned()
             }
@@ -170,6 +175,6 @@ pub(crate) fn read_handshake(path: &Path) -> Result<Handshake, PluginError> {
         source,
     };
     let handshake = Handshake::parse(content).map_err(mismatch)?;
-    handshake.check().map_err(mismatch)?;
+    handshake.check(LIBTORCH).map_err(mismatch)?;
     Ok(handshake)
 }

@@ -20,7 +20,7 @@ pub enum LoadFailure {
     Open(#[source] libloading::Error),
     /// It has a handshake but no root module.
     #[error("the plugin has no root module `{ROOT_SYMBOL}`")]
-    NoRoot(#[source] libloading::Error),
+    NoRoot,
     /// Its root module has another layout.
     #[error("the plugin cannot be used: {0}")]
     Interface(LoadError),
@@ -41,13 +41,13 @@ pub fn load(path: &Path) -> Result<LoadedPlugin, LoadFailure> {
     let library = ManuallyDrop::new(library);
     // SAFETY: the symbol is only used as an address here.
     let symbol = unsafe { library.get::<*const c_void>(ROOT_SYMBOL.as_bytes()) }
-        .map_err(LoadFailure::NoRoot)?;
+        .map_err(|_| LoadFailure::NoRoot)?;
     let address: *const c_void = symbol.into_raw().cast_const();
     // SAFETY: the address is that of the root symbol, the library stays loaded for the life of
     // the process, and its handshake was accepted.
     unsafe { LoadedPlugin::from_symbol(address) }.map_err(|error| {
         if let LoadError::Layout { details } = &error {
-            // Tens of kilobytes: it belongs in the log, which is where a worker's stderr goes.
+            // For the log, which is where a worker's stderr goes.
             eprintln!("{details}");
         }
         LoadFailure::Interface(error)

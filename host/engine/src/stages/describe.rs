@@ -10,7 +10,7 @@ pub(crate) const PLUGIN: &str = "plugin.json";
 pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let plugin = context.load_plugin()?;
     let description =
-        describe(plugin).map_err(|error| StageError::plugin("describe its algorithms", error))?;
+        describe(plugin).map_err(|error| context.plugin_error("describe its algorithms", error))?;
     write_document(&context.out.join(PLUGIN), &description)?;
     let mut outputs = Outputs::default();
     outputs.add(PLUGIN, JSON);

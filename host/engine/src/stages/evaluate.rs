@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         let saved = read(context.input("training", file)?)?;
         learner
             .restore(&saved)
-            .map_err(|error| StageError::plugin(&format!("restore {file}"), error))?;
+            .map_err(|error| context.plugin_error(&format!("restore {file}"), error))?;
         for (split, table) in splits.iter() {
             let name = format!("{state}, {split}");
             let phase = Phase {

@@ -7,6 +7,7 @@ use assay_data::table::ImageTable;
 use assay_network::{Network, Task};
 use assay_report::{ERROR, RECONSTRUCTION_ERROR};
 
+use super::answers::OutputBuffer;
 use super::samples::batch_shape;
 use super::{Context, Phase, StageError, data};
 
@@ -69,7 +70,7 @@ pub(super) fn measure(
     let batch = batch_size(sample);
     let mut images = vec![0.0; batch * sample];
     let mut labels = vec![0; batch];
-    let mut outputs = vec![0.0; batch * width];
+    let mut outputs = OutputBuffer::new(batch * width);
     let mut tally = Tally::new(network.task(), top_k);
     let mut indices = Vec::with_capacity(batch);
     for start in (0..count).step_by(batch) {
@@ -82,10 +83,12 @@ pub(super) fn measure(
         let shape = batch_shape(size, table);
         let strides = TensorView::contiguous_strides(&shape);
         let inputs = TensorView::f32(images, &shape, &strides).map_err(data)?;
-        let outputs = &mut outputs[..size * width];
         learner
-            .predict(inputs, outputs)
-            .map_err(|error| StageError::plugin(&format!("predict ({})", phase.name), error))?;
+            .predict(inputs, outputs.blank(size * width))
+            .map_err(|error| context.plugin_error(&format!("predict ({})", phase.name), error))?;
+        let outputs = outputs
+            .written(size * width)
+            .map_err(|fault| context.bad_answer(format!("{fault} ({})", phase.name)))?;
         let samples = images.chunks_exact(sample).zip(&*labels);
         for (output, (image, &label)) in outputs.chunks_exact(width).zip(samples) {
             tally.add(output, image, label as usize);

@@ -1,6 +1,8 @@
 //! The stages: each turns an action's inputs and parameters into files in its output folder. A
 //! stage sees what [`Context`] shows it, never the store, the plan or another stage.
 
+mod answers;
+mod check;
 mod checkpoint;
 mod dataset;
 mod describe;
@@ -31,6 +33,7 @@ use serde_json::{Map, Value};
 use crate::event::{Output, Progress, Reporter, Unit};
 use crate::plugin::{LoadFailure, load};
 
+pub(crate) use check::{CHECKED, CheckDocument, CheckParameters, PRINTED};
 pub(crate) use dataset::{Planning, compare_datasets, complete_datasets};
 pub(crate) use describe::PLUGIN;
 pub(crate) use directions::{
@@ -43,6 +46,7 @@ pub(crate) use report::complete_reports;
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const SAFETENSORS: &str = "application/vnd.safetensors";
+pub(crate) const TEXT: &str = "text/plain";
 pub(crate) const ARROW: &str = "application/vnd.apache.arrow.file";
 
 /// Everything that a stage may see and touch.
@@ -107,8 +111,14 @@ pub(crate) enum StageError {
     Parameters(#[source] serde_json::Error),
     #[error(transparent)]
     Load(#[from] LoadFailure),
-    #[error("the plugin failed while it was asked to {doing}")]
-    Plugin { doing: String, source: PluginError },
+    #[error("the plugin `{name}` failed while it was asked to {doing}")]
+    Plugin {
+        name: String,
+        doing: String,
+        source: PluginError,
+    },
+    #[error("the plugin `{name}` {what}")]
+    Answer { name: String, what: String },
     #[error(transparent)]
     Data(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -118,24 +128,15 @@ impl StageError {
     pub(crate) fn help(&self) -> String {
         match self {
             Self::Plugin { source, .. } => source.help.to_string(),
+            Self::Answer { .. } => "the plugin is at fault: its author should know".to_owned(),
             Self::Load(LoadFailure::Plugin(error)) => error.help(),
             Self::Load(LoadFailure::Open(_)) => {
                 "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
             }
-            Self::Load(LoadFailure::Interface(_)) => {
+            Self::Load(LoadFailure::Interface(_) | LoadFailure::NoRoot) => {
                 "build it again with the SDK of this host's version".to_owned()
             }
             _ => String::new(),
-        }
-    }
-
-    fn plugin(doing: &str, source: PluginError) -> Self {
-        if source.is_cancelled() {
-            return Self::Cancelled;
-        }
-        Self::Plugin {
-            doing: doing.to_owned(),
-            source,
         }
     }
 }
@@ -149,6 +150,7 @@ pub(crate) fn run(context: &Context) -> Result<Outputs, StageError> {
         StageKind::Evaluate => evaluate::run(context),
         StageKind::Report => report::run(context),
         StageKind::Directions => directions::run(context),
+        StageKind::Check => check::run(context),
     }
 }
 
@@ -245,7 +247,24 @@ impl Context {
             threads: environment.threads,
         };
         let created = self.load_plugin()?.create(&request);
-        created.map_err(|error| StageError::plugin("create a learner", error))
+        created.map_err(|error| self.plugin_error("create a learner", error))
+    }
+
+    /// What the plugin is called.
+    fn plugin_name(&self) -> &str {
+        self.action.plugin.as_ref().map_or("", |pin| &pin.name)
+    }
+
+    /// The plugin's own error, or the cancellation that it hands back.
+    fn plugin_error(&self, doing: &str, source: PluginError) -> StageError {
+        if source.is_cancelled() {
+            return StageError::Cancelled;
+        }
+        StageError::Plugin {
+            name: self.plugin_name().to_owned(),
+            doing: doing.to_owned(),
+            source,
+        }
     }
 }
 

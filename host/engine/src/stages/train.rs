@@ -8,6 +8,7 @@ use assay_abi::{BatchSource, ErrorCode, LearnerHandle, MetricSink, Metrics, Plug
 use assay_data::order::epoch_order;
 use assay_data::prepare::{DESCRIPTION_FILE, Description};
 use assay_data::table::ImageTable;
+use assay_network::Network;
 use assay_report::{LOSS, MetricRow, Split, write_metrics};
 
 use super::checkpoint::{self, Checkpoint, TrainingProgress};
@@ -40,7 +41,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             eprintln!("resuming after epoch {}", checkpoint.progress.epoch);
             learner
                 .restore(&checkpoint.state)
-                .map_err(|error| StageError::plugin("restore a checkpoint", error))?;
+                .map_err(|error| context.plugin_error("restore a checkpoint", error))?;
             checkpoint
         }
         None => Checkpoint {
@@ -58,7 +59,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         let progress = &mut training.progress;
         progress.rows.extend(trained.metrics.rows(epoch));
         let errors = evaluate_epoch(context, &parameters, &splits, &mut learner, epoch, progress)?;
-        training.state = save(&mut learner)?;
+        training.state = save(context, &parameters.network, &mut learner, epoch)?;
         let chosen_on = errors.validation.unwrap_or(errors.test);
         // The first of equal epochs, so that longer training changes nothing by itself.
         if progress.best_error.is_none_or(|best| chosen_on < best) {
@@ -232,11 +233,14 @@ fn train_epoch(
             &mut BatchSource::new(&mut batches),
             &mut MetricSink::new(&mut metrics),
         )
-        .map_err(|error| StageError::plugin(&format!("train epoch {epoch}"), error))?;
+        .map_err(|error| context.plugin_error(&format!("train epoch {epoch}"), error))?;
     if !batches.is_exhausted() {
-        return Err(StageError::Invalid(format!(
-            "the plugin ended epoch {epoch} before it had seen every batch"
-        )));
+        let what = format!("ended epoch {epoch} before it had seen every batch");
+        return Err(context.bad_answer(what));
+    }
+    if let Some((name, sum, _)) = metrics.sums.iter().find(|(_, sum, _)| !sum.is_finite()) {
+        let what = format!("reported a `{name}` in epoch {epoch} whose sum is {sum}");
+        return Err(context.bad_answer(what));
     }
     let passes = batches.passes();
     Ok(TrainedEpoch { metrics, passes })
@@ -286,10 +290,17 @@ fn evaluate_epoch(
     Ok(errors)
 }
 
-fn save(learner: &mut LearnerHandle) -> Result<Vec<u8>, StageError> {
-    learner
+fn save(
+    context: &Context,
+    network: &Network,
+    learner: &mut LearnerHandle,
+    epoch: u32,
+) -> Result<Vec<u8>, StageError> {
+    let state = learner
         .save()
-        .map_err(|error| StageError::plugin("save its state", error))
+        .map_err(|error| context.plugin_error("save its state", error))?;
+    context.check_tensors(network, &format!("a state after epoch {epoch}"), &state)?;
+    Ok(state)
 }
 
 fn write_outputs(

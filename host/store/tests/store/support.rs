@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, StageKind};
+use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Limits, StageKind};
 use assay_store::Store;
 use tempfile::TempDir;
 
@@ -36,6 +36,8 @@ pub(crate) fn result(action: ActionKey, artifact: ArtifactHash, started_ms: u64)
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         log: None,
+        containment: None,
+        limits: Limits::default(),
     }
 }
 

@@ -117,8 +117,7 @@ impl Optimiser {
             )
         };
         if let (Some(values), Some(gradients), Some(first), Some(second)) = slices {
-            let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
-            parallel::update(threads, coefficients, values, gradients, first, second);
+            parallel::update(coefficients, values, gradients, first, second);
             return Ok(());
         }
         update_tensors(

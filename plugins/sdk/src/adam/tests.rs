@@ -72,7 +72,7 @@ fn moments_that_fade_end_at_zero() {
 #[test]
 fn threads_change_no_bit() {
     // A last chunk that is not whole.
-    let size = parallel::WORTHWHILE + 7;
+    let size = 5 * parallel::CHUNK + 7;
     let some = |seed: u64| -> Vec<f32> {
         let mut random = seed;
         let mut next = || {
@@ -85,7 +85,8 @@ fn threads_change_no_bit() {
     let updated = |threads| {
         let (mut values, mut first, mut second) = start.clone();
         let c = Adam::default().coefficients(3);
-        parallel::update(threads, c, &mut values, &gradients, &mut first, &mut second);
+        tch::set_num_threads(threads);
+        parallel::update(c, &mut values, &gradients, &mut first, &mut second);
         [values, first, second].map(|it| it.into_iter().map(f32::to_bits).collect::<Vec<_>>())
     };
     let alone = updated(1);

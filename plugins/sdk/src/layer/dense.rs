@@ -2,19 +2,29 @@
 
 use tch::Tensor;
 
-use super::sum_over_batch;
+use super::{matrix, sum_over_batch};
 use crate::error::Error;
 use crate::layout::{Layout, Units};
+use crate::product::Transposed;
 use crate::rng::Initial;
 
 /// A dense map. Its weights are a matrix (`n_l`, `n_{l-1}`).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Dense {
     pub(super) inputs: Units,
     pub(super) outputs: Units,
+    by_sample: Transposed,
 }
 
 impl Dense {
+    pub(super) fn new(inputs: Units, outputs: Units) -> Self {
+        Self {
+            inputs,
+            outputs,
+            by_sample: Transposed::default(),
+        }
+    }
+
     pub(super) fn weight(&self) -> Layout {
         Layout::matrix(self.outputs, self.inputs)
     }
@@ -36,45 +46,14 @@ impl Dense {
         }
     }
 
-    pub(super) fn forward(
+    /// The outer product into W or V, whose rows are the units of `delta`.
+    pub(super) fn weight_gradient(
         &self,
-        weight: &Tensor,
-        bias: &Tensor,
+        delta: &Tensor,
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
-        bias.f_view([self.outputs.count(), 1])?
-            .f_addmm_out(out, weight, h)
-            .map(drop)?;
-        Ok(())
-    }
-
-    pub(super) fn inverse(
-        &self,
-        weight: &Tensor,
-        bias: &Tensor,
-        u: &Tensor,
-        out: &Tensor,
-    ) -> Result<(), Error> {
-        bias.f_view([self.inputs.count(), 1])?
-            .f_addmm_out(out, weight, u)
-            .map(drop)?;
-        Ok(())
-    }
-
-    pub(super) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
-        weight.f_tr()?.f_mm_out(out, delta).map(drop)?;
-        Ok(())
-    }
-
-    pub(super) fn feedback(feedback: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
-        feedback.f_mm_out(out, delta).map(drop)?;
-        Ok(())
-    }
-
-    pub(super) fn weight_gradient(delta: &Tensor, h: &Tensor, out: &Tensor) -> Result<(), Error> {
-        delta.f_mm_out(out, &h.f_tr()?).map(drop)?;
-        Ok(())
+        matrix::outer(delta, h, out, &self.by_sample)
     }
 
     pub(super) fn bias_gradient(delta: &Tensor, out: &Tensor) -> Result<(), Error> {

@@ -5,7 +5,7 @@
 //! of a layer that looks at an image have their units in the order (row, column, channel).
 
 mod dense;
-mod patches;
+pub(crate) mod matrix;
 mod span;
 mod windowed;
 
@@ -66,7 +66,7 @@ impl Map {
 
     /// A dense map from `inputs` to `outputs`.
     pub(crate) fn dense(inputs: Units, outputs: Units) -> Self {
-        Self::Dense(Dense { inputs, outputs })
+        Self::Dense(Dense::new(inputs, outputs))
     }
 
     /// The units of `h_0` in the order that the first layer wants.
@@ -158,7 +158,7 @@ impl Map {
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(map) => map.forward(weight, bias, h, out),
+            Self::Dense(_) => matrix::affine(weight, Some(bias), h, out),
             Self::Windowed(map) => map.forward(weight, bias, h, out),
         }
     }
@@ -171,7 +171,7 @@ impl Map {
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(_) => Dense::transposed(weight, delta, out),
+            Self::Dense(_) => matrix::transposed(weight, delta, out),
             Self::Windowed(map) => map.transposed(weight, delta, out),
         }
     }
@@ -184,7 +184,7 @@ impl Map {
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(_) => Dense::feedback(feedback, delta, out),
+            Self::Dense(_) => matrix::affine(feedback, None, delta, out),
             Self::Windowed(map) => map.transposed(feedback, delta, out),
         }
     }
@@ -198,7 +198,7 @@ impl Map {
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(map) => map.inverse(weight, bias, u, out),
+            Self::Dense(_) => matrix::affine(weight, Some(bias), u, out),
             Self::Windowed(map) => map.inverse(weight, bias, u, out),
         }
     }
@@ -212,7 +212,7 @@ impl Map {
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(_) => Dense::weight_gradient(delta, u, out),
+            Self::Dense(map) => map.weight_gradient(delta, u, out),
             // V is laid out like W, so it is indexed by the unit of u first: the roles change.
             Self::Windowed(map) => map.weight_gradient(u, delta, out),
         }
@@ -232,7 +232,7 @@ impl Map {
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(_) => Dense::weight_gradient(delta, h, out),
+            Self::Dense(map) => map.weight_gradient(delta, h, out),
             Self::Windowed(map) => map.weight_gradient(delta, h, out),
         }
     }
@@ -290,8 +290,7 @@ impl Layer {
     /// `out = B e`, from `e` (`n_L`, B) into `out`, shaped like `h_l`. See
     /// [`Setup::direct_feedback`](crate::Setup::direct_feedback).
     pub fn project(&self, feedback: &Tensor, e: &Tensor, out: &Tensor) -> Result<(), Error> {
-        feedback.f_mm_out(out, e).map(drop)?;
-        Ok(())
+        matrix::affine(feedback, None, e, out)
     }
 
     /// Writes `δ_l h_{l-1}ᵀ` and the sum of `δ_l` over the batch into the gradients of

@@ -1,5 +1,8 @@
 //! Windowed layers against plain loops over positions and against libtorch's convolution, both
 //! in 64-bit floats.
+//!
+//! The layers themselves compute in 32-bit floats, with the SDK's own products, and in 64-bit ones,
+//! for which they turn to libtorch as they do on other devices.
 
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
@@ -11,6 +14,8 @@ use crate::seam::copy_f32;
 /// Of the sum of the terms' magnitudes: the rounding errors of a sum in f32 grow with those and
 /// with 6e-8, however much of the sum cancels. The longest sums here have some thousand terms.
 const TOLERANCE: f64 = 1e-5;
+
+const KINDS: [Kind; 2] = [Kind::Float, Kind::Double];
 
 /// A window on an image and a batch.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +33,6 @@ struct Problem {
 
 fn problems() -> impl Strategy<Value = Problem> {
     (
-        // 24 channels are enough for products without patches whatever the kernel from 3 on.
         prop_oneof![1..5_i64, Just(24)],
         [1..13_i64, 1..13, 1..6],
         prop_oneof![Just(1_i64), Just(3), Just(5), Just(9)],
@@ -144,21 +148,24 @@ impl Problem {
         ))
     }
 
-    /// What the map under test computes.
-    fn computed(&self, values: &Values) -> Results {
+    /// What the map under test computes in floats of `kind`.
+    fn computed(&self, values: &Values, kind: Kind) -> Results {
         let map = self.map();
         let [weight, bias] = map.declarations(1).map(|declaration| declaration.layout);
         let tensor = |layout: &Layout, values: &[f32]| {
-            let tensor = Tensor::zeros(layout.operand(), (Kind::Float, Device::Cpu));
+            let tensor = Tensor::zeros(layout.operand(), (kind, Device::Cpu));
             copy_f32(layout.canonical(&tensor).unwrap().view(), values).unwrap();
             tensor
         };
         let (w, b) = (tensor(&weight, &values.weight), tensor(&bias, &values.bias));
         let input = [self.height, self.width, self.channels];
         let output = [self.rows(), self.columns(), self.outputs];
-        let h = self.activation(input, Some(&values.h));
-        let delta = self.activation(output, Some(&values.delta));
-        let (out, below) = (self.activation(output, None), self.activation(input, None));
+        let h = self.activation(input, kind, Some(&values.h));
+        let delta = self.activation(output, kind, Some(&values.delta));
+        let (out, below) = (
+            self.activation(output, kind, None),
+            self.activation(input, kind, None),
+        );
         let (weight_gradient, bias_gradient) = (w.zeros_like(), b.full_like(f64::NAN));
         map.forward(&w, &b, &h, &out).unwrap();
         map.transposed(&w, &delta, &below).unwrap();
@@ -176,9 +183,9 @@ impl Problem {
     }
 
     /// (units, B) of an image (row, column, channel); not a number unless `values` are given.
-    fn activation(&self, image: [i64; 3], values: Option<&[f32]>) -> Tensor {
+    fn activation(&self, image: [i64; 3], kind: Kind, values: Option<&[f32]>) -> Tensor {
         let units = image.iter().product::<i64>();
-        let options = (Kind::Float, Device::Cpu);
+        let options = (kind, Device::Cpu);
         let tensor = Tensor::full([units, self.samples], f64::NAN, options);
         if let Some(values) = values {
             copy_f32(&self.as_host(image, &tensor), values).unwrap();
@@ -331,7 +338,9 @@ proptest! {
     fn windows_are_what_loops_over_positions_find(problem in problems()) {
         let values = problem.values();
         let magnitudes = problem.looped(&values.magnitudes());
-        assert_close(&problem.computed(&values), &problem.looped(&values), &magnitudes);
+        for kind in KINDS {
+            assert_close(&problem.computed(&values, kind), &problem.looped(&values), &magnitudes);
+        }
     }
 
     #[test]
@@ -339,7 +348,10 @@ proptest! {
         let problem = Problem { shared: true, ..problem };
         let values = problem.values();
         let magnitudes = problem.looped(&values.magnitudes());
-        assert_close(&problem.computed(&values), &problem.convolved(&values), &magnitudes);
+        for kind in KINDS {
+            let found = problem.computed(&values, kind);
+            assert_close(&found, &problem.convolved(&values), &magnitudes);
+        }
     }
 
     #[test]
@@ -357,7 +369,7 @@ proptest! {
             bias: repeat(&values.bias, 1),
             h: values.h.clone(),
             delta: values.delta.clone(),
-        });
+        }, Kind::Float);
         // The gradient of a shared weight is the sum over those that share it.
         let summed = |values: &[f64], each: usize| {
             values

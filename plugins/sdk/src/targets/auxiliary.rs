@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::layer::matrix::affine;
 use crate::setup::Setup;
 
 /// The function between the affine map and z.
@@ -36,7 +37,7 @@ impl Auxiliary {
         let [weight, bias] = setup.auxiliary(units)?;
         Ok(Self {
             weight,
-            bias: bias.f_view([units, 1])?,
+            bias,
             units,
             activation,
         })
@@ -49,7 +50,7 @@ impl Auxiliary {
 
     /// Writes z, from `h` (`n_{l-1}`, B) into `out` (units, B).
     pub(super) fn apply(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
-        self.bias.f_addmm_out(out, &self.weight, h).map(drop)?;
+        affine(&self.weight, Some(&self.bias), h, out)?;
         if self.activation == AuxiliaryActivation::Tanh {
             out.f_tanh_out(out).map(drop)?;
         }

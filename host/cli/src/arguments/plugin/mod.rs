@@ -1,5 +1,6 @@
 //! What can be typed after `pipeline plugin`.
 
+mod check;
 mod directions;
 mod info;
 mod list;
@@ -8,6 +9,7 @@ mod trust;
 
 use clap::Subcommand;
 
+pub(crate) use self::check::CheckArguments;
 pub(crate) use self::directions::DirectionsArguments;
 pub(crate) use self::info::InfoArguments;
 pub(crate) use self::list::ListArguments;
@@ -17,6 +19,8 @@ use super::{SearchArguments, TrustArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginVerb {
+    /// Check that a plugin keeps the promises of the boundary, each in a process of its own.
+    Check(CheckArguments),
     /// Print or write the update directions of one batch, to check them against your own equations.
     Directions(DirectionsArguments),
     /// Show one plugin: what it is, its algorithms, their hyper-parameters and metrics.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::ExitCode;
 
-use assay_core::ArtifactHash;
+use assay_core::{ArtifactHash, Limits};
 use assay_engine::{DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, Execution, plan_directions, summarise};
 use assay_store::Store;
 
@@ -25,6 +25,7 @@ pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, Cl
         store: &store,
         data_dir: None,
         threads: 1,
+        limits: Limits::default(),
         cancel: &cancel,
         observe: &|_| {},
     };

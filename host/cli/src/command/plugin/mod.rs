@@ -1,5 +1,6 @@
 //! `pipeline plugin`: what can be asked of, or done with, one plugin.
 
+mod check;
 mod directions;
 mod info;
 mod list;
@@ -13,6 +14,7 @@ use crate::error::CliError;
 
 pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
     match verb {
+        PluginVerb::Check(arguments) => check::check(arguments),
         PluginVerb::Directions(arguments) => directions::directions(arguments),
         PluginVerb::Info(arguments) => info::info(arguments),
         PluginVerb::Keygen(arguments) => sign::keygen(arguments),

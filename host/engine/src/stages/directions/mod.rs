@@ -5,7 +5,6 @@ mod batch;
 mod state;
 
 use assay_network::Network;
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -43,24 +42,22 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let (role, file) = STATE;
     let own = learner
         .save()
-        .map_err(|error| StageError::plugin("save its state", error))?;
+        .map_err(|error| context.plugin_error("save its state", error))?;
+    context.check_tensors(&parameters.network, "a state", &own)?;
     let state = match context.optional_input(role, file) {
         None => own,
         Some(path) => {
             let state = state::completed(&read(path)?, &own).map_err(data)?;
             learner
                 .restore(&state)
-                .map_err(|error| StageError::plugin("restore the state", error))?;
+                .map_err(|error| context.plugin_error("restore the state", error))?;
             state
         }
     };
     let directions = batch
         .with(|batch, noise| learner.directions(batch, noise))
-        .map_err(|error| StageError::plugin("compute directions", error))?;
-    if let Err(error) = SafeTensors::deserialize(&directions) {
-        let message = format!("the plugin's directions are not safetensors: {error}");
-        return Err(StageError::Invalid(message));
-    }
+        .map_err(|error| context.plugin_error("compute directions", error))?;
+    context.check_tensors(&parameters.network, "directions", &directions)?;
     write(&context.out.join(DIRECTIONS), &directions)?;
     write(&context.out.join(file), &state)?;
     let mut outputs = Outputs::default();

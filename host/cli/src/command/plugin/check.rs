@@ -1,0 +1,50 @@
+//! `pipeline plugin check`: has every promise of the boundary checked, each in a worker, in a store
+//! that is thrown away afterwards.
+
+use std::cell::RefCell;
+use std::process::ExitCode;
+
+use assay_engine::{Failure, Outcome, check_plugin};
+use assay_store::Store;
+
+use crate::arguments::CheckArguments;
+use crate::command::cancel_on_signals;
+use crate::error::CliError;
+use crate::show;
+
+pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
+    if arguments.list {
+        show::print(&if arguments.json {
+            show::json::check_list()
+        } else {
+            show::check::list()
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let trust = arguments.trust.policy()?;
+    let cancel = cancel_on_signals()?;
+    let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
+    let store = Store::open(folder.path().join("store"))?;
+    let printed = RefCell::new(Ok(()));
+    let report = check_plugin(
+        &store,
+        &arguments.settings(),
+        &arguments.request(&trust),
+        &cancel,
+        &|checked| {
+            if !arguments.json && printed.borrow().is_ok() {
+                *printed.borrow_mut() = show::print(&show::check::line(checked));
+            }
+        },
+    )?;
+    printed.into_inner()?;
+    show::print(&if arguments.json {
+        show::json::checks(&report)
+    } else {
+        show::check::summary(&report)
+    })?;
+    if report.stopped {
+        return Err(CliError::Action(Failure::Cancelled));
+    }
+    Ok(ExitCode::from(u8::from(report.count(Outcome::Failed) > 0)))
+}

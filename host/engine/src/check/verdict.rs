@@ -1,0 +1,82 @@
+//! What the end of a check's worker says of the plugin.
+
+use std::fs;
+
+use assay_store::Store;
+use assay_testkit::{Check, Outcome, SILENT, Verdict, judge_output};
+
+use crate::session::EngineError;
+use crate::stages::{CHECKED, CheckDocument, PRINTED};
+use crate::supervise::{Completed, Failure};
+
+/// What a check found.
+pub(super) struct Found {
+    pub(super) verdict: Verdict,
+    /// The algorithms that the library offers, where the check asked.
+    pub(super) offered: Vec<String>,
+}
+
+/// What came of a check; `None` where it was asked to stop.
+///
+/// # Errors
+/// Failures that are not the plugin's.
+pub(super) fn found(
+    store: &Store,
+    check: &'static Check,
+    executed: Result<Completed, Failure>,
+) -> Result<Option<Found>, EngineError> {
+    let reason = match executed {
+        Ok(completed) => return read(store, check, &completed).map(Some),
+        Err(Failure::Cancelled) => return Ok(None),
+        Err(Failure::Stage { message, chain, .. }) => {
+            let causes = chain.iter().map(|cause| format!(": {cause}"));
+            message + &causes.collect::<String>()
+        }
+        Err(Failure::Died { how, log, .. }) => died(&how, &log),
+        Err(failure @ Failure::Protocol { .. }) => failure.to_string(),
+        Err(failure) => {
+            let check = check.name;
+            return Err(EngineError::Check { check, failure });
+        }
+    };
+    Ok(Some(Found {
+        verdict: Verdict {
+            outcome: Outcome::Failed,
+            reason,
+        },
+        offered: Vec::new(),
+    }))
+}
+
+/// A process that ended without a word of ours, and the first of the last words of its own.
+fn died(how: &str, log: &[String]) -> String {
+    match log.iter().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("its process {how}, having said {line:?}"),
+        None => format!("its process {how}"),
+    }
+}
+
+fn read(store: &Store, check: &'static Check, completed: &Completed) -> Result<Found, EngineError> {
+    let file = |name: &str| {
+        let path = store.artifact_file_path(completed.result.artifact, name)?;
+        fs::read(&path).map_err(|source| EngineError::File {
+            what: "read",
+            path,
+            source,
+        })
+    };
+    let document: CheckDocument =
+        serde_json::from_slice(&file(CHECKED)?).map_err(|source| EngineError::Verdict {
+            check: check.name,
+            source,
+        })?;
+    let verdict = if check.name == SILENT {
+        judge_output(document.verdict, &file(PRINTED)?)
+    } else {
+        document.verdict
+    };
+    Ok(Found {
+        verdict,
+        offered: document.algorithms,
+    })
+}

@@ -1,0 +1,110 @@
+//! Contains a worker before it loads anything: no network, no other process, and of the files
+//! only those that its stage needs. What the kernel does not offer is left out, and the level
+//! that was reached is told; whether that is enough is for others to judge.
+//!
+//! Everything here is given up for good and inherited by later threads, so a worker contains
+//! itself while it has one thread, and before a plugin's constructors can run.
+
+mod calls;
+mod files;
+mod libraries;
+mod powers;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use assay_core::{Containment, Limits, StageKind};
+use landlock::RulesetError;
+
+/// What a kind of stage leaves its worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// No network and no other process, and only named files can be read: for stages that load a
+    /// plugin, and for those that need as little.
+    Sealed,
+    /// The network, other programs and every file for reading: for stages that obtain datasets.
+    /// No plugin runs there.
+    Fetching,
+}
+
+impl Profile {
+    /// The profile of each kind of stage.
+    pub(crate) fn of(kind: StageKind) -> Self {
+        match kind {
+            StageKind::Check
+            | StageKind::Describe
+            | StageKind::Train
+            | StageKind::Evaluate
+            | StageKind::Directions
+            | StageKind::Report => Self::Sealed,
+            StageKind::Dataset => Self::Fetching,
+        }
+    }
+}
+
+/// The files that a sealed worker needs beside those of the system.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// Where it may write; nowhere else.
+    pub(crate) scratch: PathBuf,
+    /// The files it reads.
+    pub(crate) inputs: Vec<PathBuf>,
+    /// The library that it will load.
+    pub(crate) plugin: Option<PathBuf>,
+    /// Whether it computes on a CUDA device.
+    pub(crate) cuda: bool,
+}
+
+/// A kernel that has a means of containment and does not let it be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContainError {
+    #[error("cannot restrict the worker's files")]
+    Files(#[from] RulesetError),
+    #[error("cannot filter the worker's system calls")]
+    Calls(#[from] seccompiler::Error),
+    #[error("cannot {what}")]
+    Powers {
+        what: &'static str,
+        source: io::Error,
+    },
+}
+
+/// Contains this thread, and whatever threads it starts, for good.
+pub(crate) fn contain(
+    profile: Profile,
+    places: &Places,
+    limits: Limits,
+) -> Result<Containment, ContainError> {
+    powers::limit(profile, places.cuda, limits)?;
+    powers::give_up()?;
+    // Files first: opening what may be read takes calls that are filtered afterwards.
+    let landlock = files::restrict(profile, places)?;
+    let seccomp = calls::filter(profile)?;
+    Ok(Containment {
+        landlock,
+        seccomp,
+        no_new_privileges: powers::has_given_up(),
+    })
+}
+
+/// How far this kernel can contain a worker: tried on a thread that ends at once.
+pub fn kernel_support() -> Containment {
+    let attempt = || {
+        let places = Places {
+            scratch: Path::new("/").to_owned(),
+            ..Places::default()
+        };
+        powers::give_up().ok();
+        Containment {
+            landlock: files::restrict(Profile::Sealed, &places).unwrap_or(0),
+            seccomp: calls::filter(Profile::Sealed).unwrap_or(false),
+            no_new_privileges: powers::has_given_up(),
+        }
+    };
+    thread::spawn(attempt).join().unwrap_or(Containment {
+        landlock: 0,
+        seccomp: false,
+        no_new_privileges: false,
+    })
+}

@@ -1,0 +1,167 @@
+//! The check stage: has one promise of the boundary checked of a library or of one of its
+//! algorithms. What the plugin does to this process meanwhile is part of what is found out.
+
+use std::fs::File;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assay_abi::LoadedPlugin;
+use assay_testkit::{Check, DESCRIBES, Loading, Outcome, Subject, Verdict, find};
+use rustix::stdio::dup2_stdout;
+use serde::{Deserialize, Serialize};
+
+use super::{Context, JSON, Outputs, StageError, TEXT, write_document};
+use crate::event::Event;
+use crate::plugin::{LoadFailure, load};
+
+/// The file with the [`CheckDocument`].
+pub(crate) const CHECKED: &str = "check.json";
+/// The file with what the process printed on standard output up to its end.
+pub(crate) const PRINTED: &str = "stdout.txt";
+
+/// What decides a check beside the plugin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckParameters {
+    pub(crate) check: String,
+    /// Absent for a check of the library as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) algorithm: Option<String>,
+    pub(crate) seed: u64,
+    /// Seconds that the check may take.
+    pub(crate) time_limit: u32,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckDocument {
+    pub(crate) verdict: Verdict,
+    /// What the library offers, where that was asked and answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) algorithms: Vec<String>,
+}
+
+pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
+    let parameters: CheckParameters = context.parameters()?;
+    let check = find(&parameters.check)
+        .ok_or_else(|| StageError::Incomplete(format!("known check `{}`", parameters.check)))?;
+    keep_output(context)?;
+    limit_time(context, parameters.time_limit);
+    let path = context.plugin.as_ref();
+    let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
+    let document = match &parameters.algorithm {
+        None => of_library(check, &loading(load(path))),
+        Some(algorithm) => CheckDocument {
+            verdict: of_algorithm(context, check, load(path)?, algorithm, parameters.seed)?,
+            algorithms: Vec::new(),
+        },
+    };
+    write_document(&context.out.join(CHECKED), &document)?;
+    let mut outputs = Outputs::default();
+    outputs.add(CHECKED, JSON);
+    outputs.add(PRINTED, TEXT);
+    Ok(outputs)
+}
+
+/// Sends standard output to [`PRINTED`]: C's streams are flushed when the process ends, which is
+/// before the supervisor takes the file.
+fn keep_output(context: &Context) -> Result<(), StageError> {
+    let path = context.out.join(PRINTED);
+    let file = File::create(&path).and_then(|file| Ok(dup2_stdout(file)?));
+    file.map_err(|source| StageError::File {
+        what: "write",
+        path,
+        source,
+    })
+}
+
+/// Ends the process once the check has taken too long or is to stop: a plugin that hangs hears
+/// nothing.
+fn limit_time(context: &Context, seconds: u32) {
+    let reporter = Arc::clone(&context.reporter);
+    let cancelled = Arc::clone(&context.cancelled);
+    let (begun, limit) = (Instant::now(), Duration::from_secs(seconds.into()));
+    thread::spawn(move || {
+        loop {
+            thread::sleep(Duration::from_millis(20));
+            let event = if cancelled.load(Ordering::Relaxed) {
+                Event::Cancelled
+            } else if begun.elapsed() > limit {
+                Event::Failed {
+                    message: format!("it was not done after {seconds} s"),
+                    help: String::new(),
+                    chain: Vec::new(),
+                }
+            } else {
+                continue;
+            };
+            reporter.send(&event);
+            process::exit(1);
+        }
+    });
+}
+
+fn loading(loaded: Result<LoadedPlugin, LoadFailure>) -> Loading {
+    match loaded {
+        Ok(plugin) => Loading::Loaded(plugin),
+        Err(failure @ LoadFailure::Interface(_)) => Loading::Layout(in_words(&failure)),
+        Err(failure) => Loading::Refused(in_words(&failure)),
+    }
+}
+
+/// A failure with its causes, in one line.
+fn in_words(failure: &LoadFailure) -> String {
+    let mut text = failure.to_string();
+    let mut source = std::error::Error::source(failure);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn of_library(check: &Check, loading: &Loading) -> CheckDocument {
+    let algorithms = match loading {
+        Loading::Loaded(plugin) if check.name == DESCRIBES => plugin.algorithms(),
+        _ => Ok(Vec::new()),
+    };
+    // Why they are not known is what the verdict says.
+    let algorithms = algorithms.unwrap_or_default().into_iter();
+    CheckDocument {
+        verdict: check.of_library(loading),
+        algorithms: algorithms.map(|it| it.name.into_string()).collect(),
+    }
+}
+
+fn of_algorithm(
+    context: &Context,
+    check: &Check,
+    plugin: LoadedPlugin,
+    name: &str,
+    seed: u64,
+) -> Result<Verdict, StageError> {
+    let environment = context.action.environment.as_ref();
+    let environment =
+        environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
+    let algorithms = plugin.algorithms();
+    let algorithms =
+        algorithms.map_err(|error| context.plugin_error("say what it offers", error))?;
+    let Some(algorithm) = algorithms.into_iter().find(|it| it.name == name) else {
+        return Ok(Verdict {
+            outcome: Outcome::Failed,
+            reason: "it was offered a moment ago, and is not any more".to_owned(),
+        });
+    };
+    let subject = Subject {
+        plugin,
+        algorithm,
+        seed,
+        device: &environment.device,
+        threads: environment.threads,
+    };
+    Ok(check.of_algorithm(&subject))
+}

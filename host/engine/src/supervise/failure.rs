@@ -1,0 +1,104 @@
+//! Why an execution gave nothing, in words that name the plugin.
+
+use std::io;
+use std::path::PathBuf;
+
+use assay_core::Limit;
+use assay_store::StoreError;
+
+/// Why an execution gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The run was asked to stop; what was done so far is kept.
+    #[error("stopped")]
+    Cancelled,
+    /// The worker reported an error.
+    #[error("{message}")]
+    Stage {
+        /// What happened.
+        message: String,
+        /// What to do next; may be empty.
+        help: String,
+        /// The causes, outermost first.
+        chain: Vec<String>,
+        /// The plugin that the worker may have loaded.
+        plugin: Option<String>,
+        /// The last lines of the worker's log.
+        log: Vec<String>,
+    },
+    /// The worker reached a limit of its stage.
+    #[error("the {limit} was reached{}", while_running(plugin.as_deref()))]
+    Limit {
+        /// The limit.
+        limit: Limit,
+        /// The plugin that the worker may have loaded.
+        plugin: Option<String>,
+        /// The last lines of the worker's log.
+        log: Vec<String>,
+    },
+    /// The worker ended without a word.
+    #[error("the worker {how}{}", while_running(plugin.as_deref()))]
+    Died {
+        /// How it ended.
+        how: String,
+        /// The plugin that the worker may have loaded.
+        plugin: Option<String>,
+        /// The last lines of the worker's log.
+        log: Vec<String>,
+    },
+    /// The worker's reports or files are not what they must be.
+    #[error("the worker's outputs cannot be taken: {reason}{}", while_running(plugin.as_deref()))]
+    Protocol {
+        /// What is wrong with them.
+        reason: String,
+        /// The plugin that the worker may have loaded.
+        plugin: Option<String>,
+    },
+    /// Something the action reads changed while it ran.
+    #[error("an input changed while the action ran: {0}")]
+    InputChanged(StoreError),
+    /// The worker could not be started.
+    #[error("cannot start a worker")]
+    Start(#[source] io::Error),
+    /// The worker's files could not be handled.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Failure {
+    /// What to do next; may be empty.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Stage { help, .. } => help.clone(),
+            Self::Limit { limit, .. } => format!(
+                "`limits.{}` of the stage, or of the whole file, can be raised",
+                limit.key()
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// The last lines of the worker's log.
+    pub fn log(&self) -> &[String] {
+        match self {
+            Self::Stage { log, .. } | Self::Limit { log, .. } | Self::Died { log, .. } => log,
+            _ => &[],
+        }
+    }
+}
+
+fn while_running(plugin: Option<&str>) -> String {
+    plugin
+        .map(|name| format!(" while the worker ran the plugin `{name}`"))
+        .unwrap_or_default()
+}

@@ -1,0 +1,330 @@
+//! Executes one action: takes its lock, starts a worker, watches it, and commits what it leaves.
+//!
+//! A worker that panics, aborts, is killed or talks nonsense becomes a [`Failure`] that names
+//! the action and its plugin; the store is touched only after the worker has ended well.
+
+mod failure;
+mod outputs;
+mod reports;
+mod watch;
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use assay_core::{Action, ActionKey, ActionResult, Limit, Limits};
+use assay_store::{ActionLock, Store, StoreError};
+use rustix::process::Pid;
+
+pub use self::failure::Failure;
+
+use self::outputs::{Log, collect, printable};
+use self::reports::{Reports, listen};
+use self::watch::{ran_out_of_memory, watch};
+use crate::cancel::Cancel;
+use crate::containment::Profile;
+use crate::environment::{inherited, variables};
+use crate::event::{Done, Event, Progress};
+use crate::worker::{OUT, TEMPORARY};
+
+/// The end of an execution that gave an artifact.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// The result.
+    pub result: ActionResult,
+    /// Whether somebody else had it ready once the action's lock was free.
+    pub cached: bool,
+}
+
+/// What an execution needs beside its action.
+#[derive(Clone, Copy)]
+pub struct Execution<'a> {
+    /// Where the action is, and where its result goes.
+    pub store: &'a Store,
+    /// Where the user keeps datasets.
+    pub data_dir: Option<&'a Path>,
+    /// How many processors the host's own work may use; it decides nothing.
+    pub threads: usize,
+    /// What its worker may use.
+    pub limits: Limits,
+    /// Asks it to stop.
+    pub cancel: &'a Cancel,
+    /// Is told how far it is.
+    pub observe: &'a dyn Fn(Progress),
+}
+
+impl Execution<'_> {
+    /// Executes the action `key`, which the store already holds, and commits its result. If
+    /// another process executes it right now, waits for that one's result instead.
+    ///
+    /// # Errors
+    /// See [`Failure`]; the store is as it was, and what can be resumed lies in the scratch
+    /// folder.
+    pub fn execute(&self, key: ActionKey) -> Result<Completed, Failure> {
+        let Some(lock) = self.take_lock(key)? else {
+            return Err(Failure::Cancelled);
+        };
+        if let Some(result) = self.store.cached(key)? {
+            return Ok(Completed {
+                result,
+                cached: true,
+            });
+        }
+        let action = self.store.action(key)?;
+        let scratch = self.store.scratch(key)?;
+        let (started_ms, clock) = (now_ms(), Instant::now());
+        let log = Log::start(scratch.join(LOG))?;
+        let ending = self.run_worker(key, &action, &scratch, &log, &lock)?;
+        let containment = ending.reports.containment;
+        let done = self.judge(ending, &action, &log)?;
+        check_inputs(self.store, &action)?;
+        let files = collect(&scratch.join(OUT), done.outputs)
+            .map_err(|reason| nonsense(&action, reason))?;
+        let result = ActionResult {
+            action: key,
+            artifact: self.store.commit_artifact(files)?,
+            started_ms,
+            duration_ms: done.earlier_ms + clock.elapsed().as_millis() as u64,
+            peak_memory: done.peak_memory,
+            host: host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            log: log.store(self.store)?,
+            containment,
+            limits: self.limits,
+        };
+        self.store.commit_result(&result)?;
+        self.store.clear_scratch(key)?;
+        Ok(Completed {
+            result,
+            cached: false,
+        })
+    }
+
+    /// Waits for the lock in steps, so that a request to stop is heard.
+    fn take_lock(&self, key: ActionKey) -> Result<Option<ActionLock>, StoreError> {
+        while !self.cancel.is_requested() {
+            if let Some(lock) = self.store.lock_action(key, false)? {
+                return Ok(Some(lock));
+            }
+            thread::sleep(LOCK_INTERVAL);
+        }
+        Ok(None)
+    }
+
+    fn run_worker(
+        &self,
+        key: ActionKey,
+        action: &Action,
+        scratch: &Path,
+        log: &Log,
+        lock: &ActionLock,
+    ) -> Result<Ending, Failure> {
+        let mut command = self.command(key, action, scratch)?;
+        command
+            // The worker holds the lock too: killing the supervisor alone must not free it.
+            .stdin(Stdio::from(lock.try_clone_file()?))
+            .stdout(Stdio::piped())
+            .stderr(log.writer()?)
+            // Ctrl-C in a terminal goes to the whole group: the worker is asked by us alone.
+            .process_group(0);
+        let mut child = command.spawn().map_err(Failure::Start)?;
+        let pid = Pid::from_child(&child);
+        self.cancel.watch(pid);
+        let pipe = child.stdout.take();
+        let (ends, ended) = channel();
+        thread::scope(|scope| {
+            let limited = !self.limits.is_empty();
+            let (limits, cancel) = (self.limits, self.cancel);
+            let watcher = limited.then(|| scope.spawn(move || watch(pid, limits, cancel, &ended)));
+            let reports = pipe.map_or(Ok(Reports::default()), |pipe| listen(pipe, self.observe));
+            if reports.is_err() {
+                // It talks nonsense, so it cannot be trusted to end by itself.
+                self.cancel.kill(pid);
+            }
+            let status = wait(&mut child, pid, self.cancel);
+            drop(ends);
+            let limit = watcher.and_then(|watcher| watcher.join().unwrap_or(None));
+            Ok(Ending {
+                // A worker that is killed may be cut off in the middle of a line.
+                reports: match reports {
+                    Err(_) if limit.is_some() => Reports::default(),
+                    reports => reports.map_err(|reason| nonsense(action, reason.to_owned()))?,
+                },
+                status: status.map_err(Failure::Start)?,
+                limit,
+            })
+        })
+    }
+
+    /// The worker's command line and variables.
+    fn command(&self, key: ActionKey, action: &Action, scratch: &Path) -> Result<Command, Failure> {
+        let mut command = Command::new(own_executable().map_err(Failure::Start)?);
+        command
+            .arg0("pipeline")
+            .args(["exec", &key.to_string(), "--store"])
+            .arg(self.store.root())
+            .arg("--scratch")
+            .arg(scratch)
+            .args(["--threads", &self.threads.to_string()]);
+        if let Some(data_dir) = self.data_dir {
+            command.arg("--data-dir").arg(data_dir);
+        }
+        if let Some(memory) = self.limits.memory {
+            command.args(["--memory", &format!("{memory} B")]);
+        }
+        if Profile::of(action.kind) == Profile::Sealed {
+            command.env_clear().envs(inherited());
+        }
+        if let Some(environment) = &action.environment {
+            command.envs(variables(environment));
+        }
+        let temporary = std::path::absolute(scratch.join(TEMPORARY)).map_err(Failure::Start)?;
+        command.env("TMPDIR", temporary);
+        Ok(command)
+    }
+
+    /// What a worker left, if it ended well.
+    fn judge(&self, ending: Ending, action: &Action, log: &Log) -> Result<Done, Failure> {
+        let plugin = action.plugin.as_ref().map(|pin| pin.name.clone());
+        if let Some(limit) = ending.limit {
+            let log = log.last_lines();
+            return Err(Failure::Limit { limit, plugin, log });
+        }
+        match ending.reports.last {
+            Some(Event::Done(done)) if ending.status.success() => Ok(done),
+            Some(Event::Cancelled) => Err(Failure::Cancelled),
+            _ if self.cancel.is_requested() => Err(Failure::Cancelled),
+            Some(Event::Failed {
+                message,
+                help,
+                chain,
+            }) => Err(self.out_of_memory(Failure::Stage {
+                message: printable(&message),
+                help: printable(&help),
+                chain: chain.iter().map(|cause| printable(cause)).collect(),
+                plugin,
+                log: log.last_lines(),
+            })),
+            _ => Err(self.out_of_memory(Failure::Died {
+                how: describe(ending.status),
+                plugin,
+                log: log.last_lines(),
+            })),
+        }
+    }
+
+    /// The failure, or the memory limit if that is what is behind it.
+    fn out_of_memory(&self, failure: Failure) -> Failure {
+        let Some(memory) = self.limits.memory else {
+            return failure;
+        };
+        match failure {
+            Failure::Stage {
+                message,
+                chain,
+                plugin,
+                log,
+                ..
+            } if ran_out_of_memory([&message].into_iter().chain(&chain)) => Failure::Limit {
+                limit: Limit::Memory(memory),
+                plugin,
+                log,
+            },
+            Failure::Died { plugin, log, .. } if ran_out_of_memory(log.iter()) => Failure::Limit {
+                limit: Limit::Memory(memory),
+                plugin,
+                log,
+            },
+            failure => failure,
+        }
+    }
+}
+
+fn nonsense(action: &Action, reason: String) -> Failure {
+    Failure::Protocol {
+        reason,
+        plugin: action.plugin.as_ref().map(|pin| pin.name.clone()),
+    }
+}
+
+const LOG: &str = "log.txt";
+/// How long to wait before another look at a lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How a worker ended.
+struct Ending {
+    reports: Reports,
+    status: ExitStatus,
+    /// The limit that it was ended for.
+    limit: Option<Limit>,
+}
+
+/// The name of this machine.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Milliseconds since 1970 (UTC).
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis() as u64)
+}
+
+/// The file of this program, even if it was replaced since it was started.
+fn own_executable() -> io::Result<PathBuf> {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() {
+        Ok(link)
+    } else {
+        std::env::current_exe()
+    }
+}
+
+/// Waits for the worker, outside the cancel registry's lock until it is there to be reaped.
+fn wait(child: &mut Child, pid: Pid, cancel: &Cancel) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(status) = cancel.reap_if_ended(pid, || child.try_wait())? {
+            return Ok(status);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => {
+            let name = signal_hook::low_level::signal_name(signal).unwrap_or("an unknown signal");
+            format!("was ended by {name} (signal {signal})")
+        }
+        (None, Some(code)) => format!("exited with code {code} without reporting a result"),
+        (None, None) => "ended in an unknown way".to_owned(),
+    }
+}
+
+/// The inputs are still what the action's key says.
+fn check_inputs(store: &Store, action: &Action) -> Result<(), Failure> {
+    for &artifact in action.inputs.values() {
+        for file in store
+            .artifact(artifact)
+            .map_err(Failure::InputChanged)?
+            .files
+            .values()
+        {
+            store.verify(file.object).map_err(Failure::InputChanged)?;
+        }
+    }
+    if let Some(plugin) = &action.plugin {
+        store
+            .verify(plugin.hash.into())
+            .map_err(Failure::InputChanged)?;
+    }
+    Ok(())
+}

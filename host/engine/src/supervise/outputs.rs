@@ -1,0 +1,121 @@
+//! What a worker leaves behind: its files and its log. A plugin had its hands on them, so neither
+//! is believed to be what it should be before it is looked at.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use assay_core::ObjectHash;
+use assay_store::Store;
+
+use super::Failure;
+use crate::event::Output;
+
+/// How much of a log is kept.
+const LONGEST_LOG: u64 = 1 << 20;
+/// How many lines of a log an error shows, and how much of each.
+const LOG_LINES: usize = 12;
+const LINE_CHARACTERS: usize = 400;
+
+/// The files that the worker says it left in `out`: name → (file, media type). What is wrong with
+/// them is the error.
+pub(super) fn collect(
+    out: &Path,
+    outputs: Vec<Output>,
+) -> Result<BTreeMap<String, (PathBuf, String)>, String> {
+    let own = fs::symlink_metadata(out).is_ok_and(|metadata| metadata.is_dir());
+    if !own {
+        return Err("its output folder is not a folder any more".to_owned());
+    }
+    let mut files = BTreeMap::new();
+    for output in outputs {
+        let path = out.join(&output.name);
+        let plain = path.parent() == Some(out) && path.file_name().is_some();
+        let ordinary = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        if !plain || !ordinary {
+            return Err(format!(
+                "`{}` is not an ordinary file",
+                printable(&output.name)
+            ));
+        }
+        files.insert(output.name, (path, output.media_type));
+    }
+    Ok(files)
+}
+
+/// A log that a worker writes to, read through the descriptor that it was opened with: its path
+/// lies where the worker may replace it.
+pub(super) struct Log {
+    file: File,
+    path: PathBuf,
+}
+
+impl Log {
+    /// Starts a new log at `path`.
+    pub(super) fn start(path: PathBuf) -> Result<Self, Failure> {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .read(true)
+            .open(&path)
+            .and_then(|file| file.set_len(0).map(|()| file));
+        match file {
+            Ok(file) => Ok(Self { file, path }),
+            Err(source) => Err(failed("write the log", path, source)),
+        }
+    }
+
+    /// What a worker writes to.
+    pub(super) fn writer(&self) -> Result<File, Failure> {
+        let clone = self.file.try_clone();
+        clone.map_err(|source| failed("write the log", self.path.clone(), source))
+    }
+
+    /// Stores the log's end, if there is anything in it.
+    pub(super) fn store(&self, store: &Store) -> Result<Option<ObjectHash>, Failure> {
+        let log = self.end();
+        let log = log.map_err(|source| failed("read the log", self.path.clone(), source))?;
+        if log.is_empty() {
+            Ok(None)
+        } else {
+            Ok(Some(store.put_bytes(&log)?))
+        }
+    }
+
+    /// The end of the log, which may be of any length.
+    fn end(&self) -> io::Result<Vec<u8>> {
+        let length = self.file.metadata()?.len();
+        let start = length.saturating_sub(LONGEST_LOG);
+        let mut log = vec![0; (length - start) as usize];
+        self.file.read_exact_at(&mut log, start)?;
+        Ok(log)
+    }
+
+    /// The last lines, fit to be shown.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        let log = self.end().unwrap_or_default();
+        let text = String::from_utf8_lossy(&log);
+        let lines: Vec<_> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
+        let shorten = |line: &&str| printable(line).chars().take(LINE_CHARACTERS).collect();
+        last.iter().map(shorten).collect()
+    }
+}
+
+/// A text of a plugin's without what would command a terminal.
+pub(super) fn printable(text: &str) -> String {
+    let plain = |character: char| {
+        if character.is_control() && character != '\n' && character != '\t' {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        }
+    };
+    text.chars().map(plain).collect()
+}
+
+fn failed(what: &'static str, path: PathBuf, source: io::Error) -> Failure {
+    Failure::File { what, path, source }
+}

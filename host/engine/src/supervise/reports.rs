@@ -1,0 +1,53 @@
+//! What a worker reports while it runs, line by line, until it closes its pipe.
+
+use std::io::{BufRead, BufReader, Read};
+
+use assay_core::Containment;
+
+use crate::event::{Event, Progress};
+
+/// A line may not be longer.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// What a worker reported.
+#[derive(Default)]
+pub(super) struct Reports {
+    /// How far it was contained: its first word, before a plugin could speak in its name.
+    pub(super) containment: Option<Containment>,
+    /// The last event that was not progress.
+    pub(super) last: Option<Event>,
+}
+
+/// Reads events from `pipe` until it is closed. What is not an event is the error.
+pub(super) fn listen(pipe: impl Read, observe: &dyn Fn(Progress)) -> Result<Reports, &'static str> {
+    let mut pipe = BufReader::new(pipe);
+    let mut reports = Reports::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = pipe
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line);
+        match read {
+            Ok(0) | Err(_) => return Ok(reports),
+            Ok(_) if line.last() != Some(&b'\n') && line.len() as u64 == LONGEST_LINE => {
+                return Err("a report is longer than 1 MiB");
+            }
+            Ok(_) => match serde_json::from_slice(&line) {
+                Ok(Event::Progress(progress)) => observe(progress),
+                Ok(Event::Contained(containment)) if reports.is_empty() => {
+                    reports.containment = Some(containment);
+                }
+                Ok(event) => reports.last = Some(event),
+                Err(_) => return Err("a report is not of this version"),
+            },
+        }
+    }
+}
+
+impl Reports {
+    fn is_empty(&self) -> bool {
+        self.containment.is_none() && self.last.is_none()
+    }
+}

@@ -1,0 +1,106 @@
+//! Products of whole matrices: the SDK's own on a CPU, libtorch's on any other device.
+
+use tch::Tensor;
+
+use crate::error::Error;
+use crate::product::{Product, Start, Term, Transposed};
+use crate::seam::operands;
+
+/// `out = W h + b`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
+pub(crate) fn affine(
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    h: &Tensor,
+    out: &Tensor,
+) -> Result<(), Error> {
+    let ([rows, depth], [_, samples]) = (size(weight)?, size(h)?);
+    // SAFETY: only the product uses these slices, and an output is never an operand.
+    let slices = unsafe { operands(out, [weight, h, bias.unwrap_or(h)]) };
+    let Some((out, [weight, h, values])) = slices else {
+        match bias {
+            Some(bias) => bias
+                .f_view([-1, 1])?
+                .f_addmm_out(out, weight, h)
+                .map(drop)?,
+            None => weight.f_mm_out(out, h).map(drop)?,
+        }
+        return Ok(());
+    };
+    let biased = bias.is_some();
+    let product = Product {
+        rows,
+        columns: samples,
+        depth,
+        a_row: depth,
+        a_depth: 1,
+        b_depth: samples,
+        out_row: samples,
+    };
+    product.share(out, |product, first, out| {
+        let start = if biased {
+            Start::Rows(&values[first..])
+        } else {
+            Start::Zero
+        };
+        product.run(out, &weight[first * depth..], h, &Term::FIRST, start);
+    });
+    Ok(())
+}
+
+/// `out = Wᵀ δ`, from `delta` (n, B) into `out` (k, B).
+pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
+    let ([depth, rows], [_, samples]) = (size(weight)?, size(delta)?);
+    // SAFETY: only the product uses these slices, and an output is never an operand.
+    let Some((out, [weight, delta])) = (unsafe { operands(out, [weight, delta]) }) else {
+        weight.f_tr()?.f_mm_out(out, delta).map(drop)?;
+        return Ok(());
+    };
+    let product = Product {
+        rows,
+        columns: samples,
+        depth,
+        a_row: 1,
+        a_depth: rows,
+        b_depth: samples,
+        out_row: samples,
+    };
+    product.share(out, |product, first, out| {
+        product.run(out, &weight[first..], delta, &Term::FIRST, Start::Zero);
+    });
+    Ok(())
+}
+
+/// `out = δ hᵀ`, from `delta` (n, B) and `h` (k, B) into `out` (n, k).
+pub(crate) fn outer(
+    delta: &Tensor,
+    h: &Tensor,
+    out: &Tensor,
+    by_sample: &Transposed,
+) -> Result<(), Error> {
+    let ([rows, samples], [columns, _]) = (size(delta)?, size(h)?);
+    // SAFETY: only the product uses these slices, and an output is never an operand.
+    let Some((out, [delta, h])) = (unsafe { operands(out, [delta, h]) }) else {
+        delta.f_mm_out(out, &h.f_tr()?).map(drop)?;
+        return Ok(());
+    };
+    let turned = by_sample.of(h, columns, samples);
+    let h = turned.as_slice();
+    let product = Product {
+        rows,
+        columns,
+        depth: samples,
+        a_row: samples,
+        a_depth: 1,
+        b_depth: columns,
+        out_row: columns,
+    };
+    product.share(out, |product, first, out| {
+        product.run(out, &delta[first * samples..], h, &Term::FIRST, Start::Zero);
+    });
+    Ok(())
+}
+
+fn size(matrix: &Tensor) -> Result<[usize; 2], Error> {
+    let (rows, columns) = matrix.size2()?;
+    Ok([rows as usize, columns as usize])
+}

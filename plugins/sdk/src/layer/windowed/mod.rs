@@ -1,0 +1,211 @@
+//! The map of locally connected layers and of convolutions: a window that slides over an image.
+//!
+//! Activations are (row, column, channel, batch), so what one row of a kernel meets from one
+//! output position is a contiguous matrix (taps · C, B), and its products are plain matrix
+//! products on the activation itself: no patch is copied, no padding is multiplied. The two
+//! kinds of layer differ in whether the positions share their weights, and in nothing else.
+//!
+//! [`native`] has the products for a CPU, [`tensors`] the same in libtorch's for other devices.
+
+mod native;
+mod tensors;
+
+use tch::Tensor;
+
+use super::span::{Span, merged, positions};
+use super::sum_over_batch;
+use crate::error::Error;
+use crate::layout::{Layout, Units};
+use crate::product::Transposed;
+use crate::rng::Initial;
+use crate::seam::operands;
+
+/// Whether the output positions have weights of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Each its own: locally connected.
+    None,
+    /// One set for all: convolution.
+    Positions,
+}
+
+/// The sizes of one image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Image {
+    pub(super) channels: i64,
+    pub(super) height: i64,
+    pub(super) width: i64,
+}
+
+impl Image {
+    pub(super) fn units(self) -> Units {
+        Units::Image {
+            channels: self.channels,
+            height: self.height,
+            width: self.width,
+        }
+    }
+}
+
+/// A windowed map. Its weights lie as (row, column, O, k, k, C), the first two axes absent if the
+/// positions share them; what the padding would meet takes part in nothing and has gradient zero.
+#[derive(Debug)]
+pub(crate) struct Windowed {
+    input: Image,
+    output: Image,
+    kernel: i64,
+    stride: i64,
+    sharing: Sharing,
+    rows: Vec<Span>,
+    columns: Vec<Span>,
+    /// The columns, neighbours that see the same taps put together.
+    groups: Vec<Span>,
+    by_sample: Transposed,
+}
+
+impl Windowed {
+    pub(super) fn new(
+        input: Image,
+        output: Image,
+        kernel: i64,
+        stride: i64,
+        sharing: Sharing,
+    ) -> Self {
+        let columns = positions(input.width, kernel, stride);
+        Self {
+            input,
+            output,
+            kernel,
+            stride,
+            sharing,
+            rows: positions(input.height, kernel, stride),
+            groups: merged(&columns),
+            columns,
+            by_sample: Transposed::default(),
+        }
+    }
+
+    pub(super) fn inputs(&self) -> Units {
+        self.input.units()
+    }
+
+    pub(super) fn outputs(&self) -> Units {
+        self.output.units()
+    }
+
+    /// Saved as (O, oh, ow, C, kh, kw), shared weights as (O, C, kh, kw).
+    pub(super) fn weight(&self) -> Layout {
+        let (k, c, o) = (self.kernel, self.input.channels, self.output.channels);
+        match self.sharing {
+            Sharing::None => Layout::permuted(
+                &[self.output.height, self.output.width, o, k, k, c],
+                &[2, 0, 1, 5, 3, 4],
+            ),
+            Sharing::Positions => Layout::permuted(&[o, k, k, c], &[0, 3, 1, 2]),
+        }
+    }
+
+    /// Saved as (O, oh, ow), shared biases as (O).
+    pub(super) fn bias(&self) -> Layout {
+        match self.sharing {
+            Sharing::None => Layout::units(self.outputs()),
+            Sharing::Positions => Layout::plain(&[self.output.channels]),
+        }
+    }
+
+    /// The distribution of one output position's weights.
+    pub(super) fn glorot(&self, scale: f64) -> Initial {
+        Initial::Glorot {
+            fan_in: self.patch(),
+            fan_out: self.output.channels,
+            scale,
+        }
+    }
+
+    pub(super) fn forward(
+        &self,
+        weight: &Tensor,
+        bias: &Tensor,
+        h: &Tensor,
+        out: &Tensor,
+    ) -> Result<(), Error> {
+        // SAFETY: here and below: only the products use these slices, and an output is never an
+        // operand.
+        match unsafe { operands(out, [weight, bias, h]) } {
+            Some((out, [weight, bias, h])) => {
+                self.forward_native(weight, bias, h, out);
+                Ok(())
+            }
+            None => self.forward_tensors(weight, bias, h, out),
+        }
+    }
+
+    pub(super) fn transposed(
+        &self,
+        weight: &Tensor,
+        delta: &Tensor,
+        out: &Tensor,
+    ) -> Result<(), Error> {
+        // SAFETY: see `forward`.
+        match unsafe { operands(out, [weight, delta]) } {
+            Some((out, [weight, delta])) => {
+                self.transposed_native(weight, None, delta, out);
+                Ok(())
+            }
+            None => self.transposed_tensors(weight, None, delta, out),
+        }
+    }
+
+    pub(super) fn inverse(
+        &self,
+        weight: &Tensor,
+        bias: &Tensor,
+        u: &Tensor,
+        out: &Tensor,
+    ) -> Result<(), Error> {
+        // SAFETY: see `forward`.
+        match unsafe { operands(out, [weight, bias, u]) } {
+            Some((out, [weight, bias, u])) => {
+                self.transposed_native(weight, Some(bias), u, out);
+                Ok(())
+            }
+            None => self.transposed_tensors(weight, Some(bias), u, out),
+        }
+    }
+
+    pub(super) fn weight_gradient(
+        &self,
+        delta: &Tensor,
+        h: &Tensor,
+        out: &Tensor,
+    ) -> Result<(), Error> {
+        // SAFETY: see `forward`.
+        match unsafe { operands(out, [delta, h]) } {
+            Some((out, [delta, h])) => {
+                self.weight_gradient_native(delta, h, out);
+                Ok(())
+            }
+            None => self.weight_gradient_tensors(delta, h, out),
+        }
+    }
+
+    pub(super) fn bias_gradient(&self, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
+        match self.sharing {
+            Sharing::None => sum_over_batch(delta, &[1], &out.f_view(-1)?),
+            Sharing::Positions => {
+                let delta = delta.f_view([-1, self.output.channels, delta.size2()?.1])?;
+                sum_over_batch(&delta, &[0, 2], out)
+            }
+        }
+    }
+
+    /// The number of weights to one unit, k²C.
+    fn patch(&self) -> i64 {
+        self.kernel * self.kernel * self.input.channels
+    }
+
+    /// Where the weights of a tap begin among those of a unit.
+    fn tap(&self, row: i64, column: i64) -> i64 {
+        (row * self.kernel + column) * self.input.channels
+    }
+}

@@ -1,0 +1,237 @@
+//! The products of a window on a CPU: each output is computed in one go, from what it meets.
+//!
+//! Whatever is shared among threads is written by one of them: an output position's activations,
+//! an input pixel's, a position's gradient. The order of every sum is that of the terms below.
+
+use super::{Sharing, Windowed};
+use crate::layer::span::Span;
+use crate::product::{Product, Start, Term};
+use crate::workers;
+
+/// Units of a shared gradient that a thread takes at a time.
+const UNITS: usize = 12;
+
+/// The sizes of a window in the type of slices.
+struct Sizes {
+    samples: usize,
+    /// Channels of the input and of the output.
+    inputs: usize,
+    outputs: usize,
+    input_width: usize,
+    output_width: usize,
+    /// k²C
+    patch: usize,
+    /// From the weights of one position to those of the next: zero if they are shared.
+    weights: usize,
+    /// The same of the biases.
+    biases: usize,
+}
+
+impl Windowed {
+    fn sizes(&self, h: &[f32]) -> Sizes {
+        let (outputs, patch) = (self.output.channels as usize, self.patch() as usize);
+        let own = usize::from(self.sharing == Sharing::None);
+        Sizes {
+            samples: h.len() / self.inputs().count().max(1) as usize,
+            inputs: self.input.channels as usize,
+            outputs,
+            input_width: self.input.width as usize,
+            output_width: self.output.width as usize,
+            patch,
+            weights: own * outputs * patch,
+            biases: own * outputs,
+        }
+    }
+
+    /// `out = W h + b`: one term for each row of the kernel.
+    pub(super) fn forward_native(&self, weight: &[f32], bias: &[f32], h: &[f32], out: &mut [f32]) {
+        let s = self.sizes(h);
+        let positions = out.chunks_mut((s.outputs * s.samples).max(1));
+        workers::share(
+            positions.zip(self.output_positions()).enumerate(),
+            Vec::new,
+            |terms, (position, (out, (row, column)))| {
+                terms.clear();
+                terms.extend(row.taps.clone().map(|kernel_row| Term {
+                    a: self.tap(kernel_row, column.taps.start) as usize,
+                    b: self.pixel(row, kernel_row, column) * s.inputs * s.samples,
+                }));
+                let product = Product {
+                    rows: s.outputs,
+                    columns: s.samples,
+                    depth: column.width() as usize * s.inputs,
+                    a_row: s.patch,
+                    a_depth: 1,
+                    b_depth: s.samples,
+                    out_row: s.samples,
+                };
+                let weight = &weight[position * s.weights..];
+                let start = Start::Rows(&bias[position * s.biases..]);
+                product.run(out, weight, h, terms, start);
+            },
+        );
+    }
+
+    /// `out = Wᵀ δ`, plus `bias` if there is one: for each pixel of the input, one term for each
+    /// output position that sees it.
+    pub(super) fn transposed_native(
+        &self,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        delta: &[f32],
+        out: &mut [f32],
+    ) {
+        let s = self.sizes(out);
+        let product = Product {
+            rows: s.inputs,
+            columns: s.samples,
+            depth: s.outputs,
+            a_row: 1,
+            a_depth: s.patch,
+            b_depth: s.samples,
+            out_row: s.samples,
+        };
+        workers::share(
+            out.chunks_mut((s.inputs * s.samples).max(1)).enumerate(),
+            Vec::new,
+            |terms, (pixel, out)| {
+                let (y, x) = (pixel / s.input_width, pixel % s.input_width);
+                terms.clear();
+                for (row, kernel_row) in seen_from(&self.rows, y, self.stride) {
+                    for (column, kernel_column) in seen_from(&self.columns, x, self.stride) {
+                        let position = row * s.output_width + column;
+                        let tap = self.tap(kernel_row, kernel_column) as usize;
+                        terms.push(Term {
+                            a: position * s.weights + tap,
+                            b: position * s.outputs * s.samples,
+                        });
+                    }
+                }
+                let start = match bias {
+                    Some(bias) => Start::Rows(&bias[pixel * s.inputs..]),
+                    None => Start::Zero,
+                };
+                product.run(out, weight, delta, terms, start);
+            },
+        );
+    }
+
+    /// `δ windowᵀ` of every position into its own gradient, or the sum over the positions into the
+    /// one that they share.
+    pub(super) fn weight_gradient_native(&self, delta: &[f32], h: &[f32], out: &mut [f32]) {
+        let s = self.sizes(h);
+        let turned = self.by_sample.of(h, s.input_width * s.inputs, s.samples);
+        let h = turned.as_slice();
+        match self.sharing {
+            Sharing::None => self.own_gradients(&s, delta, h, out),
+            Sharing::Positions => self.shared_gradient(&s, delta, h, out),
+        }
+    }
+
+    /// `h` is (row, sample, column, channel), as for `shared_gradient`.
+    fn own_gradients(&self, s: &Sizes, delta: &[f32], h: &[f32], out: &mut [f32]) {
+        let positions = delta.chunks((s.outputs * s.samples).max(1));
+        let gradients = out.chunks_mut(s.weights.max(1)).zip(positions);
+        workers::share(
+            gradients.zip(self.output_positions()),
+            || (),
+            |(), ((out, delta), (row, column))| {
+                let product = s.outer_product(s.outputs, column);
+                for kernel_row in row.taps.clone() {
+                    let taps = self.tap(kernel_row, column.taps.start) as usize;
+                    let term = Term {
+                        a: 0,
+                        b: s.window(row, kernel_row, column.input),
+                    };
+                    product.run(&mut out[taps..], delta, h, &[term], Start::Zero);
+                }
+            },
+        );
+    }
+
+    fn shared_gradient(&self, s: &Sizes, delta: &[f32], h: &[f32], out: &mut [f32]) {
+        let units = out.chunks_mut((UNITS * s.patch).max(1)).enumerate();
+        workers::share(units, Vec::new, |terms, (block, out)| {
+            out.fill(0.0);
+            let first = block * UNITS;
+            let delta = &delta[first * s.samples..];
+            for kernel_row in 0..self.kernel {
+                for group in &self.groups {
+                    terms.clear();
+                    for row in self
+                        .rows
+                        .iter()
+                        .filter(|row| row.taps.contains(&kernel_row))
+                    {
+                        for (step, column) in group.outputs.clone().enumerate() {
+                            let position = row.outputs.start as usize * s.output_width;
+                            let input = group.input + step as i64 * self.stride;
+                            terms.push(Term {
+                                a: (position + column as usize) * s.outputs * s.samples,
+                                b: s.window(row, kernel_row, input),
+                            });
+                        }
+                    }
+                    let taps = self.tap(kernel_row, group.taps.start) as usize;
+                    let product = s.outer_product(UNITS.min(s.outputs - first), group);
+                    product.run(&mut out[taps..], delta, h, terms, Start::Out);
+                }
+            }
+        });
+    }
+
+    fn output_positions(&self) -> impl Iterator<Item = (&Span, &Span)> + Send {
+        let columns = &self.columns;
+        let rows = self.rows.iter();
+        rows.flat_map(move |row| columns.iter().map(move |column| (row, column)))
+    }
+
+    /// The first pixel that a row of the kernel meets from an output position.
+    fn pixel(&self, row: &Span, kernel_row: i64, column: &Span) -> usize {
+        let input_row = row.input + kernel_row - row.taps.start;
+        (input_row * self.input.width + column.input) as usize
+    }
+}
+
+impl Sizes {
+    /// Where a window begins that meets `column` first, in an image of (row, sample, column,
+    /// channel).
+    fn window(&self, row: &Span, kernel_row: i64, column: i64) -> usize {
+        let input_row = (row.input + kernel_row - row.taps.start) as usize;
+        (input_row * self.samples * self.input_width + column as usize) * self.inputs
+    }
+
+    /// Of the outputs of a position, and what a row of the kernel meets from it.
+    fn outer_product(&self, rows: usize, columns: &Span) -> Product {
+        Product {
+            rows,
+            columns: columns.width() as usize * self.inputs,
+            depth: self.samples,
+            a_row: self.samples,
+            a_depth: 1,
+            b_depth: self.input_width * self.inputs,
+            out_row: self.patch,
+        }
+    }
+}
+
+/// The output positions along one axis that see `input`, in order, and the tap that meets it there.
+fn seen_from(
+    positions: &[Span],
+    input: usize,
+    stride: i64,
+) -> impl Iterator<Item = (usize, i64)> + '_ {
+    let input = input as i64;
+    let widest = positions.iter().map(Span::width).max().unwrap_or(0);
+    // Later positions begin later: none before the first of these can reach that far.
+    let first = ((input - widest) / stride).max(0) as usize;
+    let seen = positions
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take_while(move |(_, span)| span.input <= input);
+    seen.filter_map(move |(position, span)| {
+        let tap = span.taps.start + input - span.input;
+        span.taps.contains(&tap).then_some((position, tap))
+    })
+}

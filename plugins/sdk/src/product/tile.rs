@@ -1,0 +1,208 @@
+//! The inner loops: one tile of a product, its sums in registers from start to end.
+
+// Inlined into functions that are compiled for wider vectors.
+#![allow(clippy::inline_always)]
+
+use super::lanes::{Lanes, Portable};
+use super::{Product, Start, Term};
+
+/// The most rows of a tile. With two vectors to a row they take 24 of AVX-512's 32 registers.
+const ROWS: usize = 12;
+
+/// A product whose operands are known to hold every element it touches.
+#[derive(Clone, Copy)]
+pub(super) struct Operands<'a> {
+    pub(super) product: &'a Product,
+    pub(super) out: *mut f32,
+    pub(super) a: *const f32,
+    pub(super) b: *const f32,
+    pub(super) terms: &'a [Term],
+    pub(super) start: Start<'a>,
+}
+
+/// Computes a product.
+///
+/// # Safety
+/// Every element that the product touches in `out`, `a` and `b` exists, nothing else uses `out`,
+/// and [`Start::Rows`] has a value for each row.
+pub(super) type Kernel = unsafe fn(Operands<'_>);
+
+/// The kernels that this processor can run, that with the widest vectors first.
+pub(super) fn kernels() -> impl Iterator<Item = Kernel> {
+    #[cfg(target_arch = "x86_64")]
+    let wide = {
+        use std::arch::is_x86_feature_detected as has;
+        [
+            has!("avx512f").then_some(avx512 as Kernel),
+            (has!("avx2") && has!("fma")).then_some(avx2 as Kernel),
+        ]
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let wide = [None];
+    wide.into_iter().flatten().chain([portable as Kernel])
+}
+
+/// # Safety
+/// See [`Kernel`].
+unsafe fn portable(operands: Operands<'_>) {
+    // SAFETY: promised by the caller.
+    unsafe { tiles::<Portable, 4>(operands) }
+}
+
+/// # Safety
+/// See [`Kernel`]; the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(operands: Operands<'_>) {
+    // SAFETY: this function has the instructions; the rest is promised by the caller.
+    unsafe { tiles::<std::arch::x86_64::__m512, ROWS>(operands) }
+}
+
+/// # Safety
+/// See [`Kernel`]; the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(operands: Operands<'_>) {
+    // SAFETY: this function has the instructions; the rest is promised by the caller.
+    unsafe { tiles::<std::arch::x86_64::__m256, 6>(operands) }
+}
+
+/// Covers the product with tiles of at most `height` rows.
+///
+/// # Safety
+/// See [`Kernel`]; the processor has the instructions of `V`.
+#[inline(always)]
+unsafe fn tiles<V: Lanes, const HEIGHT: usize>(operands: Operands<'_>) {
+    let Product { rows, columns, .. } = *operands.product;
+    for row in (0..rows).step_by(HEIGHT) {
+        let height = HEIGHT.min(rows - row);
+        let mut column = 0;
+        while column < columns {
+            let left = columns - column;
+            // SAFETY: the tile lies within the product.
+            unsafe {
+                if left >= 2 * V::COUNT {
+                    of_height::<V, 2, HEIGHT>(operands, row, column, height, V::COUNT);
+                    column += 2 * V::COUNT;
+                } else {
+                    let width = left.min(V::COUNT);
+                    of_height::<V, 1, HEIGHT>(operands, row, column, height, width);
+                    column += width;
+                }
+            }
+        }
+    }
+}
+
+/// The tile at `row` and `column` of `height` rows and `VECTORS` vectors, of which the last has
+/// `width` columns.
+///
+/// # Safety
+/// As for [`tiles`]; the tile lies within the product.
+#[inline(always)]
+unsafe fn of_height<V: Lanes, const VECTORS: usize, const HEIGHT: usize>(
+    operands: Operands<'_>,
+    row: usize,
+    column: usize,
+    height: usize,
+    width: usize,
+) {
+    macro_rules! of_height {
+        ($($rows:literal)*) => {
+            match height {
+                // SAFETY: promised by the caller. The comparison with a constant spares the code
+                // of tiles that this instruction set never uses.
+                $($rows if $rows <= HEIGHT => unsafe {
+                    if width == V::COUNT {
+                        tile::<V, $rows, VECTORS, true>(operands, row, column, width)
+                    } else {
+                        tile::<V, $rows, VECTORS, false>(operands, row, column, width)
+                    }
+                },)*
+                _ => {}
+            }
+        };
+    }
+    of_height!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+/// # Safety
+/// As for [`of_height`]; `WHOLE` says that every vector has all its columns.
+// Loops over constant ranges are what the compiler unrolls, so that the sums stay in registers.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+unsafe fn tile<V: Lanes, const HEIGHT: usize, const VECTORS: usize, const WHOLE: bool>(
+    operands: Operands<'_>,
+    row: usize,
+    column: usize,
+    width: usize,
+) {
+    // Copies, and multiplications without a check: both would be repeated in every inner loop.
+    let Product {
+        depth,
+        a_row,
+        a_depth,
+        b_depth,
+        out_row,
+        ..
+    } = *operands.product;
+    let out = operands.out.wrapping_add(row * out_row + column);
+    let place =
+        |i: usize, j: usize| out.wrapping_add(i.wrapping_mul(out_row).wrapping_add(j * V::COUNT));
+    let a = operands.a.wrapping_add(row * a_row);
+    let b = operands.b.wrapping_add(column);
+    // SAFETY: promised by the caller: every address below is of an element of an operand.
+    unsafe {
+        let load = |from: *const f32| {
+            if WHOLE {
+                V::load(from)
+            } else {
+                V::load_first(from, width)
+            }
+        };
+        let mut sums = [[V::splat(0.0); VECTORS]; HEIGHT];
+        match operands.start {
+            Start::Zero => {}
+            Start::Rows(values) => {
+                let values = values.as_ptr().wrapping_add(row);
+                for i in 0..HEIGHT {
+                    sums[i] = [V::splat(*values.wrapping_add(i)); VECTORS];
+                }
+            }
+            Start::Out => {
+                for i in 0..HEIGHT {
+                    for j in 0..VECTORS {
+                        sums[i][j] = load(place(i, j));
+                    }
+                }
+            }
+        }
+        for term in operands.terms {
+            let mut a = a.wrapping_add(term.a);
+            let mut b = b.wrapping_add(term.b);
+            for _ in 0..depth {
+                let mut vectors = [V::splat(0.0); VECTORS];
+                for j in 0..VECTORS {
+                    vectors[j] = load(b.wrapping_add(j * V::COUNT));
+                }
+                for i in 0..HEIGHT {
+                    let factor = V::splat(*a.wrapping_add(i.wrapping_mul(a_row)));
+                    for j in 0..VECTORS {
+                        sums[i][j] = factor.multiply_add(vectors[j], sums[i][j]);
+                    }
+                }
+                a = a.wrapping_add(a_depth);
+                b = b.wrapping_add(b_depth);
+            }
+        }
+        for i in 0..HEIGHT {
+            for j in 0..VECTORS {
+                if WHOLE {
+                    sums[i][j].store(place(i, j));
+                } else {
+                    sums[i][j].store_first(place(i, j), width);
+                }
+            }
+        }
+    }
+}

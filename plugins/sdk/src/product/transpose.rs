@@ -1,0 +1,125 @@
+//! Transposed copies: of what the host lays out by sample, and for the one product in which samples
+//! are what is summed over.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::workers;
+
+/// Rows of the copy that a thread takes at a time: what fills one line of the processor's cache.
+const ROWS: usize = 16;
+
+/// The side of the squares that the compiler turns in registers.
+const SIDE: usize = 4;
+
+/// A matrix to be turned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    /// From one row to the next.
+    pub(crate) from_row: usize,
+    /// From one row of the copy to the next.
+    pub(crate) to_row: usize,
+}
+
+/// A buffer for transposed copies, kept from step to step.
+#[derive(Debug, Default)]
+pub(crate) struct Transposed(Mutex<Vec<f32>>);
+
+impl Transposed {
+    /// The matrices (`units`, `samples`) that `matrices` consists of, each as (`samples`, `units`).
+    pub(crate) fn of(
+        &self,
+        matrices: &[f32],
+        units: usize,
+        samples: usize,
+    ) -> MutexGuard<'_, Vec<f32>> {
+        let mut turned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turned.resize(matrices.len(), 0.0);
+        let turn = Turn {
+            rows: units,
+            columns: samples,
+            from_row: samples,
+            to_row: units,
+        };
+        let size = (units * samples).max(1);
+        let pairs = turned.chunks_mut(size).zip(matrices.chunks(size));
+        turn.share(pairs.flat_map(|(to, from)| turn.blocks(to, from)));
+        turned
+    }
+}
+
+impl Turn {
+    /// Writes `from`, turned, to `to`.
+    ///
+    /// # Panics
+    /// A slice is too short.
+    pub(crate) fn run(&self, to: &mut [f32], from: &[f32]) {
+        self.share(self.blocks(to, from));
+    }
+
+    fn share<'a>(&self, blocks: impl Iterator<Item = Block<'a>> + Send) {
+        workers::share(blocks, || (), |(), block| self.block(block));
+    }
+
+    fn blocks<'a>(
+        &self,
+        to: &'a mut [f32],
+        from: &'a [f32],
+    ) -> impl Iterator<Item = Block<'a>> + Send + use<'a> {
+        let columns = self.columns;
+        let rows = to.chunks_mut((ROWS * self.to_row).max(1));
+        rows.zip((0..columns).step_by(ROWS))
+            .map(move |(to, first)| Block {
+                to,
+                from: &from[first..],
+                columns: ROWS.min(columns - first),
+            })
+    }
+
+    fn block(&self, block: Block<'_>) {
+        let Block { to, from, columns } = block;
+        let mut row = 0;
+        while row + SIDE <= self.rows {
+            let lines: [_; SIDE] =
+                std::array::from_fn(|i| &from[(row + i) * self.from_row..][..columns]);
+            self.lines(&mut to[row..], lines);
+            row += SIDE;
+        }
+        for row in row..self.rows {
+            self.lines(&mut to[row..], [&from[row * self.from_row..][..columns]]);
+        }
+    }
+
+    /// Writes `N` rows as the first `N` columns of `to`.
+    fn lines<const N: usize>(&self, to: &mut [f32], lines: [&[f32]; N]) {
+        let squares = lines.map(|line| line.as_chunks::<SIDE>().0);
+        let count = squares
+            .iter()
+            .map(|squares| squares.len())
+            .min()
+            .unwrap_or(0);
+        for at in 0..count {
+            let mut turned = [[0.0; N]; SIDE];
+            for (i, squares) in squares.iter().enumerate() {
+                for (turned, &value) in turned.iter_mut().zip(&squares[at]) {
+                    turned[i] = value;
+                }
+            }
+            for (j, turned) in turned.iter().enumerate() {
+                to[(at * SIDE + j) * self.to_row..][..N].copy_from_slice(turned);
+            }
+        }
+        for j in count * SIDE..lines.first().map_or(0, |line| line.len()) {
+            let turned = lines.map(|line| line[j]);
+            to[j * self.to_row..][..N].copy_from_slice(&turned);
+        }
+    }
+}
+
+/// Some columns of a matrix, and the rows that they become.
+struct Block<'a> {
+    to: &'a mut [f32],
+    from: &'a [f32],
+    columns: usize,
+}

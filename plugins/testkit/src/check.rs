@@ -1,0 +1,97 @@
+//! What a check is, and how one ends. It never says where a check runs: that is its caller's
+//! business, who gives each a process of its own.
+
+use assay_abi::LoadedPlugin;
+use serde::{Deserialize, Serialize};
+
+use crate::subject::Subject;
+
+/// One promise that a plugin has to keep, and the code that finds out.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Its name, in kebab-case.
+    pub name: &'static str,
+    /// What a plugin that passes keeps to, in one sentence.
+    pub promise: &'static str,
+    /// What goes wrong where it is broken, in one sentence.
+    pub why: &'static str,
+    pub(crate) body: Body,
+}
+
+/// What a check looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Body {
+    /// The library as a whole.
+    Library(fn(&Loading) -> Evidence),
+    /// One of its algorithms.
+    Algorithm(fn(&Subject<'_>) -> Evidence),
+}
+
+/// How loading a library went, as the one who loaded it saw it.
+pub enum Loading {
+    /// It can be used.
+    Loaded(LoadedPlugin),
+    /// Its root module has another layout than this host's.
+    Layout(String),
+    /// It could not be loaded.
+    Refused(String),
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The promise is kept, as far as the check can see.
+    Passed,
+    /// It is broken.
+    Failed,
+    /// The check does not apply, or could not be made.
+    Skipped,
+}
+
+/// How a check ended, and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was seen: the evidence, what went wrong, or why the check does not apply.
+    pub reason: String,
+}
+
+/// What a check that passes saw, in a few words; or why it does not pass.
+pub(crate) type Evidence = Result<String, Problem>;
+
+/// Why a check does not pass.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    Failed(String),
+    Skipped(String),
+}
+
+/// A check that fails for the reason given.
+pub(crate) fn failed<T>(reason: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem::Failed(reason.into()))
+}
+
+/// A check that does not apply for the reason given.
+pub(crate) fn skipped<T>(reason: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem::Skipped(reason.into()))
+}
+
+impl From<Evidence> for Verdict {
+    fn from(evidence: Evidence) -> Self {
+        let (outcome, reason) = match evidence {
+            Ok(seen) => (Outcome::Passed, seen),
+            Err(Problem::Failed(reason)) => (Outcome::Failed, reason),
+            Err(Problem::Skipped(reason)) => (Outcome::Skipped, reason),
+        };
+        Self { outcome, reason }
+    }
+}
+
+impl Check {
+    /// Whether it looks at each algorithm, rather than at the library as a whole.
+    pub fn is_of_algorithm(&self) -> bool {
+        matches!(self.body, Body::Algorithm(_))
+    }
+}

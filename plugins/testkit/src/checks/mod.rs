@@ -1,0 +1,59 @@
+//! All checks, in the order in which they are made: what the others rest on comes first.
+
+mod bad_states;
+mod bad_values;
+mod batches;
+mod cancels;
+mod describes;
+mod directions;
+mod leaks;
+mod learns;
+mod loads;
+mod metrics;
+mod networks;
+mod predictions;
+mod pure;
+mod repeats;
+mod resumes;
+mod schema;
+mod seeds;
+mod silent;
+
+use crate::check::Check;
+
+pub use silent::judge_output;
+
+/// The name of the check of loading.
+pub const LOADS: &str = loads::LOADS.name;
+/// The name of the check that gives the names of the algorithms their worth.
+pub const DESCRIBES: &str = describes::CHECK.name;
+/// The name of the check that [`judge_output`] completes.
+pub const SILENT: &str = silent::CHECK.name;
+
+/// Every check.
+pub static CHECKS: &[Check] = &[
+    loads::LOADS,
+    loads::LAYOUT,
+    describes::CHECK,
+    schema::CHECK,
+    bad_values::CHECK,
+    networks::CHECK,
+    predictions::CHECK,
+    pure::CHECK,
+    repeats::CHECK,
+    seeds::CHECK,
+    resumes::CHECK,
+    bad_states::CHECK,
+    metrics::CHECK,
+    batches::CHECK,
+    cancels::CHECK,
+    directions::CHECK,
+    learns::CHECK,
+    leaks::CHECK,
+    silent::CHECK,
+];
+
+/// The check of that name.
+pub fn find(name: &str) -> Option<&'static Check> {
+    CHECKS.iter().find(|check| check.name == name)
+}

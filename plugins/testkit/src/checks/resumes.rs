@@ -1,0 +1,58 @@
+//! `resumes`: whether a saved state is the whole state.
+
+use crate::check::{Body, Check, Evidence, Problem, failed};
+use crate::samples::Samples;
+use crate::subject::{Learner, Subject};
+
+pub(super) const CHECK: Check = Check {
+    name: "resumes",
+    promise: "A learner that takes up a saved state ends with the same bytes as one that never \
+              stopped, whether it is fresh, of another seed, or was trained on something else.",
+    why: "Interrupted trainings go on from their last checkpoint, and must not differ for it.",
+    body: Body::Algorithm(run),
+};
+
+fn run(subject: &Subject<'_>) -> Evidence {
+    let network = subject.network()?;
+    let epochs: Vec<_> = (0..4)
+        .map(|epoch| Samples::random(&network, 20, subject.seed.wrapping_add(epoch)).batches(8))
+        .collect();
+    let mut straight = subject.learner(&network)?;
+    straight.train(1, &epochs[0])?;
+    let saved = straight.save()?;
+    let straight = ending(&mut straight, &epochs[1..3])?;
+
+    let mut fresh = subject.seeded(&network, subject.seed.wrapping_add(1))?;
+    let mut used = subject.learner(&network)?;
+    used.train(1, &epochs[3])?;
+    used.train(2, &epochs[3])?;
+    for (which, learner) in [
+        ("a fresh learner of another seed", &mut fresh),
+        ("a learner that was trained on something else", &mut used),
+    ] {
+        take_up(learner, &saved)?;
+        if ending(learner, &epochs[1..3])? != straight {
+            return failed(format!(
+                "{which} took up the state, and ended otherwise than the one that went on"
+            ));
+        }
+    }
+    Ok("two learners went on to the same bytes".to_owned())
+}
+
+/// Restores `saved`, which has to come out again as it went in.
+fn take_up(learner: &mut Learner, saved: &[u8]) -> Result<(), Problem> {
+    learner.restore(saved)?;
+    if learner.save()? == saved {
+        return Ok(());
+    }
+    failed("a restored state is not the same when it is saved again")
+}
+
+/// The state after epochs 2 and 3.
+fn ending(learner: &mut Learner, epochs: &[Vec<Samples>]) -> Result<Vec<u8>, Problem> {
+    for (epoch, batches) in (2..).zip(epochs) {
+        learner.train(epoch, batches)?;
+    }
+    learner.save()
+}

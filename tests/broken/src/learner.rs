@@ -1,0 +1,232 @@
+//! The learner behind every algorithm here. What each does wrong stands where it does it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use assay_abi::{
+    Batch, BatchSource, CreateRequest, ErrorCode, Learner, MetricSink, PluginError, TensorView,
+};
+use assay_network::Network;
+
+use crate::adam::Moments;
+use crate::defect::Defect;
+use crate::perceptron::{Gradient, Perceptron};
+use crate::settings::{Settings, parse};
+use crate::state;
+
+/// The seed of the learner that was created last; only [`Defect::SharesState`] looks at it.
+static LAST_SEED: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) struct Backpropagation {
+    defect: Defect,
+    settings: Settings,
+    network: Perceptron,
+    /// Of the weights and of the biases of each layer.
+    moments: Vec<(Moments, Moments)>,
+    /// The number of steps, and of predictions where they are counted.
+    counts: Vec<f32>,
+}
+
+impl Backpropagation {
+    pub(crate) fn new(request: &CreateRequest<'_>, defect: Defect) -> Result<Self, PluginError> {
+        let network: Network = serde_json::from_str(request.network.as_str())
+            .map_err(|error| PluginError::from_error(ErrorCode::UNSUPPORTED, &error))?;
+        let settings = parse(request.hyperparameters.as_str(), defect)?;
+        LAST_SEED.store(request.seed, Ordering::Relaxed);
+        let seed = if defect == Defect::IgnoresSeed {
+            0
+        } else {
+            request.seed
+        };
+        let mut network = Perceptron::new(&network, seed).map_err(|mut error| {
+            if defect == Defect::RefusesWithoutCode {
+                error.code = ErrorCode::OTHER;
+            }
+            error
+        })?;
+        network.bends = defect != Defect::IsLinear;
+        if defect == Defect::Leaks {
+            // Opaque to the compiler, which would otherwise leave the allocation out.
+            std::mem::forget(std::hint::black_box(vec![1_u8; 8192]));
+        }
+        let moments = network.layers.iter().map(|layer| {
+            let of = |buffer: &Vec<f32>| Moments::new(buffer.len());
+            (of(&layer.weight), of(&layer.bias))
+        });
+        Ok(Self {
+            defect,
+            settings,
+            moments: moments.collect(),
+            network,
+            counts: vec![0.0; 2],
+        })
+    }
+
+    /// One step down the gradient; the loss before it.
+    fn step(&mut self, batch: &Batch<'_>) -> Result<f64, PluginError> {
+        if batch.labels.samples() == 1 {
+            match self.defect {
+                Defect::Aborts => std::process::abort(),
+                Defect::Hangs => loop {
+                    thread::sleep(Duration::from_secs(1));
+                },
+                _ => {}
+            }
+        }
+        let (loss, gradient) = self.gradient(batch)?;
+        self.counts[0] += 1.0;
+        let step = self.counts[0] as i32;
+        let mut settings = self.settings;
+        if self.defect == Defect::SharesState && step > 1 {
+            let odd = LAST_SEED.load(Ordering::Relaxed) % 2;
+            settings.learning_rate *= 1.0 + 0.1 * odd as f64;
+        }
+        let layers = self.network.layers.iter_mut().zip(&mut self.moments);
+        for ((layer, (weight, bias)), slopes) in layers.zip(&gradient) {
+            weight.step(&settings, step, &mut layer.weight, &slopes.0);
+            bias.step(&settings, step, &mut layer.bias, &slopes.1);
+        }
+        Ok(loss)
+    }
+
+    fn gradient(&self, batch: &Batch<'_>) -> Result<(f64, Gradient), PluginError> {
+        let unfit = |error| PluginError::from_error(ErrorCode::SHAPE, &error);
+        let inputs = batch.inputs.as_f32().map_err(unfit)?;
+        let labels = batch.labels.as_i64().map_err(unfit)?;
+        Ok(self.network.gradient(inputs, labels))
+    }
+
+    /// Every tensor of the state, by name.
+    fn tensors(&mut self) -> state::Named<'_> {
+        let mut tensors = BTreeMap::from([("counts".to_owned(), &mut self.counts)]);
+        let layers = self.network.layers.iter_mut().zip(&mut self.moments);
+        for (l, (layer, (weight, bias))) in (1..).zip(layers) {
+            tensors.insert(format!("forward.{l}.weight"), &mut layer.weight);
+            tensors.insert(format!("forward.{l}.bias"), &mut layer.bias);
+            if self.defect == Defect::ForgetsMoments {
+                continue;
+            }
+            for (of, moments) in [("weight", weight), ("bias", bias)] {
+                let name = |moment: &str| format!("optimiser.{l}.{of}.{moment}");
+                tensors.insert(name("first"), &mut moments.first);
+                tensors.insert(name("second"), &mut moments.second);
+            }
+        }
+        tensors
+    }
+
+    /// What is said of a step, or of an epoch.
+    fn report(
+        &self,
+        metrics: &mut MetricSink<'_>,
+        batch: usize,
+        loss: f64,
+    ) -> Result<(), PluginError> {
+        let loss = match self.defect {
+            Defect::ReportsTooLittle => return Ok(()),
+            Defect::ReportsInfinity => loss / (batch as f64 - 4.0),
+            _ => loss,
+        };
+        if self.defect == Defect::ReportsUndeclared {
+            metrics.record("steps", &[1.0])?;
+        }
+        metrics.record("batch_loss", &[loss])
+    }
+}
+
+impl Learner for Backpropagation {
+    fn train_epoch(
+        &mut self,
+        epoch: u32,
+        batches: &mut BatchSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        if self.defect == Defect::Prints {
+            println!("epoch {epoch}");
+        }
+        let (mut steps, mut sum) = (0, 0.0);
+        loop {
+            let batch = match batches.next_batch() {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                Err(error) if error.is_cancelled() => match self.defect {
+                    Defect::IgnoresCancellation => return Ok(()),
+                    Defect::AsksOn => {
+                        let _ = batches.next_batch();
+                        return batches.next_batch().map(drop);
+                    }
+                    _ => return Err(error),
+                },
+                Err(error) => return Err(error),
+            };
+            let samples = batch.labels.samples();
+            let loss = self.step(&batch)?;
+            self.report(metrics, samples, loss)?;
+            (steps, sum) = (steps + 1, sum + loss);
+        }
+        if self.defect == Defect::AveragesNothing {
+            metrics.record("batch_loss", &[sum / f64::from(steps)])?;
+        }
+        Ok(())
+    }
+
+    fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
+        let unfit = |error| PluginError::from_error(ErrorCode::SHAPE, &error);
+        let values = inputs.as_f32().map_err(unfit)?;
+        let size = values.len() / inputs.samples().max(1);
+        let width = self.network.outputs();
+        let rows = outputs.chunks_exact_mut(width.max(1));
+        for (input, row) in values.chunks_exact(size.max(1)).zip(rows) {
+            let activations = self.network.forward(input);
+            if let Some(output) = activations.last() {
+                row.copy_from_slice(output);
+            }
+        }
+        match self.defect {
+            Defect::CountsPredictions => self.counts[1] += 1.0,
+            Defect::NormalisesBatches => {
+                let mean = outputs.iter().sum::<f32>() / outputs.len().max(1) as f32;
+                for output in outputs.iter_mut() {
+                    *output -= mean;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, PluginError> {
+        let tensors = self.tensors().into_iter();
+        state::save(tensors.map(|(name, values)| (name, &**values)).collect())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        let restored = state::restore(state, self.tensors());
+        if self.defect == Defect::TakesBadStates {
+            return Ok(());
+        }
+        restored
+    }
+
+    fn directions(&mut self, batch: Batch<'_>, _noise: &[u8]) -> Result<Vec<u8>, PluginError> {
+        let (_, mut gradient) = self.gradient(&batch)?;
+        let factor = match self.defect {
+            Defect::ScalesDirections => 2.0,
+            Defect::Ascends => -1.0,
+            _ => 1.0,
+        };
+        if let Some((weight, _)) = gradient.first_mut() {
+            for slope in weight.iter_mut() {
+                *slope *= factor;
+            }
+        }
+        let mut tensors = BTreeMap::new();
+        for (l, (weight, bias)) in (1..).zip(&gradient) {
+            tensors.insert(format!("forward.{l}.weight"), weight.as_slice());
+            tensors.insert(format!("forward.{l}.bias"), bias.as_slice());
+        }
+        state::save(tensors)
+    }
+}

@@ -1,0 +1,51 @@
+//! The plugins and the host of `tests/fixtures`: built once per test run, where the tests need them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::sandbox::libraries;
+
+/// The file that cargo made of a fixture, such as `liblinear.so` or `old-host`.
+///
+/// The first call of a process builds them all. Processes that do so at once wait for each other,
+/// and find everything built.
+pub fn fixture(file: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build(&[]));
+    built(&target().join("debug").join(file))
+}
+
+/// `libpanic_abort.so`, for which alone everything below it is compiled to abort.
+pub fn aborting_fixture() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build(&["--profile", "abort", "--package", "panic-abort"]));
+    built(&target().join("abort/libpanic_abort.so"))
+}
+
+/// Beside the folder that the tests themselves were built into.
+fn target() -> PathBuf {
+    libraries().parent().unwrap().join("fixtures")
+}
+
+fn built(file: &Path) -> PathBuf {
+    assert!(file.is_file(), "there is no fixture {}", file.display());
+    file.to_owned()
+}
+
+fn build(arguments: &[&str]) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(fixtures)
+        .args(["build", "--locked", "--quiet", "--target-dir"])
+        .arg(target())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "the fixtures cannot be built:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
