@@ -13,5 +13,5 @@ mod idx;
 mod sandbox;
 
 pub use fixtures::{aborting_fixture, fixture};
-pub use idx::{CLASSES, write_dataset};
+pub use idx::{CLASSES, Images, write_dataset};
 pub use sandbox::{Finished, Sandbox, binary, libraries};

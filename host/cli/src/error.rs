@@ -11,6 +11,7 @@ use assay_store::StoreError;
 use crate::command::network::ShowNetworkError;
 use crate::command::plugin::sign::VerifyError;
 use crate::command::plugin::trust::TrustVerbError;
+use crate::scaffold::ScaffoldError;
 use crate::signing::SigningError;
 
 /// Why a verb could not do its work.
@@ -48,6 +49,8 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Network(#[from] ShowNetworkError),
+    #[error(transparent)]
+    Scaffold(#[from] ScaffoldError),
     #[error("the report's table cannot be read")]
     Table(#[from] TableError),
     #[error("cannot listen for Ctrl-C")]

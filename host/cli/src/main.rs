@@ -7,6 +7,7 @@ mod arguments;
 mod command;
 mod error;
 mod export;
+mod scaffold;
 mod show;
 mod signing;
 

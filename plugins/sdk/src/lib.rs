@@ -53,6 +53,7 @@
 mod activations;
 mod adam;
 mod algorithm;
+mod arithmetic;
 mod configuration;
 mod device;
 mod error;
@@ -74,10 +75,12 @@ mod seam;
 mod setup;
 mod state;
 mod targets;
+mod trial;
 mod workers;
 
 pub use adam::Adam;
 pub use algorithm::Algorithm;
+pub use arithmetic::scale;
 pub use assay_abi as abi;
 pub use assay_network as network;
 pub use configuration::{Configuration, FeedbackSettings};
@@ -90,9 +93,13 @@ pub use layer::{Layer, tanh_derivative};
 pub use model::Model;
 pub use noise::Noise;
 pub use pass::{Directions, Pass};
+// The derives of a configuration write paths to these, which must be the SDK's own versions.
+pub use schemars;
+pub use serde;
 pub use setup::Setup;
 pub use targets::{
     Auxiliary, AuxiliaryActivation, DescentSettings, InverseLoss, InverseSettings,
     TargetPropagation, TargetSettings, Targets,
 };
 pub use tch::Tensor;
+pub use trial::{Tensors, Trial};

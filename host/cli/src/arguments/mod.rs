@@ -15,8 +15,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::plugin::{
-    CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments, PluginVerb,
-    SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
+    CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
+    NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
 };
 pub(crate) use self::search::{SearchArguments, TrustArguments};
 pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
@@ -43,7 +43,7 @@ pub(crate) enum Verb {
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),
-    /// Look at a plugin's algorithms.
+    /// Write a plugin, and look at one's algorithms.
     #[command(subcommand)]
     Plugin(PluginVerb),
     /// Look at networks, without training anything.

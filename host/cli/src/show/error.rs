@@ -39,6 +39,13 @@ fn text(error: &CliError) -> String {
         CliError::Engine(EngineError::Untrusted(untrusted)) => {
             format!("error: {untrusted}\n  help: {}", untrusted.help())
         }
+        CliError::Scaffold(refused) => {
+            format!(
+                "error: {refused}{}\n  help: {}",
+                chain(refused),
+                refused.help()
+            )
+        }
         CliError::Engine(EngineError::Plugin(plugin)) => {
             format!(
                 "error: {plugin}{}\n  help: {}",

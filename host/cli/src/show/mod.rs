@@ -12,6 +12,7 @@ pub(crate) mod plugin;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod run;
+pub(crate) mod scaffold;
 
 use std::io::{self, IsTerminal, Write};
 

@@ -220,7 +220,10 @@ impl Checker<'_> {
             store: self.store,
             data_dir: None,
             threads: 1,
-            limits: Limits::default(),
+            limits: Limits {
+                time_ms: Some(u64::from(self.request.time_limit) * 1000),
+                ..Limits::default()
+            },
             cancel: self.cancel,
             observe: &|_| {},
         };
@@ -263,7 +266,6 @@ impl Checker<'_> {
             check: check.name.to_owned(),
             algorithm: algorithm.map(str::to_owned),
             seed: self.request.seed,
-            time_limit: self.request.time_limit,
         };
         // A struct of named fields is an object.
         let parameters = match serde_json::to_value(parameters) {

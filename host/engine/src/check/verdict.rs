@@ -33,7 +33,7 @@ pub(super) fn found(
             message + &causes.collect::<String>()
         }
         Err(Failure::Died { how, log, .. }) => died(&how, &log),
-        Err(failure @ Failure::Protocol { .. }) => failure.to_string(),
+        Err(failure @ (Failure::Protocol { .. } | Failure::Limit { .. })) => failure.to_string(),
         Err(failure) => {
             let check = check.name;
             return Err(EngineError::Check { check, failure });

@@ -32,11 +32,11 @@ impl Profile {
     /// The profile of each kind of stage.
     pub(crate) fn of(kind: StageKind) -> Self {
         match kind {
-            StageKind::Check
-            | StageKind::Describe
+            StageKind::Describe
             | StageKind::Train
             | StageKind::Evaluate
             | StageKind::Directions
+            | StageKind::Check
             | StageKind::Report => Self::Sealed,
             StageKind::Dataset => Self::Fetching,
         }

@@ -2,11 +2,6 @@
 //! algorithms. What the plugin does to this process meanwhile is part of what is found out.
 
 use std::fs::File;
-use std::process;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use assay_abi::LoadedPlugin;
 use assay_testkit::{Check, DESCRIBES, Loading, Outcome, Subject, Verdict, find};
@@ -14,7 +9,6 @@ use rustix::stdio::dup2_stdout;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, JSON, Outputs, StageError, TEXT, write_document};
-use crate::event::Event;
 use crate::plugin::{LoadFailure, load};
 
 /// The file with the [`CheckDocument`].
@@ -31,8 +25,6 @@ pub(crate) struct CheckParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) algorithm: Option<String>,
     pub(crate) seed: u64,
-    /// Seconds that the check may take.
-    pub(crate) time_limit: u32,
 }
 
 /// What a check found.
@@ -50,7 +42,6 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let check = find(&parameters.check)
         .ok_or_else(|| StageError::Incomplete(format!("known check `{}`", parameters.check)))?;
     keep_output(context)?;
-    limit_time(context, parameters.time_limit);
     let path = context.plugin.as_ref();
     let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
     let document = match &parameters.algorithm {
@@ -77,32 +68,6 @@ fn keep_output(context: &Context) -> Result<(), StageError> {
         path,
         source,
     })
-}
-
-/// Ends the process once the check has taken too long or is to stop: a plugin that hangs hears
-/// nothing.
-fn limit_time(context: &Context, seconds: u32) {
-    let reporter = Arc::clone(&context.reporter);
-    let cancelled = Arc::clone(&context.cancelled);
-    let (begun, limit) = (Instant::now(), Duration::from_secs(seconds.into()));
-    thread::spawn(move || {
-        loop {
-            thread::sleep(Duration::from_millis(20));
-            let event = if cancelled.load(Ordering::Relaxed) {
-                Event::Cancelled
-            } else if begun.elapsed() > limit {
-                Event::Failed {
-                    message: format!("it was not done after {seconds} s"),
-                    help: String::new(),
-                    chain: Vec::new(),
-                }
-            } else {
-                continue;
-            };
-            reporter.send(&event);
-            process::exit(1);
-        }
-    });
 }
 
 fn loading(loaded: Result<LoadedPlugin, LoadFailure>) -> Loading {

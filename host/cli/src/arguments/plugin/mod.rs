@@ -4,6 +4,7 @@ mod check;
 mod directions;
 mod info;
 mod list;
+mod new;
 mod sign;
 mod trust;
 
@@ -13,6 +14,7 @@ pub(crate) use self::check::CheckArguments;
 pub(crate) use self::directions::DirectionsArguments;
 pub(crate) use self::info::InfoArguments;
 pub(crate) use self::list::ListArguments;
+pub(crate) use self::new::NewArguments;
 pub(crate) use self::sign::{KeygenArguments, SignArguments, VerifyArguments};
 pub(crate) use self::trust::{TrustVerbArguments, UntrustArguments};
 use super::{SearchArguments, TrustArguments};
@@ -37,4 +39,6 @@ pub(crate) enum PluginVerb {
     Untrust(UntrustArguments),
     /// Check the signature of a plugin's library.
     Verify(VerifyArguments),
+    /// Write the crate of a new plugin, with a small working rule to start from.
+    New(NewArguments),
 }

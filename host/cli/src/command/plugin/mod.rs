@@ -4,6 +4,7 @@ mod check;
 mod directions;
 mod info;
 mod list;
+mod new;
 pub(crate) mod sign;
 pub(crate) mod trust;
 
@@ -23,5 +24,6 @@ pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
         PluginVerb::Trust(arguments) => trust::trust(arguments),
         PluginVerb::Untrust(arguments) => trust::untrust(arguments),
         PluginVerb::Verify(arguments) => sign::verify(arguments),
+        PluginVerb::New(arguments) => new::new(arguments),
     }
 }

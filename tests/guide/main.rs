@@ -1,0 +1,49 @@
+//! `docs/plugin-guide.md`, done step by step as its reader does it: its commands with the real
+//! binary in a folder outside the checkout, its changes to the files, its quotations of them.
+//!
+//! So this is also the test of `pipeline plugin new`: its crate builds with nothing else, its test
+//! passes, and its library stands in a table beside backpropagation.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
+mod document;
+mod output;
+mod reader;
+
+use std::fs;
+use std::path::PathBuf;
+
+use document::{Step, steps};
+use output::assert_shows;
+use reader::Reader;
+
+#[test]
+fn the_guide_leads_from_nothing_to_a_row_in_the_table() {
+    let guide = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/plugin-guide.md");
+    let mut reader = Reader::new("ternary");
+    for step in steps(&fs::read_to_string(guide).unwrap()) {
+        match step {
+            Step::Run(commands) => {
+                for command in commands {
+                    let printed = reader.run(&command.line);
+                    assert_shows(&command, &printed);
+                }
+            }
+            Step::Quote { file, text } => {
+                let content = reader.read(&file);
+                assert!(content.contains(&text), "{file} has no\n{text}");
+            }
+            Step::Change { file, from, to } => reader.change(&file, &from, &to),
+        }
+    }
+    let rows = reader.last_table();
+    for method in ["bp", "ternary"] {
+        let error = rows[method];
+        // One class in ten is right by chance.
+        assert!(error < 40.0, "{method} learned nothing: {error} %");
+    }
+}
