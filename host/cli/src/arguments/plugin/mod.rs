@@ -31,6 +31,8 @@ pub(crate) enum PluginVerb {
     Keygen(KeygenArguments),
     /// List the plugins that can be asked for by name, and those that are shadowed or unusable.
     List(ListArguments),
+    /// Write the crate of a new plugin, with a small working rule to start from.
+    New(NewArguments),
     /// Sign a plugin's library, in minisign's format.
     Sign(SignArguments),
     /// Trust a plugin, or whatever a key signs; without arguments, show what you trust.
@@ -39,6 +41,4 @@ pub(crate) enum PluginVerb {
     Untrust(UntrustArguments),
     /// Check the signature of a plugin's library.
     Verify(VerifyArguments),
-    /// Write the crate of a new plugin, with a small working rule to start from.
-    New(NewArguments),
 }

@@ -20,10 +20,10 @@ pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
         PluginVerb::Info(arguments) => info::info(arguments),
         PluginVerb::Keygen(arguments) => sign::keygen(arguments),
         PluginVerb::List(arguments) => list::list(arguments),
+        PluginVerb::New(arguments) => new::new(arguments),
         PluginVerb::Sign(arguments) => sign::sign(arguments),
         PluginVerb::Trust(arguments) => trust::trust(arguments),
         PluginVerb::Untrust(arguments) => trust::untrust(arguments),
         PluginVerb::Verify(arguments) => sign::verify(arguments),
-        PluginVerb::New(arguments) => new::new(arguments),
     }
 }
