@@ -307,3 +307,52 @@ impl ParquetSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idx(classes: u16, train: &[u8]) -> DatasetSource {
+        let hash = ContentHash::of(b"the same");
+        DatasetSource::Idx(IdxSource {
+            name: "own".to_owned(),
+            classes,
+            class_names: Vec::new(),
+            files: IdxHashes {
+                train_images: ContentHash::of(train),
+                train_labels: hash,
+                test_images: hash,
+                test_labels: hash,
+            },
+        })
+    }
+
+    #[test]
+    fn content_is_that_of_the_files_and_of_nothing_else() {
+        let one = idx(4, b"one").content();
+        assert_eq!(idx(5, b"one").content(), one);
+        assert_ne!(idx(4, b"two").content(), one);
+        assert_ne!(
+            DatasetSource::Mnist.content(),
+            DatasetSource::FashionMnist.content()
+        );
+    }
+
+    #[test]
+    fn content_is_what_b3sum_makes_of_a_list_of_digests() {
+        let hash = ContentHash::of(b"shard");
+        let source: DatasetSource = serde_json::from_value(serde_json::json!({ "parquet": {
+            "name": "own",
+            "train": [{ "path": "a.parquet", "hash": hash }],
+            "test_files": [{ "path": "b.parquet", "hash": hash }],
+            "image_column": "image",
+            "label_column": "label",
+            "channels": 3,
+            "geometry": "stretch",
+            "on_bad_image": "error",
+        }}))
+        .unwrap();
+        let list = format!("{hash}  a.parquet\n{hash}  b.parquet\n");
+        assert_eq!(source.content(), ContentHash::of(list.as_bytes()));
+    }
+}
