@@ -288,19 +288,19 @@ fn a_locked_run_takes_what_was_locked_and_nothing_else() {
     let lock = home.path("pipeline.lock");
     let said = home.run(&["--locked"]).exits(2).stderr;
     assert_says(&said, &["there is no lock pipeline.lock", "--lock"]);
-    home.run(&["--lock", "--dry-run"]).exits(0);
+    let _ = home.run(&["--lock", "--dry-run"]).exits(0);
     assert!(!lock.exists(), "a dry run writes nothing");
 
     let one = home.library("rules/libassay_bp.so", "one");
     let own = ["--plugin-dir", "rules"];
-    home.run(&[&own[..], &["--lock"]].concat()).exits(0);
+    let _ = home.run(&[&own[..], &["--lock"]].concat()).exits(0);
     let written = fs::read_to_string(&lock).unwrap();
     assert_says(
         &written,
         &["version = 1", "[plugin.bp]", "[dataset.data]", &one],
     );
-    home.run(&[&own[..], &["--locked"]].concat()).exits(0);
-    home.run(&[&own[..], &["--lock"]].concat()).exits(0);
+    let _ = home.run(&[&own[..], &["--locked"]].concat()).exits(0);
+    let _ = home.run(&[&own[..], &["--lock"]].concat()).exits(0);
     assert_eq!(fs::read_to_string(&lock).unwrap(), written);
 
     // Built again: a locked run refuses it at its line, any other remarks on it.
@@ -337,16 +337,16 @@ fn a_locked_run_takes_what_was_locked_and_nothing_else() {
 fn a_lock_of_a_part_leaves_the_rest_alone() {
     let home = Home::new();
     home.sandbox.pipeline(r#"["bp", "fa"]"#, 1);
-    home.run(&["--lock", "--only", "train/bp"]).exits(0);
+    let _ = home.run(&["--lock", "--only", "train/bp"]).exits(0);
     let lock = || fs::read_to_string(home.path("pipeline.lock")).unwrap();
     assert!(!lock().contains("[plugin.fa]"));
     let said = home.run(&["--locked"]).exits(2).stderr;
     assert_says(&said, &["the plugin `fa` is not in pipeline.lock"]);
-    home.run(&["--lock", "--only", "train/fa"]).exits(0);
+    let _ = home.run(&["--lock", "--only", "train/fa"]).exits(0);
     assert_says(&lock(), &["[plugin.bp]", "[plugin.fa]"]);
     // A whole plan leaves nothing in it that it does not use.
     home.sandbox.pipeline(r#"["bp"]"#, 1);
-    home.run(&["--lock"]).exits(0);
+    let _ = home.run(&["--lock"]).exits(0);
     assert!(!lock().contains("[plugin.fa]"));
 
     fs::write(home.path("pipeline.lock"), "<<<<<<< ours\nversion = 1\n").unwrap();
@@ -360,21 +360,21 @@ fn only_what_the_user_trusts_runs_where_that_is_asked_for() {
     let hash = home.library("libassay_mine.so", "mine");
     let run = |arguments: &[&str]| home.run_with("./libassay_mine.so", arguments);
     // Its own plugins need no word of the user's.
-    home.run(&["--trusted-only"]).exits(0);
+    let _ = home.run(&["--trusted-only"]).exits(0);
 
     let said = run(&["--trusted-only"]).exits(2).stderr;
     let command = format!("pipeline plugin trust {hash}");
     assert_says(&said, &["the plugin `mine` is not trusted", &command]);
     // Neither a lock nor a whole hash in the pipeline file is the user's word: both may come with
     // the library.
-    home.run(&["--lock"]).exits(0);
+    let _ = home.run(&["--lock"]).exits(0);
     let lock = fs::read_to_string(home.path("pipeline.lock")).unwrap();
     let forged = lock.replace("[plugin.bp]", "[plugin.\"./libassay_mine.so\"]");
     fs::write(home.path("pipeline.lock"), forged).unwrap();
-    run(&["--trusted-only"]).exits(2);
+    let _ = run(&["--trusted-only"]).exits(2);
     fs::remove_file(home.path("pipeline.lock")).unwrap();
     let pinned = format!("./libassay_mine.so@{hash}");
-    home.run_with(&pinned, &["--trusted-only"]).exits(2);
+    let _ = home.run_with(&pinned, &["--trusted-only"]).exits(2);
     let mut by_variable = home.command(&["plugin", "info", "./libassay_mine.so"]);
     by_variable.env("ASSAY_TRUSTED_ONLY", "1");
     let said = Home::finish(&mut by_variable).exits(2).stderr;
@@ -388,9 +388,10 @@ fn only_what_the_user_trusts_runs_where_that_is_asked_for() {
     );
     assert_eq!(run(&[]).exits(0).stderr, "");
 
-    home.execute(&["plugin", "trust", "./libassay_mine.so"])
+    let _ = home
+        .execute(&["plugin", "trust", "./libassay_mine.so"])
         .exits(0);
-    run(&["--trusted-only"]).exits(0);
+    let _ = run(&["--trusted-only"]).exits(0);
     let store = home.path("config/assay/trust.toml");
     let mode = fs::metadata(&store).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -403,12 +404,12 @@ fn only_what_the_user_trusts_runs_where_that_is_asked_for() {
             .any(|it| it["name"] == "mine" && it["trust"] == "trusted")
     );
 
-    home.execute(&["plugin", "untrust", &hash[..8]]).exits(0);
-    run(&["--trusted-only"]).exits(2);
+    let _ = home.execute(&["plugin", "untrust", &hash[..8]]).exits(0);
+    let _ = run(&["--trusted-only"]).exits(2);
     let said = home.execute(&["plugin", "untrust", &hash]).exits(2).stderr;
     assert_says(&said, &["is not among what you trust"]);
-    home.execute(&["plugin", "trust", &hash]).exits(0);
-    run(&["--trusted-only"]).exits(0);
+    let _ = home.execute(&["plugin", "trust", &hash]).exits(0);
+    let _ = run(&["--trusted-only"]).exits(0);
 
     fs::set_permissions(&store, fs::Permissions::from_mode(0o666)).unwrap();
     let said = run(&[]).exits(2).stderr;
@@ -434,41 +435,41 @@ fn a_key_vouches_for_what_it_signed_and_for_nothing_else() {
         &verify(&key).exits(1).stderr,
         &["cannot read the signature"],
     );
-    plugin(&["sign", library]).exits(0);
+    let _ = plugin(&["sign", library]).exits(0);
     let said = verify("config/assay/signing.pub").exits(0).stdout;
     assert_says(&said, &["signed by", &key, "file:libassay_mine.so"]);
-    verify(&key).exits(0);
-    plugin(&["keygen", "--no-password", "--key", "other.key"]).exits(0);
+    let _ = verify(&key).exits(0);
+    let _ = plugin(&["keygen", "--no-password", "--key", "other.key"]).exits(0);
     let said = verify("other.pub").exits(1).stderr;
     assert_says(&said, &["was made with another key"]);
     assert_says(&verify("nobody.pub").exits(2).stderr, &["nobody.pub"]);
 
     // A signature means something to who trusts the key.
     let trusted_only = || home.run_with("./libassay_mine.so", &["--trusted-only"]);
-    trusted_only().exits(2);
+    let _ = trusted_only().exits(2);
     let said = plugin(&["verify", library]).exits(1).stderr;
     assert_says(&said, &["there is no key to check the signature with"]);
-    plugin(&["trust", "--key", &key, "--comment", "the lab"]).exits(0);
-    trusted_only().exits(0);
-    plugin(&["verify", library]).exits(0);
+    let _ = plugin(&["trust", "--key", &key, "--comment", "the lab"]).exits(0);
+    let _ = trusted_only().exits(0);
+    let _ = plugin(&["verify", library]).exits(0);
     let info = plugin(&["info", "./libassay_mine.so"]).exits(0).stdout;
     assert_says(&info, &["signed by a key that you trust: the lab"]);
 
     // A library built again beside an old signature is not signed.
     home.library(library, "mine, built again");
-    trusted_only().exits(2);
+    let _ = trusted_only().exits(2);
     let said = plugin(&["verify", library]).exits(1).stderr;
     assert_says(&said, &["is not one of this library"]);
-    plugin(&["sign", library]).exits(0);
-    trusted_only().exits(0);
-    plugin(&["untrust", "--key", "config/assay/signing.pub"]).exits(0);
-    trusted_only().exits(2);
+    let _ = plugin(&["sign", library]).exits(0);
+    let _ = trusted_only().exits(0);
+    let _ = plugin(&["untrust", "--key", "config/assay/signing.pub"]).exits(0);
+    let _ = trusted_only().exits(2);
 
     // A key without a password that others can read is none, and text is none either.
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
     assert_says(&plugin(&["sign", library]).exits(2).stderr, &["chmod 600"]);
     fs::write(home.path("text.key"), "text\ntext\n").unwrap();
-    plugin(&["sign", library, "--key", "text.key"]).exits(2);
+    let _ = plugin(&["sign", library, "--key", "text.key"]).exits(2);
 }
 
 #[test]
@@ -560,5 +561,5 @@ fn a_library_changed_in_the_store_is_refused_by_its_worker() {
         .exits(2)
         .stderr;
     assert_says(&said, &["the plugin `mine` is not trusted"]);
-    home.execute(&["exec", &action]).exits(0);
+    let _ = home.execute(&["exec", &action]).exits(0);
 }
