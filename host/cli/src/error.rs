@@ -4,12 +4,15 @@ use std::io;
 use std::path::PathBuf;
 
 use assay_data::sheet::SheetError;
-use assay_engine::{EngineError, Failure, InvalidTensors};
+use assay_engine::{EngineError, Failure, InvalidTensors, SignatureError, TrustError};
 use assay_report::TableError;
 use assay_store::StoreError;
 
 use crate::command::network::ShowNetworkError;
+use crate::command::plugin::sign::VerifyError;
+use crate::command::plugin::trust::TrustVerbError;
 use crate::scaffold::ScaffoldError;
+use crate::signing::SigningError;
 
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +21,16 @@ pub(crate) enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    TrustVerb(#[from] TrustVerbError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error(transparent)]
+    Key(#[from] SignatureError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     #[error("{0}")]
     Arguments(String),
     #[error("cannot make a temporary folder")]
@@ -50,8 +63,12 @@ impl CliError {
     /// 1 where an action failed, 130 where it was stopped, 2 where nothing could be done at all.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Action(Failure::Cancelled) => 130,
-            Self::Action(_) => 1,
+            Self::Action(Failure::Cancelled)
+            | Self::Engine(EngineError::Describe {
+                failure: Failure::Cancelled,
+                ..
+            }) => 130,
+            Self::Action(_) | Self::Verify(_) => 1,
             _ => 2,
         }
     }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use assay_core::ArtifactHash;
@@ -32,11 +33,30 @@ pub(crate) fn export(
 
 /// Writes `bytes` to `path`, in a folder that exists.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let folder = match path.parent() {
+    replace(folder_of(path), path, bytes).map_err(failed("write", path))
+}
+
+/// Writes `bytes` to `path`, which must be new, with these permissions; makes its folder if there is
+/// none.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
+    let folder = folder_of(path);
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        let mut temporary = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
+        temporary.write_all(bytes)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist_noclobber(path)?;
+        Ok(())
+    });
+    written.map_err(failed("write", path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
-    };
-    replace(folder, path, bytes).map_err(failed("write", path))
+    }
 }
 
 fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -51,7 +71,7 @@ fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// What the user's mask makes of an ordinary file; temporary files are private otherwise.
 fn readable() -> fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+    fs::Permissions::from_mode(0o666)
 }
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CliError {

@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod scaffold;
 mod show;
+mod signing;
 
 use std::process::ExitCode;
 

@@ -31,6 +31,11 @@ impl ContentHash {
         Ok(Self(*hasher.finalize().as_bytes()))
     }
 
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The hash with these bytes, computed elsewhere.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

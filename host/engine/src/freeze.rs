@@ -6,23 +6,21 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use assay_core::{
-    Action, Diagnostic, Environment, Limits, Place, PlannedStage, PluginHash, PluginPin, PluginUse,
-    StageKind, choices,
+    Diagnostic, Environment, Limits, Place, PlannedStage, PluginPin, PluginUse, StageKind, choices,
 };
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
+use crate::ask::ask;
 use crate::cancel::Cancel;
 use crate::environment::{Settings, environment};
-use crate::plugin::{
-    AlgorithmDescription, PluginDescription, PluginError, SearchPath, read_handshake,
-};
+use crate::lock::LockWatch;
+use crate::notice::FirstUse;
+use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
 use crate::session::EngineError;
-use crate::source_file::read_file;
-use crate::stages::PLUGIN;
-use crate::supervise::Execution;
+use crate::trust::{Trust, TrustPolicy};
 
 /// A stage with everything decided but the artifacts it reads.
 #[derive(Clone, Debug)]
@@ -83,19 +81,18 @@ pub(crate) struct Freezer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) sources: &'a mut SourceHashes,
     pub(crate) search: &'a SearchPath,
+    pub(crate) trust: &'a TrustPolicy,
     pub(crate) settings: &'a Settings,
     pub(crate) cancel: &'a Cancel,
     /// The folder of the pipeline file.
     pub(crate) base: &'a Path,
+    /// What the plan is compared with.
+    pub(crate) lock: Option<&'a mut LockWatch>,
+    /// What the user should know of.
+    pub(crate) notices: Vec<FirstUse>,
     /// What the file says that every worker may use.
     pub(crate) limits: Limits,
 }
-
-/// How long a plugin may take to say what it offers, where nothing is said: ages for loading a
-/// library, and no plugin can hold up the planning for ever.
-const DESCRIBE_MS: u64 = 5 * 60 * 1000;
-/// More than any description has: it is read by the process that plans.
-const LONGEST_DESCRIPTION: u64 = 16 << 20;
 
 impl Freezer<'_> {
     /// Freezes every stage.
@@ -148,105 +145,74 @@ impl Freezer<'_> {
         place: &Place,
         complaints: &mut Vec<Diagnostic>,
     ) -> Result<Option<Pinned>, EngineError> {
-        let located = self.search.find(reference, self.base).and_then(|path| {
-            let handshake = read_handshake(&path)?;
-            Ok((path, handshake))
-        });
-        let (path, handshake) = match located {
-            Ok(located) => located,
-            Err(error) => {
-                complaints.push(unusable(&error, place));
-                return Ok(None);
+        let Some((library, trust)) = self.admit(reference, place, complaints)? else {
+            return Ok(None);
+        };
+        let pin = library.pin();
+        let answer = ask(self.store, &pin, self.limits, self.cancel)?;
+        let locked = self.lock.as_ref().is_some_and(|it| it.has(reference, &pin));
+        if trust == Trust::Nobody && !locked && !answer.remembered {
+            self.notices.extend(FirstUse::of(reference, &library));
+        }
+        if let Some(lock) = &mut self.lock {
+            lock.found_plugin(reference, &answer.description.version, &pin);
+        }
+        let algorithms = answer.description.algorithms.into_iter();
+        let algorithms = algorithms.filter_map(|algorithm| match usable(&algorithm) {
+            Ok(validator) => {
+                let schema = algorithm.hyperparameters;
+                Some((algorithm.name, Algorithm { schema, validator }))
             }
-        };
-        let pin = PluginPin {
-            name: reference.to_owned(),
-            hash: self.library(&path)?,
-            abi: handshake.abi_version(),
-        };
-        let description = self.description(&pin)?;
-        let algorithms =
-            description
-                .algorithms
-                .into_iter()
-                .filter_map(|algorithm| match usable(&algorithm) {
-                    Ok(validator) => {
-                        let schema = algorithm.hyperparameters;
-                        Some((algorithm.name, Algorithm { schema, validator }))
-                    }
-                    Err(reason) => {
-                        let message = format!(
-                            "the plugin `{reference}` describes `{}` badly: {reason}",
-                            algorithm.name
-                        );
-                        complaints.push(Diagnostic::new(message, place));
-                        None
-                    }
-                });
+            Err(reason) => {
+                let message = format!(
+                    "the plugin `{reference}` describes `{}` badly: {reason}",
+                    algorithm.name
+                );
+                complaints.push(Diagnostic::new(message, place));
+                None
+            }
+        });
         Ok(Some(Pinned {
             algorithms: algorithms.collect(),
-            environment: environment(self.settings, handshake.libtorch()),
+            environment: environment(self.settings, library.handshake.libtorch()),
             pin,
         }))
     }
 
-    /// The hash of the library, whose bytes are in the store from then on: what runs later is
-    /// what was checked now, and can be run again after the file is rebuilt.
-    pub(crate) fn library(&mut self, path: &Path) -> Result<PluginHash, EngineError> {
-        let hash = self.sources.hash(path)?;
-        if !self.store.object_path(hash).exists() {
-            let bytes = std::fs::read(path).map_err(|source| {
-                EngineError::Plugin(PluginError::Unreadable {
-                    path: path.to_owned(),
-                    source,
-                })
-            })?;
-            // The file may have been rebuilt in between; what counts is what was stored.
-            return Ok(self.store.put_bytes(&bytes)?.into());
+    /// The library, if it may be run: everything here comes before any of its code does.
+    fn admit(
+        &mut self,
+        reference: &str,
+        place: &Place,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Result<Option<(Library, Trust)>, EngineError> {
+        let mut libraries = Libraries {
+            store: self.store,
+            sources: &mut *self.sources,
+            search: self.search,
+            base: self.base,
+        };
+        let library = match libraries.obtain(reference) {
+            Ok(library) => library,
+            Err(EngineError::Plugin(error)) => {
+                complaints.push(unusable(&error, place));
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(lock) = &mut self.lock
+            && !lock.plugin(reference, place, &library.pin(), complaints)
+        {
+            return Ok(None);
         }
-        Ok(hash.into())
-    }
-
-    /// What the plugin says of itself: an action like any other, so it is asked once.
-    fn description(&self, pin: &PluginPin) -> Result<PluginDescription, EngineError> {
-        let action = Action {
-            kind: StageKind::Describe,
-            revision: StageKind::Describe.revision(),
-            parameters: Map::new(),
-            inputs: std::collections::BTreeMap::new(),
-            plugin: Some(pin.clone()),
-            environment: None,
-        };
-        let (key, _) = action.document().map_err(EngineError::Canonical)?;
-        let result = if let Some(result) = self.store.cached(key)? {
-            result
-        } else {
-            self.store.put_action(&action)?;
-            let execution = Execution {
-                store: self.store,
-                data_dir: None,
-                threads: 1,
-                limits: self.limits.or(Limits {
-                    time_ms: Some(DESCRIBE_MS),
-                    ..Limits::default()
-                }),
-                cancel: self.cancel,
-                observe: &|_| {},
-            };
-            execution
-                .execute(key)
-                .map_err(|failure| EngineError::Describe {
-                    plugin: pin.name.clone(),
-                    failure,
-                })?
-                .result
-        };
-        let path = self.store.artifact_file_path(result.artifact, PLUGIN)?;
-        let bytes = read_file(&path, "a plugin's description", LONGEST_DESCRIPTION)?;
-        serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
-            plugin: pin.name.clone(),
-            source,
-        })
+        match self.trust.admit(self.store, &library) {
+            Ok(trust) => Ok(Some((library, trust))),
+            Err(EngineError::Untrusted(refused)) => {
+                complaints.push(Diagnostic::new(refused.to_string(), place).help(refused.help()));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 //! taken from the store, everything else is executed by worker processes, one action each. The
 //! engine never prints: what happens is told to an observer, what fails is a value.
 
+mod ask;
 mod cancel;
+mod catalogue;
 mod check;
 mod containment;
 mod dataset;
@@ -13,16 +15,21 @@ mod environment;
 mod event;
 mod explain;
 mod freeze;
+mod lock;
+mod notice;
 mod plugin;
+mod replace;
 mod run;
 mod session;
 mod source_file;
 mod stages;
 mod supervise;
+mod trust;
 mod worker;
 
 pub use assay_testkit::{CHECKS, Check, Outcome, Verdict};
 pub use cancel::Cancel;
+pub use catalogue::{Catalogue, ListedLibrary, ListedPlugin, PluginInfo};
 pub use check::{CheckReport, CheckRequest, Checked, check_plugin};
 pub use containment::kernel_support;
 pub use dataset::{
@@ -35,13 +42,20 @@ pub use directions::{
 pub use environment::{Device, Settings, UnknownDevice, environment, variables};
 pub use event::{Progress, Unit};
 pub use explain::{Difference, Reason};
+pub use lock::{LockDifference, LockError, LockMode, lock_path};
+pub use notice::{FirstUse, Notice};
 pub use plugin::{
-    AlgorithmDescription, LoadFailure, MetricDescription, PluginDescription, PluginError,
-    SearchPath, load,
+    AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LoadFailure, MetricDescription,
+    Origin, PluginDescription, PluginError, PluginReference, SearchFolder, SearchPath, load,
+    read_library,
 };
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
-pub use session::{EngineError, Request, Session, StagePreview};
+pub use session::{EngineError, Request, Session, StagePreview, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::REPORT_TABLE;
 pub use supervise::{Completed, Execution, Failure};
+pub use trust::{
+    InvalidKey, SignatureError, SigningKey, Trust, TrustError, TrustPolicy, TrustStore, TrustedKey,
+    TrustedPlugin, Untrusted, read_signature, signature_path, verify_signature,
+};
 pub use worker::{WorkerArguments, run_worker};

@@ -14,11 +14,16 @@ use crate::cancel::Cancel;
 use crate::environment::Settings;
 use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
-use crate::plugin::{PluginError, SearchPath};
+use crate::lock::{LockError, LockMode, LockWatch};
+use crate::notice::{FirstUse, Notice};
+use crate::plugin::{Origin, PluginError, SearchFolder, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
 use crate::source_file::{load_beside, read_text};
-use crate::stages::{Planning, check_networks, complete_datasets, complete_reports};
+use crate::stages::{
+    Planning, check_networks, compare_datasets, complete_datasets, complete_reports,
+};
 use crate::supervise::{Failure, host_name, now_ms};
+use crate::trust::{TrustPolicy, Untrusted};
 
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +56,13 @@ pub enum EngineError {
     },
     /// A plugin's library could not be read.
     #[error(transparent)]
-    Plugin(PluginError),
+    Plugin(#[from] PluginError),
+    /// A plugin's library is not trusted, and only trusted ones may run.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// The lock of the pipeline file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A plugin could not say what it offers.
     #[error("cannot ask the plugin `{plugin}` what it offers")]
     Describe {
@@ -126,6 +137,10 @@ pub struct Session {
     networks: Option<String>,
     overrides: Vec<String>,
     stages: Vec<FrozenStage>,
+    /// Whether the plan is another than that of the file as it is.
+    is_part: bool,
+    lock: LockWatch,
+    first_uses: Vec<FirstUse>,
 }
 
 /// What a session is opened with.
@@ -139,6 +154,30 @@ pub struct Request<'a> {
     pub only: &'a [String],
     /// Where plugins are looked for, after the file's own folders.
     pub search: SearchPath,
+    /// Whom the user trusts.
+    pub trust: &'a TrustPolicy,
+    /// What the pipeline file's lock is to the run.
+    pub lock: LockMode,
+}
+
+/// The folders of plugins that a pipeline file in `base` names.
+fn plugin_dirs(spec: &Spec, base: &Path) -> impl Iterator<Item = SearchFolder> {
+    spec.plugin_dirs.iter().map(|folder| SearchFolder {
+        path: base.join(folder),
+        origin: Origin::Pipeline,
+    })
+}
+
+/// The folders of plugins that the pipeline file at `path` names.
+///
+/// # Errors
+/// The file cannot be read, or is no pipeline file.
+pub fn pipeline_plugin_dirs(path: &Path) -> Result<Vec<SearchFolder>, EngineError> {
+    let text = read_text(path, "a pipeline file")?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let name = path.display().to_string();
+    let spec = Spec::parse(&name, &text, &[], &load_beside(base))?;
+    Ok(plugin_dirs(&spec, base).collect())
 }
 
 impl Session {
@@ -160,14 +199,9 @@ impl Session {
         let networks = spec.networks_file.and_then(|at| spec.sources.get(at));
         let networks = networks.map(|source| source.text.clone());
         let plan = Plan::new(&spec).only(request.only)?;
-        let mut search = SearchPath {
-            folders: spec
-                .plugin_dirs
-                .iter()
-                .map(|folder| base.join(folder))
-                .collect(),
-        };
-        search.folders.extend(request.search.folders);
+        let mut lock = LockWatch::open(request.file, request.lock)?;
+        let mut search = request.search;
+        search.extend(plugin_dirs(&spec, &base));
         let mut complaints = Vec::new();
         let mut sources = store.source_hashes();
         let mut planning = Planning {
@@ -176,18 +210,23 @@ impl Session {
             sources: &mut sources,
         };
         let stages = complete_datasets(plan.stages, &mut planning, &mut complaints);
+        compare_datasets(&stages, &mut lock, &mut complaints);
         check_networks(&stages, &mut complaints);
         let stages = complete_reports(stages, &base, &mut complaints);
         let mut freezer = Freezer {
             store: &store,
             sources: &mut sources,
             search: &search,
+            trust: request.trust,
             settings: &settings,
             cancel,
             base: &base,
+            lock: Some(&mut lock),
+            notices: Vec::new(),
             limits: spec.limits,
         };
         let stages = freezer.freeze(stages, &mut complaints)?;
+        let first_uses = freezer.notices;
         if !complaints.is_empty() {
             return Err(PipelineError::new(spec.sources, complaints).into());
         }
@@ -202,7 +241,26 @@ impl Session {
             networks,
             overrides,
             stages,
+            is_part: !(request.overrides.is_empty() && request.only.is_empty()),
+            lock,
+            first_uses,
         })
+    }
+
+    /// What the user should know before anything runs.
+    pub fn notices(&self) -> Vec<Notice> {
+        let remarks = self.lock.remarks().iter().cloned().map(Notice::Lock);
+        let first_uses = self.first_uses.iter().cloned().map(Notice::FirstUse);
+        remarks.chain(first_uses).collect()
+    }
+
+    /// Writes the lock of the pipeline file and says where. With `--set` or `--only` the plan is
+    /// not the whole file's, and what it does not use stays locked as it was.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_lock(&self) -> Result<&Path, EngineError> {
+        Ok(self.lock.write(self.is_part)?)
     }
 
     /// The pipeline's name.

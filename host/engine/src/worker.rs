@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use assay_core::{Action, ActionKey, Limits, ObjectHash};
+use assay_core::{Action, ActionKey, Limits, ObjectHash, PluginPin};
 use assay_store::{Store, StoreError};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdout, stderr, stdout};
@@ -64,6 +64,9 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
         Err(error) => {
             let help = match &error {
                 WorkerError::Stage(error) => error.help(),
+                WorkerError::Library { .. } => {
+                    "run the pipeline again: it copies the library from its file anew".to_owned()
+                }
                 _ => String::new(),
             };
             let event = Event::Failed {
@@ -83,6 +86,8 @@ enum WorkerError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Stage(#[from] StageError),
+    #[error("the library of the plugin `{name}` is not the one that was planned with")]
+    Library { name: String, source: StoreError },
     #[error("cannot prepare the scratch folder {}", path.display())]
     Scratch { path: PathBuf, source: io::Error },
     #[error("cannot listen for a request to stop")]
@@ -143,7 +148,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
 struct Objects {
     /// By role and name.
     inputs: BTreeMap<String, BTreeMap<String, ObjectHash>>,
-    plugin: Option<ObjectHash>,
+    plugin: Option<PluginPin>,
 }
 
 /// The files of each input by role and name, and the plugin's library.
@@ -157,7 +162,7 @@ impl Objects {
             let files = files.map(|(name, file)| (name, file.object));
             inputs.insert(role.clone(), files.collect());
         }
-        let plugin = action.plugin.as_ref().map(|pin| pin.hash.into());
+        let plugin = action.plugin.clone();
         Ok(Self { inputs, plugin })
     }
 
@@ -167,13 +172,16 @@ impl Objects {
         Places {
             scratch: scratch.to_owned(),
             inputs: inputs.map(|&object| store.object_path(object)).collect(),
-            plugin: self.plugin.map(|object| store.object_path(object)),
+            plugin: self
+                .plugin
+                .as_ref()
+                .map(|pin| store.object_path(pin.hash.into())),
             cuda: environment.is_some_and(|it| it.device == Device::Cuda.to_string()),
         }
     }
 
     /// The same as files whose bytes were checked.
-    fn verified(self, store: &Store) -> Result<Verified, StoreError> {
+    fn verified(self, store: &Store) -> Result<Verified, WorkerError> {
         let verify = |object| {
             store.verify(object)?;
             Ok::<_, StoreError>(store.object_path(object))
@@ -184,7 +192,13 @@ impl Objects {
             let files = files.map(|(name, object)| Ok((name, verify(object)?)));
             inputs.insert(role, files.collect::<Result<_, StoreError>>()?);
         }
-        Ok((inputs, self.plugin.map(verify).transpose()?))
+        let library = |pin: PluginPin| {
+            verify(pin.hash.into()).map_err(|source| WorkerError::Library {
+                name: pin.name,
+                source,
+            })
+        };
+        Ok((inputs, self.plugin.map(library).transpose()?))
     }
 }
 

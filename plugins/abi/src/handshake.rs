@@ -165,6 +165,11 @@ impl Handshake {
         text(&self.libtorch)
     }
 
+    /// The kind of machine that the plugin was built for.
+    pub fn target(&self) -> String {
+        text(&self.target)
+    }
+
     /// What the plugin does on a panic.
     pub fn panic_strategy(&self) -> PanicStrategy {
         if self.panic_abort == 0 {

@@ -2,17 +2,24 @@
 
 mod data;
 mod plugin;
+mod search;
+mod user;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use assay_core::{ActionKey, Limits, parse_memory, parse_time};
-use assay_engine::{Device, SearchPath, Settings};
+use assay_engine::{Device, LockMode, SearchPath, Settings};
 use assay_network::Shape;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
-pub(crate) use self::plugin::{CheckArguments, DirectionsArguments, NewArguments, PluginVerb};
+pub(crate) use self::plugin::{
+    CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
+    NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
+};
+pub(crate) use self::search::{SearchArguments, TrustArguments};
+pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -50,6 +57,8 @@ Examples:
   pipeline run pipelines/quickstart.toml --dry-run
   pipeline run pipelines/quickstart.toml --set train.epochs=10 --jobs 4
   pipeline run pipelines/quickstart.toml --only train/bp
+  pipeline run pipelines/quickstart.toml --lock
+  pipeline run pipelines/quickstart.toml --locked --trusted-only
   pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
 
 Exit codes: 0 done (or, with --dry-run, planned), 1 a stage failed, 2 the pipeline or the store
@@ -92,6 +101,12 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     search: SearchArguments,
 
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+
+    #[command(flatten)]
+    pub(crate) lock: LockArguments,
+
     /// Where to lay out reports [default: STORE/reports/PIPELINE]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -102,6 +117,18 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+/// What the pipeline file's lock is to a run.
+#[derive(Args, Debug)]
+pub(crate) struct LockArguments {
+    /// Write what the run uses to the lock beside the file: NAME.lock, for version control
+    #[arg(long, conflicts_with = "locked")]
+    pub(crate) lock: bool,
+
+    /// Run nothing whose plugin or dataset is not as the lock has it
+    #[arg(long)]
+    locked: bool,
 }
 
 /// Where things are.
@@ -141,6 +168,9 @@ pub(crate) struct ExecArguments {
     /// How long it may take, such as `2h`
     #[arg(long, value_name = "DURATION", value_parser = parse_time)]
     time: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 
     #[command(flatten)]
     pub(crate) places: Places,
@@ -220,31 +250,15 @@ impl RunArguments {
         }
     }
 
+    pub(crate) fn lock_mode(&self) -> LockMode {
+        match (self.lock.lock, self.lock.locked) {
+            (true, _) => LockMode::Write,
+            (false, true) => LockMode::Enforce,
+            (false, false) => LockMode::Remark,
+        }
+    }
+
     pub(crate) fn search_path(&self) -> SearchPath {
         self.search.path()
-    }
-}
-
-/// Where plugins are looked for.
-#[derive(Args, Debug)]
-pub(crate) struct SearchArguments {
-    /// Folders to look for plugins in, before the folder of this program
-    #[arg(
-        long = "plugin-dir",
-        value_name = "DIR",
-        env = "ASSAY_PLUGIN_PATH",
-        value_delimiter = ':'
-    )]
-    plugin_dirs: Vec<PathBuf>,
-}
-
-impl SearchArguments {
-    /// The folders named, then the one that this program lies in.
-    fn path(&self) -> SearchPath {
-        let own = std::env::current_exe().ok();
-        let beside = own.as_deref().and_then(Path::parent).map(PathBuf::from);
-        SearchPath {
-            folders: self.plugin_dirs.iter().cloned().chain(beside).collect(),
-        }
     }
 }

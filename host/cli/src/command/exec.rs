@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use assay_engine::{Execution, WorkerArguments, run_worker};
+use assay_engine::{EngineError, Execution, WorkerArguments, run_worker};
 use assay_store::Store;
 
 use super::cancel_on_signals;
@@ -23,6 +23,10 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
     }
     show::print_containment_notice();
     let store = Store::open_existing(&arguments.places.store)?;
+    if let Some(plugin) = store.action(arguments.key)?.plugin {
+        let trust = arguments.trust.policy()?;
+        trust.admit_action(&plugin).map_err(EngineError::from)?;
+    }
     let cancel = cancel_on_signals()?;
     let execution = Execution {
         store: &store,

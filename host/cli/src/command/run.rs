@@ -27,15 +27,19 @@ pub(crate) struct ExportedReport {
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let cancel = cancel_on_signals()?;
+    let trust = arguments.trust.policy()?;
     let request = Request {
         file: &arguments.file,
         overrides: &arguments.overrides,
         only: &arguments.only,
         search: arguments.search_path(),
+        trust: &trust,
+        lock: arguments.lock_mode(),
     };
     show::print_containment_notice();
     let store = Store::open(&arguments.places.store)?;
     let session = Session::open(store, arguments.settings(), request, &cancel)?;
+    show::notice::print(&session.notices());
     if arguments.dry_run {
         let previews = session.preview()?;
         show::print(&if arguments.json {
@@ -44,6 +48,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
             show::preview::text(&previews)
         })?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.lock.lock {
+        show::notice::print_written(session.write_lock()?);
     }
     let view = ProgressView::new(session.stage_names());
     let report = session.run(&cancel, &view)?;

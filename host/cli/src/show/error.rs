@@ -30,6 +30,15 @@ fn text(error: &CliError) -> String {
         CliError::Network(unknown @ ShowNetworkError::Unknown { help, .. }) => {
             format!("error: {unknown}\n  help: {help}")
         }
+        CliError::Trust(trust) => {
+            format!("error: {trust}{}\n  help: {}", chain(trust), trust.help())
+        }
+        CliError::Engine(EngineError::Lock(lock)) => {
+            format!("error: {lock}{}\n  help: {}", chain(lock), lock.help())
+        }
+        CliError::Engine(EngineError::Untrusted(untrusted)) => {
+            format!("error: {untrusted}\n  help: {}", untrusted.help())
+        }
         CliError::Scaffold(refused) => {
             format!(
                 "error: {refused}{}\n  help: {}",

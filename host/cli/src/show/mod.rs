@@ -8,6 +8,8 @@ pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod network;
+pub(crate) mod notice;
+pub(crate) mod plugin;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod run;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Form, Geometry};
 use crate::imagenet;
-use crate::known::{self, KnownDataset};
+use crate::known::{self, IdxFile, KnownDataset, KnownFile};
 use crate::source::{ContentHash, IdxHashes};
 
 /// Images of the training set that are held out for validation, unless stated.
@@ -224,6 +224,37 @@ impl DatasetSource {
         }
     }
 
+    /// One hash for the content that the source must have: the BLAKE3 of a list with the name and the
+    /// digest of each file. What is made of the content is no part of it.
+    pub fn content(&self) -> ContentHash {
+        let known = |files: &[KnownFile]| {
+            let lines = files.iter().map(|file| (file.name, file.sha256.to_owned()));
+            lines.collect::<Vec<_>>()
+        };
+        let lines = match self {
+            Self::Mnist => known(&known::MNIST.files),
+            Self::FashionMnist => known(&known::FASHION_MNIST.files),
+            Self::Cifar10 => known(&known::CIFAR10.files),
+            Self::Idx(source) => {
+                let files = IdxFile::ALL.into_iter();
+                files
+                    .map(|file| (file.name(), source.files.get(file).to_string()))
+                    .collect()
+            }
+            Self::Imagenet(source) => vec![(imagenet::NAME, source.files.to_string())],
+            Self::Parquet(source) => {
+                let files = source.train.iter().chain(&source.test_files);
+                files
+                    .map(|file| (file.path.as_str(), file.hash.to_string()))
+                    .collect()
+            }
+        };
+        let lines = lines
+            .iter()
+            .map(|(name, digest)| format!("{digest}  {name}\n"));
+        ContentHash::of(lines.collect::<String>().as_bytes())
+    }
+
     /// Channels, height and width of an image, where they are known before a file is read.
     pub fn image(&self) -> Option<[usize; 3]> {
         match self {
@@ -274,5 +305,54 @@ impl ParquetSource {
             geometry: self.geometry,
             grey: self.channels == 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idx(classes: u16, train: &[u8]) -> DatasetSource {
+        let hash = ContentHash::of(b"the same");
+        DatasetSource::Idx(IdxSource {
+            name: "own".to_owned(),
+            classes,
+            class_names: Vec::new(),
+            files: IdxHashes {
+                train_images: ContentHash::of(train),
+                train_labels: hash,
+                test_images: hash,
+                test_labels: hash,
+            },
+        })
+    }
+
+    #[test]
+    fn content_is_that_of_the_files_and_of_nothing_else() {
+        let one = idx(4, b"one").content();
+        assert_eq!(idx(5, b"one").content(), one);
+        assert_ne!(idx(4, b"two").content(), one);
+        assert_ne!(
+            DatasetSource::Mnist.content(),
+            DatasetSource::FashionMnist.content()
+        );
+    }
+
+    #[test]
+    fn content_is_what_b3sum_makes_of_a_list_of_digests() {
+        let hash = ContentHash::of(b"shard");
+        let source: DatasetSource = serde_json::from_value(serde_json::json!({ "parquet": {
+            "name": "own",
+            "train": [{ "path": "a.parquet", "hash": hash }],
+            "test_files": [{ "path": "b.parquet", "hash": hash }],
+            "image_column": "image",
+            "label_column": "label",
+            "channels": 3,
+            "geometry": "stretch",
+            "on_bad_image": "error",
+        }}))
+        .unwrap();
+        let list = format!("{hash}  a.parquet\n{hash}  b.parquet\n");
+        assert_eq!(source.content(), ContentHash::of(list.as_bytes()));
     }
 }

@@ -19,11 +19,11 @@ use serde_json::{Map, Value};
 use self::verdict::{Found, found};
 use crate::cancel::Cancel;
 use crate::environment::{Settings, environment};
-use crate::freeze::Freezer;
-use crate::plugin::{PluginError, SearchPath, read_handshake};
+use crate::plugin::{Libraries, PluginError, SearchPath};
 use crate::session::EngineError;
 use crate::stages::CheckParameters;
 use crate::supervise::Execution;
+use crate::trust::TrustPolicy;
 
 /// What is to be checked.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct CheckRequest<'a> {
     pub algorithms: &'a [String],
     /// Where plugins are looked for.
     pub search: SearchPath,
+    /// Whom the user trusts.
+    pub trust: &'a TrustPolicy,
     /// The names of the checks to make; none means all.
     pub only: &'a [String],
     /// Decides the learners, and the samples that they are given.
@@ -88,17 +90,22 @@ pub fn check_plugin(
     cancel: &Cancel,
     observe: &dyn Fn(&Checked),
 ) -> Result<CheckReport, EngineError> {
-    let path = request.search.find(request.plugin, Path::new(""));
-    let path = path.map_err(EngineError::Plugin)?;
+    let mut libraries = Libraries {
+        store,
+        sources: &mut store.source_hashes(),
+        search: &request.search,
+        base: Path::new(""),
+    };
     let mut report = CheckReport {
-        path: path.clone(),
+        path: PathBuf::new(),
         library: None,
         checks: Vec::new(),
         stopped: false,
     };
-    let libtorch = match read_handshake(&path) {
-        Ok(handshake) => handshake.libtorch(),
-        Err(PluginError::Mismatch { source, .. }) => {
+    // A copy in the store, so that every check is of the same bytes.
+    let library = match libraries.obtain(request.plugin) {
+        Ok(library) => library,
+        Err(EngineError::Plugin(PluginError::Mismatch { path, source })) => {
             let verdict = Verdict {
                 outcome: Outcome::Failed,
                 reason: source.to_string(),
@@ -110,13 +117,18 @@ pub fn check_plugin(
                 verdict: verdict.clone(),
                 duration_ms: 0,
             }));
+            report.path = path;
             report.checks.iter().for_each(observe);
             return Ok(report);
         }
-        Err(error) => return Err(EngineError::Plugin(error)),
+        Err(error) => return Err(error),
     };
-    let pin = pin(store, settings, request, cancel, &path)?;
+    request.trust.admit(store, &library)?;
+    let pin = library.pin();
+    let libtorch = library.handshake.libtorch();
     report.library = Some(pin.hash);
+    let stored = || store.object_path(pin.hash.into());
+    report.path = library.file.unwrap_or_else(stored);
     let mut checker = Checker {
         store,
         request,
@@ -128,32 +140,6 @@ pub fn check_plugin(
     };
     checker.run()?;
     Ok(checker.report)
-}
-
-/// Copies the library into the store, so that every check is of the same bytes.
-fn pin(
-    store: &Store,
-    settings: &Settings,
-    request: &CheckRequest<'_>,
-    cancel: &Cancel,
-    path: &Path,
-) -> Result<PluginPin, EngineError> {
-    let mut sources = store.source_hashes();
-    let mut freezer = Freezer {
-        store,
-        sources: &mut sources,
-        search: &request.search,
-        settings,
-        cancel,
-        base: Path::new(""),
-        limits: Limits::default(),
-    };
-    let handshake = read_handshake(path).map_err(EngineError::Plugin)?;
-    Ok(PluginPin {
-        name: request.plugin.to_owned(),
-        hash: freezer.library(path)?,
-        abi: handshake.abi_version(),
-    })
 }
 
 struct Checker<'a> {

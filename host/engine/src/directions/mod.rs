@@ -28,6 +28,7 @@ use crate::source_file::{read_file, read_text};
 use crate::stages::{
     DIRECTIONS, DIRECTIONS_BATCH, DIRECTIONS_STATE, DirectionsParameters, SAFETENSORS,
 };
+use crate::trust::TrustPolicy;
 
 /// The file of the answer with the directions, as safetensors.
 pub const DIRECTIONS_FILE: &str = DIRECTIONS;
@@ -43,6 +44,8 @@ pub struct DirectionsRequest<'a> {
     pub algorithm: Option<&'a str>,
     /// Where plugins are looked for.
     pub search: SearchPath,
+    /// Whom the user trusts.
+    pub trust: &'a TrustPolicy,
     /// The network.
     pub network: NetworkArgument<'a>,
     /// The hyper-parameters: a text in braces (JSON or an inline TOML table), or else the path of
@@ -79,9 +82,12 @@ pub fn plan_directions(
         store,
         sources: &mut sources,
         search: &request.search,
+        trust: request.trust,
         settings,
         cancel,
         base: Path::new(""),
+        lock: None,
+        notices: Vec::new(),
         limits: Limits::default(),
     };
     let mut complaints = Vec::new();

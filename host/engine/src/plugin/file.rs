@@ -1,11 +1,14 @@
-//! Finds a plugin's library and reads its handshake, without loading it.
+//! Reads the handshake of a plugin's library without loading it, and owns what can be wrong with a
+//! plugin as a file.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
+use assay_core::PluginHash;
 use object::{Object, ObjectSection, ReadCache};
 
+use super::reference::{HashPrefix, InvalidHashPrefix};
 use crate::environment::LIBTORCH;
 
 /// Larger files are no plugins: libtorch is not linked into them.
@@ -14,6 +17,27 @@ const LARGEST: u64 = 1 << 30;
 /// Why a plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
+    /// The reference has an `@` and then no hash.
+    #[error("`{reference}` does not name a plugin")]
+    Reference {
+        /// The reference.
+        reference: String,
+        /// What is wrong with the hash.
+        source: InvalidHashPrefix,
+    },
+    /// There are libraries of the plugin, none of which has the hash that was asked for.
+    #[error(
+        "the plugin `{library}` does not have the hash {wanted}: {}",
+        each(found)
+    )]
+    OtherHash {
+        /// The plugin, by name or path.
+        library: String,
+        /// The hash, or the beginning of it.
+        wanted: HashPrefix,
+        /// The libraries and their hashes.
+        found: Vec<(PathBuf, PluginHash)>,
+    },
     /// No folder of the search path has it.
     #[error("there is no plugin `{reference}`")]
     NotFound {
@@ -54,6 +78,16 @@ impl PluginError {
     /// What to do next.
     pub fn help(&self) -> String {
         match self {
+            Self::Reference { .. } => {
+                "a plugin is named by name, by path, or by either with `@` and the beginning of \
+                 its hash"
+                    .to_owned()
+            }
+            Self::OtherHash { .. } => {
+                "build that library again, or ask for the one that is there; a whole hash also \
+                 finds a library that the store still has"
+                    .to_owned()
+            }
             Self::NotFound {
                 file_name,
                 searched,
@@ -87,32 +121,26 @@ impl PluginError {
     }
 }
 
-/// The folders that plugins are looked for in, in order.
-#[derive(Clone, Debug, Default)]
-pub struct SearchPath {
-    /// The folders.
-    pub folders: Vec<PathBuf>,
+/// The bytes of the plugin's library at `path` and their hash; nothing in it is executed.
+///
+/// # Errors
+/// The file is unreadable, no plugin, or one for another host.
+pub fn read_library(path: &Path) -> Result<(Vec<u8>, PluginHash), PluginError> {
+    read_handshake(path)?;
+    let bytes = fs::read(path).map_err(|source| PluginError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let hash = PluginHash::of(&bytes);
+    Ok((bytes, hash))
 }
 
-impl SearchPath {
-    /// The file of the plugin `reference`: a path if it has a slash, else a name.
-    ///
-    /// # Errors
-    /// [`PluginError::NotFound`].
-    pub fn find(&self, reference: &str, relative_to: &Path) -> Result<PathBuf, PluginError> {
-        if reference.contains('/') {
-            return Ok(relative_to.join(reference));
-        }
-        let file_name = format!("libassay_{}.so", reference.replace('-', "_"));
-        let mut candidates = self.folders.iter().map(|folder| folder.join(&file_name));
-        candidates
-            .find(|path| path.is_file())
-            .ok_or_else(|| PluginError::NotFound {
-                reference: reference.to_owned(),
-                file_name,
-                searched: self.folders.clone(),
-            })
-    }
+/// Which file has which hash, in words.
+fn each(found: &[(PathBuf, PluginHash)]) -> String {
+    let each = found
+        .iter()
+        .map(|(file, hash)| format!("{} has {hash}", file.display()));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// Reads and checks the handshake of the library at `path`; nothing in it is executed.

@@ -2,10 +2,17 @@
 
 mod describe;
 mod file;
+mod library;
 mod load;
+mod reference;
+mod search;
 
 pub(crate) use describe::describe;
 pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
 pub(crate) use file::read_handshake;
-pub use file::{PluginError, SearchPath};
+pub use file::{PluginError, read_library};
+pub(crate) use library::{Libraries, Library};
 pub use load::{LoadFailure, load};
+pub(crate) use reference::file_name;
+pub use reference::{HashPrefix, InvalidHashPrefix, PluginReference};
+pub use search::{Candidate, Origin, SearchFolder, SearchPath};

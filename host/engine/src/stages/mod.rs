@@ -34,7 +34,7 @@ use crate::event::{Output, Progress, Reporter, Unit};
 use crate::plugin::{LoadFailure, load};
 
 pub(crate) use check::{CHECKED, CheckDocument, CheckParameters, PRINTED};
-pub(crate) use dataset::{Planning, complete_datasets};
+pub(crate) use dataset::{Planning, compare_datasets, complete_datasets};
 pub(crate) use describe::PLUGIN;
 pub(crate) use directions::{
     BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,

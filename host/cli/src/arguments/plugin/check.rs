@@ -1,10 +1,10 @@
 //! What can be typed after `pipeline plugin check`.
 
-use assay_engine::{CHECKS, CheckRequest, Device, Settings};
+use assay_engine::{CHECKS, CheckRequest, Device, Settings, TrustPolicy};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::SearchArguments;
+use super::{SearchArguments, TrustArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +23,7 @@ stopped by Ctrl-C.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArguments {
-    /// The plugin: a name, or the path of a library with a slash in it
+    /// The plugin: NAME, PATH with a slash, NAME@HASH or PATH@HASH
     #[arg(required_unless_present = "list")]
     plugin: Option<String>,
 
@@ -62,6 +62,9 @@ pub(crate) struct CheckArguments {
 
     #[command(flatten)]
     search: SearchArguments,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 }
 
 impl CheckArguments {
@@ -75,11 +78,12 @@ impl CheckArguments {
         }
     }
 
-    pub(crate) fn request(&self) -> CheckRequest<'_> {
+    pub(crate) fn request<'a>(&'a self, trust: &'a TrustPolicy) -> CheckRequest<'a> {
         CheckRequest {
             plugin: self.plugin.as_deref().unwrap_or_default(),
             algorithms: &self.algorithms,
             search: self.search.path(),
+            trust,
             only: &self.only,
             seed: self.seed,
             time_limit: self.time_limit,

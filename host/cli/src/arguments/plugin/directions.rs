@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_engine::{Device, DirectionsRequest, NetworkArgument, Settings};
+use assay_engine::{Device, DirectionsRequest, NetworkArgument, Settings, TrustPolicy};
 use assay_network::Shape;
 use clap::Args;
 
-use super::SearchArguments;
+use super::{SearchArguments, TrustArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +30,7 @@ stopped by Ctrl-C.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DirectionsArguments {
-    /// The plugin: a name, or the path of a library with a slash in it
+    /// The plugin: NAME, PATH with a slash, NAME@HASH or PATH@HASH
     pub(crate) plugin: String,
 
     /// The algorithm of the plugin [default: the one of the plugin's name, or its only one]
@@ -85,6 +85,9 @@ pub(crate) struct DirectionsArguments {
 
     #[command(flatten)]
     search: SearchArguments,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
 }
 
 impl DirectionsArguments {
@@ -100,11 +103,15 @@ impl DirectionsArguments {
 
     /// # Errors
     /// `--input` and the form of `--network` do not go together.
-    pub(crate) fn request(&self) -> Result<DirectionsRequest<'_>, String> {
+    pub(crate) fn request<'a>(
+        &'a self,
+        trust: &'a TrustPolicy,
+    ) -> Result<DirectionsRequest<'a>, String> {
         Ok(DirectionsRequest {
             plugin: &self.plugin,
             algorithm: self.algorithm.as_deref(),
             search: self.search.path(),
+            trust,
             network: self.network()?,
             hyperparameters: self.config.as_deref(),
             seed: self.seed,

@@ -21,6 +21,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
         })?;
         return Ok(ExitCode::SUCCESS);
     }
+    let trust = arguments.trust.policy()?;
     let cancel = cancel_on_signals()?;
     let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
@@ -28,7 +29,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
     let report = check_plugin(
         &store,
         &arguments.settings(),
-        &arguments.request(),
+        &arguments.request(&trust),
         &cancel,
         &|checked| {
             if !arguments.json && printed.borrow().is_ok() {

@@ -15,7 +15,8 @@ use crate::export::write;
 use crate::show;
 
 pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, CliError> {
-    let request = arguments.request().map_err(CliError::Arguments)?;
+    let trust = arguments.trust.policy()?;
+    let request = arguments.request(&trust).map_err(CliError::Arguments)?;
     show::print_containment_notice();
     let cancel = cancel_on_signals()?;
     let folder = tempfile::tempdir().map_err(CliError::Temporary)?;

@@ -2,7 +2,11 @@
 
 mod check;
 mod directions;
+mod info;
+mod list;
 mod new;
+pub(crate) mod sign;
+pub(crate) mod trust;
 
 use std::process::ExitCode;
 
@@ -13,6 +17,13 @@ pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
     match verb {
         PluginVerb::Check(arguments) => check::check(arguments),
         PluginVerb::Directions(arguments) => directions::directions(arguments),
+        PluginVerb::Info(arguments) => info::info(arguments),
+        PluginVerb::Keygen(arguments) => sign::keygen(arguments),
+        PluginVerb::List(arguments) => list::list(arguments),
         PluginVerb::New(arguments) => new::new(arguments),
+        PluginVerb::Sign(arguments) => sign::sign(arguments),
+        PluginVerb::Trust(arguments) => trust::trust(arguments),
+        PluginVerb::Untrust(arguments) => trust::untrust(arguments),
+        PluginVerb::Verify(arguments) => sign::verify(arguments),
     }
 }

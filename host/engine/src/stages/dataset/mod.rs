@@ -2,6 +2,7 @@
 //! before it can be an action.
 
 mod complete;
+mod locked;
 mod sources;
 
 use assay_data::prepare::{
@@ -13,6 +14,7 @@ use assay_data::source::Search;
 use crate::event::{Progress, Unit};
 
 pub(crate) use self::complete::{Planning, complete_datasets};
+pub(crate) use self::locked::compare_datasets;
 
 use self::sources::check_unchanged;
 use super::{ARROW, Context, JSON, Outputs, StageError, data};

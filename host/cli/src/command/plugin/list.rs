@@ -1,0 +1,31 @@
+//! `pipeline plugin list`: every plugin that a name can find, and what is hidden or broken.
+
+use std::process::ExitCode;
+
+use assay_engine::{Catalogue, pipeline_plugin_dirs};
+
+use crate::arguments::{ListArguments, descriptions_folder, processors};
+use crate::command::cancel_on_signals;
+use crate::error::CliError;
+use crate::show;
+
+pub(super) fn list(arguments: &ListArguments) -> Result<ExitCode, CliError> {
+    let mut search = arguments.search.path();
+    if let Some(pipeline) = &arguments.pipeline {
+        search.extend(pipeline_plugin_dirs(pipeline)?);
+    }
+    let catalogue = Catalogue {
+        search: &search,
+        trust: &arguments.trust.policy()?,
+        remember: descriptions_folder(),
+        jobs: processors(),
+        cancel: &*cancel_on_signals()?,
+    };
+    let plugins = catalogue.list()?;
+    show::print(&if arguments.json {
+        show::plugin::list::json(&plugins)
+    } else {
+        show::plugin::list::text(&plugins, &search)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,26 @@
+//! Compares the content of the datasets of a plan with its lock.
+
+use assay_core::{Diagnostic, ObjectHash, PlannedStage, StageKind};
+use assay_data::prepare::DatasetSource;
+use serde::Deserialize;
+
+use crate::lock::LockWatch;
+
+/// Compares the source of each dataset stage, whose parameters are complete, with the lock. Only
+/// its content counts: how it is split and scaled is the pipeline file's own business, which
+/// version control keeps already.
+pub(crate) fn compare_datasets(
+    stages: &[PlannedStage],
+    lock: &mut LockWatch,
+    complaints: &mut Vec<Diagnostic>,
+) {
+    for stage in stages.iter().filter(|it| it.kind == StageKind::Dataset) {
+        let source = stage.parameters.get("source");
+        // What is not complete was complained about.
+        let source = source.and_then(|source| DatasetSource::deserialize(source).ok());
+        if let (Some(source), Some(place)) = (source, stage.place("source")) {
+            let content = ObjectHash::from_bytes(*source.content().as_bytes());
+            lock.dataset(&stage.name, place, content, complaints);
+        }
+    }
+}

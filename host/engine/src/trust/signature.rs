@@ -1,0 +1,207 @@
+//! Signatures in minisign's format: an Ed25519 signature of a library beside it, in
+//! `LIBRARY.minisig`. Owns their checking; whose key is trusted is said elsewhere.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use minisign_verify::{Error, PublicKey, Signature};
+use serde::{Deserialize, Serialize};
+
+/// A signature file or a public key is a few lines.
+const LARGEST: u64 = 64 << 10;
+
+/// A public key, as the second line of a `.pub` file has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SigningKey(String);
+
+/// A text that is no public key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this is not a public key of minisign: expected 56 characters that begin with `RW`, or a \
+     file with a comment and then those"
+)]
+pub struct InvalidKey;
+
+impl FromStr for SigningKey {
+    type Err = InvalidKey;
+
+    /// Reads the content of a `.pub` file, or the key alone.
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let first = lines.next().ok_or(InvalidKey)?;
+        let key = lines.next().unwrap_or(first);
+        PublicKey::from_base64(key).map_err(|_| InvalidKey)?;
+        Ok(Self(key.to_owned()))
+    }
+}
+
+impl TryFrom<String> for SigningKey {
+    type Error = InvalidKey;
+
+    fn try_from(text: String) -> Result<Self, InvalidKey> {
+        text.parse()
+    }
+}
+
+impl From<SigningKey> for String {
+    fn from(key: SigningKey) -> Self {
+        key.0
+    }
+}
+
+impl SigningKey {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key in `argument`: itself, or the file that holds it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or neither is a key.
+    pub fn read(argument: &str) -> Result<Self, SignatureError> {
+        if let Ok(key) = argument.parse() {
+            return Ok(key);
+        }
+        let path = Path::new(argument);
+        let text = read_small(path).map_err(|source| SignatureError::Unreadable {
+            what: "public key",
+            path: path.to_owned(),
+            source,
+        })?;
+        text.parse().map_err(|source| SignatureError::Key {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+/// Why a library does not count as signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignatureError {
+    /// A file cannot be read.
+    #[error("cannot read the {what} {}", path.display())]
+    Unreadable {
+        /// What it should be.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file holds no public key.
+    #[error("{} holds no public key", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        source: InvalidKey,
+    },
+    /// A file holds no signature.
+    #[error("{} is not a signature in minisign's format", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The signature was made with another key.
+    #[error("the signature {} was made with another key", path.display())]
+    OtherKey {
+        /// The signature.
+        path: PathBuf,
+    },
+    /// The signature is not one of these bytes.
+    #[error(
+        "the signature {} is not one of this library: the library or the signature was changed",
+        path.display()
+    )]
+    Wrong {
+        /// The signature.
+        path: PathBuf,
+    },
+}
+
+/// Where the signature of a library lies.
+pub fn signature_path(library: &Path) -> PathBuf {
+    let mut name = OsString::from(library);
+    name.push(".minisig");
+    name.into()
+}
+
+/// The text of the signature of `library`.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn read_signature(library: &Path) -> Result<String, SignatureError> {
+    let path = signature_path(library);
+    read_small(&path).map_err(|source| SignatureError::Unreadable {
+        what: "signature",
+        path,
+        source,
+    })
+}
+
+/// Checks that `signature`, which lies beside `library`, is one of `bytes` by `key`; gives the
+/// comment that is signed too.
+///
+/// # Errors
+/// It is not.
+pub fn verify_signature(
+    library: &Path,
+    bytes: &[u8],
+    signature: &str,
+    key: &SigningKey,
+) -> Result<String, SignatureError> {
+    let path = signature_path(library);
+    let Ok(signature) = Signature::decode(signature) else {
+        return Err(SignatureError::Malformed { path });
+    };
+    let key = PublicKey::from_base64(&key.0)
+        .map_err(|_| SignatureError::OtherKey { path: path.clone() })?;
+    // Old signatures, of the bytes themselves instead of their hash, prove the same.
+    match key.verify(bytes, &signature, true) {
+        Ok(()) => Ok(signature.trusted_comment().to_owned()),
+        Err(Error::UnexpectedKeyId) => Err(SignatureError::OtherKey { path }),
+        Err(_) => Err(SignatureError::Wrong { path }),
+    }
+}
+
+fn read_small(path: &Path) -> io::Result<String> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        let reason = "it is no ordinary file, or larger than 64 KiB";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    fs::read_to_string(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The example of minisign's own documentation.
+    const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
+    #[test]
+    fn a_key_is_read_alone_or_with_its_comment() {
+        let alone: SigningKey = KEY.parse().unwrap();
+        let file = format!("untrusted comment: minisign public key E7620F1842B4E81F\n{KEY}\n");
+        assert_eq!(file.parse::<SigningKey>().unwrap(), alone);
+        for text in ["", "RWQf", "untrusted comment: only", &KEY[1..]] {
+            assert_eq!(text.parse::<SigningKey>(), Err(InvalidKey), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_signature_is_called_that() {
+        let key: SigningKey = KEY.parse().unwrap();
+        let refused = verify_signature(Path::new("x.so"), b"", "hello\nworld", &key).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "x.so.minisig is not a signature in minisign's format"
+        );
+    }
+}
