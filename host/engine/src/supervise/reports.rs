@@ -63,7 +63,7 @@ mod tests {
     const CANCELLED: &str = r#"{"event":"cancelled"}"#;
 
     fn heard(lines: &[&str]) -> Result<Reports, &'static str> {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
         listen(text.as_bytes(), &|_| {})
     }
 
