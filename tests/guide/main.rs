@@ -25,12 +25,16 @@ use reader::Reader;
 fn the_guide_leads_from_nothing_to_a_row_in_the_table() {
     let guide = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/plugin-guide.md");
     let mut reader = Reader::new("ternary");
+    let mut tables = Vec::new();
     for step in steps(&fs::read_to_string(guide).unwrap()) {
         match step {
             Step::Run(commands) => {
                 for command in commands {
                     let printed = reader.run(&command.line);
                     assert_shows(&command, &printed);
+                    if command.line.starts_with("pipeline run") {
+                        tables.push(reader.last_table());
+                    }
                 }
             }
             Step::Quote { file, text } => {
@@ -40,10 +44,11 @@ fn the_guide_leads_from_nothing_to_a_row_in_the_table() {
             Step::Change { file, from, to } => reader.change(&file, &from, &to),
         }
     }
-    let rows = reader.last_table();
     for method in ["bp", "ternary"] {
-        let error = rows[method];
-        // One class in ten is right by chance.
+        assert!(tables.iter().all(|rows| rows.contains_key(method)));
+        // The rule as it was written: what it is changed to needs more steps than these. One
+        // class in ten is right by chance.
+        let error = tables[0][method];
         assert!(error < 40.0, "{method} learned nothing: {error} %");
     }
 }
