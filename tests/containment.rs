@@ -355,12 +355,16 @@ fn an_ordinary_user_is_protected_too() {
         .arg(built.path().join("pipeline"))
         .args(given.get_args())
         .current_dir(hostile.sandbox.path(""))
-        .env("PASSWORD_OF_A_USER", SECRET);
+        .envs(
+            given
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
     hostile.check(finish(&mut command));
 }
 
 /// One training with the library `name` of the hostile crate's examples.
-fn with_library(name: &str, variable: &str) -> (Sandbox, Finished) {
+fn with_library(name: &str, variable: &str, more: &[&str]) -> (Sandbox, Finished) {
     let library = libraries().join("examples").join(format!("lib{name}.so"));
     assert!(
         library.exists(),
@@ -368,15 +372,16 @@ fn with_library(name: &str, variable: &str) -> (Sandbox, Finished) {
         library.display()
     );
     let sandbox = Sandbox::new();
-    fs::copy(library, sandbox.path("library.so")).unwrap();
-    let mut command = sandbox.command(&[
+    fs::copy(library, sandbox.path("libsuspect.so")).unwrap();
+    let arguments = [
         "run",
         "pipeline.toml",
         "--set",
-        "method.fa.plugin=\"./library.so\"",
+        "method.fa.plugin=\"./libsuspect.so\"",
         "--set",
         "limits.time=\"5s\"",
-    ]);
+    ];
+    let mut command = sandbox.command(&[&arguments, more].concat());
     command.env("ASSAY_HOSTILE_CONSTRUCTOR", variable);
     let finished = finish(&mut command);
     (sandbox, finished)
@@ -391,34 +396,53 @@ fn assert_says(said: &str, parts: &[&str]) {
 
 #[test]
 fn a_library_that_claims_another_layout_is_refused_by_name() {
-    let (_sandbox, finished) = with_library("assay_liar", "");
-    assert_says(
-        &finished.exits(2).stderr,
-        &["`./library.so`", "cannot be used"],
-    );
+    let (_sandbox, finished) = with_library("assay_liar", "", &[]);
+    assert_says(&finished.exits(2).stderr, &["`suspect`", "cannot be used"]);
 }
 
 #[test]
 fn constructors_run_contained() {
-    let (_sandbox, finished) = with_library("assay_constructor", "abort");
-    let words = ["was ended by SIGABRT", "ran the plugin `./library.so`"];
+    let (_sandbox, finished) = with_library("assay_constructor", "abort", &[]);
+    let words = ["was ended by SIGABRT", "ran the plugin `suspect`"];
     assert_says(&finished.exits(2).stderr, &words);
 
     let started = Instant::now();
-    let (_sandbox, finished) = with_library("assay_constructor", "loop");
-    let words = [
-        "reached its time limit of 5s",
-        "ran the plugin `./library.so`",
-    ];
+    let (_sandbox, finished) = with_library("assay_constructor", "loop", &[]);
+    let words = ["reached its time limit of 5s", "ran the plugin `suspect`"];
     assert_says(&finished.exits(2).stderr, &words);
     assert!(started.elapsed() < Duration::from_mins(5));
 
     let forbidden = tempfile::tempdir().unwrap();
     let file = forbidden.path().join("written");
-    let (_sandbox, finished) = with_library("assay_constructor", file.to_str().unwrap());
+    let (_sandbox, finished) = with_library("assay_constructor", file.to_str().unwrap(), &[]);
     let words = ["has no root module", "the constructor cannot write"];
     assert_says(&finished.exits(2).stderr, &words);
     assert!(!file.exists());
+}
+
+#[test]
+fn a_plugin_that_fails_at_once_takes_no_other_stage_with_it() {
+    let more = ["--keep-going", "--json", "--set", "limits.time=\"1h\""];
+    for (library, words) in [
+        ("assay_liar", "cannot be used"),
+        ("assay_constructor", "was ended by SIGABRT"),
+    ] {
+        let (_sandbox, finished) = with_library(library, "abort", &more);
+        let finished = finished.exits(1);
+        for stage in finished.json()["stages"].as_array().unwrap() {
+            let name = stage["name"].as_str().unwrap();
+            let expected = match name {
+                "train/fa/seed=1" => "failed",
+                "evaluate/fa/seed=1" | "report" => "skipped",
+                _ => "ran",
+            };
+            assert_eq!(stage["outcome"], expected, "{name}: {}", finished.stderr);
+            if expected == "failed" {
+                assert_says(stage["failure"].as_str().unwrap(), &["`suspect`", words]);
+            }
+        }
+        assert_says(&finished.stderr, &["`suspect`", words]);
+    }
 }
 
 #[test]

@@ -130,8 +130,16 @@ evaluations = ["evaluate"]
             .current_dir(self.folder.path())
             .args(arguments)
             .stdin(Stdio::null());
-        for variable in ["ASSAY_STORE", "ASSAY_DATA_DIR", "ASSAY_PLUGIN_PATH"] {
+        for variable in [
+            "ASSAY_STORE",
+            "ASSAY_DATA_DIR",
+            "ASSAY_PLUGIN_PATH",
+            "ASSAY_TRUSTED_ONLY",
+        ] {
             command.env_remove(variable);
+        }
+        for variable in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"] {
+            command.env(variable, self.path("home").join(variable));
         }
         command
     }

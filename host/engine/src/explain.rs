@@ -22,6 +22,11 @@ pub enum Reason {
         /// What differs, by field.
         differences: Vec<Difference>,
     },
+    /// Its plugin cannot be used.
+    Refused {
+        /// Why not.
+        why: String,
+    },
     /// It reads what is not there yet, so its key is not known.
     DependsOn {
         /// The names of the stages it waits for.

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use assay_core::{
     Diagnostic, Environment, Limits, Place, PlannedStage, PluginPin, PluginUse, StageKind, choices,
@@ -20,6 +21,7 @@ use crate::lock::LockWatch;
 use crate::notice::FirstUse;
 use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
 use crate::session::EngineError;
+use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 
 /// A stage with everything decided but the artifacts it reads.
@@ -28,6 +30,25 @@ pub(crate) struct FrozenStage {
     pub(crate) planned: PlannedStage,
     pub(crate) plugin: Option<PluginPin>,
     pub(crate) environment: Option<Environment>,
+    /// Why it cannot run: its plugin could not say what it offers, and the run goes on without.
+    pub(crate) refused: Option<Refusal>,
+}
+
+/// A plugin that failed when it was asked what it offers.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    plugin: String,
+    failure: Arc<Failure>,
+}
+
+impl Refusal {
+    /// As the failure of a stage.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure::Refused {
+            plugin: self.plugin.clone(),
+            failure: Arc::clone(&self.failure),
+        }
+    }
 }
 
 /// A plugin whose library lies in the store and that said what it offers.
@@ -35,6 +56,15 @@ pub(crate) struct Pinned {
     pub(crate) pin: PluginPin,
     pub(crate) environment: Environment,
     algorithms: HashMap<String, Algorithm>,
+}
+
+/// What came of asking a plugin.
+enum Answered {
+    Pinned(Pinned),
+    /// It cannot be used, as a complaint says.
+    Complaint,
+    /// It failed.
+    Refused(Refusal),
 }
 
 pub(crate) struct Algorithm {
@@ -105,7 +135,7 @@ impl Freezer<'_> {
         stages: Vec<PlannedStage>,
         complaints: &mut Vec<Diagnostic>,
     ) -> Result<Vec<FrozenStage>, EngineError> {
-        let mut plugins: HashMap<String, Option<Pinned>> = HashMap::new();
+        let mut plugins: HashMap<String, Answered> = HashMap::new();
         let mut frozen = Vec::with_capacity(stages.len());
         for mut stage in stages {
             let Some(wanted) = stage.plugin.clone() else {
@@ -113,16 +143,27 @@ impl Freezer<'_> {
                     planned: stage,
                     plugin: None,
                     environment: None,
+                    refused: None,
                 });
                 continue;
             };
             let reference = &wanted.reference;
             if !plugins.contains_key(&reference.value) {
-                let pinned = self.pin(&reference.value, &reference.place, complaints)?;
-                plugins.insert(reference.value.clone(), pinned);
+                let answered = self.answered(&reference.value, &reference.place, complaints)?;
+                plugins.insert(reference.value.clone(), answered);
             }
-            let Some(Some(pinned)) = plugins.get(&reference.value) else {
-                continue;
+            let pinned = match plugins.get(&reference.value) {
+                Some(Answered::Pinned(pinned)) => pinned,
+                Some(Answered::Refused(refusal)) => {
+                    frozen.push(FrozenStage {
+                        planned: stage,
+                        plugin: None,
+                        environment: None,
+                        refused: Some(refusal.clone()),
+                    });
+                    continue;
+                }
+                Some(Answered::Complaint) | None => continue,
             };
             if let Some(algorithm) = pinned.algorithm(&wanted, complaints)
                 && stage.kind == StageKind::Train
@@ -133,9 +174,31 @@ impl Freezer<'_> {
                 planned: stage,
                 plugin: Some(pinned.pin.clone()),
                 environment: Some(pinned.environment.clone()),
+                refused: None,
             });
         }
         Ok(frozen)
+    }
+
+    /// Like [`Freezer::pin`]; where the run keeps going, a plugin that fails takes its own stages
+    /// with it and no others.
+    fn answered(
+        &mut self,
+        reference: &str,
+        place: &Place,
+        complaints: &mut Vec<Diagnostic>,
+    ) -> Result<Answered, EngineError> {
+        match self.pin(reference, place, complaints) {
+            Ok(Some(pinned)) => Ok(Answered::Pinned(pinned)),
+            Ok(None) => Ok(Answered::Complaint),
+            Err(EngineError::Describe { plugin, failure })
+                if self.settings.keep_going && failure.is_of_worker() =>
+            {
+                let failure = Arc::new(failure);
+                Ok(Answered::Refused(Refusal { plugin, failure }))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Finds the library, copies it into the store and asks it what it offers.

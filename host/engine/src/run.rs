@@ -174,7 +174,7 @@ impl Runner<'_> {
                 }
                 if let Ok((at, key, ended)) = finished.recv() {
                     running -= 1;
-                    self.end(at, key, ended, &mut state);
+                    self.end(at, Some(key), ended, &mut state);
                 }
             }
         })?;
@@ -186,6 +186,10 @@ impl Runner<'_> {
 
     /// Ends the stage at once if its result is there; else stores its action and gives its key.
     fn start(&self, at: usize, state: &mut State) -> Result<Option<ActionKey>, EngineError> {
+        if let Some(refusal) = &self.stages[at].refused {
+            self.end(at, None, Err(refusal.failure()), state);
+            return Ok(None);
+        }
         let Some(action) = resolve(&self.stages[at], |input| state.artifact(input)) else {
             return Ok(None);
         };
@@ -193,7 +197,7 @@ impl Runner<'_> {
         if let Some(result) = self.store.cached(key)? {
             self.end(
                 at,
-                key,
+                Some(key),
                 Ok(Completed {
                     result,
                     cached: true,
@@ -225,7 +229,13 @@ impl Runner<'_> {
         let _ = sender.send((at, key, ended));
     }
 
-    fn end(&self, at: usize, key: ActionKey, ended: Result<Completed, Failure>, state: &mut State) {
+    fn end(
+        &self,
+        at: usize,
+        key: Option<ActionKey>,
+        ended: Result<Completed, Failure>,
+        state: &mut State,
+    ) {
         let planned = &self.stages[at].planned;
         let (outcome, result, failure) = match ended {
             Ok(Completed { result, cached }) => {
@@ -245,7 +255,7 @@ impl Runner<'_> {
             labels: planned.labels.clone(),
             parameters: planned.parameters.clone(),
             outcome,
-            key: Some(key),
+            key,
             result,
             failure,
         };

@@ -288,7 +288,11 @@ impl Session {
         let mut history = None;
         for stage in &self.stages {
             let (mut key, mut artifact) = (None, None);
-            let reason = if let Some(action) = resolve(stage, |input| artifacts[input]) {
+            let reason = if let Some(refusal) = &stage.refused {
+                Reason::Refused {
+                    why: refusal.failure().to_string(),
+                }
+            } else if let Some(action) = resolve(stage, |input| artifacts[input]) {
                 let own = action.document().map_err(EngineError::Canonical)?.0;
                 key = Some(own);
                 if let Some(result) = self.store.cached(own)? {

@@ -65,14 +65,10 @@ pub(crate) fn stage(name: &str, failure: &Failure) -> String {
 /// Why an execution failed: the error, its causes, what to do next, and the end of the log.
 fn causes(failure: &Failure) -> String {
     let mut text = format!(": {failure}");
-    match failure {
-        Failure::Stage { chain, .. } => {
-            for cause in chain {
-                let _ = write!(text, "\n  caused by: {cause}");
-            }
-        }
-        failure => text.push_str(&chain(failure)),
+    for cause in failure.reported_causes() {
+        let _ = write!(text, "\n  caused by: {cause}");
     }
+    text.push_str(&chain(failure));
     let (help, log) = (failure.help(), failure.log());
     if !help.is_empty() {
         let _ = write!(text, "\n  help: {help}");

@@ -19,6 +19,7 @@ fn preview_stage(preview: &StagePreview) -> Value {
         Reason::Cached => ("cached", Value::Null),
         Reason::FirstOfItsKind => ("first-of-its-kind", Value::Null),
         Reason::Damaged => ("damaged", Value::Null),
+        Reason::Refused { why } => ("refused", json!({ "why": why })),
         Reason::DependsOn { stages } => ("depends-on", json!({ "stages": stages })),
         Reason::Differs {
             nearest,

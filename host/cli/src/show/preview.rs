@@ -32,6 +32,7 @@ pub(crate) fn text(previews: &[StagePreview]) -> String {
                     "{name:width$}  runs: a file of its result is missing or damaged"
                 )
             }
+            Reason::Refused { why } => writeln!(text, "{name:width$}  fails: {why}"),
             Reason::DependsOn { stages } => {
                 writeln!(text, "{name:width$}  depends on {}", list(stages))
             }

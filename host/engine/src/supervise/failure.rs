@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use assay_core::Limit;
 use assay_store::StoreError;
@@ -52,6 +53,14 @@ pub enum Failure {
         /// The plugin that the worker may have loaded.
         plugin: Option<String>,
     },
+    /// The stage's plugin could not say what it offers, so nothing was started.
+    #[error("cannot ask the plugin `{plugin}` what it offers: {failure}")]
+    Refused {
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        failure: Arc<Failure>,
+    },
     /// Something the action reads changed while it ran.
     #[error("an input changed while the action ran: {0}")]
     InputChanged(StoreError),
@@ -82,14 +91,33 @@ impl Failure {
                 "`limits.{}` of the stage, or of the whole file, can be raised",
                 limit.key()
             ),
+            Self::Refused { failure, .. } => failure.help(),
             _ => String::new(),
         }
+    }
+
+    /// The causes that a worker reported, outermost first.
+    pub fn reported_causes(&self) -> &[String] {
+        match self {
+            Self::Stage { chain, .. } => chain,
+            Self::Refused { failure, .. } => failure.reported_causes(),
+            _ => &[],
+        }
+    }
+
+    /// Whether it is the fault of what the worker did, not of the store or of this process.
+    pub(crate) fn is_of_worker(&self) -> bool {
+        matches!(
+            self,
+            Self::Stage { .. } | Self::Limit { .. } | Self::Died { .. } | Self::Protocol { .. }
+        )
     }
 
     /// The last lines of the worker's log.
     pub fn log(&self) -> &[String] {
         match self {
             Self::Stage { log, .. } | Self::Limit { log, .. } | Self::Died { log, .. } => log,
+            Self::Refused { failure, .. } => failure.log(),
             _ => &[],
         }
     }
