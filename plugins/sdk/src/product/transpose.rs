@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::workers;
 
-/// Rows of the copy that a thread takes at a time: what fills one line of the processor's cache.
-const ROWS: usize = 16;
+/// Rows of the copy that a thread takes at a time: enough that memory is read in long runs, few
+/// enough that the lines being written stay in the cache.
+const ROWS: usize = 64;
 
 /// The side of the squares that the compiler turns in registers.
 const SIDE: usize = 4;
