@@ -8,8 +8,8 @@ use assay_store::Store;
 use serde_json::Map;
 
 use crate::cancel::Cancel;
+use crate::error::EngineError;
 use crate::plugin::PluginDescription;
-use crate::session::EngineError;
 use crate::source_file::read_file;
 use crate::stages::PLUGIN;
 use crate::supervise::Execution;

@@ -12,7 +12,7 @@ use assay_data::table::ImageTable;
 use assay_store::Store;
 use serde_json::{Map, Value};
 
-use crate::session::EngineError;
+use crate::error::EngineError;
 use crate::source_file::{load_beside, read_text};
 use crate::stages::{Planning, complete_datasets};
 

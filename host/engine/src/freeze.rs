@@ -17,10 +17,10 @@ use serde_json::{Map, Value};
 use crate::ask::ask;
 use crate::cancel::Cancel;
 use crate::environment::{Settings, environment};
+use crate::error::EngineError;
 use crate::lock::LockWatch;
 use crate::notice::FirstUse;
 use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
-use crate::session::EngineError;
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 

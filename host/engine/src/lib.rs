@@ -12,6 +12,7 @@ mod containment;
 mod dataset;
 mod directions;
 mod environment;
+mod error;
 mod event;
 mod explain;
 mod freeze;
@@ -40,6 +41,7 @@ pub use directions::{
     TensorSummary, plan_directions, summarise,
 };
 pub use environment::{Device, Settings, UnknownDevice, environment, variables};
+pub use error::EngineError;
 pub use event::{Progress, Unit};
 pub use explain::{Difference, Reason};
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
@@ -50,7 +52,7 @@ pub use plugin::{
     read_library,
 };
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
-pub use session::{EngineError, Request, Session, StagePreview, pipeline_plugin_dirs};
+pub use session::{Request, Session, StagePreview, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::REPORT_TABLE;
 pub use supervise::{Completed, Execution, Failure};

@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
 use crate::environment::Settings;
+use crate::error::EngineError;
 use crate::event::Progress;
 use crate::freeze::FrozenStage;
-use crate::session::EngineError;
 use crate::supervise::{Completed, Execution, Failure};
 
 /// Is told what happens, from several threads.

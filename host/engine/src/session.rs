@@ -1,117 +1,26 @@
 //! A session: one pipeline file, read, planned and frozen, ready to be previewed or run.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use assay_core::{
-    ActionKey, ArtifactHash, CanonicalError, PipelineError, Plan, Run, Spec, StageKind,
-    StageOutcome, UnknownStage,
-};
-use assay_store::{Store, StoreError};
+use assay_core::{ActionKey, PipelineError, Plan, Run, Spec, StageKind, StageOutcome};
+use assay_store::Store;
 
 use crate::cancel::Cancel;
 use crate::environment::Settings;
+use crate::error::EngineError;
 use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
-use crate::lock::{LockError, LockMode, LockWatch};
+use crate::lock::{LockMode, LockWatch};
 use crate::notice::{FirstUse, Notice};
-use crate::plugin::{Origin, PluginError, SearchFolder, SearchPath};
+use crate::plugin::{Origin, SearchFolder, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
 use crate::source_file::{load_beside, read_text};
 use crate::stages::{
     Planning, check_networks, compare_datasets, complete_datasets, complete_reports,
 };
-use crate::supervise::{Failure, host_name, now_ms};
-use crate::trust::{TrustPolicy, Untrusted};
-
-/// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The pipeline file has errors.
-    #[error(transparent)]
-    Pipeline(#[from] PipelineError),
-    /// `--only` names a stage that is not there.
-    #[error(transparent)]
-    UnknownStage(#[from] UnknownStage),
-    /// A file could not be handled.
-    #[error("cannot {what} {}", path.display())]
-    File {
-        /// What was tried.
-        what: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file cannot be what it should be.
-    #[error("{} is not {what}: {reason}", path.display())]
-    Unfit {
-        /// The file.
-        path: PathBuf,
-        /// What it should be.
-        what: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A plugin's library could not be read.
-    #[error(transparent)]
-    Plugin(#[from] PluginError),
-    /// A plugin's library is not trusted, and only trusted ones may run.
-    #[error(transparent)]
-    Untrusted(#[from] Untrusted),
-    /// The lock of the pipeline file cannot be used.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// A plugin could not say what it offers.
-    #[error("cannot ask the plugin `{plugin}` what it offers")]
-    Describe {
-        /// The plugin.
-        plugin: String,
-        /// Why not.
-        #[source]
-        failure: Failure,
-    },
-    /// A check of a plugin could not be made.
-    #[error("the check `{check}` could not be made")]
-    Check {
-        /// The check.
-        check: &'static str,
-        /// Why not.
-        #[source]
-        failure: Failure,
-    },
-    /// What a check left is not what this version expects.
-    #[error("the verdict of the check `{check}` cannot be read")]
-    Verdict {
-        /// The check.
-        check: &'static str,
-        /// Why not.
-        source: serde_json::Error,
-    },
-    /// A plugin's description is not what this version expects.
-    #[error("the description of the plugin `{plugin}` cannot be read")]
-    Description {
-        /// The plugin.
-        plugin: String,
-        /// Why not.
-        source: serde_json::Error,
-    },
-    /// A dataset's files are not what this version expects.
-    #[error("the dataset {artifact} cannot be read")]
-    Dataset {
-        /// The artifact.
-        artifact: ArtifactHash,
-        /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// An action has no canonical JSON.
-    #[error("a parameter cannot be part of an action")]
-    Canonical(#[source] CanonicalError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+use crate::supervise::{host_name, now_ms};
+use crate::trust::TrustPolicy;
 
 /// What would become of a stage.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use assay_core::{Source, parse_networks};
 use assay_network::Network;
 
-use crate::session::EngineError;
+use crate::error::EngineError;
 
 /// A text that a person writes may not be larger.
 const LARGEST_FILE: u64 = 16 << 20;

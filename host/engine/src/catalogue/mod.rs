@@ -18,11 +18,11 @@ use tempfile::TempDir;
 use self::remembered::Remembered;
 use crate::ask::ask;
 use crate::cancel::Cancel;
+use crate::error::EngineError;
 use crate::plugin::{
     Candidate, Libraries, Library, Origin, PluginDescription, PluginError, SearchPath,
     read_handshake,
 };
-use crate::session::EngineError;
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 

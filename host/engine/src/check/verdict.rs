@@ -5,7 +5,7 @@ use std::fs;
 use assay_store::Store;
 use assay_testkit::{Check, Outcome, SILENT, Verdict, judge_output};
 
-use crate::session::EngineError;
+use crate::error::EngineError;
 use crate::stages::{CHECKED, CheckDocument, PRINTED};
 use crate::supervise::{Completed, Failure};
 

@@ -21,9 +21,9 @@ pub use self::summary::{InvalidTensors, TensorSummary, summarise};
 
 use crate::cancel::Cancel;
 use crate::environment::Settings;
+use crate::error::EngineError;
 use crate::freeze::{Freezer, Pinned, complete};
 use crate::plugin::SearchPath;
-use crate::session::EngineError;
 use crate::source_file::{read_file, read_text};
 use crate::stages::{
     DIRECTIONS, DIRECTIONS_BATCH, DIRECTIONS_STATE, DirectionsParameters, SAFETENSORS,

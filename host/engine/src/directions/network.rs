@@ -6,7 +6,7 @@ use assay_core::{Diagnostic, Place, choices, parse_layers};
 use assay_network::{Network, Shape};
 
 use super::Texts;
-use crate::session::EngineError;
+use crate::error::EngineError;
 use crate::source_file::read_networks;
 
 /// Where a network is written.

@@ -11,7 +11,7 @@ use assay_store::{SourceHashes, Store};
 use super::file::{PluginError, read_handshake};
 use super::reference::{HashPrefix, PluginReference, file_name};
 use super::search::SearchPath;
-use crate::session::EngineError;
+use crate::error::EngineError;
 
 /// A library that lies in the store.
 pub(crate) struct Library {

@@ -9,8 +9,8 @@ use assay_store::Store;
 
 use super::signature::{read_signature, signature_path, verify_signature};
 use super::store::{TrustStore, TrustedKey};
+use crate::error::EngineError;
 use crate::plugin::{Library, file_name};
-use crate::session::EngineError;
 
 /// Why a library is trusted, if it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,100 @@
+//! Why a pipeline, or a question about a plugin, came to nothing as a whole.
+
+use std::io;
+use std::path::PathBuf;
+
+use assay_core::{ArtifactHash, CanonicalError, PipelineError, UnknownStage};
+use assay_store::StoreError;
+
+use crate::lock::LockError;
+use crate::plugin::PluginError;
+use crate::supervise::Failure;
+use crate::trust::Untrusted;
+
+/// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The pipeline file has errors.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// `--only` names a stage that is not there.
+    #[error(transparent)]
+    UnknownStage(#[from] UnknownStage),
+    /// A file could not be handled.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file cannot be what it should be.
+    #[error("{} is not {what}: {reason}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A plugin's library could not be read.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// A plugin's library is not trusted, and only trusted ones may run.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// The lock of the pipeline file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A plugin could not say what it offers.
+    #[error("cannot ask the plugin `{plugin}` what it offers")]
+    Describe {
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        #[source]
+        failure: Failure,
+    },
+    /// A check of a plugin could not be made.
+    #[error("the check `{check}` could not be made")]
+    Check {
+        /// The check.
+        check: &'static str,
+        /// Why not.
+        #[source]
+        failure: Failure,
+    },
+    /// What a check left is not what this version expects.
+    #[error("the verdict of the check `{check}` cannot be read")]
+    Verdict {
+        /// The check.
+        check: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// A plugin's description is not what this version expects.
+    #[error("the description of the plugin `{plugin}` cannot be read")]
+    Description {
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// A dataset's files are not what this version expects.
+    #[error("the dataset {artifact} cannot be read")]
+    Dataset {
+        /// The artifact.
+        artifact: ArtifactHash,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An action has no canonical JSON.
+    #[error("a parameter cannot be part of an action")]
+    Canonical(#[source] CanonicalError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
