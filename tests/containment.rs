@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use assay_core::ObjectHash;
 use assay_store::Store;
-use assay_tests::{CLASSES, Finished, Sandbox, libraries};
+use assay_tests::{CLASSES, Finished, Sandbox, binary, libraries};
 
 /// What a plugin must not find out.
 const SECRET: &str = "the combination is 31-12-79";
@@ -76,6 +76,10 @@ fn stage_of(deed: &str) -> &'static str {
     }
 }
 
+/// The hostile plugin in a pipeline's folder. It is not called like a plugin: nobody who looks for
+/// plugins beside the program should find it.
+const LIBRARY: &str = "./libhostile.so";
+
 /// A pipeline with every deed of the hostile plugin, and with a training that is none.
 struct Hostile {
     sandbox: Sandbox,
@@ -88,17 +92,14 @@ impl Hostile {
     fn new(forbidden: PathBuf, honest: &str) -> Self {
         let sandbox = Sandbox::new();
         fs::write(forbidden.join("secret"), SECRET).unwrap();
+        fs::copy(libraries().join("libhostile.so"), sandbox.path(LIBRARY)).unwrap();
         let deeds = DEEDS.iter().map(|(deed, _)| *deed);
         let of_stage = |stage| {
             let deeds = deeds.clone().filter(|deed| stage_of(deed) == stage);
             let deeds = deeds.map(|deed| format!("{deed:?}"));
             deeds.collect::<Vec<_>>().join(", ")
         };
-        let plugin = if honest == "honest" {
-            "hostile"
-        } else {
-            honest
-        };
+        let plugin = if honest == "honest" { LIBRARY } else { honest };
         let mut text = format!(
             r#"name = "hostile"
 limits = {{ time = "1h" }}
@@ -159,7 +160,7 @@ matrix = {{ method = [{large}] }}
         for deed in deeds {
             let _ = writeln!(
                 text,
-                "\n[method.{deed}]\nalgorithm = \"{deed}\"\nplugin = \"hostile\"\n\
+                "\n[method.{deed}]\nalgorithm = \"{deed}\"\nplugin = \"{LIBRARY}\"\n\
                  hyperparameters = {{ target = \"{}\" }}",
                 forbidden.display()
             );
@@ -335,9 +336,7 @@ fn an_ordinary_user_is_protected_too() {
     }
     // What was built may lie where only root can go.
     let built = tempfile::tempdir().unwrap();
-    for name in ["pipeline", "libassay_hostile.so"] {
-        fs::copy(libraries().join(name), built.path().join(name)).unwrap();
-    }
+    fs::copy(binary(), built.path().join("pipeline")).unwrap();
     let forbidden = tempfile::tempdir().unwrap();
     let hostile = Hostile::new(forbidden.path().to_owned(), "honest");
     let folders = [built.path(), forbidden.path(), &hostile.sandbox.path("")];
