@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use crate::adam::Adam;
+use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::layer::{Map, tanh_derivative};
 use crate::parameters::{Parameter, Parameters};
@@ -96,7 +97,7 @@ impl InverseDirections {
         let flat = delta.f_view([-1])?;
         self.loss += flat.f_dot(&flat)?.f_double_value(&[])? / samples;
         let factor = 2.0 / samples;
-        delta.shallow_clone().f_mul_scalar_(factor).map(drop)?;
+        scale(delta, factor)?;
         tanh_derivative(delta, image)?;
         inverse.write_gradient(delta, u)
     }

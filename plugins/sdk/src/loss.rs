@@ -7,6 +7,7 @@
 use assay_network::Task;
 use tch::{Kind, Tensor};
 
+use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::layer::tanh_derivative;
 use crate::model::Model;
@@ -126,11 +127,7 @@ impl Loss {
             .f_sub_out(&self.output_delta, &self.target)
             .map(drop)?;
         let factor = factor / self.samples();
-        self.output_delta
-            .shallow_clone()
-            .f_mul_scalar_(factor)
-            .map(drop)?;
-        Ok(())
+        scale(&self.output_delta, factor)
     }
 
     /// B.

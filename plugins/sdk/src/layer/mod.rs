@@ -172,7 +172,7 @@ impl Map {
     ) -> Result<(), Error> {
         match self {
             Self::Dense(_) => matrix::transposed(weight, delta, out),
-            Self::Windowed(map) => map.transposed(weight, delta, out),
+            Self::Windowed(map) => map.transposed(weight, None, delta, out),
         }
     }
 
@@ -185,7 +185,7 @@ impl Map {
     ) -> Result<(), Error> {
         match self {
             Self::Dense(_) => matrix::affine(feedback, None, delta, out),
-            Self::Windowed(map) => map.transposed(feedback, delta, out),
+            Self::Windowed(map) => map.transposed(feedback, None, delta, out),
         }
     }
 
@@ -199,7 +199,7 @@ impl Map {
     ) -> Result<(), Error> {
         match self {
             Self::Dense(_) => matrix::affine(weight, Some(bias), u, out),
-            Self::Windowed(map) => map.inverse(weight, bias, u, out),
+            Self::Windowed(map) => map.transposed(weight, Some(bias), u, out),
         }
     }
 

@@ -15,6 +15,7 @@ use tch::Tensor;
 pub use auxiliary::{Auxiliary, AuxiliaryActivation};
 pub use settings::{DescentSettings, InverseLoss, InverseSettings, TargetSettings};
 
+use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::inverse::{Inverse, InverseDirections};
 use crate::layer::tanh_derivative;
@@ -167,7 +168,7 @@ impl Targets<'_> {
         let shift = pass.scratch(depth - 1);
         pass.layer(depth).transposed(pass.output_delta(), shift)?;
         let factor = -alpha * pass.samples() as f64; // The delta is of the batch's mean loss.
-        shift.shallow_clone().f_mul_scalar_(factor).map(drop)?;
+        scale(shift, factor)?;
         self.shift(depth - 1)
     }
 
@@ -227,7 +228,7 @@ impl Targets<'_> {
         for l in 1..pass.depth() {
             let delta = pass.scratch(l); // ĥ_l − h_l
             let factor = -2.0 / pass.samples() as f64;
-            delta.shallow_clone().f_mul_scalar_(factor).map(drop)?;
+            scale(delta, factor)?;
             tanh_derivative(delta, pass.h(l))?;
             out.gradient(l, delta)?;
         }

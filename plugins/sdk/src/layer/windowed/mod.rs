@@ -140,36 +140,21 @@ impl Windowed {
         }
     }
 
+    /// `out = Wᵀ δ`, plus `bias` if there is one.
     pub(super) fn transposed(
         &self,
         weight: &Tensor,
+        bias: Option<&Tensor>,
         delta: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        match unsafe { operands(out, [weight, delta]) } {
-            Some((out, [weight, delta])) => {
-                self.transposed_native(weight, None, delta, out);
+        match unsafe { operands(out, [weight, delta, bias.unwrap_or(delta)]) } {
+            Some((out, [weight, delta, values])) => {
+                self.transposed_native(weight, bias.map(|_| values), delta, out);
                 Ok(())
             }
-            None => self.transposed_tensors(weight, None, delta, out),
-        }
-    }
-
-    pub(super) fn inverse(
-        &self,
-        weight: &Tensor,
-        bias: &Tensor,
-        u: &Tensor,
-        out: &Tensor,
-    ) -> Result<(), Error> {
-        // SAFETY: see `forward`.
-        match unsafe { operands(out, [weight, bias, u]) } {
-            Some((out, [weight, bias, u])) => {
-                self.transposed_native(weight, Some(bias), u, out);
-                Ok(())
-            }
-            None => self.transposed_tensors(weight, Some(bias), u, out),
+            None => self.transposed_tensors(weight, bias, delta, out),
         }
     }
 
