@@ -1,6 +1,8 @@
 //! Why a pipeline, or a question about a plugin, came to nothing as a whole.
 
+use std::error::Error;
 use std::io;
+use std::iter::successors;
 use std::path::PathBuf;
 
 use assay_core::{ArtifactHash, CanonicalError, PipelineError, UnknownStage};
@@ -97,4 +99,11 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The causes of an error, outermost first.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(error.source(), |&cause| cause.source())
 }

@@ -138,43 +138,32 @@ impl Freezer<'_> {
         let mut plugins: HashMap<String, Answered> = HashMap::new();
         let mut frozen = Vec::with_capacity(stages.len());
         for mut stage in stages {
-            let Some(wanted) = stage.plugin.clone() else {
-                frozen.push(FrozenStage {
-                    planned: stage,
-                    plugin: None,
-                    environment: None,
-                    refused: None,
-                });
-                continue;
-            };
-            let reference = &wanted.reference;
-            if !plugins.contains_key(&reference.value) {
-                let answered = self.answered(&reference.value, &reference.place, complaints)?;
-                plugins.insert(reference.value.clone(), answered);
-            }
-            let pinned = match plugins.get(&reference.value) {
-                Some(Answered::Pinned(pinned)) => pinned,
-                Some(Answered::Refused(refusal)) => {
-                    frozen.push(FrozenStage {
-                        planned: stage,
-                        plugin: None,
-                        environment: None,
-                        refused: Some(refusal.clone()),
-                    });
-                    continue;
+            let (mut plugin, mut environment, mut refused) = (None, None, None);
+            if let Some(wanted) = stage.plugin.clone() {
+                let reference = &wanted.reference;
+                if !plugins.contains_key(&reference.value) {
+                    let answered = self.answered(&reference.value, &reference.place, complaints)?;
+                    plugins.insert(reference.value.clone(), answered);
                 }
-                Some(Answered::Complaint) | None => continue,
-            };
-            if let Some(algorithm) = pinned.algorithm(&wanted, complaints)
-                && stage.kind == StageKind::Train
-            {
-                complete(&mut stage, algorithm, complaints);
+                match plugins.get(&reference.value) {
+                    Some(Answered::Pinned(pinned)) => {
+                        if let Some(algorithm) = pinned.algorithm(&wanted, complaints)
+                            && stage.kind == StageKind::Train
+                        {
+                            complete(&mut stage, algorithm, complaints);
+                        }
+                        plugin = Some(pinned.pin.clone());
+                        environment = Some(pinned.environment.clone());
+                    }
+                    Some(Answered::Refused(refusal)) => refused = Some(refusal.clone()),
+                    Some(Answered::Complaint) | None => continue,
+                }
             }
             frozen.push(FrozenStage {
                 planned: stage,
-                plugin: Some(pinned.pin.clone()),
-                environment: Some(pinned.environment.clone()),
-                refused: None,
+                plugin,
+                environment,
+                refused,
             });
         }
         Ok(frozen)

@@ -2,7 +2,6 @@
 //! folder. It commits nothing; whatever a plugin does here costs this action and no more.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use signal_hook::consts::SIGTERM;
 
 use crate::containment::{ContainError, Places, Profile, contain};
 use crate::environment::Device;
+use crate::error::causes;
 use crate::event::{Done, Event, Reporter};
 use crate::stages::{self, Context, StageError};
 
@@ -72,7 +72,7 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
             let event = Event::Failed {
                 message: error.to_string(),
                 help,
-                chain: chain(&error),
+                chain: causes(&error).map(ToString::to_string).collect(),
             };
             reporter.send(&event);
             ExitCode::FAILURE
@@ -216,15 +216,4 @@ fn peak_memory() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
-}
-
-/// The causes of an error, outermost first.
-fn chain(error: &dyn Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    causes
 }

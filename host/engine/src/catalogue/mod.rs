@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use self::remembered::Remembered;
 use crate::ask::ask;
 use crate::cancel::Cancel;
-use crate::error::EngineError;
+use crate::error::{EngineError, causes};
 use crate::plugin::{
     Candidate, Libraries, Library, Origin, PluginDescription, PluginError, SearchPath,
     read_handshake,
@@ -235,18 +235,16 @@ fn temporary() -> Result<TempDir, EngineError> {
 }
 
 /// An error with its causes, on one line.
-fn one_line(error: &dyn Error) -> String {
-    let mut causes = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
+fn one_line(error: &(dyn Error + 'static)) -> String {
+    let mut texts = vec![error.to_string()];
+    for cause in causes(error) {
+        texts.push(cause.to_string());
         if let Some(Failure::Stage { chain, .. }) = cause.downcast_ref() {
-            causes.extend(chain.iter().cloned());
+            texts.extend(chain.iter().cloned());
         }
-        source = cause.source();
     }
     // Many an error says its cause itself.
-    causes.dedup_by(|cause, error| error.ends_with(cause.as_str()));
-    let text = causes.join(": ");
+    texts.dedup_by(|cause, error| error.ends_with(cause.as_str()));
+    let text = texts.join(": ");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

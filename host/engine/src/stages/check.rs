@@ -14,6 +14,7 @@ use rustix::stdio::dup2_stdout;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, JSON, Outputs, StageError, TEXT, write_document};
+use crate::error::causes;
 use crate::event::Event;
 use crate::plugin::{LoadFailure, load};
 
@@ -103,13 +104,8 @@ fn loading(loaded: Result<LoadedPlugin, LoadFailure>) -> Loading {
 
 /// A failure with its causes, in one line.
 fn in_words(failure: &LoadFailure) -> String {
-    let mut text = failure.to_string();
-    let mut source = std::error::Error::source(failure);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+    let causes = causes(failure).map(|cause| format!(": {cause}"));
+    failure.to_string() + &causes.collect::<String>()
 }
 
 fn of_library(check: &Check, loading: &Loading) -> CheckDocument {

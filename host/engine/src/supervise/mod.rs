@@ -192,12 +192,11 @@ impl Execution<'_> {
     fn judge(&self, ending: Ending, action: &Action, log: &Log) -> Result<Done, Failure> {
         let plugin = action.plugin.as_ref().map(|pin| pin.name.clone());
         let limit = ending.limit.or_else(|| self.refused_memory(&ending, log));
-        let last_lines = log.last_lines();
         if let Some(limit) = limit {
             return Err(Failure::Limit {
                 limit,
                 plugin,
-                log: last_lines,
+                log: log.last_lines(),
             });
         }
         match ending.reports.last {
@@ -212,12 +211,12 @@ impl Execution<'_> {
                 message: printable(&message),
                 help: printable(&help),
                 chain: chain.iter().map(|cause| printable(cause)).collect(),
-                log: last_lines,
+                log: log.last_lines(),
             }),
             _ => Err(Failure::Died {
                 how: describe(ending.status),
                 plugin,
-                log: last_lines,
+                log: log.last_lines(),
             }),
         }
     }
