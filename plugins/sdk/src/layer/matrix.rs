@@ -3,13 +3,15 @@
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::function::Function;
 use crate::product::{Product, Start, Term, Transposed};
 use crate::seam::operands;
 
-/// `out = W h + b`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
+/// `out = function(W h + b)`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
 pub(crate) fn affine(
     weight: &Tensor,
     bias: Option<&Tensor>,
+    function: Function,
     h: &Tensor,
     out: &Tensor,
 ) -> Result<(), Error> {
@@ -24,7 +26,7 @@ pub(crate) fn affine(
                 .map(drop)?,
             None => weight.f_mm_out(out, h).map(drop)?,
         }
-        return Ok(());
+        return function.apply_to(out);
     };
     let biased = bias.is_some();
     let product = Product {
@@ -43,6 +45,7 @@ pub(crate) fn affine(
             Start::Zero
         };
         product.run(out, &weight[first * depth..], h, &Term::FIRST, start);
+        function.apply(out);
     });
     Ok(())
 }
