@@ -7,6 +7,13 @@ use crate::function::Function;
 use crate::product::{Product, Start, Term, Transposed};
 use crate::seam::operands;
 
+/// Floats of `h` that [`outer`] turns at a time: a quarter of a megabyte, which a processor's own
+/// cache holds while all rows of the product pass over it.
+const TURNED: usize = 1 << 16;
+
+/// Columns of the widest tile of a product.
+const TILE: usize = 32;
+
 /// `out = function(W h + b)`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
 pub(crate) fn affine(
     weight: &Tensor,
@@ -86,20 +93,30 @@ pub(crate) fn outer(
         delta.f_mm_out(out, &h.f_tr()?).map(drop)?;
         return Ok(());
     };
-    let turned = by_sample.of(h, columns, samples);
-    let h = turned.as_slice();
-    let product = Product {
-        rows,
-        columns,
-        depth: samples,
-        a_row: samples,
-        a_depth: 1,
-        b_depth: columns,
-        out_row: columns,
-    };
-    product.share(out, |product, first, out| {
-        product.run(out, &delta[first * samples..], h, &Term::FIRST, Start::Zero);
-    });
+    let parts = h.len().div_ceil(TURNED).max(1);
+    let width = columns.div_ceil(parts).max(1).next_multiple_of(TILE);
+    for column in (0..columns).step_by(width) {
+        let width = width.min(columns - column);
+        let h = by_sample.of(&h[column * samples..][..width * samples], width, samples);
+        let product = Product {
+            rows,
+            columns: width,
+            depth: samples,
+            a_row: samples,
+            a_depth: 1,
+            b_depth: width,
+            out_row: columns,
+        };
+        product.share(&mut out[column..], |product, first, out| {
+            product.run(
+                out,
+                &delta[first * samples..],
+                &h,
+                &Term::FIRST,
+                Start::Zero,
+            );
+        });
+    }
     Ok(())
 }
 
