@@ -2,7 +2,7 @@
 //! markers that name runs. It owns their reading and writing; results are records of their own.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 
 use assay_core::{
@@ -162,13 +162,11 @@ impl Store {
     pub fn runs(&self) -> Result<Vec<(u64, RunHash)>, StoreError> {
         let folder = self.part(Part::Runs);
         let mut runs = Vec::new();
-        for entry in fs::read_dir(&folder).at("list", &folder)? {
-            let entry = entry.at("list", &folder)?;
-            let name = entry.file_name();
-            match name.to_str().and_then(parse_marker) {
+        for path in disk::entries(&folder)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            match name.and_then(parse_marker) {
                 Some(run) => runs.push(run),
-                None if is_hidden(&name) => {}
-                None => return Err(StoreError::Foreign { path: entry.path() }),
+                None => return Err(StoreError::Foreign { path }),
             }
         }
         runs.sort_unstable();
@@ -195,11 +193,6 @@ impl Store {
             source,
         })
     }
-}
-
-/// Whether a name is of those that file systems and desktops leave about, and no one means.
-pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn parse_marker(name: &str) -> Option<(u64, RunHash)> {

@@ -11,6 +11,7 @@ use std::thread;
 use assay_core::{ActionKey, Limits, parse_memory, parse_time};
 use assay_engine::{Device, LockMode, SearchPath, Settings};
 use assay_network::Shape;
+use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
@@ -131,17 +132,31 @@ pub(crate) struct LockArguments {
     locked: bool,
 }
 
-/// Where things are.
+/// Which store.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct StoreArguments {
     /// The store of results
     #[arg(
-        long,
+        long = "store",
         value_name = "DIR",
         env = "ASSAY_STORE",
         default_value = "artifacts"
     )]
-    pub(crate) store: PathBuf,
+    pub(crate) path: PathBuf,
+}
+
+impl StoreArguments {
+    /// Opens the store, which must be there already.
+    pub(crate) fn open_existing(&self) -> Result<Store, StoreError> {
+        Store::open_existing(&self.path)
+    }
+}
+
+/// Where things are.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Places {
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
 
     /// A folder with datasets, tried before anything is downloaded
     #[arg(long, value_name = "DIR", env = "ASSAY_DATA_DIR")]

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
         lock: arguments.lock_mode(),
     };
     show::print_containment_notice();
-    let store = Store::open(&arguments.places.store)?;
+    let store = Store::open(&arguments.places.store.path)?;
     let session = Session::open(store, arguments.settings(), request, &cancel)?;
     show::notice::print(&session.notices());
     if arguments.dry_run {
