@@ -20,8 +20,8 @@ pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHa
 pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
     AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, Load,
-    PipelineError, Place, Placed, ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
-    parse_hyperparameters, parse_layers, parse_networks,
+    PipelineError, Place, Placed, Places, ReportStage, Source, Spec, Stage, StageWork, TrainStage,
+    choices, parse_hyperparameters, parse_layers, parse_networks,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use result::{ActionResult, Containment};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use indexmap::IndexMap;
+
 /// A text that a value can come from: the pipeline file, one `--set` override, or another argument
 /// of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,9 @@ pub struct Place {
     /// Which bytes of it.
     pub bytes: Range<usize>,
 }
+
+/// Where the settings of a stage stand, by dotted name; `""` is the stage itself.
+pub type Places = IndexMap<String, Place>;
 
 /// One complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
