@@ -6,6 +6,7 @@
 mod action;
 mod artifact;
 mod canonical;
+mod difference;
 mod hash;
 mod limits;
 mod pipeline;
@@ -16,6 +17,7 @@ mod run;
 pub use action::{Action, Environment, PluginPin, StageKind};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
+pub use difference::{Difference, Fields};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
 pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{

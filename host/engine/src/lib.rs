@@ -43,7 +43,7 @@ pub use directions::{
 pub use environment::{Device, Settings, UnknownDevice, environment, variables};
 pub use error::EngineError;
 pub use event::{Progress, Unit};
-pub use explain::{Difference, Reason};
+pub use explain::Reason;
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
 pub use plugin::{

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use assay_engine::{Difference, Reason, StagePreview};
+use assay_core::Difference;
+use assay_engine::{Reason, StagePreview};
 use serde_json::Value;
 
 /// How many differing fields are listed.
