@@ -87,6 +87,11 @@ impl PlannedStage {
         }
     }
 
+    /// Whether `name` selects the stage: `train` and `train/bp` both select `train/bp/seed=1`.
+    pub fn is_selected_by(&self, name: &str) -> bool {
+        is_below(&self.name, name)
+    }
+
     /// Where the parameter stands, or else the stage.
     pub fn place(&self, parameter: &str) -> Option<&Place> {
         self.places.get(parameter).or_else(|| self.places.get(""))
@@ -131,15 +136,14 @@ impl Plan {
         }
     }
 
-    /// Keeps the stages that `names` select and what those read. A name selects a stage, or all
-    /// stages below it: `train` and `train/bp` both select `train/bp/seed=1`.
+    /// Keeps the stages that `names` select ([`PlannedStage::is_selected_by`]), and what those read.
     ///
     /// # Errors
     /// The first name that selects nothing, with the closest one that would.
     pub fn only(self, names: &[String]) -> Result<Self, UnknownStage> {
         let mut keep = vec![names.is_empty(); self.stages.len()];
         for name in names {
-            let selected = |stage: &PlannedStage| is_below(&stage.name, name);
+            let selected = |stage: &PlannedStage| stage.is_selected_by(name);
             if !self.stages.iter().any(selected) {
                 return Err(UnknownStage::new(name, &self.stages));
             }

@@ -99,14 +99,29 @@ impl Store {
         }
     }
 
-    /// Whether the artifact can be used: its manifest is sound, and each of its objects is there
-    /// with the size it should have. [`Store::verify`] is what reads every byte.
+    /// Checks that the artifact can be used: its manifest is sound, and each of its objects is
+    /// there with the size it should have. [`Store::verify`] is what reads every byte.
+    ///
+    /// # Errors
+    /// The first thing that is missing or damaged, or the store cannot be read.
+    pub fn check_artifact(&self, hash: ArtifactHash) -> Result<(), StoreError> {
+        match self.first_absent(&self.artifact(hash)?)? {
+            Some(object) if self.has_object(object)? => Err(StoreError::Damaged {
+                object,
+                path: self.object_path(object),
+            }),
+            Some(object) => Err(StoreError::Missing { object }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether [`Store::check_artifact`] finds nothing.
     ///
     /// # Errors
     /// The store cannot be read. Damage is no error here: the answer is no.
     pub fn is_intact(&self, hash: ArtifactHash) -> Result<bool, StoreError> {
-        match self.artifact(hash) {
-            Ok(artifact) => Ok(self.first_absent(&artifact)?.is_none()),
+        match self.check_artifact(hash) {
+            Ok(()) => Ok(true),
             Err(error) if error.is_damage() => Ok(false),
             Err(error) => Err(error),
         }
