@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use assay_audit::AuditError;
 use assay_data::sheet::SheetError;
 use assay_engine::{EngineError, Failure, InvalidTensors, SignatureError, TrustError};
 use assay_report::TableError;
@@ -21,6 +22,8 @@ pub(crate) enum CliError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]

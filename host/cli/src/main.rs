@@ -20,6 +20,8 @@ use crate::arguments::{Arguments, DataVerb, Verb};
 fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
+        Verb::Status(status) => command::status::status(&status),
+        Verb::Why(why) => command::why::why(&why),
         Verb::Exec(exec) => command::exec::exec(&exec),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),

@@ -6,6 +6,7 @@
 mod action;
 mod artifact;
 mod canonical;
+mod difference;
 mod hash;
 mod limits;
 mod pipeline;
@@ -16,12 +17,13 @@ mod run;
 pub use action::{Action, Environment, PluginPin, StageKind};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
+pub use difference::{Difference, Fields};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
 pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
     AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, Load,
-    PipelineError, Place, Placed, ReportStage, Source, Spec, Stage, StageWork, TrainStage, choices,
-    parse_hyperparameters, parse_layers, parse_networks,
+    PipelineError, Place, Placed, Places, ReportStage, Source, Spec, Stage, StageWork, TrainStage,
+    choices, parse_hyperparameters, parse_layers, parse_networks,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use result::{ActionResult, Containment};

@@ -13,7 +13,7 @@ use crate::action::{Action, Environment, PluginPin, StageKind};
 use crate::hash::ArtifactHash;
 use crate::limits::Limits;
 use crate::pipeline::{
-    DatasetStage, EvaluateStage, Place, Placed, ReportStage, Spec, StageWork, TrainStage,
+    DatasetStage, EvaluateStage, Place, Placed, Places, ReportStage, Spec, StageWork, TrainStage,
     instance_name, is_below,
 };
 
@@ -45,8 +45,8 @@ pub struct PlannedStage {
     pub limits: Limits,
     /// What a table calls a training.
     pub labels: Option<Labels>,
-    /// Where its parameters stand in the pipeline file, by dotted name; `""` is the stage itself.
-    pub places: IndexMap<String, Place>,
+    /// Where its settings stand in the pipeline file.
+    pub places: Places,
 }
 
 /// The plugin that a stage needs.
@@ -87,6 +87,11 @@ impl PlannedStage {
         }
     }
 
+    /// Whether `name` selects the stage: `train` and `train/bp` both select `train/bp/seed=1`.
+    pub fn is_selected_by(&self, name: &str) -> bool {
+        is_below(&self.name, name)
+    }
+
     /// Where the parameter stands, or else the stage.
     pub fn place(&self, parameter: &str) -> Option<&Place> {
         self.places.get(parameter).or_else(|| self.places.get(""))
@@ -110,16 +115,16 @@ impl Plan {
             for stage in &spec.stages {
                 match (&stage.work, kind) {
                     (StageWork::Dataset(dataset), StageKind::Dataset) => {
-                        builder.dataset(&stage.name, &stage.place, dataset);
+                        builder.dataset(&stage.name, dataset);
                     }
                     (StageWork::Train(trainings), StageKind::Train) => {
-                        builder.trainings(&stage.name, &stage.place, trainings);
+                        builder.trainings(&stage.name, trainings);
                     }
                     (StageWork::Evaluate(evaluate), StageKind::Evaluate) => {
-                        builder.evaluations(&stage.name, &stage.place, evaluate);
+                        builder.evaluations(&stage.name, evaluate);
                     }
                     (StageWork::Report(report), StageKind::Report) => {
-                        builder.report(&stage.name, &stage.place, report);
+                        builder.report(&stage.name, report);
                     }
                     _ => {}
                 }
@@ -131,15 +136,14 @@ impl Plan {
         }
     }
 
-    /// Keeps the stages that `names` select and what those read. A name selects a stage, or all
-    /// stages below it: `train` and `train/bp` both select `train/bp/seed=1`.
+    /// Keeps the stages that `names` select ([`PlannedStage::is_selected_by`]), and what those read.
     ///
     /// # Errors
     /// The first name that selects nothing, with the closest one that would.
     pub fn only(self, names: &[String]) -> Result<Self, UnknownStage> {
         let mut keep = vec![names.is_empty(); self.stages.len()];
         for name in names {
-            let selected = |stage: &PlannedStage| is_below(&stage.name, name);
+            let selected = |stage: &PlannedStage| stage.is_selected_by(name);
             if !self.stages.iter().any(selected) {
                 return Err(UnknownStage::new(name, &self.stages));
             }
@@ -227,9 +231,9 @@ impl Builder {
         selected
     }
 
-    fn dataset(&mut self, name: &str, place: &Place, dataset: &DatasetStage) {
+    fn dataset(&mut self, name: &str, dataset: &DatasetStage) {
         let mut parameters = object(json!({
-            "source": dataset.source.value,
+            "source": dataset.source,
             "split_seed": dataset.split_seed,
         }));
         if let Some(validation) = dataset.validation {
@@ -243,27 +247,17 @@ impl Builder {
         if !limits.is_empty() {
             parameters.insert("limit".to_owned(), limits.into());
         }
-        let mut places = IndexMap::from([
-            (String::new(), place.clone()),
-            ("source".to_owned(), dataset.source.place.clone()),
-        ]);
         if let Some(classes) = dataset.classes {
             parameters.insert("classes".to_owned(), classes.into());
         }
         if let Some(names) = &dataset.class_names {
-            parameters.insert("class_names".to_owned(), names.value.clone().into());
-            places.insert("class_names".to_owned(), names.place.clone());
+            parameters.insert("class_names".to_owned(), names.clone().into());
         }
         if let Some(scaling) = &dataset.scaling {
-            parameters.insert("scaling".to_owned(), scaling.value.clone().into());
-            places.insert("scaling".to_owned(), scaling.place.clone());
+            parameters.insert("scaling".to_owned(), scaling.clone().into());
         }
         for (&key, setting) in &dataset.images {
-            parameters.insert(key.to_owned(), setting.value.clone());
-            places.insert(key.to_owned(), setting.place.clone());
-        }
-        if let Some(path) = &dataset.path {
-            places.insert("path".to_owned(), path.place.clone());
+            parameters.insert(key.to_owned(), setting.clone());
         }
         self.push(
             name,
@@ -273,22 +267,22 @@ impl Builder {
                 parameters,
                 inputs: BTreeMap::new(),
                 plugin: None,
-                data_path: dataset.path.as_ref().map(|path| path.value.clone()),
+                data_path: dataset.path.clone(),
                 limits: dataset.limits,
                 labels: None,
-                places,
+                places: dataset.places.clone(),
             },
         );
     }
 
-    fn trainings(&mut self, stage: &str, place: &Place, trainings: &[TrainStage]) {
+    fn trainings(&mut self, stage: &str, trainings: &[TrainStage]) {
         for training in trainings {
             let mut parameters = object(json!({
                 "algorithm": training.algorithm.value,
                 "batch_size": training.batch_size,
                 "epochs": training.epochs,
                 "hyperparameters": training.hyperparameters_json(),
-                "network": training.network.1,
+                "network": training.network.1.value,
                 "seed": training.seed,
             }));
             let augmentation = training.augmentation.json();
@@ -296,18 +290,6 @@ impl Builder {
             if !augmentation.is_empty() {
                 parameters.insert("augmentation".to_owned(), augmentation.into());
             }
-            let network = &training.network.0;
-            let own = [
-                (String::new(), place.clone()),
-                ("network".to_owned(), network.place.clone()),
-            ];
-            let hyperparameters = training.hyperparameters.iter();
-            let places =
-                own.into_iter()
-                    .chain(hyperparameters.map(|(name, value)| {
-                        (format!("hyperparameters.{name}"), value.place.clone())
-                    }))
-                    .collect();
             let planned = PlannedStage {
                 name: instance_name(stage, &training.instance),
                 kind: StageKind::Train,
@@ -325,16 +307,16 @@ impl Builder {
                 limits: training.limits,
                 labels: Some(Labels {
                     method: training.method.clone(),
-                    network: network.value.clone(),
+                    network: training.network.0.value.clone(),
                     dataset: training.dataset.value.clone(),
                 }),
-                places,
+                places: training.places.clone(),
             };
             self.push(stage, planned);
         }
     }
 
-    fn evaluations(&mut self, stage: &str, place: &Place, evaluate: &EvaluateStage) {
+    fn evaluations(&mut self, stage: &str, evaluate: &EvaluateStage) {
         let top_k = evaluate.top_k.as_ref();
         let top_k = top_k.map_or(&[1][..], |top_k| &top_k.value);
         for training in self.planned(&evaluate.training.value) {
@@ -354,13 +336,13 @@ impl Builder {
                 data_path: None,
                 limits: evaluate.limits,
                 labels: trained.labels.clone(),
-                places: IndexMap::from([(String::new(), place.clone())]),
+                places: evaluate.places.clone(),
             };
             self.push(stage, planned);
         }
     }
 
-    fn report(&mut self, stage: &str, place: &Place, report: &ReportStage) {
+    fn report(&mut self, stage: &str, report: &ReportStage) {
         let evaluations: Vec<_> = report
             .evaluations
             .iter()
@@ -391,10 +373,8 @@ impl Builder {
             inputs.insert(evaluated_as, evaluation);
         }
         let mut parameters = object(json!({ "title": report.title, "entries": entries }));
-        let mut places = IndexMap::from([(String::new(), place.clone())]);
         if let Some(reference) = &report.reference {
-            parameters.insert("reference".to_owned(), reference.value.clone().into());
-            places.insert("reference".to_owned(), reference.place.clone());
+            parameters.insert("reference".to_owned(), reference.clone().into());
         }
         let planned = PlannedStage {
             name: stage.to_owned(),
@@ -405,7 +385,7 @@ impl Builder {
             data_path: None,
             limits: report.limits,
             labels: None,
-            places,
+            places: report.places.clone(),
         };
         self.push(stage, planned);
     }

@@ -3,7 +3,7 @@
 //! nothing that happens on disk afterwards can change what the run does.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_core::{
@@ -30,6 +30,8 @@ pub(crate) struct FrozenStage {
     pub(crate) planned: PlannedStage,
     pub(crate) plugin: Option<PluginPin>,
     pub(crate) environment: Option<Environment>,
+    /// The file of its plugin's library, unless that was found in the store.
+    pub(crate) library: Option<PathBuf>,
     /// Why it cannot run: its plugin could not say what it offers, and the run goes on without.
     pub(crate) refused: Option<Refusal>,
 }
@@ -55,12 +57,14 @@ impl Refusal {
 pub(crate) struct Pinned {
     pub(crate) pin: PluginPin,
     pub(crate) environment: Environment,
+    /// The file of the library, unless it was found in the store.
+    library: Option<PathBuf>,
     algorithms: HashMap<String, Algorithm>,
 }
 
 /// What came of asking a plugin.
 enum Answered {
-    Pinned(Pinned),
+    Pinned(Box<Pinned>),
     /// It cannot be used, as a complaint says.
     Complaint,
     /// It failed.
@@ -138,7 +142,7 @@ impl Freezer<'_> {
         let mut plugins: HashMap<String, Answered> = HashMap::new();
         let mut frozen = Vec::with_capacity(stages.len());
         for mut stage in stages {
-            let (mut plugin, mut environment, mut refused) = (None, None, None);
+            let (mut plugin, mut environment, mut refused, mut library) = (None, None, None, None);
             if let Some(wanted) = stage.plugin.clone() {
                 let reference = &wanted.reference;
                 if !plugins.contains_key(&reference.value) {
@@ -154,6 +158,7 @@ impl Freezer<'_> {
                         }
                         plugin = Some(pinned.pin.clone());
                         environment = Some(pinned.environment.clone());
+                        library.clone_from(&pinned.library);
                     }
                     Some(Answered::Refused(refusal)) => refused = Some(refusal.clone()),
                     Some(Answered::Complaint) | None => continue,
@@ -163,6 +168,7 @@ impl Freezer<'_> {
                 planned: stage,
                 plugin,
                 environment,
+                library,
                 refused,
             });
         }
@@ -178,7 +184,7 @@ impl Freezer<'_> {
         complaints: &mut Vec<Diagnostic>,
     ) -> Result<Answered, EngineError> {
         match self.pin(reference, place, complaints) {
-            Ok(Some(pinned)) => Ok(Answered::Pinned(pinned)),
+            Ok(Some(pinned)) => Ok(Answered::Pinned(Box::new(pinned))),
             Ok(None) => Ok(Answered::Complaint),
             Err(EngineError::Describe { plugin, failure })
                 if self.settings.keep_going && failure.is_of_worker() =>
@@ -227,6 +233,7 @@ impl Freezer<'_> {
         Ok(Some(Pinned {
             algorithms: algorithms.collect(),
             environment: environment(self.settings, library.handshake.libtorch()),
+            library: library.file,
             pin,
         }))
     }

@@ -19,6 +19,7 @@ mod freeze;
 mod lock;
 mod notice;
 mod plugin;
+mod preview;
 mod replace;
 mod run;
 mod session;
@@ -43,7 +44,7 @@ pub use directions::{
 pub use environment::{Device, Settings, UnknownDevice, environment, variables};
 pub use error::EngineError;
 pub use event::{Progress, Unit};
-pub use explain::{Difference, Reason};
+pub use explain::{Answer, Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
 pub use plugin::{
@@ -51,8 +52,9 @@ pub use plugin::{
     Origin, PluginDescription, PluginError, PluginReference, SearchFolder, SearchPath, load,
     read_library,
 };
+pub use preview::StagePreview;
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
-pub use session::{Request, Session, StagePreview, pipeline_plugin_dirs};
+pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::REPORT_TABLE;
 pub use supervise::{Completed, Execution, Failure};

@@ -3,18 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use assay_core::{ActionKey, PipelineError, Plan, Run, Spec, StageKind, StageOutcome};
+use assay_core::{PipelineError, Plan, Run, Source, Spec, StageOutcome};
 use assay_store::Store;
 
 use crate::cancel::Cancel;
 use crate::environment::Settings;
 use crate::error::EngineError;
-use crate::explain::{History, Reason};
 use crate::freeze::{Freezer, FrozenStage};
 use crate::lock::{LockMode, LockWatch};
 use crate::notice::{FirstUse, Notice};
 use crate::plugin::{Origin, SearchFolder, SearchPath};
-use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport, resolve};
+use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport};
 use crate::source_file::{load_beside, read_text};
 use crate::stages::{
     Planning, check_networks, compare_datasets, complete_datasets, complete_reports,
@@ -22,30 +21,19 @@ use crate::stages::{
 use crate::supervise::{host_name, now_ms};
 use crate::trust::TrustPolicy;
 
-/// What would become of a stage.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StagePreview {
-    /// Its name in the plan.
-    pub name: String,
-    /// What it does.
-    pub kind: StageKind,
-    /// Its action, if everything it reads is there.
-    pub key: Option<ActionKey>,
-    /// Why it would or would not run.
-    pub reason: Reason,
-}
-
 /// One pipeline file, ready to be run.
 pub struct Session {
-    store: Store,
+    pub(crate) store: Store,
     settings: Settings,
-    name: String,
+    pub(crate) name: String,
     base: PathBuf,
+    /// The texts that places point into.
+    pub(crate) sources: Vec<Source>,
     file: String,
     /// The text of the file of networks that the pipeline file names.
     networks: Option<String>,
     overrides: Vec<String>,
-    stages: Vec<FrozenStage>,
+    pub(crate) stages: Vec<FrozenStage>,
     /// Whether the plan is another than that of the file as it is.
     is_part: bool,
     lock: LockWatch,
@@ -146,6 +134,7 @@ impl Session {
             settings,
             name: plan.name,
             base,
+            sources: spec.sources,
             file,
             networks,
             overrides,
@@ -185,53 +174,6 @@ impl Session {
     /// The names of the stages, in the plan's order.
     pub fn stage_names(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().map(|stage| stage.planned.name.as_str())
-    }
-
-    /// What would run, and why.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn preview(&self) -> Result<Vec<StagePreview>, EngineError> {
-        let mut artifacts = Vec::with_capacity(self.stages.len());
-        let mut previews = Vec::with_capacity(self.stages.len());
-        let mut history = None;
-        for stage in &self.stages {
-            let (mut key, mut artifact) = (None, None);
-            let reason = if let Some(refusal) = &stage.refused {
-                Reason::Refused {
-                    why: refusal.failure().to_string(),
-                }
-            } else if let Some(action) = resolve(stage, |input| artifacts[input]) {
-                let own = action.document().map_err(EngineError::Canonical)?.0;
-                key = Some(own);
-                if let Some(result) = self.store.cached(own)? {
-                    artifact = Some(result.artifact);
-                    Reason::Cached
-                } else {
-                    let history = match &mut history {
-                        Some(history) => history,
-                        none => none.insert(History::read(&self.store)?),
-                    };
-                    history.explain(own, &action)
-                }
-            } else {
-                let inputs = stage.planned.inputs.values();
-                let mut waiting: Vec<_> = inputs
-                    .filter(|&&input| artifacts[input].is_none())
-                    .map(|&input| self.stages[input].planned.name.clone())
-                    .collect();
-                waiting.dedup();
-                Reason::DependsOn { stages: waiting }
-            };
-            artifacts.push(artifact);
-            previews.push(StagePreview {
-                name: stage.planned.name.clone(),
-                kind: stage.planned.kind,
-                key,
-                reason,
-            });
-        }
-        Ok(previews)
     }
 
     /// Runs the pipeline and records the run, however it ends.

@@ -1,7 +1,7 @@
 //! The few file operations the store is made of: bounded reads of regular files, flushes of
 //! folders, hashes of whole files. It knows no layout and never decides what a name means.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::resume_unwind;
@@ -68,6 +68,18 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
         return Err(too_large());
     }
     Ok(bytes)
+}
+
+/// What lies in a folder, less what file systems and desktops leave about and no one means.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).at("list", folder)? {
+        let entry = entry.at("list", folder)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
 }
 
 /// The hash of bytes in memory.

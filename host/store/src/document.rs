@@ -2,7 +2,7 @@
 //! markers that name runs. It owns their reading and writing; results are records of their own.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 
 use assay_core::{
@@ -99,14 +99,29 @@ impl Store {
         }
     }
 
-    /// Whether the artifact can be used: its manifest is sound, and each of its objects is there
-    /// with the size it should have. [`Store::verify`] is what reads every byte.
+    /// Checks that the artifact can be used: its manifest is sound, and each of its objects is
+    /// there with the size it should have. [`Store::verify`] is what reads every byte.
+    ///
+    /// # Errors
+    /// The first thing that is missing or damaged, or the store cannot be read.
+    pub fn check_artifact(&self, hash: ArtifactHash) -> Result<(), StoreError> {
+        match self.first_absent(&self.artifact(hash)?)? {
+            Some(object) if self.has_object(object)? => Err(StoreError::Damaged {
+                object,
+                path: self.object_path(object),
+            }),
+            Some(object) => Err(StoreError::Missing { object }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether [`Store::check_artifact`] finds nothing.
     ///
     /// # Errors
     /// The store cannot be read. Damage is no error here: the answer is no.
     pub fn is_intact(&self, hash: ArtifactHash) -> Result<bool, StoreError> {
-        match self.artifact(hash) {
-            Ok(artifact) => Ok(self.first_absent(&artifact)?.is_none()),
+        match self.check_artifact(hash) {
+            Ok(()) => Ok(true),
             Err(error) if error.is_damage() => Ok(false),
             Err(error) => Err(error),
         }
@@ -162,13 +177,11 @@ impl Store {
     pub fn runs(&self) -> Result<Vec<(u64, RunHash)>, StoreError> {
         let folder = self.part(Part::Runs);
         let mut runs = Vec::new();
-        for entry in fs::read_dir(&folder).at("list", &folder)? {
-            let entry = entry.at("list", &folder)?;
-            let name = entry.file_name();
-            match name.to_str().and_then(parse_marker) {
+        for path in disk::entries(&folder)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            match name.and_then(parse_marker) {
                 Some(run) => runs.push(run),
-                None if is_hidden(&name) => {}
-                None => return Err(StoreError::Foreign { path: entry.path() }),
+                None => return Err(StoreError::Foreign { path }),
             }
         }
         runs.sort_unstable();
@@ -195,11 +208,6 @@ impl Store {
             source,
         })
     }
-}
-
-/// Whether a name is of those that file systems and desktops leave about, and no one means.
-pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn parse_marker(name: &str) -> Option<(u64, RunHash)> {

@@ -34,5 +34,6 @@ mod store;
 pub use document::DOCUMENT_LIMIT;
 pub use error::StoreError;
 pub use lock::ActionLock;
+pub use result::Record;
 pub use source::SourceHashes;
 pub use store::Store;

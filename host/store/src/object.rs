@@ -104,6 +104,33 @@ impl Store {
         Ok(self.object_size(object)? == Some(size))
     }
 
+    /// The objects whose names begin with `prefix` (all of them, if it is empty), in no order;
+    /// what lies among them and is no object is an error of its own.
+    ///
+    /// # Errors
+    /// A folder of objects cannot be listed.
+    pub fn objects(&self, prefix: &str) -> Result<Vec<Result<ObjectHash, StoreError>>, StoreError> {
+        let mut objects = Vec::new();
+        for shard in disk::entries(&self.part(Part::Objects))? {
+            let name = file_name(&shard);
+            if !(name.starts_with(prefix) || prefix.starts_with(name)) {
+                continue;
+            }
+            if name.len() != 2 || !shard.is_dir() {
+                objects.push(Err(StoreError::Foreign { path: shard }));
+                continue;
+            }
+            for path in disk::entries(&shard)? {
+                let object = format!("{name}{}", file_name(&path));
+                if object.starts_with(prefix) {
+                    let object = object.parse();
+                    objects.push(object.map_err(|_| StoreError::Foreign { path }));
+                }
+            }
+        }
+        Ok(objects)
+    }
+
     /// Whether the object is there, of whatever size.
     pub(crate) fn has_object(&self, object: ObjectHash) -> Result<bool, StoreError> {
         Ok(self.object_size(object)?.is_some())
@@ -150,6 +177,13 @@ pub(crate) fn sharded(folder: PathBuf, hex: &str) -> PathBuf {
     path.push(shard);
     path.push(rest);
     path
+}
+
+/// The last part of a path; empty where it is no text, which no hash begins with.
+fn file_name(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("")
 }
 
 /// What a file that is not there means for the object it should hold.

@@ -1,20 +1,19 @@
 //! Results: one record for each execution of an action, and the question whether an action needs
 //! to run at all. Records are only ever added, and only after everything they vouch for.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use assay_core::{ActionKey, ActionResult, ObjectHash, canonical_json};
 
 use crate::disk;
-use crate::document::{DOCUMENT_LIMIT, cannot_store, is_hidden};
-use crate::error::{At, StoreError};
+use crate::document::{DOCUMENT_LIMIT, cannot_store};
+use crate::error::StoreError;
 use crate::object::sharded;
 use crate::store::{Part, Store, persist};
 
-/// The hash of a record, which is its name, and the record.
-type Record = (ObjectHash, ActionResult);
+/// The record of one execution: its name, which is the hash of its bytes, and what it says.
+pub type Record = (ObjectHash, ActionResult);
 
 impl Store {
     /// Records an execution of an action. Returns once the action, the artifact, the log and the
@@ -69,12 +68,21 @@ impl Store {
     /// # Errors
     /// A record cannot be read, or is not a result of the action; the error names it.
     pub fn results(&self, key: ActionKey) -> Result<Vec<ActionResult>, StoreError> {
-        let records = self
-            .record_paths(key)?
-            .into_iter()
-            .map(|path| record(key, path))
-            .collect::<Result<_, _>>()?;
+        let mut records = Vec::new();
+        for record in self.records(key)? {
+            records.push(record?);
+        }
         Ok(in_order(records))
+    }
+
+    /// Every record of the action, in no order; one that cannot be read, or is not a result of
+    /// the action, is an error of its own.
+    ///
+    /// # Errors
+    /// The folder of its records cannot be read.
+    pub fn records(&self, key: ActionKey) -> Result<Vec<Result<Record, StoreError>>, StoreError> {
+        let paths = self.record_paths(key)?.into_iter();
+        Ok(paths.map(|path| record(key, path)).collect())
     }
 
     /// The first result of the action, in the order of [`Store::results`], whose artifact is
@@ -84,8 +92,8 @@ impl Store {
     /// The store cannot be read.
     pub fn cached(&self, key: ActionKey) -> Result<Option<ActionResult>, StoreError> {
         let mut records = Vec::new();
-        for path in self.record_paths(key)? {
-            match record(key, path) {
+        for record in self.records(key)? {
+            match record {
                 Ok(record) => records.push(record),
                 Err(error) if error.is_damage() => {}
                 Err(error) => return Err(error),
@@ -105,13 +113,13 @@ impl Store {
     /// A folder cannot be read, or holds what is not an action's.
     pub fn action_keys(&self) -> Result<Vec<ActionKey>, StoreError> {
         let mut keys = Vec::new();
-        for shard in entries(&self.part(Part::Results))? {
-            for folder in entries(&shard)? {
+        for shard in disk::entries(&self.part(Part::Results))? {
+            for folder in disk::entries(&shard)? {
                 let key = parse_folder(&shard, &folder).ok_or_else(|| StoreError::Foreign {
                     path: folder.clone(),
                 })?;
                 // A process that died before its first record leaves an empty folder.
-                if !entries(&folder)?.is_empty() {
+                if !disk::entries(&folder)?.is_empty() {
                     keys.push(key);
                 }
             }
@@ -125,7 +133,7 @@ impl Store {
     }
 
     fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
-        match entries(&self.record_folder(key)) {
+        match disk::entries(&self.record_folder(key)) {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Vec::new())
             }
@@ -157,18 +165,6 @@ fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
 fn in_order(mut records: Vec<Record>) -> Vec<ActionResult> {
     records.sort_unstable_by_key(|(name, result)| (result.started_ms, *name));
     records.into_iter().map(|(_, result)| result).collect()
-}
-
-/// What lies in a folder, less what is hidden.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).at("list", folder)? {
-        let entry = entry.at("list", folder)?;
-        if !is_hidden(&entry.file_name()) {
-            paths.push(entry.path());
-        }
-    }
-    Ok(paths)
 }
 
 fn parse_folder(shard: &Path, folder: &Path) -> Option<ActionKey> {

@@ -1,16 +1,20 @@
 //! What can be typed: the verbs, their options and their help.
 
 mod data;
+mod plan;
 mod plugin;
+mod run;
 mod search;
+mod status;
 mod user;
+mod why;
 
 use std::path::PathBuf;
 use std::thread;
 
 use assay_core::{ActionKey, Limits, parse_memory, parse_time};
-use assay_engine::{Device, LockMode, SearchPath, Settings};
 use assay_network::Shape;
+use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
@@ -18,8 +22,11 @@ pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
     NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
 };
+pub(crate) use self::run::RunArguments;
 pub(crate) use self::search::{SearchArguments, TrustArguments};
+pub(crate) use self::status::StatusArguments;
 pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
+pub(crate) use self::why::WhyArguments;
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
 #[derive(Debug, Parser)]
@@ -38,6 +45,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Run a pipeline file: train what is new, take the rest from the store, print the table.
     Run(RunArguments),
+    /// Say which stages of a pipeline file are up to date; exit code 1 if any is not.
+    Status(StatusArguments),
+    /// Say why a stage is cached or not, back to the line that made it so.
+    Why(WhyArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
     /// Look at datasets.
@@ -51,97 +62,31 @@ pub(crate) enum Verb {
     Network(NetworkVerb),
 }
 
-const RUN_EXAMPLES: &str = "\
-Examples:
-  pipeline run pipelines/quickstart.toml
-  pipeline run pipelines/quickstart.toml --dry-run
-  pipeline run pipelines/quickstart.toml --set train.epochs=10 --jobs 4
-  pipeline run pipelines/quickstart.toml --only train/bp
-  pipeline run pipelines/quickstart.toml --lock
-  pipeline run pipelines/quickstart.toml --locked --trusted-only
-  pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
-
-Exit codes: 0 done (or, with --dry-run, planned), 1 a stage failed, 2 the pipeline or the store
-cannot be used, 130 stopped by Ctrl-C.";
-
-#[derive(Args, Debug)]
-#[command(after_help = RUN_EXAMPLES)]
-pub(crate) struct RunArguments {
-    /// The pipeline file (TOML)
-    pub(crate) file: PathBuf,
-
-    /// Override a value: NAME.KEY=VALUE, where NAME is a stage, or `method.M`, `network.N`
-    #[arg(long = "set", value_name = "NAME.KEY=VALUE")]
-    pub(crate) overrides: Vec<String>,
-
-    /// Run only these stages and what they need; `train/bp` stands for everything below it
-    #[arg(long, value_name = "STAGE")]
-    pub(crate) only: Vec<String>,
-
-    /// Say what would run and why, and run nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-
-    /// Stages to run at a time [default: processors / threads]
-    #[arg(long, short, value_name = "N")]
-    pub(crate) jobs: Option<usize>,
-
-    /// Threads of one stage; part of its identity, since they can change the last bits
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) threads: u32,
-
-    /// Where to train: cpu or cuda
-    #[arg(long, default_value_t = Device::Cpu)]
-    pub(crate) device: Device,
-
-    /// After a failure, go on with the stages that do not depend on it
-    #[arg(long, short)]
-    pub(crate) keep_going: bool,
-
-    #[command(flatten)]
-    search: SearchArguments,
-
-    #[command(flatten)]
-    pub(crate) trust: TrustArguments,
-
-    #[command(flatten)]
-    pub(crate) lock: LockArguments,
-
-    /// Where to lay out reports [default: STORE/reports/PIPELINE]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Print one JSON document instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    #[command(flatten)]
-    pub(crate) places: Places,
+/// Which store.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct StoreArguments {
+    /// The store of results
+    #[arg(
+        long = "store",
+        value_name = "DIR",
+        env = "ASSAY_STORE",
+        default_value = "artifacts"
+    )]
+    pub(crate) path: PathBuf,
 }
 
-/// What the pipeline file's lock is to a run.
-#[derive(Args, Debug)]
-pub(crate) struct LockArguments {
-    /// Write what the run uses to the lock beside the file: NAME.lock, for version control
-    #[arg(long, conflicts_with = "locked")]
-    pub(crate) lock: bool,
-
-    /// Run nothing whose plugin or dataset is not as the lock has it
-    #[arg(long)]
-    locked: bool,
+impl StoreArguments {
+    /// Opens the store, which must be there already.
+    pub(crate) fn open_existing(&self) -> Result<Store, StoreError> {
+        Store::open_existing(&self.path)
+    }
 }
 
 /// Where things are.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Places {
-    /// The store of results
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "ASSAY_STORE",
-        default_value = "artifacts"
-    )]
-    pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
 
     /// A folder with datasets, tried before anything is downloaded
     #[arg(long, value_name = "DIR", env = "ASSAY_DATA_DIR")]
@@ -235,30 +180,5 @@ impl ExecArguments {
             memory: self.memory,
             time_ms: self.time,
         }
-    }
-}
-
-impl RunArguments {
-    pub(crate) fn settings(&self) -> Settings {
-        let jobs = self.jobs.unwrap_or(processors() / self.threads as usize);
-        Settings {
-            jobs: jobs.max(1),
-            threads: self.threads,
-            device: self.device,
-            keep_going: self.keep_going,
-            data_dir: self.places.data_dir.clone(),
-        }
-    }
-
-    pub(crate) fn lock_mode(&self) -> LockMode {
-        match (self.lock.lock, self.lock.locked) {
-            (true, _) => LockMode::Write,
-            (false, true) => LockMode::Enforce,
-            (false, false) => LockMode::Remark,
-        }
-    }
-
-    pub(crate) fn search_path(&self) -> SearchPath {
-        self.search.path()
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct ShownSheet {
 
 pub(crate) fn show(arguments: &DataShowArguments) -> Result<ExitCode, CliError> {
     let argument = arguments.argument().map_err(CliError::Arguments)?;
-    let store = Store::open(&arguments.places.store)?;
+    let store = Store::open(&arguments.places.store.path)?;
     let planned = plan_dataset(&store, argument, arguments.places.data_dir.as_deref())?;
     let artifact = prepare(arguments, &store, &planned)?;
     let dataset = open_dataset(&store, artifact)?;

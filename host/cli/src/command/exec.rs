@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use assay_engine::{EngineError, Execution, WorkerArguments, run_worker};
-use assay_store::Store;
 
 use super::cancel_on_signals;
 use crate::arguments::ExecArguments;
@@ -14,7 +13,7 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
     if let Some(scratch) = &arguments.scratch {
         return Ok(run_worker(&WorkerArguments {
             key: arguments.key,
-            store: arguments.places.store.clone(),
+            store: arguments.places.store.path.clone(),
             scratch: scratch.clone(),
             data_dir: arguments.places.data_dir.clone(),
             threads: arguments.threads(),
@@ -22,7 +21,7 @@ pub(crate) fn exec(arguments: &ExecArguments) -> Result<ExitCode, CliError> {
         }));
     }
     show::print_containment_notice();
-    let store = Store::open_existing(&arguments.places.store)?;
+    let store = arguments.places.store.open_existing()?;
     if let Some(plugin) = store.action(arguments.key)?.plugin {
         let trust = arguments.trust.policy()?;
         trust.admit_action(&plugin).map_err(EngineError::from)?;

@@ -5,6 +5,8 @@ pub(crate) mod exec;
 pub(crate) mod network;
 pub(crate) mod plugin;
 pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod why;
 
 use std::sync::Arc;
 use std::thread;

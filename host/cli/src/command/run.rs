@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_core::StageKind;
-use assay_engine::{REPORT_TABLE, Request, RunOutcome, RunReport, Session};
+use assay_engine::{REPORT_TABLE, RunOutcome, RunReport, Session};
 use assay_report::{ReportRow, read_table};
 use assay_store::Store;
 
@@ -27,17 +27,11 @@ pub(crate) struct ExportedReport {
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let cancel = cancel_on_signals()?;
-    let trust = arguments.trust.policy()?;
-    let request = Request {
-        file: &arguments.file,
-        overrides: &arguments.overrides,
-        only: &arguments.only,
-        search: arguments.search_path(),
-        trust: &trust,
-        lock: arguments.lock_mode(),
-    };
+    let plan = &arguments.plan;
+    let trust = plan.trust.policy()?;
+    let request = plan.request(&arguments.only, &trust, arguments.lock_mode());
     show::print_containment_notice();
-    let store = Store::open(&arguments.places.store)?;
+    let store = Store::open(&plan.places.store.path)?;
     let session = Session::open(store, arguments.settings(), request, &cancel)?;
     show::notice::print(&session.notices());
     if arguments.dry_run {

@@ -18,6 +18,7 @@ fn preview_stage(preview: &StagePreview) -> Value {
     let (reason, more) = match &preview.reason {
         Reason::Cached => ("cached", Value::Null),
         Reason::FirstOfItsKind => ("first-of-its-kind", Value::Null),
+        Reason::Failed => ("failed", Value::Null),
         Reason::Damaged => ("damaged", Value::Null),
         Reason::Refused { why } => ("refused", json!({ "why": why })),
         Reason::DependsOn { stages } => ("depends-on", json!({ "stages": stages })),

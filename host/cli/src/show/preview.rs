@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use assay_engine::{Difference, Reason, StagePreview};
+use assay_core::{Difference, ObjectHash};
+use assay_engine::{Reason, StagePreview};
 use serde_json::Value;
 
 /// How many differing fields are listed.
-const MOST_DIFFERENCES: usize = 8;
+pub(super) const MOST_DIFFERENCES: usize = 8;
 
 pub(crate) fn text(previews: &[StagePreview]) -> String {
     let width = previews
@@ -25,6 +26,9 @@ pub(crate) fn text(previews: &[StagePreview]) -> String {
                     "{name:width$}  runs: no {} has run in this store",
                     preview.kind
                 )
+            }
+            Reason::Failed => {
+                writeln!(text, "{name:width$}  runs: it failed when it last ran")
             }
             Reason::Damaged => {
                 writeln!(
@@ -59,6 +63,44 @@ pub(crate) fn text(previews: &[StagePreview]) -> String {
     text
 }
 
+/// The stages that are not up to date, each with the reason in a few words.
+pub(crate) fn status(previews: &[StagePreview]) -> String {
+    let is_stale = |preview: &&StagePreview| preview.reason != Reason::Cached;
+    let stale: Vec<_> = previews.iter().filter(is_stale).collect();
+    let width = stale.iter().map(|stage| stage.name.len()).max();
+    let mut text = String::new();
+    for stage in &stale {
+        let _ = writeln!(
+            text,
+            "{:width$}  {}",
+            stage.name,
+            in_short(stage),
+            width = width.unwrap_or(0)
+        );
+    }
+    if !stale.is_empty() {
+        text.push('\n');
+    }
+    let current = previews.len() - stale.len();
+    let _ = writeln!(text, "{current} up to date, {} not", stale.len());
+    text
+}
+
+fn in_short(stage: &StagePreview) -> String {
+    match &stage.reason {
+        Reason::Cached => "up to date".to_owned(),
+        Reason::FirstOfItsKind => format!("no {} has run in this store", stage.kind),
+        Reason::Failed => "failed when it last ran".to_owned(),
+        Reason::Damaged => "a file of its result is missing or damaged".to_owned(),
+        Reason::Refused { why } => why.clone(),
+        Reason::DependsOn { stages } => format!("depends on {}", list(stages)),
+        Reason::Differs { differences, .. } => {
+            let names: Vec<_> = differences.iter().map(|it| it.field.clone()).collect();
+            format!("changed: {}", list(&names))
+        }
+    }
+}
+
 fn fields(differences: &[Difference]) -> String {
     let mut text = String::new();
     for difference in differences.iter().take(MOST_DIFFERENCES) {
@@ -79,23 +121,27 @@ fn fields(differences: &[Difference]) -> String {
 }
 
 /// A value, shortened: hashes and long lists are recognised by their beginning.
-fn value(value: Option<&Value>) -> String {
+pub(super) fn value(value: Option<&Value>) -> String {
     let Some(value) = value else {
         return "(absent)".to_owned();
     };
     let text = value.to_string();
-    if text.chars().count() <= 60 {
+    let is_hash = value
+        .as_str()
+        .is_some_and(|text| text.parse::<ObjectHash>().is_ok());
+    let most = if is_hash { 13 } else { 60 };
+    if text.chars().count() <= most {
         return text;
     }
-    let start: String = text.chars().take(57).collect();
+    let start: String = text.chars().take(most).collect();
     format!("{start}…")
 }
 
-fn list(stages: &[String]) -> String {
-    match stages {
-        [first, second, .., last] if stages.len() > 3 => {
-            format!("{first}, {second}, …, {last} ({} stages)", stages.len())
+fn list(names: &[String]) -> String {
+    match names {
+        [first, second, .., last] if names.len() > 3 => {
+            format!("{first}, {second}, …, {last} ({} in all)", names.len())
         }
-        _ => stages.join(", "),
+        _ => names.join(", "),
     }
 }

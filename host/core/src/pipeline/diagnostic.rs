@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use indexmap::IndexMap;
+
 /// A text that a value can come from: the pipeline file, one `--set` override, or another argument
 /// of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,16 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// The line and column of a place in it, both from 1; columns count characters.
+    pub fn line_and_column(&self, place: &Place) -> (usize, usize) {
+        let before = self.text.get(..place.bytes.start).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        (line, before[line_start..].chars().count() + 1)
+    }
+}
+
 /// A stretch of one of the sources.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
@@ -21,6 +33,9 @@ pub struct Place {
     /// Which bytes of it.
     pub bytes: Range<usize>,
 }
+
+/// Where the settings of a stage stand, by dotted name; `""` is the stage itself.
+pub type Places = IndexMap<String, Place>;
 
 /// One complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,15 +101,10 @@ impl PipelineError {
         }
     }
 
-    /// The line and column of a place, both from 1; columns count characters.
+    /// The line and column of a place, as [`Source::line_and_column`].
     pub fn line_and_column(&self, place: &Place) -> (usize, usize) {
-        let Some(source) = self.sources.get(place.source) else {
-            return (1, 1);
-        };
-        let before = source.text.get(..place.bytes.start).unwrap_or(&source.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        let source = self.sources.get(place.source);
+        source.map_or((1, 1), |source| source.line_and_column(place))
     }
 }
 

@@ -13,7 +13,7 @@ mod spec;
 mod stage;
 mod tree;
 
-pub use diagnostic::{Diagnostic, PipelineError, Place, Source};
+pub use diagnostic::{Diagnostic, PipelineError, Place, Places, Source};
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
 pub use reader::choices;

@@ -6,13 +6,14 @@ use indexmap::IndexMap;
 
 use super::diagnostic::{Diagnostic, PipelineError, Place, Source};
 use super::reader::{Complaints, Reader, array, integer, string, strings, table};
+use super::spec::Placed;
 use super::tree::{Entry, Node, Table, Value, merge, parse};
 
 /// Gives the file that a pipeline file names, by the path written there, or the reason why not.
 pub type Load<'a> = &'a dyn Fn(&str) -> Result<Source, String>;
 
-/// Networks by name; one that is wrong is `None`, so that its users are not blamed too.
-pub(super) type Networks = IndexMap<String, Option<Network>>;
+/// Networks by name, each with the place of its layers; one that is wrong is `None`, so that its users are not blamed too.
+pub(super) type Networks = IndexMap<String, Option<Placed<Network>>>;
 
 /// The networks of a pipeline file, or of a file of networks alone, in its order. Nothing else in
 /// the file is looked at.
@@ -39,7 +40,7 @@ pub fn parse_networks(
         }
     }
     if complaints.is_empty() {
-        let valid = |(name, network): (String, Option<Network>)| Some((name, network?));
+        let valid = |(name, network): (String, Option<Placed<_>>)| Some((name, network?.value));
         return Ok(networks.into_iter().filter_map(valid).collect());
     }
     Err(PipelineError::new(sources, complaints))
@@ -126,7 +127,9 @@ pub(super) fn read_networks(networks: &Table, out: &mut Complaints) -> Networks 
         let layers = reader.required("layers", out, |node| Ok((node, strings(node)?)));
         reader.finish(out);
         let (input, (node, layers)) = (input?, layers?);
+        let place = node.place.clone();
         Network::parse(input, &layers)
+            .map(|value| Placed { value, place })
             .map_err(|error| {
                 let items = array(node).unwrap_or_default();
                 let place = error.layer_index().and_then(|layer| items.get(layer));

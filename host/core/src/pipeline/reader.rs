@@ -1,7 +1,7 @@
 //! Reads tables key by key: each typed getter complains at the value's own place, and `finish`
 //! complains about every key that nobody asked for.
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::{Diagnostic, Place, Places};
 use super::tree::{Entry, Node, Table, Value};
 
 /// One table being read.
@@ -41,6 +41,13 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Where everything in the table stands, and the table itself.
+    pub(super) fn places(&self) -> Places {
+        let mut places = Places::from_iter([(String::new(), self.place.clone())]);
+        collect_places(self.table, "", &mut places);
+        places
     }
 
     /// The entry under `key`, if it is there.
@@ -94,6 +101,16 @@ impl<'a> Reader<'a> {
                 );
             }
         }
+    }
+}
+
+fn collect_places(table: &Table, prefix: &str, places: &mut Places) {
+    for (key, Entry { node, .. }) in table {
+        let path = format!("{prefix}{key}");
+        if let Value::Table(inner) = &node.value {
+            collect_places(inner, &format!("{path}."), places);
+        }
+        places.insert(path, node.place.clone());
     }
 }
 

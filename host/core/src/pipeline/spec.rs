@@ -7,7 +7,7 @@ use assay_network::Network;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use super::diagnostic::{PipelineError, Place, Source};
+use super::diagnostic::{PipelineError, Place, Places, Source};
 use super::networks::{Load, include};
 use super::read::read_spec;
 use super::reader::Complaints;
@@ -49,8 +49,6 @@ pub struct Spec {
 pub struct Stage {
     /// Its name.
     pub name: String,
-    /// Its table in the file.
-    pub place: Place,
     /// What it does.
     pub work: StageWork,
 }
@@ -72,26 +70,28 @@ pub enum StageWork {
 #[derive(Clone, Debug)]
 pub struct DatasetStage {
     /// The name of a known dataset, or of a format.
-    pub source: Placed<String>,
+    pub source: String,
     /// Where the files of a format are, relative to the pipeline file.
-    pub path: Option<Placed<String>>,
+    pub path: Option<String>,
     /// The number of classes, for a format that does not say.
     pub classes: Option<u16>,
     /// The classes' names by label, for a format that does not say.
-    pub class_names: Option<Placed<Vec<String>>>,
+    pub class_names: Option<Vec<String>>,
     /// Samples held out of the training set, if the file says.
     pub validation: Option<u32>,
     /// Decides which samples are held out.
     pub split_seed: u64,
     /// How pixels become numbers, if the file says.
-    pub scaling: Option<Placed<String>>,
+    pub scaling: Option<String>,
     /// At most so many training samples.
     pub limit_train: Option<u32>,
     /// At most so many test samples.
     pub limit_test: Option<u32>,
     /// Settings of image files, as JSON, each of the right type. Which of them a source takes is
     /// for those to say who know sources.
-    pub images: IndexMap<&'static str, Placed<Json>>,
+    pub images: IndexMap<&'static str, Json>,
+    /// Where its settings stand.
+    pub places: Places,
     /// What its worker may use.
     pub limits: Limits,
 }
@@ -103,8 +103,8 @@ pub struct TrainStage {
     pub instance: String,
     /// The dataset stage.
     pub dataset: Placed<String>,
-    /// The network's name and shape.
-    pub network: (Placed<String>, Network),
+    /// The network's name and shape, which stands where its layers do.
+    pub network: (Placed<String>, Placed<Network>),
     /// The method's name.
     pub method: String,
     /// The algorithm.
@@ -121,6 +121,8 @@ pub struct TrainStage {
     pub batch_size: u32,
     /// What is done to training images.
     pub augmentation: AugmentationSettings,
+    /// Where its settings stand, those of its method too.
+    pub places: Places,
     /// What its worker may use.
     pub limits: Limits,
 }
@@ -142,6 +144,8 @@ pub struct EvaluateStage {
     /// Count a sample as right if its class is among the k best, for each of these k, if the file
     /// says.
     pub top_k: Option<Placed<Vec<u32>>>,
+    /// Where its settings stand.
+    pub places: Places,
     /// What its workers may use.
     pub limits: Limits,
 }
@@ -154,7 +158,9 @@ pub struct ReportStage {
     /// The report's title.
     pub title: String,
     /// The file of published figures, relative to the pipeline file.
-    pub reference: Option<Placed<String>>,
+    pub reference: Option<String>,
+    /// Where its settings stand.
+    pub places: Places,
     /// What its worker may use.
     pub limits: Limits,
 }

@@ -57,7 +57,6 @@ pub(super) fn read_stage(
     };
     Some(Stage {
         name: name.to_owned(),
-        place: key.clone(),
         work,
     })
 }
@@ -70,15 +69,16 @@ const LARGEST_SIDE: i64 = 4096;
 
 fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetStage> {
     let count = || integer(0..=i64::from(u32::MAX));
-    let source = reader.required("source", out, placed_string);
-    let path = reader.optional("path", out, placed_string);
+    let places = reader.places();
+    let source = reader.required("source", out, string);
+    let path = reader.optional("path", out, string);
     let validation = reader.optional("validation", out, count());
     let classes = reader.optional("classes", out, integer(1..=MOST_CLASSES));
     let class_names = reader.optional("class_names", out, read_class_names);
     let split_seed = reader
         .optional("split_seed", out, integer(0..=LARGEST_SEED))
         .unwrap_or(0);
-    let scaling = reader.optional("scaling", out, placed_string);
+    let scaling = reader.optional("scaling", out, string);
     let limit = reader.optional("limit", out, Ok);
     let images = read_image_settings(&mut reader, out);
     let limits = read_limits(&mut reader, out);
@@ -100,6 +100,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
         limit_train: limit_train.map(|count| count as u32),
         limit_test: limit_test.map(|count| count as u32),
         images,
+        places,
         limits,
     })
 }
@@ -108,7 +109,7 @@ fn read_dataset(mut reader: Reader<'_>, out: &mut Complaints) -> Option<DatasetS
 fn read_image_settings(
     reader: &mut Reader<'_>,
     out: &mut Complaints,
-) -> IndexMap<&'static str, Placed<Json>> {
+) -> IndexMap<&'static str, Json> {
     let texts = ["geometry", "on_bad_image", "image_column", "label_column"];
     let mut settings: Vec<_> = texts
         .map(|key| (key, reader.optional(key, out, as_json(string))))
@@ -130,21 +131,15 @@ fn read_image_settings(
         .collect()
 }
 
-/// The JSON of what `read` accepts, and its place.
+/// The JSON of what `read` accepts.
 fn as_json<T>(
     read: impl FnOnce(&Node) -> Result<T, Diagnostic>,
-) -> impl FnOnce(&Node) -> Result<Placed<Json>, Diagnostic> {
-    move |node| {
-        read(node)?;
-        Ok(Placed {
-            value: node.value.to_json(),
-            place: node.place.clone(),
-        })
-    }
+) -> impl FnOnce(&Node) -> Result<Json, Diagnostic> {
+    move |node| read(node).map(|_| node.value.to_json())
 }
 
 /// Names by label: no two alike, since a table tells classes apart by them.
-fn read_class_names(node: &Node) -> Result<Placed<Vec<String>>, Diagnostic> {
+fn read_class_names(node: &Node) -> Result<Vec<String>, Diagnostic> {
     let names = strings(node)?;
     for (label, (name, item)) in names.iter().zip(array(node)?).enumerate() {
         let problem = if name.trim().is_empty() {
@@ -156,10 +151,7 @@ fn read_class_names(node: &Node) -> Result<Placed<Vec<String>>, Diagnostic> {
         };
         return Err(Diagnostic::new(problem, &item.place));
     }
-    Ok(Placed {
-        value: names,
-        place: node.place.clone(),
-    })
+    Ok(names)
 }
 
 fn read_training(
@@ -169,6 +161,7 @@ fn read_training(
     out: &mut Complaints,
 ) -> Option<TrainStage> {
     let place = reader.place.clone();
+    let mut places = reader.places();
     let dataset = reader.required("dataset", out, placed_string);
     let network = reader.required("network", out, placed_string);
     let method = reader.optional("method", out, placed_string);
@@ -220,6 +213,11 @@ fn read_training(
     let mut hyperparameters = method.hyperparameters;
     hyperparameters.extend(method.on.get(&network.0.value).cloned().unwrap_or_default());
     hyperparameters.extend(own);
+    let given = hyperparameters.iter();
+    places.extend(given.map(|(name, it)| (format!("hyperparameters.{name}"), it.place.clone())));
+    places.insert("network.input".to_owned(), network.1.place.clone());
+    places.insert("network.layers".to_owned(), network.1.place.clone());
+    places.insert("algorithm".to_owned(), method.algorithm.place.clone());
     Some(TrainStage {
         instance,
         dataset: dataset?,
@@ -232,6 +230,7 @@ fn read_training(
         epochs: epochs? as u32,
         batch_size: batch_size as u32,
         augmentation: augmentation.unwrap_or_default(),
+        places,
         limits,
     })
 }
@@ -251,6 +250,7 @@ fn read_augmentation(node: &Node, out: &mut Complaints) -> Option<AugmentationSe
 }
 
 fn read_evaluate(mut reader: Reader<'_>, out: &mut Complaints) -> Option<EvaluateStage> {
+    let places = reader.places();
     let training = reader.required("training", out, placed_string);
     let top_k = reader.optional("top_k", out, |node| {
         let ks = array(node)?.iter().map(|k| integer(1..=1 << 20)(k));
@@ -265,11 +265,13 @@ fn read_evaluate(mut reader: Reader<'_>, out: &mut Complaints) -> Option<Evaluat
     Some(EvaluateStage {
         training: training?,
         top_k,
+        places,
         limits,
     })
 }
 
 fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Option<ReportStage> {
+    let places = reader.places();
     let evaluations = reader.required("evaluations", out, |node| {
         let names = array(node)?
             .iter()
@@ -286,13 +288,14 @@ fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Opti
     let title = reader
         .optional("title", out, string)
         .unwrap_or_else(|| name.to_owned());
-    let reference = reader.optional("reference", out, placed_string);
+    let reference = reader.optional("reference", out, string);
     let limits = read_limits(&mut reader, out);
     reader.finish(out);
     Some(ReportStage {
         evaluations: evaluations?,
         title,
         reference,
+        places,
         limits,
     })
 }
@@ -374,7 +377,7 @@ pub(super) fn check_tasks(stages: &[Stage], out: &mut Complaints) {
     for stage in stages {
         match &stage.work {
             StageWork::Evaluate(evaluate) => {
-                let mut tasks = trainings_of(stages, evaluate).map(|it| it.network.1.task());
+                let mut tasks = trainings_of(stages, evaluate).map(|it| it.network.1.value.task());
                 let reconstructs = tasks.any(|task| task == Task::Reconstruction);
                 if let Some(top_k) = evaluate.top_k.as_ref().filter(|_| reconstructs) {
                     let message = "a reconstruction has no classes to be among the `top_k`";
@@ -397,7 +400,7 @@ fn check_report(stages: &[Stage], report: &ReportStage, out: &mut Complaints) {
         let mut tasks = evaluations.flat_map(|(stage, evaluate)| {
             trainings_of(stages, evaluate)
                 .filter(|it| is_below(&instance_name(&stage.name, &it.instance), &name.value))
-                .map(|it| it.network.1.task())
+                .map(|it| it.network.1.value.task())
         });
         if tasks.any(|task| *first.get_or_insert(task) != task) {
             out.push(
@@ -411,10 +414,10 @@ fn check_report(stages: &[Stage], report: &ReportStage, out: &mut Complaints) {
             return;
         }
     }
-    let reference = report.reference.as_ref();
-    if let Some(reference) = reference.filter(|_| first == Some(Task::Reconstruction)) {
+    let reference = report.places.get("reference");
+    if let Some(place) = reference.filter(|_| first == Some(Task::Reconstruction)) {
         let message = "published figures are errors of classifications, and this report has none";
-        out.push(Diagnostic::new(message, &reference.place));
+        out.push(Diagnostic::new(message, place));
     }
 }
 

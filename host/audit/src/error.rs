@@ -1,0 +1,45 @@
+//! What can go wrong when a store is asked about, in words that name the next step.
+
+use std::fmt;
+
+use assay_store::StoreError;
+
+use crate::subject::Subject;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing in the store has that name.
+    #[error("nothing in the store is called `{0}`; `pipeline ls` lists what there is")]
+    Unknown(String),
+    /// A prefix of hashes is too short to search for.
+    #[error("`{0}` is too short for a prefix of a hash: give at least 4 digits")]
+    TooShort(String),
+    /// Several things have that name.
+    #[error("`{name}` stands for several things; give more digits: {}", list(.matches))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// What it may stand for.
+        matches: Vec<Match>,
+    },
+}
+
+/// One of the things that a name may stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match(pub Subject);
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0.what(), self.0.object())
+    }
+}
+
+fn list(matches: &[Match]) -> String {
+    let words: Vec<_> = matches.iter().map(Match::to_string).collect();
+    words.join(", ")
+}

@@ -1,0 +1,13 @@
+//! Reads a store of Assay as an auditor does: what is this hash, what rests on it, is it intact.
+//!
+//! [`Index`] gathers what the documents of a store say of each other; [`Subject`] is what a hash,
+//! a prefix of one or a name stands for. The crate executes nothing and loads no plugin: what can
+//! be said of a store without running anything is here.
+
+mod error;
+mod index;
+mod subject;
+
+pub use error::{AuditError, Match};
+pub use index::{ActionEntry, ActionSummary, Index, Role, RunEntry, StageUse, Unreadable};
+pub use subject::Subject;

@@ -1,0 +1,227 @@
+//! What a hash, a prefix of one, or a name stands for. It only looks things up; what is said of
+//! them is for others.
+//!
+//! A name is `WHOLE` or `WHOLE:PART`, as git names a file of a commit: `WHOLE` is a hash, a unique
+//! prefix of one (four digits at least), the name of a pipeline, which stands for its latest run,
+//! or `latest`, for the latest run of all. `PART` is a stage of a run, a file of an artifact, or
+//! both: `quickstart:report:table.parquet`.
+
+use std::collections::BTreeSet;
+
+use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
+use assay_store::Store;
+
+use crate::error::{AuditError, Match};
+use crate::index::{Index, Role};
+
+/// The fewest digits that are searched for.
+const SHORTEST_PREFIX: usize = 4;
+
+/// The name of the latest run.
+const LATEST: &str = "latest";
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A run.
+    Run(RunHash),
+    /// A stage of a run.
+    Stage {
+        /// The run.
+        run: RunHash,
+        /// The stage's name in it.
+        stage: String,
+        /// Its action.
+        action: ActionKey,
+        /// What it gave in that run.
+        artifact: Option<ArtifactHash>,
+    },
+    /// An action.
+    Action(ActionKey),
+    /// The record of one execution of an action.
+    Result {
+        /// The action.
+        action: ActionKey,
+        /// The hash of the record.
+        record: ObjectHash,
+    },
+    /// An artifact.
+    Artifact(ArtifactHash),
+    /// A file of an artifact, by its name there.
+    File {
+        /// The artifact.
+        artifact: ArtifactHash,
+        /// The file's name.
+        name: String,
+        /// Its bytes.
+        object: ObjectHash,
+    },
+    /// Any other object: a file, a library, a log, or bytes that nothing names.
+    Object(ObjectHash),
+}
+
+impl Subject {
+    /// What `name` stands for in the store that `index` was read from.
+    ///
+    /// # Errors
+    /// Nothing, or more than one thing, has that name.
+    pub fn find(store: &Store, index: &Index, name: &str) -> Result<Self, AuditError> {
+        let (whole, part) = match name.split_once(':') {
+            Some((whole, part)) => (whole, Some(part)),
+            None => (name, None),
+        };
+        let subject = match latest_run(index, whole) {
+            Some(run) => Self::Run(run),
+            None => by_prefix(store, index, whole)?,
+        };
+        let Some(part) = part else {
+            return Ok(subject);
+        };
+        let found = subject.part(store, index, part)?;
+        found.ok_or_else(|| AuditError::Unknown(name.to_owned()))
+    }
+
+    /// What kind of thing it is, in one word.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Stage { .. } => "stage",
+            Self::Action(_) => "action",
+            Self::Result { .. } => "result",
+            Self::Artifact(_) => "artifact",
+            Self::File { .. } => "file",
+            Self::Object(_) => "object",
+        }
+    }
+
+    /// The hash of its bytes: of a stage, of its action's document.
+    pub fn object(&self) -> ObjectHash {
+        match self {
+            Self::Run(run) => (*run).into(),
+            Self::Stage { action, .. } | Self::Action(action) => (*action).into(),
+            Self::Result { record, .. } => *record,
+            Self::Artifact(artifact) => (*artifact).into(),
+            Self::File { object, .. } | Self::Object(object) => *object,
+        }
+    }
+
+    /// A stage of a run or a file of an artifact.
+    fn part(&self, store: &Store, index: &Index, part: &str) -> Result<Option<Self>, AuditError> {
+        let artifact = match self {
+            Self::Run(run) => return stage(store, index, *run, part),
+            Self::Stage { artifact, .. } => *artifact,
+            Self::Action(action) => {
+                let entry = index.actions().get(action);
+                let first = entry.and_then(|entry| entry.results.first());
+                first.map(|(_, result)| result.artifact)
+            }
+            Self::Result { action, record } => {
+                let entry = index.actions().get(action);
+                let mut results = entry.into_iter().flat_map(|entry| &entry.results);
+                let found = results.find(|(name, _)| name == record);
+                found.map(|(_, result)| result.artifact)
+            }
+            Self::Artifact(artifact) => Some(*artifact),
+            Self::File { .. } | Self::Object(_) => None,
+        };
+        let Some(artifact) = artifact else {
+            return Ok(None);
+        };
+        let files = store.artifact(artifact)?.files;
+        Ok(files.get(part).map(|file| Self::File {
+            artifact,
+            name: part.to_owned(),
+            object: file.object,
+        }))
+    }
+}
+
+/// The stage of a run, or a file of what it gave: `STAGE` or `STAGE:FILE`.
+fn stage(
+    store: &Store,
+    index: &Index,
+    run: RunHash,
+    part: &str,
+) -> Result<Option<Subject>, AuditError> {
+    let (stage, file) = match part.split_once(':') {
+        Some((stage, file)) => (stage, Some(file)),
+        None => (part, None),
+    };
+    let stages = index.runs().get(&run).map(|entry| &entry.run.stages);
+    let mut stages = stages.into_iter().flatten();
+    let found = stages.find(|known| known.name == stage);
+    let Some((found, action)) = found.and_then(|stage| Some((stage, stage.action?))) else {
+        return Ok(None);
+    };
+    let subject = Subject::Stage {
+        run,
+        stage: stage.to_owned(),
+        action,
+        artifact: found.artifact,
+    };
+    match file {
+        Some(file) => subject.part(store, index, file),
+        None => Ok(Some(subject)),
+    }
+}
+
+/// The latest run of the pipeline of that name.
+fn latest_run(index: &Index, name: &str) -> Option<RunHash> {
+    let runs = index.runs().iter();
+    let named = runs.filter(|(_, entry)| name == LATEST || entry.run.pipeline == name);
+    named
+        .max_by_key(|(hash, entry)| (entry.started_ms, **hash))
+        .map(|(hash, _)| *hash)
+}
+
+fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, AuditError> {
+    let is_hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+    if prefix.is_empty() || !prefix.bytes().all(is_hex) {
+        return Err(AuditError::Unknown(prefix.to_owned()));
+    }
+    if prefix.len() < SHORTEST_PREFIX {
+        return Err(AuditError::TooShort(prefix.to_owned()));
+    }
+    let mut found = BTreeSet::new();
+    for object in store.objects(prefix)?.into_iter().flatten() {
+        found.insert(of_object(index, object));
+    }
+    // Documents that are named but missing are still something to ask about.
+    let named = index
+        .objects()
+        .keys()
+        .filter(|object| object.to_string().starts_with(prefix));
+    found.extend(named.map(|&object| of_object(index, object)));
+    for (action, entry) in index.actions() {
+        let records = entry.results.iter().map(|(record, _)| *record);
+        let matching = records.filter(|record| record.to_string().starts_with(prefix));
+        found.extend(matching.map(|record| Subject::Result {
+            action: *action,
+            record,
+        }));
+    }
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (None, _) => Err(AuditError::Unknown(prefix.to_owned())),
+        (Some(subject), None) => Ok(subject),
+        (Some(first), Some(second)) => Err(AuditError::Ambiguous {
+            name: prefix.to_owned(),
+            matches: [first, second]
+                .into_iter()
+                .chain(found)
+                .map(Match)
+                .collect(),
+        }),
+    }
+}
+
+/// The most telling of what the object is.
+fn of_object(index: &Index, object: ObjectHash) -> Subject {
+    let documents = index.roles(object).find_map(|role| match role {
+        Role::Run(run) => Some(Subject::Run(*run)),
+        Role::Action(action) => Some(Subject::Action(*action)),
+        Role::Artifact(artifact) => Some(Subject::Artifact(*artifact)),
+        _ => None,
+    });
+    documents.unwrap_or(Subject::Object(object))
+}

@@ -1,0 +1,165 @@
+//! What made a field of an action differ: a line of the pipeline file, an option, the library of a
+//! plugin, the user's data, or a stage that gives another artifact.
+
+use std::path::PathBuf;
+
+use assay_core::{Difference, Place, Source, StageKind};
+use serde::Serialize;
+
+use super::history::Comparison;
+use crate::freeze::FrozenStage;
+
+/// A field that differs, and what made it so.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// The field and its values.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// What made it differ.
+    pub cause: Cause,
+}
+
+/// A line of a pipeline file, of the file of networks, or an argument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The file, or the argument's name.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// The whole line.
+    pub text: String,
+}
+
+/// What made a field differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "because", rename_all = "kebab-case")]
+pub enum Cause {
+    /// It is written there.
+    Written(Location),
+    /// It was given and no longer is; the stage stands there.
+    NoLongerGiven(Location),
+    /// Nothing gives it: it is the default.
+    Default,
+    /// The files of a dataset.
+    Data(Location),
+    /// A plugin, asked for there.
+    Plugin {
+        /// Where it is asked for.
+        asked: Location,
+        /// The file of its library; none if it was found in the store.
+        library: Option<PathBuf>,
+    },
+    /// An option of the command line.
+    Option {
+        /// Its name.
+        option: &'static str,
+    },
+    /// This machine or what is installed on it.
+    Machine,
+    /// This version of the program.
+    Program,
+    /// Another stage.
+    Stage {
+        /// Its name.
+        stage: String,
+        /// What is known of it.
+        change: StageChange,
+    },
+}
+
+/// Why a stage gives another artifact than it did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageChange {
+    /// It is another action.
+    Differs(Comparison),
+    /// It is the same action, which gave two artifacts.
+    NotReproducible,
+    /// It was told before.
+    Told,
+    /// What it was then is not known.
+    Unknown,
+}
+
+/// Where a place is, in words.
+pub(super) fn location(sources: &[Source], place: &Place) -> Option<Location> {
+    let source = sources.get(place.source)?;
+    let (line, column) = source.line_and_column(place);
+    Some(Location {
+        file: source.name.clone(),
+        line,
+        column,
+        text: source
+            .text
+            .lines()
+            .nth(line - 1)
+            .unwrap_or("")
+            .trim()
+            .to_owned(),
+    })
+}
+
+/// What made the field of the stage differ, unless it is an artifact that the stage reads.
+pub(super) fn cause(sources: &[Source], stage: &FrozenStage, difference: &Difference) -> Cause {
+    let at = |place: &Place| location(sources, place);
+    let (part, name) = match difference.field.split_once('.') {
+        Some((part, name)) => (part, name),
+        None => (difference.field.as_str(), ""),
+    };
+    let known = match (part, name) {
+        ("plugin", _) => stage.planned.plugin.as_ref().and_then(|plugin| {
+            Some(Cause::Plugin {
+                asked: at(&plugin.reference.place)?,
+                library: stage.library.clone(),
+            })
+        }),
+        ("environment", "threads") => Some(Cause::Option {
+            option: "--threads",
+        }),
+        ("environment", "device") => Some(Cause::Option { option: "--device" }),
+        ("environment", _) => Some(Cause::Machine),
+        ("parameters", name) => {
+            let place = stage.planned.place("");
+            match (written(stage, name), &difference.now) {
+                (Some(written), _) => written_there(stage, name, at(written)),
+                (None, None) => place.and_then(at).map(Cause::NoLongerGiven),
+                (None, Some(_)) => Some(Cause::Default),
+            }
+        }
+        _ => None,
+    };
+    known.unwrap_or(Cause::Program)
+}
+
+/// What is written about a parameter: a dataset's files are named in the file, and differ outside.
+fn written_there(stage: &FrozenStage, name: &str, there: Option<Location>) -> Option<Cause> {
+    let is_data = stage.planned.kind == StageKind::Dataset && name.starts_with("source.");
+    let files = stage.planned.places.contains_key("path");
+    there.map(if is_data && files {
+        Cause::Data
+    } else {
+        Cause::Written
+    })
+}
+
+/// Where the parameter stands, or what it is a part of.
+fn written<'a>(stage: &'a FrozenStage, parameter: &str) -> Option<&'a Place> {
+    let places = &stage.planned.places;
+    let mut name = match (stage.planned.kind, parameter) {
+        (StageKind::Report, "entries") => "evaluations",
+        (StageKind::Dataset, name)
+            if name.starts_with("source.") && places.contains_key("path") =>
+        {
+            "path"
+        }
+        (_, name) => name,
+    };
+    loop {
+        if let Some(place) = places.get(name) {
+            return Some(place);
+        }
+        (name, _) = name.rsplit_once('.')?;
+    }
+}

@@ -1,0 +1,193 @@
+//! The actions that a stage may be compared with: those it had itself in earlier runs of its
+//! pipeline, and where it had none, all of its kind.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use assay_core::{
+    Action, ActionKey, ArtifactHash, Difference, Fields, RunHash, StageKind, StageOutcome,
+};
+use assay_store::{Store, StoreError};
+use serde::Serialize;
+
+use super::Reason;
+use super::cause::Change;
+
+/// How many runs are looked into, latest first. Older ones tell of settings long gone.
+const MOST_RUNS: usize = 64;
+
+/// The action that a stage is compared with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Earlier {
+    /// The action.
+    pub action: ActionKey,
+    /// The latest run of the pipeline in which the stage had it, if there is one.
+    pub run: Option<RunHash>,
+}
+
+/// A stage beside what it was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// What it was.
+    pub earlier: Earlier,
+    /// What differs, each with what made it so.
+    pub changes: Vec<Change>,
+}
+
+/// What a stage was in one run.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    run: RunHash,
+    pub(super) action: ActionKey,
+    artifact: Option<ArtifactHash>,
+    outcome: StageOutcome,
+}
+
+impl Past {
+    fn earlier(&self) -> Earlier {
+        Earlier {
+            action: self.action,
+            run: Some(self.run),
+        }
+    }
+}
+
+/// The nearest of the earlier actions, and how far it is.
+pub(super) struct Nearest {
+    pub(super) earlier: Earlier,
+    pub(super) differences: Vec<Difference>,
+}
+
+/// What a store remembers that a stage may be compared with.
+pub(crate) struct History<'a> {
+    store: &'a Store,
+    /// What each stage of the pipeline was, the latest run first.
+    stages: HashMap<String, Vec<Past>>,
+    /// Every action with results; read only if a stage has no past.
+    all: OnceCell<Vec<(ActionKey, StageKind, Fields)>>,
+}
+
+impl<'a> History<'a> {
+    /// Reads the runs of the pipeline. What cannot be read explains nothing and is left out.
+    pub(crate) fn read(store: &'a Store, pipeline: &str) -> Result<Self, StoreError> {
+        let latest_first = store.runs()?.into_iter().rev();
+        let runs = latest_first.filter_map(|(_, hash)| Some((hash, store.run(hash).ok()?)));
+        let own = runs.filter(|(_, run)| run.pipeline == pipeline);
+        let mut stages: HashMap<String, Vec<Past>> = HashMap::new();
+        for (hash, run) in own.take(MOST_RUNS) {
+            for stage in run.stages {
+                let Some(action) = stage.action else { continue };
+                stages.entry(stage.name).or_default().push(Past {
+                    run: hash,
+                    action,
+                    artifact: stage.artifact,
+                    outcome: stage.outcome,
+                });
+            }
+        }
+        Ok(Self {
+            store,
+            stages,
+            all: OnceCell::new(),
+        })
+    }
+
+    /// Why the action `key` of a stage, which has no usable result, would run.
+    pub(crate) fn reason(
+        &self,
+        stage: &str,
+        key: ActionKey,
+        action: &Action,
+    ) -> Result<Reason, StoreError> {
+        if !self.store.records(key)?.is_empty() {
+            return Ok(Reason::Damaged);
+        }
+        if self.failed(stage, key).is_some() {
+            return Ok(Reason::Failed);
+        }
+        Ok(match self.nearest(stage, action, |_| true)? {
+            Some(nearest) => Reason::Differs {
+                nearest: nearest.earlier.action,
+                differences: nearest.differences,
+            },
+            None => Reason::FirstOfItsKind,
+        })
+    }
+
+    /// The latest run in which the stage had this action, if it failed there.
+    pub(super) fn failed(&self, stage: &str, key: ActionKey) -> Option<RunHash> {
+        let last = self.past(stage).iter().find(|past| past.action == key)?;
+        (last.outcome == StageOutcome::Failed).then_some(last.run)
+    }
+
+    /// What the stage was in that run.
+    pub(super) fn in_run(&self, stage: &str, run: RunHash) -> Option<&Past> {
+        self.past(stage).iter().find(|past| past.run == run)
+    }
+
+    /// The nearest action that the stage had, or else the nearest of its kind, looking only at
+    /// the fields that `counts` accepts. Among equals it is the latest that the stage had, or
+    /// that with the smallest key: the answer does not depend on the file system.
+    pub(super) fn nearest(
+        &self,
+        stage: &str,
+        action: &Action,
+        counts: impl Fn(&str) -> bool,
+    ) -> Result<Option<Nearest>, StoreError> {
+        let now = Fields::of(action).unwrap_or_default();
+        let to_now = |before: &Fields| {
+            let mut differences = before.differences(&now);
+            differences.retain(|difference| counts(&difference.field));
+            differences
+        };
+        let own = self
+            .past(stage)
+            .iter()
+            .filter(|past| past.artifact.is_some());
+        let own = own.filter_map(|past| {
+            let before = Fields::of(&self.store.action(past.action).ok()?).ok()?;
+            Some((past, to_now(&before)))
+        });
+        if let Some((past, differences)) = own.min_by_key(|(_, differences)| differences.len()) {
+            let earlier = past.earlier();
+            return Ok(Some(Nearest {
+                earlier,
+                differences,
+            }));
+        }
+        let others = self
+            .all()?
+            .iter()
+            .filter(|(_, kind, _)| *kind == action.kind);
+        let others = others.map(|(key, _, before)| (*key, to_now(before)));
+        let nearest = others.min_by_key(|(key, differences)| (differences.len(), *key));
+        Ok(nearest.map(|(action, differences)| Nearest {
+            earlier: Earlier { action, run: None },
+            differences,
+        }))
+    }
+
+    /// What differs between what a stage was and what it is, if the former can be read.
+    pub(super) fn compared(&self, past: &Past, action: &Action) -> Option<Nearest> {
+        let before = Fields::of(&self.store.action(past.action).ok()?).ok()?;
+        Some(Nearest {
+            earlier: past.earlier(),
+            differences: before.differences(&Fields::of(action).ok()?),
+        })
+    }
+
+    fn past(&self, stage: &str) -> &[Past] {
+        self.stages.get(stage).map_or(&[], Vec::as_slice)
+    }
+
+    fn all(&self) -> Result<&[(ActionKey, StageKind, Fields)], StoreError> {
+        if let Some(all) = self.all.get() {
+            return Ok(all);
+        }
+        let known = self.store.action_keys()?.into_iter().filter_map(|key| {
+            let action = self.store.action(key).ok()?;
+            Some((key, action.kind, Fields::of(&action).ok()?))
+        });
+        Ok(self.all.get_or_init(|| known.collect()))
+    }
+}

@@ -1,0 +1,199 @@
+//! The whole answer to why a stage is cached or not: it follows what differs through the stages
+//! that the stage reads.
+
+use std::collections::HashSet;
+
+use assay_core::{Action, ActionKey, ActionResult, RunHash, Source, StageKind};
+use assay_store::{Store, StoreError};
+use serde::Serialize;
+
+use super::cause::{Cause, Change, StageChange, cause};
+use super::history::{Comparison, History, Nearest};
+use crate::freeze::FrozenStage;
+use crate::preview::{Resolved, waiting};
+
+/// The fields that say which artifacts an action reads.
+const INPUTS: &str = "inputs.";
+
+/// Why a stage is cached or not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Why {
+    /// The stage's name in the plan.
+    pub stage: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// Its action, if everything it reads is there.
+    pub action: Option<ActionKey>,
+    /// Why.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// Why a stage is cached or not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Answer {
+    /// Its action has this result.
+    Cached {
+        /// The result.
+        result: ActionResult,
+    },
+    /// Nothing of its kind has ever run in this store.
+    FirstOfItsKind,
+    /// It failed when it last ran.
+    Failed {
+        /// The run.
+        run: RunHash,
+    },
+    /// Its action has results, and none can be used.
+    Damaged {
+        /// What is wrong with each.
+        problems: Vec<String>,
+    },
+    /// Its action differs from every one that has a result.
+    Differs {
+        /// The nearest of them.
+        comparison: Comparison,
+    },
+    /// Its plugin cannot be used.
+    Refused {
+        /// Why not.
+        why: String,
+    },
+    /// It reads what is not there yet, so its action is not known.
+    Waits {
+        /// The stages that come first.
+        stages: Vec<String>,
+        /// What is known to differ already, beside what it will read.
+        comparison: Option<Comparison>,
+    },
+}
+
+/// Explains the stages of one plan.
+pub(crate) struct Explainer<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) sources: &'a [Source],
+    pub(crate) stages: &'a [FrozenStage],
+    pub(crate) resolved: &'a [Resolved],
+    pub(crate) history: History<'a>,
+    /// The stages whose changes were told.
+    pub(crate) told: HashSet<usize>,
+}
+
+impl Explainer<'_> {
+    /// Why the stage is cached or not.
+    pub(crate) fn explain(&mut self, at: usize) -> Result<Why, StoreError> {
+        let (stages, resolved) = (self.stages, self.resolved);
+        let (stage, resolved) = (&stages[at], &resolved[at]);
+        let answer = if let Some(refusal) = &stage.refused {
+            Answer::Refused {
+                why: refusal.failure().to_string(),
+            }
+        } else if let Some(result) = &resolved.result {
+            Answer::Cached {
+                result: result.clone(),
+            }
+        } else if let Some((key, action)) = &resolved.action {
+            self.not_cached(at, *key, action)?
+        } else {
+            self.waits(at)?
+        };
+        Ok(Why {
+            stage: stage.planned.name.clone(),
+            kind: stage.planned.kind,
+            action: resolved.key(),
+            answer,
+        })
+    }
+
+    fn not_cached(
+        &mut self,
+        at: usize,
+        key: ActionKey,
+        action: &Action,
+    ) -> Result<Answer, StoreError> {
+        let problems = problems(self.store, key)?;
+        if !problems.is_empty() {
+            return Ok(Answer::Damaged { problems });
+        }
+        let name = &self.stages[at].planned.name;
+        if let Some(run) = self.history.failed(name, key) {
+            return Ok(Answer::Failed { run });
+        }
+        Ok(match self.history.nearest(name, action, |_| true)? {
+            Some(nearest) => Answer::Differs {
+                comparison: self.compare(at, nearest)?,
+            },
+            None => Answer::FirstOfItsKind,
+        })
+    }
+
+    fn waits(&mut self, at: usize) -> Result<Answer, StoreError> {
+        let stage = &self.stages[at];
+        let (plugin, environment) = (stage.plugin.clone(), stage.environment.clone());
+        let action = stage.planned.action([].into(), plugin, environment);
+        let own = |field: &str| !field.starts_with(INPUTS);
+        let nearest = self.history.nearest(&stage.planned.name, &action, own)?;
+        let comparison = nearest
+            .map(|nearest| self.compare(at, nearest))
+            .transpose()?;
+        Ok(Answer::Waits {
+            stages: waiting(self.stages, self.resolved, &self.stages[at]),
+            comparison,
+        })
+    }
+
+    fn compare(&mut self, at: usize, nearest: Nearest) -> Result<Comparison, StoreError> {
+        self.told.insert(at);
+        let Nearest {
+            earlier,
+            differences,
+        } = nearest;
+        let mut changes = Vec::with_capacity(differences.len());
+        for difference in differences {
+            let role = difference.field.strip_prefix(INPUTS);
+            let input = role.and_then(|role| self.stages[at].planned.inputs.get(role));
+            let cause = match input {
+                Some(&input) => Cause::Stage {
+                    stage: self.stages[input].planned.name.clone(),
+                    change: self.change(input, earlier.run)?,
+                },
+                None => cause(self.sources, &self.stages[at], &difference),
+            };
+            changes.push(Change { difference, cause });
+        }
+        Ok(Comparison { earlier, changes })
+    }
+
+    /// Why a stage gives another artifact than it did in `run`.
+    fn change(&mut self, at: usize, run: Option<RunHash>) -> Result<StageChange, StoreError> {
+        if !self.told.insert(at) {
+            return Ok(StageChange::Told);
+        }
+        let name = &self.stages[at].planned.name;
+        let past = run.and_then(|run| self.history.in_run(name, run));
+        let (Some(past), Some((key, action))) = (past, &self.resolved[at].action) else {
+            return Ok(StageChange::Unknown);
+        };
+        if past.action == *key {
+            return Ok(StageChange::NotReproducible);
+        }
+        match self.history.compared(past, action) {
+            Some(nearest) => Ok(StageChange::Differs(self.compare(at, nearest)?)),
+            None => Ok(StageChange::Unknown),
+        }
+    }
+}
+
+/// What is wrong with each result of an action that has no usable one.
+fn problems(store: &Store, key: ActionKey) -> Result<Vec<String>, StoreError> {
+    let mut problems = Vec::new();
+    for record in store.records(key)? {
+        let problem = match record {
+            Ok((_, result)) => store.check_artifact(result.artifact).err(),
+            Err(error) => Some(error),
+        };
+        problems.extend(problem.map(|error| error.to_string()));
+    }
+    Ok(problems)
+}
