@@ -124,3 +124,39 @@ fn size(matrix: &Tensor) -> Result<[usize; 2], Error> {
     let (rows, columns) = matrix.size2()?;
     Ok([rows as usize, columns as usize])
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    #[test]
+    fn an_outer_product_by_parts_has_the_bits_of_its_sums() {
+        let (rows, samples) = (5, 128);
+        // One part, parts of one size, and a last one that is smaller.
+        for columns in [1, 512, 1024, 1100] {
+            let values = |count: usize| -> Vec<f32> {
+                (0..count)
+                    .map(|at| (at * 37 % 101) as f32 / 7.0 - 7.0)
+                    .collect()
+            };
+            let (delta, h) = (values(rows * samples), values(columns * samples));
+            let tensor = |values: &[f32], rows: usize| {
+                Tensor::from_slice(values).view([rows as i64, samples as i64])
+            };
+            let size = [rows as i64, columns as i64];
+            let out = Tensor::full(size, f64::NAN, (Kind::Float, Device::Cpu));
+            let (d, k) = (tensor(&delta, rows), tensor(&h, columns));
+            outer(&d, &k, &out, &Transposed::default()).unwrap();
+            let found = Vec::<f32>::try_from(out.view(-1)).unwrap();
+            for (at, found) in found.iter().enumerate() {
+                let delta = &delta[at / columns * samples..][..samples];
+                let h = &h[at % columns * samples..][..samples];
+                let terms = delta.iter().zip(h);
+                let sum = terms.fold(0.0_f32, |sum, (d, h)| d.mul_add(*h, sum));
+                assert_eq!(found.to_bits(), sum.to_bits(), "{at} of {columns}");
+            }
+        }
+    }
+}
