@@ -48,9 +48,9 @@ pub use explain::{Answer, Cause, Change, Comparison, Earlier, Location, Reason, 
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
 pub use plugin::{
-    AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LoadFailure, MetricDescription,
-    Origin, PluginDescription, PluginError, PluginReference, SearchFolder, SearchPath, load,
-    read_library,
+    AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LibraryFile, LoadFailure,
+    MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,
+    SearchPath, load, read_library,
 };
 pub use preview::StagePreview;
 pub use run::{Observer, RunOutcome, RunReport, StageReport};

@@ -5,7 +5,6 @@
 mod remembered;
 
 use std::error::Error;
-use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -20,8 +19,7 @@ use crate::ask::ask;
 use crate::cancel::Cancel;
 use crate::error::{EngineError, causes};
 use crate::plugin::{
-    Candidate, Libraries, Library, Origin, PluginDescription, PluginError, SearchPath,
-    read_handshake,
+    Candidate, Libraries, Library, LibraryFile, Origin, PluginDescription, SearchPath, read_library,
 };
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
@@ -128,15 +126,14 @@ impl Catalogue<'_> {
 
     fn look(&self, store: &Store, candidate: &Candidate) -> Result<ListedLibrary, String> {
         let file = &candidate.file;
-        let handshake = read_handshake(file).map_err(|error| one_line(&error))?;
-        let unreadable = |source| PluginError::Unreadable {
-            path: file.clone(),
-            source,
-        };
-        let bytes = fs::read(file).map_err(|error| one_line(&unreadable(error)))?;
+        let LibraryFile {
+            handshake,
+            bytes,
+            hash,
+        } = read_library(file).map_err(|error| one_line(&error))?;
         let pin = PluginPin {
             name: candidate.name.clone(),
-            hash: PluginHash::of(&bytes),
+            hash,
             abi: handshake.abi_version(),
         };
         let trust = self.trust.judge(&pin, file, &bytes);

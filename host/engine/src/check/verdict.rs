@@ -1,11 +1,14 @@
 //! What the end of a check's worker says of the plugin.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use assay_store::Store;
 use assay_testkit::{Check, Outcome, SILENT, Verdict, judge_output};
 
 use crate::error::EngineError;
+use crate::source_file::read_file;
 use crate::stages::{CHECKED, CheckDocument, PRINTED};
 use crate::supervise::{Completed, Failure};
 
@@ -57,27 +60,44 @@ fn died(how: &str, log: &[String]) -> String {
     }
 }
 
+/// More than a verdict has.
+const LONGEST_VERDICT: u64 = 1 << 20;
+
+/// Enough of what a plugin printed to show how it begins.
+const LONGEST_BEGINNING: u64 = 4 << 10;
+
 fn read(store: &Store, check: &'static Check, completed: &Completed) -> Result<Found, EngineError> {
-    let file = |name: &str| {
-        let path = store.artifact_file_path(completed.result.artifact, name)?;
-        fs::read(&path).map_err(|source| EngineError::File {
-            what: "read",
-            path,
-            source,
-        })
-    };
+    let path = |name: &str| store.artifact_file_path(completed.result.artifact, name);
+    let verdict = read_file(&path(CHECKED)?, "a verdict", LONGEST_VERDICT)?;
     let document: CheckDocument =
-        serde_json::from_slice(&file(CHECKED)?).map_err(|source| EngineError::Verdict {
+        serde_json::from_slice(&verdict).map_err(|source| EngineError::Verdict {
             check: check.name,
             source,
         })?;
     let verdict = if check.name == SILENT {
-        judge_output(document.verdict, &file(PRINTED)?)
+        let (printed, beginning) = printed(&path(PRINTED)?)?;
+        judge_output(document.verdict, printed, &beginning)
     } else {
         document.verdict
     };
     Ok(Found {
         verdict,
         offered: document.algorithms,
+    })
+}
+
+/// How much a plugin printed, and how it begins.
+fn printed(path: &Path) -> Result<(u64, Vec<u8>), EngineError> {
+    let read = || {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let mut beginning = Vec::new();
+        file.take(LONGEST_BEGINNING).read_to_end(&mut beginning)?;
+        Ok((size, beginning))
+    };
+    read().map_err(|source| EngineError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
     })
 }

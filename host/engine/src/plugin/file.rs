@@ -121,18 +121,32 @@ impl PluginError {
     }
 }
 
-/// The bytes of the plugin's library at `path` and their hash; nothing in it is executed.
+/// The library of a plugin, read and not executed.
+pub struct LibraryFile {
+    /// What it says of itself.
+    pub handshake: Handshake,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Their hash.
+    pub hash: PluginHash,
+}
+
+/// Reads the plugin's library at `path`; nothing in it is executed.
 ///
 /// # Errors
 /// The file is unreadable, no plugin, or one for another host.
-pub fn read_library(path: &Path) -> Result<(Vec<u8>, PluginHash), PluginError> {
-    read_handshake(path)?;
+pub fn read_library(path: &Path) -> Result<LibraryFile, PluginError> {
+    let handshake = read_handshake(path)?;
     let bytes = fs::read(path).map_err(|source| PluginError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
     let hash = PluginHash::of(&bytes);
-    Ok((bytes, hash))
+    Ok(LibraryFile {
+        handshake,
+        bytes,
+        hash,
+    })
 }
 
 /// Which file has which hash, in words.

@@ -31,12 +31,13 @@ fn run(subject: &Subject<'_>) -> Evidence {
     Ok("nothing was printed".to_owned())
 }
 
-/// The verdict of the check [`SILENT`](crate::SILENT), whose process printed `printed`.
-pub fn judge_output(verdict: Verdict, printed: &[u8]) -> Verdict {
-    if printed.is_empty() || verdict.outcome != Outcome::Passed {
+/// The verdict of the check [`SILENT`](crate::SILENT), whose process printed so many bytes, of which these
+/// are the first.
+pub fn judge_output(verdict: Verdict, printed: u64, beginning: &[u8]) -> Verdict {
+    if printed == 0 || verdict.outcome != Outcome::Passed {
         return verdict;
     }
-    let text = String::from_utf8_lossy(printed);
+    let text = String::from_utf8_lossy(beginning);
     let first: String = text
         .lines()
         .next()
@@ -46,9 +47,6 @@ pub fn judge_output(verdict: Verdict, printed: &[u8]) -> Verdict {
         .collect();
     Verdict {
         outcome: Outcome::Failed,
-        reason: format!(
-            "{} bytes appeared on standard output, beginning with {first:?}",
-            printed.len()
-        ),
+        reason: format!("{printed} bytes appeared on standard output, beginning with {first:?}"),
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_engine::{
-    PluginError, SignatureError, SigningKey, TrustStore, TrustedKey, read_library, read_signature,
-    signature_path, verify_signature,
+    LibraryFile, PluginError, SignatureError, SigningKey, TrustStore, TrustedKey, read_library,
+    read_signature, signature_path, verify_signature,
 };
 
 use crate::arguments::{
@@ -53,7 +53,7 @@ pub(super) fn keygen(arguments: &KeygenArguments) -> Result<ExitCode, CliError> 
 
 pub(super) fn sign(arguments: &SignArguments) -> Result<ExitCode, CliError> {
     let library = &arguments.library;
-    let (bytes, hash) = read_library(library).map_err(engine)?;
+    let LibraryFile { bytes, hash, .. } = read_library(library).map_err(engine)?;
     let key = read_key(&key_file(arguments.key.as_deref())?)?;
     let name = library.file_name().unwrap_or_default().to_string_lossy();
     let signature = make_signature(&key, &name, &bytes, hash)?;
@@ -65,7 +65,7 @@ pub(super) fn sign(arguments: &SignArguments) -> Result<ExitCode, CliError> {
 
 pub(super) fn verify(arguments: &VerifyArguments) -> Result<ExitCode, CliError> {
     let library = &arguments.library;
-    let (bytes, hash) = read_library(library).map_err(engine)?;
+    let LibraryFile { bytes, hash, .. } = read_library(library).map_err(engine)?;
     let keys = match &arguments.key {
         Some(key) => vec![TrustedKey {
             key: SigningKey::read(key)?,
