@@ -49,9 +49,7 @@ impl Activations {
         self.take(model, inputs)?;
         let last = model.depth();
         for l in 1..last {
-            let h = &self.h[l];
-            model.layer(l).forward(&self.h[l - 1], h)?;
-            h.f_tanh_out(h).map(drop)?;
+            model.layer(l).forward_tanh(&self.h[l - 1], &self.h[l])?;
         }
         model.layer(last).forward(&self.h[last - 1], &self.output)
     }

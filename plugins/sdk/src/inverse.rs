@@ -12,7 +12,8 @@ use tch::{Device, Tensor};
 use crate::adam::Adam;
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::layer::{Map, tanh_derivative};
+use crate::function::{Function, tanh_derivative};
+use crate::layer::Map;
 use crate::parameters::{Parameter, Parameters};
 
 /// One inverse with views of its parameters and of their gradients.
@@ -56,9 +57,8 @@ impl Inverse {
     /// `out = tanh(V_l u + c_l)`, from `u` (inputs, N) into `out` (`n_{l-1}`, N);
     /// both are contiguous.
     pub fn apply(&self, u: &Tensor, out: &Tensor) -> Result<(), Error> {
-        self.map.inverse(&self.weight, &self.bias, u, out)?;
-        out.f_tanh_out(out).map(drop)?;
-        Ok(())
+        self.map
+            .inverse(&self.weight, &self.bias, Function::Tanh, u, out)
     }
 
     /// Writes `δ uᵀ` and the sum of δ over the batch into the gradients of `V_l` and `c_l`.

@@ -59,6 +59,7 @@ mod device;
 mod error;
 mod export;
 mod finite;
+mod function;
 mod hyperparameters;
 mod inverse;
 mod layer;
@@ -88,8 +89,9 @@ pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
 pub use export::{create, info, unknown_algorithm};
+pub use function::tanh_derivative;
 pub use inverse::{Inverse, InverseDirections, InverseTraining, Schedule};
-pub use layer::{Layer, tanh_derivative};
+pub use layer::Layer;
 pub use model::Model;
 pub use noise::Noise;
 pub use pass::{Directions, Pass};

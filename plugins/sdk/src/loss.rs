@@ -9,30 +9,34 @@ use tch::{Kind, Tensor};
 
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::layer::tanh_derivative;
+use crate::function::{Function, tanh_derivative};
 use crate::model::Model;
 use crate::seam::{copy_f32, copy_i64};
 
 /// `out = h_L`, from `activation` `a_L`; both are (`n_L`, B).
 pub(crate) fn output_function(task: Task, activation: &Tensor, out: &Tensor) -> Result<(), Error> {
     match task {
-        Task::Classification => activation.f_internal_softmax_out(out, 0, false),
-        Task::Reconstruction => activation.f_tanh_out(out),
+        Task::Classification => {
+            activation.f_internal_softmax_out(out, 0, false).map(drop)?;
+            Ok(())
+        }
+        Task::Reconstruction => {
+            out.shallow_clone().f_copy_(activation)?;
+            Function::Tanh.apply_to(out)
+        }
     }
-    .map(drop)?;
-    Ok(())
 }
 
 /// The loss of one batch and what credit assignment needs of it; every tensor is (`n_L`, B).
 pub(crate) struct Loss {
-    function: Function,
+    measure: Measure,
     output: Tensor,
     target: Tensor,
     output_delta: Tensor,
 }
 
 /// The buffers that only one of the losses has.
-enum Function {
+enum Measure {
     CrossEntropy {
         labels: Tensor,
         log_softmax: Tensor,
@@ -49,17 +53,17 @@ impl Loss {
         let device = model.device();
         let buffer = || Tensor::f_empty([model.outputs(), samples], (Kind::Float, device));
         let target = buffer()?;
-        let function = match model.task() {
-            Task::Classification => Function::CrossEntropy {
+        let measure = match model.task() {
+            Task::Classification => Measure::CrossEntropy {
                 labels: Tensor::f_empty([1, samples], (Kind::Int64, device))?,
                 log_softmax: buffer()?,
             },
-            Task::Reconstruction => Function::SquaredError {
+            Task::Reconstruction => Measure::SquaredError {
                 target_by_sample: model.output_units().by_sample(&target)?,
             },
         };
         Ok(Self {
-            function,
+            measure,
             target,
             output: buffer()?,
             output_delta: buffer()?,
@@ -74,15 +78,15 @@ impl Loss {
         inputs: &[f32],
         labels: &[i64],
     ) -> Result<f64, Error> {
-        match &self.function {
-            Function::CrossEntropy {
+        match &self.measure {
+            Measure::CrossEntropy {
                 labels: of_batch,
                 log_softmax,
             } => {
                 copy_i64(of_batch, labels)?;
                 self.cross_entropy(activation, of_batch, log_softmax)
             }
-            Function::SquaredError { target_by_sample } => {
+            Measure::SquaredError { target_by_sample } => {
                 copy_f32(target_by_sample, inputs)?;
                 self.squared_error(activation)
             }

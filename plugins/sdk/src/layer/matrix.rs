@@ -3,13 +3,22 @@
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::function::Function;
 use crate::product::{Product, Start, Term, Transposed};
 use crate::seam::operands;
 
-/// `out = W h + b`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
+/// Floats of `h` that [`outer`] turns at a time: a quarter of a megabyte, which a processor's own
+/// cache holds while all rows of the product pass over it.
+const TURNED: usize = 1 << 16;
+
+/// Columns of the widest tile of a product.
+const TILE: usize = 32;
+
+/// `out = function(W h + b)`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
 pub(crate) fn affine(
     weight: &Tensor,
     bias: Option<&Tensor>,
+    function: Function,
     h: &Tensor,
     out: &Tensor,
 ) -> Result<(), Error> {
@@ -24,7 +33,7 @@ pub(crate) fn affine(
                 .map(drop)?,
             None => weight.f_mm_out(out, h).map(drop)?,
         }
-        return Ok(());
+        return function.apply_to(out);
     };
     let biased = bias.is_some();
     let product = Product {
@@ -43,6 +52,7 @@ pub(crate) fn affine(
             Start::Zero
         };
         product.run(out, &weight[first * depth..], h, &Term::FIRST, start);
+        function.apply(out);
     });
     Ok(())
 }
@@ -83,24 +93,70 @@ pub(crate) fn outer(
         delta.f_mm_out(out, &h.f_tr()?).map(drop)?;
         return Ok(());
     };
-    let turned = by_sample.of(h, columns, samples);
-    let h = turned.as_slice();
-    let product = Product {
-        rows,
-        columns,
-        depth: samples,
-        a_row: samples,
-        a_depth: 1,
-        b_depth: columns,
-        out_row: columns,
-    };
-    product.share(out, |product, first, out| {
-        product.run(out, &delta[first * samples..], h, &Term::FIRST, Start::Zero);
-    });
+    let parts = h.len().div_ceil(TURNED).max(1);
+    let width = columns.div_ceil(parts).max(1).next_multiple_of(TILE);
+    for column in (0..columns).step_by(width) {
+        let width = width.min(columns - column);
+        let h = by_sample.of(&h[column * samples..][..width * samples], width, samples);
+        let product = Product {
+            rows,
+            columns: width,
+            depth: samples,
+            a_row: samples,
+            a_depth: 1,
+            b_depth: width,
+            out_row: columns,
+        };
+        product.share(&mut out[column..], |product, first, out| {
+            product.run(
+                out,
+                &delta[first * samples..],
+                &h,
+                &Term::FIRST,
+                Start::Zero,
+            );
+        });
+    }
     Ok(())
 }
 
 fn size(matrix: &Tensor) -> Result<[usize; 2], Error> {
     let (rows, columns) = matrix.size2()?;
     Ok([rows as usize, columns as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    #[test]
+    fn an_outer_product_by_parts_has_the_bits_of_its_sums() {
+        let (rows, samples) = (5, 128);
+        // One part, parts of one size, and a last one that is smaller.
+        for columns in [1, 512, 1024, 1100] {
+            let values = |count: usize| -> Vec<f32> {
+                (0..count)
+                    .map(|at| (at * 37 % 101) as f32 / 7.0 - 7.0)
+                    .collect()
+            };
+            let (delta, h) = (values(rows * samples), values(columns * samples));
+            let tensor = |values: &[f32], rows: usize| {
+                Tensor::from_slice(values).view([rows as i64, samples as i64])
+            };
+            let size = [rows as i64, columns as i64];
+            let out = Tensor::full(size, f64::NAN, (Kind::Float, Device::Cpu));
+            let (d, k) = (tensor(&delta, rows), tensor(&h, columns));
+            outer(&d, &k, &out, &Transposed::default()).unwrap();
+            let found = Vec::<f32>::try_from(out.view(-1)).unwrap();
+            for (at, found) in found.iter().enumerate() {
+                let delta = &delta[at / columns * samples..][..samples];
+                let h = &h[at % columns * samples..][..samples];
+                let terms = delta.iter().zip(h);
+                let sum = terms.fold(0.0_f32, |sum, (d, h)| d.mul_add(*h, sum));
+                assert_eq!(found.to_bits(), sum.to_bits(), "{at} of {columns}");
+            }
+        }
+    }
 }

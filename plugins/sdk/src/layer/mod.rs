@@ -17,6 +17,7 @@ use tch::Tensor;
 use self::dense::Dense;
 use self::windowed::{Image, Sharing, Windowed};
 use crate::error::Error;
+use crate::function::Function;
 use crate::layout::{Layout, Units};
 use crate::parameters::{Declaration, Parameter};
 use crate::rng::Initial;
@@ -149,17 +150,18 @@ impl Map {
         }
     }
 
-    /// `out = W h + b`.
+    /// `out = function(W h + b)`.
     pub(crate) fn forward(
         &self,
         weight: &Tensor,
         bias: &Tensor,
+        function: Function,
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(_) => matrix::affine(weight, Some(bias), h, out),
-            Self::Windowed(map) => map.forward(weight, bias, h, out),
+            Self::Dense(_) => matrix::affine(weight, Some(bias), function, h, out),
+            Self::Windowed(map) => map.forward(weight, bias, function, h, out),
         }
     }
 
@@ -172,7 +174,7 @@ impl Map {
     ) -> Result<(), Error> {
         match self {
             Self::Dense(_) => matrix::transposed(weight, delta, out),
-            Self::Windowed(map) => map.transposed(weight, None, delta, out),
+            Self::Windowed(map) => map.transposed(weight, None, Function::Identity, delta, out),
         }
     }
 
@@ -184,22 +186,24 @@ impl Map {
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(_) => matrix::affine(feedback, None, delta, out),
-            Self::Windowed(map) => map.transposed(feedback, None, delta, out),
+            Self::Dense(_) => matrix::affine(feedback, None, Function::Identity, delta, out),
+            Self::Windowed(map) => map.transposed(feedback, None, Function::Identity, delta, out),
         }
     }
 
-    /// `out = V u + c`, V laid out as [`Map::feedback_layout`] says and c like `h_{l-1}`.
+    /// `out = function(V u + c)`, V laid out as [`Map::feedback_layout`] says and c like
+    /// `h_{l-1}`.
     pub(crate) fn inverse(
         &self,
         weight: &Tensor,
         bias: &Tensor,
+        function: Function,
         u: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense(_) => matrix::affine(weight, Some(bias), u, out),
-            Self::Windowed(map) => map.transposed(weight, Some(bias), u, out),
+            Self::Dense(_) => matrix::affine(weight, Some(bias), function, u, out),
+            Self::Windowed(map) => map.transposed(weight, Some(bias), function, u, out),
         }
     }
 
@@ -273,7 +277,16 @@ impl Layer {
 
     /// `out = W_l h + b_l`, from `h` (`n_{l-1}`, B) into `out` (`n_l`, B).
     pub fn forward(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
-        self.map.forward(&self.weight, &self.bias, h, out)
+        self.apply(Function::Identity, h, out)
+    }
+
+    /// `out = tanh(W_l h + b_l)`, shapes as in [`Layer::forward`].
+    pub fn forward_tanh(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
+        self.apply(Function::Tanh, h, out)
+    }
+
+    fn apply(&self, function: Function, h: &Tensor, out: &Tensor) -> Result<(), Error> {
+        self.map.forward(&self.weight, &self.bias, function, h, out)
     }
 
     /// `out = W_lᵀ δ`, from `delta` (`n_l`, B) into `out` (`n_{l-1}`, B).
@@ -290,7 +303,7 @@ impl Layer {
     /// `out = B e`, from `e` (`n_L`, B) into `out`, shaped like `h_l`. See
     /// [`Setup::direct_feedback`](crate::Setup::direct_feedback).
     pub fn project(&self, feedback: &Tensor, e: &Tensor, out: &Tensor) -> Result<(), Error> {
-        matrix::affine(feedback, None, e, out)
+        matrix::affine(feedback, None, Function::Identity, e, out)
     }
 
     /// Writes `δ_l h_{l-1}ᵀ` and the sum of `δ_l` over the batch into the gradients of
@@ -306,12 +319,6 @@ impl Layer {
         self.bias_gradient.shallow_clone().f_zero_().map(drop)?;
         Ok(())
     }
-}
-
-/// `delta ← delta ∘ tanh'(a)`, given `h = tanh(a)`: tanh' = 1 − h².
-pub fn tanh_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
-    Tensor::f_tanh_backward_grad_input(delta, delta, h).map(drop)?;
-    Ok(())
 }
 
 fn image(shape: Shape) -> Image {

@@ -167,7 +167,7 @@ impl Problem {
             self.activation(input, kind, None),
         );
         let (weight_gradient, bias_gradient) = (w.zeros_like(), b.full_like(f64::NAN));
-        map.forward(&w, &b, &h, &out).unwrap();
+        map.forward(&w, &b, Function::Identity, &h, &out).unwrap();
         map.transposed(&w, &delta, &below).unwrap();
         // The second time over what the first has left, as from step to step.
         for _ in 0..2 {
@@ -286,6 +286,35 @@ impl Problem {
     }
 }
 
+/// Fails unless a map that applies tanh itself gives the bits of tanh after the map.
+fn assert_tanh_of_sums(map: &Map, samples: i64, kind: Kind, seed: u64) {
+    let random = |name: &str, shape: &[i64]| {
+        let values = map
+            .glorot(9.0)
+            .values(seed, name, shape.iter().product::<i64>() as usize);
+        let tensor = Tensor::zeros(shape, (kind, Device::Cpu));
+        copy_f32(&tensor, &values).unwrap();
+        tensor
+    };
+    let own = map.declarations(1);
+    let [weight, bias] = own.map(|it| random(&it.name, it.layout.operand()));
+    let inverse = map.inverse_declarations(1);
+    let [feedback, shift] = inverse.map(|it| random(&it.name, it.layout.operand()));
+    let h = random("h", &[map.inputs().count(), samples]);
+    let u = random("u", &[map.outputs().count(), samples]);
+    let [sums, found] = [Function::Identity, Function::Tanh].map(|function| {
+        let (out, image) = (u.full_like(f64::NAN), h.full_like(f64::NAN));
+        map.forward(&weight, &bias, function, &h, &out).unwrap();
+        map.inverse(&feedback, &shift, function, &u, &image)
+            .unwrap();
+        [out, image]
+    });
+    for (sums, found) in sums.iter().zip(&found) {
+        Function::Tanh.apply_to(sums).unwrap();
+        assert_eq!(list(sums), list(found));
+    }
+}
+
 fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
@@ -340,6 +369,17 @@ proptest! {
         let magnitudes = problem.looped(&values.magnitudes());
         for kind in KINDS {
             assert_close(&problem.computed(&values, kind), &problem.looped(&values), &magnitudes);
+        }
+    }
+
+    #[test]
+    fn tanh_is_that_of_the_sums(problem in problems()) {
+        for kind in KINDS {
+            let windowed = problem.map();
+            let dense = Map::dense(windowed.inputs(), windowed.outputs());
+            for map in [windowed, dense] {
+                assert_tanh_of_sums(&map, problem.samples, kind, problem.seed);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use crate::algorithm::Algorithm;
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::finite::is_finite;
+use crate::function::Function;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::Noise;
@@ -249,7 +250,7 @@ impl<A: Algorithm> Trainer<A> {
         }
         let output = activations.output();
         if self.model.task() == Task::Reconstruction {
-            output.f_tanh_out(output).map(drop)?;
+            Function::Tanh.apply_to(output)?;
         }
         let rows = self
             .model

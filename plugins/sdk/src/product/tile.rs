@@ -74,8 +74,10 @@ unsafe fn avx2(operands: Operands<'_>) {
 #[inline(always)]
 unsafe fn tiles<V: Lanes, const HEIGHT: usize>(operands: Operands<'_>) {
     let Product { rows, columns, .. } = *operands.product;
-    for row in (0..rows).step_by(HEIGHT) {
-        let height = HEIGHT.min(rows - row);
+    // Evenly: a tile of few rows would wait for each of its sums.
+    let most = rows.div_ceil(rows.div_ceil(HEIGHT).max(1)).max(1);
+    for row in (0..rows).step_by(most) {
+        let height = most.min(rows - row);
         let mut column = 0;
         while column < columns {
             let left = columns - column;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::function::Function;
 use crate::layer::matrix::affine;
 use crate::setup::Setup;
 
@@ -50,10 +51,10 @@ impl Auxiliary {
 
     /// Writes z, from `h` (`n_{l-1}`, B) into `out` (units, B).
     pub(super) fn apply(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
-        affine(&self.weight, Some(&self.bias), h, out)?;
-        if self.activation == AuxiliaryActivation::Tanh {
-            out.f_tanh_out(out).map(drop)?;
-        }
-        Ok(())
+        let function = match self.activation {
+            AuxiliaryActivation::Tanh => Function::Tanh,
+            AuxiliaryActivation::Linear => Function::Identity,
+        };
+        affine(&self.weight, Some(&self.bias), function, h, out)
     }
 }

@@ -17,8 +17,8 @@ pub use settings::{DescentSettings, InverseLoss, InverseSettings, TargetSettings
 
 use crate::arithmetic::scale;
 use crate::error::Error;
+use crate::function::tanh_derivative;
 use crate::inverse::{Inverse, InverseDirections};
-use crate::layer::tanh_derivative;
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
 use crate::setup::Setup;
@@ -107,9 +107,7 @@ impl TargetPropagation {
     fn output(&self, pass: &Pass<'_>, l: usize, h: &Tensor, out: &Tensor) -> Result<(), Error> {
         let layer = pass.layer(l);
         if l < pass.depth() {
-            layer.forward(h, out)?;
-            out.f_tanh_out(out).map(drop)?;
-            return Ok(());
+            return layer.forward_tanh(h, out);
         }
         let activation = pass.scratch(l);
         layer.forward(h, activation)?;

@@ -15,6 +15,7 @@ use tch::Tensor;
 use super::span::{Span, merged, positions};
 use super::sum_over_batch;
 use crate::error::Error;
+use crate::function::Function;
 use crate::layout::{Layout, Units};
 use crate::product::Transposed;
 use crate::rng::Initial;
@@ -122,40 +123,43 @@ impl Windowed {
         }
     }
 
+    /// `out = function(W h + b)`
     pub(super) fn forward(
         &self,
         weight: &Tensor,
         bias: &Tensor,
+        function: Function,
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: here and below: only the products use these slices, and an output is never an
         // operand.
-        match unsafe { operands(out, [weight, bias, h]) } {
-            Some((out, [weight, bias, h])) => {
-                self.forward_native(weight, bias, h, out);
-                Ok(())
-            }
-            None => self.forward_tensors(weight, bias, h, out),
-        }
+        let slices = unsafe { operands(out, [weight, bias, h]) };
+        let Some((out, [weight, bias, h])) = slices else {
+            self.forward_tensors(weight, bias, h, out)?;
+            return function.apply_to(out);
+        };
+        self.forward_native(weight, bias, function, h, out);
+        Ok(())
     }
 
-    /// `out = Wᵀ δ`, plus `bias` if there is one.
+    /// `out = function(Wᵀ δ + bias)`; the bias is zero if there is none.
     pub(super) fn transposed(
         &self,
         weight: &Tensor,
         bias: Option<&Tensor>,
+        function: Function,
         delta: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        match unsafe { operands(out, [weight, delta, bias.unwrap_or(delta)]) } {
-            Some((out, [weight, delta, values])) => {
-                self.transposed_native(weight, bias.map(|_| values), delta, out);
-                Ok(())
-            }
-            None => self.transposed_tensors(weight, bias, delta, out),
-        }
+        let slices = unsafe { operands(out, [weight, delta, bias.unwrap_or(delta)]) };
+        let Some((out, [weight, delta, values])) = slices else {
+            self.transposed_tensors(weight, bias, delta, out)?;
+            return function.apply_to(out);
+        };
+        self.transposed_native(weight, bias.map(|_| values), function, delta, out);
+        Ok(())
     }
 
     pub(super) fn weight_gradient(

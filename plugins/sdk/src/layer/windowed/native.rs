@@ -4,6 +4,7 @@
 //! an input pixel's, a position's gradient. The order of every sum is that of the terms below.
 
 use super::{Sharing, Windowed};
+use crate::function::Function;
 use crate::layer::span::Span;
 use crate::product::{Product, Start, Term};
 use crate::workers;
@@ -43,8 +44,15 @@ impl Windowed {
         }
     }
 
-    /// `out = W h + b`: one term for each row of the kernel.
-    pub(super) fn forward_native(&self, weight: &[f32], bias: &[f32], h: &[f32], out: &mut [f32]) {
+    /// `out = function(W h + b)`: one term for each row of the kernel.
+    pub(super) fn forward_native(
+        &self,
+        weight: &[f32],
+        bias: &[f32],
+        function: Function,
+        h: &[f32],
+        out: &mut [f32],
+    ) {
         let s = self.sizes(h);
         let positions = out.chunks_mut((s.outputs * s.samples).max(1));
         workers::share(
@@ -68,16 +76,18 @@ impl Windowed {
                 let weight = &weight[position * s.weights..];
                 let start = Start::Rows(&bias[position * s.biases..]);
                 product.run(out, weight, h, terms, start);
+                function.apply(out);
             },
         );
     }
 
-    /// `out = Wᵀ δ`, plus `bias` if there is one: for each pixel of the input, one term for each
-    /// output position that sees it.
+    /// `out = function(Wᵀ δ + bias)`; the bias is zero if there is none. For each pixel of the
+    /// input, one term for each output position that sees it.
     pub(super) fn transposed_native(
         &self,
         weight: &[f32],
         bias: Option<&[f32]>,
+        function: Function,
         delta: &[f32],
         out: &mut [f32],
     ) {
@@ -112,6 +122,7 @@ impl Windowed {
                     None => Start::Zero,
                 };
                 product.run(out, weight, delta, terms, start);
+                function.apply(out);
             },
         );
     }

@@ -1,0 +1,169 @@
+//! Tanh against the library's in 64-bit floats, for every float that matters; and all
+//! instructions against each other, bit for bit.
+
+use proptest::prelude::*;
+use tch::{Kind, Tensor};
+
+use super::instructions::available;
+use super::tanh::{Derivative, Tanh};
+use super::*;
+
+/// What the documentation promises, in units in the last place.
+const ULPS: f64 = 1.5;
+
+fn tanh(values: &[f32]) -> Vec<f32> {
+    let mut values = values.to_vec();
+    Function::Tanh.apply(&mut values);
+    values
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// The distance of the floats around a positive number.
+fn ulp(exact: f64) -> f64 {
+    let nearest = exact as f32;
+    let below = if f64::from(nearest) > exact {
+        nearest.next_down()
+    } else {
+        nearest
+    };
+    f64::from(below.next_up()) - f64::from(below)
+}
+
+/// Fails unless `found`, for neighbouring or growing `values` ≥ 0, is close to tanh, and never
+/// falls below the one before.
+fn assert_close(values: &[f32], last: &mut f32) {
+    for (&x, &found) in values.iter().zip(&tanh(values)) {
+        let exact = f64::from(x).tanh();
+        let error = (f64::from(found) - exact).abs();
+        assert!(error <= ULPS * ulp(exact), "{found:e} for tanh {x:e}");
+        assert!(
+            (*last..=1.0).contains(&found),
+            "{found:e} for tanh {x:e} after {last:e}"
+        );
+        *last = found;
+    }
+}
+
+#[test]
+fn tanh_is_close_and_monotone() {
+    // Below 2⁻¹³ nothing is left of x³/3 but a rounding, above 16 all is 1: there every float
+    // would tell what some do.
+    let all = 2_f32.powi(-13).to_bits()..=16_f32.to_bits();
+    let below = (0..*all.start()).step_by(1021);
+    let above = (*all.end()..=f32::INFINITY.to_bits()).step_by(1021);
+    let mut last = 0.0;
+    let mut block = Vec::new();
+    for x in below.chain(all).chain(above).map(f32::from_bits) {
+        block.push(x);
+        if block.len() == 4096 {
+            assert_close(&block, &mut last);
+            block.clear();
+        }
+    }
+    assert_close(&block, &mut last);
+}
+
+#[test]
+fn all_instructions_give_the_same_bits_and_tanh_is_odd() {
+    // Positive numbers, infinity and what is none, then the negative ones of the same bits.
+    let positive: Vec<_> = (0..=u32::MAX >> 1)
+        .step_by(997)
+        .map(f32::from_bits)
+        .collect();
+    let negative: Vec<_> = positive.iter().map(|x| -x).collect();
+    let expected = tanh(&positive);
+    for instructions in available() {
+        let (mut up, mut down) = (positive.clone(), negative.clone());
+        instructions.run(Tanh(&mut up));
+        instructions.run(Tanh(&mut down));
+        for (((x, expected), up), down) in positive.iter().zip(&expected).zip(up).zip(down) {
+            if x.is_nan() {
+                assert!(up.is_nan() && down.is_nan(), "{instructions:?}");
+                continue;
+            }
+            assert_eq!(up.to_bits(), expected.to_bits(), "{instructions:?}, {x:e}");
+            assert_eq!((-down).to_bits(), up.to_bits(), "{instructions:?}, -{x:e}");
+        }
+    }
+}
+
+#[test]
+fn tanh_of_the_smallest_is_itself_and_of_the_largest_one() {
+    let smallest = [0.0, -0.0, 1e-45, -1e-45, f32::MIN_POSITIVE, 1e-5, -1e-5];
+    assert_eq!(bits(&tanh(&smallest)), bits(&smallest));
+    let largest = [9.02, 10.0, 10.01, 1e30, f32::MAX, f32::INFINITY];
+    assert_eq!(tanh(&largest), [1.0; 6]);
+    assert!(tanh(&[f32::NAN])[0].is_nan());
+}
+
+#[test]
+fn floats_of_64_bits_are_left_to_libtorch() {
+    let values = [-20.0_f64, -1.0, -1e-9, 0.0, 0.3, 2.0];
+    let tensor = Tensor::from_slice(&values);
+    let delta = Tensor::from_slice(&[2.0; 6]);
+    Function::Tanh.apply_to(&tensor).unwrap();
+    tanh_derivative(&delta, &tensor).unwrap();
+    let (found, slope) = (list(&tensor), list(&delta));
+    for (x, (found, slope)) in values.iter().zip(found.iter().zip(slope)) {
+        assert!((found - x.tanh()).abs() < 1e-15, "{found} for tanh {x}");
+        assert!((slope - 2.0 * (1.0 - found * found)).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn a_derivative_of_another_shape_is_refused() {
+    let (delta, h) = (
+        Tensor::zeros([3], (Kind::Float, tch::Device::Cpu)),
+        [0.0; 4],
+    );
+    assert!(tanh_derivative(&delta, &Tensor::from_slice(&h)).is_err());
+}
+
+fn list(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.to_kind(Kind::Double)).unwrap()
+}
+
+fn vectors() -> impl Strategy<Value = Vec<(f32, f32)>> {
+    let value = prop_oneof![-1.0..1.0_f32, -12.0..12.0_f32, any::<f32>()];
+    proptest::collection::vec((value, -1.0..1.0_f32), 0..80)
+}
+
+proptest! {
+    #[test]
+    fn a_value_is_the_same_wherever_it_lies(pairs in vectors()) {
+        let (values, h): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let each: Vec<_> = values.iter().flat_map(|&x| tanh(&[x])).collect();
+        let expected: Vec<_> = values.iter().zip(&h).map(|(d, h)| d * (-h).mul_add(*h, 1.0)).collect();
+        for instructions in available() {
+            let mut found = values.clone();
+            instructions.run(Tanh(&mut found));
+            prop_assert_eq!(bits(&found), bits(&each), "{:?}", instructions);
+        }
+        for instructions in available() {
+            let mut delta = values.clone();
+            instructions.run(Derivative { delta: &mut delta, h: &h });
+            prop_assert_eq!(bits(&delta), bits(&expected), "{:?}", instructions);
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    // A last chunk that is not whole.
+    let size = 3 * CHUNK + 7;
+    let values: Vec<_> = (0..size).map(|at| at as f32 * 1e-4 - 2.0).collect();
+    let computed = |threads| {
+        tch::set_num_threads(threads);
+        let (h, delta) = (Tensor::from_slice(&values), Tensor::from_slice(&values));
+        Function::Tanh.apply_to(&h).unwrap();
+        tanh_derivative(&delta, &h).unwrap();
+        [h, delta].map(|it| bits(&Vec::<f32>::try_from(it).unwrap()))
+    };
+    let alone = computed(1);
+    assert!(alone[0] == bits(&tanh(&values)));
+    // Not with the vectors themselves, which a failure would print.
+    assert!(computed(2) == alone && computed(3) == alone);
+}
