@@ -66,6 +66,11 @@ impl Contents {
         Self::gather(&StoreSource { store, index }, run)
     }
 
+    /// The name of the pipeline.
+    pub fn pipeline(&self) -> &str {
+        &self.manifest.pipeline
+    }
+
     pub(crate) fn gather(source: &impl Source, run: RunHash) -> Result<Self, BundleError> {
         let mut contents = Self {
             run,

@@ -22,6 +22,6 @@ pub use contents::Contents;
 pub use error::{BundleError, Refusal};
 pub use limits::Limits;
 pub use metadata::Attribution;
-pub use unbundle::{Checked, Unbundled, check, unbundle, unbundle_from};
+pub use unbundle::{Checked, Unbundled, check, check_from, unbundle, unbundle_from};
 pub use watch::Watch;
-pub use write::{Bundled, bundle};
+pub use write::{Bundled, Options, bundle};

@@ -62,7 +62,10 @@ pub fn check(file: &Path, limits: &Limits, watch: Watch<'_>) -> Result<Checked, 
 }
 
 /// As [`check`], for a bundle of `length` bytes from anywhere.
-pub(crate) fn check_from(
+///
+/// # Errors
+/// As [`check`].
+pub fn check_from(
     input: impl BufRead,
     length: u64,
     limits: &Limits,
@@ -88,6 +91,9 @@ pub fn unbundle(
 }
 
 /// As [`unbundle`], for a bundle of `length` bytes from anywhere.
+///
+/// # Errors
+/// As [`unbundle`].
 pub fn unbundle_from(
     input: impl BufRead,
     length: u64,
@@ -154,9 +160,13 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
         });
     }
     let without_libraries = complete(scanned, &contents)?;
-    metadata::check(metadata, &contents, &scanned.files)?;
+    let mut objects = contents.objects();
+    objects.retain(|object, _| scanned.size(*object).is_some());
+    // The metadata are about every other file.
+    let mut others = scanned.files.clone();
+    others.remove(&Entry::Metadata);
+    metadata::check(metadata, &contents, &objects, &others)?;
     let files = scanned.files.iter();
-    let objects = contents.objects();
     let checked = Checked {
         run,
         pipeline: contents.manifest.pipeline.clone(),

@@ -27,22 +27,33 @@ pub struct Bundled {
     pub unpacked: u64,
     /// The bytes of the bundle.
     pub packed: u64,
+    /// The hash of the bundle, which `b3sum` prints too.
+    pub hash: ObjectHash,
     /// The plugins whose libraries were left out.
     pub without_libraries: Vec<String>,
+}
+
+/// How a bundle is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Who made the run, and what others may do with it.
+    pub about: Attribution,
+    /// Leave the plugins' libraries out: the run can be verified then, but not executed again.
+    pub without_libraries: bool,
+    /// Write over a file that is there.
+    pub replace: bool,
 }
 
 /// Writes what a run rests on to a file. The same contents give the same bytes.
 ///
 /// # Errors
-/// An object is missing or damaged, or the file cannot be written, or is there and `replace` is
-/// false. Nothing is left of it then.
+/// An object is missing or damaged, or the file cannot be written, or is there and is
+/// not to be replaced. Nothing is left of it then.
 pub fn bundle(
     store: &Store,
     contents: &Contents,
-    about: &Attribution,
-    libraries: bool,
+    options: &Options,
     file: &Path,
-    replace: bool,
     watch: Watch<'_>,
 ) -> Result<Bundled, BundleError> {
     let failed = |what| {
@@ -52,7 +63,7 @@ pub fn bundle(
             source,
         }
     };
-    if !replace && file.symlink_metadata().is_ok() {
+    if !options.replace && file.symlink_metadata().is_ok() {
         return Err(BundleError::Exists {
             path: file.to_owned(),
         });
@@ -66,23 +77,29 @@ pub fn bundle(
         .tempfile_in(folder)
         .map_err(failed("create"))?;
 
-    let mut packing = Packing::new(store, contents, libraries, watch)?;
+    let mut packing = Packing::new(store, contents, options.without_libraries, watch)?;
     let out = BufWriter::new(temporary.as_file());
     let mut writer = Writer::new(out).map_err(failed("write"))?;
-    packing.write(&mut writer, about, &failed("write"))?;
+    packing.write(&mut writer, &options.about, &failed("write"))?;
     let out = writer.finish().map_err(failed("write"))?;
     let out = out.into_inner().map_err(io::IntoInnerError::into_error);
     let out = out.map_err(failed("write"))?;
     out.sync_all().map_err(failed("flush"))?;
     let packed = out.metadata().map_err(failed("inspect"))?.len();
 
-    let persisted = if replace {
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update_mmap_rayon(temporary.path())
+        .map_err(failed("read"))?;
+    let hash = ObjectHash::from_bytes(*hasher.finalize().as_bytes());
+
+    let persisted = if options.replace {
         temporary.persist(file)
     } else {
         temporary.persist_noclobber(file)
     };
     persisted.map_err(|error| failed("create")(error.error))?;
-    Ok(packing.summary(packed))
+    Ok(packing.summary(packed, hash))
 }
 
 /// A bundle on its way into a file.
@@ -101,12 +118,12 @@ impl<'a> Packing<'a> {
     fn new(
         store: &'a Store,
         contents: &'a Contents,
-        libraries: bool,
+        without: bool,
         watch: Watch<'a>,
     ) -> Result<Self, BundleError> {
         let mut objects = contents.objects();
         let mut without_libraries = Vec::new();
-        if !libraries {
+        if without {
             objects.retain(|_, roles| {
                 let plugins = roles.iter().filter_map(|role| match role {
                     Role::Library(pin) => Some(pin.name.clone()),
@@ -218,11 +235,12 @@ impl<'a> Packing<'a> {
         Ok(())
     }
 
-    fn summary(self, packed: u64) -> Bundled {
+    fn summary(self, packed: u64, hash: ObjectHash) -> Bundled {
         Bundled {
             files: self.facts.len() as u64,
             unpacked: self.facts.values().map(|facts| facts.size).sum(),
             packed,
+            hash,
             without_libraries: self.without_libraries,
         }
     }

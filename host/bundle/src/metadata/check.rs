@@ -1,77 +1,63 @@
-//! Whether the metadata of a bundle are about that bundle: its run, and each of its files with size
-//! and SHA-256. What else they say repeats documents that are checked themselves, or is a person's
-//! word.
+//! Whether the metadata of a bundle say what its documents say. A person's words are taken from
+//! them; everything else must come out the same when it is written again.
 
 use std::collections::BTreeMap;
 
+use assay_core::ObjectHash;
 use serde_json::Value;
 
-use super::{FileFacts, ROOT};
-use crate::contents::Contents;
+use super::people::Attribution;
+use super::{FileFacts, REVISION, document};
+use crate::contents::{Contents, Role};
 use crate::error::BundleError;
 use crate::layout::Entry;
 
 /// # Errors
-/// They are not JSON, or about another run or other files.
+/// They are not JSON, of another revision, or about anything but this run and these files.
 pub(crate) fn check(
     metadata: &[u8],
     contents: &Contents,
+    objects: &BTreeMap<ObjectHash, Vec<Role>>,
     files: &BTreeMap<Entry, FileFacts>,
 ) -> Result<(), BundleError> {
-    let untrue = |what: String| Err(BundleError::Untrue(what));
-    let document: Value = match serde_json::from_slice(metadata) {
-        Ok(document) => document,
-        Err(error) => return untrue(format!("are not JSON: {error}")),
-    };
-    let Some(entities) = document.get("@graph").and_then(Value::as_array) else {
-        return untrue("have no graph".to_owned());
-    };
-    let by_id = |id: &str| {
-        let mut found = entities
-            .iter()
-            .filter(|entity| text(entity, "@id") == Some(id));
-        match (found.next(), found.next()) {
-            (Some(entity), None) => Some(entity),
-            _ => None,
-        }
-    };
-    let run = contents.run.to_string();
-    if by_id(ROOT).and_then(|root| text(root, "identifier")) != Some(&run) {
-        return untrue("are not of its run".to_owned());
+    let found: Value = serde_json::from_slice(metadata)
+        .map_err(|error| BundleError::Untrue(format!("are not JSON: {error}")))?;
+    let entities = found.get("@graph").and_then(Value::as_array);
+    let entities = entities.map_or(&[][..], Vec::as_slice);
+    let revision = entity(entities, &Entry::Metadata.name()).and_then(|it| text(it, "version"));
+    if revision != Some(REVISION) {
+        let found = revision.unwrap_or("none");
+        return Err(BundleError::Untrue(format!(
+            "are of revision {found:.20?}, and this version knows {REVISION:?}; use the version of \
+             assay that made it"
+        )));
     }
-    let entities = entities.iter().filter(|entity| is_file(entity));
-    let mut described = BTreeMap::new();
-    for entity in entities {
-        let id = text(entity, "@id").unwrap_or_default();
-        if described.insert(id, entity).is_some() {
-            return untrue(format!("describe {id:.100?} twice"));
-        }
-    }
-    for (entry, facts) in files.iter().filter(|(entry, _)| **entry != Entry::Metadata) {
-        let name = entry.name();
-        let Some(entity) = described.remove(name.as_str()) else {
-            return untrue(format!("do not describe {name}"));
-        };
-        let right = text(entity, "contentSize") == Some(&facts.content_size())
-            && text(entity, "sha256") == Some(&facts.hex());
-        if !right {
-            return untrue(format!("describe another {name}"));
-        }
-    }
-    match described.keys().next() {
-        Some(id) => untrue(format!("describe {id:.100?}, which it does not have")),
-        None => Ok(()),
+    let about = Attribution::read(entities);
+    let expected = document(contents, objects, files, &about)?;
+    if expected == metadata {
+        Ok(())
+    } else {
+        let line = first_difference(&expected, metadata);
+        Err(BundleError::Untrue(format!(
+            "do not say what its documents say, from line {line} on"
+        )))
     }
 }
 
-fn text<'a>(entity: &'a Value, field: &str) -> Option<&'a str> {
+/// The first line, from one, that differs.
+fn first_difference(expected: &[u8], found: &[u8]) -> usize {
+    let pairs = expected.iter().zip(found);
+    let same = pairs.take_while(|(one, other)| one == other);
+    1 + same.filter(|(byte, _)| **byte == b'\n').count()
+}
+
+/// The entity with this identifier.
+pub(super) fn entity<'a>(entities: &'a [Value], id: &str) -> Option<&'a Value> {
+    entities
+        .iter()
+        .find(|entity| text(entity, "@id") == Some(id))
+}
+
+pub(super) fn text<'a>(entity: &'a Value, field: &str) -> Option<&'a str> {
     entity.get(field).and_then(Value::as_str)
-}
-
-fn is_file(entity: &Value) -> bool {
-    match entity.get("@type") {
-        Some(Value::String(kind)) => kind == "File",
-        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "File"),
-        _ => false,
-    }
 }

@@ -1,6 +1,6 @@
 //! What a bundle says of itself to readers that know nothing of Assay: `ro-crate-metadata.json`, a
 //! Workflow Run RO-Crate. It repeats what the documents in the bundle say, and nothing more;
-//! [`check`] finds a crate that is about other files.
+//! [`check`] finds a crate that says anything else.
 //!
 //! The terms are those of RO-Crate 1.1 and of the profiles Process, Workflow and Provenance Run
 //! Crate 0.5, which are at <https://w3id.org/ro/wfrun/provenance/0.5>.
@@ -52,6 +52,10 @@ const PROFILES: [(&str, &str, &str); 4] = [
 ];
 const WORKFLOW_CRATE: &str = "https://w3id.org/workflowhub/workflow-ro-crate/1.0";
 
+/// Which entities and fields a crate has. A reader writes the metadata of a bundle again to compare:
+/// raise it with every change of them.
+const REVISION: &str = "1";
+
 /// The name of the whole.
 const ROOT: &str = "./";
 
@@ -68,6 +72,7 @@ pub(crate) fn document(
         "CreativeWork",
         [
             ("about", reference(ROOT)),
+            ("version", json!(REVISION)),
             (
                 "conformsTo",
                 all(["https://w3id.org/ro/crate/1.1", WORKFLOW_CRATE].map(reference)),

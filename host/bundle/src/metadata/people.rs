@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::ROOT;
+use super::check::{entity, text};
 use super::graph::{Graph, all, reference};
 
 /// Who made a run, and under which licence it is given to others.
@@ -20,6 +22,18 @@ const ORGANIZATION: &str = "#organization";
 const NO_LICENSE: &str = "#no-licence";
 
 impl Attribution {
+    /// What the entities of a crate say of it.
+    pub(super) fn read(entities: &[Value]) -> Self {
+        let name = |id| Some(text(entity(entities, id)?, "name")?.to_owned());
+        let root = entity(entities, ROOT);
+        let license = root.and_then(|root| text(root.get("license")?, "@id"));
+        Self {
+            license: license.filter(|id| *id != NO_LICENSE).and_then(name),
+            author: name(AUTHOR),
+            organization: name(ORGANIZATION),
+        }
+    }
+
     /// The identifier of the licence. A crate must have one, so that there being none is said.
     pub(super) fn license_id(&self) -> String {
         match &self.license {
