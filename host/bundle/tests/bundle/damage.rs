@@ -55,7 +55,9 @@ fn a_damaged_bundle_is_refused_or_says_the_same() {
     let config = ProptestConfig::with_cases(4000);
     proptest!(config, |(damage in prop::collection::vec(damage(), 1..3))| {
         let mut bytes = honest.clone();
-        damage.iter().for_each(|damage| damage.apply(&mut bytes));
+        for damage in &damage {
+            damage.apply(&mut bytes);
+        }
         if let Ok(found) = check(&bytes) {
             // A compressed stream can be spelt in more ways than one.
             prop_assert_eq!(&found, &known);

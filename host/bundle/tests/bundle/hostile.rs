@@ -57,7 +57,7 @@ fn names_lead_nowhere_else() {
         "README.md",
     ] {
         let bytes = edited(&fixture, |files| {
-            files.push((name.to_owned(), b"x".to_vec()))
+            files.push((name.to_owned(), b"x".to_vec()));
         });
         refused(&fixture, &bytes, |error| is_entry(error, &Refusal::Name));
     }

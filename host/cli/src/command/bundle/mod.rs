@@ -106,30 +106,36 @@ pub(crate) fn unbundle(arguments: &UnbundleArguments) -> Result<ExitCode, CliErr
         path: path.to_owned(),
         source,
     };
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let signature = signature::check(&arguments.signature, path, &file)?;
-    // What was signed is what is read: the same open file, from its beginning.
-    file.rewind().map_err(failed)?;
-    let input = BufReader::with_capacity(1 << 20, file);
     let limits = Limits {
         size: arguments.max_size,
         ..Limits::default()
     };
-    let read = if arguments.check || arguments.list {
-        let bundle = watched("verifying", &cancel, |watch| {
+    // What was signed is what is read: the same open file, each time from its beginning.
+    let verify = || {
+        let input = from_beginning(&file, path)?;
+        watched("verifying", &cancel, |watch| {
             check_from(input, length, &limits, watch)
-        })?;
+        })
+    };
+    let read = if arguments.check || arguments.list {
         ReadBundle {
             file: path,
-            bundle,
+            bundle: verify()?,
             signature,
             taken: None,
             files: Vec::new(),
         }
     } else {
+        // A bundle that is refused makes no store either.
+        if arguments.store.open_existing().is_err() {
+            verify()?;
+        }
         let store = Store::open(&arguments.store.path)?;
-        let unbundled = watched("verifying", &cancel, |watch| {
+        let input = from_beginning(&file, path)?;
+        let unbundled = watched("unbundling", &cancel, |watch| {
             unbundle_from(input, length, &store, &limits, watch)
         })?;
         let files = match &arguments.files {
@@ -152,6 +158,15 @@ pub(crate) fn unbundle(arguments: &UnbundleArguments) -> Result<ExitCode, CliErr
         show::bundle::read(&read)
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn from_beginning<'a>(mut file: &'a File, path: &Path) -> Result<BufReader<&'a File>, BundleError> {
+    file.rewind().map_err(|source| BundleError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(BufReader::with_capacity(1 << 20, file))
 }
 
 /// Does long work with a bar on the terminal, until Ctrl-C.
