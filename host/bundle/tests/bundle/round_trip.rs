@@ -5,6 +5,7 @@ use std::fs;
 use assay_audit::Index;
 use assay_bundle::Limits;
 use assay_bundle::{BundleError, Contents, Options, Watch, bundle, check as check_file, unbundle};
+use assay_core::ObjectHash;
 use assay_store::Store;
 
 use crate::fixture::{
@@ -190,4 +191,19 @@ fn stopping_leaves_nothing() {
     let stopped = unbundle(&file, &other, &Limits::default(), stop);
     assert!(matches!(stopped.unwrap_err(), BundleError::Stopped));
     assert_eq!(files(other.root()), before);
+}
+
+#[test]
+fn the_metadata_are_of_their_revision() {
+    let bytes = Fixture::new().bundle(&attributed());
+    let files = unpack(&bytes);
+    let metadata = files
+        .iter()
+        .find(|(name, _)| name == "ro-crate-metadata.json");
+    let hash = ObjectHash::of(&metadata.unwrap().1).to_string();
+    // Readers write the metadata again and compare: raise the revision if they come out otherwise.
+    assert_eq!(
+        hash,
+        "25821bb918dc929cd872919741ef421345fcd514fce3257ecb34d380120300be"
+    );
 }

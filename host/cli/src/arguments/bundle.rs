@@ -14,12 +14,13 @@ Examples:
   pipeline bundle 1165ccfa -o run.tar.zst --sign
   pipeline bundle latest -o run.tar.zst --without-libraries
 
-The file has everything that the run rests on: its manifest, the pipeline file, each stage's action
-and records, logs, every artifact, and the plugins' libraries. It is a tar archive under zstd; unpacked
-it is a store of its own, and a Workflow Run RO-Crate. The same run gives the same bytes.
+The file has everything that the run rests on: its manifest, the pipeline file, each stage's
+action and records, logs, every artifact, and the plugins' libraries. It is a tar archive under
+zstd; unpacked it is a store of its own, and a Workflow Run RO-Crate. The same run gives the same
+bytes.
 
-Exit codes: 0 done, 2 the run is not whole in the store, or the file cannot be written, 130 stopped by
-Ctrl-C.";
+Exit codes: 0 done, 2 the run is not whole in the store, or the file cannot be written, 130 stopped
+by Ctrl-C.";
 
 #[derive(Args, Debug)]
 #[command(after_help = BUNDLE_EXAMPLES)]
@@ -96,9 +97,9 @@ Examples:
   pipeline unbundle run.tar.zst --store theirs
   pipeline unbundle run.tar.zst --key lab.pub --files from-them
 
-Nothing enters the store before the whole bundle has been read, and every hash, document and reference
-found right; nothing in it is executed. FILE.minisig is checked if it is there, with the keys that you
-trust (`pipeline plugin trust --key`) or the one that you name.
+Nothing enters the store before the whole bundle has been read, and every hash, document and
+reference found right; nothing in it is executed. FILE.minisig is checked if it is there, with the
+keys that you trust (`pipeline plugin trust --key`) or the one that you name.
 
 Exit codes: 0 done, 1 the bundle is refused, 2 it cannot be read or the store cannot be written,
 130 stopped by Ctrl-C.";
