@@ -201,7 +201,7 @@ fn a_bundle_that_was_changed_makes_no_store() {
         "--store",
         "small",
         "--max-size",
-        "10 KiB",
+        "1 MiB",
     ];
     let said = sender.sandbox.execute(&arguments).exits(1).stderr;
     assert!(said.contains("--max-size"), "{said}");
