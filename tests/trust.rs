@@ -459,7 +459,7 @@ fn a_key_vouches_for_what_it_signed_and_for_nothing_else() {
     home.library(library, "mine, built again");
     let _ = trusted_only().exits(2);
     let said = plugin(&["verify", library]).exits(1).stderr;
-    assert_says(&said, &["is not one of this library"]);
+    assert_says(&said, &["is not one of this file"]);
     let _ = plugin(&["sign", library]).exits(0);
     let _ = trusted_only().exits(0);
     let _ = plugin(&["untrust", "--key", "config/assay/signing.pub"]).exits(0);

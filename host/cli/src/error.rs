@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use assay_audit::AuditError;
+use assay_bundle::BundleError;
 use assay_data::sheet::SheetError;
 use assay_engine::{EngineError, Failure, InvalidTensors, SignatureError, TrustError};
 use assay_report::TableError;
@@ -24,6 +25,8 @@ pub(crate) enum CliError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Audit(#[from] AuditError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]
@@ -63,14 +66,16 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// 1 where an action failed, 130 where it was stopped, 2 where nothing could be done at all.
+    /// 1 where an action failed or a bundle or signature is not good, 130 where it was stopped, 2 where nothing could be done at all.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Action(Failure::Cancelled)
             | Self::Engine(EngineError::Describe {
                 failure: Failure::Cancelled,
                 ..
-            }) => 130,
+            })
+            | Self::Bundle(BundleError::Stopped) => 130,
+            Self::Bundle(error) if error.is_refusal() => 1,
             Self::Action(_) | Self::Verify(_) => 1,
             _ => 2,
         }

@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),
+        Verb::Bundle(bundle) => command::bundle::bundle(&bundle),
+        Verb::Unbundle(unbundle) => command::bundle::unbundle(&unbundle),
     };
     ended.unwrap_or_else(|error| {
         show::error::print(&error);

@@ -2,18 +2,19 @@
 //! password: neither is printed, and a password comes from the terminal alone.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assay_core::PluginHash;
+use assay_core::ObjectHash;
 use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
+
+use crate::arguments::signing_key_file;
 
 /// How the line of an encrypted key begins: `EdScB2`, an Ed25519 key under scrypt, in base64.
 const ENCRYPTED: &str = "RWRTY0Iy";
 const COMMENT: &str = "minisign secret key, for plugins of Assay";
-const UNTRUSTED: &str = "signature of a plugin of Assay";
 
 /// Why there is no key or no signature.
 #[derive(Debug, thiserror::Error)]
@@ -65,25 +66,48 @@ pub(crate) fn generate(with_password: bool) -> Result<(String, String), SigningE
     Ok((secret.to_string(), public.to_string()))
 }
 
-/// The text of the signature of a library called `name` with these bytes.
-pub(crate) fn sign(
+/// What is signed.
+pub(crate) struct Signed<'a, R> {
+    /// What it is, such as `a plugin`.
+    pub(crate) what: &'static str,
+    /// Its file's name.
+    pub(crate) name: &'a str,
+    pub(crate) content: R,
+    pub(crate) hash: ObjectHash,
+}
+
+/// The text of a signature.
+pub(crate) fn sign<R: Read>(
     key: &SecretKey,
-    name: &str,
-    bytes: &[u8],
-    hash: PluginHash,
+    signed: Signed<'_, R>,
 ) -> Result<String, SigningError> {
     let failed = |source| SigningError::Failed {
-        what: "sign the library",
+        what: "make the signature",
         source,
     };
     let public = PublicKey::from_secret_key(key).map_err(failed)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let timestamp = now.map_or(0, |now| now.as_secs());
     // The form of minisign's own comments, whose verifiers print it. A name cannot end the line.
-    let name: String = name.chars().filter(|char| !char.is_control()).collect();
+    let name = signed.name.chars().filter(|char| !char.is_control());
+    let name: String = name.collect();
+    let hash = signed.hash;
     let comment = format!("timestamp:{timestamp}\tfile:{name}\tblake3:{hash}\thashed");
-    let signature = minisign::sign(Some(&public), key, bytes, Some(&comment), Some(UNTRUSTED));
+    let untrusted = format!("signature of {} of Assay", signed.what);
+    let signature = minisign::sign(
+        Some(&public),
+        key,
+        signed.content,
+        Some(&comment),
+        Some(&untrusted),
+    );
     Ok(signature.map_err(failed)?.into_string())
+}
+
+/// The secret key that is named, or else the user's own.
+pub(crate) fn key_file(named: Option<&Path>) -> Result<PathBuf, SigningError> {
+    let file = named.map(Path::to_owned).or_else(signing_key_file);
+    file.ok_or(SigningError::NoHome)
 }
 
 /// Reads a secret key, and asks for its password if it has one.

@@ -60,6 +60,6 @@ pub use stages::REPORT_TABLE;
 pub use supervise::{Completed, Execution, Failure};
 pub use trust::{
     InvalidKey, SignatureError, SigningKey, Trust, TrustError, TrustPolicy, TrustStore, TrustedKey,
-    TrustedPlugin, Untrusted, read_signature, signature_path, verify_signature,
+    TrustedPlugin, Untrusted, read_signature, signature_path, verify_signature, verify_stream,
 };
 pub use worker::{WorkerArguments, run_worker};

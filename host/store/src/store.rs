@@ -176,8 +176,9 @@ impl Store {
         }
     }
 
-    /// An empty temporary file in the store's file system.
-    pub(crate) fn empty_temporary(&self) -> Result<NamedTempFile, StoreError> {
+    /// An empty temporary file in the store's file system: what is written to it can become an
+    /// object ([`Store::put_file`]), and otherwise goes when it is dropped.
+    pub fn empty_temporary(&self) -> Result<NamedTempFile, StoreError> {
         let folder = self.part(Part::Temporary);
         NamedTempFile::new_in(&folder).at("create a temporary file in", &folder)
     }

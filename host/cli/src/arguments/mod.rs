@@ -1,5 +1,6 @@
 //! What can be typed: the verbs, their options and their help.
 
+mod bundle;
 mod data;
 mod plan;
 mod plugin;
@@ -17,6 +18,7 @@ use assay_network::Shape;
 use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::bundle::{BundleArguments, SignatureArguments, UnbundleArguments};
 pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
@@ -60,6 +62,10 @@ pub(crate) enum Verb {
     /// Look at networks, without training anything.
     #[command(subcommand)]
     Network(NetworkVerb),
+    /// Write a run, with everything that it rests on, to one file for someone else.
+    Bundle(BundleArguments),
+    /// Verify someone's bundle of a run, and take it into the store.
+    Unbundle(UnbundleArguments),
 }
 
 /// Which store.

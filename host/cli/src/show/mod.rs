@@ -1,6 +1,8 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+pub(crate) mod bundle;
+pub(crate) mod bytes;
 pub(crate) mod check;
 pub(crate) mod containment;
 pub(crate) mod dataset;

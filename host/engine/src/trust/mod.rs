@@ -8,5 +8,6 @@ mod store;
 pub use policy::{Trust, TrustPolicy, Untrusted};
 pub use signature::{
     InvalidKey, SignatureError, SigningKey, read_signature, signature_path, verify_signature,
+    verify_stream,
 };
 pub use store::{TrustError, TrustStore, TrustedKey, TrustedPlugin};

@@ -1,9 +1,9 @@
-//! Signatures in minisign's format: an Ed25519 signature of a library beside it, in
-//! `LIBRARY.minisig`. Owns their checking; whose key is trusted is said elsewhere.
+//! Signatures in minisign's format: an Ed25519 signature of a library or a bundle beside it, in
+//! `FILE.minisig`. Owns their checking; whose key is trusted is said elsewhere.
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 /// A signature file or a public key is a few lines.
 const LARGEST: u64 = 64 << 10;
+
+/// How much of a signed file is held at a time.
+const PIECE: usize = 256 << 10;
 
 /// A public key, as the second line of a `.pub` file has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,7 +83,7 @@ impl SigningKey {
     }
 }
 
-/// Why a library does not count as signed.
+/// Why a file does not count as signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
     /// A file cannot be read.
@@ -115,7 +118,7 @@ pub enum SignatureError {
     },
     /// The signature is not one of these bytes.
     #[error(
-        "the signature {} is not one of this library: the library or the signature was changed",
+        "the signature {} is not one of this file: the file or the signature was changed",
         path.display()
     )]
     Wrong {
@@ -124,19 +127,19 @@ pub enum SignatureError {
     },
 }
 
-/// Where the signature of a library lies.
-pub fn signature_path(library: &Path) -> PathBuf {
-    let mut name = OsString::from(library);
+/// Where the signature of a file lies.
+pub fn signature_path(file: &Path) -> PathBuf {
+    let mut name = OsString::from(file);
     name.push(".minisig");
     name.into()
 }
 
-/// The text of the signature of `library`.
+/// The text of the signature of `file`.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
-pub fn read_signature(library: &Path) -> Result<String, SignatureError> {
-    let path = signature_path(library);
+pub fn read_signature(file: &Path) -> Result<String, SignatureError> {
+    let path = signature_path(file);
     read_small(&path).map_err(|source| SignatureError::Unreadable {
         what: "signature",
         path,
@@ -165,6 +168,50 @@ pub fn verify_signature(
     match key.verify(bytes, &signature, true) {
         Ok(()) => Ok(signature.trusted_comment().to_owned()),
         Err(Error::UnexpectedKeyId) => Err(SignatureError::OtherKey { path }),
+        Err(_) => Err(SignatureError::Wrong { path }),
+    }
+}
+
+/// As [`verify_signature`], for a file that is too large to hold. Signatures of minisign's old kind,
+/// of the bytes themselves instead of their hash, cannot be checked so.
+///
+/// # Errors
+/// It is not, or the file cannot be read.
+pub fn verify_stream(
+    file: &Path,
+    mut content: impl Read,
+    signature: &str,
+    key: &SigningKey,
+) -> Result<String, SignatureError> {
+    let path = signature_path(file);
+    let Ok(signature) = Signature::decode(signature) else {
+        return Err(SignatureError::Malformed { path });
+    };
+    let Ok(key) = PublicKey::from_base64(&key.0) else {
+        return Err(SignatureError::OtherKey { path });
+    };
+    let mut verifier = match key.verify_stream(&signature) {
+        Ok(verifier) => verifier,
+        Err(Error::UnexpectedKeyId) => return Err(SignatureError::OtherKey { path }),
+        Err(_) => return Err(SignatureError::Malformed { path }),
+    };
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => verifier.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => {
+                return Err(SignatureError::Unreadable {
+                    what: "signed file",
+                    path: file.to_owned(),
+                    source,
+                });
+            }
+        }
+    }
+    match verifier.finalize() {
+        Ok(()) => Ok(signature.trusted_comment().to_owned()),
         Err(_) => Err(SignatureError::Wrong { path }),
     }
 }

@@ -1,7 +1,6 @@
 //! `pipeline plugin keygen`, `sign` and `verify`: signatures of libraries. Nothing of a plugin is
 //! executed.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_engine::{
@@ -9,15 +8,13 @@ use assay_engine::{
     read_signature, signature_path, verify_signature,
 };
 
-use crate::arguments::{
-    KeygenArguments, SignArguments, VerifyArguments, signing_key_file, trust_file,
-};
+use crate::arguments::{KeygenArguments, SignArguments, VerifyArguments, trust_file};
 use crate::error::CliError;
 use crate::export::{write, write_new};
 use crate::show;
-use crate::signing::{SigningError, generate, read_key, sign as make_signature};
+use crate::signing::{Signed, generate, key_file, read_key, sign as make_signature};
 
-/// Why a library does not count as signed.
+/// Why a library or a bundle does not count as signed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum VerifyError {
     /// No key was named, and none is trusted.
@@ -56,7 +53,13 @@ pub(super) fn sign(arguments: &SignArguments) -> Result<ExitCode, CliError> {
     let LibraryFile { bytes, hash, .. } = read_library(library).map_err(engine)?;
     let key = read_key(&key_file(arguments.key.as_deref())?)?;
     let name = library.file_name().unwrap_or_default().to_string_lossy();
-    let signature = make_signature(&key, &name, &bytes, hash)?;
+    let signed = Signed {
+        what: "a plugin",
+        name: &name,
+        content: bytes.as_slice(),
+        hash: hash.into(),
+    };
+    let signature = make_signature(&key, signed)?;
     let file = signature_path(library);
     write(&file, signature.as_bytes())?;
     show::print(&show::plugin::sign::signed(library, &file, hash))?;
@@ -95,13 +98,8 @@ fn engine(error: PluginError) -> CliError {
     CliError::Engine(error.into())
 }
 
-/// The secret key that is named, or else the user's own.
-fn key_file(named: Option<&Path>) -> Result<PathBuf, SigningError> {
-    let file = named.map(Path::to_owned).or_else(signing_key_file);
-    file.ok_or(SigningError::NoHome)
-}
-
-fn trusted_keys() -> Result<Vec<TrustedKey>, CliError> {
+/// The keys that the user trusts.
+pub(crate) fn trusted_keys() -> Result<Vec<TrustedKey>, CliError> {
     let Some(file) = trust_file() else {
         return Ok(Vec::new());
     };

@@ -15,7 +15,7 @@ use super::RULES;
 const WIDTH: u16 = 110;
 
 /// Text on one line, in which no character can steer a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let visible = text.chars().map(|char| {
         let steers = char.is_control() && !char.is_whitespace();
         if steers {

@@ -1,0 +1,322 @@
+//! Reads a bundle from beginning to end: every file against its hash, every document into memory,
+//! everything else to where the caller wants it. What the documents say of each other is checked
+//! in [`crate::unbundle`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, Write};
+
+use assay_core::{
+    Action, ActionKey, ActionResult, Artifact, ArtifactHash, CanonicalError, ObjectHash, Run,
+    RunHash, canonical_json,
+};
+use assay_store::{DOCUMENT_LIMIT, Record, Store, StoreError};
+use serde_json::Error as JsonError;
+use sha2::{Digest, Sha256};
+use tempfile::TempPath;
+
+use crate::archive::Reader;
+use crate::contents::Source;
+use crate::error::{BundleError, Refusal, uncanonical};
+use crate::layout::{Entry, FORMAT};
+use crate::limits::Limits;
+use crate::metadata::FileFacts;
+use crate::watch::Watch;
+
+/// How much of a file is held at a time.
+const PIECE: usize = 256 << 10;
+
+/// What a bundle holds, each file as its name says.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    pub(crate) run: Option<(u64, RunHash)>,
+    pub(crate) metadata: Option<Vec<u8>>,
+    pub(crate) files: BTreeMap<Entry, FileFacts>,
+    pub(crate) staged: BTreeMap<ObjectHash, TempPath>,
+    documents: HashMap<ObjectHash, Vec<u8>>,
+    records: BTreeMap<ActionKey, Vec<Record>>,
+    held: u64,
+}
+
+/// Reads a bundle of `length` bytes. Objects are staged in `store`, if there is one, where they go
+/// when the result is dropped.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub(crate) fn scan(
+    input: impl BufRead,
+    length: u64,
+    store: Option<&Store>,
+    limits: &Limits,
+    watch: Watch<'_>,
+) -> Result<Scanned, BundleError> {
+    let mut scanned = Scanned::default();
+    let mut reader = Reader::new(input)?;
+    let mut unpacked = 0_u64;
+    while let Some((name, size)) = reader.next()? {
+        let entry = Entry::parse(&name).ok_or_else(|| BundleError::Entry {
+            name: name.clone(),
+            why: Refusal::Name,
+        })?;
+        unpacked = unpacked.saturating_add(size);
+        if unpacked > limits.size {
+            return Err(BundleError::TooLarge { limit: limits.size });
+        }
+        if scanned.files.len() as u64 >= limits.files {
+            return Err(BundleError::TooMany {
+                limit: limits.files,
+            });
+        }
+        let mut taking = Taking::new(entry, size, store, limits)?;
+        let mut left = size;
+        let mut buffer = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE))];
+        while left > 0 {
+            if (watch.stopped)() {
+                return Err(BundleError::Stopped);
+            }
+            let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            let piece = buffer.get_mut(..wanted).unwrap_or_default();
+            reader.fill(piece)?;
+            taking.take(piece, scanned.held, limits)?;
+            left -= piece.len() as u64;
+            (watch.progress)(reader.packed(), length);
+        }
+        reader.skip_padding(&name, size)?;
+        scanned.finish(taking, &name)?;
+    }
+    (watch.progress)(length, length);
+    Ok(scanned)
+}
+
+/// A file that is being read.
+struct Taking {
+    entry: Entry,
+    size: u64,
+    blake3: blake3::Hasher,
+    sha256: Sha256,
+    /// Its bytes, as long as it may be a document.
+    held: Option<Vec<u8>>,
+    staged: Option<tempfile::NamedTempFile>,
+}
+
+impl Taking {
+    fn new(
+        entry: Entry,
+        size: u64,
+        store: Option<&Store>,
+        limits: &Limits,
+    ) -> Result<Self, BundleError> {
+        let is_object = matches!(entry, Entry::Object(_));
+        if !is_object && size > DOCUMENT_LIMIT.min(limits.documents) {
+            return Err(BundleError::Documents {
+                limit: DOCUMENT_LIMIT.min(limits.documents),
+            });
+        }
+        let staged = match store {
+            Some(store) if is_object => Some(store.empty_temporary()?),
+            _ => None,
+        };
+        Ok(Self {
+            entry,
+            size,
+            blake3: blake3::Hasher::new(),
+            sha256: Sha256::new(),
+            held: (size <= DOCUMENT_LIMIT).then(Vec::new),
+            staged,
+        })
+    }
+
+    fn take(&mut self, piece: &[u8], held: u64, limits: &Limits) -> Result<(), BundleError> {
+        self.blake3.update(piece);
+        self.sha256.update(piece);
+        if let Some(bytes) = &mut self.held {
+            let begins = bytes.first().or(piece.first());
+            let is_object = matches!(self.entry, Entry::Object(_));
+            if is_object && begins != Some(&b'{') {
+                // Documents are canonical JSON: these are other bytes.
+                self.held = None;
+            } else if held + (bytes.len() + piece.len()) as u64 > limits.documents {
+                return Err(BundleError::Documents {
+                    limit: limits.documents,
+                });
+            } else {
+                bytes.extend_from_slice(piece);
+            }
+        }
+        if let Some(file) = &mut self.staged {
+            let written = file.write_all(piece);
+            written.map_err(|source| StoreError::Io {
+                operation: "write",
+                path: file.path().to_owned(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Scanned {
+    fn finish(&mut self, taking: Taking, name: &str) -> Result<(), BundleError> {
+        let refused = |why| BundleError::Entry {
+            name: name.to_owned(),
+            why,
+        };
+        let hash = ObjectHash::from_bytes(*taking.blake3.finalize().as_bytes());
+        let bytes = taking.held;
+        match taking.entry {
+            Entry::Format if bytes.as_deref() == Some(FORMAT) => {}
+            Entry::Run { started_ms, run } if taking.size == 0 && self.run.is_none() => {
+                self.run = Some((started_ms, run));
+            }
+            Entry::Format | Entry::Run { .. } => return Err(refused(Refusal::Content)),
+            Entry::Object(object) | Entry::Record { record: object, .. } if object != hash => {
+                return Err(refused(Refusal::Hash));
+            }
+            Entry::Object(object) => {
+                if let Some(bytes) = bytes {
+                    self.held += bytes.len() as u64;
+                    self.documents.insert(object, bytes);
+                }
+                if let Some(staged) = taking.staged {
+                    self.staged.insert(object, staged.into_temp_path());
+                }
+            }
+            Entry::Record { action, record } => {
+                let result = parse_record(action, record, &bytes.unwrap_or_default())?;
+                self.held += taking.size;
+                self.records
+                    .entry(action)
+                    .or_default()
+                    .push((record, result));
+            }
+            Entry::Metadata => {
+                self.held += taking.size;
+                self.metadata = bytes;
+            }
+        }
+        let facts = FileFacts {
+            size: taking.size,
+            sha256: taking.sha256.finalize().into(),
+        };
+        self.files.insert(taking.entry, facts);
+        Ok(())
+    }
+
+    /// The size of an object, if it is there.
+    pub(crate) fn size(&self, object: ObjectHash) -> Option<u64> {
+        self.files
+            .get(&Entry::Object(object))
+            .map(|facts| facts.size)
+    }
+
+    /// The bytes of a document that is there.
+    pub(crate) fn document(
+        &self,
+        what: &'static str,
+        object: ObjectHash,
+    ) -> Result<&[u8], BundleError> {
+        let found = self.documents.get(&object).map(Vec::as_slice);
+        found.ok_or_else(|| {
+            if self.size(object).is_some() {
+                let problem = "is no document".to_owned();
+                BundleError::Document {
+                    what,
+                    object,
+                    problem,
+                }
+            } else {
+                let what = what.to_owned();
+                BundleError::Missing { what, object }
+            }
+        })
+    }
+
+    /// The document, whose canonical JSON must be the very bytes that were hashed.
+    fn parse<T>(
+        &self,
+        what: &'static str,
+        object: ObjectHash,
+        parse: impl FnOnce(&[u8]) -> Result<T, JsonError>,
+        canonical: impl FnOnce(&T) -> Result<Vec<u8>, CanonicalError>,
+    ) -> Result<T, BundleError> {
+        let bytes = self.document(what, object)?;
+        let refused = |problem: String| BundleError::Document {
+            what,
+            object,
+            problem,
+        };
+        let value = parse(bytes).map_err(|error| refused(format!("cannot be read: {error}")))?;
+        if canonical(&value).map_err(uncanonical(what, object))? != bytes {
+            return Err(refused("is not in canonical form".to_owned()));
+        }
+        Ok(value)
+    }
+}
+
+impl Source for Scanned {
+    fn run(&self, run: RunHash) -> Result<Run, BundleError> {
+        let read = |bytes: &[u8]| serde_json::from_slice(bytes);
+        self.parse("run manifest", run.into(), read, canonical_json)
+    }
+
+    fn action(&self, key: ActionKey) -> Result<Action, BundleError> {
+        let read = |bytes: &[u8]| serde_json::from_slice(bytes);
+        self.parse("action", key.into(), read, canonical_json)
+    }
+
+    fn artifact(&self, hash: ArtifactHash) -> Result<Artifact, BundleError> {
+        let read = |bytes: &[u8]| serde_json::from_slice::<Artifact>(bytes);
+        let artifact = self.parse("artifact manifest", hash.into(), read, canonical_json)?;
+        artifact
+            .check_names()
+            .map_err(|error| BundleError::Document {
+                what: "artifact manifest",
+                object: hash.into(),
+                problem: format!("names a file that no artifact holds: {error}"),
+            })?;
+        Ok(artifact)
+    }
+
+    fn records(&self, key: ActionKey) -> Result<Vec<Record>, BundleError> {
+        let mut records = self.records.get(&key).cloned().unwrap_or_default();
+        records.sort_unstable_by_key(|(record, result)| (result.started_ms, *record));
+        Ok(records)
+    }
+
+    fn producers(&self, artifact: ArtifactHash) -> Vec<ActionKey> {
+        let gave = |records: &[Record]| {
+            records
+                .iter()
+                .any(|(_, result)| result.artifact == artifact)
+        };
+        let producers = self.records.iter().filter(|(_, records)| gave(records));
+        producers.map(|(key, _)| *key).collect()
+    }
+}
+
+impl Scanned {
+    /// The actions that there are records of.
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = ActionKey> {
+        self.records.keys().copied()
+    }
+}
+
+fn parse_record(
+    action: ActionKey,
+    record: ObjectHash,
+    bytes: &[u8],
+) -> Result<ActionResult, BundleError> {
+    let refused = |problem: String| BundleError::Document {
+        what: "record",
+        object: record,
+        problem,
+    };
+    let result: ActionResult = serde_json::from_slice(bytes)
+        .map_err(|error| refused(format!("cannot be read: {error}")))?;
+    if result.action != action {
+        return Err(refused(format!("is not of action {action}")));
+    }
+    if canonical_json(&result).map_err(uncanonical("record", record))? != bytes {
+        return Err(refused("is not in canonical form".to_owned()));
+    }
+    Ok(result)
+}

@@ -1,0 +1,250 @@
+//! Takes a bundle into a store, or verifies one and takes nothing. Nothing enters the store before
+//! the whole bundle has been read, and every hash, document and reference found right.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use assay_core::{ObjectHash, RunHash};
+use assay_store::Store;
+
+use crate::contents::{Contents, Role};
+use crate::error::BundleError;
+use crate::layout::Entry;
+use crate::limits::Limits;
+use crate::metadata;
+use crate::scan::{Scanned, scan};
+use crate::watch::Watch;
+
+/// A bundle that was found right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The run that it is of.
+    pub run: RunHash,
+    /// The name of the pipeline.
+    pub pipeline: String,
+    /// The object with the pipeline file.
+    pub file: ObjectHash,
+    /// The object with the file of networks, if the run had one.
+    pub networks: Option<ObjectHash>,
+    /// The plugins whose libraries the bundle leaves out.
+    pub without_libraries: Vec<String>,
+    /// Its files: name, size in bytes, and what it is.
+    pub files: Vec<(String, u64, String)>,
+}
+
+/// A bundle that is in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unbundled {
+    /// The run that it is of; the store has it now.
+    pub run: RunHash,
+    /// Whether the store had the run already.
+    pub already: bool,
+    /// What else there is to say of it.
+    pub bundle: Checked,
+}
+
+impl Checked {
+    /// The bytes of all its files.
+    pub fn unpacked(&self) -> u64 {
+        self.files.iter().map(|(_, size, _)| size).sum()
+    }
+}
+
+/// Verifies a bundle, and writes nothing anywhere.
+///
+/// # Errors
+/// It cannot be read, or something is wrong with it.
+pub fn check(file: &Path, limits: &Limits, watch: Watch<'_>) -> Result<Checked, BundleError> {
+    let (input, length) = open(file)?;
+    check_from(input, length, limits, watch)
+}
+
+/// As [`check`], for a bundle of `length` bytes from anywhere.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_from(
+    input: impl BufRead,
+    length: u64,
+    limits: &Limits,
+    watch: Watch<'_>,
+) -> Result<Checked, BundleError> {
+    let scanned = scan(input, length, None, limits, watch)?;
+    Ok(verify(&scanned)?.1)
+}
+
+/// Verifies a bundle and takes it into the store. Doing so again changes nothing.
+///
+/// # Errors
+/// It cannot be read, or something is wrong with it, and the store is as it was; or the store
+/// cannot be written, and has at worst objects that nothing names.
+pub fn unbundle(
+    file: &Path,
+    store: &Store,
+    limits: &Limits,
+    watch: Watch<'_>,
+) -> Result<Unbundled, BundleError> {
+    let (input, length) = open(file)?;
+    unbundle_from(input, length, store, limits, watch)
+}
+
+/// As [`unbundle`], for a bundle of `length` bytes from anywhere.
+///
+/// # Errors
+/// As [`unbundle`].
+pub fn unbundle_from(
+    input: impl BufRead,
+    length: u64,
+    store: &Store,
+    limits: &Limits,
+    watch: Watch<'_>,
+) -> Result<Unbundled, BundleError> {
+    let mut scanned = scan(input, length, Some(store), limits, watch)?;
+    let (contents, bundle) = verify(&scanned)?;
+    let run = contents.run;
+    let already = store.runs()?.iter().any(|(_, known)| *known == run);
+    for (_, staged) in std::mem::take(&mut scanned.staged) {
+        if (watch.stopped)() {
+            return Err(BundleError::Stopped);
+        }
+        store.put_file(&staged)?;
+    }
+    for (_, result) in contents.actions.values().flat_map(|known| &known.records) {
+        if (watch.stopped)() {
+            return Err(BundleError::Stopped);
+        }
+        store.commit_result(result)?;
+    }
+    store.commit_run(&contents.manifest)?;
+    Ok(Unbundled {
+        run,
+        already,
+        bundle,
+    })
+}
+
+fn open(path: &Path) -> Result<(BufReader<File>, u64), BundleError> {
+    let failed = |source| BundleError::File {
+        what: "open",
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(io::Error::other("it is no ordinary file")));
+    }
+    let length = metadata.len();
+    Ok((BufReader::with_capacity(1 << 20, file), length))
+}
+
+/// Whether the files of a bundle are just what its run rests on, and its metadata are about them.
+fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
+    let (started_ms, run) = scanned.run.ok_or(BundleError::Lacks("run"))?;
+    if !scanned.files.contains_key(&Entry::Format) {
+        return Err(BundleError::Lacks("file `format`"));
+    }
+    let metadata = scanned.metadata.as_deref();
+    let metadata = metadata.ok_or(BundleError::Lacks("file `ro-crate-metadata.json`"))?;
+    let contents = Contents::gather(scanned, run).map_err(|error| match error {
+        BundleError::NoResult { stage, artifact } => BundleError::Unvouched { stage, artifact },
+        error => error,
+    })?;
+    if contents.manifest.started_ms != started_ms {
+        return Err(BundleError::Document {
+            what: "run manifest",
+            object: run.into(),
+            problem: "began at another time than its marker says".to_owned(),
+        });
+    }
+    let without_libraries = complete(scanned, &contents)?;
+    let mut objects = contents.objects();
+    objects.retain(|object, _| scanned.size(*object).is_some());
+    // The metadata are about every other file.
+    let mut others = scanned.files.clone();
+    others.remove(&Entry::Metadata);
+    metadata::check(metadata, &contents, &objects, &others)?;
+    let files = scanned.files.iter();
+    let checked = Checked {
+        run,
+        pipeline: contents.manifest.pipeline.clone(),
+        file: contents.manifest.file,
+        networks: contents.manifest.networks,
+        without_libraries,
+        files: files
+            .map(|(entry, facts)| (entry.name(), facts.size, describe(*entry, &objects)))
+            .collect(),
+    };
+    Ok((contents, checked))
+}
+
+/// Whether every object that the run rests on is there with its size, and no other; gives the
+/// plugins whose libraries are not.
+fn complete(scanned: &Scanned, contents: &Contents) -> Result<Vec<String>, BundleError> {
+    let objects = contents.objects();
+    let mut absent = Vec::new();
+    for (&object, roles) in &objects {
+        match scanned.size(object) {
+            Some(found) => check_size(found, roles)?,
+            None => absent.extend(roles.iter().map(|role| match role {
+                Role::Library(pin) => Ok(pin.name.clone()),
+                role => Err(BundleError::Missing {
+                    what: role.name(),
+                    object,
+                }),
+            })),
+        }
+    }
+    for entry in scanned.files.keys() {
+        match *entry {
+            Entry::Object(object) if !objects.contains_key(&object) => {
+                return Err(BundleError::Stray { object });
+            }
+            _ => {}
+        }
+    }
+    let mut recorded = scanned.recorded();
+    if let Some(action) = recorded.find(|key| !contents.actions.contains_key(key)) {
+        return Err(BundleError::StrayAction { action });
+    }
+    let mut absent = absent.into_iter().collect::<Result<Vec<_>, _>>()?;
+    absent.sort_unstable();
+    absent.dedup();
+    Ok(absent)
+}
+
+fn check_size(found: u64, roles: &[Role]) -> Result<(), BundleError> {
+    for role in roles {
+        match role {
+            Role::File {
+                artifact,
+                name,
+                file,
+            } if file.size != found => {
+                return Err(BundleError::Size {
+                    artifact: *artifact,
+                    name: name.clone(),
+                    size: file.size,
+                    found,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn describe(entry: Entry, objects: &BTreeMap<ObjectHash, Vec<Role>>) -> String {
+    match entry {
+        Entry::Format => "format of the store".to_owned(),
+        Entry::Record { .. } => "record of an execution".to_owned(),
+        Entry::Metadata => "metadata of the crate".to_owned(),
+        Entry::Run { .. } => "marker of the run".to_owned(),
+        Entry::Object(object) => {
+            let mut roles = objects.get(&object).into_iter().flatten();
+            roles.next().map(Role::name).unwrap_or_default()
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Writes a bundle: every object read and checked on the way, and the file under its name only
+//! when it is whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use assay_core::{ObjectHash, canonical_json};
+use assay_store::{Store, StoreError};
+use sha2::{Digest, Sha256};
+
+use crate::archive::Writer;
+use crate::contents::{Contents, Role};
+use crate::error::{BundleError, uncanonical};
+use crate::layout::{Entry, FORMAT};
+use crate::metadata::{Attribution, FileFacts, document};
+use crate::watch::Watch;
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundled {
+    /// Files in the bundle.
+    pub files: u64,
+    /// Their bytes, unpacked.
+    pub unpacked: u64,
+    /// The bytes of the bundle.
+    pub packed: u64,
+    /// The hash of the bundle, which `b3sum` prints too.
+    pub hash: ObjectHash,
+    /// The plugins whose libraries were left out.
+    pub without_libraries: Vec<String>,
+}
+
+/// How a bundle is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Who made the run, and what others may do with it.
+    pub about: Attribution,
+    /// Leave the plugins' libraries out: the run can be verified then, but not executed again.
+    pub without_libraries: bool,
+    /// Write over a file that is there.
+    pub replace: bool,
+}
+
+/// Writes what a run rests on to a file. The same contents give the same bytes.
+///
+/// # Errors
+/// An object is missing or damaged, or the file cannot be written, or is there and is
+/// not to be replaced. Nothing is left of it then.
+pub fn bundle(
+    store: &Store,
+    contents: &Contents,
+    options: &Options,
+    file: &Path,
+    watch: Watch<'_>,
+) -> Result<Bundled, BundleError> {
+    let failed = |what| {
+        move |source| BundleError::File {
+            what,
+            path: file.to_owned(),
+            source,
+        }
+    };
+    if !options.replace && file.symlink_metadata().is_ok() {
+        return Err(BundleError::Exists {
+            path: file.to_owned(),
+        });
+    }
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let temporary = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(failed("create"))?;
+
+    let mut packing = Packing::new(store, contents, options.without_libraries, watch)?;
+    let out = BufWriter::new(temporary.as_file());
+    let mut writer = Writer::new(out).map_err(failed("write"))?;
+    packing.write(&mut writer, &options.about, &failed("write"))?;
+    let out = writer.finish().map_err(failed("write"))?;
+    let out = out.into_inner().map_err(io::IntoInnerError::into_error);
+    let out = out.map_err(failed("write"))?;
+    out.sync_all().map_err(failed("flush"))?;
+    let packed = out.metadata().map_err(failed("inspect"))?.len();
+
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update_mmap_rayon(temporary.path())
+        .map_err(failed("read"))?;
+    let hash = ObjectHash::from_bytes(*hasher.finalize().as_bytes());
+
+    let persisted = if options.replace {
+        temporary.persist(file)
+    } else {
+        temporary.persist_noclobber(file)
+    };
+    persisted.map_err(|error| failed("create")(error.error))?;
+    Ok(packing.summary(packed, hash))
+}
+
+/// A bundle on its way into a file.
+struct Packing<'a> {
+    store: &'a Store,
+    contents: &'a Contents,
+    objects: BTreeMap<ObjectHash, Vec<Role>>,
+    without_libraries: Vec<String>,
+    watch: Watch<'a>,
+    facts: BTreeMap<Entry, FileFacts>,
+    total: u64,
+    done: u64,
+}
+
+impl<'a> Packing<'a> {
+    fn new(
+        store: &'a Store,
+        contents: &'a Contents,
+        without: bool,
+        watch: Watch<'a>,
+    ) -> Result<Self, BundleError> {
+        let mut objects = contents.objects();
+        let mut without_libraries = Vec::new();
+        if without {
+            objects.retain(|_, roles| {
+                let plugins = roles.iter().filter_map(|role| match role {
+                    Role::Library(pin) => Some(pin.name.clone()),
+                    _ => None,
+                });
+                let left_out = roles.iter().all(Role::is_library);
+                if left_out {
+                    without_libraries.extend(plugins);
+                }
+                !left_out
+            });
+        }
+        without_libraries.sort_unstable();
+        without_libraries.dedup();
+        let sizes = objects.keys().map(|object| size_of(store, *object));
+        let total = sizes.sum::<Result<u64, _>>()?;
+        Ok(Self {
+            store,
+            contents,
+            objects,
+            without_libraries,
+            watch,
+            facts: BTreeMap::new(),
+            total,
+            done: 0,
+        })
+    }
+
+    /// Every entry, in the order of their names.
+    fn write<W: io::Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        about: &Attribution,
+        failed: &dyn Fn(io::Error) -> BundleError,
+    ) -> Result<(), BundleError> {
+        self.put(writer, Entry::Format, FORMAT).map_err(failed)?;
+        let objects: Vec<_> = self.objects.keys().copied().collect();
+        for object in objects {
+            self.put_object(writer, object, failed)?;
+        }
+        for (&action, executed) in &self.contents.actions {
+            let mut records: Vec<_> = executed.records.iter().collect();
+            records.sort_unstable_by_key(|(record, _)| *record);
+            for (record, result) in records {
+                let record = *record;
+                let bytes = canonical_json(result).map_err(uncanonical("record", record))?;
+                let entry = Entry::Record { action, record };
+                self.put(writer, entry, &bytes).map_err(failed)?;
+            }
+        }
+        let entry = Entry::Run {
+            started_ms: self.contents.manifest.started_ms,
+            run: self.contents.run,
+        };
+        // The marker comes after the metadata and is among the files that they are about.
+        self.facts.insert(entry, FileFacts::of(b""));
+        let metadata = document(self.contents, &self.objects, &self.facts, about)?;
+        self.put(writer, Entry::Metadata, &metadata)
+            .map_err(failed)?;
+        self.put(writer, entry, b"").map_err(failed)
+    }
+
+    fn put<W: io::Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        entry: Entry,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        writer.append(&entry.name(), bytes.len() as u64, &mut &*bytes)?;
+        self.facts.insert(entry, FileFacts::of(bytes));
+        Ok(())
+    }
+
+    fn put_object<W: io::Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        object: ObjectHash,
+        failed: &dyn Fn(io::Error) -> BundleError,
+    ) -> Result<(), BundleError> {
+        let path = self.store.object_path(object);
+        let size = size_of(self.store, object)?;
+        let file = File::open(&path).map_err(|source| StoreError::Io {
+            operation: "open",
+            path: path.clone(),
+            source,
+        })?;
+        let mut hashed = Hashed {
+            inner: file,
+            blake3: blake3::Hasher::new(),
+            sha256: Sha256::new(),
+            advanced: &mut |count| {
+                self.done += count;
+                (self.watch.progress)(self.done, self.total);
+                (self.watch.stopped)()
+            },
+        };
+        let appended = writer.append(&Entry::Object(object).name(), size, &mut hashed);
+        let Hashed { blake3, sha256, .. } = hashed;
+        if (self.watch.stopped)() {
+            return Err(BundleError::Stopped);
+        }
+        appended.map_err(failed)?;
+        if ObjectHash::from_bytes(*blake3.finalize().as_bytes()) != object {
+            return Err(StoreError::Damaged { object, path }.into());
+        }
+        let sha256 = sha256.finalize().into();
+        self.facts
+            .insert(Entry::Object(object), FileFacts { size, sha256 });
+        Ok(())
+    }
+
+    fn summary(self, packed: u64, hash: ObjectHash) -> Bundled {
+        Bundled {
+            files: self.facts.len() as u64,
+            unpacked: self.facts.values().map(|facts| facts.size).sum(),
+            packed,
+            hash,
+            without_libraries: self.without_libraries,
+        }
+    }
+}
+
+/// The size of an object's file.
+fn size_of(store: &Store, object: ObjectHash) -> Result<u64, StoreError> {
+    let path = store.object_path(object);
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(metadata.len()),
+        Ok(_) => Err(StoreError::NotRegular { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(StoreError::Missing { object })
+        }
+        Err(source) => Err(StoreError::Io {
+            operation: "inspect",
+            path,
+            source,
+        }),
+    }
+}
+
+/// A file that is hashed as it is read.
+struct Hashed<'a> {
+    inner: File,
+    blake3: blake3::Hasher,
+    sha256: Sha256,
+    advanced: &'a mut dyn FnMut(u64) -> bool,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let read = buffer.get(..count).unwrap_or_default();
+        self.blake3.update(read);
+        self.sha256.update(read);
+        if (self.advanced)(count as u64) {
+            return Err(io::Error::other("stopped"));
+        }
+        Ok(count)
+    }
+}
