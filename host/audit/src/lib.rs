@@ -5,8 +5,10 @@
 //! be said of a store without running anything is here.
 
 mod compare;
+mod diff;
 mod error;
 mod index;
+mod metrics;
 mod subject;
 
 pub use compare::{
@@ -15,6 +17,8 @@ pub use compare::{
     TensorDifference, TensorsDifference, TextDifference, ValuesDifference, compare_artifacts,
     compare_files,
 };
+pub use diff::{RunDifference, StageDifference};
 pub use error::{AuditError, Match};
 pub use index::{ActionEntry, ActionSummary, Index, Role, RunEntry, StageUse, Unreadable};
+pub use metrics::Metric;
 pub use subject::Subject;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use assay_audit::AuditError;
 use assay_data::sheet::SheetError;
-use assay_engine::{EngineError, Failure, InvalidTensors, SignatureError, TrustError};
+use assay_engine::{EngineError, Failure, InvalidTensors, NoAction, SignatureError, TrustError};
 use assay_report::TableError;
 use assay_store::StoreError;
 
@@ -24,6 +24,8 @@ pub(crate) enum CliError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Audit(#[from] AuditError),
+    #[error(transparent)]
+    NoAction(#[from] NoAction),
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]

@@ -21,6 +21,8 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Diff(diff) => command::diff::run(&diff),
+        Verb::Rerun(rerun) => command::rerun::run(&rerun),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),

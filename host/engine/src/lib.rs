@@ -20,6 +20,7 @@ mod lock;
 mod notice;
 mod plugin;
 mod replace;
+mod rerun;
 mod run;
 mod session;
 mod source_file;
@@ -40,7 +41,7 @@ pub use directions::{
     DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
     TensorSummary, plan_directions, summarise,
 };
-pub use environment::{Device, Settings, UnknownDevice, environment, variables};
+pub use environment::{Device, Settings, UnknownDevice, Unmet, environment, variables};
 pub use error::EngineError;
 pub use event::{Progress, Unit};
 pub use explain::Reason;
@@ -50,6 +51,10 @@ pub use plugin::{
     AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LoadFailure, MetricDescription,
     Origin, PluginDescription, PluginError, PluginReference, SearchFolder, SearchPath, load,
     read_library,
+};
+pub use rerun::{
+    Again, InvalidSample, NoAction, Obstacle, Rerun, RerunObserver, RerunOutcome, Rerunning,
+    Sample, Target,
 };
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, StagePreview, pipeline_plugin_dirs};

@@ -21,6 +21,8 @@ use assay_core::{ArtifactFile, ArtifactHash, Difference, ObjectHash};
 use assay_store::{Store, StoreError};
 use serde::Serialize;
 
+pub(crate) use self::parquet::open as open_parquet;
+
 pub use self::bytes::BytesDifference;
 pub use self::safetensors::{
     LargestElement, TensorChange, TensorDifference, TensorsDifference, ValuesDifference,

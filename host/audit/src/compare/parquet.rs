@@ -13,7 +13,7 @@ const ROWS: usize = 4096;
 /// Far above any real table: a few crafted bytes can claim rows for days.
 const MOST_ROWS: i64 = 1 << 27;
 
-pub(super) fn open(path: &Path) -> Result<Table, String> {
+pub(crate) fn open(path: &Path) -> Result<Table, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     // The columns' types are those of Parquet itself: an embedded Arrow schema could claim others.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);

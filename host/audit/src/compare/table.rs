@@ -77,10 +77,10 @@ pub struct ColumnDifference {
 }
 
 /// A table that is read batch by batch.
-pub(super) struct Table {
-    pub(super) schema: SchemaRef,
-    pub(super) metadata: BTreeMap<String, String>,
-    pub(super) batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>,
+pub(crate) struct Table {
+    pub(crate) schema: SchemaRef,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>,
 }
 
 pub(super) fn compare(before: Table, now: Table) -> Result<TableDifference, String> {

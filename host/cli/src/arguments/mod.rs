@@ -1,7 +1,9 @@
 //! What can be typed: the verbs, their options and their help.
 
 mod data;
+mod diff;
 mod plugin;
+mod rerun;
 mod search;
 mod user;
 
@@ -15,10 +17,12 @@ use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
+pub(crate) use self::diff::DiffArguments;
 pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
     NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
 };
+pub(crate) use self::rerun::{RerunArguments, RerunVerbArguments};
 pub(crate) use self::search::{SearchArguments, TrustArguments};
 pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
 
@@ -41,6 +45,11 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Say what differs between two runs: parameters, plugins, environments, metrics.
+    Diff(DiffArguments),
+    /// Execute recorded actions again and compare what comes out.
+    #[command(hide = true)]
+    Rerun(RerunVerbArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

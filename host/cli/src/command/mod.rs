@@ -1,9 +1,11 @@
 //! The verbs.
 
 pub(crate) mod data;
+pub(crate) mod diff;
 pub(crate) mod exec;
 pub(crate) mod network;
 pub(crate) mod plugin;
+pub(crate) mod rerun;
 pub(crate) mod run;
 
 use std::sync::Arc;

@@ -2,8 +2,10 @@
 //! and errors to standard error.
 
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod containment;
 pub(crate) mod dataset;
+pub(crate) mod diff;
 pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
@@ -12,6 +14,7 @@ pub(crate) mod notice;
 pub(crate) mod plugin;
 pub(crate) mod preview;
 pub(crate) mod progress;
+pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod scaffold;
 
