@@ -162,8 +162,9 @@ fn metrics(stages: &[StageDifference]) -> String {
 }
 
 fn words(metric: &Metric) -> String {
+    let name = metric.metric.trim_end_matches("_mean").replace('_', " ");
     let of = metric.of.values().map(String::as_str);
-    let words: Vec<_> = of.chain([metric.metric.as_str()]).collect();
+    let words: Vec<_> = of.chain([name.as_str()]).collect();
     words.join(", ")
 }
 

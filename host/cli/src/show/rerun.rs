@@ -53,11 +53,8 @@ pub(crate) fn text(shown: &ShownReruns) -> String {
         text.push('\n');
         if let RerunOutcome::Differs { again, differences } = &rerun.outcome {
             text.push_str(&compare::files(differences, 2));
-            let _ = writeln!(
-                text,
-                "  artifacts: {} recorded, {} now",
-                rerun.target.recorded, again.result.artifact
-            );
+            let (before, now) = (rerun.target.recorded, again.result.artifact);
+            let _ = writeln!(text, "  recorded: {before}\n  now:      {now}");
         }
     }
     text.push_str(&summary(shown));
