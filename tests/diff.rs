@@ -34,7 +34,7 @@ fn runs_that_differ_are_told_apart_field_by_field() {
     assert_eq!(difference["same"], true);
     assert_eq!(difference["stages_the_same"], 6);
 
-    let rate = "method.bp.hyperparameters.learning_rate=0.05";
+    let rate = "method.bp.hyperparameters.learning_rate=0.0001";
     let other = run(&sandbox, &["--set", rate]);
     let difference = diff(&sandbox, [&first, &other], 1);
     let fields = json!([{ "field": "overrides", "before": [], "now": [rate] }]);
@@ -43,7 +43,7 @@ fn runs_that_differ_are_told_apart_field_by_field() {
     assert_eq!(difference["stages_the_same"], 3);
     let training = stage(&difference, "train/bp/seed=1");
     let field = "parameters.hyperparameters.learning_rate";
-    let expected = json!([{ "field": field, "before": 0.01, "now": 0.05 }]);
+    let expected = json!([{ "field": field, "before": 0.01, "now": 0.0001 }]);
     assert_eq!(training["fields"], expected);
 
     let metrics = stage(&difference, "evaluate/bp/seed=1")["metrics"]
@@ -56,6 +56,7 @@ fn runs_that_differ_are_told_apart_field_by_field() {
     let loss = loss.unwrap();
     assert_ne!(loss["before"].as_f64(), loss["now"].as_f64());
     let metrics = stage(&difference, "report")["metrics"].as_array().unwrap();
+    assert!(!metrics.is_empty());
     assert!(
         metrics.iter().all(|it| it["of"]["method"] == "bp"),
         "{metrics:#?}"
@@ -63,9 +64,9 @@ fn runs_that_differ_are_told_apart_field_by_field() {
 
     let words = sandbox.execute(&["diff", &first, &other]).exits(1).stdout;
     for part in [
-        "parameters.hyperparameters.learning_rate: 0.01 → 0.05\n    train/bp/seed=1\n",
+        "parameters.hyperparameters.learning_rate: 0.01 → 0.0001\n    train/bp/seed=1\n",
         "reads another training\n    evaluate/bp/seed=1",
-        "final, train, loss",
+        "train, final, loss",
         "3 stages differ, 3 are the same",
     ] {
         assert!(words.contains(part), "{part}: {words}");
