@@ -16,6 +16,14 @@ pub enum AuditError {
     /// Nothing in the store has that name.
     #[error("nothing in the store is called `{0}`; `pipeline ls` lists what there is")]
     Unknown(String),
+    /// A run was to be named.
+    #[error("`{name}` is a {what}, and a run is needed; `pipeline ls` lists the runs")]
+    NotARun {
+        /// What was asked for.
+        name: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// A prefix of hashes is too short to search for.
     #[error("`{0}` is too short for a prefix of a hash: give at least 4 digits")]
     TooShort(String),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use assay_audit::AuditError;
 use assay_bundle::BundleError;
 use assay_data::sheet::SheetError;
-use assay_engine::{EngineError, Failure, InvalidTensors, SignatureError, TrustError};
+use assay_engine::{EngineError, Failure, InvalidTensors, NoAction, SignatureError, TrustError};
 use assay_report::TableError;
 use assay_store::StoreError;
 
@@ -27,6 +27,8 @@ pub(crate) enum CliError {
     Audit(#[from] AuditError),
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    #[error(transparent)]
+    NoAction(#[from] NoAction),
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]

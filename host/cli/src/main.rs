@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Verb::Status(status) => command::status::status(&status),
         Verb::Why(why) => command::why::why(&why),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Diff(diff) => command::diff::run(&diff),
+        Verb::Rerun(rerun) => command::rerun::run(&rerun),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),

@@ -5,11 +5,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use assay_core::Environment;
+use assay_core::{Action, Environment};
 
 /// The version of libtorch that a plugin must have been built for, unless it uses none: one for
 /// all, so that what a table compares was computed by the same kernels.
 pub(crate) const LIBTORCH: &str = "2.11.0";
+
+/// The element type of parameters and activations.
+const DTYPE: &str = "float32";
 
 /// Where a plugin computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +79,7 @@ pub fn environment(settings: &Settings, libtorch: String) -> Environment {
     Environment {
         libtorch,
         device: settings.device.to_string(),
-        dtype: "float32".to_owned(),
+        dtype: DTYPE.to_owned(),
         threads: settings.threads,
         cpu_capability: cpu_capability().to_owned(),
     }
@@ -90,6 +93,70 @@ fn cpu_capability() -> &'static str {
         return "avx2";
     }
     "default"
+}
+
+/// What an action was to be executed with, and this program on this machine has not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// The field of the action, such as `environment.cpu_capability`.
+    pub field: &'static str,
+    /// What the action says.
+    pub recorded: String,
+    /// What there is here.
+    pub here: String,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            field,
+            recorded,
+            here,
+        } = self;
+        write!(f, "{field} is `{recorded}`, and here it is `{here}`")
+    }
+}
+
+/// Every field of the action's environment, and the revision of its stage, that differs here. The
+/// number of threads can be had everywhere; whether there is a CUDA device, its worker will say.
+pub(crate) fn unmet(action: &Action) -> Vec<Unmet> {
+    let revision = action.kind.revision();
+    let mut fields = vec![(
+        "revision",
+        action.revision.to_string(),
+        revision.to_string(),
+    )];
+    if let Some(environment) = &action.environment {
+        let Environment {
+            libtorch,
+            dtype,
+            cpu_capability: capability,
+            device,
+            threads: _,
+        } = environment.clone();
+        // A plugin that uses no libtorch runs with any.
+        let here = if libtorch.is_empty() { "" } else { LIBTORCH };
+        fields.push(("environment.libtorch", libtorch, here.to_owned()));
+        fields.push(("environment.dtype", dtype, DTYPE.to_owned()));
+        fields.push((
+            "environment.cpu_capability",
+            capability,
+            cpu_capability().to_owned(),
+        ));
+        if device.parse::<Device>().is_err() {
+            let known = format!("{} or {}", Device::Cpu, Device::Cuda);
+            fields.push(("environment.device", device, known));
+        }
+    }
+    fields
+        .into_iter()
+        .filter(|(_, recorded, here)| recorded != here)
+        .map(|(field, recorded, here)| Unmet {
+            field,
+            recorded,
+            here,
+        })
+        .collect()
 }
 
 /// The variables that make a worker compute in `environment`. They are set before the worker

@@ -21,6 +21,7 @@ mod notice;
 mod plugin;
 mod preview;
 mod replace;
+mod rerun;
 mod run;
 mod session;
 mod source_file;
@@ -41,7 +42,7 @@ pub use directions::{
     DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
     TensorSummary, plan_directions, summarise,
 };
-pub use environment::{Device, Settings, UnknownDevice, environment, variables};
+pub use environment::{Device, Settings, UnknownDevice, Unmet, environment, variables};
 pub use error::EngineError;
 pub use event::{Progress, Unit};
 pub use explain::{Answer, Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
@@ -53,6 +54,10 @@ pub use plugin::{
     SearchPath, load, read_library,
 };
 pub use preview::StagePreview;
+pub use rerun::{
+    Again, InvalidSample, NoAction, Obstacle, Rerun, RerunObserver, RerunOutcome, Rerunning,
+    Sample, Target,
+};
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;

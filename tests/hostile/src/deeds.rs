@@ -23,6 +23,8 @@ pub(crate) enum Deed {
     HugeState,
     /// Ends an epoch before its batches.
     Hurry,
+    /// Learns the time of day from its second epoch on, and so never the same twice.
+    ReadClock,
 }
 
 /// Every algorithm.
@@ -62,4 +64,5 @@ pub(crate) const DEEDS: &[(&str, Deed)] = &[
     ("odd-state", Deed::OddState),
     ("huge-state", Deed::HugeState),
     ("hurry", Deed::Hurry),
+    ("read-clock", Deed::ReadClock),
 ];

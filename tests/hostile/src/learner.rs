@@ -1,5 +1,7 @@
 //! A learner that learns nothing, and misbehaves where its deed says.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
 
 use crate::deeds::Deed;
@@ -10,17 +12,32 @@ const OVERRUN: usize = 4;
 /// An empty safetensors file: the length of its header, and the header.
 const EMPTY_STATE: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
 
+/// The header of a safetensors file with one tensor of three numbers.
+const CLOCK_HEADER: &str = r#"{"clock":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}"#;
+
 pub(crate) struct Hostile {
     pub(crate) deed: Deed,
     pub(crate) target: String,
     /// Outputs of the network.
     pub(crate) outputs: usize,
+    /// What it learnt of the time of day, from 0 to 1.
+    pub(crate) clock: f32,
+}
+
+impl Hostile {
+    /// A state of three numbers, of which the second is the clock's.
+    fn clock_state(&self) -> Vec<u8> {
+        let mut state = (CLOCK_HEADER.len() as u64).to_le_bytes().to_vec();
+        state.extend(CLOCK_HEADER.as_bytes());
+        state.extend([1.0, self.clock, 3.0].map(f32::to_le_bytes).as_flattened());
+        state
+    }
 }
 
 impl Learner for Hostile {
     fn train_epoch(
         &mut self,
-        _epoch: u32,
+        epoch: u32,
         batches: &mut BatchSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
@@ -30,10 +47,14 @@ impl Learner for Hostile {
         if matches!(self.deed, Deed::Hurry) {
             return Ok(());
         }
+        if matches!(self.deed, Deed::ReadClock) && epoch > 1 {
+            let time = SystemTime::now().duration_since(UNIX_EPOCH);
+            self.clock = time.map_or(0.0, |time| time.subsec_nanos() as f32 * 1e-9);
+        }
         while batches.next_batch()?.is_some() {
             let loss = match self.deed {
                 Deed::NanMetric => f64::NAN,
-                _ => 1.0,
+                _ => 1.0 + f64::from(self.clock),
             };
             metrics.record("batch_loss", &[loss])?;
         }
@@ -65,6 +86,7 @@ impl Learner for Hostile {
             Deed::OddState => vec![1; 64],
             // Never touched, so it costs no memory to make.
             Deed::HugeState => vec![0; 5 << 28],
+            Deed::ReadClock => self.clock_state(),
             _ => EMPTY_STATE.to_owned(),
         })
     }

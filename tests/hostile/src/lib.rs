@@ -56,6 +56,7 @@ impl PluginDefinition for Definition {
             deed: *deed,
             target: target.unwrap_or_default().to_owned(),
             outputs: network.outputs(),
+            clock: 0.0,
         }))
     }
 }

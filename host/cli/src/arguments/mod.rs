@@ -2,8 +2,10 @@
 
 mod bundle;
 mod data;
+mod diff;
 mod plan;
 mod plugin;
+mod rerun;
 mod run;
 mod search;
 mod status;
@@ -20,10 +22,12 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::bundle::{BundleArguments, SignatureArguments, UnbundleArguments};
 pub(crate) use self::data::{DataShowArguments, DataVerb};
+pub(crate) use self::diff::DiffArguments;
 pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
     NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
 };
+pub(crate) use self::rerun::{RerunArguments, RerunVerbArguments};
 pub(crate) use self::run::RunArguments;
 pub(crate) use self::search::{SearchArguments, TrustArguments};
 pub(crate) use self::status::StatusArguments;
@@ -53,6 +57,11 @@ pub(crate) enum Verb {
     Why(WhyArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Say what differs between two runs: parameters, plugins, environments, metrics.
+    Diff(DiffArguments),
+    /// Execute recorded actions again and compare what comes out.
+    #[command(hide = true)]
+    Rerun(RerunVerbArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

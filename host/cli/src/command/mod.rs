@@ -2,9 +2,11 @@
 
 pub(crate) mod bundle;
 pub(crate) mod data;
+pub(crate) mod diff;
 pub(crate) mod exec;
 pub(crate) mod network;
 pub(crate) mod plugin;
+pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod why;

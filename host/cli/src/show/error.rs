@@ -63,7 +63,7 @@ pub(crate) fn stage(name: &str, failure: &Failure) -> String {
 }
 
 /// Why an execution failed: the error, its causes, what to do next, and the end of the log.
-fn causes(failure: &Failure) -> String {
+pub(super) fn causes(failure: &Failure) -> String {
     let mut text = format!(": {failure}");
     for cause in failure.reported_causes() {
         let _ = write!(text, "\n  caused by: {cause}");
@@ -82,7 +82,7 @@ fn causes(failure: &Failure) -> String {
     text
 }
 
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -4,8 +4,10 @@
 pub(crate) mod bundle;
 pub(crate) mod bytes;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod containment;
 pub(crate) mod dataset;
+pub(crate) mod diff;
 pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
@@ -14,6 +16,7 @@ pub(crate) mod notice;
 pub(crate) mod plugin;
 pub(crate) mod preview;
 pub(crate) mod progress;
+pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod scaffold;
 pub(crate) mod why;

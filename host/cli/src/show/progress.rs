@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use assay_core::StageOutcome;
-use assay_engine::{Observer, Progress, StageReport, Unit};
+use assay_engine::{Observer, Progress, Rerun, RerunObserver, RerunOutcome, StageReport, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::duration;
@@ -60,6 +60,15 @@ impl ProgressView {
         }
     }
 
+    /// Forgets a stage that has ended.
+    fn remove(&self, stage: &str) {
+        let running = self.running().remove(stage);
+        if let (Some(bars), Some(bar)) = (&self.bars, running.and_then(|running| running.bar)) {
+            bar.finish_and_clear();
+            bars.remove(&bar);
+        }
+    }
+
     fn bar(&self, stage: &str) -> Option<ProgressBar> {
         let style = ProgressStyle::with_template("{prefix} {bar:24} {msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -109,12 +118,8 @@ impl Observer for ProgressView {
     }
 
     fn finished(&self, stage: &StageReport) {
-        let running = self.running().remove(&stage.name);
-        if let (Some(bars), Some(bar)) = (&self.bars, running.and_then(|running| running.bar)) {
-            bar.finish_and_clear();
-            bars.remove(&bar);
-        }
         let name = &stage.name;
+        self.remove(name);
         match (stage.outcome, &stage.result) {
             (StageOutcome::Ran, Some(result)) => {
                 let took = duration(result.duration_ms);
@@ -126,6 +131,29 @@ impl Observer for ProgressView {
             // A thousand cached stages are no news.
             _ => {}
         }
+    }
+}
+
+impl RerunObserver for ProgressView {
+    fn started(&self, name: &str) {
+        Observer::started(self, name);
+    }
+
+    fn progress(&self, name: &str, progress: &Progress) {
+        Observer::progress(self, name, progress);
+    }
+
+    fn finished(&self, rerun: &Rerun) {
+        let name = &rerun.target.name;
+        self.remove(name);
+        let word = match &rerun.outcome {
+            RerunOutcome::Same(_) => "the same",
+            RerunOutcome::Differs { .. } => "differs",
+            RerunOutcome::Failed(_) => "failed",
+            // What was not executed is told at the end, with its reason.
+            RerunOutcome::Cannot(_) | RerunOutcome::Stopped => return,
+        };
+        self.line(&format!("{name:width$} {word}", width = self.width));
     }
 }
 

@@ -75,17 +75,44 @@ impl Execution<'_> {
                 cached: true,
             });
         }
+        let result = self.perform(key, &lock)?;
+        self.store.commit_result(&result)?;
+        self.store.clear_scratch(key)?;
+        Ok(Completed {
+            result,
+            cached: false,
+        })
+    }
+
+    /// Executes the action `key` again, whether or not it has a result, and from its beginning:
+    /// what an interrupted execution left is thrown away. The artifact is in the store then, and
+    /// the result is not committed.
+    ///
+    /// # Errors
+    /// See [`Failure`]; nothing is left in the scratch folder.
+    pub(crate) fn repeat(&self, key: ActionKey) -> Result<ActionResult, Failure> {
+        let Some(lock) = self.take_lock(key)? else {
+            return Err(Failure::Cancelled);
+        };
+        self.store.clear_scratch(key)?;
+        let ended = self.perform(key, &lock);
+        self.store.clear_scratch(key)?;
+        ended
+    }
+
+    /// Executes the action under its lock and puts its artifact into the store.
+    fn perform(&self, key: ActionKey, lock: &ActionLock) -> Result<ActionResult, Failure> {
         let action = self.store.action(key)?;
         let scratch = self.store.scratch(key)?;
         let (started_ms, clock) = (now_ms(), Instant::now());
         let log = Log::start(scratch.join(LOG))?;
-        let ending = self.run_worker(key, &action, &scratch, &log, &lock)?;
+        let ending = self.run_worker(key, &action, &scratch, &log, lock)?;
         let containment = ending.reports.containment;
         let done = self.judge(ending, &action, &log)?;
         check_inputs(self.store, &action)?;
         let files = collect(&scratch.join(OUT), done.outputs)
             .map_err(|reason| nonsense(&action, reason))?;
-        let result = ActionResult {
+        Ok(ActionResult {
             action: key,
             artifact: self.store.commit_artifact(files)?,
             started_ms,
@@ -96,12 +123,6 @@ impl Execution<'_> {
             log: log.store(self.store)?,
             containment,
             limits: self.limits,
-        };
-        self.store.commit_result(&result)?;
-        self.store.clear_scratch(key)?;
-        Ok(Completed {
-            result,
-            cached: false,
         })
     }
 

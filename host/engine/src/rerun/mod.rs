@@ -1,0 +1,237 @@
+//! Executes recorded actions again and says whether the same comes out. Each is executed from its
+//! beginning, with the plugin and the inputs that the store has of it; both results are kept, so
+//! that a difference stays visible. It never changes a result that is there.
+
+mod obstacle;
+mod sample;
+mod target;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use assay_audit::{FileDifference, compare_artifacts};
+use assay_core::{Action, ActionResult, StageKind};
+use assay_store::{Store, StoreError};
+
+pub use self::obstacle::Obstacle;
+pub use self::sample::{InvalidSample, Sample};
+pub use self::target::{NoAction, Target};
+
+use crate::cancel::Cancel;
+use crate::environment::unmet;
+use crate::error::EngineError;
+use crate::event::Progress;
+use crate::supervise::{Execution, Failure};
+use crate::trust::TrustPolicy;
+
+/// Is told what happens, from several threads.
+pub trait RerunObserver: Sync {
+    /// A worker was started for the target of this name.
+    fn started(&self, name: &str);
+    /// Its worker is so far.
+    fn progress(&self, name: &str, progress: &Progress);
+    /// The target came to its end.
+    fn finished(&self, rerun: &Rerun);
+}
+
+/// How actions are executed again.
+#[derive(Clone, Copy)]
+pub struct Rerunning<'a> {
+    /// Where the actions are, and where their new results go.
+    pub store: &'a Store,
+    /// Where the user keeps datasets.
+    pub data_dir: Option<&'a Path>,
+    /// Actions at a time.
+    pub jobs: usize,
+    /// How many processors the host's own work may use; it decides nothing.
+    pub threads: usize,
+    /// Execute also what was executed in an environment that there is not here. What comes out is
+    /// compared, and not recorded as a result of the action.
+    pub anyway: bool,
+    /// Which plugins may run.
+    pub trust: &'a TrustPolicy,
+    /// Asks it to stop.
+    pub cancel: &'a Cancel,
+}
+
+/// An action that was executed again, or was to be.
+#[derive(Debug)]
+pub struct Rerun {
+    /// What it was, and what it gave.
+    pub target: Target,
+    /// What it does, if its document can be read.
+    pub kind: Option<StageKind>,
+    /// What became of it.
+    pub outcome: RerunOutcome,
+}
+
+/// What became of an action that was to be executed again.
+#[derive(Debug)]
+pub enum RerunOutcome {
+    /// The same bytes came out.
+    Same(Again),
+    /// Other bytes came out.
+    Differs {
+        /// The new execution.
+        again: Again,
+        /// Every difference.
+        differences: Vec<FileDifference>,
+    },
+    /// It failed, which it did not when it was recorded.
+    Failed(Failure),
+    /// It cannot be executed again here.
+    Cannot(Obstacle),
+    /// The rerun was stopped before it was done.
+    Stopped,
+}
+
+/// A new execution of a recorded action.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// Its result.
+    pub result: ActionResult,
+    /// Whether it was recorded beside the results that were there.
+    pub recorded: bool,
+}
+
+impl Rerunning<'_> {
+    /// Executes the targets again; what becomes of each comes in their order.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn rerun(
+        &self,
+        targets: &[Target],
+        observer: &dyn RerunObserver,
+    ) -> Result<Vec<Rerun>, EngineError> {
+        let next = AtomicUsize::new(0);
+        let reruns = Mutex::new(Vec::with_capacity(targets.len()));
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(target) = targets.get(at) else {
+                    return Ok::<_, StoreError>(());
+                };
+                let rerun = self.rerun_one(target, observer)?;
+                observer.finished(&rerun);
+                let mut reruns = reruns.lock().unwrap_or_else(PoisonError::into_inner);
+                reruns.push((at, rerun));
+            }
+        };
+        thread::scope(|scope| {
+            let jobs = 0..self.jobs.clamp(1, targets.len().max(1));
+            let threads: Vec<_> = jobs.map(|_| scope.spawn(work)).collect();
+            let joined = threads.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            joined.collect::<Result<Vec<()>, _>>()
+        })?;
+        let mut reruns = reruns.into_inner().unwrap_or_else(PoisonError::into_inner);
+        reruns.sort_unstable_by_key(|(at, _)| *at);
+        Ok(reruns.into_iter().map(|(_, rerun)| rerun).collect())
+    }
+
+    fn rerun_one(
+        &self,
+        target: &Target,
+        observer: &dyn RerunObserver,
+    ) -> Result<Rerun, StoreError> {
+        let ended = |kind, outcome| Rerun {
+            target: target.clone(),
+            kind,
+            outcome,
+        };
+        if self.cancel.is_requested() {
+            return Ok(ended(None, RerunOutcome::Stopped));
+        }
+        let action = match self.store.action(target.action) {
+            Ok(action) => action,
+            Err(error) => {
+                let obstacle = Obstacle::Missing {
+                    what: "its document".to_owned(),
+                    source: error,
+                };
+                return Ok(ended(None, RerunOutcome::Cannot(obstacle)));
+            }
+        };
+        let outcome = if let Some(obstacle) = self.obstacle(target, &action)? {
+            RerunOutcome::Cannot(obstacle)
+        } else {
+            observer.started(&target.name);
+            self.execute(target, &action, observer)?
+        };
+        Ok(ended(Some(action.kind), outcome))
+    }
+
+    /// What stands in the way, as far as it can be seen before.
+    fn obstacle(&self, target: &Target, action: &Action) -> Result<Option<Obstacle>, StoreError> {
+        let unmet = unmet(action);
+        if !unmet.is_empty() && !self.anyway {
+            return Ok(Some(Obstacle::Environment(unmet)));
+        }
+        if let Some(pin) = &action.plugin {
+            if let Err(untrusted) = self.trust.admit_action(pin) {
+                return Ok(Some(Obstacle::Untrusted(untrusted)));
+            }
+            if let Err(source) = self.store.verify(pin.hash.into()) {
+                let what = format!("the library of its plugin `{}`", pin.name);
+                return Ok(Some(Obstacle::Missing { what, source }));
+            }
+        }
+        let inputs = action.inputs.iter();
+        let inputs = inputs.map(|(role, artifact)| (format!("its input `{role}`"), *artifact));
+        let recorded = ("what it gave".to_owned(), target.recorded);
+        for (what, artifact) in inputs.chain([recorded]) {
+            if let Err(source) = self.store.artifact(artifact) {
+                return Ok(Some(Obstacle::Missing { what, source }));
+            }
+            if !self.store.is_intact(artifact)? {
+                return Ok(Some(Obstacle::Damaged { what, artifact }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn execute(
+        &self,
+        target: &Target,
+        action: &Action,
+        observer: &dyn RerunObserver,
+    ) -> Result<RerunOutcome, StoreError> {
+        let execution = Execution {
+            store: self.store,
+            data_dir: self.data_dir,
+            threads: self.threads,
+            limits: target.limits,
+            cancel: self.cancel,
+            observe: &|progress| observer.progress(&target.name, &progress),
+        };
+        let result = match execution.repeat(target.action) {
+            Ok(result) => result,
+            Err(Failure::Cancelled) => return Ok(RerunOutcome::Stopped),
+            Err(Failure::Store(error)) => return Err(error),
+            // The one stage that needs what no store has.
+            Err(failure @ Failure::Stage { .. }) if action.kind == StageKind::Dataset => {
+                return Ok(RerunOutcome::Cannot(Obstacle::Source(failure)));
+            }
+            Err(failure) => return Ok(RerunOutcome::Failed(failure)),
+        };
+        // In another environment it was another action.
+        let recorded = unmet(action).is_empty();
+        if recorded {
+            self.store.commit_result(&result)?;
+        }
+        let differences = compare_artifacts(self.store, target.recorded, result.artifact)?;
+        let same = result.artifact == target.recorded;
+        let again = Again { result, recorded };
+        Ok(if same {
+            RerunOutcome::Same(again)
+        } else {
+            RerunOutcome::Differs { again, differences }
+        })
+    }
+}

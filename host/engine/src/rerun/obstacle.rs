@@ -1,0 +1,62 @@
+//! Why an action cannot be executed again here, which says nothing about what it gave.
+
+use assay_core::ArtifactHash;
+use assay_store::StoreError;
+
+use crate::environment::Unmet;
+use crate::supervise::Failure;
+use crate::trust::Untrusted;
+
+/// Why an action cannot be executed again here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// It was executed in an environment that there is not here.
+    #[error("needs another environment: {}", list(.0))]
+    Environment(Vec<Unmet>),
+    /// Its plugin may not run.
+    #[error("needs a plugin that may not run")]
+    Untrusted(#[source] Untrusted),
+    /// Part of what it needs is not in the store.
+    #[error("needs {what}")]
+    Missing {
+        /// What is not there.
+        what: String,
+        /// What the store says.
+        source: StoreError,
+    },
+    /// A file of what it needs is not in the store.
+    #[error("needs {what}, and a file of the artifact {artifact} is missing or damaged")]
+    Damaged {
+        /// What it is to the action.
+        what: String,
+        /// The artifact.
+        artifact: ArtifactHash,
+    },
+    /// The files that its dataset is made of are not here.
+    #[error("needs the files that its dataset is made of")]
+    Source(#[source] Failure),
+}
+
+impl Obstacle {
+    /// What to do next; may be empty.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Environment(_) => {
+                "use such a machine and version, or compare nevertheless with --anyway".to_owned()
+            }
+            Self::Untrusted(untrusted) => untrusted.help(),
+            Self::Missing { .. } | Self::Damaged { .. } => {
+                "`pipeline audit` says what else is missing or damaged".to_owned()
+            }
+            Self::Source(_) => {
+                "name the folder that has them with --data-dir, or set ASSAY_DATA_DIR".to_owned()
+            }
+        }
+    }
+}
+
+fn list(unmet: &[Unmet]) -> String {
+    let words: Vec<_> = unmet.iter().map(Unmet::to_string).collect();
+    words.join("; ")
+}
