@@ -70,6 +70,11 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
+/// What lies in a folder, all of it.
+pub(crate) fn directory(folder: &Path) -> Result<fs::ReadDir, StoreError> {
+    fs::read_dir(folder).at("list", folder)
+}
+
 /// What lies in a folder, less what file systems and desktops leave about and no one means.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut paths = Vec::new();

@@ -11,8 +11,9 @@ use std::time::SystemTime;
 use assay_core::ObjectHash;
 use serde::{Deserialize, Serialize};
 
-use super::{SourceHashes, Stamp, read};
+use super::{SourceHashes, read};
 use crate::error::{At, StoreError};
+use crate::stamp::Stamp;
 
 /// What is remembered of the files below a folder.
 #[derive(Debug, Serialize, Deserialize)]
