@@ -145,22 +145,9 @@ impl Store {
     /// A folder cannot be read, or holds what is not an action's.
     pub fn record_folders(&self) -> Result<Vec<RecordFolder>, StoreError> {
         let now = SystemTime::now();
-        let mut folders = Vec::new();
-        for shard in disk::entries(&self.part(Part::Results))? {
-            for entry in disk::directory(&shard)? {
-                let entry = entry.at("list", &shard)?;
-                if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                    continue;
-                }
-                let path = entry.path();
-                let Some(action) = parse_folder(&shard, &path) else {
-                    return Err(StoreError::Foreign { path });
-                };
-                let stamp = Stamp::of_folder(&entry, now);
-                folders.push(RecordFolder { action, stamp });
-            }
-        }
-        Ok(folders)
+        let shards = disk::entries(&self.part(Part::Results))?;
+        let folders = disk::side_by_side(&shards, |shard| record_folders(shard, now))?;
+        Ok(folders.into_iter().flatten().collect())
     }
 
     /// The bytes of a record of the action, checked against its name.
@@ -207,6 +194,23 @@ fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
             source,
         }),
     }
+}
+
+fn record_folders(shard: &Path, now: SystemTime) -> Result<Vec<RecordFolder>, StoreError> {
+    let mut folders = Vec::new();
+    for entry in disk::directory(shard)? {
+        let entry = entry.at("list", shard)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        let Some(action) = parse_folder(shard, &path) else {
+            return Err(StoreError::Foreign { path });
+        };
+        let stamp = Stamp::of_folder(&entry, now);
+        folders.push(RecordFolder { action, stamp });
+    }
+    Ok(folders)
 }
 
 fn record_name(path: &Path) -> Option<ObjectHash> {

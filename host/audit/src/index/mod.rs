@@ -3,6 +3,7 @@
 //! names, never the files of artifacts; damage is noted and left out.
 
 mod links;
+mod packed;
 mod read;
 mod remembered;
 mod role;

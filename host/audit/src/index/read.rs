@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_core::{Action, ActionKey, Artifact, ArtifactHash, Run, RunHash};
-use assay_store::{RecordFolder, Stamp, Store, StoreError};
+use assay_store::{Record, RecordFolder, Stamp, Store, StoreError};
 
 use super::remembered::Remembered;
 use super::{ActionEntry, ActionSummary, Index, Role, RunEntry, StageUse, Unreadable};
@@ -50,7 +50,7 @@ impl<'a> Reading<'a> {
     }
 
     fn run(&mut self, hash: RunHash, started_ms: u64) {
-        let remembered = self.remembered.runs.remove(&hash);
+        let remembered = self.remembered.runs.remove(&hash).map(Run::from);
         let Some(run) = self.document(remembered, Role::Run(hash), |store| store.run(hash)) else {
             return;
         };
@@ -78,7 +78,7 @@ impl<'a> Reading<'a> {
         let results = match (known, stamp) {
             (Some((folder, results)), Some(stamp)) if folder.as_ref() == Some(&stamp) => {
                 self.folders.insert(key, stamp);
-                results
+                results.into_iter().map(Record::from).collect()
             }
             (_, stamp) => match self.results(key, stamp)? {
                 // A process that died before its first record leaves an empty folder.
@@ -96,11 +96,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The results of an action from its records, the first one first.
-    fn results(
-        &mut self,
-        key: ActionKey,
-        stamp: Option<Stamp>,
-    ) -> Result<Vec<assay_store::Record>, StoreError> {
+    fn results(&mut self, key: ActionKey, stamp: Option<Stamp>) -> Result<Vec<Record>, StoreError> {
         let mut results = Vec::new();
         let mut whole = true;
         for record in self.store.records(key)? {

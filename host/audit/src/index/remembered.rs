@@ -1,62 +1,44 @@
 //! What earlier processes read of a store's documents, kept in its cache. A document is named by
 //! what it says, so what was once read of one stays true; only which of them there are has to be
-//! looked at again. All of it can be lost at any moment, and none is believed about a document
-//! that could not be read.
+//! looked at again. All of it can be lost at any moment, and nothing is kept of a document that
+//! could not be read.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::thread;
 
-use assay_core::{ActionKey, Artifact, ArtifactHash, Run, RunHash};
-use assay_store::{Record, Stamp, Store};
+use assay_core::ActionKey;
+use assay_store::{Stamp, Store};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use super::{ActionSummary, Index};
+use super::Index;
+use super::packed::{Actions, Artifacts, PackedAction, Runs};
 
-/// The name in the cache, with the version of what is written under it.
-const NAME: &str = "index-1";
+/// The names in the cache, with the version of the form of what is kept under them.
+const RUNS: &str = "runs-1";
+const ACTIONS: &str = "actions-1";
+const ARTIFACTS: &str = "artifacts-1";
 
 /// The documents that were read before.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
-    pub(super) runs: BTreeMap<RunHash, Run>,
-    pub(super) actions: BTreeMap<ActionKey, RememberedAction>,
-    pub(super) artifacts: BTreeMap<ArtifactHash, Artifact>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct RememberedAction {
-    pub(super) document: Option<ActionSummary>,
-    /// The stamp of the folder of its records when they were read.
-    pub(super) folder: Option<Stamp>,
-    pub(super) results: Vec<Record>,
-}
-
-#[derive(Serialize)]
-struct BorrowedAction<'a> {
-    document: Option<&'a ActionSummary>,
-    folder: Option<&'a Stamp>,
-    results: &'a [Record],
+    pub(super) runs: Runs,
+    pub(super) actions: Actions,
+    pub(super) artifacts: Artifacts,
 }
 
 impl Remembered {
-    /// What the store's cache holds; nothing if it cannot be read.
+    /// What the store's cache holds; nothing where it cannot be read.
     pub(super) fn read(store: &Store) -> Self {
-        let bytes = store.remembered(NAME).unwrap_or_default();
-        let mut lines = bytes.split(|byte| *byte == b'\n');
-        let (Some(runs), Some(actions), Some(artifacts)) =
-            (lines.next(), lines.next(), lines.next())
-        else {
-            return Self::default();
-        };
         // Half of a large index is artifacts, and half is actions.
         thread::scope(|scope| {
-            let parse = thread::Builder::new().spawn_scoped(scope, || parse(artifacts));
-            let (runs, actions) = (self::parse(runs), self::parse(actions));
-            let artifacts = match parse {
+            let artifacts = || read(store, ARTIFACTS);
+            let aside = thread::Builder::new().spawn_scoped(scope, artifacts);
+            let (runs, actions) = (read(store, RUNS), read(store, ACTIONS));
+            let artifacts = match aside {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(_) => self::parse(artifacts),
+                Err(_) => artifacts(),
             };
             Self {
                 runs,
@@ -68,31 +50,30 @@ impl Remembered {
 
     /// Keeps the index for the next process. A store that cannot keep it is only slower.
     pub(super) fn write(store: &Store, index: &Index, folders: &BTreeMap<ActionKey, Stamp>) {
-        let runs: BTreeMap<_, _> = index
-            .runs
-            .iter()
-            .map(|(hash, it)| (hash, &it.run))
-            .collect();
+        let runs = index.runs.iter().map(|(run, it)| (*run, (&it.run).into()));
         let actions = index.actions.iter().map(|(key, entry)| {
-            let action = BorrowedAction {
-                document: entry.document.as_ref(),
-                folder: folders.get(key),
-                results: &entry.results,
+            let action = PackedAction {
+                document: entry.document.clone(),
+                folder: folders.get(key).cloned(),
+                results: entry.results.iter().map(Into::into).collect(),
             };
-            (key, action)
+            (*key, action)
         });
-        let actions: BTreeMap<_, _> = actions.collect();
-        let lines = [
-            serde_json::to_vec(&runs),
-            serde_json::to_vec(&actions),
-            serde_json::to_vec(&index.artifacts),
-        ];
-        if let Ok(lines) = lines.into_iter().collect::<Result<Vec<_>, _>>() {
-            let _ = store.remember(NAME, &lines.join(&b'\n'));
-        }
+        write(store, RUNS, &runs.collect::<Runs>());
+        write(store, ACTIONS, &actions.collect::<Actions>());
+        write(store, ARTIFACTS, &index.artifacts);
     }
 }
 
-fn parse<T: DeserializeOwned + Default>(line: &[u8]) -> T {
-    serde_json::from_slice(line).unwrap_or_default()
+fn read<T: DeserializeOwned + Default>(store: &Store, name: &str) -> T {
+    let bytes = store.remembered(name);
+    bytes
+        .and_then(|bytes| postcard::from_bytes(&bytes).ok())
+        .unwrap_or_default()
+}
+
+fn write<T: Serialize>(store: &Store, name: &str, value: &T) {
+    if let Ok(bytes) = postcard::to_allocvec(value) {
+        let _ = store.remember(name, &bytes);
+    }
 }
