@@ -4,8 +4,10 @@
 //! a prefix of one or a name stands for. The crate executes nothing and loads no plugin: what can
 //! be said of a store without running anything is here.
 
+pub mod content;
 mod error;
 mod index;
+pub mod lineage;
 mod subject;
 
 pub use error::{AuditError, Match};
