@@ -21,6 +21,10 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Show(show) => command::show::run(&show),
+        Verb::Cat(cat) => command::cat::run(&cat),
+        Verb::Ls(ls) => command::ls::run(&ls),
+        Verb::Lineage(lineage) => command::lineage::run(&lineage),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),

@@ -48,8 +48,8 @@ pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
 pub use plugin::{
     AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LoadFailure, MetricDescription,
-    Origin, PluginDescription, PluginError, PluginReference, SearchFolder, SearchPath, load,
-    read_library,
+    Origin, PluginDescription, PluginError, PluginReference, SearchFolder, SearchPath,
+    handshake_of, load, read_library,
 };
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, StagePreview, pipeline_plugin_dirs};

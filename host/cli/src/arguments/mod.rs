@@ -1,8 +1,12 @@
 //! What can be typed: the verbs, their options and their help.
 
+mod cat;
 mod data;
+mod lineage;
+mod ls;
 mod plugin;
 mod search;
+mod show;
 mod user;
 
 use std::path::PathBuf;
@@ -14,12 +18,16 @@ use assay_network::Shape;
 use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::cat::CatArguments;
 pub(crate) use self::data::{DataShowArguments, DataVerb};
+pub(crate) use self::lineage::LineageArguments;
+pub(crate) use self::ls::{Listed, LsArguments};
 pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
     NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
 };
 pub(crate) use self::search::{SearchArguments, TrustArguments};
+pub(crate) use self::show::ShowArguments;
 pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
 
 /// Runs the experiments of learning without backpropagation, and remembers what came out.
@@ -41,6 +49,14 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Show what a hash or a name stands for: a run, a stage, a table, a network's weights.
+    Show(ShowArguments),
+    /// Write the bytes of something to standard output.
+    Cat(CatArguments),
+    /// List what the store holds: runs, what stages gave, plugins, and what takes space.
+    Ls(LsArguments),
+    /// Show what something was made from, down to the files that were downloaded, or into what.
+    Lineage(LineageArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

@@ -1,10 +1,14 @@
 //! The verbs.
 
+pub(crate) mod cat;
 pub(crate) mod data;
 pub(crate) mod exec;
+pub(crate) mod lineage;
+pub(crate) mod ls;
 pub(crate) mod network;
 pub(crate) mod plugin;
 pub(crate) mod run;
+pub(crate) mod show;
 
 use std::sync::Arc;
 use std::thread;

@@ -1,12 +1,16 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+mod action;
 pub(crate) mod check;
 pub(crate) mod containment;
+mod content;
 pub(crate) mod dataset;
 pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod lineage;
+pub(crate) mod ls;
 pub(crate) mod network;
 pub(crate) mod notice;
 pub(crate) mod plugin;
@@ -14,6 +18,8 @@ pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod run;
 pub(crate) mod scaffold;
+pub(crate) mod subject;
+mod words;
 
 use std::io::{self, IsTerminal, Write};
 

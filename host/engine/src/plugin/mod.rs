@@ -10,7 +10,7 @@ mod search;
 pub(crate) use describe::describe;
 pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
 pub(crate) use file::read_handshake;
-pub use file::{PluginError, read_library};
+pub use file::{PluginError, handshake_of, read_library};
 pub(crate) use library::{Libraries, Library};
 pub use load::{LoadFailure, load};
 pub(crate) use reference::file_name;
