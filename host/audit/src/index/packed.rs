@@ -123,3 +123,98 @@ impl From<PackedRun> for Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use assay_core::{
+        ActionResult, Artifact, ArtifactFile, ObjectHash, PluginPin, Run, RunStage, StageKind,
+        StageOutcome,
+    };
+
+    use super::*;
+
+    fn pin() -> PluginPin {
+        PluginPin {
+            name: "bp".to_owned(),
+            hash: ObjectHash::from_bytes([1; 32]).into(),
+            abi: "1.1".to_owned(),
+        }
+    }
+
+    fn record() -> Record {
+        let result = ActionResult {
+            action: ActionKey::from_bytes([2; 32]),
+            artifact: ArtifactHash::from_bytes([3; 32]),
+            started_ms: 1,
+            duration_ms: 2,
+            peak_memory: 3,
+            host: "here".to_owned(),
+            version: "0.1.0".to_owned(),
+            log: Some(ObjectHash::from_bytes([4; 32])),
+            containment: Some(Containment {
+                landlock: 6,
+                seccomp: true,
+                no_new_privileges: false,
+            }),
+            limits: Limits {
+                memory: Some(5),
+                time_ms: None,
+            },
+        };
+        (ObjectHash::from_bytes([5; 32]), result)
+    }
+
+    fn run() -> Run {
+        Run {
+            pipeline: "p".to_owned(),
+            file: ObjectHash::from_bytes([6; 32]),
+            networks: None,
+            overrides: vec!["a=1".to_owned()],
+            started_ms: 1,
+            duration_ms: 2,
+            host: "here".to_owned(),
+            version: "0.1.0".to_owned(),
+            stages: vec![RunStage {
+                name: "s".to_owned(),
+                outcome: StageOutcome::Failed,
+                action: None,
+                artifact: Some(ArtifactHash::from_bytes([7; 32])),
+            }],
+        }
+    }
+
+    #[test]
+    fn documents_come_out_as_they_went_in() {
+        let (record, run) = (record(), run());
+        assert_eq!(Record::from(PackedRecord::from(&record)), record);
+        assert_eq!(Run::from(PackedRun::from(&run)), run);
+    }
+
+    /// What is remembered is told apart by the names that it is kept under: whoever changes the
+    /// form, in here or in `assay_core`, gives them another number.
+    #[test]
+    fn the_form_is_the_one_that_the_names_stand_for() {
+        let action = PackedAction {
+            document: Some(ActionSummary {
+                kind: StageKind::Check,
+                inputs: BTreeMap::from([("i".to_owned(), ArtifactHash::from_bytes([8; 32]))]),
+                plugin: Some(pin()),
+            }),
+            folder: None,
+            results: vec![PackedRecord::from(&record())],
+        };
+        let file = ArtifactFile {
+            object: ObjectHash::from_bytes([9; 32]),
+            size: 300,
+            media_type: "m".to_owned(),
+        };
+        let artifact = Artifact {
+            files: BTreeMap::from([("f".to_owned(), file)]),
+        };
+        let all = (action, PackedRun::from(&run()), artifact);
+        let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
+        assert_eq!(form.short(), "PLACEHOLDER");
+    }
+}
