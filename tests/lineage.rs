@@ -58,7 +58,7 @@ fn a_number_can_be_followed_to_the_download_and_back() {
         "├─ evaluation-00000: evaluate ",
         "train ",
         "bp, epochs 1, seed 1",
-        "hyperparameters.learning_rate=0.01",
+        " learning_rate=0.01",
         "plugin bp ",
         "libtorch 2.11.0, cpu, float32, 1 thread",
         "UTC on ",

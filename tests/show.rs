@@ -83,7 +83,7 @@ fn everything_in_a_store_can_be_shown() {
     let parts = [
         train["action"].as_str().unwrap(),
         "algorithm=bp",
-        "hyperparameters.learning_rate=0.01",
+        " learning_rate=0.01",
         "plugin       bp ",
         "libtorch 2.11.0, cpu, float32, 1 thread, avx2",
         "small ",
@@ -118,7 +118,7 @@ fn weights_and_tables(sandbox: &Sandbox) {
         .stdout;
     contains(
         &said,
-        &["tensors (safetensors)", "intact", "f32", "norm", "16×64"],
+        &["tensors (safetensors)", "intact", "f32 16×64", "norm"],
     );
     let shown = show_json(sandbox, "small:train/bp/seed=1:final.safetensors");
     let tensors = shown["content"]["tensors"].as_array().unwrap();

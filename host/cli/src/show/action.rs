@@ -14,7 +14,8 @@ const LONGEST_VALUE: usize = 80;
 /// The stages of runs that are named.
 const NAMED_USES: usize = 3;
 
-/// The parameters as `key=value`, those of tables within under dotted names.
+/// The parameters as `key=value`, those of tables within under dotted names; hyper-parameters go by
+/// their own.
 pub(super) fn parameters(action: &Action) -> String {
     let mut words = Vec::new();
     for (key, value) in &action.parameters {
@@ -25,6 +26,11 @@ pub(super) fn parameters(action: &Action) -> String {
                     "{} to report",
                     count(entries.len() as u64, "training")
                 ));
+            }
+            (_, "hyperparameters", Value::Object(values)) => {
+                values
+                    .iter()
+                    .for_each(|(key, value)| flatten(key, value, &mut words));
             }
             _ => flatten(key, value, &mut words),
         }
@@ -38,6 +44,16 @@ fn flatten(path: &str, value: &Value, words: &mut Vec<String>) {
             .iter()
             .for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, words)),
         Value::String(text) => words.push(word(path, text)),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| match item {
+                Value::String(text) => text.clone(),
+                item => item.to_string(),
+            });
+            words.push(word(
+                path,
+                &format!("[{}]", items.collect::<Vec<_>>().join(", ")),
+            ));
+        }
         value => words.push(word(path, &value.to_string())),
     }
 }

@@ -12,7 +12,7 @@ const WIDTH: usize = 100;
 
 /// The rows that are shown of a table that is too wide to be shown as it is, and their cells.
 const ROWS_ACROSS: usize = 3;
-const CELL_ACROSS: usize = 18;
+const CELL_ACROSS: usize = 12;
 
 /// The most characters of a cell of a table that is not.
 const CELL: usize = 40;
@@ -75,10 +75,13 @@ fn images_text(images: &Images) -> String {
     let counts = images.label_counts.iter().map(|count| digits(*count));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let each = format!("of each class, by label: {counts}");
+    let shape = images.shape;
     format!(
-        "{} of {} (channels, rows, columns)\n{}\n",
+        "{} of {}x{}x{} (channels, rows, columns)\n{}\n",
         count(images.images.into(), "image"),
-        images.shape,
+        shape.channels(),
+        shape.height(),
+        shape.width(),
         wrap(&each, WIDTH).join("\n")
     )
 }
@@ -89,7 +92,7 @@ fn tensors_text(tensors: &Tensors) -> String {
         figures.map(of).sum::<u64>()
     };
     let non_finite = figures(|it| it.non_finite);
-    let mut header = vec!["tensor", "type", "shape", "norm", "mean", "min", "max"];
+    let mut header = vec!["tensor", "elements", "norm", "mean", "min", "max"];
     if non_finite > 0 {
         header.push("not finite");
     }
@@ -98,8 +101,10 @@ fn tensors_text(tensors: &Tensors) -> String {
         let shape: Vec<_> = tensor.shape.iter().map(usize::to_string).collect();
         let mut cells = vec![
             cut(&plain(&tensor.name), CELL),
-            tensor.dtype.to_lowercase(),
-            cut(&shape.join("×"), CELL),
+            cut(
+                format!("{} {}", tensor.dtype.to_lowercase(), shape.join("×")).trim(),
+                CELL,
+            ),
         ];
         cells.extend(figure_cells(tensor.figures.as_ref()));
         if non_finite > 0 {
@@ -111,7 +116,7 @@ fn tensors_text(tensors: &Tensors) -> String {
         }
         shown.add_row(cells);
     }
-    right(&mut shown, &[3, 4, 5, 6, 7]);
+    right(&mut shown, &[2, 3, 4, 5, 6]);
     let mut text = lines(&shown);
     let _ = writeln!(
         text,
@@ -141,16 +146,16 @@ fn figure_cells(figures: Option<&Figures>) -> [String; 4] {
     ]
 }
 
-/// Four digits that matter.
+/// Three digits that matter.
 fn number(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
         "0".to_owned()
     } else if (1e-3..1e5).contains(&magnitude) {
         let whole = magnitude.log10().floor() as i32;
-        format!("{value:.*}", usize::try_from(3 - whole).unwrap_or(0))
+        format!("{value:.*}", usize::try_from(2 - whole).unwrap_or(0))
     } else {
-        format!("{value:.3e}")
+        format!("{value:.2e}")
     }
 }
 

@@ -88,13 +88,18 @@ pub(super) fn artifact_words(index: &Index, artifact: ArtifactHash) -> String {
 
 /// An action by its kind and where it was used.
 pub(super) fn action_words(index: &Index, key: ActionKey) -> String {
-    let entry = index.actions().get(&key);
-    let document = entry.and_then(|entry| entry.document.as_ref());
-    let kind = document.map_or("action", |document| document.kind.name());
+    let kind = kind(index, key);
     let uses = action::uses(index, index.stages(key).get(..1).unwrap_or_default());
     if uses.is_empty() {
         format!("{kind} {}", key.short())
     } else {
         format!("{kind} {} ({uses})", key.short())
     }
+}
+
+/// The kind of an action; `action` where that cannot be read.
+pub(super) fn kind(index: &Index, key: ActionKey) -> &'static str {
+    let entry = index.actions().get(&key);
+    let document = entry.and_then(|entry| entry.document.as_ref());
+    document.map_or("action", |document| document.kind.name())
 }

@@ -7,7 +7,7 @@ use assay_audit::content::Content;
 use assay_audit::{Index, Subject};
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Containment};
 
-use super::role::{action_words, artifact_words, roles};
+use super::role::{action_words, artifact_words, kind, roles};
 use super::run;
 use crate::command::show::{Details, Shown, ShownFile};
 use crate::show::words::{count, fields, lines, moment, plain, right, size, table};
@@ -83,9 +83,12 @@ fn action_text(
 
 /// An artifact by what it holds: `42a5db9457ae: 4 files, 11.2 MB`.
 fn holds(index: &Index, artifact: ArtifactHash) -> String {
-    let short = artifact.short();
+    format!("{}: {}", artifact.short(), sizes(index, artifact))
+}
+
+fn sizes(index: &Index, artifact: ArtifactHash) -> String {
     let Some(manifest) = index.artifacts().get(&artifact) else {
-        return short;
+        return "not known".to_owned();
     };
     let bytes = manifest
         .files
@@ -93,7 +96,7 @@ fn holds(index: &Index, artifact: ArtifactHash) -> String {
         .map(|file| file.size)
         .fold(0, u64::saturating_add);
     let files = count(manifest.files.len() as u64, "file");
-    format!("{short}: {files}, {}", size(bytes))
+    format!("{files}, {}", size(bytes))
 }
 
 fn executions(results: &[assay_store::Record]) -> String {
@@ -174,18 +177,15 @@ fn artifact_text(index: &Index, subject: &Subject, files: &[ShownFile]) -> Strin
         readers.push(format!("and {more} more"));
     }
     let makers = index.producers(*artifact).map(|maker| {
-        let uses = action::uses(index, index.stages(maker));
-        format!(
-            "{} {uses}",
-            action_words(index, maker)
-                .split(" (")
-                .next()
-                .unwrap_or_default()
-        )
+        let uses = match action::uses(index, index.stages(maker)) {
+            uses if uses.is_empty() => uses,
+            uses => format!(" in {uses}"),
+        };
+        format!("{} {}{uses}", kind(index, maker), maker.short())
     });
     let makers: Vec<_> = makers.collect();
     let mut known = vec![
-        ("holds", holds(index, *artifact)),
+        ("holds", sizes(index, *artifact)),
         ("made by", makers.join("\n")),
         ("read by", readers.join("\n")),
     ];
