@@ -64,7 +64,7 @@ fn a_number_can_be_followed_to_the_download_and_back() {
         "UTC on ",
         "└─ training-00000: train ",
         "(above)",
-        "file train-images-idx3-ubyte, from ",
+        "file train-images-idx3-ubyte, from",
         "blake3 ",
     ] {
         assert!(tree.contains(part), "no `{part}` in:\n{tree}");
@@ -101,7 +101,7 @@ fn a_number_can_be_followed_to_the_download_and_back() {
             .stderr
             .contains("only a report")
     );
-    lineage(&["small:report", "--row", "bp"]).exits(2);
+    let _ = lineage(&["small:report", "--row", "bp"]).exits(2);
     a_lost_document(&sandbox, &whole);
 }
 

@@ -38,12 +38,15 @@ fn table() -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
+fn view<'a>(dtype: Dtype, shape: &[usize], data: &'a [u8]) -> TensorView<'a> {
+    TensorView::new(dtype, shape.to_vec(), data).unwrap()
+}
+
 fn tensors() -> Vec<u8> {
     let floats = [3.0_f32, -4.0, f32::NAN, f32::INFINITY]
         .map(f32::to_le_bytes)
         .concat();
     let halves = [0x3c00_u16, 0xc000].map(u16::to_le_bytes).concat();
-    let view = |dtype, shape: &[usize], data| TensorView::new(dtype, shape.to_vec(), data).unwrap();
     let tensors = [
         ("weight", view(Dtype::F32, &[2, 2], &floats)),
         ("half", view(Dtype::F16, &[2], &halves)),

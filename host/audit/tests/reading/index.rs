@@ -73,7 +73,7 @@ fn what_comes_and_goes_is_noticed() {
     assert_remembered_right(&sample);
     let run = sample.run("sample", 5, &stages);
     assert_remembered_right(&sample);
-    sample.settle();
+    Sample::settle();
     assert_remembered_right(&sample);
     // Another record in a folder that was settled.
     let other = sample.artifact("weights.txt", "others");
@@ -81,7 +81,7 @@ fn what_comes_and_goes_is_noticed() {
     assert_remembered_right(&sample);
     let index = Index::read_cached(&sample.store).unwrap();
     assert_eq!(index.actions()[&stages[1].action].results.len(), 2);
-    sample.settle();
+    Sample::settle();
     assert_remembered_right(&sample);
     // All results of an action, and a run.
     let key = stages[2].action.to_string();
@@ -140,7 +140,7 @@ fn a_damaged_record_is_noted_every_time() {
         .path();
     fs::remove_file(&record).unwrap();
     fs::write(&record, b"{}").unwrap();
-    sample.settle();
+    Sample::settle();
     assert_remembered_right(&sample);
     assert_eq!(
         Index::read_cached(&sample.store)
@@ -198,7 +198,6 @@ proptest! {
         let sample = Sample::new();
         let stages = sample.stages(1);
         sample.run("sample", 5, &stages);
-        sample.settle();
         Index::read_cached(&sample.store).unwrap();
         let path = &remembered(&sample)[file];
         let mut bytes = fs::read(path).unwrap();
