@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-use assay_audit::{Index, Subject};
+use assay_audit::Subject;
 use assay_store::{Store, StoreError};
 
+use super::remembered_index;
 use crate::arguments::CatArguments;
 use crate::error::CliError;
 
@@ -17,8 +18,8 @@ const PIECE: usize = 1 << 20;
 
 pub(crate) fn run(arguments: &CatArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
-    let index = Index::read_cached(&store)?;
-    let subject = Subject::find(&store, &index, &arguments.name)?;
+    let index = remembered_index(&store)?;
+    let subject = Subject::find(&store, index, &arguments.name)?;
     let may_be_bytes = arguments.force || !io::stdout().is_terminal();
     let held = match &subject {
         Subject::Result { action, record } => {

@@ -13,7 +13,9 @@ pub(crate) mod show;
 use std::sync::Arc;
 use std::thread;
 
+use assay_audit::Index;
 use assay_engine::Cancel;
+use assay_store::Store;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -27,4 +29,10 @@ fn cancel_on_signals() -> Result<Arc<Cancel>, CliError> {
     let asked = Arc::clone(&cancel);
     thread::spawn(move || signals.forever().for_each(|_| asked.request()));
     Ok(cancel)
+}
+
+/// What the documents of the store say, from memory where that is possible. It is never given back:
+/// the program ends with it, and taking a large index apart takes as long as a part of reading it.
+fn remembered_index(store: &Store) -> Result<&'static Index, CliError> {
+    Ok(Box::leak(Box::new(Index::read_cached(store)?)))
 }

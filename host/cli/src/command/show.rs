@@ -9,6 +9,7 @@ use assay_core::{Action, ActionKey, ActionResult, Artifact, ArtifactFile, Object
 use assay_engine::handshake_of;
 use assay_store::{Store, StoreError};
 
+use super::remembered_index;
 use crate::arguments::ShowArguments;
 use crate::error::CliError;
 use crate::show;
@@ -67,11 +68,11 @@ impl ShownFile {
 
 pub(crate) fn run(arguments: &ShowArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
-    let index = Index::read_cached(&store)?;
-    let subject = Subject::find(&store, &index, &arguments.name)?;
-    let (details, damage) = read(&store, &index, &subject, arguments.rows as usize)?;
+    let index = remembered_index(&store)?;
+    let subject = Subject::find(&store, index, &arguments.name)?;
+    let (details, damage) = read(&store, index, &subject, arguments.rows as usize)?;
     let shown = Shown {
-        index: &index,
+        index,
         subject,
         details,
         damage,

@@ -2,7 +2,9 @@
 //! and the stages of runs that it is.
 
 use assay_audit::{Index, StageUse};
-use assay_core::{Action, ActionResult, Environment, PluginPin, StageKind, StageOutcome};
+use assay_core::{
+    Action, ActionResult, Environment, ObjectHash, PluginPin, StageKind, StageOutcome,
+};
 use serde_json::{Map, Value};
 
 use super::duration;
@@ -59,7 +61,10 @@ fn flatten(path: &str, value: &Value, words: &mut Vec<String>) {
 }
 
 fn word(path: &str, value: &str) -> String {
-    format!("{}={}", plain(path), cut(&plain(value), LONGEST_VALUE))
+    // Of a hash, as much as people read.
+    let hash: Option<ObjectHash> = value.parse().ok();
+    let value = hash.map_or_else(|| value.to_owned(), |hash| hash.short());
+    format!("{}={}", plain(path), cut(&plain(&value), LONGEST_VALUE))
 }
 
 /// The few parameters that tell a step from those beside it.

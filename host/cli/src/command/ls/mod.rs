@@ -8,6 +8,7 @@ use assay_audit::{Census, Index};
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, PluginPin, RunHash};
 use assay_store::Store;
 
+use super::remembered_index;
 use crate::arguments::{Listed, LsArguments};
 use crate::error::CliError;
 use crate::show;
@@ -55,24 +56,24 @@ pub(crate) struct ListedPlugin {
 
 pub(crate) fn run(arguments: &LsArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
-    let index = Index::read_cached(&store)?;
+    let index = remembered_index(&store)?;
     let (by_size, most) = (arguments.size, arguments.most());
     let (rows, more) = match arguments.what {
         Listed::Runs => {
-            let runs = rows::runs(&index, arguments.pipeline.as_deref(), by_size);
+            let runs = rows::runs(index, arguments.pipeline.as_deref(), by_size);
             limited(runs, most, Rows::Runs)
         }
-        Listed::Actions => limited(rows::actions(&index, by_size), most, Rows::Actions),
-        Listed::Artifacts => limited(rows::artifacts(&index, by_size), most, Rows::Artifacts),
+        Listed::Actions => limited(rows::actions(index, by_size), most, Rows::Actions),
+        Listed::Artifacts => limited(rows::artifacts(index, by_size), most, Rows::Artifacts),
         Listed::Datasets => {
-            let datasets = rows::datasets(&store, &index, by_size);
+            let datasets = rows::datasets(&store, index, by_size);
             limited(datasets, most, Rows::Datasets)
         }
-        Listed::Plugins => limited(rows::plugins(&store, &index, by_size)?, most, Rows::Plugins),
+        Listed::Plugins => limited(rows::plugins(&store, index, by_size)?, most, Rows::Plugins),
         Listed::Objects => limited(rows::objects(&store, by_size)?, most, Rows::Objects),
     };
     let listing = Listing {
-        index: &index,
+        index,
         rows,
         more,
         census: Census::take(&store)?,
