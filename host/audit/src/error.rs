@@ -4,6 +4,7 @@ use std::fmt;
 
 use assay_store::StoreError;
 
+use crate::lineage::RowError;
 use crate::subject::Subject;
 
 /// Why a question has no answer.
@@ -13,6 +14,9 @@ pub enum AuditError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A table has no such row.
+    #[error(transparent)]
+    Row(#[from] RowError),
     /// Nothing in the store has that name.
     #[error("nothing in the store is called `{0}`; `pipeline ls` lists what there is")]
     Unknown(String),

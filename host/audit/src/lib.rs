@@ -1,16 +1,21 @@
 //! Reads a store of Assay as an auditor does: what is this hash, what rests on it, is it intact.
 //!
 //! [`Index`] gathers what the documents of a store say of each other; [`Subject`] is what a hash,
-//! a prefix of one or a name stands for. The crate executes nothing and loads no plugin: what can
-//! be said of a store without running anything is here.
+//! a prefix of one or a name stands for; [`content`] says what is inside a file, and [`lineage`]
+//! what something rests on. The crate executes nothing and loads no plugin: what can be said of a
+//! store without running anything is here.
 
+mod census;
 mod compare;
+pub mod content;
 mod diff;
 mod error;
 mod index;
+pub mod lineage;
 mod metrics;
 mod subject;
 
+pub use census::Census;
 pub use compare::{
     BytesDifference, ColumnDifference, ContentDifference, FileChange, FileDifference, Inside,
     LargestElement, LineDifference, SchemaDifference, TableDifference, TensorChange,

@@ -7,6 +7,8 @@
 //! both: `quickstart:report:table.parquet`.
 
 use std::collections::BTreeSet;
+use std::iter;
+use std::ops::RangeInclusive;
 
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
 use assay_store::Store;
@@ -176,7 +178,7 @@ fn latest_run(index: &Index, name: &str) -> Option<RunHash> {
 
 fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, AuditError> {
     let is_hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
-    if prefix.is_empty() || !prefix.bytes().all(is_hex) {
+    if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(is_hex) {
         return Err(AuditError::Unknown(prefix.to_owned()));
     }
     if prefix.len() < SHORTEST_PREFIX {
@@ -187,14 +189,12 @@ fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, Audi
         found.insert(of_object(index, object));
     }
     // Documents that are named but missing are still something to ask about.
-    let named = index
-        .objects()
-        .keys()
-        .filter(|object| object.to_string().starts_with(prefix));
-    found.extend(named.map(|&object| of_object(index, object)));
+    let range = range(prefix);
+    let named = index.objects().range(range.clone());
+    found.extend(named.map(|(&object, _)| of_object(index, object)));
     for (action, entry) in index.actions() {
         let records = entry.results.iter().map(|(record, _)| *record);
-        let matching = records.filter(|record| record.to_string().starts_with(prefix));
+        let matching = records.filter(|record| range.contains(record));
         found.extend(matching.map(|record| Subject::Result {
             action: *action,
             record,
@@ -213,6 +213,22 @@ fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, Audi
                 .collect(),
         }),
     }
+}
+
+/// The hashes that begin with a prefix of hexadecimal digits.
+fn range(prefix: &str) -> RangeInclusive<ObjectHash> {
+    let padded = |digit: u8| {
+        let mut bytes = [0; 32];
+        let digits = prefix.bytes().chain(iter::repeat(digit));
+        for (place, digit) in digits.take(2 * bytes.len()).enumerate() {
+            let value = char::from(digit).to_digit(16).unwrap_or(0) as u8;
+            if let Some(byte) = bytes.get_mut(place / 2) {
+                *byte = *byte << 4 | value;
+            }
+        }
+        ObjectHash::from_bytes(bytes)
+    };
+    padded(b'0')..=padded(b'f')
 }
 
 /// The most telling of what the object is.

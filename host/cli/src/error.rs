@@ -24,6 +24,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Damaged(StoreError),
+    #[error(transparent)]
     Audit(#[from] AuditError),
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -63,12 +65,17 @@ pub(crate) enum CliError {
     Table(#[from] TableError),
     #[error("cannot listen for Ctrl-C")]
     Signals(#[source] io::Error),
+    #[error(
+        "these bytes are no text, and standard output is a terminal; write them to a file with `> FILE`, look at them with `pipeline show`, or use --force"
+    )]
+    Terminal,
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
 }
 
 impl CliError {
-    /// 1 where an action failed or a bundle or signature is not good, 130 where it was stopped, 2 where nothing could be done at all.
+    /// 1 where an action failed, or a store, bundle or signature is not good; 130 where it was
+    /// stopped; 2 where nothing could be done at all.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Action(Failure::Cancelled)
@@ -78,7 +85,8 @@ impl CliError {
             })
             | Self::Bundle(BundleError::Stopped) => 130,
             Self::Bundle(error) if error.is_refusal() => 1,
-            Self::Action(_) | Self::Verify(_) => 1,
+            Self::Audit(AuditError::Store(error)) if error.is_damage() => 1,
+            Self::Action(_) | Self::Verify(_) | Self::Damaged(_) => 1,
             _ => 2,
         }
     }

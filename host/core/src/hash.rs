@@ -3,18 +3,47 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A text that is not a hash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a hash: expected 64 lower-case hexadecimal digits")]
 pub struct HashError(String);
 
+/// A hash in a document: digits in a text, bytes in what is not for people.
+struct Digits;
+
+impl Visitor<'_> for Digits {
+    type Value = [u8; 32];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a hash of 64 lower-case hexadecimal digits")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; 32], E> {
+        parse(text).map_err(E::custom)
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<[u8; 32], E> {
+        let hash = bytes.try_into();
+        hash.map_err(|_| E::invalid_length(bytes.len(), &self))
+    }
+}
+
+fn parse(text: &str) -> Result<[u8; 32], HashError> {
+    // One spelling for one hash: upper case would name the same bytes twice.
+    let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
+    match blake3::Hash::from_hex(text) {
+        Ok(hash) if lower => Ok(*hash.as_bytes()),
+        _ => Err(HashError(text.chars().take(80).collect())),
+    }
+}
+
 macro_rules! hash_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name([u8; 32]);
 
         impl $name {
@@ -57,26 +86,27 @@ macro_rules! hash_type {
             type Err = HashError;
 
             fn from_str(text: &str) -> Result<Self, HashError> {
-                // One spelling for one hash: upper case would name the same bytes twice.
-                let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
-                match blake3::Hash::from_hex(text) {
-                    Ok(hash) if lower => Ok(Self(*hash.as_bytes())),
-                    _ => Err(HashError(text.chars().take(80).collect())),
+                parse(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    serializer.serialize_bytes(&self.0)
                 }
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = HashError;
-
-            fn try_from(text: String) -> Result<Self, HashError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(hash: $name) -> Self {
-                hash.to_string()
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Digits).map(Self)
+                } else {
+                    deserializer.deserialize_bytes(Digits).map(Self)
+                }
             }
         }
     };

@@ -51,7 +51,7 @@ pub use notice::{FirstUse, Notice};
 pub use plugin::{
     AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LibraryFile, LoadFailure,
     MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,
-    SearchPath, load, read_library,
+    SearchPath, handshake_of, load, read_library,
 };
 pub use preview::StagePreview;
 pub use rerun::{

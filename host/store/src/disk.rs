@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,11 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
+/// What lies in a folder, all of it.
+pub(crate) fn directory(folder: &Path) -> Result<fs::ReadDir, StoreError> {
+    fs::read_dir(folder).at("list", folder)
+}
+
 /// What lies in a folder, less what file systems and desktops leave about and no one means.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut paths = Vec::new();
@@ -80,6 +86,28 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
         }
     }
     Ok(paths)
+}
+
+/// What `look` says of each file, in their order, looked at from as many threads as there are
+/// processors.
+pub(crate) fn side_by_side<T: Send>(
+    files: &[PathBuf],
+    look: impl Fn(&Path) -> Result<T, StoreError> + Sync,
+) -> Result<Vec<T>, StoreError> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = files.len().div_ceil(threads).max(1);
+    let parts = thread::scope(|scope| {
+        let looks = files.chunks(share).map(|files| {
+            let look = &look;
+            scope.spawn(move || files.iter().map(|file| look(file)).collect())
+        });
+        let looks: Vec<_> = looks.collect();
+        let joined = looks
+            .into_iter()
+            .map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.collect::<Result<Vec<Vec<T>>, _>>()
+    })?;
+    Ok(parts.into_iter().flatten().collect())
 }
 
 /// The hash of bytes in memory.

@@ -22,18 +22,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cache;
 mod disk;
 mod document;
 mod error;
 mod lock;
 mod object;
+mod reader;
 mod result;
 mod source;
+mod stamp;
 mod store;
 
 pub use document::DOCUMENT_LIMIT;
 pub use error::StoreError;
 pub use lock::ActionLock;
-pub use result::Record;
+pub use object::ObjectFolder;
+pub use reader::ObjectReader;
+pub use result::{Record, RecordFolder};
 pub use source::SourceHashes;
+pub use stamp::Stamp;
 pub use store::Store;

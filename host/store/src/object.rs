@@ -10,12 +10,23 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use assay_core::ObjectHash;
 
 use crate::disk;
 use crate::error::{At, StoreError};
+use crate::stamp::Stamp;
 use crate::store::{Part, Store, create_parent, make_read_only};
+
+/// A folder of objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectFolder {
+    /// The two digits that the names of its objects begin with.
+    pub prefix: String,
+    /// What tells whether objects came or went; nothing if one may have just now.
+    pub stamp: Option<Stamp>,
+}
 
 impl Store {
     /// The file that holds the object, whether or not it is there.
@@ -101,7 +112,7 @@ impl Store {
 
     /// Whether the object is there with this size in bytes: a look at its entry, not its bytes.
     pub fn contains(&self, object: ObjectHash, size: u64) -> Result<bool, StoreError> {
-        Ok(self.object_size(object)? == Some(size))
+        Ok(self.size(object)? == Some(size))
     }
 
     /// The objects whose names begin with `prefix` (all of them, if it is empty), in no order;
@@ -131,13 +142,57 @@ impl Store {
         Ok(objects)
     }
 
-    /// Whether the object is there, of whatever size.
-    pub(crate) fn has_object(&self, object: ObjectHash) -> Result<bool, StoreError> {
-        Ok(self.object_size(object)?.is_some())
+    /// The folders that objects lie in, in no order; what is none of them is left out.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn object_folders(&self) -> Result<Vec<ObjectFolder>, StoreError> {
+        let (folder, now) = (self.part(Part::Objects), SystemTime::now());
+        let mut folders = Vec::new();
+        for entry in disk::directory(&folder)? {
+            let entry = entry.at("list", &folder)?;
+            let Some(prefix) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
+            if prefix.len() == 2 {
+                let stamp = Stamp::of_folder(&entry, now);
+                folders.push(ObjectFolder { prefix, stamp });
+            }
+        }
+        Ok(folders)
     }
 
-    /// The size of the object's file, unless there is none.
-    fn object_size(&self, object: ObjectHash) -> Result<Option<u64>, StoreError> {
+    /// The objects of one of these folders with the sizes of their files in bytes, in no order;
+    /// what is no object is left out.
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub fn object_sizes(&self, prefix: &str) -> Result<Vec<(ObjectHash, u64)>, StoreError> {
+        let folder = self.part(Part::Objects).join(prefix);
+        let mut sizes = Vec::new();
+        for entry in disk::directory(&folder)? {
+            let entry = entry.at("list", &folder)?;
+            let name = format!("{prefix}{}", entry.file_name().to_str().unwrap_or(""));
+            // An object that goes away meanwhile is as one that was gone before.
+            if let (Ok(object), Ok(metadata)) = (name.parse(), entry.metadata())
+                && metadata.is_file()
+            {
+                sizes.push((object, metadata.len()));
+            }
+        }
+        Ok(sizes)
+    }
+
+    /// Whether the object is there, of whatever size.
+    pub(crate) fn has_object(&self, object: ObjectHash) -> Result<bool, StoreError> {
+        Ok(self.size(object)?.is_some())
+    }
+
+    /// The size of the object's file in bytes, unless there is none.
+    ///
+    /// # Errors
+    /// Its folder cannot be looked into.
+    pub fn size(&self, object: ObjectHash) -> Result<Option<u64>, StoreError> {
         let path = self.object_path(object);
         match fs::symlink_metadata(&path) {
             Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
@@ -187,7 +242,7 @@ fn file_name(path: &Path) -> &str {
 }
 
 /// What a file that is not there means for the object it should hold.
-fn missing(object: ObjectHash, error: StoreError) -> StoreError {
+pub(crate) fn missing(object: ObjectHash, error: StoreError) -> StoreError {
     match error {
         StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             StoreError::Missing { object }

@@ -3,14 +3,25 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use assay_core::{ActionKey, ActionResult, ObjectHash, canonical_json};
 
 use crate::disk;
 use crate::document::{DOCUMENT_LIMIT, cannot_store};
-use crate::error::StoreError;
+use crate::error::{At, StoreError};
 use crate::object::sharded;
+use crate::stamp::Stamp;
 use crate::store::{Part, Store, persist};
+
+/// The folder of an action's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFolder {
+    /// The action.
+    pub action: ActionKey,
+    /// What tells whether records came or went; nothing if one may have just now.
+    pub stamp: Option<Stamp>,
+}
 
 /// The record of one execution: its name, which is the hash of its bytes, and what it says.
 pub type Record = (ObjectHash, ActionResult);
@@ -128,6 +139,31 @@ impl Store {
         Ok(keys)
     }
 
+    /// The folders of the records of all actions that may have results, in no order.
+    ///
+    /// # Errors
+    /// A folder cannot be read, or holds what is not an action's.
+    pub fn record_folders(&self) -> Result<Vec<RecordFolder>, StoreError> {
+        let now = SystemTime::now();
+        let shards = disk::entries(&self.part(Part::Results))?;
+        let folders = disk::side_by_side(&shards, |shard| record_folders(shard, now))?;
+        Ok(folders.into_iter().flatten().collect())
+    }
+
+    /// The bytes of a record of the action, checked against its name.
+    ///
+    /// # Errors
+    /// There is no such record, or it is damaged.
+    pub fn record_bytes(&self, key: ActionKey, name: ObjectHash) -> Result<Vec<u8>, StoreError> {
+        let path = self.record_folder(key).join(format!("{name}.json"));
+        let bytes = disk::read(&path, DOCUMENT_LIMIT)?;
+        if name == ObjectHash::of(&bytes) {
+            Ok(bytes)
+        } else {
+            Err(StoreError::ForeignRecord { action: key, path })
+        }
+    }
+
     fn record_folder(&self, key: ActionKey) -> PathBuf {
         sharded(self.part(Part::Results), &key.to_string())
     }
@@ -144,9 +180,7 @@ impl Store {
 
 /// Reads a record and checks that it is what its name and folder say.
 fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());
+    let name = record_name(&path);
     let bytes = disk::read(&path, DOCUMENT_LIMIT)?;
     let Some(name) = name.filter(|name| *name == ObjectHash::of(&bytes)) else {
         return Err(StoreError::ForeignRecord { action: key, path });
@@ -160,6 +194,31 @@ fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
             source,
         }),
     }
+}
+
+fn record_folders(shard: &Path, now: SystemTime) -> Result<Vec<RecordFolder>, StoreError> {
+    let mut folders = Vec::new();
+    for entry in disk::directory(shard)? {
+        let entry = entry.at("list", shard)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        let Some(action) = parse_folder(shard, &path) else {
+            return Err(StoreError::Foreign { path });
+        };
+        let stamp = Stamp::of_folder(&entry, now);
+        folders.push(RecordFolder { action, stamp });
+    }
+    Ok(folders)
+}
+
+fn record_name(path: &Path) -> Option<ObjectHash> {
+    path.file_name()?
+        .to_str()?
+        .strip_suffix(".json")?
+        .parse()
+        .ok()
 }
 
 fn in_order(mut records: Vec<Record>) -> Vec<ActionResult> {

@@ -1,13 +1,17 @@
 //! What can be typed: the verbs, their options and their help.
 
 mod bundle;
+mod cat;
 mod data;
 mod diff;
+mod lineage;
+mod ls;
 mod plan;
 mod plugin;
 mod rerun;
 mod run;
 mod search;
+mod show;
 mod status;
 mod user;
 mod why;
@@ -21,8 +25,11 @@ use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::bundle::{BundleArguments, SignatureArguments, UnbundleArguments};
+pub(crate) use self::cat::CatArguments;
 pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::diff::DiffArguments;
+pub(crate) use self::lineage::LineageArguments;
+pub(crate) use self::ls::{Listed, LsArguments};
 pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
     NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
@@ -30,6 +37,7 @@ pub(crate) use self::plugin::{
 pub(crate) use self::rerun::{RerunArguments, RerunVerbArguments};
 pub(crate) use self::run::RunArguments;
 pub(crate) use self::search::{SearchArguments, TrustArguments};
+pub(crate) use self::show::ShowArguments;
 pub(crate) use self::status::StatusArguments;
 pub(crate) use self::user::{descriptions_folder, signing_key_file, trust_file};
 pub(crate) use self::why::WhyArguments;
@@ -62,6 +70,14 @@ pub(crate) enum Verb {
     /// Execute recorded actions again and compare what comes out.
     #[command(hide = true)]
     Rerun(RerunVerbArguments),
+    /// Show what a hash or a name stands for: a run, a stage, a table, a network's weights.
+    Show(ShowArguments),
+    /// Write the bytes of something to standard output.
+    Cat(CatArguments),
+    /// List what the store holds: runs, what stages gave, plugins, and what takes space.
+    Ls(LsArguments),
+    /// Show what something was made from, down to the files that were downloaded, or into what.
+    Lineage(LineageArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

@@ -1,20 +1,26 @@
 //! The verbs.
 
 pub(crate) mod bundle;
+pub(crate) mod cat;
 pub(crate) mod data;
 pub(crate) mod diff;
 pub(crate) mod exec;
+pub(crate) mod lineage;
+pub(crate) mod ls;
 pub(crate) mod network;
 pub(crate) mod plugin;
 pub(crate) mod rerun;
 pub(crate) mod run;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod why;
 
 use std::sync::Arc;
 use std::thread;
 
+use assay_audit::Index;
 use assay_engine::Cancel;
+use assay_store::Store;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -28,4 +34,10 @@ fn cancel_on_signals() -> Result<Arc<Cancel>, CliError> {
     let asked = Arc::clone(&cancel);
     thread::spawn(move || signals.forever().for_each(|_| asked.request()));
     Ok(cancel)
+}
+
+/// What the documents of the store say, from memory where that is possible. It is never given back:
+/// the program ends with it, and taking a large index apart takes as long as a part of reading it.
+fn remembered_index(store: &Store) -> Result<&'static Index, CliError> {
+    Ok(Box::leak(Box::new(Index::read_cached(store)?)))
 }

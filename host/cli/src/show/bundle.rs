@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use serde_json::json;
 
 use super::json::document;
-use super::plugin::plain;
+use super::words::plain;
 use crate::command::bundle::{ReadBundle, Signature, WrittenBundle};
 
 pub(crate) fn written(written: &WrittenBundle<'_>) -> String {

@@ -1,16 +1,20 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+mod action;
 pub(crate) mod bundle;
 pub(crate) mod bytes;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod containment;
+mod content;
 pub(crate) mod dataset;
 pub(crate) mod diff;
 pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod lineage;
+pub(crate) mod ls;
 pub(crate) mod network;
 pub(crate) mod notice;
 pub(crate) mod plugin;
@@ -19,10 +23,11 @@ pub(crate) mod progress;
 pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod scaffold;
+pub(crate) mod subject;
 pub(crate) mod why;
+mod words;
 
 use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, SystemTime};
 
 use comfy_table::{LineStyle, TableStyle};
 
@@ -56,22 +61,6 @@ pub(crate) fn print_containment_notice() {
 /// Whether standard error may be coloured.
 fn colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// A time since 1970 as a person reads it, in UTC: `2026-11-24 14:03:21 UTC`.
-fn time(milliseconds: u64) -> String {
-    let since_1970 = Duration::from_millis(milliseconds);
-    let time = SystemTime::UNIX_EPOCH.checked_add(since_1970);
-    // Beyond the year 9999, which only a damaged record names.
-    let latest = Duration::from_secs(253_402_300_799);
-    let shown = time.filter(|_| since_1970 <= latest);
-    shown.map_or_else(
-        || format!("{milliseconds} ms after 1970"),
-        |time| {
-            let text = humantime::format_rfc3339_seconds(time).to_string();
-            text.replace('T', " ").replace('Z', " UTC")
-        },
-    )
 }
 
 /// A duration as a person says it: `0.4 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`.

@@ -7,7 +7,8 @@ use assay_engine::{Answer, Cause, Change, Comparison, Location, StageChange, Why
 use serde_json::json;
 
 use super::preview::{MOST_DIFFERENCES, value};
-use super::{duration, json, time};
+use super::words::moment;
+use super::{duration, json};
 
 pub(crate) fn json(whys: &[Why]) -> String {
     json::document(&json!({ "stages": whys }))
@@ -27,10 +28,10 @@ fn stage(why: &Why) -> String {
     let _ = match &why.answer {
         Answer::Cached { result } => writeln!(
             text,
-            "{name} is cached: its action {} gave artifact {}\n  on {}, in {}, on the machine {:?}",
+            "{name} is cached: its action {} gave artifact {}\n  on {} UTC, in {}, on the machine {:?}",
             result.action.short(),
             result.artifact.short(),
-            time(result.started_ms),
+            moment(result.started_ms),
             duration(result.duration_ms),
             result.host,
         ),

@@ -19,8 +19,8 @@ pub use self::description::{
 };
 pub use self::error::PrepareError;
 pub use self::parameters::{
-    BadImagePolicy, DEFAULT_VALIDATION, DatasetParameters, DatasetSource, IdxSource,
-    ImagenetSource, Limit, ParquetFile, ParquetSource, ScalingChoice,
+    BadImagePolicy, DEFAULT_VALIDATION, DatasetParameters, DatasetSource, Digest, IdxSource,
+    ImagenetSource, Limit, ParquetFile, ParquetSource, ScalingChoice, SourceFile,
 };
 
 use self::load::{Loaded, Loader};

@@ -181,6 +181,36 @@ pub struct ParquetFile {
     pub hash: ContentHash,
 }
 
+/// A file that a source must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name.
+    pub name: String,
+    /// What its uncompressed content must come to.
+    pub digest: Digest,
+    /// The size of that in bytes, where the publisher states it.
+    pub bytes: Option<u64>,
+}
+
+/// The digest of a file's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// The publisher's SHA-256, in hexadecimal digits.
+    Sha256(String),
+    /// The BLAKE3-256 of the user's own file.
+    Blake3(ContentHash),
+}
+
+impl Digest {
+    /// The name of its function, and its hexadecimal digits.
+    pub fn parts(&self) -> (&'static str, String) {
+        match self {
+            Self::Sha256(digits) => ("sha256", digits.clone()),
+            Self::Blake3(hash) => ("blake3", hash.to_string()),
+        }
+    }
+}
+
 /// What becomes of an image that cannot be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -224,34 +254,48 @@ impl DatasetSource {
         }
     }
 
-    /// One hash for the content that the source must have: the BLAKE3 of a list with the name and the
-    /// digest of each file. What is made of the content is no part of it.
-    pub fn content(&self) -> ContentHash {
+    /// The files that the source must have, each with the digest of its content. A copy of ImageNet
+    /// counts as one.
+    pub fn files(&self) -> Vec<SourceFile> {
         let known = |files: &[KnownFile]| {
-            let lines = files.iter().map(|file| (file.name, file.sha256.to_owned()));
-            lines.collect::<Vec<_>>()
+            let files = files.iter().map(|file| SourceFile {
+                name: file.name.to_owned(),
+                digest: Digest::Sha256(file.sha256.to_owned()),
+                bytes: Some(file.bytes),
+            });
+            files.collect::<Vec<_>>()
         };
-        let lines = match self {
+        let own = |name: &str, hash: ContentHash| SourceFile {
+            name: name.to_owned(),
+            digest: Digest::Blake3(hash),
+            bytes: None,
+        };
+        match self {
             Self::Mnist => known(&known::MNIST.files),
             Self::FashionMnist => known(&known::FASHION_MNIST.files),
             Self::Cifar10 => known(&known::CIFAR10.files),
             Self::Idx(source) => {
                 let files = IdxFile::ALL.into_iter();
                 files
-                    .map(|file| (file.name(), source.files.get(file).to_string()))
+                    .map(|file| own(file.name(), source.files.get(file)))
                     .collect()
             }
-            Self::Imagenet(source) => vec![(imagenet::NAME, source.files.to_string())],
+            Self::Imagenet(source) => vec![own(imagenet::NAME, source.files)],
             Self::Parquet(source) => {
                 let files = source.train.iter().chain(&source.test_files);
-                files
-                    .map(|file| (file.path.as_str(), file.hash.to_string()))
-                    .collect()
+                files.map(|file| own(&file.path, file.hash)).collect()
             }
-        };
-        let lines = lines
-            .iter()
-            .map(|(name, digest)| format!("{digest}  {name}\n"));
+        }
+    }
+
+    /// One hash for the content that the source must have: the BLAKE3 of a list with the name and the
+    /// digest of each file. What is made of the content is no part of it.
+    pub fn content(&self) -> ContentHash {
+        let files = self.files();
+        let lines = files.iter().map(|file| {
+            let (_, digest) = file.digest.parts();
+            format!("{digest}  {}\n", file.name)
+        });
         ContentHash::of(lines.collect::<String>().as_bytes())
     }
 

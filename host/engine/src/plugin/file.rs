@@ -157,11 +157,26 @@ fn each(found: &[(PathBuf, PluginHash)]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// Reads and checks the handshake of the library at `path`; nothing in it is executed.
+/// The handshake of the library at `path`, checked; nothing in it is executed.
 ///
 /// # Errors
 /// The file is unreadable, no plugin, or one for another host.
 pub(crate) fn read_handshake(path: &Path) -> Result<Handshake, PluginError> {
+    let handshake = handshake_of(path)?;
+    let fits = handshake.check(LIBTORCH);
+    fits.map_err(|source| PluginError::Mismatch {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(handshake)
+}
+
+/// The handshake of the library at `path`, whatever host it was built for; nothing in it is
+/// executed.
+///
+/// # Errors
+/// The file is unreadable, or no plugin.
+pub fn handshake_of(path: &Path) -> Result<Handshake, PluginError> {
     let unreadable = |source| PluginError::Unreadable {
         path: path.to_owned(),
         source,
@@ -188,7 +203,5 @@ pub(crate) fn read_handshake(path: &Path) -> Result<Handshake, PluginError> {
         path: path.to_owned(),
         source,
     };
-    let handshake = Handshake::parse(content).map_err(mismatch)?;
-    handshake.check(LIBTORCH).map_err(mismatch)?;
-    Ok(handshake)
+    Handshake::parse(content).map_err(mismatch)
 }

@@ -9,7 +9,7 @@ mod search;
 
 pub(crate) use describe::describe;
 pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
-pub use file::{LibraryFile, PluginError, read_library};
+pub use file::{LibraryFile, PluginError, handshake_of, read_library};
 pub(crate) use library::{Libraries, Library};
 pub use load::{LoadFailure, load};
 pub(crate) use reference::file_name;

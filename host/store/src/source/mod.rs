@@ -5,25 +5,22 @@
 mod tree;
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
 
 use assay_core::ObjectHash;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::cache_path;
 use crate::disk;
 use crate::document::DOCUMENT_LIMIT;
 use crate::error::{At, StoreError};
-use crate::store::{Part, Store};
+use crate::stamp::Stamp;
+use crate::store::Store;
 
 use self::tree::KnownTree;
-
-/// Clocks of file systems tick as slowly as this: a file changed so shortly before it was read
-/// could change again and look the same (what git calls racily clean).
-const TICK: Duration = Duration::from_secs(2);
 
 /// What is remembered of single files, and of many files at once.
 const FILES: &str = "files.json";
@@ -45,38 +42,6 @@ struct Known {
     hash: ObjectHash,
 }
 
-/// What changes whenever the bytes of a file do. Times are (seconds, nanoseconds) since 1970.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Whether the file had been left alone for long enough by `now` for its stamp to tell.
-    fn is_settled(&self, now: SystemTime) -> bool {
-        let changed = u64::try_from(self.changed.0).ok().and_then(|seconds| {
-            let nanoseconds = u32::try_from(self.changed.1).ok()?;
-            SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
-        });
-        changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|age| age > TICK))
-    }
-}
-
 impl Store {
     /// The hashes of source files that earlier processes left. A file of them that cannot be
     /// read counts as empty.
@@ -90,7 +55,7 @@ impl Store {
     }
 
     fn read_cache<T: DeserializeOwned>(&self, name: &str) -> BTreeMap<String, T> {
-        disk::read(&self.cache_path(name), DOCUMENT_LIMIT)
+        disk::read(&cache_path(self, name), DOCUMENT_LIMIT)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default()
@@ -101,17 +66,13 @@ impl Store {
         name: &str,
         known: &BTreeMap<String, T>,
     ) -> Result<(), StoreError> {
-        let path = self.cache_path(name);
+        let path = cache_path(self, name);
         let bytes = serde_json::to_vec(known).map_err(|source| StoreError::Document {
             what: "list of source files",
             path: path.clone(),
             source,
         })?;
         self.write(&path, &bytes)
-    }
-
-    fn cache_path(&self, name: &str) -> PathBuf {
-        self.part(Part::Cache).join(name)
     }
 }
 

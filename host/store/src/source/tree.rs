@@ -2,17 +2,16 @@
 //! read once; after that, a look at each one's entry tells whether any may have changed.
 
 use std::fs;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::SystemTime;
 
 use assay_core::ObjectHash;
 use serde::{Deserialize, Serialize};
 
-use super::{SourceHashes, Stamp, read};
+use super::{SourceHashes, read};
+use crate::disk::side_by_side;
 use crate::error::{At, StoreError};
+use crate::stamp::Stamp;
 
 /// What is remembered of the files below a folder.
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,26 +88,4 @@ fn add_path(hasher: &mut blake3::Hasher, path: &Path) {
     let path = path.as_os_str().as_encoded_bytes();
     hasher.update(&(path.len() as u64).to_le_bytes());
     hasher.update(path);
-}
-
-/// What `look` says of each file, in their order, looked at from as many threads as there are
-/// processors.
-fn side_by_side<T: Send>(
-    files: &[PathBuf],
-    look: impl Fn(&Path) -> Result<T, StoreError> + Sync,
-) -> Result<Vec<T>, StoreError> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = files.len().div_ceil(threads).max(1);
-    let parts = thread::scope(|scope| {
-        let looks = files.chunks(share).map(|files| {
-            let look = &look;
-            scope.spawn(move || files.iter().map(|file| look(file)).collect())
-        });
-        let looks: Vec<_> = looks.collect();
-        let joined = looks
-            .into_iter()
-            .map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.collect::<Result<Vec<Vec<T>>, _>>()
-    })?;
-    Ok(parts.into_iter().flatten().collect())
 }

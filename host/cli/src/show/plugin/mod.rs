@@ -10,23 +10,10 @@ pub(crate) mod trust;
 use comfy_table::{ContentArrangement, Table};
 
 use super::RULES;
+use super::words::plain;
 
 /// Columns that a table with prose in it may take.
 const WIDTH: u16 = 110;
-
-/// Text on one line, in which no character can steer a terminal.
-pub(super) fn plain(text: &str) -> String {
-    let visible = text.chars().map(|char| {
-        let steers = char.is_control() && !char.is_whitespace();
-        if steers {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            char
-        }
-    });
-    let visible: String = visible.collect();
-    visible.split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 /// A table whose last column is prose, broken into lines.
 fn prose_table(header: &[&str]) -> Table {
@@ -37,16 +24,4 @@ fn prose_table(header: &[&str]) -> Table {
         .set_width(WIDTH)
         .set_header(header);
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_steers_a_terminal_is_left() {
-        assert_eq!(plain("two\nlines\tand more"), "two lines and more");
-        assert_eq!(plain("\u{1b}[2Jgone\u{7}"), "\u{fffd}[2Jgone\u{fffd}");
-        assert_eq!(plain("δ ∘ tanh′ — fine"), "δ ∘ tanh′ — fine");
-    }
 }

@@ -1,0 +1,178 @@
+//! What the documents of a store say of each other: which runs there are, what each
+//! action reads and gave, and so what every object is to whom. It reads documents and their
+//! names, never the files of artifacts; damage is noted and left out.
+
+mod links;
+mod packed;
+mod read;
+mod remembered;
+mod role;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use assay_core::{
+    ActionKey, Artifact, ArtifactHash, ObjectHash, PluginPin, Run, RunHash, StageKind,
+};
+use assay_store::{Record, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+pub use self::role::Role;
+
+use self::links::Links;
+use self::read::Reading;
+use self::remembered::Remembered;
+use self::role::Roles;
+
+/// The documents of a store, and who names whom.
+#[derive(Debug, Default)]
+pub struct Index {
+    runs: BTreeMap<RunHash, RunEntry>,
+    actions: BTreeMap<ActionKey, ActionEntry>,
+    artifacts: BTreeMap<ArtifactHash, Artifact>,
+    stages: BTreeMap<ActionKey, Vec<StageUse>>,
+    unreadable: Vec<Unreadable>,
+    roles: OnceLock<Roles>,
+    links: OnceLock<Links>,
+}
+
+/// A run that the store names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEntry {
+    /// When it began, in milliseconds since 1970 (UTC), as its marker says.
+    pub started_ms: u64,
+    /// Its manifest.
+    pub run: Run,
+}
+
+/// An action that a run or a result names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ActionEntry {
+    /// What it does, reads and uses; nothing if its document cannot be read.
+    pub document: Option<ActionSummary>,
+    /// Its results, the first one first.
+    pub results: Vec<Record>,
+}
+
+/// What the index keeps of an action's document. [`Store::action`] has the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionSummary {
+    /// What it does.
+    pub kind: StageKind,
+    /// The artifacts it reads, by role.
+    pub inputs: BTreeMap<String, ArtifactHash>,
+    /// The plugin it uses.
+    pub plugin: Option<PluginPin>,
+}
+
+/// A stage of a run that has an action.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StageUse {
+    /// The run.
+    pub run: RunHash,
+    /// The stage's name in it.
+    pub stage: String,
+}
+
+/// A document that cannot be read, or is not what it should be.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// What names it, or should hold it.
+    pub role: Role,
+    /// What is wrong with it.
+    pub error: StoreError,
+}
+
+impl Index {
+    /// Reads the documents of a store, every one of them.
+    ///
+    /// # Errors
+    /// The store's folders cannot be read. A damaged document is no error: see
+    /// [`Index::unreadable`].
+    pub fn read(store: &Store) -> Result<Self, StoreError> {
+        let mut reading = Reading::new(store, Remembered::default());
+        reading.all()?;
+        Ok(reading.index)
+    }
+
+    /// As [`Index::read`], but takes documents that were read before from the store's cache, and
+    /// keeps there what it reads now, if it can. A document that has been damaged or removed since
+    /// is not noticed: who asks whether the store is sound must read it all.
+    ///
+    /// # Errors
+    /// As [`Index::read`].
+    pub fn read_cached(store: &Store) -> Result<Self, StoreError> {
+        let mut reading = Reading::new(store, Remembered::read(store));
+        reading.all()?;
+        if reading.learnt {
+            Remembered::write(store, &reading.index, &reading.folders);
+        }
+        Ok(reading.index)
+    }
+
+    /// The runs, by hash.
+    pub fn runs(&self) -> &BTreeMap<RunHash, RunEntry> {
+        &self.runs
+    }
+
+    /// The actions that some run or result names.
+    pub fn actions(&self) -> &BTreeMap<ActionKey, ActionEntry> {
+        &self.actions
+    }
+
+    /// The manifests of the artifacts that some result, run or action names.
+    pub fn artifacts(&self) -> &BTreeMap<ArtifactHash, Artifact> {
+        &self.artifacts
+    }
+
+    /// The objects that something names, each with what it is.
+    pub fn objects(&self) -> &BTreeMap<ObjectHash, Vec<Role>> {
+        self.roles.get_or_init(|| role::roles(self))
+    }
+
+    /// What the object is to what names it.
+    pub fn roles(&self, object: ObjectHash) -> impl Iterator<Item = &Role> {
+        self.objects().get(&object).into_iter().flatten()
+    }
+
+    /// The stages of runs that have this action.
+    pub fn stages(&self, action: ActionKey) -> &[StageUse] {
+        self.stages.get(&action).map_or(&[], Vec::as_slice)
+    }
+
+    /// The actions whose results gave the artifact.
+    pub fn producers(&self, artifact: ArtifactHash) -> impl Iterator<Item = ActionKey> {
+        let producers = self.links().producers.get(&artifact);
+        producers.into_iter().flatten().copied()
+    }
+
+    /// The actions that read the artifact, each with the role it has there.
+    pub fn readers(&self, artifact: ArtifactHash) -> impl Iterator<Item = (ActionKey, &str)> {
+        let readers = self.links().readers.get(&artifact);
+        let readers = readers.into_iter().flatten();
+        readers.map(|(action, role)| (*action, role.as_str()))
+    }
+
+    /// The documents that could not be read.
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
+    fn links(&self) -> &Links {
+        self.links.get_or_init(|| Links::of(self))
+    }
+
+    /// Every artifact that a result, an action or a run names.
+    fn artifacts_named(&self) -> impl Iterator<Item = ArtifactHash> {
+        let actions = self.actions.values().flat_map(|entry| {
+            let results = entry.results.iter().map(|(_, result)| result.artifact);
+            let inputs = entry
+                .document
+                .iter()
+                .flat_map(|known| known.inputs.values().copied());
+            results.chain(inputs)
+        });
+        let stages = self.runs.values().flat_map(|entry| &entry.run.stages);
+        actions.chain(stages.filter_map(|stage| stage.artifact))
+    }
+}

@@ -1,0 +1,220 @@
+//! The forms in which documents are remembered: those of [`assay_core`] with every field present,
+//! as a format that does not name its fields needs them. They are no promise to anybody: what is
+//! remembered in another form is forgotten.
+
+use std::collections::BTreeMap;
+
+use assay_core::{
+    ActionKey, ActionResult, Artifact, ArtifactHash, Containment, Limits, ObjectHash, Run, RunHash,
+    RunStage,
+};
+use assay_store::{Record, Stamp};
+use serde::{Deserialize, Serialize};
+
+use super::ActionSummary;
+
+pub(super) type Runs = BTreeMap<RunHash, PackedRun>;
+pub(super) type Actions = BTreeMap<ActionKey, PackedAction>;
+pub(super) type Artifacts = BTreeMap<ArtifactHash, Artifact>;
+
+/// An action with the results that it had when its records were read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PackedAction {
+    pub(super) document: Option<ActionSummary>,
+    /// The stamp of the folder of its records then.
+    pub(super) folder: Option<Stamp>,
+    pub(super) results: Vec<PackedRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PackedRecord {
+    name: ObjectHash,
+    action: ActionKey,
+    artifact: ArtifactHash,
+    started_ms: u64,
+    duration_ms: u64,
+    peak_memory: u64,
+    host: String,
+    version: String,
+    log: Option<ObjectHash>,
+    containment: Option<Containment>,
+    limits: (Option<u64>, Option<u64>),
+}
+
+impl From<&Record> for PackedRecord {
+    fn from((name, result): &Record) -> Self {
+        Self {
+            name: *name,
+            action: result.action,
+            artifact: result.artifact,
+            started_ms: result.started_ms,
+            duration_ms: result.duration_ms,
+            peak_memory: result.peak_memory,
+            host: result.host.clone(),
+            version: result.version.clone(),
+            log: result.log,
+            containment: result.containment,
+            limits: (result.limits.memory, result.limits.time_ms),
+        }
+    }
+}
+
+impl From<PackedRecord> for Record {
+    fn from(packed: PackedRecord) -> Self {
+        let (memory, time_ms) = packed.limits;
+        let result = ActionResult {
+            action: packed.action,
+            artifact: packed.artifact,
+            started_ms: packed.started_ms,
+            duration_ms: packed.duration_ms,
+            peak_memory: packed.peak_memory,
+            host: packed.host,
+            version: packed.version,
+            log: packed.log,
+            containment: packed.containment,
+            limits: Limits { memory, time_ms },
+        };
+        (packed.name, result)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PackedRun {
+    pipeline: String,
+    file: ObjectHash,
+    networks: Option<ObjectHash>,
+    overrides: Vec<String>,
+    started_ms: u64,
+    duration_ms: u64,
+    host: String,
+    version: String,
+    stages: Vec<RunStage>,
+}
+
+impl From<&Run> for PackedRun {
+    fn from(run: &Run) -> Self {
+        let run = run.clone();
+        Self {
+            pipeline: run.pipeline,
+            file: run.file,
+            networks: run.networks,
+            overrides: run.overrides,
+            started_ms: run.started_ms,
+            duration_ms: run.duration_ms,
+            host: run.host,
+            version: run.version,
+            stages: run.stages,
+        }
+    }
+}
+
+impl From<PackedRun> for Run {
+    fn from(packed: PackedRun) -> Self {
+        Self {
+            pipeline: packed.pipeline,
+            file: packed.file,
+            networks: packed.networks,
+            overrides: packed.overrides,
+            started_ms: packed.started_ms,
+            duration_ms: packed.duration_ms,
+            host: packed.host,
+            version: packed.version,
+            stages: packed.stages,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use assay_core::{
+        ActionResult, Artifact, ArtifactFile, ObjectHash, PluginPin, Run, RunStage, StageKind,
+        StageOutcome,
+    };
+
+    use super::*;
+
+    fn pin() -> PluginPin {
+        PluginPin {
+            name: "bp".to_owned(),
+            hash: ObjectHash::from_bytes([1; 32]).into(),
+            abi: "1.1".to_owned(),
+        }
+    }
+
+    fn record() -> Record {
+        let result = ActionResult {
+            action: ActionKey::from_bytes([2; 32]),
+            artifact: ArtifactHash::from_bytes([3; 32]),
+            started_ms: 1,
+            duration_ms: 2,
+            peak_memory: 3,
+            host: "here".to_owned(),
+            version: "0.1.0".to_owned(),
+            log: Some(ObjectHash::from_bytes([4; 32])),
+            containment: Some(Containment {
+                landlock: 6,
+                seccomp: true,
+                no_new_privileges: false,
+            }),
+            limits: Limits {
+                memory: Some(5),
+                time_ms: None,
+            },
+        };
+        (ObjectHash::from_bytes([5; 32]), result)
+    }
+
+    fn run() -> Run {
+        Run {
+            pipeline: "p".to_owned(),
+            file: ObjectHash::from_bytes([6; 32]),
+            networks: None,
+            overrides: vec!["a=1".to_owned()],
+            started_ms: 1,
+            duration_ms: 2,
+            host: "here".to_owned(),
+            version: "0.1.0".to_owned(),
+            stages: vec![RunStage {
+                name: "s".to_owned(),
+                outcome: StageOutcome::Failed,
+                action: None,
+                artifact: Some(ArtifactHash::from_bytes([7; 32])),
+            }],
+        }
+    }
+
+    #[test]
+    fn documents_come_out_as_they_went_in() {
+        let (record, run) = (record(), run());
+        assert_eq!(Record::from(PackedRecord::from(&record)), record);
+        assert_eq!(Run::from(PackedRun::from(&run)), run);
+    }
+
+    /// What is remembered is told apart by the names that it is kept under: whoever changes the
+    /// form, in here or in `assay_core`, gives them another number.
+    #[test]
+    fn the_form_is_the_one_that_the_names_stand_for() {
+        let action = PackedAction {
+            document: Some(ActionSummary {
+                kind: StageKind::Check,
+                inputs: BTreeMap::from([("i".to_owned(), ArtifactHash::from_bytes([8; 32]))]),
+                plugin: Some(pin()),
+            }),
+            folder: None,
+            results: vec![PackedRecord::from(&record())],
+        };
+        let file = ArtifactFile {
+            object: ObjectHash::from_bytes([9; 32]),
+            size: 300,
+            media_type: "m".to_owned(),
+        };
+        let artifact = Artifact {
+            files: BTreeMap::from([("f".to_owned(), file)]),
+        };
+        let all = (action, PackedRun::from(&run()), artifact);
+        let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
+        assert_eq!(form.short(), "74b8f1e8c9b3");
+    }
+}

@@ -1,0 +1,119 @@
+//! What something rests on, down to the files that were downloaded, and what rests on it: steps
+//! from artifact to artifact, each found once. It walks without recursion and passes each step
+//! once, so that no chain is too long and no circle that a stranger draws is endless.
+
+mod row;
+mod source;
+mod walk;
+
+use assay_core::{Action, ActionKey, ArtifactHash, ObjectHash};
+use assay_store::{Record, Store};
+
+use crate::error::AuditError;
+use crate::index::{Index, StageUse};
+use crate::subject::Subject;
+
+pub use self::row::{Row, RowError};
+pub use self::source::Source;
+
+use self::walk::Walk;
+
+/// Which way to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To what it was made from.
+    Up,
+    /// To what was made from it.
+    Down,
+}
+
+/// The steps to or from something.
+#[derive(Debug, Default)]
+pub struct Lineage {
+    /// The steps that the walk began with.
+    pub roots: Vec<usize>,
+    /// All steps, in the order in which they were found.
+    pub steps: Vec<Step>,
+}
+
+/// One step: something that was made, and how.
+#[derive(Debug)]
+pub struct Step {
+    /// What made it.
+    pub maker: Maker,
+    /// What was made.
+    pub artifact: Option<ArtifactHash>,
+    /// The steps that it was made from, or that were made from it, by role.
+    pub next: Vec<Link>,
+    /// The stages of runs that are this step.
+    pub uses: Vec<StageUse>,
+}
+
+/// What made an artifact.
+#[derive(Debug)]
+pub enum Maker {
+    /// An action.
+    Action(Box<Execution>),
+    /// Nothing that this store knows of.
+    Unknown,
+    /// No artifact: an object that actions or runs use, such as a plugin's library.
+    Object(ObjectHash),
+}
+
+/// An action, and what is known of its executions that gave the artifact.
+#[derive(Debug)]
+pub struct Execution {
+    /// The action's key.
+    pub key: ActionKey,
+    /// Its document; nothing if that is missing or damaged.
+    pub action: Option<Action>,
+    /// The records of these executions, the first one first.
+    pub records: Vec<Record>,
+    /// The files that it obtained, if it did.
+    pub sources: Vec<Source>,
+    /// How many other actions gave the same artifact.
+    pub others: usize,
+}
+
+/// From one step to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What the artifact is to the action that reads it.
+    pub role: String,
+    /// The place of the next step in [`Lineage::steps`].
+    pub step: usize,
+}
+
+impl Lineage {
+    /// The steps to or from `subject`. Where an artifact was made by several actions, the one of
+    /// the run that was asked about is taken, else the one that ran first.
+    ///
+    /// # Errors
+    /// A document that is needed to begin cannot be read.
+    pub fn of(
+        store: &Store,
+        index: &Index,
+        subject: &Subject,
+        direction: Direction,
+    ) -> Result<Self, AuditError> {
+        let mut walk = Walk::new(store, index, direction);
+        walk.begin(subject);
+        Ok(walk.finish())
+    }
+
+    /// The steps that rows of a report's table rest on: those whose entries are as `rows` say.
+    ///
+    /// # Errors
+    /// The subject is no report, or has no such row.
+    pub fn of_rows(
+        store: &Store,
+        index: &Index,
+        subject: &Subject,
+        rows: &[Row],
+    ) -> Result<Self, AuditError> {
+        let mut walk = Walk::new(store, index, Direction::Up);
+        walk.begin(subject);
+        walk.keep_rows(rows)?;
+        Ok(walk.finish())
+    }
+}

@@ -1,0 +1,102 @@
+//! `pipeline cat`: the bytes of something on standard output, checked against its hash.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use assay_audit::Subject;
+use assay_store::{Store, StoreError};
+
+use super::remembered_index;
+use crate::arguments::CatArguments;
+use crate::error::CliError;
+
+/// What is held in memory, so that it is checked before any of it is written.
+const HELD: u64 = 64 << 20;
+
+/// Bytes that are written at a time.
+const PIECE: usize = 1 << 20;
+
+pub(crate) fn run(arguments: &CatArguments) -> Result<ExitCode, CliError> {
+    let store = arguments.store.open_existing()?;
+    let index = remembered_index(&store)?;
+    let subject = Subject::find(&store, index, &arguments.name)?;
+    let may_be_bytes = arguments.force || !io::stdout().is_terminal();
+    let held = match &subject {
+        Subject::Result { action, record } => {
+            store.record_bytes(*action, *record).map_err(of_store)?
+        }
+        subject
+            if store
+                .size(subject.object())?
+                .is_some_and(|size| size > HELD) =>
+        {
+            return if may_be_bytes {
+                stream(&store, subject)
+            } else {
+                Err(CliError::Terminal)
+            };
+        }
+        subject => store.read(subject.object()).map_err(of_store)?,
+    };
+    if !may_be_bytes && !is_text(&held) {
+        return Err(CliError::Terminal);
+    }
+    write(&held)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a terminal shows it and does nothing else.
+fn is_text(bytes: &[u8]) -> bool {
+    let shown = |char: char| !char.is_control() || matches!(char, '\n' | '\r' | '\t');
+    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(shown))
+}
+
+/// Writes what does not fit in memory, checked while it is written.
+fn stream(store: &Store, subject: &Subject) -> Result<ExitCode, CliError> {
+    let object = subject.object();
+    let mut reader = store.reader(object)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        let count = match reader.read(&mut piece) {
+            Ok(0) => return Ok(ExitCode::SUCCESS),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error, store, subject)),
+        };
+        if !write(piece.get(..count).unwrap_or_default())? {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// What is at fault: what the store holds, or the machine.
+fn of_store(error: StoreError) -> CliError {
+    if error.is_damage() {
+        CliError::Damaged(error)
+    } else {
+        error.into()
+    }
+}
+
+/// What ended the reading: the object's hash, or the operating system.
+fn failed(error: io::Error, store: &Store, subject: &Subject) -> CliError {
+    let path = store.object_path(subject.object());
+    match error.downcast::<StoreError>() {
+        Ok(error) => of_store(error),
+        Err(source) => CliError::File {
+            what: "read",
+            path,
+            source,
+        },
+    }
+}
+
+/// Writes to standard output; whether somebody still reads it.
+fn write(bytes: &[u8]) -> Result<bool, CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CliError::Output(error)),
+    }
+}

@@ -1,0 +1,300 @@
+//! What a store holds, for people and for scripts.
+
+use std::fmt::Write as _;
+
+use assay_audit::Index;
+use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
+use serde_json::{Value, json};
+
+use super::action::source;
+use super::duration;
+use super::json::document;
+use super::subject::{ending, first_role, outcomes};
+use super::words::{count, cut, digits, lines, moment, plain, right, size, table};
+use crate::command::ls::{ListedDataset, ListedPlugin, Listing, Rows};
+
+/// The most characters of the names of stages and roles.
+const NAME: usize = 40;
+
+pub(crate) fn text(listing: &Listing<'_>) -> String {
+    let index = listing.index;
+    let mut text = match &listing.rows {
+        Rows::Runs(rows) => runs(index, rows),
+        Rows::Actions(rows) => actions(index, rows),
+        Rows::Artifacts(rows) => artifacts(index, rows),
+        Rows::Datasets(rows) => datasets(rows),
+        Rows::Plugins(rows) => plugins(rows),
+        Rows::Objects(rows) => objects(index, rows),
+    };
+    if listing.more > 0 {
+        let more = digits(listing.more as u64);
+        let _ = writeln!(text, "and {more} more: --all lists them");
+    }
+    let _ = writeln!(
+        text,
+        "\n{}, {} in {}",
+        count(listing.census.objects, "object"),
+        size(listing.census.bytes),
+        plain(&listing.store.root().display().to_string())
+    );
+    let unreadable = listing.index.unreadable().len() as u64;
+    if unreadable > 0 {
+        let documents = count(unreadable, "document");
+        let _ = writeln!(
+            text,
+            "DAMAGED: {documents} cannot be read; `pipeline audit --all` says which"
+        );
+    }
+    text
+}
+
+fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
+    if rows.is_empty() {
+        return "no runs\n".to_owned();
+    }
+    let header = [
+        "run",
+        "began (UTC)",
+        "pipeline",
+        "ended",
+        "stages",
+        "time",
+        "size",
+    ];
+    let mut shown = table(&header);
+    for (hash, bytes) in rows {
+        let Some(entry) = index.runs().get(hash) else {
+            continue;
+        };
+        shown.add_row([
+            hash.short(),
+            moment(entry.started_ms),
+            cut(&plain(&entry.run.pipeline), NAME),
+            ending(&entry.run).to_owned(),
+            outcomes(&entry.run),
+            duration(entry.run.duration_ms),
+            size(*bytes),
+        ]);
+    }
+    right(&mut shown, &[5, 6]);
+    lines(&shown)
+}
+
+/// What the action does, and a stage that it is.
+fn deed(index: &Index, key: ActionKey) -> [String; 3] {
+    let entry = index.actions().get(&key);
+    let document = entry.and_then(|entry| entry.document.as_ref());
+    let kind = document.map_or("—", |document| document.kind.name());
+    let plugin = document.and_then(|document| document.plugin.as_ref());
+    let stage = index.stages(key).last();
+    [
+        kind.to_owned(),
+        stage.map_or("—".to_owned(), |at| cut(&plain(&at.stage), NAME)),
+        plugin.map_or("—".to_owned(), |pin| cut(&plain(&pin.name), NAME)),
+    ]
+}
+
+fn began(index: &Index, key: ActionKey) -> String {
+    let results = index.actions().get(&key).map(|entry| &entry.results);
+    let last = results.and_then(|results| results.last());
+    last.map_or("—".to_owned(), |(_, result)| moment(result.started_ms))
+}
+
+fn actions(index: &Index, rows: &[(ActionKey, u64)]) -> String {
+    let header = [
+        "action",
+        "last ran (UTC)",
+        "kind",
+        "stage",
+        "plugin",
+        "times",
+        "size",
+    ];
+    let mut shown = table(&header);
+    for (key, bytes) in rows {
+        let times = index
+            .actions()
+            .get(key)
+            .map_or(0, |entry| entry.results.len());
+        let [kind, stage, plugin] = deed(index, *key);
+        shown.add_row([
+            key.short(),
+            began(index, *key),
+            kind,
+            stage,
+            plugin,
+            times.to_string(),
+            size(*bytes),
+        ]);
+    }
+    right(&mut shown, &[5, 6]);
+    lines(&shown)
+}
+
+fn artifacts(index: &Index, rows: &[(ArtifactHash, u64)]) -> String {
+    let header = [
+        "artifact",
+        "last made (UTC)",
+        "kind",
+        "stage",
+        "plugin",
+        "files",
+        "size",
+    ];
+    let mut shown = table(&header);
+    for (artifact, bytes) in rows {
+        let files = index
+            .artifacts()
+            .get(artifact)
+            .map(|it| it.files.len().to_string());
+        let maker = index.producers(*artifact).last();
+        let nothing = || [(); 3].map(|()| "—".to_owned());
+        let [kind, stage, plugin] = maker.map_or_else(nothing, |maker| deed(index, maker));
+        shown.add_row([
+            artifact.short(),
+            maker.map_or("—".to_owned(), |maker| began(index, maker)),
+            kind,
+            stage,
+            plugin,
+            files.unwrap_or_else(|| "—".to_owned()),
+            size(*bytes),
+        ]);
+    }
+    right(&mut shown, &[5, 6]);
+    lines(&shown)
+}
+
+fn datasets(rows: &[ListedDataset]) -> String {
+    let mut shown = table(&["dataset", "action", "artifact", "size"]);
+    for row in rows {
+        let name = row.source.as_ref().and_then(source);
+        shown.add_row([
+            name.unwrap_or_else(|| "—".to_owned()),
+            row.action.short(),
+            row.artifact
+                .map_or("—".to_owned(), |artifact| artifact.short()),
+            size(row.size),
+        ]);
+    }
+    right(&mut shown, &[3]);
+    lines(&shown)
+}
+
+fn plugins(rows: &[ListedPlugin]) -> String {
+    let mut shown = table(&[
+        "plugin",
+        "library",
+        "ABI",
+        "last used (UTC)",
+        "actions",
+        "size",
+    ]);
+    for row in rows {
+        shown.add_row([
+            plain(&row.pin.name),
+            row.pin.hash.short(),
+            plain(&row.pin.abi),
+            row.last_ms.map_or("—".to_owned(), moment),
+            digits(row.actions as u64),
+            row.size.map_or("MISSING".to_owned(), size),
+        ]);
+    }
+    right(&mut shown, &[4, 5]);
+    lines(&shown)
+}
+
+fn objects(index: &Index, rows: &[(ObjectHash, u64)]) -> String {
+    let mut shown = table(&["object", "what it is", "size"]);
+    for (object, bytes) in rows {
+        let what = first_role(index, *object);
+        shown.add_row([object.short(), cut(&what, 60), size(*bytes)]);
+    }
+    right(&mut shown, &[2]);
+    lines(&shown)
+}
+
+pub(crate) fn json(listing: &Listing<'_>) -> String {
+    let index = listing.index;
+    let (kind, rows): (_, Vec<_>) = match &listing.rows {
+        Rows::Runs(rows) => (
+            "runs",
+            rows.iter().map(|row| run_json(index, row)).collect(),
+        ),
+        Rows::Actions(rows) => {
+            let rows = rows.iter().map(|(action, bytes)| {
+                let results = index.actions().get(action).map(|entry| entry.results.len());
+                let [kind, _, _] = deed(index, *action);
+                json!({ "action": action, "kind": kind, "results": results, "size": bytes })
+            });
+            ("actions", rows.collect())
+        }
+        Rows::Artifacts(rows) => {
+            let rows = rows.iter().map(|(artifact, bytes)| {
+                let makers: Vec<_> = index.producers(*artifact).collect();
+                json!({ "artifact": artifact, "made_by": makers, "size": bytes })
+            });
+            ("artifacts", rows.collect())
+        }
+        Rows::Datasets(rows) => {
+            let rows = rows.iter().map(|row| {
+                json!({
+                    "action": row.action,
+                    "source": row.source,
+                    "artifact": row.artifact,
+                    "size": row.size,
+                })
+            });
+            ("datasets", rows.collect())
+        }
+        Rows::Plugins(rows) => {
+            let rows = rows.iter().map(|row| {
+                json!({
+                    "name": row.pin.name,
+                    "hash": row.pin.hash,
+                    "abi": row.pin.abi,
+                    "actions": row.actions,
+                    "last_used_ms": row.last_ms,
+                    "size": row.size,
+                })
+            });
+            ("plugins", rows.collect())
+        }
+        Rows::Objects(rows) => {
+            let rows = rows
+                .iter()
+                .map(|(object, bytes)| json!({ "object": object, "size": bytes }));
+            ("objects", rows.collect())
+        }
+    };
+    let mut value = json!({
+        "more": listing.more,
+        "store": {
+            "objects": listing.census.objects,
+            "bytes": listing.census.bytes,
+            "unreadable": listing.index.unreadable().len(),
+        },
+    });
+    value[kind] = rows.into();
+    document(&value)
+}
+
+fn run_json(index: &Index, (hash, bytes): &(RunHash, u64)) -> Value {
+    let entry = index.runs().get(hash);
+    let run = entry.map(|entry| &entry.run);
+    let count = |wanted| {
+        let stages = run.into_iter().flat_map(|run| &run.stages);
+        stages.filter(|stage| stage.outcome == wanted).count()
+    };
+    json!({
+        "run": hash,
+        "pipeline": run.map(|run| &run.pipeline),
+        "started_ms": entry.map(|entry| entry.started_ms),
+        "duration_ms": run.map(|run| run.duration_ms),
+        "outcome": run.map(ending),
+        "ran": count(assay_core::StageOutcome::Ran),
+        "cached": count(assay_core::StageOutcome::Cached),
+        "failed": count(assay_core::StageOutcome::Failed),
+        "skipped": count(assay_core::StageOutcome::Skipped),
+        "size": bytes,
+    })
+}

@@ -1,0 +1,177 @@
+//! How things of every kind are said: sizes, moments, counts, and texts of strangers, in which no
+//! character may steer a terminal.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use comfy_table::{CellAlignment, Table};
+
+use super::RULES;
+
+/// The last second of the year 9999, in milliseconds since 1970: what has four digits for the year.
+const LAST_MOMENT: u64 = 253_402_300_799_999;
+
+/// Text on one line, in which no character can steer a terminal.
+pub(in crate::show) fn plain(text: &str) -> String {
+    visible(text)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A line as it is, its spaces kept, in which no character can steer a terminal.
+pub(in crate::show) fn visible(line: &str) -> String {
+    let visible = line.chars().map(|char| match char {
+        '\t' => ' ',
+        char if char.is_control() && !char.is_whitespace() => char::REPLACEMENT_CHARACTER,
+        // What turns the direction of writing can make a line read as another.
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        char => char,
+    });
+    visible.collect()
+}
+
+/// A text of at most so many characters, the last of them `…` where it was longer.
+pub(in crate::show) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut start: String = text.chars().take(most.saturating_sub(1)).collect();
+    start.push('…');
+    start
+}
+
+/// A text broken at its spaces into lines of at most so many characters, where that can be done.
+pub(in crate::show) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let word_length = word.chars().count();
+        match lines.last_mut() {
+            Some(line) if length + 1 + word_length <= width => {
+                line.push(' ');
+                line.push_str(word);
+                length += 1 + word_length;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                length = word_length;
+            }
+        }
+    }
+    lines
+}
+
+/// A size as a person says it.
+pub(in crate::show) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// A moment, given in milliseconds since 1970, in UTC: `2026-11-24 09:12:03`.
+pub(in crate::show) fn moment(milliseconds: u64) -> String {
+    if milliseconds > LAST_MOMENT {
+        return format!("{milliseconds} ms after 1970");
+    }
+    let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds);
+    let text = humantime::format_rfc3339_seconds(moment).to_string();
+    text.replace('T', " ").replace('Z', "")
+}
+
+/// `1 stage`, `2 stages`.
+pub(in crate::show) fn count(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{} {what}s", digits(number)),
+    }
+}
+
+/// A whole number with its thousands apart.
+pub(in crate::show) fn digits(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A table with these headings.
+pub(in crate::show) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(RULES).set_header(header);
+    table
+}
+
+/// Sets columns of a table to the right.
+pub(in crate::show) fn right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// A table as it is printed: spaces that end lines say nothing.
+pub(in crate::show) fn lines(table: &Table) -> String {
+    let lines = table.lines();
+    let lines: Vec<_> = lines
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect();
+    lines.concat()
+}
+
+/// Names and what they are, the names in a column; the rest is broken into lines.
+pub(in crate::show) fn fields(fields: &[(&str, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.chars().count()).max();
+    let width = width.unwrap_or(0) + 2;
+    let mut text = String::new();
+    for (name, value) in fields {
+        let mut name = *name;
+        for line in value.lines().flat_map(|line| wrap(line, 100 - width)) {
+            let _ = writeln!(text, "{name:width$}{line}");
+            name = "";
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_left() {
+        assert_eq!(plain("two\nlines\tand more"), "two lines and more");
+        assert_eq!(plain("\u{1b}[2Jgone\u{7}"), "\u{fffd}[2Jgone\u{fffd}");
+        assert_eq!(plain("δ ∘ tanh′ — fine"), "δ ∘ tanh′ — fine");
+        assert_eq!(visible("  a\u{9b}1m\u{202e}b"), "  a\u{fffd}1m\u{fffd}b");
+    }
+
+    #[test]
+    fn moments_that_no_clock_shows_are_told_as_they_are() {
+        assert_eq!(moment(0), "1970-01-01 00:00:00");
+        assert_eq!(moment(LAST_MOMENT), "9999-12-31 23:59:59");
+        assert_eq!(moment(u64::MAX), "18446744073709551615 ms after 1970");
+    }
+
+    #[test]
+    fn long_texts_are_broken_and_numbers_are_grouped() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("unbreakable no", 4), ["unbreakable", "no"]);
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(
+            (digits(1_234_567), digits(12)),
+            ("1,234,567".to_owned(), "12".to_owned())
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! What other crates remember of a store, in its `cache/` folder. It vouches that remembered bytes
+//! are those that were written, never that they are true: whoever reads them must be able to do
+//! without.
+
+use std::path::PathBuf;
+
+use assay_core::ObjectHash;
+
+use crate::disk;
+use crate::error::StoreError;
+use crate::store::{Part, Store};
+
+/// The most bytes that are read of what is remembered.
+const CACHE_LIMIT: u64 = 1 << 30;
+
+/// The bytes of the hash that goes before what is remembered.
+const CHECK: usize = 32;
+
+impl Store {
+    /// The bytes that [`Store::remember`] was given last under this name; nothing if they are
+    /// gone, damaged or cannot be read.
+    pub fn remembered(&self, name: &str) -> Option<Vec<u8>> {
+        let mut bytes = disk::read(&cache_path(self, name), CACHE_LIMIT).ok()?;
+        let content = bytes.split_off(CHECK.min(bytes.len()));
+        (disk::hash_bytes(&content).as_bytes().as_slice() == bytes).then_some(content)
+    }
+
+    /// Remembers bytes under a name, a plain file name. Of two processes that do so, the last wins.
+    ///
+    /// # Errors
+    /// They cannot be written, as in a store that may only be read.
+    pub fn remember(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+        let check: ObjectHash = disk::hash_bytes(content);
+        let bytes = [check.as_bytes().as_slice(), content].concat();
+        self.write(&cache_path(self, name), &bytes)
+    }
+}
+
+pub(crate) fn cache_path(store: &Store, name: &str) -> PathBuf {
+    store.part(Part::Cache).join(name)
+}

@@ -1,0 +1,52 @@
+//! What the file system says of a file or a folder that changes whenever its content does. It
+//! never looks at the content.
+
+use std::fs::{DirEntry, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// Clocks of file systems tick as slowly as this: a file changed so shortly before it was read
+/// could change again and look the same (what git calls racily clean).
+const TICK: Duration = Duration::from_secs(2);
+
+/// What changes whenever the bytes of a file or the names in a folder do. Times are (seconds,
+/// nanoseconds) since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) size: u64,
+    pub(crate) modified: (i64, i64),
+    pub(crate) changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// The stamp of a folder; nothing if it is none, cannot be looked at, or changed so lately that
+    /// it may change again and look the same.
+    pub(crate) fn of_folder(entry: &DirEntry, now: SystemTime) -> Option<Self> {
+        let metadata = entry.metadata().ok().filter(Metadata::is_dir)?;
+        Some(Self::of(&metadata)).filter(|stamp| stamp.is_settled(now))
+    }
+
+    /// Whether what it is of had been left alone for long enough by `now` for it to tell.
+    pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
+        let changed = u64::try_from(self.changed.0).ok().and_then(|seconds| {
+            let nanoseconds = u32::try_from(self.changed.1).ok()?;
+            SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+        });
+        changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|age| age > TICK))
+    }
+}
