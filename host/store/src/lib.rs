@@ -25,15 +25,21 @@
 mod disk;
 mod document;
 mod error;
+mod examine;
 mod lock;
 mod object;
+mod quarantine;
 mod result;
 mod source;
 mod store;
+mod survey;
 
 pub use document::DOCUMENT_LIMIT;
 pub use error::StoreError;
+pub use examine::Found;
 pub use lock::ActionLock;
+pub use quarantine::QuarantineNote;
 pub use result::Record;
 pub use source::SourceHashes;
 pub use store::Store;
+pub use survey::{Marker, Survey};

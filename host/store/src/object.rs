@@ -180,14 +180,14 @@ pub(crate) fn sharded(folder: PathBuf, hex: &str) -> PathBuf {
 }
 
 /// The last part of a path; empty where it is no text, which no hash begins with.
-fn file_name(path: &Path) -> &str {
+pub(crate) fn file_name(path: &Path) -> &str {
     path.file_name()
         .and_then(|name| name.to_str())
         .unwrap_or("")
 }
 
 /// What a file that is not there means for the object it should hold.
-fn missing(object: ObjectHash, error: StoreError) -> StoreError {
+pub(crate) fn missing(object: ObjectHash, error: StoreError) -> StoreError {
     match error {
         StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             StoreError::Missing { object }
