@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Audit(audit) => command::audit::run(&audit),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),

@@ -1,5 +1,6 @@
 //! What can be typed: the verbs, their options and their help.
 
+mod audit;
 mod data;
 mod plugin;
 mod search;
@@ -14,6 +15,7 @@ use assay_network::Shape;
 use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::audit::AuditArguments;
 pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
@@ -41,6 +43,8 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Check that everything in the store is what its name says, and what any damage affects.
+    Audit(AuditArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

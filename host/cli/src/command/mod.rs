@@ -1,5 +1,6 @@
 //! The verbs.
 
+pub(crate) mod audit;
 pub(crate) mod data;
 pub(crate) mod exec;
 pub(crate) mod network;

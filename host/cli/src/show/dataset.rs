@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use assay_data::prepare::ScalingChoice;
 use comfy_table::{CellAlignment, Table};
 
-use super::RULES;
+use super::{RULES, size};
 use crate::command::data::{ShownDataset, ShownSheet};
 
 pub(crate) fn text(dataset: &ShownDataset) -> String {
@@ -97,13 +97,4 @@ fn sheet(sheet: &ShownSheet) -> String {
         sheet.columns,
         sheet.split
     )
-}
-
-/// A size as a person says it.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
 }

@@ -1,6 +1,7 @@
 //! Where results and errors become words. Tables and documents go to standard output, progress
 //! and errors to standard error.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod containment;
 pub(crate) mod dataset;
@@ -58,5 +59,14 @@ fn duration(milliseconds: u64) -> String {
         0..60 => format!("{:.1} s", milliseconds as f64 / 1000.0),
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// A size as a person says it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
