@@ -2,9 +2,10 @@
 //!
 //! [`Index`] gathers what the documents of a store say of each other; [`Subject`] is what a hash,
 //! a prefix of one or a name stands for; [`content`] says what is inside a file, and [`lineage`]
-//! what something rests on. The crate executes nothing and loads no plugin: what can be said of a
+//! what something rests on; [`audit()`] holds everything against its name. The crate executes nothing and loads no plugin: what can be said of a
 //! store without running anything is here.
 
+mod audit;
 mod census;
 mod compare;
 pub mod content;
@@ -15,6 +16,10 @@ pub mod lineage;
 mod metrics;
 mod subject;
 
+pub use audit::{
+    Affected, AffectedStage, AuditObserver, AuditReport, Counts, Fault, Finding, Moved, Note,
+    Place, Remedy, RunName, Scope, audit, fix,
+};
 pub use census::Census;
 pub use compare::{
     BytesDifference, ColumnDifference, ContentDifference, FileChange, FileDifference, Inside,

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Verb::Cat(cat) => command::cat::run(&cat),
         Verb::Ls(ls) => command::ls::run(&ls),
         Verb::Lineage(lineage) => command::lineage::run(&lineage),
+        Verb::Audit(audit) => command::audit::run(&audit),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),

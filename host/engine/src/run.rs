@@ -195,6 +195,10 @@ impl Runner<'_> {
         };
         let (key, _) = action.document().map_err(EngineError::Canonical)?;
         if let Some(result) = self.store.cached(key)? {
+            // Without its document nobody can check what a result is of.
+            if !self.store.has_action(key)? {
+                self.store.put_action(&action)?;
+            }
             self.end(
                 at,
                 Some(key),

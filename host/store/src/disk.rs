@@ -1,15 +1,19 @@
 //! The few file operations the store is made of: bounded reads of regular files, flushes of
 //! folders, hashes of whole files. It knows no layout and never decides what a name means.
 
+use std::cell::RefCell;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::num::NonZero;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use assay_core::ObjectHash;
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -17,6 +21,17 @@ use crate::error::{At, StoreError};
 
 /// Below this size one thread hashes faster than several can be woken.
 const PARALLEL_HASH: usize = 256 << 10;
+
+/// What one thread reads at a time: it stays in the processor's nearer caches until it is hashed.
+const PIECE: usize = 256 << 10;
+
+/// From this size a file is read by several threads.
+const LARGE: u64 = 64 * PIECE as u64;
+
+thread_local! {
+    /// What a thread reads into.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// How many flushes wait at the same time. They need no processor.
 const SYNC_THREADS: usize = 16;
@@ -49,7 +64,16 @@ pub(crate) fn open(path: &Path, follow: bool) -> Result<(File, Metadata), StoreE
 /// The bytes of the regular file at `path`, of which there may be `limit` at most.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     let (file, metadata) = open(path, false)?;
-    let size = metadata.len();
+    read_open(&file, metadata.len(), path, limit)
+}
+
+/// The bytes of an open file of about `size` bytes, of which there may be `limit` at most.
+pub(crate) fn read_open(
+    file: &File,
+    size: u64,
+    path: &Path,
+    limit: u64,
+) -> Result<Vec<u8>, StoreError> {
     let too_large = || StoreError::TooLarge {
         path: path.to_owned(),
         limit,
@@ -125,6 +149,122 @@ pub(crate) fn hash_still_file(path: &Path) -> Result<(ObjectHash, u64), StoreErr
     let mut hasher = blake3::Hasher::new();
     hasher.update_mmap_rayon(path).at("read", path)?;
     Ok((finish(&hasher), hasher.count()))
+}
+
+/// A file that was read from beginning to end.
+pub(crate) struct Hashed {
+    pub(crate) hash: ObjectHash,
+    pub(crate) size: u64,
+    /// Its first byte, unless it is empty.
+    pub(crate) first: Option<u8>,
+}
+
+/// Reads an open file of about `size` bytes, whoever may be writing to it; `read` is told how many
+/// bytes were read. A large file is read by several threads.
+pub(crate) fn hash_file(
+    file: &File,
+    size: u64,
+    path: &Path,
+    read: &(dyn Fn(u64) + Sync),
+) -> Result<Hashed, StoreError> {
+    let hashed = if size >= LARGE {
+        hash_side_by_side(file, size, read)
+    } else {
+        hash_pieces(file, size, read)
+    };
+    hashed.at("read", path)
+}
+
+fn hash_pieces(file: &File, size: u64, read: &(dyn Fn(u64) + Sync)) -> io::Result<Hashed> {
+    let mut hasher = blake3::Hasher::new();
+    let mut first = None;
+    // One byte more than the file has: then the first read finds its end.
+    let length = usize::try_from(size).map_or(PIECE, |size| PIECE.min(size.saturating_add(1)));
+    let mut buffer = vec![0; length];
+    loop {
+        let offset = hasher.count();
+        let count = fill(file, &mut buffer, offset)?;
+        let bytes = buffer.get(..count).unwrap_or(&buffer);
+        if offset == 0 {
+            first = bytes.first().copied();
+        }
+        hasher.update(bytes);
+        read(count as u64);
+        if count < buffer.len() {
+            return Ok(Hashed {
+                hash: finish(&hasher),
+                size: hasher.count(),
+                first,
+            });
+        }
+    }
+}
+
+/// As [`hash_pieces`], from several threads: BLAKE3 is a tree, and each thread reads a subtree and
+/// hashes it while it is in the caches. A file whose length changes meanwhile is read again.
+fn hash_side_by_side(file: &File, size: u64, read: &(dyn Fn(u64) + Sync)) -> io::Result<Hashed> {
+    let left = left_subtree_len(size);
+    let halves = rayon::join(
+        || subtree(file, 0, left, read),
+        || subtree(file, left, size - left, read),
+    );
+    let mut ends = [0; 2];
+    let (Ok(left), Ok(right)) = halves else {
+        return hash_pieces(file, size, &|_| ());
+    };
+    // The first byte is there, and no byte after the last.
+    if fill(file, &mut ends[..1], 0)? != 1 || fill(file, &mut ends[1..], size)? != 0 {
+        return hash_pieces(file, size, &|_| ());
+    }
+    let hash = merge_subtrees_root(&left, &right, Mode::Hash);
+    Ok(Hashed {
+        hash: ObjectHash::from_bytes(*hash.as_bytes()),
+        size,
+        first: ends.first().copied(),
+    })
+}
+
+/// The chaining value of `length` bytes from `offset`, which are a subtree.
+fn subtree(
+    file: &File,
+    offset: u64,
+    length: u64,
+    read: &(dyn Fn(u64) + Sync),
+) -> io::Result<ChainingValue> {
+    if length > PIECE as u64 {
+        let left = left_subtree_len(length);
+        let (left, right) = rayon::join(
+            || subtree(file, offset, left, read),
+            || subtree(file, offset + left, length - left, read),
+        );
+        return Ok(merge_subtrees_non_root(&left?, &right?, Mode::Hash));
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.resize(PIECE, 0);
+        let bytes = buffer.get_mut(..length as usize).unwrap_or_default();
+        if fill(file, bytes, offset)? < bytes.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        read(length);
+        Ok(blake3::Hasher::new()
+            .set_input_offset(offset)
+            .update(bytes)
+            .finalize_non_root())
+    })
+}
+
+/// Reads from `offset` until the buffer is full or the file ends.
+fn fill(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut count = 0;
+    while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + count as u64) {
+            Ok(0) => break,
+            Ok(read) => count += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }
 
 /// The hash of what remains to be read of a file that others may be writing to.

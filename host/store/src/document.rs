@@ -32,6 +32,11 @@ impl Store {
         Ok(key)
     }
 
+    /// Whether the action's document is there: a look at its entry, not its bytes.
+    pub fn has_action(&self, key: ActionKey) -> Result<bool, StoreError> {
+        self.has_object(key.into())
+    }
+
     /// The action with this key.
     ///
     /// # Errors
@@ -160,8 +165,9 @@ impl Store {
         vouched.push(self.put_bytes(&bytes)?);
         disk::sync(&Vec::from_iter(self.object_files(vouched)))?;
 
-        let name = format!("{:0TIME_DIGITS$}-{hash}", run.started_ms);
-        let marker = self.part(Part::Runs).join(name);
+        let marker = self
+            .part(Part::Runs)
+            .join(marker_name(run.started_ms, hash));
         OpenOptions::new()
             .create(true)
             .append(true)
@@ -210,7 +216,11 @@ impl Store {
     }
 }
 
-fn parse_marker(name: &str) -> Option<(u64, RunHash)> {
+pub(crate) fn marker_name(started_ms: u64, run: RunHash) -> String {
+    format!("{started_ms:0TIME_DIGITS$}-{run}")
+}
+
+pub(crate) fn parse_marker(name: &str) -> Option<(u64, RunHash)> {
     let (time, hash) = name.split_once('-')?;
     let digits = time.len() >= TIME_DIGITS && time.bytes().all(|byte| byte.is_ascii_digit());
     if !digits {

@@ -30,7 +30,7 @@ pub enum StoreError {
     },
     /// The folder holds a store of a layout that this version does not know.
     #[error(
-        "the store in `{root}` has format `{found}`, and this version reads only `{known}`; use the version of assay that made it, or choose another folder"
+        "the store in `{root}` has format `{found}`, and this version reads only `{known}`; {advice}"
     )]
     UnknownFormat {
         /// The folder.
@@ -39,6 +39,8 @@ pub enum StoreError {
         found: String,
         /// What it should say.
         known: &'static str,
+        /// What to do about it: update, keep an older version, or look what it is.
+        advice: &'static str,
     },
     /// An object is not there.
     #[error(

@@ -235,7 +235,7 @@ pub(crate) fn sharded(folder: PathBuf, hex: &str) -> PathBuf {
 }
 
 /// The last part of a path; empty where it is no text, which no hash begins with.
-fn file_name(path: &Path) -> &str {
+pub(crate) fn file_name(path: &Path) -> &str {
     path.file_name()
         .and_then(|name| name.to_str())
         .unwrap_or("")

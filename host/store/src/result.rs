@@ -226,7 +226,7 @@ fn in_order(mut records: Vec<Record>) -> Vec<ActionResult> {
     records.into_iter().map(|(_, result)| result).collect()
 }
 
-fn parse_folder(shard: &Path, folder: &Path) -> Option<ActionKey> {
+pub(crate) fn parse_folder(shard: &Path, folder: &Path) -> Option<ActionKey> {
     let shard = shard.file_name()?.to_str()?;
     let rest = folder.file_name()?.to_str()?;
     if shard.len() != 2 {

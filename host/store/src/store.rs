@@ -15,6 +15,9 @@ use crate::error::{At, StoreError};
 /// The contents of `format`, less the newline.
 const FORMAT: &str = "assay store 1";
 
+/// What every version's begins with.
+const FORMAT_NAME: &str = "assay store ";
+
 /// More than any `format` file has.
 const FORMAT_LIMIT: u64 = 256;
 
@@ -41,9 +44,11 @@ pub(crate) enum Part {
     Locks,
     Temporary,
     Cache,
+    Quarantine,
 }
 
 impl Part {
+    /// The parts that every store has.
     const ALL: [Self; 7] = [
         Self::Objects,
         Self::Results,
@@ -63,7 +68,13 @@ impl Part {
             Self::Locks => "locks",
             Self::Temporary => "tmp",
             Self::Cache => "cache",
+            Self::Quarantine => "quarantine",
         }
+    }
+
+    /// Whether a folder of this name is a part of the store.
+    pub(crate) fn is_name(name: &str) -> bool {
+        name == Self::Quarantine.name() || Self::ALL.iter().any(|part| part.name() == name)
     }
 }
 
@@ -141,6 +152,7 @@ impl Store {
             root: self.root.clone(),
             found: found.trim_end().chars().take(40).collect(),
             known: FORMAT,
+            advice: advice(&found),
         })
     }
 
@@ -197,6 +209,29 @@ impl Store {
     /// Only [`disk::sync`] makes the new one last through a power cut.
     pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         persist(self.temporary(bytes)?, path)
+    }
+}
+
+/// What to do about a store whose `format` file says this.
+fn advice(found: &str) -> &'static str {
+    let version = |text: &str| {
+        text.trim_end()
+            .strip_prefix(FORMAT_NAME)?
+            .parse::<u64>()
+            .ok()
+    };
+    match (version(found), version(FORMAT)) {
+        (Some(found), Some(known)) if found > known => {
+            "a newer version of assay made it: update assay, or choose another folder with --store"
+        }
+        (Some(found), Some(known)) if found < known => {
+            "an older version of assay made it, and nothing converts it: read it with that version, or \
+             choose another folder with --store"
+        }
+        _ => {
+            "no version of assay writes that: if it is a store, put its file `format` back from a copy; \
+             else choose another folder with --store"
+        }
     }
 }
 

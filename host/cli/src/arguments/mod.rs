@@ -1,5 +1,6 @@
 //! What can be typed: the verbs, their options and their help.
 
+mod audit;
 mod bundle;
 mod cat;
 mod data;
@@ -24,6 +25,7 @@ use assay_network::Shape;
 use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::audit::AuditArguments;
 pub(crate) use self::bundle::{BundleArguments, SignatureArguments, UnbundleArguments};
 pub(crate) use self::cat::CatArguments;
 pub(crate) use self::data::{DataShowArguments, DataVerb};
@@ -78,6 +80,8 @@ pub(crate) enum Verb {
     Ls(LsArguments),
     /// Show what something was made from, down to the files that were downloaded, or into what.
     Lineage(LineageArguments),
+    /// Check that everything in the store is what its name says, and what any damage affects.
+    Audit(AuditArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

@@ -1,5 +1,6 @@
 //! The verbs.
 
+pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod cat;
 pub(crate) mod data;

@@ -2,6 +2,7 @@
 //! and errors to standard error.
 
 mod action;
+pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod bytes;
 pub(crate) mod check;

@@ -47,16 +47,23 @@ fn an_unknown_format_is_refused_and_left_alone() {
         }
         assert_eq!(fs::read_to_string(&format).unwrap(), text);
     }
-    fs::write(&format, "assay store 2\n").unwrap();
-    let message = Store::open(store.root()).unwrap_err().to_string();
-    assert_eq!(
-        message,
-        format!(
-            "the store in `{}` has format `assay store 2`, and this version reads only \
-             `assay store 1`; use the version of assay that made it, or choose another folder",
+    for (text, advice) in [
+        (
+            "assay store 2",
+            "a newer version of assay made it: update assay",
+        ),
+        ("assay store 0", "an older version of assay made it"),
+        ("assay stor", "no version of assay writes that"),
+    ] {
+        fs::write(&format, format!("{text}\n")).unwrap();
+        let message = Store::open(store.root()).unwrap_err().to_string();
+        let expected = format!(
+            "the store in `{}` has format `{text}`, and this version reads only `assay store 1`; \
+             {advice}",
             store.root().display()
-        )
-    );
+        );
+        assert!(message.starts_with(&expected), "{message}");
+    }
 }
 
 #[test]

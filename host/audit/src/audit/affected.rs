@@ -1,0 +1,134 @@
+//! What rests on something wrong: the stages that made or use it, the stages that read what
+//! these gave, and so on to the reports, by name.
+
+use std::collections::BTreeSet;
+
+use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
+
+use super::census::Census;
+use super::finding::{Affected, AffectedStage, Fault, Place};
+use crate::index::Role;
+
+impl Census {
+    /// What the fault affects.
+    pub(super) fn affected(&self, place: &Place, fault: &Fault) -> Affected {
+        match place {
+            Place::Object(object) => self.affected_by_object(*object, fault),
+            Place::Record { action, .. } => {
+                self.affected_by_actions(&BTreeSet::from([*action]), true)
+            }
+            Place::Marker { run, .. } => Affected {
+                runs: vec![*run],
+                ..Affected::default()
+            },
+            Place::Entry(_) => Affected::default(),
+        }
+    }
+
+    /// The stages of runs that an action is.
+    pub(super) fn affected_stages(&self, action: ActionKey) -> impl Iterator<Item = AffectedStage> {
+        let document = self.actions.get(&action).and_then(Option::as_ref);
+        let kind = document.map(|action| action.kind);
+        let uses = self.stages.get(&action).into_iter().flatten();
+        uses.map(move |stage| AffectedStage {
+            run: stage.run,
+            stage: stage.stage.clone(),
+            action,
+            kind,
+        })
+    }
+
+    fn affected_by_object(&self, object: ObjectHash, fault: &Fault) -> Affected {
+        let mut actions = BTreeSet::new();
+        let mut runs = BTreeSet::new();
+        let mut spreads = false;
+        let roles: Vec<_> = self
+            .roles
+            .get(&object)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        for role in &roles {
+            match role {
+                Role::Artifact(artifact) | Role::File { artifact, .. } => {
+                    let producers = self.producers.get(artifact).into_iter().flatten();
+                    actions.extend(producers.copied());
+                    // Nobody's result, or that of a record that is gone: whoever reads it knows.
+                    if !self.producers.contains_key(artifact) {
+                        actions.extend(self.reading(*artifact));
+                    }
+                    spreads = true;
+                }
+                Role::Action(action) | Role::Library { action, .. } => {
+                    actions.insert(*action);
+                    spreads = true;
+                }
+                Role::Log { action, .. } => {
+                    actions.insert(*action);
+                }
+                Role::Run(run) | Role::PipelineFile(run) | Role::NetworksFile(run) => {
+                    runs.insert(*run);
+                }
+            }
+        }
+        if let (Fault::NoResult { stage, .. } | Fault::Outcome { stage }, Some(run)) =
+            (fault, runs.first())
+        {
+            actions.extend(self.action_of(*run, stage));
+            spreads = true;
+        }
+        let mut affected = self.affected_by_actions(&actions, spreads);
+        affected.runs.extend(runs);
+        affected.runs.sort_unstable();
+        affected.runs.dedup();
+        affected.roles = roles;
+        affected
+    }
+
+    fn affected_by_actions(&self, own: &BTreeSet<ActionKey>, spreads: bool) -> Affected {
+        let mut downstream = BTreeSet::new();
+        let mut waiting: Vec<_> = if spreads {
+            own.iter().copied().collect()
+        } else {
+            Vec::new()
+        };
+        while let Some(action) = waiting.pop() {
+            let gave = self.gave.get(&action).into_iter().flatten();
+            for reader in gave.flat_map(|artifact| self.reading(*artifact)) {
+                if !own.contains(&reader) && downstream.insert(reader) {
+                    waiting.push(reader);
+                }
+            }
+        }
+        let stages = |actions: &BTreeSet<ActionKey>| -> Vec<_> {
+            let stages = actions
+                .iter()
+                .flat_map(|action| self.affected_stages(*action));
+            stages.collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        let mut affected = Affected {
+            stages: stages(own),
+            downstream: stages(&downstream),
+            ..Affected::default()
+        };
+        let all = affected.stages.iter().chain(&affected.downstream);
+        affected.runs = all.map(|stage| stage.run).collect();
+        affected.runs.sort_unstable();
+        affected.runs.dedup();
+        let unnamed = own.union(&downstream).copied();
+        affected.actions = unnamed
+            .filter(|action| !self.stages.contains_key(action))
+            .collect();
+        affected
+    }
+
+    fn reading(&self, artifact: ArtifactHash) -> impl Iterator<Item = ActionKey> {
+        self.readers.get(&artifact).into_iter().flatten().copied()
+    }
+
+    fn action_of(&self, run: RunHash, stage: &str) -> Option<ActionKey> {
+        let stages = &self.runs.get(&run)?.stages;
+        stages.iter().find(|known| known.name == stage)?.action
+    }
+}
