@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// What has actions executed again.
 fn rerun(sandbox: &Sandbox, arguments: &[&str]) -> Finished {
-    sandbox.execute(&[&["rerun"], arguments].concat())
+    sandbox.execute(&[&["audit"], arguments].concat())
 }
 
 /// As [`rerun`], with the dataset at hand and everything as one document.
@@ -285,7 +285,7 @@ fn a_rerun_that_is_stopped_leaves_nothing_behind() {
 
     // While another has the action, the rerun waits, and hears that it is to stop.
     let lock = store(&sandbox).lock_action(key, true).unwrap().unwrap();
-    let arguments = ["rerun", "small:train/bp/seed=1", "--rerun", "--json"];
+    let arguments = ["audit", "small:train/bp/seed=1", "--rerun", "--json"];
     let mut command = sandbox.command(&arguments);
     let mut child = command
         .stdout(std::process::Stdio::piped())

@@ -24,7 +24,6 @@ fn main() -> ExitCode {
         Verb::Why(why) => command::why::why(&why),
         Verb::Exec(exec) => command::exec::exec(&exec),
         Verb::Diff(diff) => command::diff::run(&diff),
-        Verb::Rerun(rerun) => command::rerun::run(&rerun),
         Verb::Show(show) => command::show::run(&show),
         Verb::Cat(cat) => command::cat::run(&cat),
         Verb::Ls(ls) => command::ls::run(&ls),

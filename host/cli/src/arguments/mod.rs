@@ -36,7 +36,7 @@ pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
     NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
 };
-pub(crate) use self::rerun::{RerunArguments, RerunVerbArguments};
+pub(crate) use self::rerun::RerunArguments;
 pub(crate) use self::run::RunArguments;
 pub(crate) use self::search::{SearchArguments, TrustArguments};
 pub(crate) use self::show::ShowArguments;
@@ -69,9 +69,6 @@ pub(crate) enum Verb {
     Exec(ExecArguments),
     /// Say what differs between two runs: parameters, plugins, environments, metrics.
     Diff(DiffArguments),
-    /// Execute recorded actions again and compare what comes out.
-    #[command(hide = true)]
-    Rerun(RerunVerbArguments),
     /// Show what a hash or a name stands for: a run, a stage, a table, a network's weights.
     Show(ShowArguments),
     /// Write the bytes of something to standard output.

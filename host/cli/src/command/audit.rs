@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use assay_audit::{AuditReport, Index, Moved, Scope, Subject, audit, fix};
 use assay_store::Store;
 
+use super::rerun;
 use crate::arguments::AuditArguments;
 use crate::error::CliError;
 use crate::show;
@@ -22,7 +23,14 @@ pub(crate) struct ShownAudit<'a> {
 }
 
 pub(crate) fn run(arguments: &AuditArguments) -> Result<ExitCode, CliError> {
+    let (again, json) = (&arguments.rerun, arguments.json);
+    if let Some(bundle) = &again.against {
+        return rerun::against(again, bundle, json);
+    }
     let store = arguments.store.open_existing()?;
+    if again.is_asked() {
+        return rerun::again(again, &store, &arguments.names, json);
+    }
     let subjects = subjects(&store, &arguments.names)?;
     let scope = match (arguments.all, subjects.as_slice()) {
         (true, _) => Scope::All,

@@ -1,16 +1,23 @@
 //! Executes recorded actions again, of the user's store or of a bundle, and says what came out.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject};
-use assay_engine::{Rerun, RerunOutcome, Rerunning, Sample, Target};
+use assay_bundle::{Limits, Watch, unbundle};
+use assay_engine::{Cancel, Rerun, RerunOutcome, Rerunning, Target};
 use assay_store::Store;
+use tempfile::TempDir;
 
 use super::cancel_on_signals;
-use crate::arguments::{RerunArguments, RerunVerbArguments, processors};
+use crate::arguments::{RerunArguments, processors};
 use crate::error::CliError;
 use crate::show;
+use crate::show::bytes::BytesView;
 use crate::show::progress::ProgressView;
+
+/// What is executed again where nothing is named.
+const LATEST: &str = "latest";
 
 /// What was executed again, and what came of it.
 pub(crate) struct ShownReruns {
@@ -27,16 +34,48 @@ impl ShownReruns {
     }
 }
 
-pub(crate) fn run(arguments: &RerunVerbArguments) -> Result<ExitCode, CliError> {
-    let store = arguments.store.open_existing()?;
-    rerun(&arguments.rerun, &store, &arguments.names, arguments.json)
+/// Executes again what a bundle says was executed, in a store of its own that is thrown away.
+pub(super) fn against(
+    arguments: &RerunArguments,
+    bundle: &Path,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let folder = TempDir::new().map_err(CliError::Temporary)?;
+    let store = Store::open(folder.path())?;
+    let cancel = cancel_on_signals()?;
+    let view = BytesView::new("unbundling");
+    let watch = Watch {
+        progress: &|done, total| view.advance(done, total),
+        stopped: &|| cancel.is_requested(),
+    };
+    let unbundled = unbundle(bundle, &store, &Limits::default(), watch);
+    view.finish();
+    rerun(
+        arguments,
+        &store,
+        &[unbundled?.run.to_string()],
+        &cancel,
+        json,
+    )
 }
 
-/// Executes again what `names` stand for in the store.
-pub(crate) fn rerun(
+/// Executes again what `names` stand for in the store; without names, the latest run.
+pub(super) fn again(
     arguments: &RerunArguments,
     store: &Store,
     names: &[String],
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let latest = [LATEST.to_owned()];
+    let names = if names.is_empty() { &latest } else { names };
+    rerun(arguments, store, names, &*cancel_on_signals()?, json)
+}
+
+fn rerun(
+    arguments: &RerunArguments,
+    store: &Store,
+    names: &[String],
+    cancel: &Cancel,
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let index = Index::read(store)?;
@@ -49,21 +88,20 @@ pub(crate) fn rerun(
             }
         }
     }
-    rerun_targets(arguments, store, targets, json)
+    rerun_targets(arguments, store, targets, cancel, json)
 }
 
 fn rerun_targets(
     arguments: &RerunArguments,
     store: &Store,
     targets: Vec<Target>,
+    cancel: &Cancel,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let cancel = cancel_on_signals()?;
     let trust = arguments.trust.policy()?;
     show::print_containment_notice();
     let (all, seed) = (targets.len(), arguments.seed());
-    let sample = arguments.sample.unwrap_or(Sample::Percent(100.0));
-    let targets = sample.draw(targets, seed);
+    let targets = arguments.sample().draw(targets, seed);
     show::rerun::print_start(targets.len(), all, seed);
     let view = ProgressView::new(targets.iter().map(|it| it.name.as_str()));
     let rerunning = Rerunning {
@@ -73,7 +111,7 @@ fn rerun_targets(
         threads: processors(),
         anyway: arguments.anyway,
         trust: &trust,
-        cancel: &cancel,
+        cancel,
     };
     let reruns = rerunning.rerun(&targets, &view);
     view.finish();
