@@ -110,6 +110,8 @@ impl Index {
     /// The store's folders cannot be read. A damaged document is no error: see
     /// [`Index::unreadable`].
     pub fn read(store: &Store) -> Result<Self, StoreError> {
+        // Beside a garbage collection, what is listed could be gone when it is read.
+        let _hold = store.hold()?;
         let mut index = Self::default();
         for (started_ms, hash) in store.runs()? {
             index.add_run(store, hash, started_ms);

@@ -21,6 +21,9 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),
+        Verb::Gc(gc) => command::keep::gc(&gc),
+        Verb::Pin(pin) => command::keep::pin(&pin),
+        Verb::Unpin(unpin) => command::keep::unpin(&unpin),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),

@@ -195,6 +195,7 @@ impl Session {
         let mut artifacts = Vec::with_capacity(self.stages.len());
         let mut previews = Vec::with_capacity(self.stages.len());
         let mut history = None;
+        let _hold = self.store.hold()?;
         for stage in &self.stages {
             let (mut key, mut artifact) = (None, None);
             let reason = if let Some(refusal) = &stage.refused {

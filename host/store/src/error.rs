@@ -127,6 +127,24 @@ pub enum StoreError {
         /// The first object that is not there.
         object: ObjectHash,
     },
+    /// A name that no pin may have.
+    #[error(
+        "`{label}` cannot be the name of a pin: take 1 to 100 letters, digits, `-`, `_` and `.`, with no `.` first"
+    )]
+    PinLabel {
+        /// The name.
+        label: String,
+    },
+    /// Another thing is pinned under that name.
+    #[error("`{label}` pins another {what}, {object}; choose another name, or unpin that first")]
+    Pinned {
+        /// The name.
+        label: String,
+        /// What kind of thing it pins.
+        what: &'static str,
+        /// What it pins.
+        object: ObjectHash,
+    },
     /// A source file changed while its hash was computed.
     #[error("`{path}` changed while it was read; run again when nothing writes to it")]
     Changed {

@@ -9,7 +9,8 @@
 //! Whatever appears under its name is whole: it is written elsewhere in the same file system and
 //! renamed. A marker that vouches for data (a result record, a run marker) is written after the
 //! data and the names of the data were flushed to disk. So a process killed at any instant, or a
-//! power cut, leaves the old state or the new one. Any number of processes may use one store.
+//! power cut, leaves the old state or the new one. Any number of processes may use one store, and
+//! [garbage can be collected](Store::collection) beside them.
 //!
 //! ```
 //! use assay_store::Store;
@@ -22,18 +23,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod collect;
 mod disk;
 mod document;
 mod error;
 mod lock;
 mod object;
+mod pin;
 mod result;
 mod source;
 mod store;
+mod uses;
 
+pub use collect::{Amount, Collection, Garbage, Item, Retention, Sort, Waste};
 pub use document::DOCUMENT_LIMIT;
 pub use error::StoreError;
 pub use lock::ActionLock;
+pub use pin::Pinned;
 pub use result::Record;
 pub use source::SourceHashes;
 pub use store::Store;
+pub use uses::Hold;

@@ -16,6 +16,7 @@ use assay_core::ObjectHash;
 use crate::disk;
 use crate::error::{At, StoreError};
 use crate::store::{Part, Store, create_parent, make_read_only};
+use crate::uses::Use;
 
 impl Store {
     /// The file that holds the object, whether or not it is there.
@@ -27,9 +28,11 @@ impl Store {
     /// that is damaged is replaced.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<ObjectHash, StoreError> {
         let object = disk::hash_bytes(bytes);
+        let hold = self.hold()?;
         if !self.is_sound(object)? {
             self.write(&self.object_path(object), bytes)?;
         }
+        self.note(&hold, Use::Object(object))?;
         Ok(object)
     }
 
@@ -41,6 +44,7 @@ impl Store {
     /// # Errors
     /// `path` is not a regular file, or cannot be moved.
     pub fn put_file(&self, path: &Path) -> Result<(ObjectHash, u64), StoreError> {
+        let hold = self.hold()?;
         let (file, metadata) = disk::open(path, false)?;
         if metadata.nlink() > 1 {
             let copy = self.empty_temporary()?.into_temp_path();
@@ -58,6 +62,7 @@ impl Store {
             create_parent(&target)?;
             fs::rename(path, &target).at("move into the store", path)?;
         }
+        self.note(&hold, Use::Object(object))?;
         Ok((object, size))
     }
 
@@ -104,6 +109,20 @@ impl Store {
         Ok(self.object_size(object)? == Some(size))
     }
 
+    /// Whether the object is there, of whatever size. If it is, no garbage collection takes it from
+    /// this process any more.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn claim(&self, object: ObjectHash) -> Result<bool, StoreError> {
+        let hold = self.hold()?;
+        let found = self.has_object(object)?;
+        if found {
+            self.note_if_allowed(&hold, Use::Object(object))?;
+        }
+        Ok(found)
+    }
+
     /// The objects whose names begin with `prefix` (all of them, if it is empty), in no order;
     /// what lies among them and is no object is an error of its own.
     ///
@@ -137,7 +156,7 @@ impl Store {
     }
 
     /// The size of the object's file, unless there is none.
-    fn object_size(&self, object: ObjectHash) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn object_size(&self, object: ObjectHash) -> Result<Option<u64>, StoreError> {
         let path = self.object_path(object);
         match fs::symlink_metadata(&path) {
             Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),

@@ -11,6 +11,7 @@ use crate::document::{DOCUMENT_LIMIT, cannot_store};
 use crate::error::StoreError;
 use crate::object::sharded;
 use crate::store::{Part, Store, persist};
+use crate::uses::Use;
 
 /// The record of one execution: its name, which is the hash of its bytes, and what it says.
 pub type Record = (ObjectHash, ActionResult);
@@ -24,6 +25,8 @@ impl Store {
     /// The action, the log or part of the artifact is not in the store, or it cannot be written.
     pub fn commit_result(&self, result: &ActionResult) -> Result<(), StoreError> {
         let bytes = canonical_json(result).map_err(cannot_store("result"))?;
+        let hold = self.hold()?;
+        self.note(&hold, Use::Action(result.action))?;
         let record = self.temporary(&bytes)?;
         let mut vouched = self.object_files(self.vouched(result)?);
         vouched.insert(record.path().to_owned());
@@ -82,7 +85,7 @@ impl Store {
     /// The folder of its records cannot be read.
     pub fn records(&self, key: ActionKey) -> Result<Vec<Result<Record, StoreError>>, StoreError> {
         let paths = self.record_paths(key)?.into_iter();
-        Ok(paths.map(|path| record(key, path)).collect())
+        Ok(paths.map(|path| read_record(key, path)).collect())
     }
 
     /// The first result of the action, in the order of [`Store::results`], whose artifact is
@@ -91,6 +94,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn cached(&self, key: ActionKey) -> Result<Option<ActionResult>, StoreError> {
+        let hold = self.hold()?;
         let mut records = Vec::new();
         for record in self.records(key)? {
             match record {
@@ -101,6 +105,7 @@ impl Store {
         }
         for result in in_order(records) {
             if self.is_intact(result.artifact)? {
+                self.note_if_allowed(&hold, Use::Action(key))?;
                 return Ok(Some(result));
             }
         }
@@ -132,7 +137,7 @@ impl Store {
         sharded(self.part(Part::Results), &key.to_string())
     }
 
-    fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
+    pub(crate) fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
         match disk::entries(&self.record_folder(key)) {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Vec::new())
@@ -143,7 +148,7 @@ impl Store {
 }
 
 /// Reads a record and checks that it is what its name and folder say.
-fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
+pub(crate) fn read_record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
     let name = path
         .file_name()
         .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse().ok());

@@ -1,6 +1,7 @@
 //! What can be typed: the verbs, their options and their help.
 
 mod data;
+mod keep;
 mod plugin;
 mod search;
 mod user;
@@ -15,6 +16,7 @@ use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::data::{DataShowArguments, DataVerb};
+pub(crate) use self::keep::{GcArguments, PinArguments, UnpinArguments};
 pub(crate) use self::plugin::{
     CheckArguments, DirectionsArguments, InfoArguments, KeygenArguments, ListArguments,
     NewArguments, PluginVerb, SignArguments, TrustVerbArguments, UntrustArguments, VerifyArguments,
@@ -41,6 +43,12 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Remove what no run, no pin and nobody at work needs any more.
+    Gc(GcArguments),
+    /// Keep something, whatever `pipeline gc` is told; list what is kept.
+    Pin(PinArguments),
+    /// Remove a pin.
+    Unpin(UnpinArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

@@ -2,6 +2,7 @@
 
 pub(crate) mod data;
 pub(crate) mod exec;
+pub(crate) mod keep;
 pub(crate) mod network;
 pub(crate) mod plugin;
 pub(crate) mod run;

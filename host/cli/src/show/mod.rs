@@ -7,6 +7,7 @@ pub(crate) mod dataset;
 pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod keep;
 pub(crate) mod network;
 pub(crate) mod notice;
 pub(crate) mod plugin;

@@ -4,6 +4,7 @@
     reason = "a helper that fails has to end its test, and clippy knows only test functions"
 )]
 
+mod collecting;
 mod documents;
 mod objects;
 mod opening;

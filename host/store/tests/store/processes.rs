@@ -21,19 +21,24 @@ const SIZE: usize = 512 << 10;
 const COUNT: &str = "ASSAY_STORE_TEST_COUNT";
 
 /// The store that this process was started to work on, if it was started by a test.
-fn given_store() -> Option<Store> {
+pub(crate) fn given_store() -> Option<Store> {
     env::var_os(ROOT).map(|root| Store::open(root).unwrap())
 }
 
-fn given_count() -> u64 {
+pub(crate) fn given_count() -> u64 {
     env::var(COUNT).unwrap().parse().unwrap()
 }
 
 /// This program again, running only the named test of this module on the store in `root`.
 fn again(test: &str, root: &Path, count: u64) -> Command {
+    start_again(&format!("processes::{test}"), root, count)
+}
+
+/// This program again, running only the named test on the store in `root`.
+pub(crate) fn start_again(test: &str, root: &Path, count: u64) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args([&format!("processes::{test}"), "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture"])
         .env(ROOT, root)
         .env(COUNT, count.to_string())
         .stdin(Stdio::null())
@@ -58,7 +63,7 @@ fn run_pipeline(store: &Store, count: u64) {
 
 /// Looks up everything that a result vouches for; returns how many results there are. Together
 /// with [`check_objects`], this reads every byte of it.
-fn check_results(store: &Store) -> usize {
+pub(crate) fn check_results(store: &Store) -> usize {
     let keys = store.action_keys().unwrap();
     for key in &keys {
         store.action(*key).unwrap();
