@@ -18,6 +18,7 @@ use clap::Parser;
 use crate::arguments::{Arguments, DataVerb, Verb};
 
 fn main() -> ExitCode {
+    command::outlive_file_limits();
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Exec(exec) => command::exec::exec(&exec),

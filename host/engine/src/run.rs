@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use assay_core::{
     Action, ActionKey, ActionResult, ArtifactHash, Labels, RunHash, RunStage, StageKind,
     StageOutcome,
 };
-use assay_store::Store;
+use assay_store::{ActionLock, Store};
 use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
@@ -18,7 +19,7 @@ use crate::environment::Settings;
 use crate::error::EngineError;
 use crate::event::Progress;
 use crate::freeze::FrozenStage;
-use crate::supervise::{Completed, Execution, Failure};
+use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
 
 /// Is told what happens, from several threads.
 pub trait Observer: Sync {
@@ -92,6 +93,8 @@ struct State {
     /// Which stages read each stage.
     readers: Vec<Vec<usize>>,
     ready: BTreeSet<usize>,
+    /// Stages to execute, whose actions are stored.
+    pending: BTreeMap<usize, ActionKey>,
     failed: bool,
 }
 
@@ -116,6 +119,7 @@ impl State {
             missing,
             readers,
             ready,
+            pending: BTreeMap::new(),
             failed: false,
         }
     }
@@ -152,27 +156,26 @@ impl Runner<'_> {
         thread::scope(|scope| {
             let mut running = 0;
             loop {
-                while let Some(&next) = state.ready.first() {
-                    if self.cancel.is_requested() || (state.failed && !self.settings.keep_going) {
-                        break;
-                    }
-                    let Some(key) = self.start(next, &mut state)? else {
-                        state.ready.remove(&next);
-                        continue;
-                    };
-                    if running == self.settings.jobs {
-                        break;
-                    }
-                    state.ready.remove(&next);
+                self.resolve_ready(&mut state)?;
+                while running < self.settings.jobs
+                    && let Some((next, key, lock)) = self.next(&mut state)?
+                {
                     running += 1;
                     self.observer.started(&self.stages[next].planned.name);
                     let sender = sender.clone();
-                    scope.spawn(move || self.job(next, key, &sender));
+                    scope.spawn(move || self.job(next, key, lock, &sender));
                 }
-                if running == 0 {
+                let waits = !self.stops(&state) && !state.pending.is_empty();
+                if running == 0 && !waits {
                     return Ok::<(), EngineError>(());
                 }
-                if let Ok((at, key, ended)) = finished.recv() {
+                // A stage may wait for another run to finish it, which nobody tells us of.
+                let patience = if waits && running < self.settings.jobs {
+                    LOCK_INTERVAL
+                } else {
+                    Duration::MAX
+                };
+                if let Ok((at, key, ended)) = finished.recv_timeout(patience) {
                     running -= 1;
                     self.end(at, Some(key), ended, &mut state);
                 }
@@ -182,6 +185,42 @@ impl Runner<'_> {
         Ok(rest
             .map(|(report, stage)| report.unwrap_or_else(|| skipped(stage)))
             .collect())
+    }
+
+    /// Whether nothing new is to be started.
+    fn stops(&self, state: &State) -> bool {
+        self.cancel.is_requested() || (state.failed && !self.settings.keep_going)
+    }
+
+    /// Ends ready stages whose results are there, which makes others ready, and stores the actions
+    /// of those that are to be executed.
+    fn resolve_ready(&self, state: &mut State) -> Result<(), EngineError> {
+        while !self.stops(state)
+            && let Some(at) = state.ready.pop_first()
+        {
+            if let Some(key) = self.start(at, state)? {
+                state.pending.insert(at, key);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first stage in the plan's order that nobody executes, with the lock of its action: what
+    /// another run is at is left to it, and looked at again later.
+    fn next(
+        &self,
+        state: &mut State,
+    ) -> Result<Option<(usize, ActionKey, ActionLock)>, EngineError> {
+        if self.stops(state) {
+            return Ok(None);
+        }
+        for (&at, &key) in &state.pending {
+            if let Some(lock) = self.store.lock_action(key, false)? {
+                state.pending.remove(&at);
+                return Ok(Some((at, key, lock)));
+            }
+        }
+        Ok(None)
     }
 
     /// Ends the stage at once if its result is there; else stores its action and gives its key.
@@ -211,7 +250,7 @@ impl Runner<'_> {
     }
 
     /// Executes one action on a thread of its own.
-    fn job(&self, at: usize, key: ActionKey, sender: &Sender<Finished>) {
+    fn job(&self, at: usize, key: ActionKey, lock: ActionLock, sender: &Sender<Finished>) {
         let stage = &self.stages[at].planned;
         let own = stage.data_path.as_ref().map(|path| self.base.join(path));
         let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
@@ -224,7 +263,8 @@ impl Runner<'_> {
             cancel: self.cancel,
             observe: &observe,
         };
-        let ended = execution.execute(key);
+        let ended = execution.execute_locked(key, &lock);
+        drop(lock);
         // The receiver lives until every job has reported.
         let _ = sender.send((at, key, ended));
     }

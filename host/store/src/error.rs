@@ -153,7 +153,32 @@ pub enum StoreError {
     },
 }
 
+/// What to do about an error of the operating system; empty where its words say it all.
+pub fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room, and run the same command again: what has finished is kept (`pipeline gc \
+             --dry-run` says what this store can do without)"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "raise the limit on the size of files (`ulimit -f`), and run the same command again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            "make it writable for this user, or name another store with --store"
+        }
+        _ => "",
+    }
+}
+
 impl StoreError {
+    /// What to do next, where the error's own words do not say; may be empty.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Io { source, .. } => advice(source),
+            _ => "",
+        }
+    }
+
     /// Whether the contents of the store are at fault, rather than the machine: what the error
     /// names counts as not there, and running the action again makes it anew.
     pub const fn is_damage(&self) -> bool {

@@ -66,9 +66,18 @@ impl Execution<'_> {
     /// See [`Failure`]; the store is as it was, and what can be resumed lies in the scratch
     /// folder.
     pub fn execute(&self, key: ActionKey) -> Result<Completed, Failure> {
-        let Some(lock) = self.take_lock(key)? else {
-            return Err(Failure::Cancelled);
-        };
+        match self.take_lock(key)? {
+            Some(lock) => self.execute_locked(key, &lock),
+            None => Err(Failure::Cancelled),
+        }
+    }
+
+    /// As [`Execution::execute`], for whoever has the action's lock.
+    pub(crate) fn execute_locked(
+        &self,
+        key: ActionKey,
+        lock: &ActionLock,
+    ) -> Result<Completed, Failure> {
         if let Some(result) = self.store.cached(key)? {
             return Ok(Completed {
                 result,
@@ -79,7 +88,7 @@ impl Execution<'_> {
         let scratch = self.store.scratch(key)?;
         let (started_ms, clock) = (now_ms(), Instant::now());
         let log = Log::start(scratch.join(LOG))?;
-        let ending = self.run_worker(key, &action, &scratch, &log, &lock)?;
+        let ending = self.run_worker(key, &action, &scratch, &log, lock)?;
         let containment = ending.reports.containment;
         let done = self.judge(ending, &action, &log)?;
         check_inputs(self.store, &action)?;
@@ -245,7 +254,7 @@ fn nonsense(action: &Action, reason: String) -> Failure {
 
 const LOG: &str = "log.txt";
 /// How long to wait before another look at a lock.
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How a worker ended.
 struct Ending {
