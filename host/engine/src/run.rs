@@ -2,6 +2,8 @@
 //! workers busy as there are jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -145,6 +147,12 @@ pub(crate) fn resolve(
     )
 }
 
+/// A stage whose inputs are there: its action, and its result if there is one.
+type Resolved = Option<(ActionKey, Action, Option<ActionResult>)>;
+
+/// The fewest stages that are worth a thread.
+const LEAST_SHARE: usize = 32;
+
 /// A stage that a job thread finished.
 type Finished = (usize, ActionKey, Result<Completed, Failure>);
 
@@ -195,11 +203,73 @@ impl Runner<'_> {
     /// Ends ready stages whose results are there, which makes others ready, and stores the actions
     /// of those that are to be executed.
     fn resolve_ready(&self, state: &mut State) -> Result<(), EngineError> {
-        while !self.stops(state)
-            && let Some(at) = state.ready.pop_first()
-        {
-            if let Some(key) = self.start(at, state)? {
+        while !self.stops(state) && !state.ready.is_empty() {
+            let ready = Vec::from_iter(std::mem::take(&mut state.ready));
+            let resolved = self.resolve_all(&ready, state)?;
+            for (at, resolved) in ready.into_iter().zip(resolved) {
+                if self.stops(state) {
+                    break;
+                }
+                self.begin(at, resolved, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of each of these stages, looked at side by side where they are many: they do
+    /// not depend on each other.
+    fn resolve_all(&self, ready: &[usize], state: &State) -> Result<Vec<Resolved>, EngineError> {
+        // One hold for all of them.
+        let _hold = self.store.hold()?;
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = ready.len().div_ceil(threads).max(LEAST_SHARE);
+        let resolve = |stages: &[usize]| -> Result<Vec<_>, EngineError> {
+            let stages = stages.iter();
+            stages.map(|&at| self.resolve(at, state)).collect()
+        };
+        if ready.len() <= share {
+            return resolve(ready);
+        }
+        let parts = thread::scope(|scope| {
+            let parts = ready.chunks(share).map(|part| scope.spawn(|| resolve(part)));
+            let parts: Vec<_> = parts.collect();
+            let joined = parts.into_iter();
+            let joined = joined.map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    fn resolve(&self, at: usize, state: &State) -> Result<Resolved, EngineError> {
+        let stage = &self.stages[at];
+        let action = match &stage.refused {
+            Some(_) => None,
+            None => resolve(stage, |input| state.artifact(input)),
+        };
+        let Some(action) = action else {
+            return Ok(None);
+        };
+        let (key, _) = action.document().map_err(EngineError::Canonical)?;
+        let result = self.store.cached(key)?;
+        Ok(Some((key, action, result)))
+    }
+
+    /// Ends a stage at once if its result is there, or if its plugin cannot be used; else stores its
+    /// action.
+    fn begin(&self, at: usize, resolved: Resolved, state: &mut State) -> Result<(), EngineError> {
+        match resolved {
+            Some((key, _, Some(result))) => {
+                let cached = true;
+                self.end(at, Some(key), Ok(Completed { result, cached }), state);
+            }
+            Some((key, action, None)) => {
+                self.store.put_action(&action)?;
                 state.pending.insert(at, key);
+            }
+            None => {
+                if let Some(refusal) = &self.stages[at].refused {
+                    self.end(at, None, Err(refusal.failure()), state);
+                }
             }
         }
         Ok(())
@@ -221,32 +291,6 @@ impl Runner<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// Ends the stage at once if its result is there; else stores its action and gives its key.
-    fn start(&self, at: usize, state: &mut State) -> Result<Option<ActionKey>, EngineError> {
-        if let Some(refusal) = &self.stages[at].refused {
-            self.end(at, None, Err(refusal.failure()), state);
-            return Ok(None);
-        }
-        let Some(action) = resolve(&self.stages[at], |input| state.artifact(input)) else {
-            return Ok(None);
-        };
-        let (key, _) = action.document().map_err(EngineError::Canonical)?;
-        if let Some(result) = self.store.cached(key)? {
-            self.end(
-                at,
-                Some(key),
-                Ok(Completed {
-                    result,
-                    cached: true,
-                }),
-                state,
-            );
-            return Ok(None);
-        }
-        self.store.put_action(&action)?;
-        Ok(Some(key))
     }
 
     /// Executes one action on a thread of its own.
