@@ -231,20 +231,23 @@ impl Runner<'_> {
             return resolve(ready);
         }
         let parts = thread::scope(|scope| {
-            let parts = ready.chunks(share).map(|part| scope.spawn(|| resolve(part)));
+            let parts = ready
+                .chunks(share)
+                .map(|part| scope.spawn(|| resolve(part)));
             let parts: Vec<_> = parts.collect();
             let joined = parts.into_iter();
-            let joined = joined.map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            let joined =
+                joined.map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
             joined.collect::<Result<Vec<_>, _>>()
         })?;
         Ok(parts.into_iter().flatten().collect())
     }
 
     fn resolve(&self, at: usize, state: &State) -> Result<Resolved, EngineError> {
-        let stage = &self.stages[at];
-        let action = match &stage.refused {
+        let frozen = &self.stages[at];
+        let action = match &frozen.refused {
             Some(_) => None,
-            None => resolve(stage, |input| state.artifact(input)),
+            None => resolve(frozen, |input| state.artifact(input)),
         };
         let Some(action) = action else {
             return Ok(None);

@@ -153,28 +153,37 @@ pub enum StoreError {
     },
 }
 
-/// What to do about an error of the operating system; empty where its words say it all.
-pub fn advice(error: &io::Error) -> &'static str {
+/// What to do when there is no room for a file; empty where that is not what happened.
+pub fn room_advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room, and run the same command again: what has finished is kept (`pipeline gc \
-             --dry-run` says what this store can do without)"
+             --dry-run` says what a store can do without)"
         }
         io::ErrorKind::FileTooLarge => {
             "raise the limit on the size of files (`ulimit -f`), and run the same command again"
-        }
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-            "make it writable for this user, or name another store with --store"
         }
         _ => "",
     }
 }
 
+/// What only looks.
+const READING: [&str; 5] = ["open", "read", "list", "inspect", "locate"];
+
 impl StoreError {
     /// What to do next, where the error's own words do not say; may be empty.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Io { source, .. } => advice(source),
+            Self::Io {
+                operation, source, ..
+            } if is_forbidden(source) => {
+                if READING.contains(operation) {
+                    "make it readable for this user, or name another place"
+                } else {
+                    "make it writable for this user, or name another store with --store"
+                }
+            }
+            Self::Io { source, .. } => room_advice(source),
             _ => "",
         }
     }
@@ -193,6 +202,12 @@ impl StoreError {
                 | Self::ForeignRecord { .. }
         )
     }
+}
+
+/// Whether the user, or anybody, may not do that here.
+pub(crate) fn is_forbidden(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Adds to an input or output error what was tried, and where.

@@ -37,7 +37,7 @@ mod uses;
 
 pub use collect::{Amount, Collection, Garbage, Item, Retention, Sort, Waste};
 pub use document::DOCUMENT_LIMIT;
-pub use error::{StoreError, advice};
+pub use error::{StoreError, room_advice};
 pub use lock::ActionLock;
 pub use pin::Pinned;
 pub use result::Record;

@@ -24,7 +24,7 @@ use std::time::Duration;
 use assay_core::{ActionKey, ObjectHash};
 
 use crate::disk;
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, is_forbidden};
 use crate::store::{Part, Store};
 
 /// The gate's name among the locks, which are otherwise named by actions.
@@ -189,7 +189,7 @@ impl Store {
     /// promise that it stays, and needs none to record what it read.
     pub(crate) fn note_if_allowed(&self, hold: &Hold, using: Use) -> Result<(), StoreError> {
         match self.note(hold, using) {
-            Err(error) if is_forbidden(&error) => Ok(()),
+            Err(error) if forbids(&error) => Ok(()),
             noted => noted,
         }
     }
@@ -253,7 +253,7 @@ impl Store {
         }
         let created = OpenOptions::new().create(true).append(true).open(&path);
         match created.at("create the lock", &path) {
-            Err(error) if is_forbidden(&error) || is_absent(&error) => Ok(None),
+            Err(error) if forbids(&error) || is_absent(&error) => Ok(None),
             created => created.map(Some),
         }
     }
@@ -317,10 +317,6 @@ fn is_absent(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
-fn is_forbidden(error: &StoreError) -> bool {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    matches!(
-        error,
-        StoreError::Io { source, .. } if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem)
-    )
+fn forbids(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { source, .. } if is_forbidden(source))
 }

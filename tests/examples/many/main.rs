@@ -77,7 +77,10 @@ fn files(
     let write = |name: &str| {
         let path = folder.join(name);
         fs::write(&path, format!("{name} {number}")).unwrap();
-        (name.to_owned(), (path, "application/octet-stream".to_owned()))
+        (
+            name.to_owned(),
+            (path, "application/octet-stream".to_owned()),
+        )
     };
     ["metrics.parquet", "weights.safetensors"].map(write).into()
 }

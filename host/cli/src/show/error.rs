@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use assay_audit::AuditError;
 use assay_core::{Diagnostic, PipelineError};
 use assay_engine::{EngineError, Failure};
-use assay_store::advice;
+use assay_store::room_advice;
 
 use super::colour;
 use crate::command::network::ShowNetworkError;
@@ -59,7 +59,7 @@ fn text(error: &CliError) -> String {
         | CliError::Audit(AuditError::Store(store))
         | CliError::Engine(EngineError::Store(store)) => advised(error, store.help()),
         CliError::File { source, .. } | CliError::Engine(EngineError::File { source, .. }) => {
-            advised(error, advice(source))
+            advised(error, room_advice(source))
         }
         _ => advised(error, ""),
     }

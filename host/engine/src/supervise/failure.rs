@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use assay_core::Limit;
-use assay_store::{StoreError, advice};
+use assay_store::{StoreError, room_advice};
 
 /// Why an execution gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,7 @@ impl Failure {
             ),
             Self::Refused { failure, .. } => failure.help(),
             Self::InputChanged(error) | Self::Store(error) => error.help().to_owned(),
-            Self::Start(source) | Self::File { source, .. } => advice(source).to_owned(),
+            Self::File { source, .. } => room_advice(source).to_owned(),
             _ => String::new(),
         }
     }
