@@ -27,6 +27,8 @@ use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
 pub trait Observer: Sync {
     /// A worker was started for the stage.
     fn started(&self, stage: &str);
+    /// Nothing can go on before another run has finished the stage.
+    fn waiting(&self, _stage: &str) {}
     /// The stage's worker is so far.
     fn progress(&self, stage: &str, progress: &Progress);
     /// The stage came to its end.
@@ -97,6 +99,8 @@ struct State {
     ready: BTreeSet<usize>,
     /// Stages to execute, whose actions are stored.
     pending: BTreeMap<usize, ActionKey>,
+    /// Stages that the observer knows to wait for another run.
+    told: BTreeSet<usize>,
     failed: bool,
 }
 
@@ -122,6 +126,7 @@ impl State {
             readers,
             ready,
             pending: BTreeMap::new(),
+            told: BTreeSet::new(),
             failed: false,
         }
     }
@@ -177,6 +182,9 @@ impl Runner<'_> {
                 if running == 0 && !waits {
                     return Ok::<(), EngineError>(());
                 }
+                if running == 0 {
+                    self.tell_what_waits(&mut state);
+                }
                 // A stage may wait for another run to finish it, which nobody tells us of.
                 let patience = if waits && running < self.settings.jobs {
                     LOCK_INTERVAL
@@ -193,6 +201,15 @@ impl Runner<'_> {
         Ok(rest
             .map(|(report, stage)| report.unwrap_or_else(|| skipped(stage)))
             .collect())
+    }
+
+    /// Tells once of the first stage that another run is at.
+    fn tell_what_waits(&self, state: &mut State) {
+        if let Some((&at, _)) = state.pending.first_key_value()
+            && state.told.insert(at)
+        {
+            self.observer.waiting(&self.stages[at].planned.name);
+        }
     }
 
     /// Whether nothing new is to be started.
