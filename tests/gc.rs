@@ -143,10 +143,6 @@ fn a_killed_run_loses_neither_results_nor_progress() {
         removed(&garbage, "results") + removed(&garbage, "scratch"),
         0
     );
-    assert_eq!(
-        garbage["young_results"], 2,
-        "the dataset's and the plugin's"
-    );
     assert!(has_checkpoint(&sandbox));
     // The worker of the killed run may take a moment to follow it.
     thread::sleep(Duration::from_millis(200));

@@ -12,6 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use assay_core::ObjectHash;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::disk;
 use crate::error::{At, StoreError};
@@ -30,7 +32,7 @@ impl Store {
         let object = disk::hash_bytes(bytes);
         let hold = self.hold()?;
         if !self.is_sound(object)? {
-            self.write(&self.object_path(object), bytes)?;
+            self.place(&self.temporary(bytes)?.into_temp_path(), object)?;
         }
         self.note(&hold, Use::Object(object))?;
         Ok(object)
@@ -58,12 +60,26 @@ impl Store {
             fs::remove_file(path).at("remove", path)?;
         } else {
             make_read_only(&file).at("make read-only", path)?;
-            let target = self.object_path(object);
-            create_parent(&target)?;
-            fs::rename(path, &target).at("move into the store", path)?;
+            self.place(path, object)?;
         }
         self.note(&hold, Use::Object(object))?;
         Ok((object, size))
+    }
+
+    /// Gives a file, whose bytes are the object's, its place. Where another process was first, its
+    /// file stays if it is sound: others may be reading it, or may read no other.
+    fn place(&self, path: &Path, object: ObjectHash) -> Result<(), StoreError> {
+        let target = self.object_path(object);
+        create_parent(&target)?;
+        match renameat_with(CWD, path, CWD, &target, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) if self.is_sound(object)? => fs::remove_file(path).at("remove", path),
+            // Damaged, or a file system that knows only how to replace.
+            Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS) => {
+                fs::rename(path, &target).at("move into the store", path)
+            }
+            Err(error) => Err(error.into()).at("move into the store", path),
+        }
     }
 
     /// The bytes of the object, checked against its name.

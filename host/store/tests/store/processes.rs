@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, sleep};
@@ -111,6 +113,26 @@ fn threads_may_put_the_same_at_once() {
     }
     assert_eq!(check_results(&store), 10);
     check_objects(&store, &mut BTreeSet::new());
+}
+
+/// Others may have the file open, or be contained to that file alone.
+#[test]
+fn an_object_that_several_put_at_once_keeps_its_file() {
+    let (_folder, store) = new_store();
+    for round in 0..50_u64 {
+        let bytes = vec![round as u8; SIZE];
+        let files = thread::scope(|scope| {
+            let put = || {
+                let object = store.put_bytes(&bytes).unwrap();
+                fs::metadata(store.object_path(object)).unwrap().ino()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(put)).collect();
+            let files = threads.into_iter().map(|thread| thread.join().unwrap());
+            files.collect::<BTreeSet<_>>()
+        });
+        assert_eq!(files.len(), 1);
+    }
+    assert_eq!(walk(&store.root().join("tmp")).len(), 0);
 }
 
 #[test]
