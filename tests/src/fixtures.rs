@@ -16,6 +16,13 @@ pub fn fixture(file: &str) -> PathBuf {
     built(&target().join("debug").join(file))
 }
 
+/// `meddle`, which runs a program and meddles with its system calls.
+pub fn meddle() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build(&["--package", "meddle"]));
+    built(&target().join("debug/meddle"))
+}
+
 /// `libpanic_abort.so`, for which alone everything below it is compiled to abort.
 pub fn aborting_fixture() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();

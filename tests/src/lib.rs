@@ -10,8 +10,10 @@
 
 mod fixtures;
 mod idx;
+mod intact;
 mod sandbox;
 
-pub use fixtures::{aborting_fixture, fixture};
+pub use fixtures::{aborting_fixture, fixture, meddle};
 pub use idx::{CLASSES, Images, write_dataset};
+pub use intact::{Vouching, check_store};
 pub use sandbox::{Finished, Sandbox, binary, libraries};

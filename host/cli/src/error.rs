@@ -43,6 +43,8 @@ pub(crate) enum CliError {
     Verify(#[from] VerifyError),
     #[error("{0}")]
     Arguments(String),
+    #[error("nothing is pinned as `{0}`; `pipeline pin` lists what is")]
+    NotPinned(String),
     #[error("cannot make a temporary folder")]
     Temporary(#[source] io::Error),
     #[error("the plugin's answer cannot be shown")]

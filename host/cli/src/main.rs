@@ -18,6 +18,7 @@ use clap::Parser;
 use crate::arguments::{Arguments, DataVerb, Verb};
 
 fn main() -> ExitCode {
+    command::outlive_file_limits();
     let ended = match Arguments::parse().verb {
         Verb::Run(run) => command::run::run(&run),
         Verb::Status(status) => command::status::status(&status),
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
         Verb::Ls(ls) => command::ls::run(&ls),
         Verb::Lineage(lineage) => command::lineage::run(&lineage),
         Verb::Audit(audit) => command::audit::run(&audit),
+        Verb::Gc(gc) => command::keep::gc(&gc),
+        Verb::Pin(pin) => command::keep::pin(&pin),
+        Verb::Unpin(unpin) => command::keep::unpin(&unpin),
         Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
         Verb::Plugin(verb) => command::plugin::run(&verb),
         Verb::Network(verb) => command::network::run(&verb),

@@ -105,6 +105,7 @@ impl Session {
 
     /// The action and the result of each stage, as far as they are known.
     fn resolved(&self) -> Result<Vec<Resolved>, EngineError> {
+        let _hold = self.store.hold()?;
         let mut known: Vec<Resolved> = Vec::with_capacity(self.stages.len());
         for stage in &self.stages {
             let (mut action, mut result) = (None, None);

@@ -2,15 +2,18 @@
 //! workers busy as there are jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use assay_core::{
     Action, ActionKey, ActionResult, ArtifactHash, Labels, RunHash, RunStage, StageKind,
     StageOutcome,
 };
-use assay_store::Store;
+use assay_store::{ActionLock, Store};
 use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
@@ -18,12 +21,14 @@ use crate::environment::Settings;
 use crate::error::EngineError;
 use crate::event::Progress;
 use crate::freeze::FrozenStage;
-use crate::supervise::{Completed, Execution, Failure};
+use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
 
 /// Is told what happens, from several threads.
 pub trait Observer: Sync {
     /// A worker was started for the stage.
     fn started(&self, stage: &str);
+    /// Nothing can go on before another run has finished the stage.
+    fn waiting(&self, _stage: &str) {}
     /// The stage's worker is so far.
     fn progress(&self, stage: &str, progress: &Progress);
     /// The stage came to its end.
@@ -92,6 +97,10 @@ struct State {
     /// Which stages read each stage.
     readers: Vec<Vec<usize>>,
     ready: BTreeSet<usize>,
+    /// Stages to execute, whose actions are stored.
+    pending: BTreeMap<usize, ActionKey>,
+    /// Stages that the observer knows to wait for another run.
+    told: BTreeSet<usize>,
     failed: bool,
 }
 
@@ -116,6 +125,8 @@ impl State {
             missing,
             readers,
             ready,
+            pending: BTreeMap::new(),
+            told: BTreeSet::new(),
             failed: false,
         }
     }
@@ -141,6 +152,12 @@ pub(crate) fn resolve(
     )
 }
 
+/// A stage whose inputs are there: its action, and its result if there is one.
+type Resolved = Option<(ActionKey, Action, Option<ActionResult>)>;
+
+/// The fewest stages that are worth a thread.
+const LEAST_SHARE: usize = 32;
+
 /// A stage that a job thread finished.
 type Finished = (usize, ActionKey, Result<Completed, Failure>);
 
@@ -152,27 +169,29 @@ impl Runner<'_> {
         thread::scope(|scope| {
             let mut running = 0;
             loop {
-                while let Some(&next) = state.ready.first() {
-                    if self.cancel.is_requested() || (state.failed && !self.settings.keep_going) {
-                        break;
-                    }
-                    let Some(key) = self.start(next, &mut state)? else {
-                        state.ready.remove(&next);
-                        continue;
-                    };
-                    if running == self.settings.jobs {
-                        break;
-                    }
-                    state.ready.remove(&next);
+                self.resolve_ready(&mut state)?;
+                while running < self.settings.jobs
+                    && let Some((next, key, lock)) = self.next(&mut state)?
+                {
                     running += 1;
                     self.observer.started(&self.stages[next].planned.name);
                     let sender = sender.clone();
-                    scope.spawn(move || self.job(next, key, &sender));
+                    scope.spawn(move || self.job(next, key, lock, &sender));
                 }
-                if running == 0 {
+                let waits = !self.stops(&state) && !state.pending.is_empty();
+                if running == 0 && !waits {
                     return Ok::<(), EngineError>(());
                 }
-                if let Ok((at, key, ended)) = finished.recv() {
+                if running == 0 {
+                    self.tell_what_waits(&mut state);
+                }
+                // A stage may wait for another run to finish it, which nobody tells us of.
+                let patience = if waits && running < self.settings.jobs {
+                    LOCK_INTERVAL
+                } else {
+                    Duration::MAX
+                };
+                if let Ok((at, key, ended)) = finished.recv_timeout(patience) {
                     running -= 1;
                     self.end(at, Some(key), ended, &mut state);
                 }
@@ -184,38 +203,122 @@ impl Runner<'_> {
             .collect())
     }
 
-    /// Ends the stage at once if its result is there; else stores its action and gives its key.
-    fn start(&self, at: usize, state: &mut State) -> Result<Option<ActionKey>, EngineError> {
-        if let Some(refusal) = &self.stages[at].refused {
-            self.end(at, None, Err(refusal.failure()), state);
-            return Ok(None);
+    /// Tells once of the first stage that another run is at.
+    fn tell_what_waits(&self, state: &mut State) {
+        if let Some((&at, _)) = state.pending.first_key_value()
+            && state.told.insert(at)
+        {
+            self.observer.waiting(&self.stages[at].planned.name);
         }
-        let Some(action) = resolve(&self.stages[at], |input| state.artifact(input)) else {
+    }
+
+    /// Whether nothing new is to be started.
+    fn stops(&self, state: &State) -> bool {
+        self.cancel.is_requested() || (state.failed && !self.settings.keep_going)
+    }
+
+    /// Ends ready stages whose results are there, which makes others ready, and stores the actions
+    /// of those that are to be executed.
+    fn resolve_ready(&self, state: &mut State) -> Result<(), EngineError> {
+        while !self.stops(state) && !state.ready.is_empty() {
+            let ready = Vec::from_iter(std::mem::take(&mut state.ready));
+            let resolved = self.resolve_all(&ready, state)?;
+            for (at, resolved) in ready.into_iter().zip(resolved) {
+                if self.stops(state) {
+                    break;
+                }
+                self.begin(at, resolved, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of each of these stages, looked at side by side where they are many: they do
+    /// not depend on each other.
+    fn resolve_all(&self, ready: &[usize], state: &State) -> Result<Vec<Resolved>, EngineError> {
+        // One hold for all of them.
+        let _hold = self.store.hold()?;
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = ready.len().div_ceil(threads).max(LEAST_SHARE);
+        let resolve = |stages: &[usize]| -> Result<Vec<_>, EngineError> {
+            let stages = stages.iter();
+            stages.map(|&at| self.resolve(at, state)).collect()
+        };
+        if ready.len() <= share {
+            return resolve(ready);
+        }
+        let parts = thread::scope(|scope| {
+            let parts = ready
+                .chunks(share)
+                .map(|part| scope.spawn(|| resolve(part)));
+            let parts: Vec<_> = parts.collect();
+            let joined = parts.into_iter();
+            let joined =
+                joined.map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    fn resolve(&self, at: usize, state: &State) -> Result<Resolved, EngineError> {
+        let frozen = &self.stages[at];
+        let action = match &frozen.refused {
+            Some(_) => None,
+            None => resolve(frozen, |input| state.artifact(input)),
+        };
+        let Some(action) = action else {
             return Ok(None);
         };
         let (key, _) = action.document().map_err(EngineError::Canonical)?;
-        if let Some(result) = self.store.cached(key)? {
-            // Without its document nobody can check what a result is of.
-            if !self.store.has_action(key)? {
-                self.store.put_action(&action)?;
+        let result = self.store.cached(key)?;
+        Ok(Some((key, action, result)))
+    }
+
+    /// Ends a stage at once if its result is there, or if its plugin cannot be used; else stores its
+    /// action.
+    fn begin(&self, at: usize, resolved: Resolved, state: &mut State) -> Result<(), EngineError> {
+        match resolved {
+            Some((key, action, Some(result))) => {
+                // Without its document nobody can check what a result is of.
+                if !self.store.has_action(key)? {
+                    self.store.put_action(&action)?;
+                }
+                let cached = true;
+                self.end(at, Some(key), Ok(Completed { result, cached }), state);
             }
-            self.end(
-                at,
-                Some(key),
-                Ok(Completed {
-                    result,
-                    cached: true,
-                }),
-                state,
-            );
+            Some((key, action, None)) => {
+                self.store.put_action(&action)?;
+                state.pending.insert(at, key);
+            }
+            None => {
+                if let Some(refusal) = &self.stages[at].refused {
+                    self.end(at, None, Err(refusal.failure()), state);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first stage in the plan's order that nobody executes, with the lock of its action: what
+    /// another run is at is left to it, and looked at again later.
+    fn next(
+        &self,
+        state: &mut State,
+    ) -> Result<Option<(usize, ActionKey, ActionLock)>, EngineError> {
+        if self.stops(state) {
             return Ok(None);
         }
-        self.store.put_action(&action)?;
-        Ok(Some(key))
+        for (&at, &key) in &state.pending {
+            if let Some(lock) = self.store.lock_action(key, false)? {
+                state.pending.remove(&at);
+                return Ok(Some((at, key, lock)));
+            }
+        }
+        Ok(None)
     }
 
     /// Executes one action on a thread of its own.
-    fn job(&self, at: usize, key: ActionKey, sender: &Sender<Finished>) {
+    fn job(&self, at: usize, key: ActionKey, lock: ActionLock, sender: &Sender<Finished>) {
         let stage = &self.stages[at].planned;
         let own = stage.data_path.as_ref().map(|path| self.base.join(path));
         let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
@@ -228,7 +331,8 @@ impl Runner<'_> {
             cancel: self.cancel,
             observe: &observe,
         };
-        let ended = execution.execute(key);
+        let ended = execution.execute_locked(key, &lock);
+        drop(lock);
         // The receiver lives until every job has reported.
         let _ = sender.send((at, key, ended));
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use assay_core::{Action, ActionKey, Limits, ObjectHash, PluginPin};
-use assay_store::{Store, StoreError};
+use assay_store::{Store, StoreError, room_advice};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdout, stderr, stdout};
 use signal_hook::consts::SIGTERM;
@@ -69,6 +69,11 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
                 }
                 _ => String::new(),
             };
+            let help = if help.is_empty() {
+                room_help(&error)
+            } else {
+                help
+            };
             let event = Event::Failed {
                 message: error.to_string(),
                 help,
@@ -78,6 +83,13 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What to do if what is wrong in the end is that there is no room.
+fn room_help(error: &WorkerError) -> String {
+    let errors = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let mut advice = errors.map(room_advice).filter(|advice| !advice.is_empty());
+    advice.next().unwrap_or_default().to_owned()
 }
 
 #[derive(Debug, thiserror::Error)]

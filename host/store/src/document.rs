@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::disk;
 use crate::error::{At, StoreError};
 use crate::store::{Part, Store};
+use crate::uses::Use;
 
 /// The most bytes that are read of a document.
 pub const DOCUMENT_LIMIT: u64 = 64 << 20;
@@ -28,7 +29,9 @@ impl Store {
     /// A parameter has no canonical JSON, or the store cannot be written.
     pub fn put_action(&self, action: &Action) -> Result<ActionKey, StoreError> {
         let (key, bytes) = action.document().map_err(cannot_store("action"))?;
+        let hold = self.hold()?;
         self.put_bytes(&bytes)?;
+        self.note(&hold, Use::Action(key))?;
         Ok(key)
     }
 
@@ -153,6 +156,7 @@ impl Store {
     /// The pipeline file or such an action is not in the store, or it cannot be written.
     pub fn commit_run(&self, run: &Run) -> Result<RunHash, StoreError> {
         let (hash, bytes) = run.document().map_err(cannot_store("run"))?;
+        let _hold = self.hold()?;
         let without_result = run.stages.iter().filter(|stage| stage.artifact.is_none());
         let actions = without_result.filter_map(|stage| stage.action.map(ObjectHash::from));
         let mut vouched = vec![run.file];
@@ -165,15 +169,18 @@ impl Store {
         vouched.push(self.put_bytes(&bytes)?);
         disk::sync(&Vec::from_iter(self.object_files(vouched)))?;
 
-        let marker = self
-            .part(Part::Runs)
-            .join(marker_name(run.started_ms, hash));
+        let marker = self.marker_path(run.started_ms, hash);
         OpenOptions::new()
             .create(true)
             .append(true)
             .open(&marker)
             .at("create", &marker)?;
         Ok(hash)
+    }
+
+    pub(crate) fn marker_path(&self, started_ms: u64, hash: RunHash) -> PathBuf {
+        let name = format!("{started_ms:0TIME_DIGITS$}-{hash}");
+        self.part(Part::Runs).join(name)
     }
 
     /// When each run began, in milliseconds since 1970 (UTC), and its name; newest last.

@@ -129,6 +129,24 @@ pub enum StoreError {
         /// The first object that is not there.
         object: ObjectHash,
     },
+    /// A name that no pin may have.
+    #[error(
+        "`{label}` cannot be the name of a pin: take 1 to 100 letters, digits, `-`, `_` and `.`, with no `.` first"
+    )]
+    PinLabel {
+        /// The name.
+        label: String,
+    },
+    /// Another thing is pinned under that name.
+    #[error("`{label}` pins another {what}, {object}; choose another name, or unpin that first")]
+    Pinned {
+        /// The name.
+        label: String,
+        /// What kind of thing it pins.
+        what: &'static str,
+        /// What it pins.
+        object: ObjectHash,
+    },
     /// A source file changed while its hash was computed.
     #[error("`{path}` changed while it was read; run again when nothing writes to it")]
     Changed {
@@ -137,7 +155,41 @@ pub enum StoreError {
     },
 }
 
+/// What to do when there is no room for a file; empty where that is not what happened.
+pub fn room_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room, and run the same command again: what has finished is kept (`pipeline gc \
+             --dry-run` says what a store can do without)"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "raise the limit on the size of files (`ulimit -f`), and run the same command again"
+        }
+        _ => "",
+    }
+}
+
+/// What only looks.
+const READING: [&str; 5] = ["open", "read", "list", "inspect", "locate"];
+
 impl StoreError {
+    /// What to do next, where the error's own words do not say; may be empty.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Io {
+                operation, source, ..
+            } if is_forbidden(source) => {
+                if READING.contains(operation) {
+                    "make it readable for this user, or name another place"
+                } else {
+                    "make it writable for this user, or name another store with --store"
+                }
+            }
+            Self::Io { source, .. } => room_advice(source),
+            _ => "",
+        }
+    }
+
     /// Whether the contents of the store are at fault, rather than the machine: what the error
     /// names counts as not there, and running the action again makes it anew.
     pub const fn is_damage(&self) -> bool {
@@ -152,6 +204,12 @@ impl StoreError {
                 | Self::ForeignRecord { .. }
         )
     }
+}
+
+/// Whether the user, or anybody, may not do that here.
+pub(crate) fn is_forbidden(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Adds to an input or output error what was tried, and where.

@@ -9,7 +9,8 @@
 //! Whatever appears under its name is whole: it is written elsewhere in the same file system and
 //! renamed. A marker that vouches for data (a result record, a run marker) is written after the
 //! data and the names of the data were flushed to disk. So a process killed at any instant, or a
-//! power cut, leaves the old state or the new one. Any number of processes may use one store.
+//! power cut, leaves the old state or the new one. Any number of processes may use one store, and
+//! [garbage can be collected](Store::collection) beside them.
 //!
 //! ```
 //! use assay_store::Store;
@@ -23,12 +24,14 @@
 //! ```
 
 mod cache;
+mod collect;
 mod disk;
 mod document;
 mod error;
 mod examine;
 mod lock;
 mod object;
+mod pin;
 mod quarantine;
 mod reader;
 mod result;
@@ -36,12 +39,15 @@ mod source;
 mod stamp;
 mod store;
 mod survey;
+mod uses;
 
+pub use collect::{Amount, Collection, Garbage, Item, Retention, Sort, Waste};
 pub use document::DOCUMENT_LIMIT;
-pub use error::StoreError;
+pub use error::{StoreError, room_advice};
 pub use examine::Found;
 pub use lock::ActionLock;
 pub use object::ObjectFolder;
+pub use pin::Pinned;
 pub use quarantine::QuarantineNote;
 pub use reader::ObjectReader;
 pub use result::{Record, RecordFolder};
@@ -49,3 +55,4 @@ pub use source::SourceHashes;
 pub use stamp::Stamp;
 pub use store::Store;
 pub use survey::{Marker, Survey};
+pub use uses::Hold;

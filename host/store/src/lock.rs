@@ -1,15 +1,22 @@
 //! What a process holds while it executes an action: the action's lock and its scratch folder.
-//! Locks are advisory and die with the processes that hold them; lock files are never removed,
-//! since a process that opened one and a process that made its successor would both hold it.
+//! Locks are advisory and die with the processes that hold them. Only a garbage collection, to which
+//! the store is closed, removes lock files: beside others, a process that opened one and a process
+//! that made its successor would both hold it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use assay_core::ActionKey;
 
 use crate::error::{At, StoreError};
 use crate::store::{Part, Store};
+use crate::uses::{Use, retry, would_block};
+
+/// How long to wait before another look at a lock.
+const WAIT_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The right to execute an action, held until this and every clone of its file are closed.
 #[derive(Debug)]
@@ -42,28 +49,33 @@ impl Store {
         key: ActionKey,
         wait: bool,
     ) -> Result<Option<ActionLock>, StoreError> {
+        loop {
+            let lock = self.try_lock_action(key)?;
+            if lock.is_some() || !wait {
+                return Ok(lock);
+            }
+            thread::sleep(WAIT_INTERVAL);
+        }
+    }
+
+    /// Opens and locks the file in one hold: a collection may remove the file of a lock that
+    /// nobody has, so one that was opened earlier may not be the lock any more.
+    fn try_lock_action(&self, key: ActionKey) -> Result<Option<ActionLock>, StoreError> {
+        let hold = self.hold()?;
         let path = self.part(Part::Locks).join(key.to_string());
         let file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
             .at("create the lock", &path)?;
-        let locked = loop {
-            let attempt = if wait {
-                file.lock().map(|()| true)
-            } else {
-                match file.try_lock() {
-                    Ok(()) => Ok(true),
-                    Err(TryLockError::WouldBlock) => Ok(false),
-                    Err(TryLockError::Error(error)) => Err(error),
-                }
-            };
-            match attempt {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                attempt => break attempt.at("lock", &path)?,
+        match retry(|| file.try_lock().map_err(would_block)) {
+            Ok(()) => {
+                self.note(&hold, Use::Action(key))?;
+                Ok(Some(ActionLock { file, path }))
             }
-        };
-        Ok(locked.then_some(ActionLock { file, path }))
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error).at("lock", &path),
+        }
     }
 
     /// The working folder of an action, made if it is not there. What lies in it survives an
@@ -83,7 +95,7 @@ impl Store {
         }
     }
 
-    fn scratch_folder(&self, key: ActionKey) -> PathBuf {
+    pub(crate) fn scratch_folder(&self, key: ActionKey) -> PathBuf {
         self.part(Part::Scratch).join(key.to_string())
     }
 }

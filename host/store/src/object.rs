@@ -13,11 +13,14 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use assay_core::ObjectHash;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::disk;
 use crate::error::{At, StoreError};
 use crate::stamp::Stamp;
 use crate::store::{Part, Store, create_parent, make_read_only};
+use crate::uses::Use;
 
 /// A folder of objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +41,11 @@ impl Store {
     /// that is damaged is replaced.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<ObjectHash, StoreError> {
         let object = disk::hash_bytes(bytes);
+        let hold = self.hold()?;
         if !self.is_sound(object)? {
-            self.write(&self.object_path(object), bytes)?;
+            self.place(&self.temporary(bytes)?.into_temp_path(), object)?;
         }
+        self.note(&hold, Use::Object(object))?;
         Ok(object)
     }
 
@@ -52,6 +57,7 @@ impl Store {
     /// # Errors
     /// `path` is not a regular file, or cannot be moved.
     pub fn put_file(&self, path: &Path) -> Result<(ObjectHash, u64), StoreError> {
+        let hold = self.hold()?;
         let (file, metadata) = disk::open(path, false)?;
         if metadata.nlink() > 1 {
             let copy = self.empty_temporary()?.into_temp_path();
@@ -65,11 +71,26 @@ impl Store {
             fs::remove_file(path).at("remove", path)?;
         } else {
             make_read_only(&file).at("make read-only", path)?;
-            let target = self.object_path(object);
-            create_parent(&target)?;
-            fs::rename(path, &target).at("move into the store", path)?;
+            self.place(path, object)?;
         }
+        self.note(&hold, Use::Object(object))?;
         Ok((object, size))
+    }
+
+    /// Gives a file, whose bytes are the object's, its place. Where another process was first, its
+    /// file stays if it is sound: others may be reading it, or may read no other.
+    fn place(&self, path: &Path, object: ObjectHash) -> Result<(), StoreError> {
+        let target = self.object_path(object);
+        create_parent(&target)?;
+        match renameat_with(CWD, path, CWD, &target, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) if self.is_sound(object)? => fs::remove_file(path).at("remove", path),
+            // Damaged, or a file system that knows only how to replace.
+            Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS) => {
+                fs::rename(path, &target).at("move into the store", path)
+            }
+            Err(error) => Err(error.into()).at("move into the store", path),
+        }
     }
 
     /// The bytes of the object, checked against its name.
@@ -113,6 +134,20 @@ impl Store {
     /// Whether the object is there with this size in bytes: a look at its entry, not its bytes.
     pub fn contains(&self, object: ObjectHash, size: u64) -> Result<bool, StoreError> {
         Ok(self.size(object)? == Some(size))
+    }
+
+    /// Whether the object is there, of whatever size. If it is, no garbage collection takes it from
+    /// this process any more.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn claim(&self, object: ObjectHash) -> Result<bool, StoreError> {
+        let hold = self.hold()?;
+        let found = self.has_object(object)?;
+        if found {
+            self.note_if_allowed(&hold, Use::Object(object))?;
+        }
+        Ok(found)
     }
 
     /// The objects whose names begin with `prefix` (all of them, if it is empty), in no order;

@@ -39,7 +39,7 @@ impl Store {
     /// # Errors
     /// It is not there, or cannot be moved; then nothing has changed but for the note.
     pub fn quarantine(&self, path: &Path, why: &str) -> Result<PathBuf, StoreError> {
-        let folder = self.note(path, None, why)?;
+        let folder = self.write_note(path, None, why)?;
         self.move_aside(path, &folder)?;
         Ok(folder)
     }
@@ -56,7 +56,7 @@ impl Store {
         why: &str,
     ) -> Result<Option<PathBuf>, StoreError> {
         let path = self.object_path(object);
-        let folder = self.note(&path, Some(object), why)?;
+        let folder = self.write_note(&path, Some(object), why)?;
         let moved = match self.move_aside(&path, &folder) {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Some(folder));
@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// Makes a folder in quarantine for what lies at `path`, with a note about it.
-    fn note(
+    fn write_note(
         &self,
         path: &Path,
         object: Option<ObjectHash>,

@@ -13,6 +13,7 @@ use crate::error::{At, StoreError};
 use crate::object::sharded;
 use crate::stamp::Stamp;
 use crate::store::{Part, Store, persist};
+use crate::uses::Use;
 
 /// The folder of an action's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ impl Store {
     /// The action, the log or part of the artifact is not in the store, or it cannot be written.
     pub fn commit_result(&self, result: &ActionResult) -> Result<(), StoreError> {
         let bytes = canonical_json(result).map_err(cannot_store("result"))?;
+        let hold = self.hold()?;
+        self.note(&hold, Use::Action(result.action))?;
         let record = self.temporary(&bytes)?;
         let mut vouched = self.object_files(self.vouched(result)?);
         vouched.insert(record.path().to_owned());
@@ -93,7 +96,7 @@ impl Store {
     /// The folder of its records cannot be read.
     pub fn records(&self, key: ActionKey) -> Result<Vec<Result<Record, StoreError>>, StoreError> {
         let paths = self.record_paths(key)?.into_iter();
-        Ok(paths.map(|path| record(key, path)).collect())
+        Ok(paths.map(|path| read_record(key, path)).collect())
     }
 
     /// The first result of the action, in the order of [`Store::results`], whose artifact is
@@ -102,6 +105,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn cached(&self, key: ActionKey) -> Result<Option<ActionResult>, StoreError> {
+        let hold = self.hold()?;
         let mut records = Vec::new();
         for record in self.records(key)? {
             match record {
@@ -112,6 +116,7 @@ impl Store {
         }
         for result in in_order(records) {
             if self.is_intact(result.artifact)? {
+                self.note_if_allowed(&hold, Use::Action(key))?;
                 return Ok(Some(result));
             }
         }
@@ -168,7 +173,7 @@ impl Store {
         sharded(self.part(Part::Results), &key.to_string())
     }
 
-    fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
+    pub(crate) fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
         match disk::entries(&self.record_folder(key)) {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Vec::new())
@@ -179,7 +184,7 @@ impl Store {
 }
 
 /// Reads a record and checks that it is what its name and folder say.
-fn record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
+pub(crate) fn read_record(key: ActionKey, path: PathBuf) -> Result<Record, StoreError> {
     let name = record_name(&path);
     let bytes = disk::read(&path, DOCUMENT_LIMIT)?;
     let Some(name) = name.filter(|name| *name == ObjectHash::of(&bytes)) else {

@@ -5,12 +5,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use crate::disk;
 use crate::error::{At, StoreError};
+use crate::uses::Uses;
 
 /// The contents of `format`, less the newline.
 const FORMAT: &str = "assay store 1";
@@ -22,7 +24,7 @@ const FORMAT_NAME: &str = "assay store ";
 const FORMAT_LIMIT: u64 = 256;
 
 /// A temporary file that nothing wrote to for so long has lost its process, on whatever machine.
-const ABANDONED: Duration = Duration::from_hours(24);
+pub(crate) const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Objects and records are never written to again.
 const READ_ONLY: u32 = 0o444;
@@ -32,6 +34,7 @@ const READ_ONLY: u32 = 0o444;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    pub(crate) uses: Arc<Uses>,
 }
 
 /// The folders right below the root.
@@ -44,12 +47,14 @@ pub(crate) enum Part {
     Locks,
     Temporary,
     Cache,
+    Uses,
+    Pins,
     Quarantine,
 }
 
 impl Part {
     /// The parts that every store has.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Objects,
         Self::Results,
         Self::Runs,
@@ -57,6 +62,8 @@ impl Part {
         Self::Locks,
         Self::Temporary,
         Self::Cache,
+        Self::Uses,
+        Self::Pins,
     ];
 
     const fn name(self) -> &'static str {
@@ -69,6 +76,8 @@ impl Part {
             Self::Temporary => "tmp",
             Self::Cache => "cache",
             Self::Quarantine => "quarantine",
+            Self::Uses => "uses",
+            Self::Pins => "pins",
         }
     }
 
@@ -124,7 +133,8 @@ impl Store {
     fn at(root: &Path) -> Result<Self, StoreError> {
         // Workers run in folders of their own and are handed paths into the store.
         let root = std::path::absolute(root).at("locate", root)?;
-        Ok(Self { root })
+        let uses = Arc::default();
+        Ok(Self { root, uses })
     }
 
     pub(crate) fn part(&self, part: Part) -> PathBuf {

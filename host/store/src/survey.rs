@@ -13,12 +13,10 @@ use crate::error::StoreError;
 use crate::object::file_name;
 use crate::result::parse_folder;
 use crate::store::{Part, Store};
+use crate::uses::GATE;
 
 /// What may lie beside the store's own folders.
-const BESIDE: [&str; 4] = ["README.md", "format", "reports", "pins"];
-
-/// The one lock that is no action's: that of garbage collections.
-const GATE: &str = "gc";
+const BESIDE: [&str; 3] = ["README.md", "format", "reports"];
 
 /// The names in a store's folders, in the order of their paths.
 #[derive(Debug, Default)]

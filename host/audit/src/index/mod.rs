@@ -90,6 +90,8 @@ impl Index {
     /// The store's folders cannot be read. A damaged document is no error: see
     /// [`Index::unreadable`].
     pub fn read(store: &Store) -> Result<Self, StoreError> {
+        // Beside a garbage collection, what is listed could be gone when it is read.
+        let _hold = store.hold()?;
         let mut reading = Reading::new(store, Remembered::default());
         reading.all()?;
         Ok(reading.index)
@@ -102,6 +104,7 @@ impl Index {
     /// # Errors
     /// As [`Index::read`].
     pub fn read_cached(store: &Store) -> Result<Self, StoreError> {
+        let _hold = store.hold()?;
         let mut reading = Reading::new(store, Remembered::read(store));
         reading.all()?;
         if reading.learnt {

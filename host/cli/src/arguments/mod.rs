@@ -5,6 +5,7 @@ mod bundle;
 mod cat;
 mod data;
 mod diff;
+mod keep;
 mod lineage;
 mod ls;
 mod plan;
@@ -30,6 +31,7 @@ pub(crate) use self::bundle::{BundleArguments, SignatureArguments, UnbundleArgum
 pub(crate) use self::cat::CatArguments;
 pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::diff::DiffArguments;
+pub(crate) use self::keep::{GcArguments, PinArguments, UnpinArguments};
 pub(crate) use self::lineage::LineageArguments;
 pub(crate) use self::ls::{Listed, LsArguments};
 pub(crate) use self::plugin::{
@@ -79,6 +81,12 @@ pub(crate) enum Verb {
     Lineage(LineageArguments),
     /// Check that everything in the store is what its name says, and what any damage affects.
     Audit(AuditArguments),
+    /// Remove what no run, no pin and nobody at work needs any more.
+    Gc(GcArguments),
+    /// Keep something, whatever `pipeline gc` is told; list what is kept.
+    Pin(PinArguments),
+    /// Remove a pin.
+    Unpin(UnpinArguments),
     /// Look at datasets.
     #[command(subcommand)]
     Data(DataVerb),

@@ -6,6 +6,7 @@ pub(crate) mod cat;
 pub(crate) mod data;
 pub(crate) mod diff;
 pub(crate) mod exec;
+pub(crate) mod keep;
 pub(crate) mod lineage;
 pub(crate) mod ls;
 pub(crate) mod network;
@@ -22,10 +23,17 @@ use std::thread;
 use assay_audit::Index;
 use assay_engine::Cancel;
 use assay_store::Store;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::error::CliError;
+
+/// Lets writes beyond the limit on the size of files (`ulimit -f`) fail as any other write does,
+/// instead of ending the process without a word.
+pub(crate) fn outlive_file_limits() {
+    // Without it the system ends the process, which harms nothing but the words.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
 
 /// Turns Ctrl-C, SIGTERM and a closed terminal into a request to stop: once gently, twice for
 /// good.

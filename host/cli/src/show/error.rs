@@ -5,8 +5,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use assay_audit::AuditError;
 use assay_core::{Diagnostic, PipelineError};
 use assay_engine::{EngineError, Failure};
+use assay_store::room_advice;
 
 use super::colour;
 use crate::command::network::ShowNetworkError;
@@ -53,8 +55,23 @@ fn text(error: &CliError) -> String {
                 plugin.help()
             )
         }
-        _ => format!("error: {error}{}", chain(error)),
+        CliError::Store(store)
+        | CliError::Audit(AuditError::Store(store))
+        | CliError::Engine(EngineError::Store(store)) => advised(error, store.help()),
+        CliError::File { source, .. } | CliError::Engine(EngineError::File { source, .. }) => {
+            advised(error, room_advice(source))
+        }
+        _ => advised(error, ""),
     }
+}
+
+/// An error, its causes and what to do next, which may be empty.
+fn advised(error: &CliError, help: &str) -> String {
+    let mut text = format!("error: {error}{}", chain(error));
+    if !help.is_empty() {
+        let _ = write!(text, "\n  help: {help}");
+    }
+    text
 }
 
 /// A failed stage, as a run's summary shows it.

@@ -14,6 +14,7 @@ pub(crate) mod diff;
 pub(crate) mod directions;
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod keep;
 pub(crate) mod lineage;
 pub(crate) mod ls;
 pub(crate) mod network;

@@ -97,6 +97,10 @@ impl Observer for ProgressView {
         self.running().insert(stage.to_owned(), running);
     }
 
+    fn waiting(&self, stage: &str) {
+        self.line(&format!("{stage}: waiting for another run, which is at it"));
+    }
+
     fn progress(&self, stage: &str, progress: &Progress) {
         let mut stages = self.running();
         let Some(running) = stages.get_mut(stage) else {

@@ -95,7 +95,7 @@ impl Libraries<'_> {
             others.push((file.clone(), hash));
         }
         if let Some(hash) = wanted.whole()
-            && self.store.object_path(hash.into()).is_file()
+            && self.store.claim(hash.into())?
         {
             return Ok(Chosen::Stored(hash));
         }
@@ -112,7 +112,7 @@ impl Libraries<'_> {
         let hash = self.sources.hash(file)?;
         let object = self.store.object_path(hash);
         // Read again only if its entry has changed, as the file itself is.
-        if object.is_file() && self.sources.hash(&object)? == hash {
+        if self.store.claim(hash)? && self.sources.hash(&object)? == hash {
             return Ok(hash.into());
         }
         let bytes = std::fs::read(file).map_err(|source| PluginError::Unreadable {

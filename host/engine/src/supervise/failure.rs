@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use assay_core::Limit;
-use assay_store::StoreError;
+use assay_store::{StoreError, room_advice};
 
 /// Why an execution gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,8 @@ impl Failure {
                 limit.key()
             ),
             Self::Refused { failure, .. } => failure.help(),
+            Self::InputChanged(error) | Self::Store(error) => error.help().to_owned(),
+            Self::File { source, .. } => room_advice(source).to_owned(),
             _ => String::new(),
         }
     }

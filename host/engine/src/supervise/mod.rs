@@ -66,16 +66,25 @@ impl Execution<'_> {
     /// See [`Failure`]; the store is as it was, and what can be resumed lies in the scratch
     /// folder.
     pub fn execute(&self, key: ActionKey) -> Result<Completed, Failure> {
-        let Some(lock) = self.take_lock(key)? else {
-            return Err(Failure::Cancelled);
-        };
+        match self.take_lock(key)? {
+            Some(lock) => self.execute_locked(key, &lock),
+            None => Err(Failure::Cancelled),
+        }
+    }
+
+    /// As [`Execution::execute`], for whoever has the action's lock.
+    pub(crate) fn execute_locked(
+        &self,
+        key: ActionKey,
+        lock: &ActionLock,
+    ) -> Result<Completed, Failure> {
         if let Some(result) = self.store.cached(key)? {
             return Ok(Completed {
                 result,
                 cached: true,
             });
         }
-        let result = self.perform(key, &lock)?;
+        let result = self.perform(key, lock)?;
         self.store.commit_result(&result)?;
         self.store.clear_scratch(key)?;
         Ok(Completed {
@@ -266,7 +275,7 @@ fn nonsense(action: &Action, reason: String) -> Failure {
 
 const LOG: &str = "log.txt";
 /// How long to wait before another look at a lock.
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How a worker ended.
 struct Ending {

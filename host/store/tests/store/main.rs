@@ -5,6 +5,7 @@
 )]
 
 mod auditing;
+mod collecting;
 mod documents;
 mod objects;
 mod opening;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, sleep};
@@ -21,19 +23,24 @@ const SIZE: usize = 512 << 10;
 const COUNT: &str = "ASSAY_STORE_TEST_COUNT";
 
 /// The store that this process was started to work on, if it was started by a test.
-fn given_store() -> Option<Store> {
+pub(crate) fn given_store() -> Option<Store> {
     env::var_os(ROOT).map(|root| Store::open(root).unwrap())
 }
 
-fn given_count() -> u64 {
+pub(crate) fn given_count() -> u64 {
     env::var(COUNT).unwrap().parse().unwrap()
 }
 
 /// This program again, running only the named test of this module on the store in `root`.
 fn again(test: &str, root: &Path, count: u64) -> Command {
+    start_again(&format!("processes::{test}"), root, count)
+}
+
+/// This program again, running only the named test on the store in `root`.
+pub(crate) fn start_again(test: &str, root: &Path, count: u64) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args([&format!("processes::{test}"), "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture"])
         .env(ROOT, root)
         .env(COUNT, count.to_string())
         .stdin(Stdio::null())
@@ -58,7 +65,7 @@ fn run_pipeline(store: &Store, count: u64) {
 
 /// Looks up everything that a result vouches for; returns how many results there are. Together
 /// with [`check_objects`], this reads every byte of it.
-fn check_results(store: &Store) -> usize {
+pub(crate) fn check_results(store: &Store) -> usize {
     let keys = store.action_keys().unwrap();
     for key in &keys {
         store.action(*key).unwrap();
@@ -106,6 +113,26 @@ fn threads_may_put_the_same_at_once() {
     }
     assert_eq!(check_results(&store), 10);
     check_objects(&store, &mut BTreeSet::new());
+}
+
+/// Others may have the file open, or be contained to that file alone.
+#[test]
+fn an_object_that_several_put_at_once_keeps_its_file() {
+    let (_folder, store) = new_store();
+    for round in 0..50_u64 {
+        let bytes = vec![round as u8; SIZE];
+        let files = thread::scope(|scope| {
+            let put = || {
+                let object = store.put_bytes(&bytes).unwrap();
+                fs::metadata(store.object_path(object)).unwrap().ino()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(put)).collect();
+            let files = threads.into_iter().map(|thread| thread.join().unwrap());
+            files.collect::<BTreeSet<_>>()
+        });
+        assert_eq!(files.len(), 1);
+    }
+    assert_eq!(walk(&store.root().join("tmp")).len(), 0);
 }
 
 #[test]

@@ -1,0 +1,255 @@
+//! What a garbage collection removes and leaves, and pins, in words.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal};
+use std::time::{Duration, UNIX_EPOCH};
+
+use assay_store::{Amount, Garbage, Pinned, Sort, Waste};
+use bytesize::ByteSize;
+use comfy_table::{CellAlignment, Table};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::RULES;
+use super::json::document;
+use crate::arguments::GcArguments;
+
+/// How many runs that go are named.
+const NAMED_RUNS: usize = 10;
+
+const SORTS: [Sort; 6] = [
+    Sort::Runs,
+    Sort::Results,
+    Sort::Objects,
+    Sort::Scratch,
+    Sort::Temporary,
+    Sort::Locks,
+];
+
+pub(crate) fn garbage(garbage: &Garbage, arguments: &GcArguments) -> String {
+    let mut text = format!("{}\n", table(garbage, arguments.dry_run));
+    let count = |count: usize| if count == 1 { "" } else { "s" };
+    let kinds = result_kinds(garbage);
+    if !kinds.is_empty() {
+        let kinds: Vec<_> = kinds
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        let _ = writeln!(text, "\nResults by kind: {}.", kinds.join(", "));
+    }
+    let runs: Vec<_> = runs(garbage).collect();
+    if !runs.is_empty() {
+        let verb = if arguments.dry_run {
+            "would go"
+        } else {
+            "went"
+        };
+        let _ = writeln!(text, "\nRuns that {verb}:");
+        for (run, pipeline, started) in runs.iter().take(NAMED_RUNS) {
+            let _ = writeln!(text, "  {}  {started}  {pipeline}", &run[..12]);
+        }
+        if runs.len() > NAMED_RUNS {
+            let _ = writeln!(text, "  and {} more", runs.len() - NAMED_RUNS);
+        }
+    }
+    let young = garbage.young_results.count as usize;
+    if young > 0 && garbage.unreadable_runs.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n{young} result{} that no run names stay{}, being younger than {} (--grace).",
+            count(young),
+            if young == 1 { "s" } else { "" },
+            arguments.grace,
+        );
+    }
+    for run in &garbage.unreadable_runs {
+        let _ = writeln!(
+            text,
+            "\nThe manifest of the run {run}\ncannot be read. What it names is not known, so every \
+             result stays; `pipeline audit` says more."
+        );
+    }
+    text
+}
+
+fn table(garbage: &Garbage, dry_run: bool) -> Table {
+    let goes = if dry_run { "would go" } else { "removed" };
+    let stays = if dry_run { "would stay" } else { "kept" };
+    let mut table = Table::new();
+    table
+        .load_style(RULES)
+        .set_header(["", goes, "size", stays, "size"]);
+    let going = garbage.amounts();
+    let (mut all_going, mut all_staying) = (Amount::default(), Amount::default());
+    for sort in SORTS {
+        let of = |amounts: &BTreeMap<Sort, Amount>| amounts.get(&sort).copied().unwrap_or_default();
+        let (going, staying) = (of(&going), of(&garbage.kept));
+        for (all, one) in [(&mut all_going, going), (&mut all_staying, staying)] {
+            all.count += one.count;
+            all.bytes += one.bytes;
+        }
+        table.add_row(row(sort.name(), going, staying));
+    }
+    table.add_row(row("together", all_going, all_staying));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn row(name: &str, going: Amount, staying: Amount) -> [String; 5] {
+    let [(goes, gone_size), (stays, kept_size)] = [going, staying].map(|amount| {
+        if amount.count == 0 {
+            ("—".to_owned(), String::new())
+        } else {
+            (amount.count.to_string(), size(amount.bytes))
+        }
+    });
+    [name.to_owned(), goes, gone_size, stays, kept_size]
+}
+
+/// `1.2 GB`; nothing for nothing.
+fn size(bytes: u64) -> String {
+    if bytes == 0 {
+        return String::new();
+    }
+    ByteSize(bytes).display().si().to_string()
+}
+
+fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {
+    let mut kinds = BTreeMap::new();
+    for item in &garbage.items {
+        if let Waste::Result { kind, .. } = item.waste {
+            let kind = kind.map_or("unknown", assay_core::StageKind::name);
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    kinds
+}
+
+/// The runs that go: hash, pipeline and when it began.
+fn runs(garbage: &Garbage) -> impl Iterator<Item = (String, &str, String)> {
+    garbage.items.iter().filter_map(|item| match &item.waste {
+        Waste::Run {
+            run,
+            pipeline,
+            started_ms,
+        } => {
+            let started = UNIX_EPOCH.checked_add(Duration::from_millis(*started_ms));
+            let started = started.map(|time| humantime::format_rfc3339_seconds(time).to_string());
+            Some((
+                run.to_string(),
+                pipeline.as_str(),
+                started.unwrap_or_default(),
+            ))
+        }
+        _ => None,
+    })
+}
+
+pub(crate) fn garbage_json(garbage: &Garbage, dry_run: bool) -> String {
+    let amounts = |amounts: &BTreeMap<Sort, Amount>| -> Value {
+        let each = amounts.iter().map(|(sort, amount)| {
+            let amount = json!({ "count": amount.count, "bytes": amount.bytes });
+            (sort.name().to_owned(), amount)
+        });
+        each.collect::<serde_json::Map<_, _>>().into()
+    };
+    let runs: Vec<_> = runs(garbage)
+        .map(|(run, pipeline, started)| json!({ "run": run, "pipeline": pipeline, "started": started }))
+        .collect();
+    let items: Vec<_> = garbage
+        .items
+        .iter()
+        .map(|item| {
+            let mut value = json!({ "sort": item.waste.sort().name(), "bytes": item.bytes });
+            match &item.waste {
+                Waste::Run { run, .. } => value["run"] = json!(run),
+                Waste::Result { action, kind } => {
+                    value["action"] = json!(action);
+                    value["kind"] = json!(kind.map(assay_core::StageKind::name));
+                }
+                Waste::Object(object) => value["object"] = json!(object),
+                Waste::Scratch | Waste::Temporary | Waste::Lock => {
+                    value["path"] = json!(item.path.display().to_string());
+                }
+            }
+            value
+        })
+        .collect();
+    document(&json!({
+        "dry_run": dry_run,
+        "removed": amounts(&garbage.amounts()),
+        "kept": amounts(&garbage.kept),
+        "runs": runs,
+        "young_results": garbage.young_results.count,
+        "unreadable_runs": garbage.unreadable_runs,
+        "items": items,
+    }))
+}
+
+pub(crate) fn pins(pins: &BTreeMap<String, Pinned>) -> String {
+    if pins.is_empty() {
+        return "nothing is pinned\n".to_owned();
+    }
+    let width = pins.keys().map(String::len).max().unwrap_or_default();
+    let lines = pins
+        .iter()
+        .map(|(label, pinned)| format!("{label:width$}  {pinned}\n"));
+    lines.collect()
+}
+
+pub(crate) fn unpinned(pins: &BTreeMap<String, Pinned>) -> String {
+    let lines = pins
+        .iter()
+        .map(|(label, pinned)| format!("unpinned {pinned}, which was {label}\n"));
+    lines.collect()
+}
+
+pub(crate) fn pins_json(pins: &BTreeMap<String, Pinned>) -> String {
+    let pins: Vec<_> = pins
+        .iter()
+        .map(|(label, pinned)| {
+            json!({ "label": label, "kind": pinned.what(), "hash": pinned.object() })
+        })
+        .collect();
+    document(&json!({ "pins": pins }))
+}
+
+/// The progress of a collection on a terminal.
+pub(crate) struct RemovalView {
+    bar: Option<ProgressBar>,
+}
+
+impl RemovalView {
+    pub(crate) fn new() -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.set_message("looking at what the store holds, once nobody writes to it");
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn start(&self, items: usize) {
+        let style = ProgressStyle::with_template("removing {bar:24} {pos}/{len}");
+        if let Some(bar) = &self.bar {
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_length(items as u64);
+        }
+    }
+
+    pub(crate) fn removed(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Garbage collection: what no run, no pin, no young result and no process at work reaches. It
+//! finds it ([`Store::garbage`]) and removes it ([`Collection::remove`]), what vouches first.
+//!
+//! From the first look to the last removal the store is closed to all others (`uses` has the
+//! protocol), so nothing that it looks at changes. A collection that is killed at any instant
+//! leaves a store in which every result that is still there has all its bytes.
+
+mod mark;
+mod records;
+mod retention;
+mod sweep;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use assay_core::{ActionKey, ObjectHash, RunHash, StageKind};
+
+pub use self::retention::Retention;
+
+use crate::error::StoreError;
+use crate::store::Store;
+use crate::uses::Closed;
+
+/// What a collection removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waste {
+    /// The marker of a run.
+    Run {
+        /// The run.
+        run: RunHash,
+        /// Its pipeline.
+        pipeline: String,
+        /// When it began, in milliseconds since 1970 (UTC).
+        started_ms: u64,
+    },
+    /// The record of an execution.
+    Result {
+        /// The action.
+        action: ActionKey,
+        /// What it does, if its document can be read.
+        kind: Option<StageKind>,
+    },
+    /// An object.
+    Object(ObjectHash),
+    /// The working folder of an action that has finished, or was given up long ago.
+    Scratch,
+    /// A file that nobody finished writing.
+    Temporary,
+    /// A lock that nobody holds, or what a process that has ended left.
+    Lock,
+}
+
+/// The sorts of [`Waste`], in the order in which they are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// Markers of runs.
+    Runs,
+    /// Records of executions.
+    Results,
+    /// Objects, those that are documents first.
+    Objects,
+    /// Working folders.
+    Scratch,
+    /// Files that nobody finished writing.
+    Temporary,
+    /// Locks, and lists of what processes use.
+    Locks,
+}
+
+impl Sort {
+    /// The sort in one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Results => "results",
+            Self::Objects => "objects",
+            Self::Scratch => "scratch",
+            Self::Temporary => "temporary",
+            Self::Locks => "locks",
+        }
+    }
+}
+
+impl Waste {
+    /// Its sort.
+    pub const fn sort(&self) -> Sort {
+        match self {
+            Self::Run { .. } => Sort::Runs,
+            Self::Result { .. } => Sort::Results,
+            Self::Object(_) => Sort::Objects,
+            Self::Scratch => Sort::Scratch,
+            Self::Temporary => Sort::Temporary,
+            Self::Lock => Sort::Locks,
+        }
+    }
+}
+
+/// A file or folder that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What it is.
+    pub waste: Waste,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes, of a folder that of its files.
+    pub bytes: u64,
+}
+
+/// A number of things and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u64) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// A store that is closed to all other processes for as long as this lives, and its garbage.
+#[derive(Debug)]
+pub struct Collection {
+    garbage: Garbage,
+    _closed: Closed,
+}
+
+impl Collection {
+    /// What goes and what stays.
+    pub const fn garbage(&self) -> &Garbage {
+        &self.garbage
+    }
+}
+
+/// What a collection removes, in the order in which it does, and what it leaves.
+#[derive(Debug)]
+pub struct Garbage {
+    /// What goes.
+    pub items: Vec<Item>,
+    /// What stays.
+    pub kept: BTreeMap<Sort, Amount>,
+    /// Runs whose manifests cannot be read. What they name is not known, so every result stays.
+    pub unreadable_runs: Vec<RunHash>,
+    /// Results that stay although no run and no pin names them, since they are young.
+    pub young_results: Amount,
+}
+
+impl Garbage {
+    /// How much of each sort goes.
+    pub fn amounts(&self) -> BTreeMap<Sort, Amount> {
+        let mut amounts = BTreeMap::<_, Amount>::new();
+        for item in &self.items {
+            let amount = amounts.entry(item.waste.sort()).or_default();
+            amount.add(item.bytes);
+        }
+        amounts
+    }
+}
+
+impl Store {
+    /// Closes the store and finds its garbage. This waits until nobody is in the middle of writing to
+    /// the store; others then wait until the value is dropped.
+    ///
+    /// # Errors
+    /// The store cannot be read, or something in it has a name that nothing in a store has. What is
+    /// damaged vouches for nothing and is no error.
+    pub fn collection(&self, retention: &Retention) -> Result<Collection, StoreError> {
+        let closed = self.close()?;
+        let garbage = mark::garbage(self, retention)?;
+        Ok(Collection {
+            garbage,
+            _closed: closed,
+        })
+    }
+
+    /// What a collection would remove, as far as that can be told beside processes at work: the
+    /// store is not closed, and nothing is written to it.
+    ///
+    /// # Errors
+    /// As [`Store::collection`].
+    pub fn garbage(&self, retention: &Retention) -> Result<Garbage, StoreError> {
+        let _hold = self.hold()?;
+        mark::garbage(self, retention)
+    }
+}

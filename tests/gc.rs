@@ -1,0 +1,213 @@
+//! `pipeline gc`, `pin` and `unpin`: what goes, what stays, and what a collection beside runs costs
+//! them, which is nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assay_tests::{Sandbox, check_store};
+use serde_json::Value;
+
+const ALL: [&str; 6] = ["gc", "--keep-last", "1", "--grace", "0s", "--json"];
+
+fn one_training() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.pipeline(r#"["bp"]"#, 1);
+    sandbox
+}
+
+fn outcomes(run: &Value) -> Vec<&str> {
+    let stages = run["stages"].as_array().unwrap().iter();
+    stages
+        .map(|stage| stage["outcome"].as_str().unwrap())
+        .collect()
+}
+
+fn removed(garbage: &Value, sort: &str) -> u64 {
+    garbage["removed"][sort]["count"].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn runs_and_pins_keep_what_they_name() {
+    let sandbox = one_training();
+    let first = sandbox.run_json(&[]);
+    let second = sandbox.run_json(&["--set", "train.epochs=2"]);
+    let gc = |arguments: &[&str]| sandbox.execute(&[&["gc"], arguments].concat()).exits(0);
+    let garbage = gc(&["--grace", "0s", "--dry-run", "--json"]).json();
+    assert_eq!(
+        removed(&garbage, "results") + removed(&garbage, "objects"),
+        0
+    );
+
+    let text = gc(&["--keep-last", "1", "--dry-run"]).stdout;
+    let name = &first["run"].as_str().unwrap()[..12];
+    for part in ["would go", name, "1 train, ", "together"] {
+        let found = text.contains(part) || (part == "1 train, " && text.contains("1 train."));
+        assert!(found, "no {part:?} in:\n{text}");
+    }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    assert_eq!(check_store(&sandbox.path("artifacts")).runs.len(), 2);
+
+    let training = format!("{}:train/bp/seed=1", first["run"].as_str().unwrap());
+    let pinned = sandbox
+        .execute(&["pin", &training, "--as", "mine"])
+        .exits(0);
+    assert!(pinned.stdout.starts_with("pinned action "), "{pinned:?}");
+    let garbage = gc(&["--keep-last", "1", "--grace", "0s", "--json"]).json();
+    assert_eq!(
+        (removed(&garbage, "runs"), removed(&garbage, "results")),
+        (1, 2)
+    );
+    check_store(&sandbox.path("artifacts"));
+    assert_eq!(
+        outcomes(&sandbox.run_json(&["--set", "train.epochs=2"])),
+        ["cached"; 4]
+    );
+    assert_eq!(
+        outcomes(&sandbox.run_json(&[])),
+        ["cached", "cached", "ran", "ran"]
+    );
+
+    let _ = sandbox.execute(&["unpin", "mine"]).exits(0);
+    let _ = sandbox.run_json(&["--set", "train.epochs=2"]);
+    let garbage = gc(&["--keep-last", "1", "--grace", "0s", "--json"]).json();
+    assert_eq!(removed(&garbage, "results"), 3);
+    assert_eq!(
+        outcomes(&sandbox.run_json(&[])),
+        ["cached", "ran", "ran", "ran"]
+    );
+    assert_ne!(first["run"], second["run"]);
+}
+
+#[test]
+fn what_cannot_be_pinned_is_told() {
+    let sandbox = one_training();
+    let refuse = |arguments: &[&str], part: &str| {
+        let stderr = sandbox.execute(arguments).exits(2).stderr;
+        assert!(stderr.contains(part), "{stderr}");
+    };
+    refuse(&["gc"], "holds no store");
+    refuse(&["pin"], "holds no store");
+    let _ = sandbox.run_json(&["--only", "data"]);
+    refuse(
+        &["pin", "nonesuch"],
+        "nothing in the store is called `nonesuch`",
+    );
+    refuse(
+        &["pin", "latest", "--as", "a/b"],
+        "cannot be the name of a pin",
+    );
+    refuse(&["unpin", "latest"], "nothing is pinned as `latest`");
+    refuse(&["gc", "--keep-last", "0"], "invalid value");
+    let pins = sandbox.execute(&["pin"]).exits(0).stdout;
+    assert_eq!(pins, "nothing is pinned\n");
+}
+
+#[test]
+fn a_killed_run_loses_neither_results_nor_progress() {
+    let sandbox = one_training();
+    let long = ["--set", "train.epochs=1000"];
+    let mut run = sandbox.start(&long);
+    let begun = Instant::now();
+    while !has_checkpoint(&sandbox) {
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "no checkpoint came"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+    let beside = sandbox
+        .execute(&["gc", "--grace", "0s", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        removed(&beside, "results") + removed(&beside, "scratch"),
+        0,
+        "it is in use"
+    );
+    run.kill().unwrap();
+    run.wait().unwrap();
+
+    let garbage = sandbox.execute(&["gc", "--json"]).exits(0).json();
+    assert_eq!(
+        removed(&garbage, "results") + removed(&garbage, "scratch"),
+        0
+    );
+    assert!(has_checkpoint(&sandbox));
+    // The worker of the killed run may take a moment to follow it.
+    thread::sleep(Duration::from_millis(200));
+    let garbage = sandbox.execute(&ALL).exits(0).json();
+    assert_eq!(
+        (removed(&garbage, "results"), removed(&garbage, "scratch")),
+        (2, 1)
+    );
+    assert_eq!(outcomes(&sandbox.run_json(&[])), ["ran"; 4]);
+}
+
+fn has_checkpoint(sandbox: &Sandbox) -> bool {
+    let folders = fs::read_dir(sandbox.path("artifacts/scratch"))
+        .into_iter()
+        .flatten();
+    let files = folders
+        .flatten()
+        .filter_map(|folder| fs::read_dir(folder.path()).ok());
+    let mut names = files.flatten().flatten().map(|file| file.file_name());
+    names.any(|name| name.to_string_lossy().starts_with("checkpoint-"))
+}
+
+#[test]
+fn a_collection_beside_runs_loses_nothing() {
+    let sandbox = one_training();
+    let _ = sandbox.run_json(&["--only", "data"]);
+    let ended = AtomicBool::new(false);
+    let collections = thread::scope(|scope| {
+        let collector = scope.spawn(|| {
+            let mut collections = (0, 0);
+            while !ended.load(Ordering::Relaxed) {
+                let garbage = sandbox.execute(&ALL).exits(0).json();
+                collections.0 += 1;
+                collections.1 += removed(&garbage, "objects");
+            }
+            collections
+        });
+        let runs: Vec<_> = ["one", "two"]
+            .into_iter()
+            .map(|name| {
+                let sandbox = &sandbox;
+                scope.spawn(move || {
+                    for epochs in [1, 2, 1, 3] {
+                        let epochs = format!("train.epochs={epochs}");
+                        let file = format!("{name}.toml");
+                        let text = fs::read_to_string(sandbox.path("pipeline.toml")).unwrap();
+                        let text = text.replace("name = \"small\"", &format!("name = \"{name}\""));
+                        fs::write(sandbox.path(&file), text).unwrap();
+                        let run = sandbox.execute(&["run", &file, "--set", &epochs, "--json"]);
+                        let run = run.exits(0).json();
+                        assert_eq!(run["outcome"], "complete");
+                    }
+                })
+            })
+            .collect();
+        let ended_well: Vec<_> = runs.into_iter().map(|run| run.join().is_ok()).collect();
+        ended.store(true, Ordering::Relaxed);
+        assert_eq!(ended_well, [true; 2]);
+        collector.join().unwrap()
+    });
+    println!(
+        "{} collections removed {} objects",
+        collections.0, collections.1
+    );
+    assert!(collections.0 > 4 && collections.1 > 0, "{collections:?}");
+    let found = check_store(&sandbox.path("artifacts"));
+    assert!(found.runs.len() >= 2, "each pipeline's last run is there");
+}
