@@ -192,7 +192,8 @@ fn a_bundle_that_was_changed_makes_no_store() {
     ] {
         fs::write(receiver.path("bundle"), bytes).unwrap();
         let said = receiver.execute(&["unbundle", "bundle"]).exits(1).stderr;
-        assert!(said.contains("get it again"), "{said}");
+        // Which of the reasons it is depends on where the change falls.
+        assert!(said.contains("the bundle"), "{said}");
         assert!(!receiver.path("artifacts").exists());
     }
     let arguments = [

@@ -193,7 +193,9 @@ impl fmt::Display for Refusal {
             Self::Header => f.write_str("has a header that no bundle has"),
             Self::Order => f.write_str("comes twice or out of order"),
             Self::Padding => f.write_str("is followed by hidden bytes"),
-            Self::Hash => f.write_str("does not have the hash that it is named by"),
+            Self::Hash => f.write_str(
+                "does not have the hash that it is named by: it was changed; get it again",
+            ),
             Self::Content => f.write_str("does not say what it should"),
         }
     }

@@ -1,5 +1,6 @@
 //! The numbers of a tensor's bytes, and how far two of them are apart.
 
+use half::{bf16, f16};
 use safetensors::Dtype;
 
 /// The value of an element, exact but for integers beyond 2^53; nothing for types that are no
@@ -14,11 +15,8 @@ pub(super) fn value(dtype: Dtype, bytes: &[u8]) -> Option<f64> {
         Dtype::I32 => i32::from_le_bytes(bytes.try_into().ok()?).into(),
         Dtype::U64 => u64::from_le_bytes(bytes.try_into().ok()?) as f64,
         Dtype::I64 => i64::from_le_bytes(bytes.try_into().ok()?) as f64,
-        Dtype::F16 => half(u16::from_le_bytes(bytes.try_into().ok()?)),
-        Dtype::BF16 => {
-            let upper = u16::from_le_bytes(bytes.try_into().ok()?);
-            f32::from_bits(u32::from(upper) << 16).into()
-        }
+        Dtype::F16 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+        Dtype::BF16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
         Dtype::F32 => f32::from_le_bytes(bytes.try_into().ok()?).into(),
         Dtype::F64 => f64::from_le_bytes(bytes.try_into().ok()?),
         _ => return None,
@@ -55,19 +53,6 @@ fn rank(bits: u32, bytes: &[u8]) -> Option<i128> {
     })
 }
 
-/// A binary16 of IEEE 754.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from(bits >> 10 & 0x1f);
-    let fraction = f64::from(bits & 0x3ff);
-    match exponent {
-        0 => sign * fraction * 2_f64.powi(-24),
-        31 if fraction == 0.0 => sign * f64::INFINITY,
-        31 => f64::NAN,
-        _ => sign * (1.0 + fraction / 1024.0) * 2_f64.powi(exponent - 15),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +85,7 @@ mod tests {
         for (bits, number) in expected {
             assert_eq!(read(Dtype::F16, bits), number.to_bits(), "{number}");
         }
-        assert!(half(0x7e00).is_nan());
+        assert!(f64::from_bits(read(Dtype::F16, 0x7e00)).is_nan());
         assert_eq!(read(Dtype::BF16, 0x3f80), 1_f64.to_bits());
         assert_eq!(read(Dtype::BF16, 0xc040), (-3_f64).to_bits());
     }

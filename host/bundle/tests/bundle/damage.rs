@@ -19,6 +19,10 @@ enum Damage {
 impl Damage {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let count = bytes.len();
+        // An earlier damage may have cut everything away.
+        if count == 0 {
+            return;
+        }
         match self {
             Self::Flip(at, bits) => bytes[at.index(count)] ^= bits,
             Self::Cut(at) => bytes.truncate(at.index(count)),

@@ -9,6 +9,8 @@ use assay_audit::{
 use assay_core::Difference;
 use serde_json::Value;
 
+use super::words::digits;
+
 /// A list that is longer ends with how many more there are; `--json` has them all.
 const LONGEST_LIST: usize = 40;
 
@@ -19,11 +21,11 @@ pub(crate) fn files(differences: &[FileDifference], indent: usize) -> String {
     for FileDifference { file, change } in differences {
         let (line, lines) = match change {
             FileChange::Missing { size } => (
-                format!("is missing; it had {} bytes", count(*size)),
+                format!("is missing; it had {} bytes", digits(*size)),
                 Vec::new(),
             ),
             FileChange::Extra { size } => {
-                (format!("is new, with {} bytes", count(*size)), Vec::new())
+                (format!("is new, with {} bytes", digits(*size)), Vec::new())
             }
             FileChange::MediaType { before, now } => {
                 (format!("is said to be {now}, and was {before}"), Vec::new())
@@ -64,14 +66,14 @@ fn bytes(content: &ContentDifference) -> String {
     let mut text = if before == now {
         format!(
             "{} of {} bytes differ",
-            count(content.bytes.differing),
-            count(before)
+            digits(content.bytes.differing),
+            digits(before)
         )
     } else {
-        format!("{} → {} bytes", count(before), count(now))
+        format!("{} → {} bytes", digits(before), digits(now))
     };
     if let Some(first) = content.bytes.first {
-        let _ = write!(text, ", the first at offset {}", count(first));
+        let _ = write!(text, ", the first at offset {}", digits(first));
     }
     if content.inside.as_ref().is_some_and(Inside::is_empty) {
         text.push_str("; the content is the same, encoded otherwise");
@@ -98,7 +100,7 @@ fn table(table: &TableDifference) -> Vec<String> {
     let mut lines = fields(&table.metadata);
     let [before, now] = table.rows;
     if before != now {
-        lines.push(format!("{} → {} rows", count(before), count(now)));
+        lines.push(format!("{} → {} rows", digits(before), digits(now)));
     }
     lines.extend(table.schema.iter().map(|column| {
         let form = |form: &Option<String>| form.clone().unwrap_or_else(|| "(absent)".to_owned());
@@ -115,8 +117,8 @@ fn column(column: &ColumnDifference, of: u64) -> Vec<String> {
     let mut first = format!(
         "column `{}`: {} of {} rows differ",
         column.column,
-        count(column.rows),
-        count(of)
+        digits(column.rows),
+        digits(of)
     );
     if let Some(epoch) = column.first_epoch {
         let _ = write!(first, ", from epoch {epoch} on");
@@ -137,7 +139,7 @@ fn column(column: &ColumnDifference, of: u64) -> Vec<String> {
     } else {
         format!(" ({})", key.join(", "))
     };
-    let (row, before, now) = (count(column.first_row), &column.before, &column.now);
+    let (row, before, now) = (digits(column.first_row), &column.before, &column.now);
     vec![first, format!("  row {row}{key}: {before} → {now}")]
 }
 
@@ -148,8 +150,8 @@ fn tensors(tensors: &TensorsDifference) -> Vec<String> {
         let [before, now] = tensors.tensors;
         lines.push(format!(
             "{} of {} tensors differ",
-            count(differing as u64),
-            count(before.max(now))
+            digits(differing as u64),
+            digits(before.max(now))
         ));
     }
     lines.extend(listed(tensors.differing.iter().map(tensor), differing));
@@ -169,8 +171,8 @@ fn tensor(difference: &TensorDifference) -> String {
 fn values(values: &ValuesDifference) -> String {
     let mut text = format!(
         "{} of {} differ",
-        count(values.differing),
-        count(values.elements)
+        digits(values.differing),
+        digits(values.elements)
     );
     if let Some(largest) = &values.largest {
         let (before, now) = (number(largest.before), number(largest.now));
@@ -185,11 +187,11 @@ fn values(values: &ValuesDifference) -> String {
         None => {}
         Some(1) => text.push_str("; neighbours at most"),
         Some(ulps) => {
-            let _ = write!(text, "; {} ulps at most", count(ulps));
+            let _ = write!(text, "; {} ulps at most", digits(ulps));
         }
     }
     if values.not_finite > 0 {
-        let _ = write!(text, "; {} not finite", count(values.not_finite));
+        let _ = write!(text, "; {} not finite", digits(values.not_finite));
     }
     text
 }
@@ -198,11 +200,11 @@ fn text(text: &TextDifference) -> Vec<String> {
     let [before, now] = text.lines;
     let mut lines = vec![format!(
         "{} of {} lines differ",
-        count(text.differing),
-        count(before.max(now))
+        digits(text.differing),
+        digits(before.max(now))
     )];
     if let Some(first) = &text.first {
-        lines.push(format!("line {}:", count(first.line)));
+        lines.push(format!("line {}:", digits(first.line)));
         lines.extend(
             first
                 .before
@@ -233,19 +235,6 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
         None => text.to_owned(),
     }
-}
-
-/// A count with its thousands apart: `1,234,567`.
-fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A number to four digits.
