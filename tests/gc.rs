@@ -63,6 +63,8 @@ fn runs_and_pins_keep_what_they_name() {
         .execute(&["pin", &training, "--as", "mine"])
         .exits(0);
     assert!(pinned.stdout.starts_with("pinned action "), "{pinned:?}");
+    let shown = sandbox.execute(&["show", "mine"]).exits(0).stdout;
+    assert!(shown.contains("pinned as mine"), "{shown}");
     let garbage = gc(&["--keep-last", "1", "--grace", "0s", "--json"]).json();
     assert_eq!(
         (removed(&garbage, "runs"), removed(&garbage, "results")),

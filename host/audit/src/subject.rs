@@ -3,7 +3,7 @@
 //!
 //! A name is `WHOLE` or `WHOLE:PART`, as git names a file of a commit: `WHOLE` is a hash, a unique
 //! prefix of one (four digits at least), the name of a pipeline, which stands for its latest run,
-//! or `latest`, for the latest run of all. `PART` is a stage of a run, a file of an artifact, or
+//! `latest`, for the latest run of all, or the name of a pin. `PART` is a stage of a run, a file of an artifact, or
 //! both: `quickstart:report:table.parquet`.
 
 use std::collections::BTreeSet;
@@ -72,9 +72,10 @@ impl Subject {
             Some((whole, part)) => (whole, Some(part)),
             None => (name, None),
         };
-        let subject = match latest_run(index, whole) {
-            Some(run) => Self::Run(run),
-            None => by_prefix(store, index, whole)?,
+        let subject = match (latest_run(index, whole), index.pins().get(whole)) {
+            (Some(run), _) => Self::Run(run),
+            (None, Some(pinned)) => of_object(index, pinned.object()),
+            (None, None) => by_prefix(store, index, whole)?,
         };
         let Some(part) = part else {
             return Ok(subject);

@@ -76,20 +76,30 @@ impl Store {
     /// # Errors
     /// The folder cannot be read, or holds what is not a pin.
     pub fn pins(&self) -> Result<BTreeMap<String, Pinned>, StoreError> {
+        let paths = self.pin_paths()?.into_iter();
+        // One may have been removed since it was listed.
+        paths
+            .filter_map(|path| present(self.pin_at(&path)).transpose())
+            .collect()
+    }
+
+    /// The files of the pins, in no order, and what else lies among them.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn pin_paths(&self) -> Result<Vec<PathBuf>, StoreError> {
         // A store of an earlier version has no such folder.
         let paths = present(disk::entries(&self.part(Part::Pins)))?;
-        let mut pins = BTreeMap::new();
-        for path in paths.unwrap_or_default() {
-            let label = path.file_name().and_then(|name| name.to_str());
-            let Some(label) = label.filter(|label| is_label(label)) else {
-                return Err(StoreError::Foreign { path });
-            };
-            // It may have been removed since it was listed.
-            if let Some(pinned) = present(read_pin(&path))? {
-                pins.insert(label.to_owned(), pinned);
-            }
-        }
-        Ok(pins)
+        Ok(paths.unwrap_or_default())
+    }
+
+    /// The pin in a file, and its name.
+    ///
+    /// # Errors
+    /// It is not a pin, or cannot be read.
+    pub fn pin_at(&self, path: &Path) -> Result<(String, Pinned), StoreError> {
+        let label = parse_label(path).ok_or_else(|| foreign(path))?;
+        Ok((label, read_pin(path)?))
     }
 
     /// Pins something under a name; pinning it again changes nothing. When this returns, the pin
@@ -146,11 +156,21 @@ impl Store {
 
 fn read_pin(path: &Path) -> Result<Pinned, StoreError> {
     let bytes = disk::read(path, PIN_LIMIT)?;
-    let line = str::from_utf8(&bytes).ok().map(str::trim_end);
-    let pinned = line.and_then(Pinned::parse);
-    pinned.ok_or_else(|| StoreError::Foreign {
+    let line = str::from_utf8(&bytes).ok();
+    let line = line.and_then(|text| text.strip_suffix('\n'));
+    line.and_then(Pinned::parse).ok_or_else(|| foreign(path))
+}
+
+fn foreign(path: &Path) -> StoreError {
+    StoreError::Foreign {
         path: path.to_owned(),
-    })
+    }
+}
+
+/// The name of the pin that lies there, if it can have that name.
+pub(crate) fn parse_label(path: &Path) -> Option<String> {
+    let label = path.file_name()?.to_str()?;
+    is_label(label).then(|| label.to_owned())
 }
 
 /// Whether a pin may have that name. It is a file name everywhere, and hidden nowhere.

@@ -11,6 +11,7 @@ use crate::disk;
 use crate::document::{marker_name, parse_marker};
 use crate::error::StoreError;
 use crate::object::file_name;
+use crate::pin::parse_label;
 use crate::result::parse_folder;
 use crate::store::{Part, Store};
 use crate::uses::GATE;
@@ -27,11 +28,13 @@ pub struct Survey {
     pub markers: Vec<Marker>,
     /// The records of results: the action in whose folder each lies, and its file.
     pub records: Vec<(ActionKey, PathBuf)>,
+    /// The files of pins.
+    pub pins: Vec<PathBuf>,
     /// The working folders of actions that have not finished.
     pub scratch: Vec<PathBuf>,
     /// Files that are being written, or that a process left behind.
     pub temporary: Vec<PathBuf>,
-    /// What lies among objects, results or runs and is none.
+    /// What lies among objects, results, runs or pins and is none.
     pub foreign: Vec<PathBuf>,
     /// What lies elsewhere in the store and is nothing the store makes.
     pub strange: Vec<PathBuf>,
@@ -68,6 +71,7 @@ impl Store {
         survey.add_objects(&self.part(Part::Objects));
         survey.add_results(&self.part(Part::Results));
         survey.add_runs(&self.part(Part::Runs));
+        survey.add_pins(&self.part(Part::Pins));
         survey.add_workings(self);
         survey
     }
@@ -112,6 +116,15 @@ impl Survey {
                 started_ms,
                 run,
             });
+        }
+    }
+
+    fn add_pins(&mut self, folder: &Path) {
+        for path in self.list(folder) {
+            match parse_label(&path) {
+                Some(_) => self.pins.push(path),
+                None => self.foreign.push(path),
+            }
         }
     }
 

@@ -70,6 +70,7 @@ impl Census {
                 Role::Run(run) | Role::PipelineFile(run) | Role::NetworksFile(run) => {
                     runs.insert(*run);
                 }
+                Role::Pin(_) => {}
             }
         }
         if let (Fault::NoResult { stage, .. } | Fault::Outcome { stage }, Some(run)) =

@@ -1,4 +1,4 @@
-//! Every document that the runs and results of a store reach, each read once and held against
+//! Every document that the runs, results and pins of a store reach, each read once and held against
 //! its name and its canonical form. Unlike the [`Index`](crate::Index) it stops at nothing: what
 //! is wrong with a document is set down, and what it says is used as far as it can be read.
 
@@ -9,7 +9,7 @@ use assay_core::{
     Action, ActionKey, ActionResult, Artifact, ArtifactHash, ObjectHash, Run, RunHash,
     canonical_json,
 };
-use assay_store::{Found, Store, Survey};
+use assay_store::{Found, Pinned, Store, StoreError, Survey};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,9 @@ use crate::index::{Role, StageUse};
 #[derive(Debug, Default)]
 pub(super) struct Census {
     pub(super) runs: BTreeMap<RunHash, Run>,
-    /// The actions that a run or a result names; nothing of those that cannot be read.
+    /// The pins, by their files.
+    pub(super) pins: BTreeMap<PathBuf, Pinned>,
+    /// The actions that a run, a result or a pin names; nothing of those that cannot be read.
     pub(super) actions: BTreeMap<ActionKey, Option<Action>>,
     pub(super) records: BTreeMap<ActionKey, Vec<Filed>>,
     pub(super) artifacts: BTreeMap<ArtifactHash, Artifact>,
@@ -60,6 +62,7 @@ struct Read<T> {
 impl Census {
     pub(super) fn take(store: &Store, survey: &Survey) -> Self {
         let mut census = Self::default();
+        census.add_pins(store, survey);
         census.add_runs(store, survey);
         census.add_records(store, &survey.records);
         census.add_actions(store);
@@ -83,8 +86,33 @@ impl Census {
         }
     }
 
+    fn add_pins(&mut self, store: &Store, survey: &Survey) {
+        for path in &survey.pins {
+            match store.pin_at(path) {
+                Ok((label, pinned)) => {
+                    self.add_role(pinned.object(), Role::Pin(label));
+                    if let Pinned::Action(action) = pinned {
+                        self.actions.insert(action, None);
+                    }
+                    self.pins.insert(path.clone(), pinned);
+                }
+                // Whoever unpins waits for nobody.
+                Err(_) if path.symlink_metadata().is_err() => {}
+                Err(error) => {
+                    let place = Place::Entry(path.clone());
+                    self.faults.push((place, wrong_pin(error)));
+                }
+            }
+        }
+    }
+
     fn add_runs(&mut self, store: &Store, survey: &Survey) {
-        let named: BTreeSet<_> = survey.markers.iter().map(|marker| marker.run).collect();
+        let marked = survey.markers.iter().map(|marker| marker.run);
+        let pinned = self.pins.values().filter_map(|pinned| match pinned {
+            Pinned::Run(run) => Some(*run),
+            _ => None,
+        });
+        let named: BTreeSet<_> = marked.chain(pinned).collect();
         for (hash, run) in self.read::<Run, RunHash>(store, "run", named) {
             self.add_role(hash.into(), Role::Run(hash));
             let Some(run) = run else { continue };
@@ -138,10 +166,15 @@ impl Census {
         let results = self.records.values().flatten();
         let stages = self.runs.values().flat_map(|run| &run.stages);
         let inputs = self.actions.values().flatten();
+        let pinned = self.pins.values().filter_map(|pinned| match pinned {
+            Pinned::Artifact(artifact) => Some(*artifact),
+            _ => None,
+        });
         let named: BTreeSet<_> = results
             .map(|filed| filed.result.artifact)
             .chain(stages.filter_map(|stage| stage.artifact))
             .chain(inputs.flat_map(|action| action.inputs.values().copied()))
+            .chain(pinned)
             .collect();
         for (hash, artifact) in self.read::<Artifact, ArtifactHash>(store, "artifact", named) {
             self.add_role(hash.into(), Role::Artifact(hash));
@@ -242,6 +275,16 @@ impl Census {
 
     fn add_role(&mut self, object: ObjectHash, role: Role) {
         self.roles.entry(object).or_default().insert(role);
+    }
+}
+
+fn wrong_pin(error: StoreError) -> Fault {
+    match error {
+        StoreError::Foreign { .. } | StoreError::TooLarge { .. } => Fault::Document {
+            what: "pin",
+            why: "it is one line, a kind and a hash".to_owned(),
+        },
+        error => Fault::of(error),
     }
 }
 

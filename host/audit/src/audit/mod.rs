@@ -40,13 +40,16 @@ impl AuditObserver for () {}
 /// Reads what `scope` says and holds it against its names and against each other. Damage is no
 /// error: it is what the report is about.
 ///
+/// No garbage is collected meanwhile.
+///
 /// # Errors
-/// The folder of quarantine cannot be listed.
+/// The folder of quarantine cannot be listed, or garbage collection cannot be kept away.
 pub fn audit(
     store: &Store,
     scope: Scope<'_>,
     observer: &dyn AuditObserver,
 ) -> Result<AuditReport, StoreError> {
+    let _hold = store.hold()?;
     let mut survey = store.survey();
     let mut census = Census::take(store, &survey);
     let reach = match scope {

@@ -72,10 +72,19 @@ pub(super) fn add(
             Note::Strange(survey.strange.clone()),
         ];
         notes.extend(lists.into_iter().filter(|note| !note.is_empty()));
+        notes.extend(unmarked(survey, census));
     }
     if scope == Scope::All {
         notes.extend(unnamed(store, survey, census));
     }
+}
+
+/// Runs that pins alone name.
+fn unmarked(survey: &Survey, census: &Census) -> impl Iterator<Item = Note> {
+    let marked: BTreeSet<_> = survey.markers.iter().map(|marker| marker.run).collect();
+    let runs = census.runs.keys().copied();
+    let unmarked = runs.filter(move |run| !marked.contains(run));
+    unmarked.map(Note::UnnamedRun)
 }
 
 /// The objects that nothing names, and the runs among them.

@@ -27,6 +27,7 @@ pub struct Moved {
 /// # Errors
 /// Something cannot be moved. What was moved so far stays moved.
 pub fn fix(store: &Store, report: &AuditReport) -> Result<Vec<Moved>, StoreError> {
+    let _hold = store.hold()?;
     let mut moved = Vec::new();
     let mut done = BTreeSet::new();
     for finding in &report.findings {
@@ -129,7 +130,26 @@ impl Census {
                 _ => {}
             }
         }
+        let mut roles = self.roles.get(&object).into_iter().flatten();
+        if !roles.any(|role| self.may_come_again(role)) {
+            let pins = self.pins.iter().filter(|(_, pin)| pin.object() == object);
+            remedies.extend(pins.map(|(path, _)| Remedy::Entry(path.clone())));
+        }
         remedies
+    }
+
+    /// Whether a run may make again what has this role, so that a pin on it is worth keeping.
+    fn may_come_again(&self, role: &Role) -> bool {
+        match role {
+            Role::Action(action) => {
+                self.stages.contains_key(action) || self.records.contains_key(action)
+            }
+            Role::Artifact(artifact) => {
+                self.producers.contains_key(artifact) || self.readers.contains_key(artifact)
+            }
+            Role::File { .. } => true,
+            role => !is_bearable(role) && !matches!(role, Role::Run(_)),
+        }
     }
 
     /// The records that say that their action gave the artifact.
@@ -165,6 +185,10 @@ impl Census {
 pub(super) const fn is_bearable(role: &Role) -> bool {
     matches!(
         role,
-        Role::Log { .. } | Role::Library { .. } | Role::PipelineFile(_) | Role::NetworksFile(_)
+        Role::Log { .. }
+            | Role::Library { .. }
+            | Role::PipelineFile(_)
+            | Role::NetworksFile(_)
+            | Role::Pin(_)
     )
 }

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use assay_core::{
     ActionKey, Artifact, ArtifactHash, ObjectHash, PluginPin, Run, RunHash, StageKind,
 };
-use assay_store::{Record, Store, StoreError};
+use assay_store::{Pinned, Record, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 pub use self::role::Role;
@@ -31,21 +31,22 @@ pub struct Index {
     actions: BTreeMap<ActionKey, ActionEntry>,
     artifacts: BTreeMap<ArtifactHash, Artifact>,
     stages: BTreeMap<ActionKey, Vec<StageUse>>,
+    pins: BTreeMap<String, Pinned>,
     unreadable: Vec<Unreadable>,
     roles: OnceLock<Roles>,
     links: OnceLock<Links>,
 }
 
-/// A run that the store names.
+/// A run that a marker or a pin names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunEntry {
-    /// When it began, in milliseconds since 1970 (UTC), as its marker says.
+    /// When it began, in milliseconds since 1970 (UTC), as its marker says if it has one.
     pub started_ms: u64,
     /// Its manifest.
     pub run: Run,
 }
 
-/// An action that a run or a result names.
+/// An action that a run, a result or a pin names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ActionEntry {
     /// What it does, reads and uses; nothing if its document cannot be read.
@@ -118,14 +119,26 @@ impl Index {
         &self.runs
     }
 
-    /// The actions that some run or result names.
+    /// The actions that some run, result or pin names.
     pub fn actions(&self) -> &BTreeMap<ActionKey, ActionEntry> {
         &self.actions
     }
 
-    /// The manifests of the artifacts that some result, run or action names.
+    /// The manifests of the artifacts that some result, run, action or pin names.
     pub fn artifacts(&self) -> &BTreeMap<ArtifactHash, Artifact> {
         &self.artifacts
+    }
+
+    /// What is pinned, by the pins' names.
+    pub fn pins(&self) -> &BTreeMap<String, Pinned> {
+        &self.pins
+    }
+
+    /// The names that the object is pinned under.
+    pub fn labels(&self, object: ObjectHash) -> impl Iterator<Item = &str> {
+        let pins = self.pins.iter();
+        let pins = pins.filter(move |(_, pinned)| pinned.object() == object);
+        pins.map(|(label, _)| label.as_str())
     }
 
     /// The objects that something names, each with what it is.
@@ -165,7 +178,7 @@ impl Index {
         self.links.get_or_init(|| Links::of(self))
     }
 
-    /// Every artifact that a result, an action or a run names.
+    /// Every artifact that a result, an action, a run or a pin names.
     fn artifacts_named(&self) -> impl Iterator<Item = ArtifactHash> {
         let actions = self.actions.values().flat_map(|entry| {
             let results = entry.results.iter().map(|(_, result)| result.artifact);
@@ -176,6 +189,11 @@ impl Index {
             results.chain(inputs)
         });
         let stages = self.runs.values().flat_map(|entry| &entry.run.stages);
-        actions.chain(stages.filter_map(|stage| stage.artifact))
+        let pinned = self.pins.values().filter_map(|pinned| match pinned {
+            Pinned::Artifact(artifact) => Some(*artifact),
+            _ => None,
+        });
+        let in_runs = stages.filter_map(|stage| stage.artifact);
+        actions.chain(in_runs).chain(pinned)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_core::{Action, ActionKey, Artifact, ArtifactHash, Run, RunHash};
-use assay_store::{Record, RecordFolder, Stamp, Store, StoreError};
+use assay_store::{Pinned, Record, RecordFolder, Stamp, Store, StoreError};
 
 use super::remembered::Remembered;
 use super::{ActionEntry, ActionSummary, Index, Role, RunEntry, StageUse, Unreadable};
@@ -32,15 +32,17 @@ impl<'a> Reading<'a> {
 
     pub(super) fn all(&mut self) -> Result<(), StoreError> {
         for (started_ms, hash) in self.store.runs()? {
-            self.run(hash, started_ms);
+            self.run(hash, Some(started_ms));
         }
+        self.pins()?;
         // An action that has no results has no folder of them, or an empty one.
-        let mut keys: BTreeMap<_, _> = self.index.stages.keys().map(|key| (*key, None)).collect();
+        let named: BTreeSet<_> = self.named_actions().collect();
+        let mut keys: BTreeMap<_, _> = named.iter().map(|key| (*key, None)).collect();
         for RecordFolder { action, stamp } in self.store.record_folders()? {
             keys.insert(action, stamp);
         }
         for (key, stamp) in keys {
-            self.action(key, stamp)?;
+            self.action(key, stamp, named.contains(&key))?;
         }
         let named: BTreeSet<_> = self.index.artifacts_named().collect();
         for hash in named {
@@ -49,12 +51,43 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn run(&mut self, hash: RunHash, started_ms: u64) {
+    /// The pins, and the runs that only they name.
+    fn pins(&mut self) -> Result<(), StoreError> {
+        for path in self.store.pin_paths()? {
+            match self.store.pin_at(&path) {
+                Ok((label, pinned)) => {
+                    if let Pinned::Run(run) = pinned
+                        && !self.index.runs.contains_key(&run)
+                    {
+                        self.run(run, None);
+                    }
+                    self.index.pins.insert(label, pinned);
+                }
+                Err(error) => {
+                    let label = path.file_name().unwrap_or_default();
+                    self.note(Role::Pin(label.to_string_lossy().into_owned()), error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The actions that runs and pins name.
+    fn named_actions(&self) -> impl Iterator<Item = ActionKey> {
+        let pinned = self.index.pins.values().filter_map(|pinned| match pinned {
+            Pinned::Action(key) => Some(*key),
+            _ => None,
+        });
+        self.index.stages.keys().copied().chain(pinned)
+    }
+
+    fn run(&mut self, hash: RunHash, started_ms: Option<u64>) {
         let remembered = self.remembered.runs.remove(&hash).map(Run::from);
         let Some(run) = self.document(remembered, Role::Run(hash), |store| store.run(hash)) else {
             return;
         };
         self.add_stages(hash, &run);
+        let started_ms = started_ms.unwrap_or(run.started_ms);
         self.index.runs.insert(hash, RunEntry { started_ms, run });
     }
 
@@ -68,8 +101,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn action(&mut self, key: ActionKey, stamp: Option<Stamp>) -> Result<(), StoreError> {
-        let named_by_run = self.index.stages.contains_key(&key);
+    fn action(
+        &mut self,
+        key: ActionKey,
+        stamp: Option<Stamp>,
+        is_named: bool,
+    ) -> Result<(), StoreError> {
         let remembered = self.remembered.actions.remove(&key);
         let (document, known) = match remembered {
             Some(known) => (known.document, Some((known.folder, known.results))),
@@ -82,7 +119,7 @@ impl<'a> Reading<'a> {
             }
             (_, stamp) => match self.results(key, stamp)? {
                 // A process that died before its first record leaves an empty folder.
-                results if results.is_empty() && !named_by_run && !self.is_noted(key) => {
+                results if results.is_empty() && !is_named && !self.is_noted(key) => {
                     return Ok(());
                 }
                 results => results,

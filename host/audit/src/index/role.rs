@@ -41,6 +41,8 @@ pub enum Role {
     PipelineFile(RunHash),
     /// The file of networks of a run.
     NetworksFile(RunHash),
+    /// What a pin of that name keeps.
+    Pin(String),
 }
 
 /// The roles of every object that something names, each once and in order.
@@ -74,6 +76,8 @@ pub(super) fn roles(index: &Index) -> Roles {
             (file.object, Role::File { artifact, name })
         }));
     }
+    let pins = index.pins.iter();
+    pairs.extend(pins.map(|(label, pinned)| (pinned.object(), Role::Pin(label.clone()))));
     // A document that cannot be read is an object that something names all the same.
     for unreadable in &index.unreadable {
         let object = match &unreadable.role {

@@ -1,7 +1,7 @@
 //! Thousands of changes at random, one at a time: each is found, and nothing that is not.
 //!
 //! What no audit can find is left out, and written down in `docs/auditing.md`: that an execution
-//! is forgotten which another one repeats, or an object that nothing names.
+//! is forgotten which another one repeats, an object that nothing names, or a pin.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,11 +67,14 @@ fn check(sample: &Sample, clean: &AuditReport, touched: &[PathBuf]) -> Result<()
 
 /// Whether the change can be found in principle. One of two executions that gave the same may be
 /// forgotten, and what a record says of time and place may be told otherwise under its right
-/// name: nothing in the store contradicts that.
+/// name; a pin may be gone, or keep something else that is there: nothing in the store contradicts
+/// that.
 fn is_noticeable(sample: &Sample, touched: &[PathBuf]) -> bool {
     let is_file =
         |path: &&PathBuf| sample.files.contains_key(*path) || sample.root().join(path).is_file();
-    let touched: Vec<_> = touched.iter().filter(is_file).collect();
+    let is_pin = |path: &&PathBuf| path.starts_with("pins") && is_unpinned(sample, path);
+    let touched = touched.iter().filter(is_file);
+    let touched: Vec<_> = touched.filter(|path| !is_pin(path)).collect();
     if touched.is_empty() || !touched.iter().all(|path| path.starts_with("results")) {
         return !touched.is_empty();
     }
@@ -85,6 +88,24 @@ fn is_noticeable(sample: &Sample, touched: &[PathBuf]) -> bool {
     let is_repeated = sample.files.keys().any(|path| is_other(&path));
     let forgotten = |path: &&PathBuf| is_of(path, train) && !sample.root().join(path).exists();
     !(is_repeated && touched.iter().all(forgotten))
+}
+
+/// Whether no pin is there, or one on an object that is there.
+fn is_unpinned(sample: &Sample, path: &Path) -> bool {
+    match fs::read_to_string(sample.root().join(path)) {
+        Ok(text) => {
+            let kinds = ["run ", "action ", "artifact ", "object "];
+            let hash = kinds.iter().find_map(|kind| text.strip_prefix(kind));
+            let hash = hash.and_then(|hash| hash.strip_suffix('\n')?.parse().ok());
+            hash.is_some_and(|hash| sample.files.contains_key(&object_path(hash)))
+        }
+        Err(_) => !sample.root().join(path).exists(),
+    }
+}
+
+fn object_path(object: ObjectHash) -> PathBuf {
+    let hex = object.to_string();
+    PathBuf::from(format!("objects/{}/{}", &hex[..2], &hex[2..]))
 }
 
 fn is_of(path: &Path, action: &str) -> bool {

@@ -1,6 +1,8 @@
 //! What damage affects, by the names that a person knows.
 
-use assay_audit::{Fault, Finding, Index, Note, Scope, Subject, audit};
+use assay_audit::{
+    AuditReport, Fault, Finding, Index, Note, Place, Role, Scope, Subject, audit, fix,
+};
 use assay_core::{ActionKey, ActionResult, ObjectHash};
 
 use crate::support::{Sample, remove, write};
@@ -21,6 +23,12 @@ fn stages(finding: &Finding) -> (Vec<String>, Vec<String>) {
 fn file_of(sample: &Sample, stage: &str) -> ObjectHash {
     let result = sample.store.cached(sample.actions[stage]).unwrap().unwrap();
     sample.store.artifact(result.artifact).unwrap().files["one.bin"].object
+}
+
+fn finding(report: &AuditReport, place: impl Fn(&Place) -> bool) -> &Finding {
+    let mut findings = report.findings.iter();
+    let found = findings.find(|finding| place(&finding.place));
+    found.unwrap_or_else(|| panic!("{report:#?}"))
 }
 
 fn flip(sample: &Sample, object: ObjectHash) {
@@ -103,6 +111,35 @@ fn results_that_differ_are_noted_and_no_damage() {
         Note::Irreproducible { action, artifacts, stages }
             if *action == train && artifacts.len() == 2 && stages.len() == 2
     )));
+}
+
+#[test]
+fn a_pin_keeps_only_what_may_come_again() {
+    let sample = Sample::new();
+    let pins = || -> Vec<_> { sample.store.pins().unwrap().into_keys().collect() };
+    assert_eq!(pins(), ["bp", "submitted", "table", "trained"]);
+    for gone in [sample.run.into(), sample.actions["train"].into()] {
+        remove(&sample.store.object_path(gone));
+    }
+    let report = sample.audit();
+    let run = finding(&report, |place| *place == Place::Object(sample.run.into()));
+    let role = Role::Pin("submitted".to_owned());
+    assert!(run.affected.roles.contains(&role), "{run:#?}");
+    fix(&sample.store, &report).unwrap();
+    assert_eq!(pins(), ["bp", "table", "trained"]);
+
+    write(&sample.root().join("pins/bp"), b"object of desire\n");
+    let report = sample.audit();
+    let pin = finding(
+        &report,
+        |place| matches!(place, Place::Entry(path) if path.ends_with("pins/bp")),
+    );
+    assert!(
+        matches!(pin.fault, Fault::Document { what: "pin", .. }),
+        "{pin:#?}"
+    );
+    fix(&sample.store, &report).unwrap();
+    assert_eq!(pins(), ["table", "trained"]);
 }
 
 #[test]

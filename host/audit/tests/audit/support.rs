@@ -10,7 +10,7 @@ use assay_core::{
     Action, ActionKey, ActionResult, ArtifactHash, Limits, ObjectHash, PluginPin, Run, RunHash,
     RunStage, StageKind, StageOutcome,
 };
-use assay_store::Store;
+use assay_store::{Pinned, Store};
 use proptest::test_runner::Config;
 use tempfile::TempDir;
 
@@ -27,7 +27,8 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// Two runs of a pipeline of four stages, one of which was executed twice; a plugin that was
-    /// asked what it offers, which no run names; an object that nothing names.
+    /// asked what it offers, which no run names; an object that nothing names; pins on a run, an
+    /// action, an artifact and a library.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("artifacts")).unwrap();
@@ -52,6 +53,14 @@ impl Sample {
         ];
         let run = maker.run(&stages, StageOutcome::Ran);
         maker.run(&stages, StageOutcome::Cached);
+        for (label, pinned) in [
+            ("submitted", Pinned::Run(run)),
+            ("trained", Pinned::Action(train)),
+            ("table", Pinned::Artifact(table)),
+            ("bp", Pinned::Object(library)),
+        ] {
+            store.pin(label, pinned).unwrap();
+        }
         store.put_bytes(b"nothing names this").unwrap();
         let mut sample = Self {
             _folder: folder,
@@ -72,17 +81,20 @@ impl Sample {
         self.store.root()
     }
 
-    /// Every file below the store, and its bytes.
+    /// Every file below the store that outlives processes, and its bytes.
     pub(crate) fn walk(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut waiting = vec![self.root().to_owned()];
         while let Some(folder) = waiting.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
+                let below = path.strip_prefix(self.root()).unwrap();
+                if below == Path::new("uses") || below == Path::new("locks/gc") {
+                    continue;
+                }
                 if path.is_dir() && !path.is_symlink() {
                     waiting.push(path);
                 } else if let Ok(bytes) = fs::read(&path) {
-                    let below = path.strip_prefix(self.root()).unwrap();
                     files.insert(below.to_owned(), bytes);
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_audit::{AuditError, Index, Subject};
 use assay_core::ObjectHash;
+use assay_store::Pinned;
 
 use crate::support::Sample;
 
@@ -35,6 +36,39 @@ fn a_hash_and_the_beginning_of_one_stand_for_the_same() {
     let stray = sample.store.put_bytes(b"a stray").unwrap();
     let found = find(&sample, &stray.to_string()[..12]).unwrap();
     assert_eq!(found, Subject::Object(stray));
+}
+
+#[test]
+fn a_pin_stands_for_what_it_keeps_unless_a_pipeline_has_its_name() {
+    let sample = Sample::new();
+    let stages = sample.stages(1);
+    let run = sample.run("sample", 5, &stages);
+    let latest = sample.run("sample", 6, &stages);
+    let (action, artifact) = (stages[1].action, stages[1].artifact);
+    let file = ObjectHash::of(b"weights 1");
+    for (label, pinned) in [
+        ("submitted", Pinned::Run(run)),
+        ("trained", Pinned::Action(action)),
+        ("state", Pinned::Artifact(artifact)),
+        ("weights", Pinned::Object(file)),
+        ("sample", Pinned::Run(run)),
+    ] {
+        sample.store.pin(label, pinned).unwrap();
+    }
+    for (label, subject) in [
+        ("submitted", Subject::Run(run)),
+        ("trained", Subject::Action(action)),
+        ("state", Subject::Artifact(artifact)),
+        ("weights", Subject::Object(file)),
+        ("sample", Subject::Run(latest)),
+    ] {
+        assert_eq!(find(&sample, label).unwrap(), subject);
+    }
+    let stage = find(&sample, "submitted:train").unwrap();
+    assert!(
+        matches!(stage, Subject::Stage { run: of, .. } if of == run),
+        "{stage:?}"
+    );
 }
 
 #[test]

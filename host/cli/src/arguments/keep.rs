@@ -75,8 +75,8 @@ Exit codes: 0 done, 2 nothing has that name, or the store cannot be used.";
 #[derive(Args, Debug)]
 #[command(after_help = PIN_EXAMPLES)]
 pub(crate) struct PinArguments {
-    /// A hash, the beginning of one, a pipeline's latest run by name, or `latest`; `:STAGE` and
-    /// `:FILE` go deeper
+    /// A hash, the beginning of one, a pipeline's latest run by name, `latest`, or another pin;
+    /// `:STAGE` and `:FILE` go deeper
     pub(crate) name: Option<String>,
 
     /// The pin's name [default: the first 12 digits of the hash]

@@ -60,13 +60,18 @@ fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
         "stages",
         "time",
         "size",
+        "pinned as",
     ];
-    let mut shown = table(&header);
+    // A column for those who pin.
+    let is_pinned = |(hash, _): &(RunHash, u64)| index.labels((*hash).into()).next().is_some();
+    let columns = header.len() - usize::from(!rows.iter().any(is_pinned));
+    let mut shown = table(header.get(..columns).unwrap_or(&header));
     for (hash, bytes) in rows {
         let Some(entry) = index.runs().get(hash) else {
             continue;
         };
-        shown.add_row([
+        let labels: Vec<_> = index.labels((*hash).into()).collect();
+        let row = [
             hash.short(),
             moment(entry.started_ms),
             cut(&plain(&entry.run.pipeline), NAME),
@@ -74,7 +79,9 @@ fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
             outcomes(&entry.run),
             duration(entry.run.duration_ms),
             size(*bytes),
-        ]);
+            labels.join(", "),
+        ];
+        shown.add_row(row.into_iter().take(columns));
     }
     right(&mut shown, &[5, 6]);
     lines(&shown)
@@ -287,6 +294,7 @@ fn run_json(index: &Index, (hash, bytes): &(RunHash, u64)) -> Value {
     };
     json!({
         "run": hash,
+        "pinned_as": index.labels((*hash).into()).collect::<Vec<_>>(),
         "pipeline": run.map(|run| &run.pipeline),
         "started_ms": entry.map(|entry| entry.started_ms),
         "duration_ms": run.map(|run| run.duration_ms),

@@ -99,6 +99,7 @@ fn role(role: &Role) -> Value {
         }
         Role::PipelineFile(run) => json!({ "role": "pipeline-file", "run": run }),
         Role::NetworksFile(run) => json!({ "role": "networks-file", "run": run }),
+        Role::Pin(label) => json!({ "role": "pinned", "label": label }),
     }
 }
 

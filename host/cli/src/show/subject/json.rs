@@ -111,5 +111,6 @@ fn role(role: &Role) -> Value {
         Role::Log { action, record } => json!({ "log_of": record, "action": action }),
         Role::PipelineFile(run) => json!({ "pipeline_file_of": run }),
         Role::NetworksFile(run) => json!({ "networks_file_of": run }),
+        Role::Pin(label) => json!({ "pinned_as": label }),
     }
 }
