@@ -160,7 +160,7 @@ impl Scanned {
             name: name.to_owned(),
             why,
         };
-        let hash = ObjectHash::from_bytes(*taking.blake3.finalize().as_bytes());
+        let hash = ObjectHash::from(taking.blake3.finalize());
         let bytes = taking.held;
         match taking.entry {
             Entry::Format if bytes.as_deref() == Some(FORMAT) => {}

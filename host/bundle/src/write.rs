@@ -91,7 +91,7 @@ pub fn bundle(
     hasher
         .update_mmap_rayon(temporary.path())
         .map_err(failed("read"))?;
-    let hash = ObjectHash::from_bytes(*hasher.finalize().as_bytes());
+    let hash = ObjectHash::from(hasher.finalize());
 
     let persisted = if options.replace {
         temporary.persist(file)
@@ -226,7 +226,7 @@ impl<'a> Packing<'a> {
             return Err(BundleError::Stopped);
         }
         appended.map_err(failed)?;
-        if ObjectHash::from_bytes(*blake3.finalize().as_bytes()) != object {
+        if ObjectHash::from(blake3.finalize()) != object {
             return Err(StoreError::Damaged { object, path }.into());
         }
         let sha256 = sha256.finalize().into();

@@ -49,7 +49,7 @@ macro_rules! hash_type {
         impl $name {
             /// The hash of `bytes`.
             pub fn of(bytes: &[u8]) -> Self {
-                Self(*blake3::hash(bytes).as_bytes())
+                blake3::hash(bytes).into()
             }
 
             /// The hash with these 32 bytes.
@@ -67,6 +67,12 @@ macro_rules! hash_type {
                 let mut hex = self.to_string();
                 hex.truncate(12);
                 hex
+            }
+        }
+
+        impl From<blake3::Hash> for $name {
+            fn from(hash: blake3::Hash) -> Self {
+                Self(hash.into())
             }
         }
 

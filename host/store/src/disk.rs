@@ -139,7 +139,8 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> ObjectHash {
     if bytes.len() < PARALLEL_HASH {
         ObjectHash::of(bytes)
     } else {
-        finish(blake3::Hasher::new().update_rayon(bytes))
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_rayon(bytes).finalize().into()
     }
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> ObjectHash {
 pub(crate) fn hash_still_file(path: &Path) -> Result<(ObjectHash, u64), StoreError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_mmap_rayon(path).at("read", path)?;
-    Ok((finish(&hasher), hasher.count()))
+    Ok((hasher.finalize().into(), hasher.count()))
 }
 
 /// A file that was read from beginning to end.
@@ -192,7 +193,7 @@ fn hash_pieces(file: &File, size: u64, read: &(dyn Fn(u64) + Sync)) -> io::Resul
         read(count as u64);
         if count < buffer.len() {
             return Ok(Hashed {
-                hash: finish(&hasher),
+                hash: hasher.finalize().into(),
                 size: hasher.count(),
                 first,
             });
@@ -273,7 +274,7 @@ pub(crate) fn hash_reader(mut reader: impl Read) -> io::Result<ObjectHash> {
     let mut buffer = vec![0; 4 * PARALLEL_HASH];
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(finish(&hasher)),
+            Ok(0) => return Ok(hasher.finalize().into()),
             Ok(count) => {
                 hasher.update_rayon(buffer.get(..count).unwrap_or(&buffer));
             }
@@ -281,10 +282,6 @@ pub(crate) fn hash_reader(mut reader: impl Read) -> io::Result<ObjectHash> {
             Err(error) => return Err(error),
         }
     }
-}
-
-fn finish(hasher: &blake3::Hasher) -> ObjectHash {
-    ObjectHash::from_bytes(*hasher.finalize().as_bytes())
 }
 
 /// Makes files and folders, the names in them included, last through a power cut. They are

@@ -56,7 +56,7 @@ impl SourceHashes {
             hasher.update(&stamp.size.to_le_bytes());
             hasher.update(hash.as_bytes());
         }
-        let hash = ObjectHash::from_bytes(*hasher.finalize().as_bytes());
+        let hash = ObjectHash::from(hasher.finalize());
         if let Some(name) = name
             && stamps.iter().all(|stamp| stamp.is_settled(begun))
         {
@@ -80,7 +80,7 @@ fn signature(files: &[PathBuf], stamps: &[Stamp]) -> ObjectHash {
             hasher.update(&nanoseconds.to_le_bytes());
         }
     }
-    ObjectHash::from_bytes(*hasher.finalize().as_bytes())
+    hasher.finalize().into()
 }
 
 /// Adds a path so that no two lists of paths are alike.
