@@ -227,6 +227,9 @@ fn what_cannot_be_read_is_not_called_intact() {
 fn every_verb_refuses_a_store_of_another_format_and_says_what_to_do() {
     let (sandbox, run) = with_run();
     let key = run["stages"][0]["action"].as_str().unwrap();
+    let _ = sandbox
+        .execute(&["bundle", "latest", "-o", "sound"])
+        .exits(0);
     let format = sandbox.path("artifacts/format");
     for (text, advice) in [
         ("assay store 2\n", "update assay"),
@@ -241,6 +244,19 @@ fn every_verb_refuses_a_store_of_another_format_and_says_what_to_do() {
             &["exec", key],
             &["audit"],
             &["audit", "latest", "--fix"],
+            &["audit", "latest", "--rerun"],
+            &["show", "latest"],
+            &["cat", key],
+            &["ls"],
+            &["lineage", "latest"],
+            &["diff", "latest", "latest"],
+            &["why", "pipeline.toml", "train"],
+            &["status", "pipeline.toml"],
+            &["bundle", "latest", "-o", "bundle"],
+            &["unbundle", "sound"],
+            &["gc"],
+            &["pin", "latest"],
+            &["unpin", "latest"],
             &["data", "show", "pipeline.toml"],
         ] {
             let refused = sandbox.execute(arguments).exits(2);

@@ -220,10 +220,9 @@ fn a_signature_says_whose_it_is() {
             .execute(&["plugin", "keygen", "--no-password", "--key", key])
             .exits(0);
     }
-    let sign = [
-        "bundle", "latest", "--store", store, "-o", "signed", "--sign", "--key", "mine.key",
-    ];
-    let _ = home.execute(&sign).exits(0);
+    let bundle = ["bundle", "latest", "--store", store, "-o", "signed"];
+    let sign = ["--sign", "--key", "mine.key"];
+    let _ = home.execute(&[&bundle[..], &sign].concat()).exits(0);
     let check = |more: &[&str]| home.execute(&[&["unbundle", "signed", "--check"], more].concat());
 
     let good = check(&["--key", "mine.pub"]).exits(0).stdout;
@@ -249,6 +248,12 @@ fn a_signature_says_whose_it_is() {
     fs::remove_file(home.path("signed.minisig")).unwrap();
     let _ = check(&[]).exits(0);
     let _ = check(&["--require-signature"]).exits(1);
+
+    // A bundle that replaces a signed one is not signed.
+    fs::write(home.path("signed.minisig"), "of what was there before").unwrap();
+    let _ = home.execute(&[&bundle[..], &["--force"]].concat()).exits(0);
+    let _ = check(&[]).exits(0);
+    assert!(!home.path("signed.minisig").exists());
 }
 
 #[test]

@@ -64,7 +64,13 @@ fn runs_and_pins_keep_what_they_name() {
         .exits(0);
     assert!(pinned.stdout.starts_with("pinned action "), "{pinned:?}");
     let shown = sandbox.execute(&["show", "mine"]).exits(0).stdout;
-    assert!(shown.contains("pinned as mine"), "{shown}");
+    assert!(shown.contains("pinned as    mine"), "{shown}");
+    let _ = sandbox
+        .execute(&["pin", "latest", "--as", "newest"])
+        .exits(0);
+    let listed = sandbox.execute(&["ls"]).exits(0).stdout;
+    assert!(listed.contains("newest"), "{listed}");
+    let _ = sandbox.execute(&["unpin", "newest"]).exits(0);
     let garbage = gc(&["--keep-last", "1", "--grace", "0s", "--json"]).json();
     assert_eq!(
         (removed(&garbage, "runs"), removed(&garbage, "results")),

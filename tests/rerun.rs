@@ -109,6 +109,63 @@ fn all_kinds_of_stages_come_out_again_and_both_results_are_kept() {
 }
 
 #[test]
+fn a_bundle_is_executed_again_in_a_store_of_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.pipeline(r#"["bp"]"#, 1);
+    let _ = sandbox.run_json(&[]);
+    let _ = sandbox
+        .execute(&["bundle", "latest", "-o", "bundle"])
+        .exits(0);
+    fs::rename(sandbox.path("artifacts"), sandbox.path("elsewhere")).unwrap();
+    let report = rerun_json(&sandbox, &["--against", "bundle"], 0);
+    let names = ["data", "train/bp/seed=1", "evaluate/bp/seed=1", "report"];
+    let expected = names.map(|name| (name.to_owned(), "same".to_owned()));
+    assert_eq!(outcomes(&report), expected);
+    assert!(report["store"].is_null(), "{report:#}");
+    assert!(!sandbox.path("artifacts").exists());
+
+    // Without the dataset's files all the rest can be executed.
+    fs::rename(sandbox.path("data"), sandbox.path("gone")).unwrap();
+    let words = rerun(&sandbox, &["--against", "bundle"]).exits(2).stdout;
+    for part in [
+        "cannot   data",
+        "same     report",
+        "3 the same, 1 cannot be executed again here",
+    ] {
+        assert!(words.contains(part), "no {part:?} in:\n{words}");
+    }
+
+    let bytes = fs::read(sandbox.path("bundle")).unwrap();
+    fs::write(sandbox.path("half"), &bytes[..bytes.len() / 2]).unwrap();
+    let refused = rerun(&sandbox, &["--against", "half"]).exits(1).stderr;
+    assert!(refused.contains("the bundle"), "{refused}");
+    let absent = rerun(&sandbox, &["--against", "absent"]).exits(2).stderr;
+    assert!(absent.contains("cannot open the bundle"), "{absent}");
+}
+
+#[test]
+fn a_bundle_that_does_not_come_out_again_leaves_both_results() {
+    let sandbox = unrepeatable();
+    let run = sandbox.run_json(&[]);
+    let training = &run["stages"][1];
+    let _ = sandbox
+        .execute(&["bundle", "latest", "-o", "bundle"])
+        .exits(0);
+    let report = rerun_json(&sandbox, &["--against", "bundle"], 1);
+    let action = &report["actions"][1];
+    assert_eq!(action["outcome"], "differs");
+    assert_eq!(results(&sandbox, &training["action"]).len(), 1);
+    let kept = Path::new(report["store"].as_str().unwrap());
+    let key: ActionKey = training["action"].as_str().unwrap().parse().unwrap();
+    let both = Store::open_existing(kept).unwrap().results(key).unwrap();
+    fs::remove_dir_all(kept).unwrap();
+    let both: Vec<_> = both.iter().map(|it| it.artifact.to_string()).collect();
+    assert_eq!(both.len(), 2);
+    assert!(both.contains(&training["artifact"].as_str().unwrap().to_owned()));
+    assert!(both.contains(&action["artifact"].as_str().unwrap().to_owned()));
+}
+
+#[test]
 fn every_difference_of_what_is_not_deterministic_is_told() {
     let sandbox = unrepeatable();
     let run = sandbox.run_json(&[]);

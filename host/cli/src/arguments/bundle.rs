@@ -32,7 +32,7 @@ pub(crate) struct BundleArguments {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 
-    /// Write over the file if it is there
+    /// Write over the file if it is there, and remove its signature unless a new one is made
     #[arg(long)]
     pub(crate) force: bool,
 

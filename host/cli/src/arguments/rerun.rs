@@ -24,8 +24,9 @@ pub(crate) struct RerunArguments {
     )]
     sample: Option<Sample>,
 
-    /// Take somebody's bundle into a store that is thrown away, execute there what it says was
-    /// executed, and compare; --rerun=SAMPLE chooses how much of it
+    /// Take somebody's bundle into a store of its own, execute there what it says was executed, and
+    /// compare; --rerun=SAMPLE chooses how much of it. The store is thrown away, unless something
+    /// differs
     #[arg(long, value_name = "BUNDLE", conflicts_with = "names")]
     pub(crate) against: Option<PathBuf>,
 

@@ -1,6 +1,6 @@
 //! Executes recorded actions again, of the user's store or of a bundle, and says what came out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject};
@@ -26,15 +26,25 @@ pub(crate) struct ShownReruns {
     pub(crate) all: usize,
     /// What it was drawn from.
     pub(crate) seed: u64,
+    /// The store with both results, if it is not the user's own.
+    pub(crate) kept: Option<PathBuf>,
 }
 
 impl ShownReruns {
     pub(crate) fn count(&self, is: impl Fn(&RerunOutcome) -> bool) -> usize {
         self.reruns.iter().filter(|it| is(&it.outcome)).count()
     }
+
+    /// Whether something differs, and its store has both results.
+    pub(crate) fn has_kept(&self) -> bool {
+        let kept =
+            |it: &RerunOutcome| matches!(it, RerunOutcome::Differs { again, .. } if again.recorded);
+        self.count(kept) > 0
+    }
 }
 
-/// Executes again what a bundle says was executed, in a store of its own that is thrown away.
+/// Executes again what a bundle says was executed, in a store of its own. It is thrown away, unless
+/// it has two results to look at.
 pub(super) fn against(
     arguments: &RerunArguments,
     bundle: &Path,
@@ -50,13 +60,12 @@ pub(super) fn against(
     };
     let unbundled = unbundle(bundle, &store, &Limits::default(), watch);
     view.finish();
-    rerun(
-        arguments,
-        &store,
-        &[unbundled?.run.to_string()],
-        &cancel,
-        json,
-    )
+    let name = unbundled?.run.to_string();
+    let mut shown = rerun(arguments, &store, &[name], &cancel)?;
+    if shown.has_kept() {
+        shown.kept = Some(folder.keep());
+    }
+    print(&shown, json)
 }
 
 /// Executes again what `names` stand for in the store; without names, the latest run.
@@ -68,7 +77,10 @@ pub(super) fn again(
 ) -> Result<ExitCode, CliError> {
     let latest = [LATEST.to_owned()];
     let names = if names.is_empty() { &latest } else { names };
-    rerun(arguments, store, names, &*cancel_on_signals()?, json)
+    print(
+        &rerun(arguments, store, names, &*cancel_on_signals()?)?,
+        json,
+    )
 }
 
 fn rerun(
@@ -76,8 +88,7 @@ fn rerun(
     store: &Store,
     names: &[String],
     cancel: &Cancel,
-    json: bool,
-) -> Result<ExitCode, CliError> {
+) -> Result<ShownReruns, CliError> {
     let index = Index::read(store)?;
     let mut targets: Vec<Target> = Vec::new();
     for name in names {
@@ -88,7 +99,7 @@ fn rerun(
             }
         }
     }
-    rerun_targets(arguments, store, targets, cancel, json)
+    rerun_targets(arguments, store, targets, cancel)
 }
 
 fn rerun_targets(
@@ -96,8 +107,7 @@ fn rerun_targets(
     store: &Store,
     targets: Vec<Target>,
     cancel: &Cancel,
-    json: bool,
-) -> Result<ExitCode, CliError> {
+) -> Result<ShownReruns, CliError> {
     let trust = arguments.trust.policy()?;
     show::print_containment_notice();
     let (all, seed) = (targets.len(), arguments.seed());
@@ -115,17 +125,21 @@ fn rerun_targets(
     };
     let reruns = rerunning.rerun(&targets, &view);
     view.finish();
-    let shown = ShownReruns {
+    Ok(ShownReruns {
         reruns: reruns?,
         all,
         seed,
-    };
+        kept: None,
+    })
+}
+
+fn print(shown: &ShownReruns, json: bool) -> Result<ExitCode, CliError> {
     show::print(&if json {
-        show::rerun::json(&shown)
+        show::rerun::json(shown)
     } else {
-        show::rerun::text(&shown)
+        show::rerun::text(shown)
     })?;
-    Ok(exit_code(&shown))
+    Ok(exit_code(shown))
 }
 
 fn exit_code(shown: &ShownReruns) -> ExitCode {

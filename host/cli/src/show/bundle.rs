@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use bytesize::ByteSize;
 use serde_json::json;
 
 use super::json::document;
-use super::words::plain;
+use super::words::{plain, size};
 use crate::command::bundle::{ReadBundle, Signature, WrittenBundle};
 
 pub(crate) fn written(written: &WrittenBundle<'_>) -> String {
@@ -155,8 +154,4 @@ fn shortened(name: &str) -> String {
             _ => part.to_owned(),
         });
     parts.collect::<Vec<_>>().join("/")
-}
-
-fn size(bytes: u64) -> String {
-    ByteSize(bytes).display().si().to_string()
 }

@@ -6,13 +6,13 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, UNIX_EPOCH};
 
 use assay_store::{Amount, Garbage, Pinned, Sort, Waste};
-use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::RULES;
 use super::json::document;
+use super::words::size;
 use crate::arguments::GcArguments;
 
 /// How many runs that go are named.
@@ -103,18 +103,18 @@ fn row(name: &str, going: Amount, staying: Amount) -> [String; 5] {
         if amount.count == 0 {
             ("—".to_owned(), String::new())
         } else {
-            (amount.count.to_string(), size(amount.bytes))
+            (amount.count.to_string(), room(amount.bytes))
         }
     });
     [name.to_owned(), goes, gone_size, stays, kept_size]
 }
 
-/// `1.2 GB`; nothing for nothing.
-fn size(bytes: u64) -> String {
-    if bytes == 0 {
-        return String::new();
+/// Nothing for nothing.
+fn room(bytes: u64) -> String {
+    match bytes {
+        0 => String::new(),
+        bytes => size(bytes),
     }
-    ByteSize(bytes).display().si().to_string()
 }
 
 fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {

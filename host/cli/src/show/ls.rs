@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::action::source;
 use super::duration;
 use super::json::document;
-use super::subject::{ending, first_role, outcomes};
+use super::subject::{ending, first_role, outcomes, pins};
 use super::words::{count, cut, digits, lines, moment, plain, right, size, table};
 use crate::command::ls::{ListedDataset, ListedPlugin, Listing, Rows};
 
@@ -70,7 +70,6 @@ fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
         let Some(entry) = index.runs().get(hash) else {
             continue;
         };
-        let labels: Vec<_> = index.labels((*hash).into()).collect();
         let row = [
             hash.short(),
             moment(entry.started_ms),
@@ -79,7 +78,7 @@ fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
             outcomes(&entry.run),
             duration(entry.run.duration_ms),
             size(*bytes),
-            labels.join(", "),
+            pins(index, (*hash).into()),
         ];
         shown.add_row(row.into_iter().take(columns));
     }

@@ -76,11 +76,14 @@ fn summary(shown: &ShownReruns) -> String {
         );
     }
     text.push('\n');
-    let kept =
-        |it: &RerunOutcome| matches!(it, RerunOutcome::Differs { again, .. } if again.recorded);
-    if shown.count(kept) > 0 {
-        text.push_str(
-            "Both results of what differs are kept; the first is still the one that is used.\n",
+    if shown.has_kept() {
+        let place = match &shown.kept {
+            Some(store) => format!(" in the store {}", store.display()),
+            None => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "Both results of what differs are kept{place}; the first is still the one that is used."
         );
     }
     text
@@ -118,6 +121,7 @@ pub(crate) fn json(shown: &ShownReruns) -> String {
         "failed": count("failed"),
         "cannot": count("cannot"),
         "stopped": count("stopped"),
+        "store": shown.kept,
         "actions": actions,
     }))
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
+use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table};
 
 use super::RULES;
@@ -66,12 +67,7 @@ pub(in crate::show) fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// A size as a person says it.
 pub(in crate::show) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1000 => format!("{bytes} B"),
-        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
+    ByteSize(bytes).display().si().to_string()
 }
 
 /// A moment, given in milliseconds since 1970, in UTC: `2026-11-24 09:12:03`.

@@ -51,6 +51,8 @@ pub(crate) struct ReadBundle<'a> {
 pub(crate) fn bundle(arguments: &BundleArguments) -> Result<ExitCode, CliError> {
     let cancel = cancel_on_signals()?;
     let store = arguments.store.open_existing()?;
+    // What is bundled stays until it is.
+    let _hold = store.hold()?;
     let index = Index::read(&store)?;
     let subject = Subject::find(&store, &index, &arguments.name)?;
     let Subject::Run(run) = subject else {
@@ -83,6 +85,9 @@ pub(crate) fn bundle(arguments: &BundleArguments) -> Result<ExitCode, CliError> 
         pack(&store, &contents, &options, file, watch)
     })?;
     let signature = key.map(|key| sign(&key, file, bundled.hash)).transpose()?;
+    if signature.is_none() && arguments.force {
+        signature::remove(file)?;
+    }
     let written = WrittenBundle {
         run,
         pipeline: contents.pipeline(),

@@ -1,6 +1,6 @@
 //! Signatures of bundles: making one beside a bundle, and finding out whose one is.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
@@ -44,6 +44,19 @@ pub(super) fn sign(key: &SecretKey, file: &Path, hash: ObjectHash) -> Result<Pat
     let path = signature_path(file);
     write(&path, signature.as_bytes())?;
     Ok(path)
+}
+
+/// Removes the signature beside a bundle, if there is one: it was another bundle's.
+pub(super) fn remove(file: &Path) -> Result<(), CliError> {
+    let path = signature_path(file);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CliError::File {
+            what: "remove",
+            path,
+            source,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Checks the signature beside the bundle, if there is one; `content` is the bundle.

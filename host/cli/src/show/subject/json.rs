@@ -66,6 +66,7 @@ pub(crate) fn json(shown: &Shown<'_>) -> String {
         "hash": subject.object(),
         "intact": shown.damage.is_empty(),
         "damage": damage,
+        "pinned_as": index.labels(subject.object()).collect::<Vec<_>>(),
     });
     if let (Some(value), Value::Object(details)) = (value.as_object_mut(), details) {
         value.extend(details);

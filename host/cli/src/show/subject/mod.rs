@@ -9,7 +9,7 @@ use assay_store::StoreError;
 
 pub(crate) use self::json::json;
 pub(super) use self::json::uses as uses_json;
-pub(super) use self::role::first_role;
+pub(super) use self::role::{first_role, pins};
 pub(super) use self::run::{ending, outcomes};
 pub(crate) use self::text::text;
 

@@ -3,6 +3,7 @@
 use assay_audit::Index;
 use assay_core::{Run, RunHash, RunStage, StageOutcome};
 
+use super::role::pins;
 use crate::show::words::{count, fields, lines, moment, plain, right, size, table};
 use crate::show::{action, duration};
 
@@ -64,6 +65,8 @@ pub(super) fn text(index: &Index, hash: RunHash) -> String {
         let overrides: Vec<_> = run.overrides.iter().map(|it| plain(it)).collect();
         known.push(("overrides", overrides.join("\n")));
     }
+    known.push(("pinned as", pins(index, hash.into())));
+    known.retain(|(_, value)| !value.is_empty());
     format!("run {hash}\n{}\n{}", fields(&known), stages(index, run))
 }
 

@@ -7,7 +7,7 @@ use assay_audit::content::Content;
 use assay_audit::{Index, Subject};
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Containment};
 
-use super::role::{action_words, artifact_words, kind, roles};
+use super::role::{action_words, artifact_words, kind, pins, roles};
 use super::run;
 use crate::command::show::{Details, Shown, ShownFile};
 use crate::show::words::{count, fields, lines, moment, plain, right, size, table};
@@ -77,6 +77,7 @@ fn action_text(
         known.push(("gave", gave.first().cloned().unwrap_or_else(nothing)));
     }
     known.push(("used in", action::uses(index, index.stages(key))));
+    known.push(("pinned as", pins(index, key.into())));
     known.retain(|(_, value)| !value.is_empty());
     format!("action {key}\n{}{}", fields(&known), executions(results))
 }
@@ -188,6 +189,7 @@ fn artifact_text(index: &Index, subject: &Subject, files: &[ShownFile]) -> Strin
         ("holds", sizes(index, *artifact)),
         ("made by", makers.join("\n")),
         ("read by", readers.join("\n")),
+        ("pinned as", pins(index, hash)),
     ];
     known.retain(|(_, value)| !value.is_empty());
     let mut shown = table(&["file", "size", "type", "object", "state"]);
