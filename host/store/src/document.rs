@@ -31,7 +31,7 @@ impl Store {
         let (key, bytes) = action.document().map_err(cannot_store("action"))?;
         let hold = self.hold()?;
         self.put_bytes(&bytes)?;
-        self.note(&hold, Use::Action(key))?;
+        self.note(&hold, Use::Action(key));
         Ok(key)
     }
 

@@ -70,7 +70,7 @@ impl Store {
             .at("create the lock", &path)?;
         match retry(|| file.try_lock().map_err(would_block)) {
             Ok(()) => {
-                self.note(&hold, Use::Action(key))?;
+                self.note(&hold, Use::Action(key));
                 Ok(Some(ActionLock { file, path }))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),

@@ -45,7 +45,7 @@ impl Store {
         if !self.is_sound(object)? {
             self.place(&self.temporary(bytes)?.into_temp_path(), object)?;
         }
-        self.note(&hold, Use::Object(object))?;
+        self.note(&hold, Use::Object(object));
         Ok(object)
     }
 
@@ -73,7 +73,7 @@ impl Store {
             make_read_only(&file).at("make read-only", path)?;
             self.place(path, object)?;
         }
-        self.note(&hold, Use::Object(object))?;
+        self.note(&hold, Use::Object(object));
         Ok((object, size))
     }
 
@@ -145,7 +145,7 @@ impl Store {
         let hold = self.hold()?;
         let found = self.has_object(object)?;
         if found {
-            self.note_if_allowed(&hold, Use::Object(object))?;
+            self.note(&hold, Use::Object(object));
         }
         Ok(found)
     }

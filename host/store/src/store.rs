@@ -133,7 +133,7 @@ impl Store {
     fn at(root: &Path) -> Result<Self, StoreError> {
         // Workers run in folders of their own and are handed paths into the store.
         let root = std::path::absolute(root).at("locate", root)?;
-        let uses = Arc::default();
+        let uses = Arc::new(Uses::new(root.join(Part::Uses.name())));
         Ok(Self { root, uses })
     }
 

@@ -8,6 +8,10 @@
 //! the gate alone from its first look to its last removal: what it does not find in the list of a
 //! living process, no process relies on, and whoever comes later looks at what is left.
 //!
+//! What is noted is written just before the gate is given up. Where it cannot be written (the disk
+//! is full, or the store may only be read) the gate is not given up as long as the process lives:
+//! then nothing is collected beside it.
+//!
 //! A list is locked as long as its process lives, and the gate is a lock too. Both end with their
 //! processes, so nothing is left behind that anyone would have to clear.
 
@@ -65,8 +69,10 @@ impl Use {
 }
 
 /// What the handles on one store in one process share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Uses {
+    /// Where the lists lie.
+    folder: PathBuf,
     state: Mutex<State>,
 }
 
@@ -78,6 +84,8 @@ struct State {
     gate: Option<File>,
     list: Option<List>,
     noted: HashSet<Use>,
+    /// The lines of what was noted and is not in the list yet.
+    unwritten: String,
 }
 
 /// The list of this process. It goes away with it.
@@ -85,8 +93,6 @@ struct State {
 struct List {
     file: File,
     path: PathBuf,
-    /// Whether a line may be there in part, so that the next must begin anew.
-    torn: bool,
 }
 
 impl Drop for List {
@@ -97,8 +103,52 @@ impl Drop for List {
 }
 
 impl Uses {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            state: Mutex::default(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Writes what was noted to the list.
+    fn write(&mut self, folder: &Path) -> Result<(), StoreError> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let list = match &mut self.list {
+            Some(list) => list,
+            none => none.insert(List::new(folder)?),
+        };
+        let written = list.file.write_all(self.unwritten.as_bytes());
+        // A line may be there in part, so what is written after this begins anew.
+        self.unwritten.insert(0, '\n');
+        written.at("write", &list.path)?;
+        self.unwritten.clear();
+        Ok(())
+    }
+}
+
+impl List {
+    /// Made and locked while the gate is held, so that no collection takes it for a dead one's.
+    fn new(folder: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder).at("create the folder", folder)?;
+        let created = tempfile::Builder::new()
+            .prefix("")
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(folder);
+        let created = created.at("create a list of what is used in", folder)?;
+        let list = created.keep().map_err(|kept| kept.error);
+        let (file, path) = list.at("create a list of what is used in", folder)?;
+        let list = Self { file, path };
+        // Whoever looks at the lists without closing the store may have it for a moment.
+        retry(|| list.file.lock()).at("lock", &list.path)?;
+        Ok(list)
     }
 }
 
@@ -111,6 +161,10 @@ pub struct Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.uses.state();
+        // What cannot be written is held for good: see the protocol.
+        if state.holds == 1 && state.write(&self.uses.folder).is_err() {
+            return;
+        }
         state.holds -= 1;
         if state.holds == 0 {
             // Closing the file gives up the lock, whatever becomes of this call.
@@ -161,36 +215,11 @@ impl Store {
     }
 
     /// Notes that this process relies on something, which it has seen while `_hold` was held.
-    pub(crate) fn note(&self, _hold: &Hold, using: Use) -> Result<(), StoreError> {
+    pub(crate) fn note(&self, _hold: &Hold, using: Use) {
         let mut state = self.uses.state();
-        if state.noted.contains(&using) {
-            return Ok(());
-        }
-        let list = match &mut state.list {
-            Some(list) => list,
-            none => none.insert(self.new_list()?),
-        };
-        let mut line = String::new();
-        if list.torn {
-            line.push('\n');
-        }
-        // Writing to a string cannot fail.
-        let _ = writeln!(line, "{using}");
-        list.torn = true;
-        list.file
-            .write_all(line.as_bytes())
-            .at("write", &list.path)?;
-        list.torn = false;
-        state.noted.insert(using);
-        Ok(())
-    }
-
-    /// As [`Store::note`], for what is only read: whoever may not write in the store gets no
-    /// promise that it stays, and needs none to record what it read.
-    pub(crate) fn note_if_allowed(&self, hold: &Hold, using: Use) -> Result<(), StoreError> {
-        match self.note(hold, using) {
-            Err(error) if forbids(&error) => Ok(()),
-            noted => noted,
+        if state.noted.insert(using) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(state.unwritten, "{using}");
         }
     }
 
@@ -218,10 +247,10 @@ impl Store {
     /// What the lists say. What a process notes after this is not in it, unless the store is
     /// closed.
     pub(crate) fn uses(&self) -> Result<Lists, StoreError> {
-        let folder = self.part(Part::Uses);
+        let folder = &self.uses.folder;
         let mut lists = Lists::default();
         // A store of an earlier version has no such folder.
-        let paths = present(disk::entries(&folder))?;
+        let paths = present(disk::entries(folder))?;
         for path in paths.unwrap_or_default() {
             // A process that ends removes its list.
             let Some(file) = present(disk::open(&path, false))? else {
@@ -256,27 +285,6 @@ impl Store {
             Err(error) if forbids(&error) || is_absent(&error) => Ok(None),
             created => created.map(Some),
         }
-    }
-
-    /// Made and locked while the gate is held, so that no collection takes it for a dead one's.
-    fn new_list(&self) -> Result<List, StoreError> {
-        let folder = self.part(Part::Uses);
-        fs::create_dir_all(&folder).at("create the folder", &folder)?;
-        let created = tempfile::Builder::new()
-            .prefix("")
-            .permissions(fs::Permissions::from_mode(0o644))
-            .tempfile_in(&folder);
-        let created = created.at("create a list of what is used in", &folder)?;
-        let list = created.keep().map_err(|kept| kept.error);
-        let (file, path) = list.at("create a list of what is used in", &folder)?;
-        let list = List {
-            file,
-            path,
-            torn: false,
-        };
-        // Whoever looks at the lists without closing the store may have it for a moment.
-        retry(|| list.file.lock()).at("lock", &list.path)?;
-        Ok(list)
     }
 }
 
