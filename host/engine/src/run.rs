@@ -152,8 +152,9 @@ pub(crate) fn resolve(
     )
 }
 
-/// A stage whose inputs are there: its action, and its result if there is one.
-type Resolved = Option<(ActionKey, Action, Option<ActionResult>)>;
+/// The action of a stage whose inputs are there, which is stored, and its result if it has one;
+/// nothing if its plugin cannot be used.
+type Resolved = Option<(ActionKey, Option<ActionResult>)>;
 
 /// The fewest stages that are worth a thread.
 const LEAST_SHARE: usize = 32;
@@ -217,8 +218,7 @@ impl Runner<'_> {
         self.cancel.is_requested() || (state.failed && !self.settings.keep_going)
     }
 
-    /// Ends ready stages whose results are there, which makes others ready, and stores the actions
-    /// of those that are to be executed.
+    /// Ends ready stages whose results are there, which makes others ready.
     fn resolve_ready(&self, state: &mut State) -> Result<(), EngineError> {
         while !self.stops(state) && !state.ready.is_empty() {
             let ready = Vec::from_iter(std::mem::take(&mut state.ready));
@@ -227,14 +227,14 @@ impl Runner<'_> {
                 if self.stops(state) {
                     break;
                 }
-                self.begin(at, resolved, state)?;
+                self.begin(at, resolved, state);
             }
         }
         Ok(())
     }
 
-    /// What is known of each of these stages, looked at side by side where they are many: they do
-    /// not depend on each other.
+    /// Looks for the results of these stages, and stores the actions of those that have none; side
+    /// by side where they are many, for they do not depend on each other.
     fn resolve_all(&self, ready: &[usize], state: &State) -> Result<Vec<Resolved>, EngineError> {
         // One hold for all of them.
         let _hold = self.store.hold()?;
@@ -271,23 +271,21 @@ impl Runner<'_> {
         };
         let (key, _) = action.document().map_err(EngineError::Canonical)?;
         let result = self.store.cached(key)?;
-        Ok(Some((key, action, result)))
+        // Without its document nobody can check what a result is of.
+        if result.is_none() || !self.store.has_action(key)? {
+            self.store.put_action(&action)?;
+        }
+        Ok(Some((key, result)))
     }
 
-    /// Ends a stage at once if its result is there, or if its plugin cannot be used; else stores its
-    /// action.
-    fn begin(&self, at: usize, resolved: Resolved, state: &mut State) -> Result<(), EngineError> {
+    /// Ends a stage at once if its result is there, or if its plugin cannot be used.
+    fn begin(&self, at: usize, resolved: Resolved, state: &mut State) {
         match resolved {
-            Some((key, action, Some(result))) => {
-                // Without its document nobody can check what a result is of.
-                if !self.store.has_action(key)? {
-                    self.store.put_action(&action)?;
-                }
+            Some((key, Some(result))) => {
                 let cached = true;
                 self.end(at, Some(key), Ok(Completed { result, cached }), state);
             }
-            Some((key, action, None)) => {
-                self.store.put_action(&action)?;
+            Some((key, None)) => {
                 state.pending.insert(at, key);
             }
             None => {
@@ -296,7 +294,6 @@ impl Runner<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     /// The first stage in the plan's order that nobody executes, with the lock of its action: what

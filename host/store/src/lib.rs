@@ -29,6 +29,7 @@ mod disk;
 mod document;
 mod error;
 mod examine;
+mod gate;
 mod lock;
 mod object;
 mod pin;

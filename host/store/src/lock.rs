@@ -12,8 +12,9 @@ use std::time::Duration;
 use assay_core::ActionKey;
 
 use crate::error::{At, StoreError};
+use crate::gate::try_lock;
 use crate::store::{Part, Store};
-use crate::uses::{Use, retry, would_block};
+use crate::uses::Use;
 
 /// How long to wait before another look at a lock.
 const WAIT_INTERVAL: Duration = Duration::from_millis(5);
@@ -68,14 +69,11 @@ impl Store {
             .append(true)
             .open(&path)
             .at("create the lock", &path)?;
-        match retry(|| file.try_lock().map_err(would_block)) {
-            Ok(()) => {
-                self.note(&hold, Use::Action(key));
-                Ok(Some(ActionLock { file, path }))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error).at("lock", &path),
+        if !try_lock(&file, &path)? {
+            return Ok(None);
         }
+        self.note(&hold, Use::Action(key));
+        Ok(Some(ActionLock { file, path }))
     }
 
     /// The working folder of an action, made if it is not there. What lies in it survives an

@@ -10,11 +10,11 @@ use assay_core::{ActionKey, ObjectHash, RunHash};
 use crate::disk;
 use crate::document::{marker_name, parse_marker};
 use crate::error::StoreError;
+use crate::gate::is_gate;
 use crate::object::file_name;
 use crate::pin::parse_label;
 use crate::result::parse_folder;
 use crate::store::{Part, Store};
-use crate::uses::GATE;
 
 /// What may lie beside the store's own folders.
 const BESIDE: [&str; 3] = ["README.md", "format", "reports"];
@@ -141,7 +141,7 @@ impl Survey {
         self.temporary = self.list(&store.part(Part::Temporary));
         for path in self.list(&store.part(Part::Locks)) {
             let name = file_name(&path);
-            if name != GATE && name.parse::<ActionKey>().is_err() {
+            if !is_gate(name) && name.parse::<ActionKey>().is_err() {
                 self.strange.push(path);
             }
         }

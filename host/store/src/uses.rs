@@ -1,41 +1,33 @@
 //! What the processes at work on a store rely on, so that a garbage collection beside them loses
-//! nothing. It owns the gate that keeps the two apart, and the list that each process keeps.
+//! nothing. It owns the list that each process keeps.
 //!
 //! # The protocol
 //! Whoever relies on something in the store (an object that was there already, the results of an
-//! action) notes it in a list of its own, `uses/<random>`, while it holds the gate, `locks/gc`,
-//! shared. It holds the gate for that moment only, never through an execution. A collection holds
-//! the gate alone from its first look to its last removal: what it does not find in the list of a
-//! living process, no process relies on, and whoever comes later looks at what is left.
+//! action) notes it in a list of its own, `uses/<random>`, inside the [gate](crate::gate). It is
+//! inside for that moment only, never through an execution. A collection has the gate closed from
+//! its first look to its last removal: what it does not find in the list of a living process, no
+//! process relies on, and whoever comes later looks at what is left.
 //!
-//! What is noted is written just before the gate is given up. Where it cannot be written (the disk
-//! is full, or the store may only be read) the gate is not given up as long as the process lives:
-//! then nothing is collected beside it.
+//! What is noted is written just before the process leaves. Where it cannot be written (the disk is
+//! full, or the store may only be read) the process stays inside as long as it lives: then nothing
+//! is collected beside it.
 //!
-//! A list is locked as long as its process lives, and the gate is a lock too. Both end with their
-//! processes, so nothing is left behind that anyone would have to clear.
+//! A list is locked as long as its process lives; the lock ends with the process.
 
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use assay_core::{ActionKey, ObjectHash};
 
 use crate::disk;
-use crate::error::{At, StoreError, is_forbidden};
+use crate::error::{At, StoreError};
+use crate::gate::{Closed, Gate, is_locked, retry};
 use crate::store::{Part, Store};
-
-/// The gate's name among the locks, which are otherwise named by actions.
-pub(crate) const GATE: &str = "gc";
-
-/// How long a collection waits before it tries the gate again.
-const GATE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// More than any list has.
 const LIST_LIMIT: u64 = 4 << 30;
@@ -79,9 +71,8 @@ pub(crate) struct Uses {
 #[derive(Debug, Default)]
 struct State {
     holds: usize,
-    /// Locked, shared, while there are holds. `None` where there is no gate and none can be made:
-    /// in a store that may only be read, which nobody collects in either.
-    gate: Option<File>,
+    /// Entered while there are holds.
+    gate: Option<Gate>,
     list: Option<List>,
     noted: HashSet<Use>,
     /// The lines of what was noted and is not in the list yet.
@@ -161,15 +152,15 @@ pub struct Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.uses.state();
-        // What cannot be written is held for good: see the protocol.
+        // Where it cannot be written, nobody leaves: see the protocol.
         if state.holds == 1 && state.write(&self.uses.folder).is_err() {
             return;
         }
         state.holds -= 1;
         if state.holds == 0 {
             // Closing the file gives up the lock, whatever becomes of this call.
-            let unlocked = state.gate.as_ref().map(File::unlock);
-            if unlocked.is_some_and(|unlocked| unlocked.is_err()) {
+            let left = state.gate.as_ref().map(Gate::leave);
+            if left.is_some_and(|left| left.is_err()) {
                 state.gate = None;
             }
         }
@@ -185,28 +176,20 @@ pub(crate) struct Lists {
     pub(crate) dead: Vec<PathBuf>,
 }
 
-/// The store, for one process alone: nobody notes anything while this lives.
-#[derive(Debug)]
-pub(crate) struct Closed {
-    /// Locked; closing it opens the gate.
-    _gate: File,
-}
-
 impl Store {
     /// Keeps garbage collection away for as long as the returned value lives: for whoever reads
     /// many documents and wants them all to be there. It waits for a collection that is under way.
     ///
     /// # Errors
-    /// The gate cannot be made or locked.
+    /// The gate cannot be locked.
     pub fn hold(&self) -> Result<Hold, StoreError> {
         let mut state = self.uses.state();
         if state.holds == 0 {
             if state.gate.is_none() {
-                state.gate = self.open_gate()?;
+                state.gate = Gate::open(&self.part(Part::Locks))?;
             }
             if let Some(gate) = &state.gate {
-                let path = self.gate_path();
-                retry(|| gate.lock_shared()).at("lock", &path)?;
+                gate.enter()?;
             }
         }
         state.holds += 1;
@@ -225,23 +208,7 @@ impl Store {
 
     /// Closes the store to all others, and waits for that.
     pub(crate) fn close(&self) -> Result<Closed, StoreError> {
-        let path = self.gate_path();
-        let gate = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .at("create the lock", &path)?;
-        loop {
-            match retry(|| gate.try_lock().map_err(would_block)) {
-                Ok(()) => return Ok(Closed { _gate: gate }),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    thread::sleep(GATE_INTERVAL);
-                }
-                Err(error) => return Err(error).at("lock", &path),
-            }
-        }
+        Gate::close(&self.part(Part::Locks))
     }
 
     /// What the lists say. What a process notes after this is not in it, unless the store is
@@ -268,49 +235,6 @@ impl Store {
         }
         Ok(lists)
     }
-
-    fn gate_path(&self) -> PathBuf {
-        self.part(Part::Locks).join(GATE)
-    }
-
-    /// Opens the gate, which is made by whoever first may.
-    fn open_gate(&self) -> Result<Option<File>, StoreError> {
-        let path = self.gate_path();
-        match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => return opened.at("open the lock", &path).map(Some),
-        }
-        let created = OpenOptions::new().create(true).append(true).open(&path);
-        match created.at("create the lock", &path) {
-            Err(error) if forbids(&error) || is_absent(&error) => Ok(None),
-            created => created.map(Some),
-        }
-    }
-}
-
-/// Whether another open file has the lock of this one.
-pub(crate) fn is_locked(file: &File, path: &Path) -> Result<bool, StoreError> {
-    match retry(|| file.try_lock_shared().map_err(would_block)) {
-        Ok(()) => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-        Err(error) => Err(error).at("look at the lock", path),
-    }
-}
-
-pub(crate) fn would_block(error: TryLockError) -> io::Error {
-    match error {
-        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
-        TryLockError::Error(error) => error,
-    }
-}
-
-pub(crate) fn retry(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    loop {
-        match lock() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            locked => return locked,
-        }
-    }
 }
 
 /// What was read, unless it is not there any more.
@@ -323,8 +247,4 @@ pub(crate) fn present<T>(read: Result<T, StoreError>) -> Result<Option<T>, Store
 
 fn is_absent(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
-}
-
-fn forbids(error: &StoreError) -> bool {
-    matches!(error, StoreError::Io { source, .. } if is_forbidden(source))
 }

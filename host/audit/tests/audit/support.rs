@@ -89,7 +89,10 @@ impl Sample {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 let below = path.strip_prefix(self.root()).unwrap();
-                if below == Path::new("uses") || below == Path::new("locks/gc") {
+                let is_gate = ["locks/gc", "locks/gc-queue"]
+                    .iter()
+                    .any(|gate| below == Path::new(gate));
+                if below == Path::new("uses") || is_gate {
                     continue;
                 }
                 if path.is_dir() && !path.is_symlink() {

@@ -18,8 +18,8 @@ use assay_core::{ActionKey, ObjectHash, RunHash, StageKind};
 pub use self::retention::Retention;
 
 use crate::error::StoreError;
+use crate::gate::Closed;
 use crate::store::Store;
-use crate::uses::Closed;
 
 /// What a collection removes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,10 @@ use super::retention::{MarkedRun, Retention, Runs};
 use super::{Amount, Collection, Item, Sort, Waste};
 use crate::disk;
 use crate::error::{At, StoreError};
+use crate::gate::{is_gate, is_locked};
+use crate::object::file_name;
 use crate::store::{ABANDONED, Part, Store};
-use crate::uses::{GATE, is_locked, present};
+use crate::uses::present;
 
 /// What goes and what stays, while it is gathered.
 pub(super) struct Sweep<'a> {
@@ -178,7 +180,7 @@ impl<'a> Sweep<'a> {
             let Some((file, metadata)) = present(disk::open(&path, false))? else {
                 continue;
             };
-            if path.ends_with(GATE) || is_locked(&file, &path)? {
+            if is_gate(file_name(&path)) || is_locked(&file, &path)? {
                 self.stays(Sort::Locks, metadata.len());
             } else {
                 self.goes(Waste::Lock, path, metadata.len());

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 use assay_core::{ActionKey, ArtifactHash, Run, RunHash, RunStage, StageOutcome};
@@ -264,6 +266,31 @@ fn what_a_process_at_work_uses_stays_until_it_ends() {
     collect(&store, &none);
     assert!(!checkpoint.exists());
     assert!(matches!(store.action(key), Err(StoreError::Missing { .. })));
+}
+
+#[test]
+fn what_cannot_be_noted_keeps_collections_away() {
+    let (_folder, store, _) = store_with(|store| execute(store, 0, SIZE));
+    // No list can be made there, as on a disk that is full.
+    let lists = store.root().join("uses");
+    fs::remove_dir(&lists).unwrap();
+    fs::write(&lists, "in the way").unwrap();
+    let worker = Store::open_existing(store.root()).unwrap();
+    assert!(is_cached(&worker, 0));
+    fs::remove_file(&lists).unwrap();
+
+    let (sender, ended) = channel();
+    let collector = Store::open_existing(store.root()).unwrap();
+    thread::spawn(move || {
+        collect(&collector, &old(None));
+        sender.send(()).unwrap();
+    });
+    let waited = ended.recv_timeout(Duration::from_millis(200));
+    assert_eq!(waited, Err(RecvTimeoutError::Timeout));
+    assert!(is_cached(&worker, 0));
+    drop(worker);
+    ended.recv().unwrap();
+    assert!(!is_cached(&store, 0));
 }
 
 #[test]
