@@ -27,7 +27,7 @@ use crate::trust::{Trust, TrustPolicy};
 /// A stage with everything decided but the artifacts it reads.
 #[derive(Clone, Debug)]
 pub(crate) struct FrozenStage {
-    pub(crate) planned: PlannedStage,
+    pub(crate) planned: Arc<PlannedStage>,
     pub(crate) plugin: Option<PluginPin>,
     pub(crate) environment: Option<Environment>,
     /// The file of its plugin's library, unless that was found in the store.
@@ -165,7 +165,7 @@ impl Freezer<'_> {
                 }
             }
             frozen.push(FrozenStage {
-                planned: stage,
+                planned: Arc::new(stage),
                 plugin,
                 environment,
                 library,

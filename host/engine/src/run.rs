@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use assay_core::{
-    Action, ActionKey, ActionResult, ArtifactHash, Labels, RunHash, RunStage, StageKind,
-    StageOutcome,
+    Action, ActionKey, ActionResult, ArtifactHash, PlannedStage, RunHash, RunStage, StageOutcome,
 };
 use assay_store::{ActionLock, Store};
-use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
 use crate::environment::Settings;
@@ -38,14 +37,8 @@ pub trait Observer: Sync {
 /// What became of a stage.
 #[derive(Debug)]
 pub struct StageReport {
-    /// Its name in the plan.
-    pub name: String,
-    /// What it does.
-    pub kind: StageKind,
-    /// What a table calls it.
-    pub labels: Option<Labels>,
-    /// Its parameters, defaults filled in.
-    pub parameters: Map<String, Value>,
+    /// The stage as it was planned.
+    pub planned: Arc<PlannedStage>,
     /// What became of it.
     pub outcome: StageOutcome,
     /// Its action, once it was known.
@@ -341,7 +334,6 @@ impl Runner<'_> {
         ended: Result<Completed, Failure>,
         state: &mut State,
     ) {
-        let planned = &self.stages[at].planned;
         let (outcome, result, failure) = match ended {
             Ok(Completed { result, cached }) => {
                 let outcome = if cached {
@@ -355,10 +347,7 @@ impl Runner<'_> {
             Err(failure) => (StageOutcome::Failed, None, Some(failure)),
         };
         let report = StageReport {
-            name: planned.name.clone(),
-            kind: planned.kind,
-            labels: planned.labels.clone(),
-            parameters: planned.parameters.clone(),
+            planned: Arc::clone(&self.stages[at].planned),
             outcome,
             key,
             result,
@@ -380,10 +369,7 @@ impl Runner<'_> {
 
 fn skipped(stage: &FrozenStage) -> StageReport {
     StageReport {
-        name: stage.planned.name.clone(),
-        kind: stage.planned.kind,
-        labels: stage.planned.labels.clone(),
-        parameters: stage.planned.parameters.clone(),
+        planned: Arc::clone(&stage.planned),
         outcome: StageOutcome::Skipped,
         key: None,
         result: None,
@@ -395,7 +381,7 @@ impl StageReport {
     /// The stage as the run's manifest has it.
     pub(crate) fn entry(&self) -> RunStage {
         RunStage {
-            name: self.name.clone(),
+            name: self.planned.name.clone(),
             outcome: self.outcome,
             action: self.key,
             artifact: self.result.as_ref().map(|result| result.artifact),

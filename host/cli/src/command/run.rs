@@ -74,16 +74,20 @@ fn export_reports(
         .unwrap_or_else(|| session.store().root().join("reports").join(session.name()));
     let mut exported = Vec::new();
     for stage in &report.stages {
-        let (StageKind::Report, Some(result)) = (stage.kind, &stage.result) else {
+        let (StageKind::Report, Some(result)) = (stage.planned.kind, &stage.result) else {
             continue;
         };
-        let paths = export(session.store(), result.artifact, &folder.join(&stage.name))?;
+        let paths = export(
+            session.store(),
+            result.artifact,
+            &folder.join(&stage.planned.name),
+        )?;
         let table = session
             .store()
             .artifact_file_path(result.artifact, REPORT_TABLE)?;
         let rows = read_table(&table)?;
         exported.push(ExportedReport {
-            stage: stage.name.clone(),
+            stage: stage.planned.name.clone(),
             rows,
             paths,
         });

@@ -57,8 +57,8 @@ pub(crate) fn run(run: &RunReport, reports: &[ExportedReport]) -> String {
         .iter()
         .map(|stage| {
             json!({
-                "name": stage.name,
-                "kind": stage.kind.name(),
+                "name": stage.planned.name,
+                "kind": stage.planned.kind.name(),
                 "outcome": stage.outcome,
                 "action": stage.key,
                 "artifact": stage.result.as_ref().map(|result| result.artifact),

@@ -122,7 +122,7 @@ impl Observer for ProgressView {
     }
 
     fn finished(&self, stage: &StageReport) {
-        let name = &stage.name;
+        let name = &stage.planned.name;
         self.remove(name);
         match (stage.outcome, &stage.result) {
             (StageOutcome::Ran, Some(result)) => {

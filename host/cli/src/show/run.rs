@@ -53,7 +53,7 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
     for stage in &run.stages {
         match &stage.failure {
             None | Some(Failure::Cancelled) => {}
-            Some(failure) => eprintln!("{}", error::stage(&stage.name, failure)),
+            Some(failure) => eprintln!("{}", error::stage(&stage.planned.name, failure)),
         }
     }
     let skipped = run
@@ -136,9 +136,9 @@ fn published_test_error(row: &ReportRow) -> Option<f64> {
 /// so a cached training shows the time it once took.
 fn training_time(row: &ReportRow, stages: &[StageReport]) -> String {
     let is_of_row = |stage: &&StageReport| {
-        let parameter = |name: &str| stage.parameters.get(name);
-        stage.kind == StageKind::Train
-            && stage.labels.as_ref().is_some_and(|labels| {
+        let parameter = |name: &str| stage.planned.parameters.get(name);
+        stage.planned.kind == StageKind::Train
+            && stage.planned.labels.as_ref().is_some_and(|labels| {
                 labels.dataset == row.label.dataset && labels.network == row.label.network
             })
             && parameter("algorithm").and_then(|name| name.as_str()) == Some(&row.algorithm)
