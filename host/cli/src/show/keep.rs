@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
+use assay_core::{RunHash, StageKind};
 use assay_store::{Amount, Garbage, Pinned, Sort, Waste};
-use comfy_table::{CellAlignment, Table};
+use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::RULES;
 use super::json::document;
-use super::words::size;
+use super::words::{count, digits, lines, moment, plain, right, size, table};
 use crate::arguments::GcArguments;
 
 /// How many runs that go are named.
@@ -28,8 +28,7 @@ const SORTS: [Sort; 6] = [
 ];
 
 pub(crate) fn garbage(garbage: &Garbage, arguments: &GcArguments) -> String {
-    let mut text = format!("{}\n", table(garbage, arguments.dry_run));
-    let count = |count: usize| if count == 1 { "" } else { "s" };
+    let mut text = lines(&amounts(garbage, arguments.dry_run));
     let kinds = result_kinds(garbage);
     if !kinds.is_empty() {
         let kinds: Vec<_> = kinds
@@ -46,19 +45,20 @@ pub(crate) fn garbage(garbage: &Garbage, arguments: &GcArguments) -> String {
             "went"
         };
         let _ = writeln!(text, "\nRuns that {verb}:");
-        for (run, pipeline, started) in runs.iter().take(NAMED_RUNS) {
-            let _ = writeln!(text, "  {}  {started}  {pipeline}", &run[..12]);
+        for (run, pipeline, started_ms) in runs.iter().take(NAMED_RUNS) {
+            let (started, pipeline) = (moment(*started_ms), plain(pipeline));
+            let _ = writeln!(text, "  {}  {started}  {pipeline}", run.short());
         }
         if runs.len() > NAMED_RUNS {
             let _ = writeln!(text, "  and {} more", runs.len() - NAMED_RUNS);
         }
     }
-    let young = garbage.young_results.count as usize;
+    let young = garbage.young_results.count;
     if young > 0 && garbage.unreadable_runs.is_empty() {
         let _ = writeln!(
             text,
-            "\n{young} result{} that no run names stay{}, being younger than {} (--grace).",
-            count(young),
+            "\n{} that no run names stay{}, being younger than {} (--grace).",
+            count(young, "result"),
             if young == 1 { "s" } else { "" },
             arguments.grace,
         );
@@ -73,13 +73,10 @@ pub(crate) fn garbage(garbage: &Garbage, arguments: &GcArguments) -> String {
     text
 }
 
-fn table(garbage: &Garbage, dry_run: bool) -> Table {
+fn amounts(garbage: &Garbage, dry_run: bool) -> Table {
     let goes = if dry_run { "would go" } else { "removed" };
     let stays = if dry_run { "would stay" } else { "kept" };
-    let mut table = Table::new();
-    table
-        .load_style(RULES)
-        .set_header(["", goes, "size", stays, "size"]);
+    let mut table = table(&["", goes, "size", stays, "size"]);
     let going = garbage.amounts();
     let (mut all_going, mut all_staying) = (Amount::default(), Amount::default());
     for sort in SORTS {
@@ -92,9 +89,7 @@ fn table(garbage: &Garbage, dry_run: bool) -> Table {
         table.add_row(row(sort.name(), going, staying));
     }
     table.add_row(row("together", all_going, all_staying));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    right(&mut table, &[1, 2, 3, 4]);
     table
 }
 
@@ -103,7 +98,7 @@ fn row(name: &str, going: Amount, staying: Amount) -> [String; 5] {
         if amount.count == 0 {
             ("—".to_owned(), String::new())
         } else {
-            (amount.count.to_string(), room(amount.bytes))
+            (digits(amount.count), room(amount.bytes))
         }
     });
     [name.to_owned(), goes, gone_size, stays, kept_size]
@@ -121,29 +116,21 @@ fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {
     let mut kinds = BTreeMap::new();
     for item in &garbage.items {
         if let Waste::Result { kind, .. } = item.waste {
-            let kind = kind.map_or("unknown", assay_core::StageKind::name);
+            let kind = kind.map_or("unknown", StageKind::name);
             *kinds.entry(kind).or_default() += 1;
         }
     }
     kinds
 }
 
-/// The runs that go: hash, pipeline and when it began.
-fn runs(garbage: &Garbage) -> impl Iterator<Item = (String, &str, String)> {
+/// The runs that go: hash, pipeline and when it began, in milliseconds since 1970 (UTC).
+fn runs(garbage: &Garbage) -> impl Iterator<Item = (RunHash, &str, u64)> {
     garbage.items.iter().filter_map(|item| match &item.waste {
         Waste::Run {
             run,
             pipeline,
             started_ms,
-        } => {
-            let started = UNIX_EPOCH.checked_add(Duration::from_millis(*started_ms));
-            let started = started.map(|time| humantime::format_rfc3339_seconds(time).to_string());
-            Some((
-                run.to_string(),
-                pipeline.as_str(),
-                started.unwrap_or_default(),
-            ))
-        }
+        } => Some((*run, pipeline.as_str(), *started_ms)),
         _ => None,
     })
 }
@@ -157,7 +144,9 @@ pub(crate) fn garbage_json(garbage: &Garbage, dry_run: bool) -> String {
         each.collect::<serde_json::Map<_, _>>().into()
     };
     let runs: Vec<_> = runs(garbage)
-        .map(|(run, pipeline, started)| json!({ "run": run, "pipeline": pipeline, "started": started }))
+        .map(|(run, pipeline, started_ms)| {
+            json!({ "run": run, "pipeline": pipeline, "started_ms": started_ms })
+        })
         .collect();
     let items: Vec<_> = garbage
         .items
@@ -168,7 +157,7 @@ pub(crate) fn garbage_json(garbage: &Garbage, dry_run: bool) -> String {
                 Waste::Run { run, .. } => value["run"] = json!(run),
                 Waste::Result { action, kind } => {
                     value["action"] = json!(action);
-                    value["kind"] = json!(kind.map(assay_core::StageKind::name));
+                    value["kind"] = json!(kind.map(StageKind::name));
                 }
                 Waste::Object(object) => value["object"] = json!(object),
                 Waste::Scratch | Waste::Temporary | Waste::Lock => {
