@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assay_audit::{Index, Subject};
+use assay_audit::Subject;
 use assay_store::{Pinned, Store};
 
+use super::remembered_index;
 use crate::arguments::{GcArguments, PinArguments, UnpinArguments};
 use crate::error::CliError;
 use crate::show;
@@ -82,13 +83,14 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
 }
 
 fn find(store: &Store, name: &str) -> Result<Pinned, CliError> {
-    let index = Index::read(store)?;
-    Ok(match Subject::find(store, &index, name)? {
-        Subject::Run(run) => Pinned::Run(run),
-        Subject::Stage { action, .. }
-        | Subject::Action(action)
-        | Subject::Result { action, .. } => Pinned::Action(action),
-        Subject::Artifact(artifact) => Pinned::Artifact(artifact),
-        Subject::File { object, .. } | Subject::Object(object) => Pinned::Object(object),
-    })
+    Ok(
+        match Subject::find(store, remembered_index(store)?, name)? {
+            Subject::Run(run) => Pinned::Run(run),
+            Subject::Stage { action, .. }
+            | Subject::Action(action)
+            | Subject::Result { action, .. } => Pinned::Action(action),
+            Subject::Artifact(artifact) => Pinned::Artifact(artifact),
+            Subject::File { object, .. } | Subject::Object(object) => Pinned::Object(object),
+        },
+    )
 }
