@@ -117,8 +117,6 @@ impl State {
             none => none.insert(List::new(folder)?),
         };
         let written = list.file.write_all(self.unwritten.as_bytes());
-        // A line may be there in part, so what is written after this begins anew.
-        self.unwritten.insert(0, '\n');
         written.at("write", &list.path)?;
         self.unwritten.clear();
         Ok(())
