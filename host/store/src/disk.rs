@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::UNIX_EPOCH;
 
 use assay_core::ObjectHash;
 use blake3::hazmat::{
@@ -65,6 +66,13 @@ pub(crate) fn open(path: &Path, follow: bool) -> Result<(File, Metadata), StoreE
     } else {
         Err(not_regular())
     }
+}
+
+/// When it was written, in milliseconds since 1970 (UTC).
+pub(crate) fn written_ms(metadata: &Metadata, path: &Path) -> Result<u64, StoreError> {
+    let written = metadata.modified().at("inspect", path)?;
+    let written = written.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(written.as_millis() as u64)
 }
 
 /// The bytes of the regular file at `path`, of which there may be `limit` at most.
@@ -233,7 +241,7 @@ fn hash_side_by_side(file: &File, size: u64, read: &(dyn Fn(u64) + Sync)) -> io:
     }
     let hash = merge_subtrees_root(&left, &right, Mode::Hash);
     Ok(Hashed {
-        hash: ObjectHash::from_bytes(*hash.as_bytes()),
+        hash: hash.into(),
         size,
         first: ends.first().copied(),
     })

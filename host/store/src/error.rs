@@ -212,6 +212,22 @@ pub(crate) fn is_forbidden(error: &io::Error) -> bool {
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
+/// What was read, unless it is not there, or not any more.
+pub(crate) fn present<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// What was read, unless it is damaged.
+pub(crate) fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(error) if error.is_damage() => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// Adds to an input or output error what was tried, and where.
 pub(crate) trait At<T> {
     fn at(self, operation: &'static str, path: &Path) -> Result<T, StoreError>;

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
 
 use crate::disk;
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, present};
 use crate::store::{Part, Store, persist};
-use crate::uses::present;
 
 /// The most bytes of a pin's file, and of its name.
 const PIN_LIMIT: u64 = 256;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::document::DOCUMENT_LIMIT;
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, present};
 use crate::store::{Part, Store};
 
 /// The name of a note in its folder.
@@ -81,12 +81,8 @@ impl Store {
     /// # Errors
     /// The folder cannot be listed.
     pub fn quarantined(&self) -> Result<Vec<QuarantineNote>, StoreError> {
-        let mut folders = match disk::entries(&self.part(Part::Quarantine)) {
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Vec::new()
-            }
-            folders => folders?,
-        };
+        let folders = present(disk::entries(&self.part(Part::Quarantine)))?;
+        let mut folders = folders.unwrap_or_default();
         folders.sort_unstable();
         let read = |folder: PathBuf| {
             let bytes = disk::read(&folder.join(NOTE), DOCUMENT_LIMIT).ok()?;

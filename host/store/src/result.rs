@@ -1,7 +1,6 @@
 //! Results: one record for each execution of an action, and the question whether an action needs
 //! to run at all. Records are only ever added, and only after everything they vouch for.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,7 +8,7 @@ use assay_core::{ActionKey, ActionResult, ObjectHash, canonical_json};
 
 use crate::disk;
 use crate::document::{DOCUMENT_LIMIT, cannot_store};
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, present, readable};
 use crate::object::sharded;
 use crate::stamp::Stamp;
 use crate::store::{Part, Store, persist};
@@ -108,11 +107,7 @@ impl Store {
         let hold = self.hold()?;
         let mut records = Vec::new();
         for record in self.records(key)? {
-            match record {
-                Ok(record) => records.push(record),
-                Err(error) if error.is_damage() => {}
-                Err(error) => return Err(error),
-            }
+            records.extend(readable(record)?);
         }
         for result in in_order(records) {
             if self.is_intact(result.artifact)? {
@@ -174,12 +169,8 @@ impl Store {
     }
 
     pub(crate) fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
-        match disk::entries(&self.record_folder(key)) {
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(Vec::new())
-            }
-            paths => paths,
-        }
+        let paths = present(disk::entries(&self.record_folder(key)))?;
+        Ok(paths.unwrap_or_default())
     }
 }
 

@@ -9,7 +9,7 @@ use assay_core::{ActionKey, ObjectHash, RunHash};
 
 use crate::disk;
 use crate::document::{marker_name, parse_marker};
-use crate::error::StoreError;
+use crate::error::{StoreError, present};
 use crate::gate::is_gate;
 use crate::object::file_name;
 use crate::pin::parse_label;
@@ -176,13 +176,11 @@ impl Survey {
 
     /// The entries of a folder, sorted; none of one that is not there.
     fn list(&mut self, folder: &Path) -> Vec<PathBuf> {
-        match disk::entries(folder) {
-            Ok(mut entries) => {
+        match present(disk::entries(folder)) {
+            Ok(entries) => {
+                let mut entries = entries.unwrap_or_default();
                 entries.sort_unstable();
                 entries
-            }
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Vec::new()
             }
             Err(error) => {
                 self.unlisted.push((folder.to_owned(), error));

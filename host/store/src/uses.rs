@@ -17,7 +17,7 @@
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use assay_core::{ActionKey, ObjectHash};
 
 use crate::disk;
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, present};
 use crate::gate::{Closed, Gate, is_locked, retry};
 use crate::store::{Part, Store};
 
@@ -233,16 +233,4 @@ impl Store {
         }
         Ok(lists)
     }
-}
-
-/// What was read, unless it is not there any more.
-pub(crate) fn present<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match read {
-        Err(error) if is_absent(&error) => Ok(None),
-        read => read.map(Some),
-    }
-}
-
-fn is_absent(error: &StoreError) -> bool {
-    matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }

@@ -36,13 +36,12 @@ impl<'a> Reading<'a> {
         }
         self.pins()?;
         // An action that has no results has no folder of them, or an empty one.
-        let named: BTreeSet<_> = self.named_actions().collect();
-        let mut keys: BTreeMap<_, _> = named.iter().map(|key| (*key, None)).collect();
+        let mut keys: BTreeMap<_, _> = self.named_actions().map(|key| (key, None)).collect();
         for RecordFolder { action, stamp } in self.store.record_folders()? {
             keys.insert(action, stamp);
         }
         for (key, stamp) in keys {
-            self.action(key, stamp, named.contains(&key))?;
+            self.action(key, stamp)?;
         }
         let named: BTreeSet<_> = self.index.artifacts_named().collect();
         for hash in named {
@@ -81,6 +80,11 @@ impl<'a> Reading<'a> {
         self.index.stages.keys().copied().chain(pinned)
     }
 
+    fn is_named(&self, key: ActionKey) -> bool {
+        let is_it = |pinned: &Pinned| *pinned == Pinned::Action(key);
+        self.index.stages.contains_key(&key) || self.index.pins.values().any(is_it)
+    }
+
     fn run(&mut self, hash: RunHash, started_ms: Option<u64>) {
         let remembered = self.remembered.runs.remove(&hash).map(Run::from);
         let Some(run) = self.document(remembered, Role::Run(hash), |store| store.run(hash)) else {
@@ -101,12 +105,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn action(
-        &mut self,
-        key: ActionKey,
-        stamp: Option<Stamp>,
-        is_named: bool,
-    ) -> Result<(), StoreError> {
+    fn action(&mut self, key: ActionKey, stamp: Option<Stamp>) -> Result<(), StoreError> {
         let remembered = self.remembered.actions.remove(&key);
         let (document, known) = match remembered {
             Some(known) => (known.document, Some((known.folder, known.results))),
@@ -119,7 +118,7 @@ impl<'a> Reading<'a> {
             }
             (_, stamp) => match self.results(key, stamp)? {
                 // A process that died before its first record leaves an empty folder.
-                results if results.is_empty() && !is_named && !self.is_noted(key) => {
+                results if results.is_empty() && !self.is_named(key) && !self.is_noted(key) => {
                     return Ok(());
                 }
                 results => results,

@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use assay_core::{Action, ActionKey, ArtifactHash, ObjectHash, StageKind};
+use assay_core::{Action, ActionKey, ArtifactHash, ObjectHash, Run, RunHash, StageKind};
 
 use super::records::Records;
 use super::retention::{MarkedRun, Retention, Runs};
 use super::sweep::Sweep;
 use super::{Amount, Garbage};
-use crate::error::StoreError;
+use crate::error::{StoreError, readable};
 use crate::pin::Pinned;
 use crate::store::Store;
 use crate::uses::Use;
@@ -36,7 +36,7 @@ pub(super) fn garbage(store: &Store, retention: &Retention) -> Result<Garbage, S
 
     let mut marks = Marks::new(store, &records);
     for marked in &runs.kept {
-        marks.run(marked)?;
+        marks.run(marked.hash, marked.run.as_ref())?;
     }
     for pinned in pins.into_values() {
         marks.pinned(pinned)?;
@@ -91,9 +91,10 @@ impl<'a> Marks<'a> {
         self.objects.insert(object);
     }
 
-    fn run(&mut self, marked: &MarkedRun) -> Result<(), StoreError> {
-        self.object(marked.hash.into());
-        let Some(run) = &marked.run else {
+    /// A run, and what its manifest names if that can be read.
+    fn run(&mut self, hash: RunHash, run: Option<&Run>) -> Result<(), StoreError> {
+        self.object(hash.into());
+        let Some(run) = run else {
             return Ok(());
         };
         self.object(run.file);
@@ -109,11 +110,7 @@ impl<'a> Marks<'a> {
         match pinned {
             Pinned::Run(hash) => {
                 let run = readable(self.store.run(hash))?;
-                self.run(&MarkedRun {
-                    started_ms: 0,
-                    hash,
-                    run,
-                })
+                self.run(hash, run.as_ref())
             }
             Pinned::Action(key) => self.action(key),
             Pinned::Artifact(hash) => {
@@ -216,12 +213,4 @@ impl<'a> Marks<'a> {
 
 fn library(action: &Action) -> Option<ObjectHash> {
     action.plugin.as_ref().map(|pin| pin.hash.into())
-}
-
-/// What was read, unless it is damaged.
-fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match read {
-        Err(error) if error.is_damage() => Ok(None),
-        read => read.map(Some),
-    }
 }

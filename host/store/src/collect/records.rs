@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
-use std::time::UNIX_EPOCH;
 
 use assay_core::{ActionKey, ActionResult, ArtifactHash};
 
-use crate::error::{At, StoreError};
+use crate::disk;
+use crate::error::{At, StoreError, readable};
 use crate::result::read_record;
 use crate::store::Store;
 
@@ -58,18 +58,13 @@ impl ActionRecords {
         let mut records = Self::default();
         for path in store.record_paths(key)? {
             let metadata = fs::symlink_metadata(&path).at("inspect", &path)?;
-            let ended_ms = match read_record(key, path.clone()) {
-                Ok((_, result)) => {
+            let ended_ms = match readable(read_record(key, path.clone()))? {
+                Some((_, result)) => {
                     let ended_ms = result.started_ms.saturating_add(result.duration_ms);
                     records.results.push(result);
                     ended_ms
                 }
-                Err(error) if error.is_damage() => {
-                    let written = metadata.modified().at("inspect", &path)?;
-                    let written = written.duration_since(UNIX_EPOCH).unwrap_or_default();
-                    written.as_millis() as u64
-                }
-                Err(error) => return Err(error),
+                None => disk::written_ms(&metadata, &path)?,
             };
             records.ended_ms = records.ended_ms.max(ended_ms);
             records.files.push((path, metadata.len()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use assay_core::{ActionKey, Run, RunHash};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, readable};
 use crate::pin::Pinned;
 use crate::store::Store;
 
@@ -58,15 +58,10 @@ impl Runs {
         let mut complete = HashMap::<String, usize>::new();
         let (mut kept, mut dropped) = (Vec::new(), Vec::new());
         for (started_ms, hash) in store.runs()?.into_iter().rev() {
-            let run = match store.run(hash) {
-                Ok(run) => Some(run),
-                Err(error) if error.is_damage() => None,
-                Err(error) => return Err(error),
-            };
             let marked = MarkedRun {
                 started_ms,
                 hash,
-                run,
+                run: readable(store.run(hash))?,
             };
             let stays = match (&marked.run, retention.keep_last) {
                 (Some(run), Some(last)) => {

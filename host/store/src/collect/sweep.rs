@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use assay_core::{ActionKey, ObjectHash, StageKind};
 
@@ -15,11 +14,10 @@ use super::records::Records;
 use super::retention::{MarkedRun, Retention, Runs};
 use super::{Amount, Collection, Item, Sort, Waste};
 use crate::disk;
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, present};
 use crate::gate::{is_gate, is_locked};
 use crate::object::file_name;
 use crate::store::{ABANDONED, Part, Store};
-use crate::uses::present;
 
 /// What goes and what stays, while it is gathered.
 pub(super) struct Sweep<'a> {
@@ -122,8 +120,7 @@ impl<'a> Sweep<'a> {
     pub(super) fn scratch(&mut self, records: &Records) -> Result<Vec<ActionKey>, StoreError> {
         let mut unfinished = Vec::new();
         for path in disk::entries(&self.store.part(Part::Scratch))? {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let Some(key) = name.and_then(|name| name.parse().ok()) else {
+            let Ok(key) = file_name(&path).parse() else {
                 continue;
             };
             let (bytes, written_ms) = measure(&path)?;
@@ -209,9 +206,7 @@ fn documents(dropped: &[MarkedRun], records: &Records) -> HashSet<ObjectHash> {
 /// milliseconds since 1970 (UTC).
 fn measure(path: &Path) -> Result<(u64, u64), StoreError> {
     let metadata = fs::symlink_metadata(path).at("inspect", path)?;
-    let written = metadata.modified().at("inspect", path)?;
-    let written = written.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut written_ms = written.as_millis() as u64;
+    let mut written_ms = disk::written_ms(&metadata, path)?;
     if !metadata.is_dir() {
         return Ok((metadata.len(), written_ms));
     }
