@@ -31,6 +31,16 @@ pub enum AuditError {
     /// A prefix of hashes is too short to search for.
     #[error("`{0}` is too short for a prefix of a hash: give at least 4 digits")]
     TooShort(String),
+    /// A pin of that name could not be reached by it.
+    #[error(
+        "`{label}` cannot be the name of a pin: it stands for {meaning}; choose another name with --as"
+    )]
+    TakenLabel {
+        /// The name.
+        label: String,
+        /// What it stands for.
+        meaning: &'static str,
+    },
     /// Several things have that name.
     #[error("`{name}` stands for several things; give more digits: {}", list(.matches))]
     Ambiguous {

@@ -31,4 +31,4 @@ pub use diff::{RunDifference, StageDifference};
 pub use error::{AuditError, Match};
 pub use index::{ActionEntry, ActionSummary, Index, Role, RunEntry, StageUse, Unreadable};
 pub use metrics::Metric;
-pub use subject::Subject;
+pub use subject::{Subject, check_label};

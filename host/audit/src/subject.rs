@@ -22,6 +22,27 @@ const SHORTEST_PREFIX: usize = 4;
 /// The name of the latest run.
 const LATEST: &str = "latest";
 
+/// Whether a pin of this name on this object is found by its name, and hides nothing.
+///
+/// # Errors
+/// The name stands for something else.
+pub fn check_label(index: &Index, label: &str, object: ObjectHash) -> Result<(), AuditError> {
+    let is_prefix = is_prefix(label) && label.len() >= SHORTEST_PREFIX;
+    let meaning = if label == LATEST {
+        "the latest run of all"
+    } else if latest_run(index, label).is_some() {
+        "the latest run of the pipeline of that name"
+    } else if is_prefix && !object.to_string().starts_with(label) {
+        "the beginning of a hash, which is not that of what is to be pinned"
+    } else {
+        return Ok(());
+    };
+    Err(AuditError::TakenLabel {
+        label: label.to_owned(),
+        meaning,
+    })
+}
+
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
@@ -177,9 +198,14 @@ fn latest_run(index: &Index, name: &str) -> Option<RunHash> {
         .map(|(hash, _)| *hash)
 }
 
-fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, AuditError> {
+/// Whether a hash may begin so.
+fn is_prefix(text: &str) -> bool {
     let is_hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
-    if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(is_hex) {
+    (1..=64).contains(&text.len()) && text.bytes().all(is_hex)
+}
+
+fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, AuditError> {
+    if !is_prefix(prefix) {
         return Err(AuditError::Unknown(prefix.to_owned()));
     }
     if prefix.len() < SHORTEST_PREFIX {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use assay_core::{ObjectHash, RunHash};
@@ -131,12 +131,8 @@ fn open(path: &Path) -> Result<(BufReader<File>, u64), BundleError> {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(io::Error::other("it is no ordinary file")));
-    }
-    let length = metadata.len();
+    let file = assay_files::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
     Ok((BufReader::with_capacity(1 << 20, file), length))
 }
 

@@ -15,7 +15,7 @@ use crate::archive::Writer;
 use crate::contents::{Contents, Role};
 use crate::error::{BundleError, uncanonical};
 use crate::layout::{Entry, FORMAT};
-use crate::metadata::{Attribution, FileFacts, document};
+use crate::metadata::{self, Attribution, FileFacts, Sources};
 use crate::watch::Watch;
 
 /// What was written.
@@ -180,7 +180,14 @@ impl<'a> Packing<'a> {
         };
         // The marker comes after the metadata and is among the files that they are about.
         self.facts.insert(entry, FileFacts::of(b""));
-        let metadata = document(self.contents, &self.objects, &self.facts, about)?;
+        let sources = Sources {
+            contents: self.contents,
+            objects: &self.objects,
+            files: &self.facts,
+            about,
+        };
+        let mut metadata = Vec::new();
+        metadata::write(&sources, &mut metadata).map_err(BundleError::Metadata)?;
         self.put(writer, Entry::Metadata, &metadata)
             .map_err(failed)?;
         self.put(writer, entry, b"").map_err(failed)
@@ -205,7 +212,7 @@ impl<'a> Packing<'a> {
     ) -> Result<(), BundleError> {
         let path = self.store.object_path(object);
         let size = size_of(self.store, object)?;
-        let file = File::open(&path).map_err(|source| StoreError::Io {
+        let file = assay_files::open_itself(&path).map_err(|source| StoreError::Io {
             operation: "open",
             path: path.clone(),
             source,
@@ -248,19 +255,7 @@ impl<'a> Packing<'a> {
 
 /// The size of an object's file.
 fn size_of(store: &Store, object: ObjectHash) -> Result<u64, StoreError> {
-    let path = store.object_path(object);
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(metadata.len()),
-        Ok(_) => Err(StoreError::NotRegular { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(StoreError::Missing { object })
-        }
-        Err(source) => Err(StoreError::Io {
-            operation: "inspect",
-            path,
-            source,
-        }),
-    }
+    store.size(object)?.ok_or(StoreError::Missing { object })
 }
 
 /// A file that is hashed as it is read.

@@ -23,7 +23,7 @@ pub(crate) fn export(
     for (name, file) in store.artifact(artifact)?.files {
         let path = folder.join(name);
         let bytes = store.read(file.object)?;
-        if fs::read(&path).ok().as_deref() != Some(&bytes) {
+        if !assay_files::holds(&path, &bytes) {
             replace(folder, &path, &bytes).map_err(failed("write", &path))?;
         }
         paths.push(path);

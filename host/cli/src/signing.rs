@@ -14,6 +14,8 @@ use crate::arguments::signing_key_file;
 
 /// How the line of an encrypted key begins: `EdScB2`, an Ed25519 key under scrypt, in base64.
 const ENCRYPTED: &str = "RWRTY0Iy";
+/// A key file is a few lines.
+const LARGEST: u64 = 64 << 10;
 const COMMENT: &str = "minisign secret key, for plugins of Assay";
 
 /// Why there is no key or no signature.
@@ -120,7 +122,7 @@ pub(crate) fn read_key(path: &Path) -> Result<SecretKey, SigningError> {
         path: path.to_owned(),
         source,
     };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text = assay_files::read_text(path, LARGEST).map_err(unreadable)?;
     let boxed = SecretKeyBox::from_string(&text).map_err(unusable)?;
     let encrypted = text.lines().nth(1);
     if encrypted.is_some_and(|key| key.starts_with(ENCRYPTED)) {

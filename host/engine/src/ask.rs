@@ -45,13 +45,13 @@ pub(crate) fn ask(
         plugin: Some(pin.clone()),
         environment: None,
     };
-    let (key, _) = action.document().map_err(EngineError::Canonical)?;
+    // No run names this action, so its document comes back here or nowhere.
+    let key = store.put_action(&action)?;
     let cached = store.cached(key)?;
     let remembered = cached.is_some();
     let result = if let Some(result) = cached {
         result
     } else {
-        store.put_action(&action)?;
         let execution = Execution {
             store,
             data_dir: None,

@@ -1,10 +1,10 @@
 //! Reads the files that a person names: pipeline files, the files of networks that those name, and
 //! arguments of commands. It owns what is accepted as a file; what it says is read elsewhere.
 
-use std::fs;
 use std::path::Path;
 
 use assay_core::{Source, parse_networks};
+use assay_files::{NotRegular, TooLarge};
 use assay_network::Network;
 
 use crate::error::EngineError;
@@ -69,22 +69,19 @@ pub(crate) fn read_file(
     what: &'static str,
     limit: u64,
 ) -> Result<Vec<u8>, EngineError> {
-    let failed = |source| EngineError::File {
-        what: "read",
-        path: path.to_owned(),
-        source,
-    };
-    let unfit = |reason| EngineError::Unfit {
-        path: path.to_owned(),
-        what,
-        reason,
-    };
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(unfit("it is not a file".to_owned()));
-    }
-    if metadata.len() > limit {
-        return Err(unfit(format!("it is larger than {} MiB", limit >> 20)));
-    }
-    fs::read(path).map_err(failed)
+    assay_files::read(path, limit).map_err(|source| {
+        let inner = source.get_ref();
+        if inner.is_some_and(|inner| inner.is::<NotRegular>() || inner.is::<TooLarge>()) {
+            return EngineError::Unfit {
+                path: path.to_owned(),
+                what,
+                reason: source.to_string(),
+            };
+        }
+        EngineError::File {
+            what: "read",
+            path: path.to_owned(),
+            source,
+        }
+    })
 }

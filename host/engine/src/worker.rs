@@ -215,10 +215,7 @@ impl Objects {
 }
 
 fn empty(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    assay_files::remove(folder)?;
     fs::create_dir_all(folder)
 }
 

@@ -183,7 +183,7 @@ pub(crate) fn write_rows<R: Encode>(path: &Path, rows: &[R]) -> Result<(), Table
 /// claimed.
 pub(crate) fn read_rows<R: Decode>(path: &Path) -> Result<Vec<R>, TableError> {
     let read = || {
-        let file = File::open(path).map_err(TableProblem::Open)?;
+        let file = assay_files::open(path).map_err(TableProblem::Open)?;
         // The Parquet decoder indexes by lengths that it finds in the pages, so damaged pages
         // can make it panic; nothing it touched outlives the call.
         catch_unwind(AssertUnwindSafe(|| decode(file))).unwrap_or(Err(TableProblem::Decoder))

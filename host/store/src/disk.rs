@@ -3,12 +3,12 @@
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -19,9 +19,9 @@ use blake3::hazmat::{
     ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
 };
 use rustix::fs::{self as sys, OFlags, RawDir};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::retry_on_intr;
 
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, present, readable};
 
 /// Below this size one thread hashes faster than several can be woken.
 const PARALLEL_HASH: usize = 256 << 10;
@@ -43,29 +43,25 @@ const LISTED: usize = 16 << 10;
 /// How many flushes wait at the same time. They need no processor.
 const SYNC_THREADS: usize = 16;
 
-/// Opens a regular file for reading and looks at what it is. A link is refused where `follow` is false; a pipe or a
-/// device is refused always, and never waited for.
-pub(crate) fn open(path: &Path, follow: bool) -> Result<(File, Metadata), StoreError> {
-    let mut flags = OFlags::NONBLOCK;
-    flags.set(OFlags::NOFOLLOW, !follow);
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path);
-    let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
-    let not_regular = || StoreError::NotRegular {
-        path: path.to_owned(),
-    };
-    let file = match opened {
-        Err(error) if is_link(&error) => return Err(not_regular()),
-        opened => opened.at("open", path)?,
-    };
+/// Opens a regular file of the store for reading and looks at its entry. A link is refused.
+pub(crate) fn open(path: &Path) -> Result<(File, Metadata), StoreError> {
+    with_metadata(assay_files::open_itself(path), path)
+}
+
+/// As [`open`], for a file that may have gone, or never have been one: then there is nothing.
+pub(crate) fn open_if_there(path: &Path) -> Result<Option<(File, Metadata)>, StoreError> {
+    Ok(readable(present(open(path)))?.flatten())
+}
+
+/// As [`open`], for a file of the user's, which a link may lead to.
+pub(crate) fn open_followed(path: &Path) -> Result<(File, Metadata), StoreError> {
+    with_metadata(assay_files::open(path), path)
+}
+
+fn with_metadata(opened: io::Result<File>, path: &Path) -> Result<(File, Metadata), StoreError> {
+    let file = opened.at("open", path)?;
     let metadata = file.metadata().at("inspect", path)?;
-    if metadata.is_file() {
-        Ok((file, metadata))
-    } else {
-        Err(not_regular())
-    }
+    Ok((file, metadata))
 }
 
 /// When it was written, in milliseconds since 1970 (UTC).
@@ -77,36 +73,13 @@ pub(crate) fn written_ms(metadata: &Metadata, path: &Path) -> Result<u64, StoreE
 
 /// The bytes of the regular file at `path`, of which there may be `limit` at most.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
-    let (file, metadata) = open(path, false)?;
-    read_open(&file, metadata.len(), path, limit)
+    let file = assay_files::open_itself(path).at("open", path)?;
+    read_open(&file, path, limit)
 }
 
-/// The bytes of an open file of about `size` bytes, of which there may be `limit` at most.
-pub(crate) fn read_open(
-    file: &File,
-    size: u64,
-    path: &Path,
-    limit: u64,
-) -> Result<Vec<u8>, StoreError> {
-    let too_large = || StoreError::TooLarge {
-        path: path.to_owned(),
-        limit,
-    };
-    if size > limit {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))
-        .map_err(|_| io::ErrorKind::OutOfMemory.into())
-        .at("find memory for", path)?;
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .at("read", path)?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large());
-    }
-    Ok(bytes)
+/// The bytes of an open file, of which there may be `limit` at most.
+pub(crate) fn read_open(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
+    assay_files::read_open(file, limit).at("read", path)
 }
 
 /// What lies in a folder, all of it.

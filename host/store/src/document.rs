@@ -2,7 +2,6 @@
 //! markers that name runs. It owns their reading and writing; results are records of their own.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::path::PathBuf;
 
 use assay_core::{
@@ -170,11 +169,7 @@ impl Store {
         disk::sync(&Vec::from_iter(self.object_files(vouched)))?;
 
         let marker = self.marker_path(run.started_ms, hash);
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&marker)
-            .at("create", &marker)?;
+        assay_files::append(&marker).at("create", &marker)?;
         Ok(hash)
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use assay_core::{ActionKey, ArtifactHash, CanonicalError, InvalidFileName, ObjectHash};
+use assay_files::{Kind, NotRegular, TooLarge};
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,19 @@ pub enum StoreError {
     NotAStore {
         /// The folder.
         root: PathBuf,
+    },
+    /// A link on the way to the store leads nowhere.
+    #[error(
+        "there is no store in `{root}`: `{link}` is a link to `{target}`, which is not there; make that \
+         folder, or name another one with --store"
+    )]
+    DanglingLink {
+        /// The folder of the store.
+        root: PathBuf,
+        /// The link.
+        link: PathBuf,
+        /// What it leads to.
+        target: PathBuf,
     },
     /// The folder holds a store of a layout that this version does not know.
     #[error(
@@ -52,7 +66,7 @@ pub enum StoreError {
     },
     /// The bytes of an object do not have its hash.
     #[error(
-        "object {object} is damaged: the bytes of `{path}` do not have that hash; run the action that makes it again, which replaces it"
+        "object {object} is damaged: the bytes of `{path}` do not have that hash; move it away with `pipeline audit --fix`, and run the action that makes it again"
     )]
     Damaged {
         /// The object.
@@ -61,10 +75,12 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A folder, a link, a pipe or a device lies where a file should.
-    #[error("`{path}` is not a regular file; put the file itself there")]
+    #[error("`{path}` is {kind}, not a regular file; move it away, or put the file itself there")]
     NotRegular {
         /// What is not a file.
         path: PathBuf,
+        /// What it is.
+        kind: Kind,
     },
     /// A document is larger than any document is.
     #[error("`{path}` is larger than {limit} bytes, the most that is read of such a document")]
@@ -235,10 +251,20 @@ pub(crate) trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, operation: &'static str, path: &Path) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Io {
-            operation,
-            path: path.to_owned(),
-            source,
+        self.map_err(|source| {
+            let path = path.to_owned();
+            let inner = source.get_ref();
+            if let Some(&NotRegular(kind)) = inner.and_then(|inner| inner.downcast_ref()) {
+                return StoreError::NotRegular { path, kind };
+            }
+            if let Some(&TooLarge { limit }) = inner.and_then(|inner| inner.downcast_ref()) {
+                return StoreError::TooLarge { path, limit };
+            }
+            StoreError::Io {
+                operation,
+                path,
+                source,
+            }
         })
     }
 }

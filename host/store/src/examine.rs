@@ -51,7 +51,7 @@ impl Store {
         read: &(dyn Fn(u64) + Sync),
     ) -> Result<Found, StoreError> {
         let path = self.object_path(object);
-        let examined = disk::open(&path, false).and_then(|(file, metadata)| {
+        let examined = disk::open(&path).and_then(|(file, metadata)| {
             let hashed = disk::hash_file(&file, metadata.len(), &path, read)?;
             Ok(Found::new(&hashed, &metadata))
         });
@@ -72,8 +72,8 @@ impl Store {
     /// # Errors
     /// As there.
     pub fn examine_record(&self, path: &Path) -> Result<(Found, Vec<u8>), StoreError> {
-        let (file, metadata) = disk::open(path, false)?;
-        let bytes = disk::read_open(&file, metadata.len(), path, DOCUMENT_LIMIT)?;
+        let (file, metadata) = disk::open(path)?;
+        let bytes = disk::read_open(&file, path, DOCUMENT_LIMIT)?;
         let hashed = Hashed {
             hash: disk::hash_bytes(&bytes),
             size: bytes.len() as u64,

@@ -8,7 +8,7 @@
 //! stays long, as an audit does, it gives way to the others now and then. Locks end with their
 //! processes, so nothing is left behind that anyone would have to clear.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -57,7 +57,7 @@ impl Gate {
     pub(crate) fn open(folder: &Path) -> Result<Option<Self>, StoreError> {
         let opened = |name| {
             let path = folder.join(name);
-            match File::open(&path) {
+            match assay_files::open_itself(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Lock::create(path),
                 file => Lock::new(file, path),
             }
@@ -108,8 +108,7 @@ impl Gate {
 
 impl Lock {
     fn create(path: PathBuf) -> Result<Self, StoreError> {
-        let created = OpenOptions::new().create(true).append(true).open(&path);
-        Self::new(created, path)
+        Self::new(assay_files::append(&path), path)
     }
 
     fn new(opened: io::Result<File>, path: PathBuf) -> Result<Self, StoreError> {

@@ -3,8 +3,7 @@
 //! the store is closed, removes lock files: beside others, a process that opened one and a process
 //! that made its successor would both hold it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -64,11 +63,7 @@ impl Store {
     fn try_lock_action(&self, key: ActionKey) -> Result<Option<ActionLock>, StoreError> {
         let hold = self.hold()?;
         let path = self.part(Part::Locks).join(key.to_string());
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .at("create the lock", &path)?;
+        let file = assay_files::append(&path).at("create the lock", &path)?;
         if !try_lock(&file, &path)? {
             return Ok(None);
         }
@@ -87,10 +82,7 @@ impl Store {
     /// Removes the working folder of an action, if there is one.
     pub fn clear_scratch(&self, key: ActionKey) -> Result<(), StoreError> {
         let folder = self.scratch_folder(key);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.at("remove the folder", &folder),
-        }
+        assay_files::remove(&folder).at("remove the folder", &folder)
     }
 
     pub(crate) fn scratch_folder(&self, key: ActionKey) -> PathBuf {

@@ -58,11 +58,11 @@ impl Store {
     /// `path` is not a regular file, or cannot be moved.
     pub fn put_file(&self, path: &Path) -> Result<(ObjectHash, u64), StoreError> {
         let hold = self.hold()?;
-        let (file, metadata) = disk::open(path, false)?;
+        let (file, metadata) = disk::open(path)?;
         if metadata.nlink() > 1 {
-            let copy = self.empty_temporary()?.into_temp_path();
-            fs::copy(path, &copy).at("copy into the store", path)?;
-            let put = self.put_file(&copy)?;
+            let mut copy = self.empty_temporary()?;
+            io::copy(&mut &file, copy.as_file_mut()).at("copy into the store", path)?;
+            let put = self.put_file(&copy.into_temp_path())?;
             fs::remove_file(path).at("remove", path)?;
             return Ok(put);
         }
@@ -121,7 +121,7 @@ impl Store {
     /// The object is missing or damaged.
     pub fn verify(&self, object: ObjectHash) -> Result<(), StoreError> {
         let path = self.object_path(object);
-        let found = disk::open(&path, false)
+        let found = disk::open(&path)
             .and_then(|_| disk::hash_still_file(&path))
             .map_err(|error| missing(object, error))?;
         if found.0 == object {

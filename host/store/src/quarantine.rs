@@ -64,14 +64,14 @@ impl Store {
             moved => moved?,
         };
         // A run may have put the object anew between the finding and the move.
-        let is_sound = disk::open(&moved, false)
+        let is_sound = disk::open(&moved)
             .and_then(|(file, entry)| disk::hash_file(&file, entry.len(), &moved, &|_| ()))
             .is_ok_and(|hashed| hashed.hash == object);
         if !is_sound {
             return Ok(Some(folder));
         }
         fs::rename(&moved, &path).at("move back", &moved)?;
-        fs::remove_dir_all(&folder).at("remove the folder", &folder)?;
+        assay_files::remove(&folder).at("remove the folder", &folder)?;
         Ok(None)
     }
 

@@ -31,7 +31,7 @@ impl Store {
     /// The object is missing, or cannot be read.
     pub fn reader(&self, object: ObjectHash) -> Result<ObjectReader, StoreError> {
         let path = self.object_path(object);
-        let opened = disk::open(&path, false).map_err(|error| missing(object, error));
+        let opened = disk::open(&path).map_err(|error| missing(object, error));
         let (file, metadata) = opened?;
         Ok(ObjectReader {
             object,

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
@@ -26,8 +26,10 @@ const FORMAT_LIMIT: u64 = 256;
 /// A temporary file that nothing wrote to for so long has lost its process, on whatever machine.
 pub(crate) const ABANDONED: Duration = Duration::from_hours(24);
 
-/// Objects and records are never written to again.
+/// Objects and records are never written to again: what the user's mask leaves of this, which
+/// includes the user.
 const READ_ONLY: u32 = 0o444;
+const READ_ONLY_BY_USER: u32 = 0o400;
 
 /// A content-addressed store in a folder. Clones are handles on the same store; it may be
 /// shared between threads and processes.
@@ -133,6 +135,9 @@ impl Store {
     fn at(root: &Path) -> Result<Self, StoreError> {
         // Workers run in folders of their own and are handed paths into the store.
         let root = std::path::absolute(root).at("locate", root)?;
+        if let Some((link, target)) = dangling_link(&root) {
+            return Err(StoreError::DanglingLink { root, link, target });
+        }
         let uses = Arc::new(Uses::new(root.join(Part::Uses.name())));
         Ok(Self { root, uses })
     }
@@ -222,6 +227,16 @@ impl Store {
     }
 }
 
+/// The link on the way to `path` that leads nowhere, and where it would lead.
+fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut above = path.ancestors();
+    let last = above.find(|path| path.symlink_metadata().is_ok())?;
+    let leads_nowhere = last
+        .metadata()
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    leads_nowhere.then(|| Some((last.to_owned(), last.read_link().ok()?)))?
+}
+
 /// What to do about a store whose `format` file says this.
 fn advice(found: &str) -> &'static str {
     let version = |text: &str| {
@@ -254,7 +269,21 @@ pub(crate) fn persist(temporary: NamedTempFile, path: &Path) -> Result<(), Store
 }
 
 pub(crate) fn make_read_only(file: &fs::File) -> io::Result<()> {
-    file.set_permissions(fs::Permissions::from_mode(READ_ONLY))
+    let mode = READ_ONLY & !umask() | READ_ONLY_BY_USER;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+/// The permissions that new files of this process lack, as they were when this was first called.
+/// The call that asks for them sets them too, for all threads, so the kernel's account is read; where
+/// there is none, files are the user's alone.
+fn umask() -> u32 {
+    static UMASK: OnceLock<u32> = OnceLock::new();
+    *UMASK.get_or_init(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        let mask = line.and_then(|line| u32::from_str_radix(line.trim(), 8).ok());
+        mask.unwrap_or(0o077)
+    })
 }
 
 /// Makes the folder that `path` is to lie in.

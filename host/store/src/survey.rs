@@ -141,7 +141,8 @@ impl Survey {
         self.temporary = self.list(&store.part(Part::Temporary));
         for path in self.list(&store.part(Part::Locks)) {
             let name = file_name(&path);
-            if !is_gate(name) && name.parse::<ActionKey>().is_err() {
+            let is_lock = is_gate(name) || name.parse::<ActionKey>().is_ok();
+            if !is_lock || fs::symlink_metadata(&path).is_ok_and(|entry| !entry.is_file()) {
                 self.strange.push(path);
             }
         }

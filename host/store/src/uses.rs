@@ -218,7 +218,7 @@ impl Store {
         let paths = present(disk::entries(folder))?;
         for path in paths.unwrap_or_default() {
             // A process that ends removes its list.
-            let Some(file) = present(disk::open(&path, false))? else {
+            let Some(file) = disk::open_if_there(&path)? else {
                 continue;
             };
             if is_locked(&file.0, &path)? {

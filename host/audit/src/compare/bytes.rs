@@ -18,7 +18,7 @@ pub struct BytesDifference {
 }
 
 pub(super) fn compare(before: &Path, now: &Path) -> io::Result<BytesDifference> {
-    let open = |path| File::open(path).map(|file| BufReader::with_capacity(BUFFER, file));
+    let open = |path| assay_files::open(path).map(|file| BufReader::with_capacity(BUFFER, file));
     let (mut before, mut now) = (open(before)?, open(now)?);
     let mut difference = BytesDifference::default();
     let mut offset = 0;

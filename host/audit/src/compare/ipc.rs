@@ -18,7 +18,7 @@ use super::table::Table;
 const TRAILER: u64 = 10;
 
 pub(super) fn open(path: &Path) -> Result<Table, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = assay_files::open(path).map_err(|error| error.to_string())?;
     let size = file.metadata().map_err(|error| error.to_string())?.len();
     let end = size.checked_sub(TRAILER).ok_or("it is too short")?;
     let mut trailer = [0; TRAILER as usize];

@@ -28,7 +28,7 @@ fn read(path: &Path) -> Result<Value, String> {
         return Err(format!("it has more than {} MiB", LARGEST >> 20));
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = assay_files::open(path).map_err(|error| error.to_string())?;
     file.take(LARGEST)
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;

@@ -14,7 +14,7 @@ const ROWS: usize = 4096;
 const MOST_ROWS: i64 = 1 << 27;
 
 pub(crate) fn open(path: &Path) -> Result<Table, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = assay_files::open(path).map_err(|error| error.to_string())?;
     // The columns' types are those of Parquet itself: an embedded Arrow schema could claim others.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);

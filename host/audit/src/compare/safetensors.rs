@@ -152,7 +152,7 @@ struct Tensors {
 
 impl Tensors {
     fn open(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
+        let file = assay_files::open(path).map_err(|error| error.to_string())?;
         let size = file.metadata().map_err(|error| error.to_string())?.len();
         let mut length = [0; 8];
         read(&file, &mut length, 0)?;

@@ -39,7 +39,7 @@ pub(super) fn compare(before: &Path, now: &Path) -> Result<TextDifference, Strin
         if size > LARGEST {
             return Err(format!("it has more than {} MiB", LARGEST >> 20));
         }
-        let file = File::open(path).map_err(|error| error.to_string())?;
+        let file = assay_files::open(path).map_err(|error| error.to_string())?;
         Ok(BufReader::new(file))
     };
     lines(open(before)?, open(now)?).map_err(|error| error.to_string())

@@ -55,7 +55,7 @@ impl Content {
     /// # Errors
     /// The file cannot be read. What is wrong with its content is [`Content::Broken`].
     pub fn of(path: &Path, rows: usize) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = assay_files::open(path)?;
         let size = file.metadata()?.len();
         let mut head = Vec::new();
         (&mut file).take(HEAD).read_to_end(&mut head)?;

@@ -43,7 +43,7 @@ pub struct Column {
 }
 
 pub(super) fn read(path: &Path, rows: usize) -> Result<Table, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = assay_files::open(path).map_err(|error| error.to_string())?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(|error| error.to_string())?;

@@ -67,7 +67,7 @@ pub(super) fn is_like(head: &[u8], size: u64) -> bool {
 }
 
 pub(super) fn read(path: &Path) -> Result<Tensors, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = assay_files::open(path).map_err(|error| error.to_string())?;
     let size = file.metadata().map_err(|error| error.to_string())?.len();
     let mut file = BufReader::with_capacity(PIECE, file);
     let header = header(&mut file, size)?;

@@ -26,7 +26,10 @@ pub(super) fn read(path: &Path, head: &[u8], size: u64, lines: usize) -> io::Res
         return Ok(None);
     };
     let is_json = beginning.trim_start().starts_with(['{', '[']) && size <= LARGEST_JSON;
-    if is_json && let Ok(value) = serde_json::from_slice::<serde_json::Value>(&fs::read(path)?) {
+    if is_json
+        && let Ok(value) =
+            serde_json::from_slice::<serde_json::Value>(&assay_files::read(path, LARGEST_JSON)?)
+    {
         let laid_out = serde_json::to_string_pretty(&value)?;
         return Ok(Some(first(&laid_out, lines, false, true)));
     }

@@ -20,7 +20,7 @@ const FAILED: &str = "http://schema.org/FailedActionStatus";
 /// UN/CEFACT's code for bytes.
 const BYTES: &str = "AD";
 
-pub(super) fn add(graph: &mut Graph, contents: &Contents, about: &Attribution) {
+pub(super) fn add(graph: &mut Graph<'_>, contents: &Contents, about: &Attribution) {
     for (&artifact, manifest) in &contents.artifacts {
         let files = manifest.files.values().map(|file| object_id(file.object));
         let mut files: Vec<_> = files.collect();
@@ -46,7 +46,7 @@ pub(super) fn add(graph: &mut Graph, contents: &Contents, about: &Attribution) {
     add_run(graph, contents, about);
 }
 
-fn add_execution(graph: &mut Graph, action: &Action, record: &Record, about: &Attribution) {
+fn add_execution(graph: &mut Graph<'_>, action: &Action, record: &Record, about: &Attribution) {
     let (hash, result) = record;
     let memory = format!("#memory-{hash}");
     if result.peak_memory > 0 {
@@ -78,7 +78,7 @@ fn add_execution(graph: &mut Graph, action: &Action, record: &Record, about: &At
 }
 
 /// An action of the run that has no record: all that is known is that it gave nothing.
-fn add_failure(graph: &mut Graph, key: ActionKey, action: &Action, about: &Attribution) {
+fn add_failure(graph: &mut Graph<'_>, key: ActionKey, action: &Action, about: &Attribution) {
     let mut fields = common(graph, key, action, about);
     let description = "It failed, or was stopped; there is no record of it.";
     fields.extend([
@@ -91,7 +91,7 @@ fn add_failure(graph: &mut Graph, key: ActionKey, action: &Action, about: &Attri
 
 /// What is true of every execution of an action.
 fn common(
-    graph: &mut Graph,
+    graph: &mut Graph<'_>,
     key: ActionKey,
     action: &Action,
     about: &Attribution,
@@ -113,7 +113,7 @@ fn common(
 }
 
 /// What the numbers depended on beside the parameters, each a value of its own.
-fn environment(graph: &mut Graph, action: &Action) -> Vec<Value> {
+fn environment(graph: &mut Graph<'_>, action: &Action) -> Vec<Value> {
     let Some(environment) = &action.environment else {
         return Vec::new();
     };
@@ -134,7 +134,7 @@ fn environment(graph: &mut Graph, action: &Action) -> Vec<Value> {
     values.collect()
 }
 
-fn add_parameters(graph: &mut Graph, key: ActionKey, action: &Action) {
+fn add_parameters(graph: &mut Graph<'_>, key: ActionKey, action: &Action) {
     for (path, value) in parameters(action) {
         let fields = [
             ("name", json!(path)),
@@ -146,7 +146,7 @@ fn add_parameters(graph: &mut Graph, key: ActionKey, action: &Action) {
 }
 
 /// The run as a whole, and how its stages led to the executions.
-fn add_run(graph: &mut Graph, contents: &Contents, about: &Attribution) {
+fn add_run(graph: &mut Graph<'_>, contents: &Contents, about: &Attribution) {
     let run = &contents.manifest;
     let overrides = run.overrides.iter().enumerate().map(|(number, text)| {
         let id = format!("#override-{}", number + 1);
@@ -215,7 +215,7 @@ fn results(contents: &Contents) -> Vec<Value> {
         .collect()
 }
 
-fn add_controls(graph: &mut Graph, contents: &Contents) -> Vec<Value> {
+fn add_controls(graph: &mut Graph<'_>, contents: &Contents) -> Vec<Value> {
     let mut controls = Vec::new();
     for stage in &contents.manifest.stages {
         let known = stage

@@ -39,7 +39,7 @@ impl FileFacts {
 
 /// Adds every file but the pipeline file, which is more than a file ([`super::workflow`]).
 pub(super) fn add(
-    graph: &mut Graph,
+    graph: &mut Graph<'_>,
     contents: &Contents,
     objects: &BTreeMap<ObjectHash, Vec<Role>>,
     facts: &BTreeMap<Entry, FileFacts>,

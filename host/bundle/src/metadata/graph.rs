@@ -1,57 +1,65 @@
-//! The flat graph of a crate: entities with their fields, each once. It knows no vocabulary.
+//! The flat graph of a crate: entities with their fields, each once, handed on as they come, for a
+//! crate of many files has many. It knows no vocabulary.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+/// An entity: its fields, `@id` and `@type` among them.
+pub(super) type Entity<'a> = BTreeMap<&'a str, Value>;
+
 /// The entities of a crate.
-#[derive(Default)]
-pub(super) struct Graph {
-    entities: Vec<Value>,
+pub(super) struct Graph<'a> {
+    /// Takes each entity.
+    take: &'a mut dyn FnMut(&Entity<'_>),
     known: BTreeSet<String>,
-    mentioned: Vec<Value>,
+    mentioned: Vec<String>,
 }
 
-impl Graph {
+impl<'a> Graph<'a> {
+    pub(super) fn new(take: &'a mut dyn FnMut(&Entity<'_>)) -> Self {
+        Self {
+            take,
+            known: BTreeSet::new(),
+            mentioned: Vec::new(),
+        }
+    }
+
     /// Adds an entity, unless there is one of that identifier. Fields without a value are left out.
-    pub(super) fn add<'a>(
+    pub(super) fn add<'b>(
         &mut self,
         id: &str,
         kind: impl Into<Value>,
-        fields: impl IntoIterator<Item = (&'a str, Value)>,
+        fields: impl IntoIterator<Item = (&'b str, Value)>,
     ) {
         if !self.known.insert(id.to_owned()) {
             return;
         }
         let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
         // Sorted here, since a map of JSON keeps any order, or sorts, as other crates wish.
-        let mut entity: BTreeMap<_, _> = fields.collect();
+        let mut entity: Entity<'_> = fields.collect();
         entity.insert("@id", json!(id));
         entity.insert("@type", kind.into());
-        self.entities.push(json!(entity));
+        (self.take)(&entity);
     }
 
     /// As [`Graph::add`], for an entity that the root is to mention.
-    pub(super) fn add_mentioned<'a>(
+    pub(super) fn add_mentioned<'b>(
         &mut self,
         id: &str,
         kind: &str,
-        fields: impl IntoIterator<Item = (&'a str, Value)>,
+        fields: impl IntoIterator<Item = (&'b str, Value)>,
     ) {
         if !self.known.contains(id) {
-            self.mentioned.push(reference(id));
+            self.mentioned.push(id.to_owned());
         }
         self.add(id, kind, fields);
     }
 
-    /// What the root is to mention.
-    pub(super) fn mentioned(&self) -> Vec<Value> {
-        self.mentioned.clone()
-    }
-
-    pub(super) fn finish(self) -> Vec<Value> {
-        self.entities
+    /// The identifiers of what the root is to mention.
+    pub(super) fn take_mentioned(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.mentioned)
     }
 }
 

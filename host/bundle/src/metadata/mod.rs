@@ -17,14 +17,15 @@ pub(crate) use files::FileFacts;
 pub use people::Attribution;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use assay_core::ObjectHash;
+use serde::ser::{Serialize, SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
-use self::graph::{Graph, all, reference};
+use self::graph::{Entity, Graph, all, reference};
 use crate::contents::{Contents, Role};
-use crate::error::BundleError;
 use crate::layout::Entry;
 
 /// The vocabulary, and the terms of workflow runs that it lacks.
@@ -59,14 +60,58 @@ const REVISION: &str = "1";
 /// The name of the whole.
 const ROOT: &str = "./";
 
-/// The metadata of a bundle with these files, of which `objects` are the objects.
-pub(crate) fn document(
-    contents: &Contents,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
-    facts: &BTreeMap<Entry, FileFacts>,
-    about: &Attribution,
-) -> Result<Vec<u8>, BundleError> {
-    let mut graph = Graph::default();
+/// What the metadata of a bundle are made of.
+pub(crate) struct Sources<'a> {
+    pub(crate) contents: &'a Contents,
+    /// The objects among the files.
+    pub(crate) objects: &'a BTreeMap<ObjectHash, Vec<Role>>,
+    /// The files that the metadata are about.
+    pub(crate) files: &'a BTreeMap<Entry, FileFacts>,
+    pub(crate) about: &'a Attribution,
+}
+
+/// The metadata as they are written.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "@context")]
+    context: Value,
+    #[serde(rename = "@graph")]
+    graph: &'a Sources<'a>,
+}
+
+/// Writes the metadata of a bundle.
+pub(crate) fn write(sources: &Sources<'_>, to: impl io::Write) -> Result<(), serde_json::Error> {
+    let terms =
+        ["environment", "resourceUsage", "sha256"].map(|term| (term, format!("{TERMS}{term}")));
+    let document = Document {
+        context: json!([CONTEXT, BTreeMap::from(terms)]),
+        graph: sources,
+    };
+    serde_json::to_writer_pretty(to, &document)
+}
+
+impl Serialize for Sources<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entities = serializer.serialize_seq(None)?;
+        let mut written = Ok(());
+        let mut take = |entity: &Entity<'_>| {
+            if written.is_ok() {
+                written = entities.serialize_element(entity);
+            }
+        };
+        add(&mut Graph::new(&mut take), self);
+        written?;
+        entities.end()
+    }
+}
+
+fn add(graph: &mut Graph<'_>, sources: &Sources<'_>) {
+    let Sources {
+        contents,
+        objects,
+        files,
+        about,
+    } = *sources;
     graph.add(
         &Entry::Metadata.name(),
         "CreativeWork",
@@ -83,22 +128,15 @@ pub(crate) fn document(
         let fields = [("name", json!(name)), ("version", json!(version))];
         graph.add(id, "CreativeWork", fields);
     }
-    files::add(&mut graph, contents, objects, facts);
-    workflow::add(&mut graph, contents, objects);
-    execution::add(&mut graph, contents, about);
-    people::add(&mut graph, about);
-    add_root(&mut graph, contents, facts, about);
-    let terms =
-        ["environment", "resourceUsage", "sha256"].map(|term| (term, format!("{TERMS}{term}")));
-    let document = BTreeMap::from([
-        ("@context", json!([CONTEXT, BTreeMap::from(terms)])),
-        ("@graph", Value::Array(graph.finish())),
-    ]);
-    serde_json::to_vec_pretty(&document).map_err(BundleError::Metadata)
+    files::add(graph, contents, objects, files);
+    workflow::add(graph, contents, objects);
+    execution::add(graph, contents, about);
+    people::add(graph, about);
+    add_root(graph, contents, files, about);
 }
 
 fn add_root(
-    graph: &mut Graph,
+    graph: &mut Graph<'_>,
     contents: &Contents,
     facts: &BTreeMap<Entry, FileFacts>,
     about: &Attribution,
@@ -112,7 +150,7 @@ fn add_root(
     );
     let ended = run.started_ms.saturating_add(run.duration_ms);
     let conforms = PROFILES.map(|(id, ..)| reference(id));
-    let mentioned = graph.mentioned();
+    let mentioned = graph.take_mentioned().into_iter();
     let mut fields = vec![
         ("name", json!(format!("Run of `{}`", run.pipeline))),
         ("description", json!(description)),
@@ -124,7 +162,7 @@ fn add_root(
             all(facts.keys().map(|entry| reference(&entry.name()))),
         ),
         ("mainEntity", reference(&object_id(run.file))),
-        ("mentions", all(mentioned)),
+        ("mentions", all(mentioned.map(|id| reference(&id)))),
         ("license", reference(&about.license_id())),
     ];
     fields.extend(about.author_id().map(|id| ("author", reference(id))));

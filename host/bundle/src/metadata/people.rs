@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ROOT;
-use super::check::{entity, text};
+use super::check::{Stated, text};
 use super::graph::{Graph, all, reference};
 
 /// Who made a run, and under which licence it is given to others.
@@ -17,16 +17,16 @@ pub struct Attribution {
     pub organization: Option<String>,
 }
 
-const AUTHOR: &str = "#author";
-const ORGANIZATION: &str = "#organization";
+pub(super) const AUTHOR: &str = "#author";
+pub(super) const ORGANIZATION: &str = "#organization";
 const NO_LICENSE: &str = "#no-licence";
 
 impl Attribution {
     /// What the entities of a crate say of it.
-    pub(super) fn read(entities: &[Value]) -> Self {
-        let name = |id| Some(text(entity(entities, id)?, "name")?.to_owned());
-        let root = entity(entities, ROOT);
-        let license = root.and_then(|root| text(root.get("license")?, "@id"));
+    pub(super) fn read(stated: &Stated) -> Self {
+        let name = |id| Some(text(stated.entity(id)?.name.as_ref())?.to_owned());
+        let root = stated.entity(ROOT);
+        let license = root.and_then(|root| text(root.license.as_ref()?.get("@id")));
         Self {
             license: license.filter(|id| *id != NO_LICENSE).and_then(name),
             author: name(AUTHOR),
@@ -54,7 +54,7 @@ impl Attribution {
     }
 }
 
-pub(super) fn add(graph: &mut Graph, about: &Attribution) {
+pub(super) fn add(graph: &mut Graph<'_>, about: &Attribution) {
     let (name, description) = match &about.license {
         Some(license) => (license.as_str(), "the licence of this crate".to_owned()),
         None => (

@@ -56,7 +56,7 @@ pub(super) fn fields(contents: &Contents) -> Vec<(&'static str, Value)> {
 }
 
 pub(super) fn add(
-    graph: &mut Graph,
+    graph: &mut Graph<'_>,
     contents: &Contents,
     objects: &BTreeMap<ObjectHash, Vec<Role>>,
 ) {
@@ -84,7 +84,11 @@ pub(super) fn add(
     add_tools(graph, contents, objects);
 }
 
-fn add_tools(graph: &mut Graph, contents: &Contents, objects: &BTreeMap<ObjectHash, Vec<Role>>) {
+fn add_tools(
+    graph: &mut Graph<'_>,
+    contents: &Contents,
+    objects: &BTreeMap<ObjectHash, Vec<Role>>,
+) {
     let mut inputs = BTreeMap::<String, BTreeSet<String>>::new();
     let mut kinds = BTreeMap::<String, (String, BTreeSet<&'static str>)>::new();
     for known in contents.actions.values() {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assay_audit::Subject;
+use assay_audit::{Index, Subject, check_label};
 use assay_store::{Pinned, Store};
 
 use super::remembered_index;
@@ -47,9 +47,11 @@ pub(crate) fn pin(arguments: &PinArguments) -> Result<ExitCode, CliError> {
         })?;
         return Ok(ExitCode::SUCCESS);
     };
-    let pinned = find(&store, name)?;
+    let index = remembered_index(&store)?;
+    let pinned = find(&store, index, name)?;
     let label = arguments.label.clone();
     let label = label.unwrap_or_else(|| pinned.object().short());
+    check_label(index, &label, pinned.object())?;
     store.pin(&label, pinned)?;
     show::print(&if arguments.json {
         show::keep::pins_json(&[(label, pinned)].into())
@@ -65,7 +67,7 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
     if pins.contains_key(&arguments.name) {
         pins.retain(|label, _| *label == arguments.name);
     } else {
-        let pinned = find(&store, &arguments.name)?;
+        let pinned = find(&store, remembered_index(&store)?, &arguments.name)?;
         pins.retain(|_, other| *other == pinned);
     }
     if pins.is_empty() {
@@ -82,15 +84,13 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn find(store: &Store, name: &str) -> Result<Pinned, CliError> {
-    Ok(
-        match Subject::find(store, remembered_index(store)?, name)? {
-            Subject::Run(run) => Pinned::Run(run),
-            Subject::Stage { action, .. }
-            | Subject::Action(action)
-            | Subject::Result { action, .. } => Pinned::Action(action),
-            Subject::Artifact(artifact) => Pinned::Artifact(artifact),
-            Subject::File { object, .. } | Subject::Object(object) => Pinned::Object(object),
-        },
-    )
+fn find(store: &Store, index: &Index, name: &str) -> Result<Pinned, CliError> {
+    Ok(match Subject::find(store, index, name)? {
+        Subject::Run(run) => Pinned::Run(run),
+        Subject::Stage { action, .. }
+        | Subject::Action(action)
+        | Subject::Result { action, .. } => Pinned::Action(action),
+        Subject::Artifact(artifact) => Pinned::Artifact(artifact),
+        Subject::File { object, .. } | Subject::Object(object) => Pinned::Object(object),
+    })
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use assay_audit::{Index, Subject};
 use assay_bundle::{Limits, Watch, unbundle};
 use assay_engine::{Cancel, Rerun, RerunOutcome, Rerunning, Target};
+use assay_files::TemporaryFolder;
 use assay_store::Store;
-use tempfile::TempDir;
 
 use super::cancel_on_signals;
 use crate::arguments::{RerunArguments, processors};
@@ -50,7 +50,7 @@ pub(super) fn against(
     bundle: &Path,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let folder = TempDir::new().map_err(CliError::Temporary)?;
+    let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path())?;
     let cancel = cancel_on_signals()?;
     let view = BytesView::new("unbundling");

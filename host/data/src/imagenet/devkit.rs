@@ -85,12 +85,12 @@ impl Place {
 }
 
 fn read_folder(folder: &Path) -> io::Result<[Vec<u8>; 2]> {
-    let read = |name| limited(File::open(folder.join(name))?);
+    let read = |name| limited(assay_files::open(&folder.join(name))?);
     Ok([read(META)?, read(GROUND_TRUTH)?])
 }
 
 fn read_archive(path: &Path) -> io::Result<[Vec<u8>; 2]> {
-    let mut archive = Archive::new(GzDecoder::new(File::open(path)?));
+    let mut archive = Archive::new(GzDecoder::new(assay_files::open(path)?));
     let [mut meta, mut ground_truth] = [None, None];
     for entry in archive.entries()? {
         let entry = entry?;

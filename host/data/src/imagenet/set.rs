@@ -116,7 +116,7 @@ impl SetPlace {
         Ok(match self {
             Self::Folder(path) => Storage::Folder(path.clone()),
             Self::Archive(path) => {
-                let file = File::open(path).map_err(ImagenetError::unreadable(path))?;
+                let file = assay_files::open(path).map_err(ImagenetError::unreadable(path))?;
                 Storage::Archive(path.clone(), file)
             }
         })
@@ -184,7 +184,7 @@ fn list_folder(path: &Path) -> Result<Listing, ImagenetError> {
 /// An archive of archives is a set by class, an archive of images a flat one.
 fn list_archive(path: &Path) -> Result<Listing, ImagenetError> {
     let unreadable = |source| ImagenetError::unreadable(path)(source);
-    let file = File::open(path).map_err(unreadable)?;
+    let file = assay_files::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let members = archive::list(&file, Stretch { offset: 0, length }).map_err(unreadable)?;
     let class_of = |member: &Member| Some(base_name(&member.path).strip_suffix(".tar")?.to_owned());
@@ -322,7 +322,7 @@ impl Set {
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    let file = assay_files::open(path)?;
     let mut bytes = Vec::with_capacity(file.metadata()?.len().min(MAX_BYTES) as usize);
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

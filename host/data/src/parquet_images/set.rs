@@ -44,10 +44,11 @@ pub(super) struct DataFile {
 
 impl DataFile {
     fn builder(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, ParquetImagesError> {
-        let file = File::open(&self.path).map_err(|source| ParquetImagesError::Unreadable {
-            path: self.path.clone(),
-            source,
-        })?;
+        let file =
+            assay_files::open(&self.path).map_err(|source| ParquetImagesError::Unreadable {
+                path: self.path.clone(),
+                source,
+            })?;
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| self.damaged(error))
     }
 

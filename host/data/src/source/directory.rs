@@ -1,6 +1,5 @@
 //! Looks for files in a directory, plain or gzip-compressed.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +37,7 @@ pub(super) fn candidates(directory: &Path, name: &str) -> [PathBuf; 2] {
 
 /// The uncompressed content of the file at `path`; `None` if there is no such file.
 pub(super) fn read(path: &Path, limit: u64) -> Option<Result<Vec<u8>, Failure>> {
-    match File::open(path) {
+    match assay_files::open(path) {
         Ok(file) => Some(read_uncompressed(file, limit).map_err(Into::into)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(Err(error.into())),

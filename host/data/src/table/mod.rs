@@ -245,7 +245,7 @@ fn table_error(path: &Path, fault: TableFault) -> TableError {
     reason = "mapping a file is unsafe; the argument is given at the block"
 )]
 fn map(path: &Path) -> std::io::Result<Buffer> {
-    let file = File::open(path)?;
+    let file = assay_files::open(path)?;
     // SAFETY: the map is only read, and nobody changes the file under it: a table is written
     // under a temporary name and renamed when it is complete, and objects of a store are
     // read-only and never modified in place (DESIGN section 2).

@@ -11,8 +11,8 @@ use std::thread;
 
 use assay_abi::Handshake;
 use assay_core::{Limits, PluginHash, PluginPin};
+use assay_files::TemporaryFolder;
 use assay_store::Store;
-use tempfile::TempDir;
 
 use self::remembered::Remembered;
 use crate::ask::ask;
@@ -223,8 +223,8 @@ impl Catalogue<'_> {
     }
 }
 
-fn temporary() -> Result<TempDir, EngineError> {
-    tempfile::tempdir().map_err(|source| EngineError::File {
+fn temporary() -> Result<TemporaryFolder, EngineError> {
+    TemporaryFolder::new().map_err(|source| EngineError::File {
         what: "make a temporary folder in",
         path: std::env::temp_dir(),
         source,

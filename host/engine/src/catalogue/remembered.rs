@@ -10,6 +10,9 @@ use assay_core::{PluginHash, StageKind};
 use crate::plugin::PluginDescription;
 use crate::replace::replace;
 
+/// More than any answer has.
+const LARGEST: u64 = 16 << 20;
+
 /// The file of one library's answer.
 pub(super) struct Remembered(PathBuf);
 
@@ -21,7 +24,7 @@ impl Remembered {
 
     /// The answer; a file that cannot be read counts as none.
     pub(super) fn read(&self) -> Option<PluginDescription> {
-        serde_json::from_slice(&fs::read(&self.0).ok()?).ok()
+        serde_json::from_slice(&assay_files::read(&self.0, LARGEST).ok()?).ok()
     }
 
     /// Remembers the answer, if that can be done.

@@ -1,6 +1,5 @@
 //! What the end of a check's worker says of the plugin.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -89,7 +88,7 @@ fn read(store: &Store, check: &'static Check, completed: &Completed) -> Result<F
 /// How much a plugin printed, and how it begins.
 fn printed(path: &Path) -> Result<(u64, Vec<u8>), EngineError> {
     let read = || {
-        let file = File::open(path)?;
+        let file = assay_files::open(path)?;
         let size = file.metadata()?.len();
         let mut beginning = Vec::new();
         file.take(LONGEST_BEGINNING).read_to_end(&mut beginning)?;

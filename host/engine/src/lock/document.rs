@@ -137,15 +137,10 @@ impl LockFile {
             path: path.to_owned(),
             reason,
         };
-        let metadata = match fs::metadata(path) {
+        let text = match assay_files::read_text(path, LARGEST) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            metadata => metadata.map_err(failed)?,
+            text => text.map_err(failed)?,
         };
-        if !metadata.is_file() || metadata.len() > LARGEST {
-            let reason = "it is no ordinary file, or larger than 4 MiB";
-            return Err(malformed(reason.to_owned()));
-        }
-        let text = fs::read_to_string(path).map_err(failed)?;
         let unfit = |error: toml::de::Error| malformed(error.to_string().trim_end().to_owned());
         let Versioned { version } = toml::from_str(&text).map_err(unfit)?;
         if version != VERSION {
@@ -170,7 +165,7 @@ impl LockFile {
             "# What `pipeline run --locked` holds a pipeline file to. `pipeline run --lock` writes it; keep \
              it in\n# version control, beside the pipeline file.\n{text}"
         );
-        if fs::read(path).ok().as_deref() == Some(text.as_bytes()) {
+        if assay_files::holds(path, text.as_bytes()) {
             return Ok(());
         }
         replace(path, text.as_bytes(), 0o666).map_err(|source| LockError::File {

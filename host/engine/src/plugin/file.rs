@@ -1,7 +1,6 @@
 //! Reads the handshake of a plugin's library without loading it, and owns what can be wrong with a
 //! plugin as a file.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
@@ -137,15 +136,20 @@ pub struct LibraryFile {
 /// The file is unreadable, no plugin, or one for another host.
 pub fn read_library(path: &Path) -> Result<LibraryFile, PluginError> {
     let handshake = read_handshake(path)?;
-    let bytes = fs::read(path).map_err(|source| PluginError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = read_bytes(path)?;
     let hash = PluginHash::of(&bytes);
     Ok(LibraryFile {
         handshake,
         bytes,
         hash,
+    })
+}
+
+/// The bytes of the library at `path`.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, PluginError> {
+    assay_files::read(path, LARGEST).map_err(|source| PluginError::Unreadable {
+        path: path.to_owned(),
+        source,
     })
 }
 
@@ -185,12 +189,12 @@ pub fn handshake_of(path: &Path) -> Result<Handshake, PluginError> {
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(not_a_plugin("it is no ordinary file, or larger than 1 GiB"));
+    let file = assay_files::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.len() > LARGEST {
+        return Err(not_a_plugin("it is larger than 1 GiB"));
     }
     // Reads the few pages that the section lies in, not the whole library.
-    let file = ReadCache::new(File::open(path).map_err(unreadable)?);
+    let file = ReadCache::new(file);
     let library =
         object::File::parse(&file).map_err(|_| not_a_plugin("it is not a shared library"))?;
     let section = library

@@ -8,7 +8,7 @@ use assay_abi::Handshake;
 use assay_core::{PluginHash, PluginPin};
 use assay_store::{SourceHashes, Store};
 
-use super::file::{PluginError, read_handshake};
+use super::file::{PluginError, read_bytes, read_handshake};
 use super::reference::{HashPrefix, PluginReference, file_name};
 use super::search::SearchPath;
 use crate::error::EngineError;
@@ -115,10 +115,7 @@ impl Libraries<'_> {
         if self.store.claim(hash)? && self.sources.hash(&object)? == hash {
             return Ok(hash.into());
         }
-        let bytes = std::fs::read(file).map_err(|source| PluginError::Unreadable {
-            path: file.to_owned(),
-            source,
-        })?;
+        let bytes = read_bytes(file)?;
         // The file may have been rebuilt in between; what counts is what is stored.
         Ok(self.store.put_bytes(&bytes)?.into())
     }

@@ -9,6 +9,7 @@ mod search;
 
 pub(crate) use describe::describe;
 pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
+pub(crate) use file::read_bytes;
 pub use file::{LibraryFile, PluginError, handshake_of, read_library};
 pub(crate) use library::{Libraries, Library};
 pub use load::{LoadFailure, load};

@@ -110,10 +110,7 @@ fn found(scratch: &Path) -> Result<Vec<PathBuf>, StageError> {
 }
 
 fn remove(folder: &Path) -> Result<(), StageError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(failed("remove", folder)),
-    }
+    assay_files::remove(folder).map_err(failed("remove", folder))
 }
 
 fn sync(path: &Path) -> Result<(), StageError> {

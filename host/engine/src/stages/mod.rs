@@ -307,7 +307,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
 
 /// Reads an input that a plugin or a person may have made.
 fn read(path: &Path) -> Result<Vec<u8>, StageError> {
-    fs::read(path).map_err(|source| StageError::File {
+    assay_files::read(path, u64::MAX).map_err(|source| StageError::File {
         what: "read",
         path: path.to_owned(),
         source,

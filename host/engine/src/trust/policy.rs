@@ -10,7 +10,7 @@ use assay_store::Store;
 use super::signature::{read_signature, signature_path, verify_signature};
 use super::store::{TrustStore, TrustedKey};
 use crate::error::EngineError;
-use crate::plugin::{Library, file_name};
+use crate::plugin::{Library, file_name, read_bytes};
 
 /// Why a library is trusted, if it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl TrustPolicy {
         if file.and_then(Path::parent) == Some(folder) {
             return true;
         }
-        let bytes = fs::read(folder.join(file_name(&pin.name)));
+        let bytes = read_bytes(&folder.join(file_name(&pin.name)));
         bytes.is_ok_and(|bytes| PluginHash::of(&bytes) == pin.hash)
     }
 }

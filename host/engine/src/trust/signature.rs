@@ -71,11 +71,12 @@ impl SigningKey {
             return Ok(key);
         }
         let path = Path::new(argument);
-        let text = read_small(path).map_err(|source| SignatureError::Unreadable {
-            what: "public key",
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            assay_files::read_text(path, LARGEST).map_err(|source| SignatureError::Unreadable {
+                what: "public key",
+                path: path.to_owned(),
+                source,
+            })?;
         text.parse().map_err(|source| SignatureError::Key {
             path: path.to_owned(),
             source,
@@ -140,7 +141,7 @@ pub fn signature_path(file: &Path) -> PathBuf {
 /// There is none, or it cannot be read.
 pub fn read_signature(file: &Path) -> Result<String, SignatureError> {
     let path = signature_path(file);
-    read_small(&path).map_err(|source| SignatureError::Unreadable {
+    assay_files::read_text(&path, LARGEST).map_err(|source| SignatureError::Unreadable {
         what: "signature",
         path,
         source,
@@ -214,15 +215,6 @@ pub fn verify_stream(
         Ok(()) => Ok(signature.trusted_comment().to_owned()),
         Err(_) => Err(SignatureError::Wrong { path }),
     }
-}
-
-fn read_small(path: &Path) -> io::Result<String> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        let reason = "it is no ordinary file, or larger than 64 KiB";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
-    fs::read_to_string(path)
 }
 
 #[cfg(test)]

@@ -242,10 +242,11 @@ fn read_own(path: &Path) -> Result<Option<String>, TrustError> {
         path: path.to_owned(),
         reason,
     };
-    let metadata = match fs::metadata(path) {
+    let file = match assay_files::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        metadata => metadata.map_err(failed)?,
+        file => file.map_err(failed)?,
     };
+    let metadata = file.metadata().map_err(failed)?;
     let owner = metadata.uid();
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         return Err(not_safe("somebody else owns it"));
@@ -253,13 +254,12 @@ fn read_own(path: &Path) -> Result<Option<String>, TrustError> {
     if metadata.mode() & 0o022 != 0 {
         return Err(not_safe("others may write to it"));
     }
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(TrustError::Malformed {
-            path: path.to_owned(),
-            reason: "it is no ordinary file, or larger than 4 MiB".to_owned(),
-        });
-    }
-    fs::read_to_string(path).map(Some).map_err(failed)
+    let bytes = assay_files::read_open(&file, LARGEST).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|_| TrustError::Malformed {
+        path: path.to_owned(),
+        reason: "it is not UTF-8 text".to_owned(),
+    })?;
+    Ok(Some(text))
 }
 
 #[cfg(test)]

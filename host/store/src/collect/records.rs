@@ -58,6 +58,10 @@ impl ActionRecords {
         let mut records = Self::default();
         for path in store.record_paths(key)? {
             let metadata = fs::symlink_metadata(&path).at("inspect", &path)?;
+            // No record, and nothing that the store may remove.
+            if metadata.is_dir() {
+                continue;
+            }
             let ended_ms = match readable(read_record(key, path.clone()))? {
                 Some((_, result)) => {
                     let ended_ms = result.started_ms.saturating_add(result.duration_ms);

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use assay_core::{ActionKey, ObjectHash, StageKind};
+use assay_files::Content;
 
 use super::mark::Marks;
 use super::records::Records;
@@ -123,7 +124,10 @@ impl<'a> Sweep<'a> {
             let Ok(key) = file_name(&path).parse() else {
                 continue;
             };
-            let (bytes, written_ms) = measure(&path)?;
+            // A worker may remove its folder at any time.
+            let Some(Content { bytes, written_ms }) = measure(&path)? else {
+                continue;
+            };
             let goes = !self.is_at_work(key)?
                 && (self.has_result(key, records)? || !self.retention.is_young(written_ms));
             if goes {
@@ -138,7 +142,7 @@ impl<'a> Sweep<'a> {
 
     fn is_at_work(&self, key: ActionKey) -> Result<bool, StoreError> {
         let path = self.store.part(Part::Locks).join(key.to_string());
-        match present(disk::open(&path, false))? {
+        match disk::open_if_there(&path)? {
             Some((file, _)) => is_locked(&file, &path),
             None => Ok(false),
         }
@@ -164,7 +168,7 @@ impl<'a> Sweep<'a> {
         // Temporary files have hidden names.
         for entry in fs::read_dir(&folder).at("list", &folder)? {
             let path = entry.at("list", &folder)?.path();
-            let Some((bytes, written_ms)) = present(measure(&path))? else {
+            let Some(Content { bytes, written_ms }) = measure(&path)? else {
                 continue;
             };
             if abandoned.is_young(written_ms) {
@@ -174,7 +178,7 @@ impl<'a> Sweep<'a> {
             }
         }
         for path in disk::entries(&self.store.part(Part::Locks))? {
-            let Some((file, metadata)) = present(disk::open(&path, false))? else {
+            let Some((file, metadata)) = disk::open_if_there(&path)? else {
                 continue;
             };
             if is_gate(file_name(&path)) || is_locked(&file, &path)? {
@@ -184,7 +188,7 @@ impl<'a> Sweep<'a> {
             }
         }
         for path in dead_lists {
-            if let Some((_, metadata)) = present(disk::open(&path, false))? {
+            if let Some((_, metadata)) = disk::open_if_there(&path)? {
                 self.goes(Waste::Lock, path, metadata.len());
             }
         }
@@ -202,24 +206,8 @@ fn documents(dropped: &[MarkedRun], records: &Records) -> HashSet<ObjectHash> {
     runs.chain(actions).chain(artifacts).collect()
 }
 
-/// The bytes of a file, or of all files in a folder, and when the newest of them was written, in
-/// milliseconds since 1970 (UTC).
-fn measure(path: &Path) -> Result<(u64, u64), StoreError> {
-    let metadata = fs::symlink_metadata(path).at("inspect", path)?;
-    let mut written_ms = disk::written_ms(&metadata, path)?;
-    if !metadata.is_dir() {
-        return Ok((metadata.len(), written_ms));
-    }
-    let mut bytes = 0;
-    for entry in fs::read_dir(path).at("list", path)? {
-        let entry = entry.at("list", path)?;
-        // A worker may remove its files at any time.
-        if let Some((size, time)) = present(measure(&entry.path()))? {
-            bytes += size;
-            written_ms = written_ms.max(time);
-        }
-    }
-    Ok((bytes, written_ms))
+fn measure(path: &Path) -> Result<Option<Content>, StoreError> {
+    present(assay_files::measure(path).at("look through", path))
 }
 
 impl Collection {
@@ -253,8 +241,7 @@ impl Collection {
 fn remove(item: &Item) -> Result<(), StoreError> {
     let path = &item.path;
     let gone = match item.waste {
-        Waste::Scratch => fs::remove_dir_all(path),
-        Waste::Temporary if path.is_dir() => fs::remove_dir_all(path),
+        Waste::Scratch | Waste::Temporary => assay_files::remove(path),
         _ => fs::remove_file(path),
     };
     match gone {

@@ -116,7 +116,7 @@ impl SourceHashes {
 }
 
 fn read(path: &Path) -> Result<(ObjectHash, Stamp), StoreError> {
-    let (file, metadata) = disk::open(path, true)?;
+    let (file, metadata) = disk::open_followed(path)?;
     let before = Stamp::of(&metadata);
     let hash = disk::hash_reader(&file).at("read", path)?;
     let after = Stamp::of(&file.metadata().at("inspect", path)?);

@@ -1,7 +1,6 @@
 //! The pipeline file of a bundle under a name of its own, with its file of networks where it looks
 //! for that, so that it can be run. Names come from the bundle, and none leads out of the folder.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use assay_bundle::Checked;
@@ -37,7 +36,7 @@ pub(super) fn write_files(
     }
     let mut written = Vec::new();
     for (path, bytes) in files {
-        if fs::read(&path).ok().as_ref() != Some(&bytes) {
+        if !assay_files::holds(&path, &bytes) {
             write_new(&path, &bytes, 0o644)?;
         }
         written.push(path);

@@ -111,7 +111,7 @@ pub(crate) fn unbundle(arguments: &UnbundleArguments) -> Result<ExitCode, CliErr
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(failed)?;
+    let file = assay_files::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let signature = signature::check(&arguments.signature, path, &file)?;
     let limits = Limits {

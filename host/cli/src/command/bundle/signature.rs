@@ -28,7 +28,7 @@ pub(crate) enum Signature {
 
 /// Signs a bundle; gives the file of the signature.
 pub(super) fn sign(key: &SecretKey, file: &Path, hash: ObjectHash) -> Result<PathBuf, CliError> {
-    let content = File::open(file).map_err(|source| CliError::File {
+    let content = assay_files::open(file).map_err(|source| CliError::File {
         what: "open",
         path: file.to_owned(),
         source,

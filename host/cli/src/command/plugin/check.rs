@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::process::ExitCode;
 
 use assay_engine::{Failure, Outcome, check_plugin};
+use assay_files::TemporaryFolder;
 use assay_store::Store;
 
 use crate::arguments::CheckArguments;
@@ -23,7 +24,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
     }
     let trust = arguments.trust.policy()?;
     let cancel = cancel_on_signals()?;
-    let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
+    let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
     let printed = RefCell::new(Ok(()));
     let report = check_plugin(

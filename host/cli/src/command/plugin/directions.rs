@@ -1,11 +1,11 @@
 //! `pipeline plugin directions`: asks a plugin, in a worker, which way one batch would move every
 //! parameter. The question is an action in a store that is thrown away afterwards.
 
-use std::fs;
 use std::process::ExitCode;
 
 use assay_core::{ArtifactHash, Limits};
 use assay_engine::{DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, Execution, plan_directions, summarise};
+use assay_files::TemporaryFolder;
 use assay_store::Store;
 
 use crate::arguments::DirectionsArguments;
@@ -19,7 +19,7 @@ pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, Cl
     let request = arguments.request(&trust).map_err(CliError::Arguments)?;
     show::print_containment_notice();
     let cancel = cancel_on_signals()?;
-    let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
+    let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
     let action = plan_directions(&store, &arguments.settings(), &request, &cancel)?;
     let execution = Execution {
@@ -53,7 +53,7 @@ pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, Cl
 
 fn read(store: &Store, artifact: ArtifactHash, name: &str) -> Result<Vec<u8>, CliError> {
     let path = store.artifact_file_path(artifact, name)?;
-    fs::read(&path).map_err(|source| CliError::File {
+    assay_files::read(&path, u64::MAX).map_err(|source| CliError::File {
         what: "read",
         path,
         source,

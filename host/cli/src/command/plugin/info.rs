@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use assay_engine::Catalogue;
+use assay_files::TemporaryFolder;
 use assay_store::Store;
 
 use crate::arguments::{InfoArguments, descriptions_folder};
@@ -11,7 +12,7 @@ use crate::error::CliError;
 use crate::show;
 
 pub(super) fn info(arguments: &InfoArguments) -> Result<ExitCode, CliError> {
-    let folder = tempfile::tempdir().map_err(CliError::Temporary)?;
+    let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = match &arguments.store {
         Some(store) => Store::open(store)?,
         None => Store::open(folder.path().join("store"))?,

@@ -3,7 +3,6 @@
 //! Of an archive only the expected entries, of limited size, are read, into memory: it is never
 //! unpacked onto the disk, so no path or link that it names can lead anywhere.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -18,7 +17,7 @@ const OVERHEAD: u64 = 64 << 20;
 
 /// Offers every missing file that the archive at `path` holds in `folder`.
 pub(super) fn search(path: &Path, folder: &str, collector: &mut Collector<'_>) {
-    match File::open(path) {
+    match assay_files::open(path) {
         Ok(file) => offer(file, folder, Origin::File(path.to_owned()), collector),
         Err(error) => {
             let failure = match error.kind() {

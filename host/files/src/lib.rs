@@ -1,0 +1,14 @@
+//! Files and folders that a stranger may have prepared: opening nothing but regular files, and
+//! walking and removing folders of any depth. Everything that the host opens and did not just make
+//! is opened here, so a pipe holds nobody up and a device is never read.
+
+mod folder;
+mod open;
+mod temporary;
+mod walk;
+
+pub use folder::{Content, measure, remove};
+pub use open::{
+    Kind, NotRegular, TooLarge, append, holds, open, open_itself, read, read_open, read_text,
+};
+pub use temporary::TemporaryFolder;
