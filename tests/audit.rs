@@ -182,18 +182,81 @@ fn a_damaged_document_of_an_action_comes_back_without_running_it() {
     let _ = sandbox.execute(&["audit"]).exits(0);
 }
 
+/// The records of an action.
+fn records(sandbox: &Sandbox, key: &str) -> Vec<PathBuf> {
+    let (shard, rest) = key.split_at(2);
+    let folder = sandbox.path("artifacts/results").join(shard).join(rest);
+    let records = fs::read_dir(folder).unwrap();
+    records.map(|record| record.unwrap().path()).collect()
+}
+
+/// The document of an action, its records, and the documents, files and logs that these name.
+fn files_of_action(sandbox: &Sandbox, key: &str) -> Vec<PathBuf> {
+    let mut files = vec![object(sandbox, key)];
+    for path in records(sandbox, key) {
+        let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let manifest = object(sandbox, record["artifact"].as_str().unwrap());
+        let artifact: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+        let held = artifact["files"].as_object().unwrap().values();
+        files.extend(held.map(|file| object(sandbox, file["object"].as_str().unwrap())));
+        files.extend(record["log"].as_str().map(|log| object(sandbox, log)));
+        files.extend([manifest, path]);
+    }
+    files
+}
+
+/// The key of the action that asked the plugin, which no stage of the run is.
+fn describe_key(sandbox: &Sandbox, run: &Value) -> String {
+    let stages = run["stages"].as_array().unwrap().iter();
+    let known: BTreeSet<_> = stages.map(|stage| stage["action"].as_str().unwrap()).collect();
+    let shards = fs::read_dir(sandbox.path("artifacts/results")).unwrap();
+    let mut keys = shards.flat_map(|shard| {
+        let shard = shard.unwrap();
+        let folders = fs::read_dir(shard.path()).unwrap();
+        let name = shard.file_name().into_string().unwrap();
+        folders.map(move |folder| name.clone() + folder.unwrap().file_name().to_str().unwrap())
+    });
+    keys.find(|key| !known.contains(key.as_str())).unwrap()
+}
+
+#[test]
+fn whatever_is_lost_or_damaged_a_run_after_fix_leaves_the_store_intact() {
+    let (sandbox, run) = with_run();
+    let describe = describe_key(&sandbox, &run);
+    let describe_record = records(&sandbox, &describe).remove(0);
+    let mut files = files_of_action(&sandbox, &describe);
+    files.extend(files_of_action(&sandbox, run["stages"][3]["action"].as_str().unwrap()));
+    let action = fs::read(object(&sandbox, &describe)).unwrap();
+    let action: Value = serde_json::from_slice(&action).unwrap();
+    files.push(object(&sandbox, action["plugin"]["hash"].as_str().unwrap()));
+    let manifest = object(&sandbox, run["run"].as_str().unwrap());
+    let text: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    files.push(object(&sandbox, text["file"].as_str().unwrap()));
+    files.push(manifest);
+    for (what, spoil) in [
+        ("lost", &(|path: &Path| fs::remove_file(path).unwrap()) as &dyn Fn(&Path)),
+        ("damaged", &flip),
+    ] {
+        for path in &files {
+            if fs::metadata(path).is_ok_and(|entry| entry.len() > 0) {
+                spoil(path);
+                let found = sandbox.execute(&["audit", "--fix"]);
+                // Nothing names the record of an action that no run names.
+                let is_silent = what == "lost" && path == &describe_record;
+                assert_eq!(found.code, Some(i32::from(!is_silent)), "{what} {path:?}");
+                let _ = sandbox.run(&[]).exits(0);
+                let audited = sandbox.execute(&["audit"]);
+                assert_eq!(audited.code, Some(0), "{what} {path:?}: {}", audited.stdout);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_truncated_record_and_a_foreign_file_are_moved() {
     let (sandbox, run) = with_run();
     let key = run["stages"][1]["action"].as_str().unwrap();
-    let (shard, rest) = key.split_at(2);
-    let folder = sandbox.path("artifacts/results").join(shard).join(rest);
-    let record = fs::read_dir(folder)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let record = records(&sandbox, key).remove(0);
     rewrite(&record, |bytes| bytes.truncate(9));
     fs::write(sandbox.path("artifacts/runs/notes.txt"), "mine").unwrap();
     let report = sandbox.execute(&["audit", "--json"]).exits(1).json();

@@ -7,12 +7,17 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use assay_tests::{Sandbox, check_store};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use serde_json::Value;
 
 const ALL: [&str; 6] = ["gc", "--keep-last", "1", "--grace", "0s", "--json"];
@@ -115,10 +120,85 @@ fn what_cannot_be_pinned_is_told() {
         &["pin", "latest", "--as", "a/b"],
         "cannot be the name of a pin",
     );
+    for (label, meaning) in [
+        ("latest", "it stands for the latest run of all"),
+        ("small", "the latest run of the pipeline of that name"),
+        ("0123abcd", "the beginning of a hash"),
+    ] {
+        refuse(&["pin", "latest", "--as", label], meaning);
+    }
     refuse(&["unpin", "latest"], "nothing is pinned as `latest`");
     refuse(&["gc", "--keep-last", "0"], "invalid value");
     let pins = sandbox.execute(&["pin"]).exits(0).stdout;
     assert_eq!(pins, "nothing is pinned\n");
+}
+
+#[test]
+fn what_a_plugin_nested_thousands_deep_stops_neither_a_run_nor_a_collection() {
+    let sandbox = one_training();
+    let run = sandbox.run_json(&[]);
+    let key = run["stages"][1]["action"].as_str().unwrap();
+    let again = ["--store", "other"];
+    let _ = sandbox.run(&[&again[..], &["--only", "data"]].concat()).exits(0);
+    let scratch = sandbox.path("other/scratch").join(key);
+    nest(&scratch.join("tmp"));
+    let _ = sandbox.run(&again).exits(0);
+    assert!(!scratch.exists());
+    let scratch = sandbox.path("artifacts/scratch").join(key);
+    nest(&scratch);
+    let dry = ["gc", "--grace", "0s", "--dry-run", "--json"];
+    let garbage = sandbox.execute(&dry).exits(0).json();
+    assert_eq!(removed(&garbage, "scratch"), 1);
+    let garbage = sandbox.execute(&ALL).exits(0).json();
+    assert_eq!(removed(&garbage, "scratch"), 1);
+    assert!(!scratch.exists());
+    // What a plugin made and may not be read by its user either.
+    fs::create_dir_all(scratch.join("closed/inner")).unwrap();
+    fs::set_permissions(scratch.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+    let _ = sandbox.execute(&ALL).exits(0);
+    assert!(!scratch.exists());
+}
+
+/// Makes folders, each in the one before, far beyond the length of any path.
+fn nest(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let mut here = openat(CWD, folder, flags, Mode::empty()).unwrap();
+    for _ in 0..3000 {
+        mkdirat(&here, "d", Mode::RWXU).unwrap();
+        here = openat(&here, "d", flags, Mode::empty()).unwrap();
+    }
+}
+
+#[test]
+fn objects_are_read_by_those_alone_whom_the_mask_allows() {
+    let sandbox = one_training();
+    let program = sandbox.command(&["run", "pipeline.toml", "--only", "data"]);
+    let mut masked = Command::new("sh");
+    masked.args(["-c", "umask 077 && exec \"$@\"", "sh"]);
+    masked.arg(program.get_program()).args(program.get_args());
+    masked.current_dir(sandbox.path(""));
+    assert!(masked.output().unwrap().status.success());
+    let objects = fs::read_dir(sandbox.path("artifacts/objects")).unwrap();
+    let objects = objects.flat_map(|shard| fs::read_dir(shard.unwrap().path()).unwrap());
+    let modes: BTreeSet<_> = objects
+        .map(|object| object.unwrap().metadata().unwrap().permissions().mode() & 0o777)
+        .collect();
+    assert_eq!(modes, BTreeSet::from([0o400]));
+}
+
+#[test]
+fn a_store_behind_a_link_that_leads_nowhere_is_refused() {
+    let sandbox = one_training();
+    symlink(sandbox.path("nowhere"), sandbox.path("link")).unwrap();
+    for arguments in [
+        &["run", "pipeline.toml", "--store", "link"][..],
+        &["run", "pipeline.toml", "--store", "link/below"],
+        &["audit", "--store", "link"],
+    ] {
+        let refused = sandbox.execute(arguments).exits(2).stderr;
+        assert!(refused.contains("which is not there"), "{refused}");
+    }
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Which bytes of two files differ, read side by side.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Which values of two JSON documents differ, by path.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 

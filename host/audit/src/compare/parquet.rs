@@ -1,7 +1,6 @@
 //! Opens a Parquet file of unknown origin as a table. Memory grows with the rows decoded at a
 //! time, never with the rows claimed.
 
-use std::fs::File;
 use std::path::Path;
 
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};

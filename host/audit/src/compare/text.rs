@@ -1,6 +1,6 @@
 //! Which lines of two texts differ, line by line from the top.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 

@@ -8,7 +8,6 @@ mod table;
 mod tensors;
 mod text;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

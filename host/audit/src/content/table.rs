@@ -1,6 +1,5 @@
 //! The head of a Parquet table: its columns, how many rows it has, and the first of them as text.
 
-use std::fs::File;
 use std::path::Path;
 
 use arrow::array::{Array, RecordBatch};

@@ -2,7 +2,6 @@
 //! that a network of any size is looked at in little memory.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 

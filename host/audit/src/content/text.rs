@@ -1,6 +1,5 @@
 //! The beginning of a text. JSON, which a store holds on one line, is laid out for reading.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 

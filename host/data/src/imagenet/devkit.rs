@@ -2,7 +2,6 @@
 //! validation images in its own numbering.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 

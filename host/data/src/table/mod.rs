@@ -12,7 +12,6 @@ mod layout;
 mod scaling;
 mod write;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::buffer::Buffer;

@@ -2,7 +2,6 @@
 //! reads well. Owns its format, reading and writing.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -178,6 +177,8 @@ impl LockFile {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn lock(names: [&str; 2]) -> LockFile {
@@ -238,7 +239,8 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        let refused = LockFile::read(&path).unwrap_err().to_string();
-        assert!(refused.contains("no ordinary file"), "{refused}");
+        let refused = LockFile::read(&path).unwrap_err();
+        let cause = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(cause.contains("it is a folder"), "{refused}: {cause}");
     }
 }

@@ -1,7 +1,6 @@
 //! What the user's trust means for one library: whether, and why, it may run where only trusted
 //! code may.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use assay_core::{PluginHash, PluginPin};
@@ -156,6 +155,8 @@ impl TrustPolicy {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::trust::store::TrustedPlugin;
 

@@ -2,7 +2,6 @@
 //! `FILE.minisig`. Owns their checking; whose key is trusted is said elsewhere.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
