@@ -208,7 +208,9 @@ fn files_of_action(sandbox: &Sandbox, key: &str) -> Vec<PathBuf> {
 /// The key of the action that asked the plugin, which no stage of the run is.
 fn describe_key(sandbox: &Sandbox, run: &Value) -> String {
     let stages = run["stages"].as_array().unwrap().iter();
-    let known: BTreeSet<_> = stages.map(|stage| stage["action"].as_str().unwrap()).collect();
+    let known: BTreeSet<_> = stages
+        .map(|stage| stage["action"].as_str().unwrap())
+        .collect();
     let shards = fs::read_dir(sandbox.path("artifacts/results")).unwrap();
     let mut keys = shards.flat_map(|shard| {
         let shard = shard.unwrap();
@@ -225,7 +227,10 @@ fn whatever_is_lost_or_damaged_a_run_after_fix_leaves_the_store_intact() {
     let describe = describe_key(&sandbox, &run);
     let describe_record = records(&sandbox, &describe).remove(0);
     let mut files = files_of_action(&sandbox, &describe);
-    files.extend(files_of_action(&sandbox, run["stages"][3]["action"].as_str().unwrap()));
+    files.extend(files_of_action(
+        &sandbox,
+        run["stages"][3]["action"].as_str().unwrap(),
+    ));
     let action = fs::read(object(&sandbox, &describe)).unwrap();
     let action: Value = serde_json::from_slice(&action).unwrap();
     files.push(object(&sandbox, action["plugin"]["hash"].as_str().unwrap()));
@@ -234,7 +239,10 @@ fn whatever_is_lost_or_damaged_a_run_after_fix_leaves_the_store_intact() {
     files.push(object(&sandbox, text["file"].as_str().unwrap()));
     files.push(manifest);
     for (what, spoil) in [
-        ("lost", &(|path: &Path| fs::remove_file(path).unwrap()) as &dyn Fn(&Path)),
+        (
+            "lost",
+            &(|path: &Path| fs::remove_file(path).unwrap()) as &dyn Fn(&Path),
+        ),
         ("damaged", &flip),
     ] {
         for path in &files {

@@ -139,7 +139,9 @@ fn what_a_plugin_nested_thousands_deep_stops_neither_a_run_nor_a_collection() {
     let run = sandbox.run_json(&[]);
     let key = run["stages"][1]["action"].as_str().unwrap();
     let again = ["--store", "other"];
-    let _ = sandbox.run(&[&again[..], &["--only", "data"]].concat()).exits(0);
+    let _ = sandbox
+        .run(&[&again[..], &["--only", "data"]].concat())
+        .exits(0);
     let scratch = sandbox.path("other/scratch").join(key);
     nest(&scratch.join("tmp"));
     let _ = sandbox.run(&again).exits(0);

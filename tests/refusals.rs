@@ -145,7 +145,13 @@ fn a_pipeline_file_that_is_not_there_is_named() {
     let said = sandbox.execute(&["run", "nowhere.toml"]).exits(2).stderr;
     assert_says(&said, &["cannot read nowhere.toml", "No such file"]);
     let said = sandbox.execute(&["run", "data"]).exits(2).stderr;
-    assert_says(&said, &["data is not a pipeline file", "it is a folder, not a regular file"]);
+    assert_says(
+        &said,
+        &[
+            "data is not a pipeline file",
+            "it is a folder, not a regular file",
+        ],
+    );
 }
 
 /// Runs with the plugin of `bp` taken from the file `library` in the sandbox.

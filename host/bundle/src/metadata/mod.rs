@@ -21,7 +21,8 @@ use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use assay_core::ObjectHash;
-use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
 use self::graph::{Entity, Graph, all, reference};
