@@ -13,10 +13,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use assay_core::ActionKey;
+use assay_core::{Action, ActionKey, ActionResult, Limits, Run, RunStage, StageKind, StageOutcome};
 use assay_store::Store;
 use assay_tests::Sandbox;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const AUTHOR: [&str; 6] = [
     "--author",
@@ -26,6 +26,11 @@ const AUTHOR: [&str; 6] = [
     "--license",
     "CC-BY-4.0",
 ];
+
+/// The trainings of a large run, and what checking its bundle may take of memory: what any takes, and
+/// 5 KiB for each file.
+const TRAININGS: u32 = 1200;
+const MEMORY: u64 = (10 << 20) + TRAININGS as u64 * 5 * (5 << 10);
 
 /// What the validator would like and a bundle does not have: addresses on the web of Assay, of its
 /// plugins and of the publisher, and a README.
@@ -254,6 +259,90 @@ fn a_signature_says_whose_it_is() {
     let _ = home.execute(&[&bundle[..], &["--force"]].concat()).exits(0);
     let _ = check(&[]).exits(0);
     assert!(!home.path("signed.minisig").exists());
+}
+
+/// A store with a run of so many trainings, five files each.
+fn many(root: &Path, trainings: u32) {
+    let store = Store::open(root).unwrap();
+    let stages = (0..trainings).map(|seed| training(&store, seed));
+    let run = Run {
+        pipeline: "many".to_owned(),
+        file: store.put_bytes(b"name = \"many\"\n").unwrap(),
+        networks: None,
+        overrides: Vec::new(),
+        started_ms: 1_700_000_000_000,
+        duration_ms: 1000,
+        host: "here".to_owned(),
+        version: "0.1.0".to_owned(),
+        stages: stages.collect(),
+    };
+    store.commit_run(&run).unwrap();
+}
+
+fn training(store: &Store, seed: u32) -> RunStage {
+    let parameters = json!({"seed": seed, "epochs": 10, "batch_size": 32, "rate": 0.01});
+    let action = Action {
+        kind: StageKind::Train,
+        revision: 1,
+        parameters: parameters.as_object().unwrap().clone(),
+        inputs: [].into(),
+        plugin: None,
+        environment: None,
+    };
+    let key = store.put_action(&action).unwrap();
+    let file = store.scratch(key).unwrap().join("final.safetensors");
+    fs::write(&file, seed.to_le_bytes()).unwrap();
+    let file = (file, "application/octet-stream".to_owned());
+    let files = [("final.safetensors".to_owned(), file)].into();
+    let artifact = store.commit_artifact(files).unwrap();
+    store.clear_scratch(key).unwrap();
+    let result = ActionResult {
+        action: key,
+        artifact,
+        started_ms: 1_700_000_000_000,
+        duration_ms: 1000,
+        peak_memory: 1 << 20,
+        host: "here".to_owned(),
+        version: "0.1.0".to_owned(),
+        log: Some(store.put_bytes(key.to_string().as_bytes()).unwrap()),
+        containment: None,
+        limits: Limits::default(),
+    };
+    store.commit_result(&result).unwrap();
+    RunStage {
+        name: format!("train/seed={seed}"),
+        outcome: StageOutcome::Ran,
+        action: Some(key),
+        artifact: Some(artifact),
+    }
+}
+
+#[test]
+fn a_bundle_of_many_files_is_checked_in_little_memory() {
+    let sandbox = Sandbox::new();
+    // In memory where that can be: each result is flushed to a disk.
+    let memory = Path::new("/dev/shm");
+    let store = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    let store = store.unwrap();
+    many(store.path(), TRAININGS);
+    let store = store.path().to_str().unwrap();
+    let packed = ["bundle", "latest", "-o", "many.tar.zst", "--store", store];
+    let _ = sandbox.execute(&packed).exits(0);
+    let check = sandbox.command(&["unbundle", "many.tar.zst", "--check"]);
+    let mut limited = Command::new("sh");
+    // In KiB, of what the process may write to.
+    let script = format!("ulimit -d {} && exec \"$@\"", MEMORY >> 10);
+    limited.args(["-c", &script, "sh"]);
+    limited.arg(check.get_program()).args(check.get_args());
+    let output = limited.current_dir(sandbox.path("")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    let files = TRAININGS * 5 + 5;
+    assert!(said.contains(&format!("{files} files")), "{said}");
 }
 
 #[test]

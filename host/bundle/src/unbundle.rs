@@ -155,8 +155,8 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
             problem: "began at another time than its marker says".to_owned(),
         });
     }
-    let without_libraries = complete(scanned, &contents)?;
     let mut objects = contents.objects();
+    let without_libraries = complete(scanned, &contents, &objects)?;
     objects.retain(|object, _| scanned.size(*object).is_some());
     // The metadata are about every other file.
     let mut others = scanned.files.clone();
@@ -178,10 +178,13 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
 
 /// Whether every object that the run rests on is there with its size, and no other; gives the
 /// plugins whose libraries are not.
-fn complete(scanned: &Scanned, contents: &Contents) -> Result<Vec<String>, BundleError> {
-    let objects = contents.objects();
+fn complete(
+    scanned: &Scanned,
+    contents: &Contents,
+    objects: &BTreeMap<ObjectHash, Vec<Role>>,
+) -> Result<Vec<String>, BundleError> {
     let mut absent = Vec::new();
-    for (&object, roles) in &objects {
+    for (&object, roles) in objects {
         match scanned.size(object) {
             Some(found) => check_size(found, roles)?,
             None => absent.extend(roles.iter().map(|role| match role {

@@ -1,9 +1,10 @@
 //! The flat graph of a crate: entities with their fields, each once, handed on as they come, for a
 //! crate of many files has many. It knows no vocabulary.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
+use assay_core::ObjectHash;
 use serde_json::{Value, json};
 
 /// An entity: its fields, `@id` and `@type` among them.
@@ -13,7 +14,8 @@ pub(super) type Entity<'a> = BTreeMap<&'a str, Value>;
 pub(super) struct Graph<'a> {
     /// Takes each entity.
     take: &'a mut dyn FnMut(&Entity<'_>),
-    known: BTreeSet<String>,
+    /// The hashes of the identifiers, which are shorter than they.
+    known: HashSet<ObjectHash>,
     mentioned: Vec<String>,
 }
 
@@ -21,7 +23,7 @@ impl<'a> Graph<'a> {
     pub(super) fn new(take: &'a mut dyn FnMut(&Entity<'_>)) -> Self {
         Self {
             take,
-            known: BTreeSet::new(),
+            known: HashSet::new(),
             mentioned: Vec::new(),
         }
     }
@@ -33,7 +35,7 @@ impl<'a> Graph<'a> {
         kind: impl Into<Value>,
         fields: impl IntoIterator<Item = (&'b str, Value)>,
     ) {
-        if !self.known.insert(id.to_owned()) {
+        if !self.known.insert(ObjectHash::of(id.as_bytes())) {
             return;
         }
         let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
@@ -51,7 +53,7 @@ impl<'a> Graph<'a> {
         kind: &str,
         fields: impl IntoIterator<Item = (&'b str, Value)>,
     ) {
-        if !self.known.contains(id) {
+        if !self.known.contains(&ObjectHash::of(id.as_bytes())) {
             self.mentioned.push(id.to_owned());
         }
         self.add(id, kind, fields);

@@ -170,7 +170,9 @@ fn a_record_under_another_action_or_name_is_foreign() {
     );
     fs::remove_file(&misnamed).unwrap();
     fs::create_dir(&folder).unwrap();
-    assert!(matches!(store.results(key), Err(StoreError::NotRegular { path }) if path == folder));
+    assert!(
+        matches!(store.results(key), Err(StoreError::NotRegular { path, .. }) if path == folder)
+    );
 
     assert_eq!(store.cached(key).unwrap().unwrap().artifact, artifact);
 }
