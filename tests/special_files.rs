@@ -19,7 +19,7 @@ use assay_tests::{Finished, Sandbox};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// Longer than any of these commands takes; what waits for a pipe waits for ever.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Enough for any of these commands, in KiB: what reads `/dev/zero` to its end needs more.
 const MEMORY: &str = "16777216";

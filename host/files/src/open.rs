@@ -183,10 +183,8 @@ pub fn holds(path: &Path, bytes: &[u8]) -> bool {
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     let text = String::from_utf8(read(path, limit)?);
     text.map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
+        let (text, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let line = text.split(|byte| *byte == b'\n').count();
         let problem = format!("it is not UTF-8 text, from line {line} on");
         io::Error::new(io::ErrorKind::InvalidData, problem)
     })

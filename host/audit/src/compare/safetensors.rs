@@ -13,9 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::number;
+use crate::content::LONGEST_HEADER;
 
-/// A longer header is refused, as the format's own library does.
-const LONGEST_HEADER: u64 = 100_000_000;
 /// How much of a tensor is read at a time: a whole number of elements of any type.
 const PIECE: u64 = 1 << 20;
 const METADATA: &str = "__metadata__";

@@ -14,6 +14,7 @@ use std::path::Path;
 
 pub use self::images::Images;
 pub use self::table::{Column, Table};
+pub(crate) use self::tensors::LONGEST_HEADER;
 pub use self::tensors::{Figures, Tensor, Tensors};
 pub use self::text::Text;
 

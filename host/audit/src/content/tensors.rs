@@ -12,8 +12,8 @@ use safetensors::tensor::{Metadata, TensorInfo};
 /// The bytes before the header, which tell its length.
 const LENGTH: usize = 8;
 
-/// The most bytes of a header: it names tensors, and holds none.
-const LONGEST_HEADER: u64 = 16 << 20;
+/// The most bytes of a header, which names tensors and holds none: it is held as a whole.
+pub(crate) const LONGEST_HEADER: u64 = 16 << 20;
 
 /// Bytes that are read at a time; a multiple of every element's size.
 const PIECE: usize = 1 << 20;

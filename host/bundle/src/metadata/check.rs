@@ -76,7 +76,7 @@ impl io::Write for Comparison<'_> {
         let pairs = expected.iter().zip(self.rest);
         let same = pairs.take_while(|(one, other)| one == other).count();
         let (same, rest) = self.rest.split_at(same);
-        self.line += same.iter().filter(|byte| **byte == b'\n').count();
+        self.line += same.split(|byte| *byte == b'\n').count() - 1;
         self.rest = rest;
         if same.len() < expected.len() {
             self.differs = true;
