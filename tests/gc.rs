@@ -159,7 +159,7 @@ fn what_a_plugin_nested_thousands_deep_stops_neither_a_run_nor_a_collection() {
     assert!(!scratch.exists());
     // What a plugin made and its user may not read either.
     fs::create_dir_all(scratch.join("closed/inner")).unwrap();
-    fs::set_permissions(scratch.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(scratch.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     let _ = collect(&ALL);
     assert!(!scratch.exists());
 }
