@@ -8,7 +8,9 @@
 )]
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -269,6 +271,10 @@ fn a_truncated_record_and_a_foreign_file_are_moved() {
     let record = records(&sandbox, key).remove(0);
     rewrite(&record, |bytes| bytes.truncate(9));
     fs::write(sandbox.path("artifacts/runs/notes.txt"), "mine").unwrap();
+    for name in [&[b'n'; 255][..], b"\xff\xfe"] {
+        let name = OsStr::from_bytes(name);
+        fs::write(sandbox.path("artifacts/runs").join(name), "mine").unwrap();
+    }
     let report = sandbox.execute(&["audit", "--json"]).exits(1).json();
     let faults: BTreeSet<_> = report["findings"]
         .as_array()

@@ -123,7 +123,7 @@ impl Store {
     fn new_folder(&self, moved_ms: u64, path: &Path) -> Result<PathBuf, StoreError> {
         let quarantine = self.part(Part::Quarantine);
         fs::create_dir_all(&quarantine).at("create the folder", &quarantine)?;
-        let name: String = base_name(path).chars().take(40).collect();
+        let name = short_name(path);
         let mut folder = quarantine.join(format!("{moved_ms}-{name}"));
         let mut number = 2;
         loop {
@@ -141,7 +141,7 @@ impl Store {
     }
 
     fn move_aside(&self, path: &Path, folder: &Path) -> Result<PathBuf, StoreError> {
-        let moved = folder.join(format!("moved-{}", base_name(path)));
+        let moved = folder.join(format!("moved-{}", short_name(path)));
         fs::rename(path, &moved).at("move to quarantine", path)?;
         let from = path.parent().unwrap_or(self.root()).to_owned();
         disk::sync(&[folder.to_owned(), from])?;
@@ -149,9 +149,9 @@ impl Store {
     }
 }
 
-fn base_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+/// The beginning of its name, which a note has in full: with what is put before it, it must not be
+/// longer than a name may be.
+fn short_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.chars().take(40).collect()
 }
