@@ -185,6 +185,39 @@ fn a_plugin_that_is_missing_or_no_plugin_is_refused() {
     );
 }
 
+#[test]
+fn a_library_for_another_machine_is_refused_by_its_kind() {
+    let sandbox = Sandbox::new();
+    let library = fs::read(libraries().join("libassay_bp.so")).unwrap();
+    let here = if cfg!(target_arch = "aarch64") {
+        "libraries for aarch64 (64 bits, little-endian)"
+    } else {
+        "libraries for x86-64 (64 bits, little-endian)"
+    };
+    // The fields of the header for the width, the byte order and the machine.
+    for (at, bytes, words) in [
+        (18, [243, 0], "built for riscv (64 bits, little-endian)"),
+        (4, [1, 1], "(32 bits, little-endian)"),
+        (5, [2, 1], "(64 bits, big-endian)"),
+    ] {
+        let mut other = library.clone();
+        other[at..at + 2].copy_from_slice(&bytes);
+        fs::write(sandbox.path("other.so"), other).unwrap();
+        let said = with_plugin(&sandbox, "other.so");
+        let parts = ["other.so cannot be loaded", words, here, "build it here"];
+        assert_says(&said, &parts);
+    }
+    for (start, words) in [
+        (&b"MZ\x90\0"[..], "it is a Windows library"),
+        (b"\xcf\xfa\xed\xfe", "it is a macOS library"),
+        (b"", "it is an empty file"),
+    ] {
+        fs::write(sandbox.path("other.so"), start).unwrap();
+        let said = with_plugin(&sandbox, "other.so");
+        assert_says(&said, &["other.so is not an Assay plugin", words]);
+    }
+}
+
 /// A copy of a real plugin with four bytes of its handshake replaced.
 fn patched(sandbox: &Sandbox, name: &str, offset: usize, value: u32) {
     let mut library = fs::read(libraries().join("libassay_bp.so")).unwrap();

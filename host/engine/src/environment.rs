@@ -1,7 +1,8 @@
 //! The numerical environment: what the action records, and how a worker is made to have it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -184,11 +185,38 @@ const INHERITED: [&str; 16] = [
     "NVIDIA_", "OMP_", "PATH", "RUST_", "TORCH_",
 ];
 
+/// Variables that begin so and are left out: `OpenMP` ends the process if it is told to bind its
+/// threads to processors and cannot, and a contained worker cannot.
+const LEFT_OUT: [&str; 3] = ["GOMP_CPU_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"];
+
 /// The variables that a worker with a plugin inherits.
 pub(crate) fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os().filter(|(name, _)| {
+    let variables = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
-        let known = |start: &&str| name.starts_with(start.as_bytes());
-        INHERITED.iter().any(known)
+        let begins = |start: &&str| name.starts_with(start.as_bytes());
+        INHERITED.iter().any(begins) && !LEFT_OUT.iter().any(begins)
+    });
+    variables.map(|(name, value)| {
+        let value = if name == LIBRARY_PATH {
+            let folders = library_folders(&value);
+            std::env::join_paths(folders).unwrap_or_default()
+        } else {
+            value
+        };
+        (name, value)
     })
+}
+
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
+/// The folders of `LD_LIBRARY_PATH` in which a worker's loader may search. Relative ones mean
+/// whatever folder the program was started in, as do empty ones, so they are left out.
+pub(crate) fn library_path() -> Vec<PathBuf> {
+    library_folders(&std::env::var_os(LIBRARY_PATH).unwrap_or_default())
+}
+
+fn library_folders(value: &OsStr) -> Vec<PathBuf> {
+    let folders = value.as_bytes().split(|byte| b":;".contains(byte));
+    let folders = folders.map(|folder| PathBuf::from(OsStr::from_bytes(folder)));
+    folders.filter(|folder| folder.is_absolute()).collect()
 }

@@ -11,6 +11,7 @@ mod check;
 mod containment;
 mod dataset;
 mod directions;
+mod elf;
 mod environment;
 mod error;
 mod event;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::IntoRawFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use assay_core::{Action, ActionKey, Limits, ObjectHash, PluginPin};
 use assay_store::{Store, StoreError, room_advice};
 use rustix::process::{Signal, set_parent_process_death_signal};
-use rustix::stdio::{dup2_stdout, stderr, stdout};
+use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use signal_hook::consts::SIGTERM;
 
 use crate::containment::{ContainError, Places, Profile, contain};
@@ -108,10 +109,14 @@ enum WorkerError {
     Contain(#[from] ContainError),
 }
 
-/// Keeps the pipe to the supervisor for events alone: whatever a plugin prints goes to the log.
+/// Keeps the pipe to the supervisor for events alone, and the lock from being read as input:
+/// whatever a plugin prints goes to the log, and it reads nothing.
 fn take_over() -> io::Result<Reporter> {
     // The lock and the pipe live as long as this process; it must not outlive its supervisor.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    let lock = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    let _open_for_ever = lock.into_raw_fd();
     let pipe = File::from(rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?);
     dup2_stdout(stderr())?;
     Ok(Reporter::new(pipe))

@@ -97,6 +97,13 @@ pub fn open_itself(path: &Path) -> io::Result<File> {
     opened(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)
 }
 
+/// Opens the regular file at `path` for reading alone, and makes an empty one if nothing is there. A
+/// link is not followed.
+pub fn open_or_create(path: &Path) -> io::Result<File> {
+    let flags = OFlags::CREATE | OFlags::NOFOLLOW;
+    opened(OpenOptions::new().read(true), flags, path)
+}
+
 /// Opens the regular file at `path` for appending, and makes an empty one if nothing is there. A
 /// link is not followed.
 pub fn append(path: &Path) -> io::Result<File> {

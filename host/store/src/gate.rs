@@ -132,7 +132,8 @@ pub(crate) fn is_locked(file: &File, path: &Path) -> Result<bool, StoreError> {
     Ok(!free)
 }
 
-fn is_free(lock: impl Fn() -> Result<(), TryLockError>) -> io::Result<bool> {
+/// Whether nobody else has a lock, which `lock` tries to take, whatever signals come.
+pub(crate) fn is_free(lock: impl Fn() -> Result<(), TryLockError>) -> io::Result<bool> {
     loop {
         return match lock() {
             Ok(()) => Ok(true),

@@ -4,14 +4,16 @@
 //! that made its successor would both hold it.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use assay_core::ActionKey;
+use rustix::io::Errno;
 
 use crate::error::{At, StoreError};
-use crate::gate::try_lock;
+use crate::gate::is_free;
 use crate::store::{Part, Store};
 use crate::uses::Use;
 
@@ -26,9 +28,9 @@ pub struct ActionLock {
 }
 
 impl ActionLock {
-    /// A second descriptor of the locked file. Handed to a child process (as its standard
-    /// input), it keeps the action locked for as long as the child lives, even if this process
-    /// dies first.
+    /// A second descriptor of the locked file, which can be read from alone. Handed to a child
+    /// process (as its standard input), it keeps the action locked for as long as the child lives,
+    /// even if this process dies first.
     ///
     /// # Errors
     /// The process has no descriptor left.
@@ -63,10 +65,9 @@ impl Store {
     fn try_lock_action(&self, key: ActionKey) -> Result<Option<ActionLock>, StoreError> {
         let hold = self.hold()?;
         let path = self.part(Part::Locks).join(key.to_string());
-        let file = assay_files::append(&path).at("create the lock", &path)?;
-        if !try_lock(&file, &path)? {
+        let Some(file) = open_locked(&path)? else {
             return Ok(None);
-        }
+        };
         self.note(&hold, Use::Action(key));
         Ok(Some(ActionLock { file, path }))
     }
@@ -88,4 +89,19 @@ impl Store {
     pub(crate) fn scratch_folder(&self, key: ActionKey) -> PathBuf {
         self.part(Part::Scratch).join(key.to_string())
     }
+}
+
+/// Opens and locks the file at `path`, unless another has its lock. Whoever is given the descriptor
+/// should not be able to write to the file, and a lock needs no more than reading. NFS alone, which
+/// makes it a lock for writing, wants the file open for that, and says so with `EBADF`.
+fn open_locked(path: &Path) -> Result<Option<File>, StoreError> {
+    let mut file = assay_files::open_or_create(path).at("create the lock", path)?;
+    let mut locked = is_free(|| file.try_lock());
+    let needs_writing =
+        |error: &io::Error| error.raw_os_error() == Some(Errno::BADF.raw_os_error());
+    if locked.as_ref().is_err_and(needs_writing) {
+        file = assay_files::append(path).at("create the lock", path)?;
+        locked = is_free(|| file.try_lock());
+    }
+    Ok(locked.at("lock", path)?.then_some(file))
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-type Attempt = Result<(), String>;
+pub(crate) type Attempt = Result<(), String>;
 
 fn refused<T>(what: &str, result: Result<T, Error>) -> Attempt {
     match result {

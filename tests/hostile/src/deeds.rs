@@ -1,6 +1,6 @@
 //! The misbehaviours by the name of their algorithm.
 
-use crate::attempts;
+use crate::{attempts, calls};
 
 /// What an algorithm does wrong.
 #[derive(Clone, Copy)]
@@ -53,6 +53,11 @@ pub(crate) const DEEDS: &[(&str, Deed)] = &[
     ("change-group", Deed::Attempt(attempts::change_group)),
     ("unlock", Deed::Attempt(attempts::unlock)),
     ("old-calls", Deed::Attempt(attempts::old_calls)),
+    ("system-v", Deed::Attempt(calls::system_v)),
+    ("schedule", Deed::Attempt(calls::schedule)),
+    ("needless", Deed::Attempt(calls::needless)),
+    ("sockets", Deed::Attempt(calls::sockets)),
+    ("commands", Deed::Attempt(calls::commands)),
     ("environment", Deed::Attempt(attempts::environment)),
     ("threads", Deed::Attempt(attempts::threads)),
     ("junk", Deed::Attempt(attempts::junk)),

@@ -5,6 +5,7 @@
 //! that a test notices the containment that is missing.
 
 mod attempts;
+mod calls;
 mod deeds;
 mod learner;
 

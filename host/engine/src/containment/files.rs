@@ -1,13 +1,15 @@
 //! Which files a worker can read, and that it writes to its scratch folder alone: Landlock.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, Ruleset, RulesetAttr,
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags, path_beneath_rules,
 };
 
-use super::{Places, Profile, libraries};
+use super::libraries::Libraries;
+use super::{Places, Profile, cuda};
 
 /// The newest interface whose restrictions are asked for. A kernel that has less enforces what
 /// it has.
@@ -52,18 +54,6 @@ const FACTS: &[&str] = &[
     "/usr/share/zoneinfo",
 ];
 
-/// What a CUDA driver needs beside that.
-const CUDA_FACTS: &[&str] = &[
-    "/proc/devices",
-    "/proc/driver/nvidia",
-    "/proc/modules",
-    "/sys/bus/pci",
-    "/sys/class",
-    "/sys/devices",
-    "/sys/module",
-    "/usr/share/nvidia",
-];
-
 type Rights = BitFlags<AccessFs>;
 
 /// Restricts this thread. The version of the kernel's interface is returned, 0 where it has none.
@@ -78,8 +68,10 @@ pub(super) fn restrict(profile: Profile, places: &Places) -> Result<u32, Ruleset
     let status = ruleset
         .create()?
         .add_rules(path_beneath_rules(readable(profile, places), reading()))?
+        .add_rules(libraries(profile, places).map(|file| Ok::<_, RulesetError>(library(file))))?
         .add_rules(path_beneath_rules([&places.scratch], writing()))?
         .add_rules(path_beneath_rules(devices(places), device()))?
+        .add_rules(path_beneath_rules(threads(places), cuda::naming()))?
         .restrict_self()?;
     let enforced = status.ruleset != RulesetStatus::NotEnforced;
     Ok(match status.landlock {
@@ -115,28 +107,40 @@ fn readable(profile: Profile, places: &Places) -> Vec<PathBuf> {
     let mut readable = paths(SYSTEM);
     readable.extend(paths(FACTS));
     if places.cuda {
-        readable.extend(paths(CUDA_FACTS));
+        readable.extend(cuda::facts());
     }
     // A backtrace needs the names in this program.
     readable.extend(std::env::current_exe());
     readable.extend(places.inputs.iter().cloned());
-    if let Some(plugin) = &places.plugin {
-        readable.push(plugin.clone());
-        let system: Vec<_> = SYSTEM.iter().map(Path::new).collect();
-        readable.extend(libraries::needed(plugin, &system));
-    }
+    readable.extend(places.plugin.clone());
     readable
+}
+
+/// The libraries that lie elsewhere than those of the system.
+fn libraries(profile: Profile, places: &Places) -> impl Iterator<Item = File> {
+    let plugin = places
+        .plugin
+        .iter()
+        .filter(move |_| profile == Profile::Sealed);
+    let needed = plugin.flat_map(|plugin| Libraries::of(plugin, SYSTEM));
+    let driver = places.cuda.then(cuda::driver_libraries);
+    needed.chain(driver.into_iter().flatten())
+}
+
+/// The right to read a library: the file itself, whatever has its name later.
+fn library(file: File) -> PathBeneath<File> {
+    PathBeneath::new(file, AccessFs::ReadFile)
 }
 
 fn devices(places: &Places) -> Vec<PathBuf> {
     let mut devices = vec![PathBuf::from("/dev/null")];
     if places.cuda {
-        let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
-        let nvidia = entries.filter(|entry| {
-            let name = entry.file_name();
-            name.as_encoded_bytes().starts_with(b"nvidia")
-        });
-        devices.extend(nvidia.map(|entry| entry.path()));
+        devices.extend(cuda::devices());
     }
     devices
+}
+
+/// Where threads can be named.
+fn threads(places: &Places) -> Option<&'static str> {
+    places.cuda.then_some(cuda::THREADS)
 }

@@ -2,85 +2,156 @@
 //! environment or one of those libraries names.
 //!
 //! A plugin says itself where its libraries are, so that is not trusted: of a folder that it
-//! names, only files called like libraries are ever readable.
+//! names, only those files are ever readable that are called like libraries and are, behind any
+//! link, regular files that this machine could load.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, ReadDir};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use object::elf::{DT_RPATH, DT_RUNPATH, FileHeader64};
-use object::read::elf::{Dyn, FileHeader};
-use object::{Endianness, ReadCache};
+use crate::elf;
+use crate::environment::library_path;
 
-/// Folders, and files in one of them, that are looked at; libtorch with CUDA has far fewer.
+/// Bounds of the search: libtorch with CUDA lies in twenty folders, and the libraries of a whole
+/// scientific distribution are two thousand.
 const MOST_FOLDERS: usize = 64;
-const MOST_FILES: usize = 1000;
+const MOST_NAMES: usize = 1000;
+const MOST_ENTRIES: usize = 100_000;
+const MOST_LIBRARIES: usize = 10_000;
 
-/// The libraries that loading `plugin` may need, outside of the folders of the system.
-pub(super) fn needed(plugin: &Path, system: &[&Path]) -> BTreeSet<PathBuf> {
-    let environment = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let mut waiting: Vec<_> = std::env::split_paths(&environment).collect();
-    waiting.extend(run_path(plugin));
-    let (mut folders, mut libraries) = (BTreeSet::new(), BTreeSet::new());
-    while let Some(folder) = waiting.pop() {
-        let Ok(folder) = folder.canonicalize() else {
-            continue;
+/// The libraries that loading a plugin may need, outside of the folders of the system, each
+/// opened: what is behind a name later does not matter.
+pub(super) struct Libraries<'a> {
+    /// Folders that need no search.
+    system: &'a [&'a str],
+    /// Every folder that was named, as it was.
+    named: BTreeSet<PathBuf>,
+    /// Those that were not looked at yet.
+    waiting: Vec<PathBuf>,
+    /// The folders searched, without links.
+    searched: BTreeSet<PathBuf>,
+    /// The folder that is being searched, and what of it is left.
+    current: Option<(PathBuf, ReadDir)>,
+    /// Entries and libraries that may still be looked at.
+    entries_left: usize,
+    files_left: usize,
+}
+
+impl<'a> Libraries<'a> {
+    /// Those that loading `plugin` may need.
+    pub(super) fn of(plugin: &Path, system: &'a [&'a str]) -> Self {
+        let mut libraries = Self {
+            system,
+            named: BTreeSet::new(),
+            waiting: Vec::new(),
+            searched: BTreeSet::new(),
+            current: None,
+            entries_left: MOST_ENTRIES,
+            files_left: MOST_LIBRARIES,
         };
-        let of_system = system.iter().any(|system| folder.starts_with(system));
-        if of_system || folders.len() == MOST_FOLDERS || !folders.insert(folder.clone()) {
-            continue;
+        libraries.name(library_path());
+        if let (Some(library), Some(folder)) = (open(plugin), plugin.parent()) {
+            libraries.name(run_path(&library, folder));
         }
-        for library in libraries_in(&folder) {
-            waiting.extend(run_path(&library));
-            libraries.insert(library);
+        libraries
+    }
+
+    fn name(&mut self, folders: Vec<PathBuf>) {
+        for folder in folders {
+            if self.named.len() < MOST_NAMES && self.named.insert(folder.clone()) {
+                self.waiting.push(folder);
+            }
         }
     }
-    libraries
+
+    /// The next folder that was not searched yet.
+    fn next_folder(&mut self) -> Option<(PathBuf, ReadDir)> {
+        while let Some(folder) = self.waiting.pop() {
+            let Ok(folder) = folder.canonicalize() else {
+                continue;
+            };
+            let of_system = self.system.iter().any(|system| folder.starts_with(system));
+            if of_system || self.searched.len() == MOST_FOLDERS || self.searched.contains(&folder) {
+                continue;
+            }
+            self.searched.insert(folder.clone());
+            if let Ok(entries) = fs::read_dir(&folder) {
+                return Some((folder, entries));
+            }
+        }
+        None
+    }
 }
 
-/// The files in `folder` that are called like libraries: `lib*.so` and `lib*.so.*`.
-fn libraries_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_library = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| {
-            name.starts_with("lib") && name.split('.').skip(1).any(|part| part == "so")
-        })
-    };
-    let libraries = entries.map(|entry| entry.path()).filter(is_library);
-    libraries.take(MOST_FILES).collect()
+impl Iterator for Libraries<'_> {
+    type Item = File;
+
+    fn next(&mut self) -> Option<File> {
+        while self.entries_left > 0 && self.files_left > 0 {
+            let (folder, mut entries) = match self.current.take() {
+                Some(current) => current,
+                None => self.next_folder()?,
+            };
+            let Some(entry) = entries.next() else {
+                continue;
+            };
+            let origin = folder.clone();
+            self.current = Some((folder, entries));
+            self.entries_left -= 1;
+            let Ok(entry) = entry else {
+                continue;
+            };
+            if is_library_name(&entry.file_name())
+                && let Some(library) = open(&entry.path())
+            {
+                let folders = run_path(&library, &origin);
+                self.name(folders);
+                self.files_left -= 1;
+                return Some(library);
+            }
+        }
+        None
+    }
 }
 
-/// The folders that an ELF file tells the loader to search; none where it cannot be read.
-fn run_path(library: &Path) -> Vec<PathBuf> {
-    let origin = library.parent().unwrap_or(Path::new("/"));
-    let texts = dynamic_texts(library).unwrap_or_default();
+/// Whether a file is called like a library: `lib*.so` or `lib*.so.*`.
+fn is_library_name(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        name.starts_with("lib") && name.split('.').skip(1).any(|part| part == "so")
+    })
+}
+
+/// The file that `path` leads to, if it is a regular one that this machine could load as a
+/// library.
+pub(super) fn open(path: &Path) -> Option<File> {
+    // Opening a device could do something.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    // Nor does this wait, should a pipe have taken the file's place.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .ok()?;
+    let regular = file.metadata().ok()?.is_file();
+    (regular && elf::check_shared_library(&file).ok()?.is_ok()).then_some(file)
+}
+
+/// The folders that a library, found in `origin`, tells the loader to search. Relative ones mean
+/// whatever folder the program was started in, so they are left out.
+fn run_path(library: &File, origin: &Path) -> Vec<PathBuf> {
+    let origin = origin.to_string_lossy();
+    let texts = elf::run_paths(library);
     let folders = texts.iter().flat_map(|text| text.split(':'));
-    folders
-        .filter(|folder| !folder.is_empty())
-        .map(|folder| {
-            let origin = origin.to_string_lossy();
-            let folder = folder.replace("${ORIGIN}", &origin);
-            PathBuf::from(folder.replace("$ORIGIN", &origin))
-        })
-        .collect()
-}
-
-/// `DT_RPATH` and `DT_RUNPATH` of an ELF file.
-fn dynamic_texts(library: &Path) -> Option<Vec<String>> {
-    // Reads the few pages that matter: libtorch has hundreds of megabytes.
-    let cache = ReadCache::new(File::open(library).ok()?);
-    let header = FileHeader64::<Endianness>::parse(&cache).ok()?;
-    let endian = header.endian().ok()?;
-    let sections = header.sections(endian, &cache).ok()?;
-    let (entries, link) = sections.dynamic(endian, &cache).ok()??;
-    let strings = sections.strings(endian, &cache, link).ok()?;
-    let paths = entries
-        .iter()
-        .filter(|entry| [DT_RPATH, DT_RUNPATH].contains(&entry.tag(endian)));
-    let texts = paths.filter_map(|entry| {
-        let text = entry.string(endian, strings).ok()?;
-        String::from_utf8(text.to_vec()).ok()
+    let folders = folders.map(|folder| {
+        let folder = folder.replace("${ORIGIN}", &origin);
+        PathBuf::from(folder.replace("$ORIGIN", &origin))
     });
-    Some(texts.collect())
+    folders
+        .filter(|folder| folder.is_absolute())
+        .take(MOST_FOLDERS)
+        .collect()
 }

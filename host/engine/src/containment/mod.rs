@@ -6,6 +6,7 @@
 //! itself while it has one thread, and before a plugin's constructors can run.
 
 mod calls;
+mod cuda;
 mod files;
 mod libraries;
 mod powers;
@@ -80,7 +81,7 @@ pub(crate) fn contain(
     powers::give_up()?;
     // Files first: opening what may be read takes calls that are filtered afterwards.
     let landlock = files::restrict(profile, places)?;
-    let seccomp = calls::filter(profile)?;
+    let seccomp = calls::filter(profile, places.cuda)?;
     Ok(Containment {
         landlock,
         seccomp,
@@ -98,7 +99,7 @@ pub fn kernel_support() -> Containment {
         powers::give_up().ok();
         Containment {
             landlock: files::restrict(Profile::Sealed, &places).unwrap_or(0),
-            seccomp: calls::filter(Profile::Sealed).unwrap_or(false),
+            seccomp: calls::filter(Profile::Sealed, false).unwrap_or(false),
             no_new_privileges: powers::has_given_up(),
         }
     };

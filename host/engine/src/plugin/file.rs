@@ -8,6 +8,7 @@ use assay_core::PluginHash;
 use object::{Object, ObjectSection, ReadCache};
 
 use super::reference::{HashPrefix, InvalidHashPrefix};
+use crate::elf::{self, NotLoadable};
 use crate::environment::LIBTORCH;
 
 /// Larger files are no plugins: libtorch is not linked into them.
@@ -54,6 +55,14 @@ pub enum PluginError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The file is a library for another processor.
+    #[error("the plugin {} cannot be loaded: {reason}", path.display())]
+    OtherMachine {
+        /// The file.
+        path: PathBuf,
+        /// What it is built for, and what is needed.
+        reason: String,
     },
     /// The file is a library, or not even that, but no plugin.
     #[error("{} is not an Assay plugin: {reason}", path.display())]
@@ -102,6 +111,10 @@ impl PluginError {
                 )
             }
             Self::Unreadable { .. } => "check the path and its permissions".to_owned(),
+            Self::OtherMachine { .. } => {
+                "take the library that was built for this kind of machine, or build it here"
+                    .to_owned()
+            }
             Self::NotAPlugin { .. } => {
                 "a plugin is a cdylib that uses export_plugin! of the assay-sdk crate".to_owned()
             }
@@ -193,10 +206,19 @@ pub fn handshake_of(path: &Path) -> Result<Handshake, PluginError> {
     if file.metadata().map_err(unreadable)?.len() > LARGEST {
         return Err(not_a_plugin("it is larger than 1 GiB"));
     }
+    let file = File::open(path).map_err(unreadable)?;
+    let loadable = elf::check_shared_library(&file).map_err(unreadable)?;
+    loadable.map_err(|what| match what {
+        NotLoadable::OtherMachine(_) => PluginError::OtherMachine {
+            path: path.to_owned(),
+            reason: what.to_string(),
+        },
+        NotLoadable::NotElf(_) | NotLoadable::NotShared => not_a_plugin(&what.to_string()),
+    })?;
     // Reads the few pages that the section lies in, not the whole library.
     let file = ReadCache::new(file);
     let library =
-        object::File::parse(&file).map_err(|_| not_a_plugin("it is not a shared library"))?;
+        object::File::parse(&file).map_err(|_| not_a_plugin("it is a damaged library"))?;
     let section = library
         .section_by_name(HANDSHAKE_SECTION)
         .ok_or_else(|| not_a_plugin("the library has no handshake"))?;
