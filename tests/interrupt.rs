@@ -8,12 +8,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use assay_store::Store;
 use assay_tests::Sandbox;
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -203,4 +204,144 @@ fn two_runs_at_once_share_the_work() {
     for key in keys {
         assert_eq!(store.results(key).unwrap().len(), 1, "an action ran twice");
     }
+}
+
+/// How long a verb may take to stop; twice the second that is promised, for a busy machine.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Asks `run` to stop and waits for its end, which must come soon.
+#[track_caller]
+fn stopped(mut run: Child, with: Signal) -> ExitStatus {
+    signal(&run, with);
+    let asked = Instant::now();
+    loop {
+        if let Some(status) = run.try_wait().unwrap() {
+            return status;
+        }
+        if asked.elapsed() > SOON {
+            run.kill().unwrap();
+            run.wait().unwrap();
+            panic!("it went on after {with:?}");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Starts `command` with its messages in the file `messages`.
+fn start(sandbox: &Sandbox, command: &mut Command) -> Child {
+    let messages = fs::File::create(sandbox.path("messages")).unwrap();
+    command.stderr(messages).spawn().unwrap()
+}
+
+/// It was stopped, said so in one line, and left a store without damage.
+#[track_caller]
+fn assert_stopped(sandbox: &Sandbox, status: ExitStatus) {
+    assert_eq!(status.code(), Some(130));
+    let said = fs::read_to_string(sandbox.path("messages")).unwrap();
+    assert_eq!(said.matches("stopped; ").count(), 1, "{said}");
+    let audit = sandbox.execute(&["audit", "--all"]).exits(0);
+    assert!(!audit.stdout.contains("DAMAGED"), "{}", audit.stdout);
+}
+
+#[test]
+fn hashing_a_large_source_stops_soon() {
+    for with in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let sandbox = Sandbox::new();
+        let images = sandbox.path("data/train-images-idx3-ubyte");
+        let file = fs::File::options().write(true).open(images).unwrap();
+        // 200 GiB of holes, which take no room and minutes to read.
+        file.set_len(200 << 30).unwrap();
+        let run = start(
+            &sandbox,
+            &mut sandbox.command(&["run", "pipeline.toml", "--dry-run"]),
+        );
+        thread::sleep(Duration::from_millis(500));
+        let status = stopped(run, with);
+        assert_stopped(&sandbox, status);
+    }
+}
+
+/// A pipeline with so many trainings.
+fn many_trainings(count: usize) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let seeds: Vec<_> = (1..=count).map(|seed| seed.to_string()).collect();
+    let text = text.replace("seed = [1]", &format!("seed = [{}]", seeds.join(", ")));
+    fs::write(file, text).unwrap();
+    sandbox
+}
+
+#[test]
+fn planning_a_large_matrix_stops_soon() {
+    let sandbox = many_trainings(30_000);
+    let mut command = sandbox.command(&["run", "pipeline.toml", "--dry-run"]);
+    let run = start(&sandbox, command.stdout(Stdio::null()));
+    thread::sleep(Duration::from_millis(300));
+    let status = stopped(run, Signal::INT);
+    assert_stopped(&sandbox, status);
+}
+
+#[test]
+fn printing_to_a_reader_that_does_not_read_stops_soon() {
+    for with in [Signal::INT, Signal::TERM] {
+        let sandbox = many_trainings(1000);
+        let mut command = sandbox.command(&["run", "pipeline.toml", "--dry-run"]);
+        let mut run = start(&sandbox, command.stdout(Stdio::piped()));
+        let reader = run.stdout.take().unwrap();
+        // A pipe holds 64 KiB.
+        wait_for("a full pipe", || {
+            (ioctl_fionread(&reader).unwrap() > 60_000).then_some(())
+        });
+        let status = stopped(run, with);
+        assert_stopped(&sandbox, status);
+    }
+}
+
+#[test]
+fn messages_that_nobody_reads_do_not_keep_a_process() {
+    let sandbox = Sandbox::new();
+    let long = format!("name = \"small\"\n{}", "x = [1]\n".repeat(20_000));
+    fs::write(sandbox.path("pipeline.toml"), long).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    // Messages alone are too few by now to fill a pipe.
+    fill(&writer);
+    let mut command = sandbox.command(&["run", "pipeline.toml", "--dry-run"]);
+    let run = command
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    drop(command);
+    thread::sleep(Duration::from_millis(500));
+    let status = stopped(run, Signal::INT);
+    assert_eq!(status.code(), Some(130));
+    drop(reader);
+}
+
+/// Writes to the pipe until it takes no more.
+fn fill(writer: &std::io::PipeWriter) {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let flags = fcntl_getfl(writer).unwrap();
+    fcntl_setfl(writer, flags | OFlags::NONBLOCK).unwrap();
+    while rustix::io::write(writer, &[b'.'; 4096]).is_ok() {}
+    fcntl_setfl(writer, flags).unwrap();
+}
+
+#[test]
+fn a_second_request_ends_a_worker_that_does_not_hear_the_first() {
+    let sandbox = long();
+    let mut command = sandbox.command(&["run", "pipeline.toml", "--set", "train.epochs=100000"]);
+    let run = start(&sandbox, command.stdout(Stdio::null()));
+    wait_for("a checkpoint", || checkpoint(&sandbox));
+    let worker = workers(&run)[0];
+    kill_process(worker, Signal::STOP).unwrap();
+    signal(&run, Signal::INT);
+    wait_for("the message", || {
+        let said = fs::read_to_string(sandbox.path("messages")).unwrap();
+        said.contains("stopping: ").then_some(())
+    });
+    let status = stopped(run, Signal::INT);
+    assert_stopped(&sandbox, status);
+    assert!(checkpoint(&sandbox).is_some(), "the checkpoint stays");
 }

@@ -7,6 +7,7 @@
 )]
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use assay_tests::{Sandbox, libraries};
 
@@ -366,4 +367,134 @@ fn a_damaged_object_is_noticed_and_computed_again() {
         second["stages"][1]["artifact"]
     );
     assert!(weights.is_file());
+}
+
+/// What is said of `pipeline.toml` with this text, and within a time that 20,000 errors take
+/// easily where each is looked at once.
+fn refused_soon(text: &str) -> String {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("pipeline.toml"), text).unwrap();
+    let started = Instant::now();
+    let said = sandbox.run(&[]).exits(2).stderr;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(8), "it took {took:?}");
+    said
+}
+
+#[test]
+fn of_many_errors_the_first_are_shown_and_the_rest_counted() {
+    let stages = |body: fn(usize) -> String| -> String {
+        let stages = (0..20_000).map(|at| format!("[stage.s{at}]\n{}\n", body(at)));
+        "name = \"many\"\n".to_owned() + &stages.collect::<String>()
+    };
+    let unknown_kind = stages(|at| format!("kind = \"k{at}\""));
+    let unknown_key = stages(|at| format!("kind = \"dataset\"\nsource = \"mnist\"\nk{at} = 1"));
+    let unknown_stage = stages(|at| format!("kind = \"evaluate\"\ntraining = \"t{at}\""));
+    let unknown_evaluations = stages(|at| format!("kind = \"report\"\nevaluations = [\"e{at}\"]"));
+    for (what, text) in [
+        ("there is no stage kind", unknown_kind),
+        ("has no key", unknown_key),
+        ("there is no train stage", unknown_stage),
+        ("there is no evaluate stage", unknown_evaluations),
+    ] {
+        let said = refused_soon(&text);
+        assert_eq!(said.matches("error: ").count(), 20, "{what}: {said}");
+        assert!(said.matches(what).count() >= 20, "{what}: {said}");
+        assert!(said.ends_with("and 19,980 more errors\n"), "{what}: {said}");
+    }
+    let said = refused_soon(&"x = = 1\n".repeat(20_000));
+    assert_eq!(said.matches("error: ").count(), 20, "{said}");
+    assert!(said.ends_with(" more errors\n"), "{said}");
+}
+
+#[test]
+fn one_error_more_than_are_shown_is_counted() {
+    let keys: String = (0..21).map(|at| format!("k{at} = 1\n")).collect();
+    let said = refused_soon(&format!(
+        "name = \"x\"\n{keys}[stage.a]\nkind = \"dataset\"\nsource = \"mnist\"\n"
+    ));
+    assert!(said.ends_with("and 1 more error\n"), "{said}");
+}
+
+#[test]
+fn a_long_value_and_a_long_line_are_cut() {
+    let long = "x".repeat(1 << 20);
+    for text in [
+        format!("name = \"{long}\"\n"),
+        format!("name = \"x\"\n[stage.{long}]\nkind = \"{long}\"\n"),
+        format!(
+            "name = \"x\"\n[stage.a]\nkind = \"train\"\nepochs = \"{long}\"\nnetwork = \"{long}\"\n{long} = 1\n"
+        ),
+        format!("name = [{}]\n", "1, ".repeat(200_000)),
+        format!("{}y = = 1\n", "x = 1 ".repeat(200_000)),
+    ] {
+        let said = refused_soon(&text);
+        let longest = said.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest < 700, "{longest} characters in a line");
+    }
+    let long = format!("train.network=\"{long}\"");
+    let said = Sandbox::new().run(&["--set", &long]).exits(2).stderr;
+    assert_says(&said, &["there is no network `xxx", "x…`"]);
+    assert!(said.len() < 2000, "{said}");
+}
+
+#[test]
+fn text_that_is_not_utf8_is_pointed_at() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("pipeline.toml"), b"name = \"x\"\n# caf\xe9\n").unwrap();
+    let said = sandbox.run(&[]).exits(2).stderr;
+    assert_says(
+        &said,
+        &[
+            "pipeline.toml is not a pipeline file",
+            "not UTF-8 text in line 2, at byte 17",
+        ],
+    );
+}
+
+#[test]
+fn numbers_of_jobs_and_threads_have_bounds() {
+    let sandbox = Sandbox::new();
+    for arguments in [
+        ["--jobs", "0"],
+        ["--jobs", "1025"],
+        ["--threads", "0"],
+        ["--threads", "1025"],
+    ] {
+        let said = sandbox.run(&arguments).exits(2).stderr;
+        assert_says(&said, &[arguments[0], "is not in 1..=1024"]);
+    }
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(&["run", "pipeline.toml", "--dry-run"]);
+    for name in [
+        "ASSAY_STORE",
+        "ASSAY_DATA_DIR",
+        "ASSAY_PLUGIN_PATH",
+        "ASSAY_TRUSTED_ONLY",
+    ] {
+        command.env(name, "");
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(sandbox.path("artifacts").is_dir());
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("data/train-images-idx3-ubyte"), "damaged").unwrap();
+    let said = sandbox.run(&[]).exits(1).stderr;
+    let lines: Vec<_> = said.lines().collect();
+    for pair in lines.windows(2) {
+        let cause = pair[1].trim_start().strip_prefix("caused by: ");
+        assert!(
+            cause.is_none_or(|cause| !pair[0].ends_with(cause)),
+            "{said}"
+        );
+    }
 }

@@ -16,6 +16,9 @@ use crate::command::plugin::trust::TrustVerbError;
 use crate::scaffold::ScaffoldError;
 use crate::signing::SigningError;
 
+/// The exit code of what was stopped: as shells have it for a program that Ctrl-C ended.
+pub(crate) const STOPPED: u8 = 130;
+
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -65,6 +68,8 @@ pub(crate) enum CliError {
     Scaffold(#[from] ScaffoldError),
     #[error("the report's table cannot be read")]
     Table(#[from] TableError),
+    #[error("stopped")]
+    Stopped,
     #[error("cannot listen for Ctrl-C")]
     Signals(#[source] io::Error),
     #[error(
@@ -76,16 +81,26 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// Whether it was asked to stop.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopped
+                | Self::Engine(EngineError::Stopped)
+                | Self::Action(Failure::Cancelled)
+                | Self::Engine(EngineError::Describe {
+                    failure: Failure::Cancelled,
+                    ..
+                })
+                | Self::Bundle(BundleError::Stopped)
+        )
+    }
+
     /// 1 where an action failed, or a store, bundle or signature is not good; 130 where it was
     /// stopped; 2 where nothing could be done at all.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Action(Failure::Cancelled)
-            | Self::Engine(EngineError::Describe {
-                failure: Failure::Cancelled,
-                ..
-            })
-            | Self::Bundle(BundleError::Stopped) => 130,
+            _ if self.is_stop() => STOPPED,
             Self::Bundle(error) if error.is_refusal() => 1,
             Self::Audit(AuditError::Store(error)) if error.is_damage() => 1,
             Self::Action(_) | Self::Verify(_) | Self::Damaged(_) => 1,

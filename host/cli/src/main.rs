@@ -7,40 +7,55 @@ mod arguments;
 mod command;
 mod error;
 mod export;
+mod interrupt;
 mod scaffold;
 mod show;
 mod signing;
+mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::arguments::{Arguments, DataVerb, Verb};
+use crate::arguments::{Arguments, DataVerb, Parsed, Verb};
+use crate::error::CliError;
 
 fn main() -> ExitCode {
-    command::outlive_file_limits();
-    let ended = match Arguments::parse().verb {
-        Verb::Run(run) => command::run::run(&run),
-        Verb::Status(status) => command::status::status(&status),
-        Verb::Why(why) => command::why::why(&why),
-        Verb::Exec(exec) => command::exec::exec(&exec),
-        Verb::Diff(diff) => command::diff::run(&diff),
-        Verb::Show(show) => command::show::run(&show),
-        Verb::Cat(cat) => command::cat::run(&cat),
-        Verb::Ls(ls) => command::ls::run(&ls),
-        Verb::Lineage(lineage) => command::lineage::run(&lineage),
-        Verb::Audit(audit) => command::audit::run(&audit),
-        Verb::Gc(gc) => command::keep::gc(&gc),
-        Verb::Pin(pin) => command::keep::pin(&pin),
-        Verb::Unpin(unpin) => command::keep::unpin(&unpin),
-        Verb::Data(DataVerb::Show(show)) => command::data::show(&show),
-        Verb::Plugin(verb) => command::plugin::run(&verb),
-        Verb::Network(verb) => command::network::run(&verb),
-        Verb::Bundle(bundle) => command::bundle::bundle(&bundle),
-        Verb::Unbundle(unbundle) => command::bundle::unbundle(&unbundle),
+    interrupt::outlive_file_limits();
+    let ended = match Arguments::from_command_line() {
+        Parsed::Arguments(arguments) => run(&arguments.verb),
+        Parsed::Answered(ended) => ended,
     };
     ended.unwrap_or_else(|error| {
         show::error::print(&error);
         ExitCode::from(error.exit_code())
     })
+}
+
+fn run(verb: &Verb) -> Result<ExitCode, CliError> {
+    // A worker is stopped by its supervisor alone.
+    if let Verb::Exec(exec) = verb
+        && let Some(ended) = command::exec::work(exec)
+    {
+        return Ok(ended);
+    }
+    let cancel = interrupt::listen()?;
+    match verb {
+        Verb::Run(run) => command::run::run(run, cancel),
+        Verb::Status(status) => command::status::status(status, cancel),
+        Verb::Why(why) => command::why::why(why, cancel),
+        Verb::Exec(exec) => command::exec::exec(exec, cancel),
+        Verb::Diff(diff) => command::diff::run(diff),
+        Verb::Show(show) => command::show::run(show),
+        Verb::Cat(cat) => command::cat::run(cat),
+        Verb::Ls(ls) => command::ls::run(ls),
+        Verb::Lineage(lineage) => command::lineage::run(lineage),
+        Verb::Audit(audit) => command::audit::run(audit, cancel),
+        Verb::Gc(gc) => command::keep::gc(gc),
+        Verb::Pin(pin) => command::keep::pin(pin),
+        Verb::Unpin(unpin) => command::keep::unpin(unpin),
+        Verb::Data(DataVerb::Show(show)) => command::data::show(show, cancel),
+        Verb::Plugin(verb) => command::plugin::run(verb, cancel),
+        Verb::Network(verb) => command::network::run(verb),
+        Verb::Bundle(bundle) => command::bundle::bundle(bundle, cancel),
+        Verb::Unbundle(unbundle) => command::bundle::unbundle(unbundle, cancel),
+    }
 }

@@ -11,6 +11,7 @@ mod hash;
 mod limits;
 mod pipeline;
 mod plan;
+mod printable;
 mod result;
 mod run;
 
@@ -21,10 +22,11 @@ pub use difference::{Difference, Fields};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
 pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
-    AugmentationSettings, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters, Load,
-    PipelineError, Place, Placed, Places, ReportStage, Source, Spec, Stage, StageWork, TrainStage,
-    choices, parse_hyperparameters, parse_layers, parse_networks,
+    AugmentationSettings, Complaints, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters,
+    Load, PipelineError, Place, Placed, Places, ReportStage, Source, Spec, Stage, StageWork,
+    TrainStage, choices, parse_hyperparameters, parse_layers, parse_networks,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
+pub use printable::{printable, printable_line, steers_terminal};
 pub use result::{ActionResult, Containment};
 pub use run::{Run, RunStage, StageOutcome};

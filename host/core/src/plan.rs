@@ -4,9 +4,8 @@
 //! A stage's key needs the artifacts it reads; the plan therefore holds the shape of the graph
 //! and [`PlannedStage::action`] completes an action once its inputs are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use crate::action::{Action, Environment, PluginPin, StageKind};
@@ -14,7 +13,7 @@ use crate::hash::ArtifactHash;
 use crate::limits::Limits;
 use crate::pipeline::{
     DatasetStage, EvaluateStage, Place, Placed, Places, ReportStage, Spec, StageWork, TrainStage,
-    instance_name, is_below,
+    instance_name, is_below, selectors,
 };
 
 /// The stages in an order in which each comes after everything it reads.
@@ -204,31 +203,24 @@ struct Builder {
     /// What a stage may use where it says nothing itself.
     limits: Limits,
     stages: Vec<PlannedStage>,
-    /// The planned stages of each stage of the file.
-    of_stage: IndexMap<String, Vec<usize>>,
+    /// The planned stages that each name selects.
+    selected: HashMap<String, Vec<usize>>,
 }
 
 impl Builder {
-    fn push(&mut self, stage: &str, mut planned: PlannedStage) {
+    fn push(&mut self, mut planned: PlannedStage) {
         planned.limits = planned.limits.or(self.limits);
-        self.of_stage
-            .entry(stage.to_owned())
-            .or_default()
-            .push(self.stages.len());
+        for name in selectors(&planned.name) {
+            let selected = self.selected.entry(name.to_owned()).or_default();
+            selected.push(self.stages.len());
+        }
         self.stages.push(planned);
     }
 
-    /// The planned stages of the stage `name`; the spec checked that it exists.
-    fn planned(&self, name: &str) -> Vec<usize> {
-        self.of_stage.get(name).cloned().unwrap_or_default()
-    }
-
-    /// The planned stages that `name` selects, in order: those of a stage or a part of them.
+    /// The planned stages that `name` selects, in order: those of a stage or a part of them. The
+    /// spec checked that there are some.
     fn selected(&self, name: &str) -> Vec<usize> {
-        let stage = name.split('/').next().unwrap_or_default();
-        let mut selected = self.planned(stage);
-        selected.retain(|&at| is_below(&self.stages[at].name, name));
-        selected
+        self.selected.get(name).cloned().unwrap_or_default()
     }
 
     fn dataset(&mut self, name: &str, dataset: &DatasetStage) {
@@ -259,20 +251,17 @@ impl Builder {
         for (&key, setting) in &dataset.images {
             parameters.insert(key.to_owned(), setting.clone());
         }
-        self.push(
-            name,
-            PlannedStage {
-                name: name.to_owned(),
-                kind: StageKind::Dataset,
-                parameters,
-                inputs: BTreeMap::new(),
-                plugin: None,
-                data_path: dataset.path.clone(),
-                limits: dataset.limits,
-                labels: None,
-                places: dataset.places.clone(),
-            },
-        );
+        self.push(PlannedStage {
+            name: name.to_owned(),
+            kind: StageKind::Dataset,
+            parameters,
+            inputs: BTreeMap::new(),
+            plugin: None,
+            data_path: dataset.path.clone(),
+            limits: dataset.limits,
+            labels: None,
+            places: dataset.places.clone(),
+        });
     }
 
     fn trainings(&mut self, stage: &str, trainings: &[TrainStage]) {
@@ -295,7 +284,7 @@ impl Builder {
                 kind: StageKind::Train,
                 parameters,
                 inputs: self
-                    .planned(&training.dataset.value)
+                    .selected(&training.dataset.value)
                     .into_iter()
                     .map(|at| ("dataset".to_owned(), at))
                     .collect(),
@@ -312,14 +301,14 @@ impl Builder {
                 }),
                 places: training.places.clone(),
             };
-            self.push(stage, planned);
+            self.push(planned);
         }
     }
 
     fn evaluations(&mut self, stage: &str, evaluate: &EvaluateStage) {
         let top_k = evaluate.top_k.as_ref();
         let top_k = top_k.map_or(&[1][..], |top_k| &top_k.value);
-        for training in self.planned(&evaluate.training.value) {
+        for training in self.selected(&evaluate.training.value) {
             let trained = &self.stages[training];
             let instance = trained
                 .name
@@ -338,7 +327,7 @@ impl Builder {
                 labels: trained.labels.clone(),
                 places: evaluate.places.clone(),
             };
-            self.push(stage, planned);
+            self.push(planned);
         }
     }
 
@@ -387,7 +376,7 @@ impl Builder {
             labels: None,
             places: report.places.clone(),
         };
-        self.push(stage, planned);
+        self.push(planned);
     }
 }
 

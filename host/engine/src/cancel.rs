@@ -1,31 +1,69 @@
 //! Stopping: one flag for the whole run, and the workers that must hear of it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Asks a run to stop. Workers get SIGTERM, finish the step they are in and leave their last
-/// checkpoint; asked a second time, they are killed.
+use crate::error::EngineError;
+
+/// Asks a run to stop. Workers that keep what they have done get SIGTERM, finish the step they are
+/// in and leave their last checkpoint; asked a second time, they are killed. Others are killed at
+/// once.
 #[derive(Debug, Default)]
 pub struct Cancel {
     requested: AtomicBool,
-    workers: Mutex<HashSet<Pid>>,
+    workers: Mutex<HashMap<Pid, Manner>>,
+    work: AtomicUsize,
+}
+
+/// How a worker is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It ends its step and keeps what it has done.
+    Gently,
+    /// It has nothing to keep.
+    AtOnce,
+}
+
+/// Work that a request to stop waits for, as long as this lives.
+pub(crate) struct Work<'a>(&'a Cancel);
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.0.work.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Cancel {
     /// Asks the run to stop.
     pub fn request(&self) {
         let again = self.requested.swap(true, Ordering::SeqCst);
-        for &worker in self.workers().iter() {
-            // A worker that is already gone needs no signal.
-            let _ = if again {
-                kill_process_group(worker, Signal::KILL)
-            } else {
-                kill_process(worker, Signal::TERM)
-            };
+        for (&worker, &manner) in self.workers().iter() {
+            stop(worker, if again { Manner::AtOnce } else { manner });
+        }
+    }
+
+    /// Whether something is done that is worth waiting for after a request to stop: a worker ends
+    /// its step, or a result or a run is being stored. All else can be broken off at any moment.
+    pub fn is_working(&self) -> bool {
+        self.work.load(Ordering::SeqCst) > 0
+    }
+
+    /// Begins work that a request to stop waits for.
+    pub(crate) fn begin_work(&self) -> Work<'_> {
+        self.work.fetch_add(1, Ordering::SeqCst);
+        Work(self)
+    }
+
+    /// Fails if the run was asked to stop.
+    pub(crate) fn check(&self) -> Result<(), EngineError> {
+        if self.is_requested() {
+            Err(EngineError::Stopped)
+        } else {
+            Ok(())
         }
     }
 
@@ -35,21 +73,20 @@ impl Cancel {
     }
 
     /// Notes a worker that was just started.
-    pub(crate) fn watch(&self, worker: Pid) {
+    pub(crate) fn watch(&self, worker: Pid, manner: Manner) {
         let mut workers = self.workers();
-        workers.insert(worker);
+        workers.insert(worker, manner);
         // The request may have come between the start and this note.
         if self.is_requested() {
-            let _ = kill_process(worker, Signal::TERM);
+            stop(worker, manner);
         }
     }
 
     /// Ends a worker and every process that it started. One that has ended already is left in
     /// peace: its number may belong to another process by now.
     pub(crate) fn kill(&self, worker: Pid) {
-        if self.workers().contains(&worker) {
-            // A group that is already gone needs no signal.
-            let _ = kill_process_group(worker, Signal::KILL);
+        if self.workers().contains_key(&worker) {
+            stop(worker, Manner::AtOnce);
         }
     }
 
@@ -68,7 +105,16 @@ impl Cancel {
         Ok(ended)
     }
 
-    fn workers(&self) -> MutexGuard<'_, HashSet<Pid>> {
+    fn workers(&self) -> MutexGuard<'_, HashMap<Pid, Manner>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks a worker to stop, or ends it with every process that it started.
+fn stop(worker: Pid, manner: Manner) {
+    // A worker that is already gone needs no signal.
+    let _ = match manner {
+        Manner::Gently => kill_process(worker, Signal::TERM),
+        Manner::AtOnce => kill_process_group(worker, Signal::KILL),
+    };
 }

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use assay_core::{
-    ActionKey, ArtifactHash, Diagnostic, Limits, PipelineError, Place, Plan, PlannedStage, Source,
-    Spec, StageKind, choices,
+    ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, PipelineError, Place, Plan,
+    PlannedStage, Source, Spec, StageKind, choices,
 };
 use assay_data::prepare::{DESCRIPTION_FILE, Description, SplitDescription};
 use assay_data::table::ImageTable;
@@ -63,7 +63,7 @@ pub fn plan_dataset(
             overrides,
         } => of_file(path, stage, overrides)?,
     };
-    let mut complaints = Vec::new();
+    let mut complaints = Complaints::default();
     let mut planning = Planning {
         base: &base,
         data_dir,
@@ -158,7 +158,7 @@ fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> Pipel
         bytes: 0..source.text.len(),
     };
     let complaint = Diagnostic::new(message, &place).help(help);
-    PipelineError::new(vec![source], vec![complaint])
+    PipelineError::new(vec![source], complaint.into())
 }
 
 /// A dataset that lies in the store.

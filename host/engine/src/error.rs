@@ -96,6 +96,9 @@ pub enum EngineError {
     /// An action has no canonical JSON.
     #[error("a parameter cannot be part of an action")]
     Canonical(#[source] CanonicalError),
+    /// It was asked to stop.
+    #[error("stopped")]
+    Stopped,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

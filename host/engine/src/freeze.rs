@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_core::{
-    Diagnostic, Environment, Limits, Place, PlannedStage, PluginPin, PluginUse, StageKind, choices,
+    Complaints, Diagnostic, Environment, Limits, Place, PlannedStage, PluginPin, PluginUse,
+    StageKind,
 };
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
@@ -88,7 +89,7 @@ impl Pinned {
     pub(crate) fn algorithm(
         &self,
         wanted: &PluginUse,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) -> Option<&Algorithm> {
         let PluginUse {
             reference,
@@ -103,7 +104,7 @@ impl Pinned {
             );
             complaints.push(
                 Diagnostic::new(message, &algorithm.place)
-                    .help(choices(&algorithm.value, known.into_iter())),
+                    .help(complaints.choices(&algorithm.value, known.into_iter())),
             );
         }
         found
@@ -137,11 +138,12 @@ impl Freezer<'_> {
     pub(crate) fn freeze(
         &mut self,
         stages: Vec<PlannedStage>,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) -> Result<Vec<FrozenStage>, EngineError> {
         let mut plugins: HashMap<String, Answered> = HashMap::new();
         let mut frozen = Vec::with_capacity(stages.len());
         for mut stage in stages {
+            self.cancel.check()?;
             let (mut plugin, mut environment, mut refused, mut library) = (None, None, None, None);
             if let Some(wanted) = stage.plugin.clone() {
                 let reference = &wanted.reference;
@@ -181,7 +183,7 @@ impl Freezer<'_> {
         &mut self,
         reference: &str,
         place: &Place,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) -> Result<Answered, EngineError> {
         match self.pin(reference, place, complaints) {
             Ok(Some(pinned)) => Ok(Answered::Pinned(Box::new(pinned))),
@@ -201,7 +203,7 @@ impl Freezer<'_> {
         &mut self,
         reference: &str,
         place: &Place,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) -> Result<Option<Pinned>, EngineError> {
         let Some((library, trust)) = self.admit(reference, place, complaints)? else {
             return Ok(None);
@@ -243,7 +245,7 @@ impl Freezer<'_> {
         &mut self,
         reference: &str,
         place: &Place,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) -> Result<Option<(Library, Trust)>, EngineError> {
         let mut libraries = Libraries {
             store: self.store,
@@ -295,7 +297,7 @@ fn usable(algorithm: &AlgorithmDescription) -> Result<Validator, String> {
 pub(crate) fn complete(
     stage: &mut PlannedStage,
     algorithm: &Algorithm,
-    complaints: &mut Vec<Diagnostic>,
+    complaints: &mut Complaints,
 ) {
     let properties = algorithm
         .schema
@@ -324,7 +326,7 @@ pub(crate) fn complete(
             for name in unexpected {
                 let place = stage.place(&format!("hyperparameters.{name}"));
                 let message = format!("the algorithm has no hyper-parameter `{name}`");
-                let help = choices(name, known().collect::<Vec<_>>().into_iter());
+                let help = complaints.choices(name, known().collect::<Vec<_>>().into_iter());
                 complaints.extend(place.map(|place| Diagnostic::new(message, place).help(help)));
             }
             continue;

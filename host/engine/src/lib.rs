@@ -18,6 +18,7 @@ mod event;
 mod explain;
 mod freeze;
 mod lock;
+mod log;
 mod notice;
 mod plugin;
 mod preview;

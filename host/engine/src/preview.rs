@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, StageKind};
 
+use crate::cancel::Cancel;
 use crate::error::EngineError;
 use crate::explain::{Explainer, History, Reason, Why};
 use crate::freeze::FrozenStage;
@@ -45,12 +46,13 @@ impl Session {
     /// What would run, and why.
     ///
     /// # Errors
-    /// The store cannot be read.
-    pub fn preview(&self) -> Result<Vec<StagePreview>, EngineError> {
-        let resolved = self.resolved()?;
+    /// The store cannot be read, or it was asked to stop.
+    pub fn preview(&self, cancel: &Cancel) -> Result<Vec<StagePreview>, EngineError> {
+        let resolved = self.resolved(cancel)?;
         let mut history = None;
         let mut previews = Vec::with_capacity(resolved.len());
         for (stage, now) in self.stages.iter().zip(&resolved) {
+            cancel.check()?;
             let reason = if let Some(refusal) = &stage.refused {
                 Reason::Refused {
                     why: refusal.failure().to_string(),
@@ -82,9 +84,9 @@ impl Session {
     /// would run does.
     ///
     /// # Errors
-    /// The store cannot be read.
-    pub fn why(&self, names: &[String]) -> Result<Vec<Why>, EngineError> {
-        let resolved = self.resolved()?;
+    /// The store cannot be read, or it was asked to stop.
+    pub fn why(&self, names: &[String], cancel: &Cancel) -> Result<Vec<Why>, EngineError> {
+        let resolved = self.resolved(cancel)?;
         let mut explainer = Explainer {
             store: &self.store,
             sources: &self.sources,
@@ -99,15 +101,19 @@ impl Session {
             is_named || (names.is_empty() && resolved[*at].result.is_none())
         };
         let asked = (0..self.stages.len()).filter(is_asked);
-        let whys = asked.map(|at| explainer.explain(at));
-        Ok(whys.collect::<Result<_, _>>()?)
+        let whys = asked.map(|at| {
+            cancel.check()?;
+            Ok(explainer.explain(at)?)
+        });
+        whys.collect()
     }
 
     /// The action and the result of each stage, as far as they are known.
-    fn resolved(&self) -> Result<Vec<Resolved>, EngineError> {
+    fn resolved(&self, cancel: &Cancel) -> Result<Vec<Resolved>, EngineError> {
         let _hold = self.store.hold()?;
         let mut known: Vec<Resolved> = Vec::with_capacity(self.stages.len());
         for stage in &self.stages {
+            cancel.check()?;
             let (mut action, mut result) = (None, None);
             if stage.refused.is_none()
                 && let Some(own) = resolve(stage, |input| known[input].artifact())

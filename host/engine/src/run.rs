@@ -234,7 +234,8 @@ impl Runner<'_> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let share = ready.len().div_ceil(threads).max(LEAST_SHARE);
         let resolve = |stages: &[usize]| -> Result<Vec<_>, EngineError> {
-            let stages = stages.iter();
+            // Whoever stops uses none of them.
+            let stages = stages.iter().take_while(|_| !self.cancel.is_requested());
             stages.map(|&at| self.resolve(at, state)).collect()
         };
         if ready.len() <= share {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use assay_core::{PipelineError, Plan, Run, Source, Spec, StageOutcome};
+use assay_core::{Complaints, PipelineError, Plan, Run, Source, Spec, StageOutcome};
 use assay_store::Store;
 
 use crate::cancel::Cancel;
@@ -99,8 +99,9 @@ impl Session {
         let mut lock = LockWatch::open(request.file, request.lock)?;
         let mut search = request.search;
         search.extend(plugin_dirs(&spec, &base));
-        let mut complaints = Vec::new();
+        let mut complaints = Complaints::default();
         let mut sources = store.source_hashes();
+        cancel.check()?;
         let mut planning = Planning {
             base: &base,
             data_dir: settings.data_dir.as_deref(),
@@ -110,6 +111,8 @@ impl Session {
         compare_datasets(&stages, &mut lock, &mut complaints);
         check_networks(&stages, &mut complaints);
         let stages = complete_reports(stages, &base, &mut complaints);
+        // Whatever comes of the rest, these files need not be read again.
+        sources.save()?;
         let mut freezer = Freezer {
             store: &store,
             sources: &mut sources,
@@ -192,6 +195,7 @@ impl Session {
             observer,
         };
         let stages = runner.run()?;
+        let _work = cancel.begin_work();
         let networks = self.networks.as_ref();
         let networks = networks.map(|text| self.store.put_bytes(text.as_bytes()));
         let run = Run {

@@ -56,10 +56,16 @@ pub(crate) fn read_text(path: &Path, what: &'static str) -> Result<String, Engin
 
 fn read_text_within(path: &Path, what: &'static str, limit: u64) -> Result<String, EngineError> {
     let bytes = read_file(path, what, limit)?;
-    String::from_utf8(bytes).map_err(|_| EngineError::Unfit {
-        path: path.to_owned(),
-        what,
-        reason: "it is not UTF-8 text".to_owned(),
+    String::from_utf8(bytes).map_err(|error| {
+        let sound = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..sound]
+            .split(|byte| *byte == b'\n')
+            .count();
+        EngineError::Unfit {
+            path: path.to_owned(),
+            what,
+            reason: format!("it is not UTF-8 text in line {line}, at byte {}", sound + 1),
+        }
     })
 }
 

@@ -20,6 +20,7 @@ use crate::containment::{ContainError, Places, Profile, contain};
 use crate::environment::Device;
 use crate::error::causes;
 use crate::event::{Done, Event, Reporter};
+use crate::log::note;
 use crate::stages::{self, Context, StageError};
 
 /// The folder below the scratch folder that outputs go to.
@@ -49,7 +50,7 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
     let reporter = match take_over() {
         Ok(reporter) => Arc::new(reporter),
         Err(error) => {
-            eprintln!("cannot set up the worker: {error}");
+            note(&format!("cannot set up the worker: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -123,8 +124,6 @@ fn take_over() -> io::Result<Reporter> {
 }
 
 fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Event, WorkerError> {
-    let cancelled = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGTERM, Arc::clone(&cancelled)).map_err(WorkerError::Signal)?;
     let store = Store::open_existing(&arguments.store)?;
     let action = store.action(arguments.key)?;
     let objects = Objects::of(&action, &store)?;
@@ -141,6 +140,9 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
     let reached = contain(Profile::of(action.kind), &places, arguments.limits)?;
     reporter.send(&Event::Contained(reached));
     let (inputs, plugin) = objects.verified(&store)?;
+    // Until here a request to stop ends the process as it ends any other.
+    let cancelled = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGTERM, Arc::clone(&cancelled)).map_err(WorkerError::Signal)?;
     let context = Context {
         action,
         inputs,

@@ -3,6 +3,7 @@
 mod audit;
 mod bundle;
 mod cat;
+mod command_line;
 mod data;
 mod diff;
 mod keep;
@@ -25,6 +26,8 @@ use assay_core::{ActionKey, Limits, parse_memory, parse_time};
 use assay_network::Shape;
 use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::command_line::Parsed;
 
 pub(crate) use self::audit::AuditArguments;
 pub(crate) use self::bundle::{BundleArguments, SignatureArguments, UnbundleArguments};
@@ -143,8 +146,8 @@ pub(crate) struct ExecArguments {
     pub(crate) scratch: Option<PathBuf>,
 
     /// Processors for what decides nothing, such as decoding images [default: all]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    threads: Option<u32>,
 
     /// Memory that the action's worker may hold, such as `8 GiB`
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
@@ -206,13 +209,17 @@ pub(crate) struct NetworkShowArguments {
     pub(crate) json: bool,
 }
 
+/// More jobs than anybody means.
+const MOST_JOBS: i64 = 1024;
+
 pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl ExecArguments {
     pub(crate) fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(processors)
+        self.threads
+            .map_or_else(processors, |threads| threads as usize)
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -37,8 +37,9 @@ pub(crate) struct PlanArguments {
 }
 
 impl PlanArguments {
-    pub(crate) fn settings(&self, jobs: Option<usize>, keep_going: bool) -> Settings {
-        let jobs = jobs.unwrap_or(processors() / self.threads as usize);
+    pub(crate) fn settings(&self, jobs: Option<u32>, keep_going: bool) -> Settings {
+        let spare = processors() / self.threads as usize;
+        let jobs = jobs.map_or(spare, |jobs| jobs as usize);
         Settings {
             jobs: jobs.max(1),
             threads: self.threads,

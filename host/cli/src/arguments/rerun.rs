@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use assay_engine::Sample;
 use clap::Args;
 
-use super::{TrustArguments, processors};
+use super::{MOST_JOBS, TrustArguments, processors};
 
 /// What is executed again, and how.
 #[derive(Args, Debug)]
@@ -41,8 +41,9 @@ pub(crate) struct RerunArguments {
     pub(crate) anyway: bool,
 
     /// Actions to execute at a time [default: processors]
-    #[arg(long, short, value_name = "N", requires = "again")]
-    jobs: Option<usize>,
+    #[arg(long, short, value_name = "N", requires = "again",
+          value_parser = clap::value_parser!(u32).range(1..=MOST_JOBS))]
+    jobs: Option<u32>,
 
     /// A folder with datasets, tried before anything is downloaded
     #[arg(long, value_name = "DIR", env = "ASSAY_DATA_DIR")]
@@ -71,6 +72,6 @@ impl RerunArguments {
     }
 
     pub(crate) fn jobs(&self) -> usize {
-        self.jobs.unwrap_or_else(processors).max(1)
+        self.jobs.map_or_else(processors, |jobs| jobs as usize)
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use assay_engine::{LockMode, Settings};
 use clap::Args;
 
+use super::MOST_JOBS;
 use super::plan::PlanArguments;
 
 const EXAMPLES: &str = "\
@@ -18,7 +19,10 @@ Examples:
   pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
 
 Exit codes: 0 done (or, with --dry-run, planned), 1 a stage failed, 2 the pipeline or the store
-cannot be used, 130 stopped by Ctrl-C.";
+cannot be used, or standard output takes no table (the run is recorded all the same), 130 stopped.
+
+Ctrl-C stops within a second; where stages run, each ends its step first and keeps its checkpoint.
+A second Ctrl-C stops at once.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -35,8 +39,8 @@ pub(crate) struct RunArguments {
     pub(crate) dry_run: bool,
 
     /// Stages to run at a time [default: processors / threads]
-    #[arg(long, short, value_name = "N")]
-    jobs: Option<usize>,
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_JOBS))]
+    jobs: Option<u32>,
 
     /// After a failure, go on with the stages that do not depend on it
     #[arg(long, short)]

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use assay_audit::{AuditReport, Index, Moved, Scope, Subject, audit, fix};
+use assay_engine::Cancel;
 use assay_store::Store;
 
 use super::rerun;
@@ -22,14 +23,14 @@ pub(crate) struct ShownAudit<'a> {
     pub(crate) duration_ms: u64,
 }
 
-pub(crate) fn run(arguments: &AuditArguments) -> Result<ExitCode, CliError> {
+pub(crate) fn run(arguments: &AuditArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let (again, json) = (&arguments.rerun, arguments.json);
     if let Some(bundle) = &again.against {
-        return rerun::against(again, bundle, json);
+        return rerun::against(again, bundle, json, cancel);
     }
     let store = arguments.store.open_existing()?;
     if again.is_asked() {
-        return rerun::again(again, &store, &arguments.names, json);
+        return rerun::again(again, &store, &arguments.names, json, cancel);
     }
     let subjects = subjects(&store, &arguments.names)?;
     let scope = match (arguments.all, subjects.as_slice()) {

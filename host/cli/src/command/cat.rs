@@ -1,14 +1,16 @@
 //! `pipeline cat`: the bytes of something on standard output, checked against its hash.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 
 use assay_audit::Subject;
+use assay_core::steers_terminal;
 use assay_store::{Store, StoreError};
 
 use super::remembered_index;
 use crate::arguments::CatArguments;
 use crate::error::CliError;
+use crate::terminal::print_bytes;
 
 /// What is held in memory, so that it is checked before any of it is written.
 const HELD: u64 = 64 << 20;
@@ -41,14 +43,14 @@ pub(crate) fn run(arguments: &CatArguments) -> Result<ExitCode, CliError> {
     if !may_be_bytes && !is_text(&held) {
         return Err(CliError::Terminal);
     }
-    write(&held)?;
+    print_bytes(&held)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Whether a terminal shows it and does nothing else.
 fn is_text(bytes: &[u8]) -> bool {
-    let shown = |char: char| !char.is_control() || matches!(char, '\n' | '\r' | '\t');
-    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(shown))
+    let shown = |line: &str| !line.contains(|char| char != '\t' && steers_terminal(char));
+    std::str::from_utf8(bytes).is_ok_and(|text| text.lines().all(shown))
 }
 
 /// Writes what does not fit in memory, checked while it is written.
@@ -63,7 +65,7 @@ fn stream(store: &Store, subject: &Subject) -> Result<ExitCode, CliError> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(failed(error, store, subject)),
         };
-        if !write(piece.get(..count).unwrap_or_default())? {
+        if !print_bytes(piece.get(..count).unwrap_or_default())? {
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -88,15 +90,5 @@ fn failed(error: io::Error, store: &Store, subject: &Subject) -> CliError {
             path,
             source,
         },
-    }
-}
-
-/// Writes to standard output; whether somebody still reads it.
-fn write(bytes: &[u8]) -> Result<bool, CliError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(CliError::Output(error)),
     }
 }

@@ -8,11 +8,10 @@ use assay_data::figures::Figures;
 use assay_data::prepare::Description;
 use assay_data::sheet::Sheet;
 use assay_engine::{
-    Execution, Observer as _, PlannedDataset, StoredDataset, open_dataset, plan_dataset,
+    Cancel, Execution, Observer as _, PlannedDataset, StoredDataset, open_dataset, plan_dataset,
 };
 use assay_store::Store;
 
-use super::cancel_on_signals;
 use crate::arguments::{DataShowArguments, processors};
 use crate::error::CliError;
 use crate::export::write;
@@ -47,11 +46,11 @@ pub(crate) struct ShownSheet {
     pub(crate) columns: u32,
 }
 
-pub(crate) fn show(arguments: &DataShowArguments) -> Result<ExitCode, CliError> {
+pub(crate) fn show(arguments: &DataShowArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let argument = arguments.argument().map_err(CliError::Arguments)?;
     let store = Store::open(&arguments.places.store.path)?;
     let planned = plan_dataset(&store, argument, arguments.places.data_dir.as_deref())?;
-    let artifact = prepare(arguments, &store, &planned)?;
+    let artifact = prepare(arguments, &store, &planned, cancel)?;
     let dataset = open_dataset(&store, artifact)?;
     let sheet = write_sheet(arguments, &dataset)?;
     let splits = dataset.splits.iter().map(|split| ShownSplit {
@@ -79,11 +78,11 @@ fn prepare(
     arguments: &DataShowArguments,
     store: &Store,
     planned: &PlannedDataset,
+    cancel: &Cancel,
 ) -> Result<ArtifactHash, CliError> {
     if let Some(result) = store.cached(planned.key)? {
         return Ok(result.artifact);
     }
-    let cancel = cancel_on_signals()?;
     let name = planned.name.as_str();
     let view = ProgressView::new(std::iter::once(name));
     view.started(name);
@@ -95,7 +94,7 @@ fn prepare(
             .map(PathBuf::as_path),
         threads: processors(),
         limits: planned.limits,
-        cancel: &cancel,
+        cancel,
         observe: &|progress| view.progress(name, &progress),
     };
     let ended = execution.execute(planned.key);

@@ -9,9 +9,8 @@ use assay_engine::{Cancel, Rerun, RerunOutcome, Rerunning, Target};
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 
-use super::cancel_on_signals;
 use crate::arguments::{RerunArguments, processors};
-use crate::error::CliError;
+use crate::error::{CliError, STOPPED};
 use crate::show;
 use crate::show::bytes::BytesView;
 use crate::show::progress::ProgressView;
@@ -49,10 +48,10 @@ pub(super) fn against(
     arguments: &RerunArguments,
     bundle: &Path,
     json: bool,
+    cancel: &Cancel,
 ) -> Result<ExitCode, CliError> {
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path())?;
-    let cancel = cancel_on_signals()?;
     let view = BytesView::new("unbundling");
     let watch = Watch {
         progress: &|done, total| view.advance(done, total),
@@ -61,7 +60,7 @@ pub(super) fn against(
     let unbundled = unbundle(bundle, &store, &Limits::default(), watch);
     view.finish();
     let name = unbundled?.run.to_string();
-    let mut shown = rerun(arguments, &store, &[name], &cancel)?;
+    let mut shown = rerun(arguments, &store, &[name], cancel)?;
     if shown.has_kept() {
         shown.kept = Some(folder.keep());
     }
@@ -74,13 +73,11 @@ pub(super) fn again(
     store: &Store,
     names: &[String],
     json: bool,
+    cancel: &Cancel,
 ) -> Result<ExitCode, CliError> {
     let latest = [LATEST.to_owned()];
     let names = if names.is_empty() { &latest } else { names };
-    print(
-        &rerun(arguments, store, names, &*cancel_on_signals()?)?,
-        json,
-    )
+    print(&rerun(arguments, store, names, cancel)?, json)
 }
 
 fn rerun(
@@ -145,7 +142,7 @@ fn print(shown: &ShownReruns, json: bool) -> Result<ExitCode, CliError> {
 fn exit_code(shown: &ShownReruns) -> ExitCode {
     let any = |is: fn(&RerunOutcome) -> bool| shown.count(is) > 0;
     if any(|it| matches!(it, RerunOutcome::Stopped)) {
-        ExitCode::from(130)
+        ExitCode::from(STOPPED)
     } else if any(|it| matches!(it, RerunOutcome::Differs { .. })) {
         ExitCode::FAILURE
     } else if any(|it| !matches!(it, RerunOutcome::Same(_))) {

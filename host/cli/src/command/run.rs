@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_core::StageKind;
-use assay_engine::{REPORT_TABLE, RunOutcome, RunReport, Session};
+use assay_engine::{Cancel, REPORT_TABLE, RunOutcome, RunReport, Session};
 use assay_report::{ReportRow, read_table};
 use assay_store::Store;
 
-use super::cancel_on_signals;
 use crate::arguments::RunArguments;
-use crate::error::CliError;
+use crate::error::{CliError, STOPPED};
 use crate::export::export;
 use crate::show;
 use crate::show::progress::ProgressView;
@@ -25,17 +24,16 @@ pub(crate) struct ExportedReport {
     pub(crate) paths: Vec<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
-    let cancel = cancel_on_signals()?;
+pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let plan = &arguments.plan;
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.only, &trust, arguments.lock_mode());
     show::print_containment_notice();
     let store = Store::open(&plan.places.store.path)?;
-    let session = Session::open(store, arguments.settings(), request, &cancel)?;
+    let session = Session::open(store, arguments.settings(), request, cancel)?;
     show::notice::print(&session.notices());
     if arguments.dry_run {
-        let previews = session.preview()?;
+        let previews = session.preview(cancel)?;
         show::print(&if arguments.json {
             show::json::preview(&previews)
         } else {
@@ -47,19 +45,21 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, CliError> {
         show::notice::print_written(session.write_lock()?);
     }
     let view = ProgressView::new(session.stage_names());
-    let report = session.run(&cancel, &view)?;
+    let report = session.run(cancel, &view)?;
     view.finish();
     let reports = export_reports(arguments, &session, &report)?;
-    show::print(&if arguments.json {
+    let printed = show::print(&if arguments.json {
         show::json::run(&report, &reports)
     } else {
         show::run::text(&report, &reports)
-    })?;
+    });
+    // The run is recorded, and what failed is told, whoever takes the table.
     show::run::print_failures(&report, arguments);
+    printed?;
     Ok(match report.outcome {
         RunOutcome::Complete => ExitCode::SUCCESS,
         RunOutcome::Failed => ExitCode::FAILURE,
-        RunOutcome::Stopped => ExitCode::from(130),
+        RunOutcome::Stopped => ExitCode::from(STOPPED),
     })
 }
 

@@ -2,22 +2,20 @@
 
 use std::process::ExitCode;
 
-use assay_engine::{LockMode, Reason, Session};
+use assay_engine::{Cancel, LockMode, Reason, Session};
 use assay_store::Store;
 
-use super::cancel_on_signals;
 use crate::arguments::StatusArguments;
 use crate::error::CliError;
 use crate::show;
 
-pub(crate) fn status(arguments: &StatusArguments) -> Result<ExitCode, CliError> {
-    let cancel = cancel_on_signals()?;
+pub(crate) fn status(arguments: &StatusArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let plan = &arguments.plan;
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.only, &trust, LockMode::Remark);
     let store = Store::open(&plan.places.store.path)?;
-    let session = Session::open(store, plan.settings(None, true), request, &cancel)?;
-    let previews = session.preview()?;
+    let session = Session::open(store, plan.settings(None, true), request, cancel)?;
+    let previews = session.preview(cancel)?;
     show::print(&if arguments.json {
         show::json::preview(&previews)
     } else {

@@ -2,22 +2,20 @@
 
 use std::process::ExitCode;
 
-use assay_engine::{LockMode, Session};
+use assay_engine::{Cancel, LockMode, Session};
 use assay_store::Store;
 
-use super::cancel_on_signals;
 use crate::arguments::WhyArguments;
 use crate::error::CliError;
 use crate::show;
 
-pub(crate) fn why(arguments: &WhyArguments) -> Result<ExitCode, CliError> {
-    let cancel = cancel_on_signals()?;
+pub(crate) fn why(arguments: &WhyArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let plan = &arguments.plan;
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.stages, &trust, LockMode::Remark);
     let store = Store::open(&plan.places.store.path)?;
-    let session = Session::open(store, plan.settings(None, true), request, &cancel)?;
-    let whys = session.why(&arguments.stages)?;
+    let session = Session::open(store, plan.settings(None, true), request, cancel)?;
+    let whys = session.why(&arguments.stages, cancel)?;
     show::print(&if arguments.json {
         show::why::json(&whys)
     } else {

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::json::document;
-use super::words::{plain, size};
+use super::words::{path, plain, size};
 use crate::command::bundle::{ReadBundle, Signature, WrittenBundle};
 
 pub(crate) fn written(written: &WrittenBundle<'_>) -> String {
-    let file = written.file.display();
+    let file = path(written.file);
     let bundled = &written.bundled;
     let mut text = format!(
         "wrote run {} of `{}` to {file}\n  {} files, {}, packed to {}\n  blake3 {}\n",
@@ -22,7 +22,7 @@ pub(crate) fn written(written: &WrittenBundle<'_>) -> String {
     );
     push_left_out(&mut text, &bundled.without_libraries);
     if let Some(signature) = &written.signature {
-        let _ = writeln!(text, "  signed in {}", signature.display());
+        let _ = writeln!(text, "  signed in {}", path(signature));
     }
     let _ = writeln!(text, "\nwho receives it: pipeline unbundle {file}");
     text
@@ -48,9 +48,9 @@ pub(crate) fn read(read: &ReadBundle<'_>) -> String {
     let run = bundle.run.short();
     let what = format!("run {run} of `{}`", plain(&bundle.pipeline));
     let mut text = match read.taken {
-        None => format!("{} is {what}; nothing was written\n", read.file.display()),
-        Some((store, true)) => format!("{what} was in the store {} already\n", store.display()),
-        Some((store, false)) => format!("took {what} into the store {}\n", store.display()),
+        None => format!("{} is {what}; nothing was written\n", path(read.file)),
+        Some((store, true)) => format!("{what} was in the store {} already\n", path(store)),
+        Some((store, false)) => format!("took {what} into the store {}\n", path(store)),
     };
     let _ = writeln!(
         text,
@@ -61,10 +61,10 @@ pub(crate) fn read(read: &ReadBundle<'_>) -> String {
     push_left_out(&mut text, &bundle.without_libraries);
     text.push_str(&signature(&read.signature));
     for file in &read.files {
-        let _ = writeln!(text, "  wrote {}", file.display());
+        let _ = writeln!(text, "  wrote {}", path(file));
     }
     if let Some((store, _)) = read.taken {
-        let store = store.display();
+        let store = path(store);
         let _ = write!(
             text,
             "\nnext:\n  pipeline show {run} --store {store}\n  pipeline lineage {run} --store {store}\n  \
@@ -78,7 +78,7 @@ pub(crate) fn read(read: &ReadBundle<'_>) -> String {
 pub(crate) fn list(bundle: &ReadBundle<'_>) -> String {
     let mut text = String::new();
     for (name, bytes, what) in &bundle.bundle.files {
-        let name = shortened(name);
+        let name = plain(&shortened(name));
         let _ = writeln!(text, "{:>10}  {name:<42}  {}", size(*bytes), plain(what));
     }
     text.push('\n');

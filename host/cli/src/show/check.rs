@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use assay_engine::{CHECKS, CheckReport, Checked, Outcome};
 
 use super::duration;
+use super::words::{path, plain};
 
 /// The width of `algorithm/check`: longer names push the reason aside.
 const NAME: usize = 34;
@@ -12,7 +13,7 @@ const NAME: usize = 34;
 /// One check that was made; of one that failed, also what was promised.
 pub(crate) fn line(checked: &Checked) -> String {
     let name = match &checked.algorithm {
-        Some(algorithm) => format!("{algorithm}/{}", checked.check.name),
+        Some(algorithm) => format!("{}/{}", plain(algorithm), checked.check.name),
         None => checked.check.name.to_owned(),
     };
     let outcome = match checked.verdict.outcome {
@@ -20,7 +21,10 @@ pub(crate) fn line(checked: &Checked) -> String {
         Outcome::Failed => "FAIL",
         Outcome::Skipped => "skip",
     };
-    let mut text = format!("{outcome}  {name:<NAME$}  {}\n", checked.verdict.reason);
+    let mut text = format!(
+        "{outcome}  {name:<NAME$}  {}\n",
+        plain(&checked.verdict.reason)
+    );
     if checked.verdict.outcome == Outcome::Failed {
         let _ = writeln!(text, "      promised: {}", checked.check.promise);
     }
@@ -32,7 +36,7 @@ pub(crate) fn summary(report: &CheckReport) -> String {
     let time = report.checks.iter().map(|it| it.duration_ms).sum();
     format!(
         "{}: {} passed, {} failed, {} skipped in {}\n",
-        report.path.display(),
+        path(&report.path),
         report.count(Outcome::Passed),
         report.count(Outcome::Failed),
         report.count(Outcome::Skipped),

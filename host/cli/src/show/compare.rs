@@ -9,7 +9,7 @@ use assay_audit::{
 use assay_core::Difference;
 use serde_json::Value;
 
-use super::words::digits;
+use super::words::{digits, visible};
 
 /// A list that is longer ends with how many more there are; `--json` has them all.
 const LONGEST_LIST: usize = 40;
@@ -36,9 +36,9 @@ pub(crate) fn files(differences: &[FileDifference], indent: usize) -> String {
             }
             _ => ("differs".to_owned(), Vec::new()),
         };
-        let _ = writeln!(text, "{outer}{file}: {line}");
+        let _ = writeln!(text, "{outer}{}: {}", visible(file), visible(&line));
         for line in lines {
-            let _ = writeln!(text, "{inner}{line}");
+            let _ = writeln!(text, "{inner}{}", visible(&line));
         }
     }
     text
@@ -48,7 +48,12 @@ pub(crate) fn files(differences: &[FileDifference], indent: usize) -> String {
 pub(crate) fn fields(differences: &[Difference]) -> Vec<String> {
     let lines = differences.iter().map(|difference| {
         let (before, now) = (difference.before.as_ref(), difference.now.as_ref());
-        format!("{}: {} → {}", difference.field, value(before), value(now))
+        format!(
+            "{}: {} → {}",
+            visible(&difference.field),
+            value(before),
+            value(now)
+        )
     });
     listed(lines, differences.len())
 }

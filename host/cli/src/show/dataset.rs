@@ -6,7 +6,7 @@ use assay_data::prepare::ScalingChoice;
 use comfy_table::{CellAlignment, Table};
 
 use super::RULES;
-use super::words::size;
+use super::words::{path, plain, size};
 use crate::command::data::{ShownDataset, ShownSheet};
 
 pub(crate) fn text(dataset: &ShownDataset) -> String {
@@ -16,7 +16,8 @@ pub(crate) fn text(dataset: &ShownDataset) -> String {
     let _ = writeln!(
         text,
         "{}: {} classes, images of {channels} × {height} × {width} (channels, rows, columns)",
-        dataset.name, description.classes
+        plain(&dataset.name),
+        description.classes
     );
     let _ = writeln!(text, "artifact {}", dataset.artifact);
     let _ = writeln!(text, "\n{}", splits(dataset));
@@ -72,7 +73,7 @@ fn classes(dataset: &ShownDataset) -> Table {
     header.extend(dataset.splits.iter().map(|split| split.name));
     table.load_style(RULES).set_header(header);
     for (label, name) in dataset.description.class_names.iter().enumerate() {
-        let mut cells = vec![label.to_string(), name.clone()];
+        let mut cells = vec![label.to_string(), plain(name)];
         cells.extend(dataset.splits.iter().map(|split| {
             let count = split.figures.label_counts.get(label);
             count.map_or("—".to_owned(), u64::to_string)
@@ -94,7 +95,7 @@ fn sheet(sheet: &ShownSheet) -> String {
     format!(
         "{}: {width} × {height} pixels, the first {} images of each class of the {} split, a row \
          for each class\nin the order of the labels",
-        sheet.path.display(),
+        path(&sheet.path),
         sheet.columns,
         sheet.split
     )

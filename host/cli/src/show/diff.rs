@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};
 
 use super::compare::{self, number};
+use super::words::plain;
 use super::{RULES, json::document};
 use crate::command::diff::ShownDifference;
 
@@ -26,9 +27,9 @@ pub(crate) fn text(shown: &ShownDifference) -> String {
             text,
             "{letter}  {}  {}, on {} with {}",
             hash.short(),
-            run.pipeline,
-            run.host,
-            run.version
+            plain(&run.pipeline),
+            plain(&run.host),
+            plain(&run.version)
         );
     }
     for line in compare::fields(&difference.fields) {
@@ -52,12 +53,12 @@ pub(crate) fn text(shown: &ShownDifference) -> String {
 
 /// The stage's name, in both runs where it is not one.
 fn name(stage: &StageDifference) -> String {
-    match &stage.names {
+    plain(&match &stage.names {
         [Some(before), Some(now)] if before == now => before.clone(),
         [Some(before), Some(now)] => format!("{before} ({now})"),
         [Some(one), None] | [None, Some(one)] => one.clone(),
         [None, None] => String::new(),
-    }
+    })
 }
 
 fn only(stages: &[StageDifference]) -> String {
@@ -165,7 +166,7 @@ fn words(metric: &Metric) -> String {
     let name = metric.metric.trim_end_matches("_mean").replace('_', " ");
     let of = metric.of.values().map(String::as_str);
     let words: Vec<_> = of.chain([name.as_str()]).collect();
-    words.join(", ")
+    plain(&words.join(", "))
 }
 
 fn values(metric: &Metric) -> [String; 3] {

@@ -1,5 +1,8 @@
 //! The same facts for scripts: one JSON document on standard output.
 
+use std::fmt::Write as _;
+
+use assay_core::steers_terminal;
 use assay_engine::{
     CHECKS, CheckReport, Outcome, Reason, RunOutcome, RunReport, StagePreview, TensorSummary,
 };
@@ -221,5 +224,20 @@ fn split(split: &ShownSplit) -> Value {
 
 pub(super) fn document(value: &Value) -> String {
     // `{:#}` of a JSON value is its indented text; it cannot fail.
-    format!("{value:#}\n")
+    let text = format!("{value:#}\n");
+    let is_unfit = |char: char| char != '\n' && steers_terminal(char);
+    if !text.contains(is_unfit) {
+        return text;
+    }
+    // JSON escapes a part of what steers a terminal itself. What it leaves stands in strings, where
+    // it may be escaped too; all of it has four hexadecimal digits.
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_unfit(char) {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(char));
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
 }

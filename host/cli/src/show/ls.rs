@@ -35,7 +35,7 @@ pub(crate) fn text(listing: &Listing<'_>) -> String {
         "\n{}, {} in {}",
         count(listing.census.objects, "object"),
         size(listing.census.bytes),
-        plain(&listing.store.root().display().to_string())
+        super::words::path(listing.store.root())
     );
     let unreadable = listing.index.unreadable().len() as u64;
     if unreadable > 0 {

@@ -29,11 +29,10 @@ pub(crate) mod subject;
 pub(crate) mod why;
 mod words;
 
-use std::io::{self, IsTerminal, Write};
-
 use comfy_table::{LineStyle, TableStyle};
 
-use crate::error::CliError;
+pub(crate) use crate::terminal::print;
+use crate::terminal::say;
 
 /// Lines above, below and under the header, as books set tables.
 const RULES: TableStyle = {
@@ -44,25 +43,11 @@ const RULES: TableStyle = {
         .bottom_border(rule)
 };
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no error.
-pub(crate) fn print(text: &str) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-        _ => Ok(()),
-    }
-}
-
 /// Says on standard error what this kernel lacks to contain plugins, if anything.
 pub(crate) fn print_containment_notice() {
     if let Some(notice) = containment::notice(assay_engine::kernel_support()) {
-        eprintln!("{notice}");
+        say(&notice);
     }
-}
-
-/// Whether standard error may be coloured.
-fn colour() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A duration as a person says it: `0.4 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`.

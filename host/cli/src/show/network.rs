@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};
 
 use super::RULES;
+use super::words::plain;
 
 /// Bytes of a 32-bit float.
 const FLOAT: u64 = 4;
@@ -42,7 +43,7 @@ fn block(name: &str, network: &Network) -> String {
     let (task, input) = (network.task(), network.input());
     let mut text = match name {
         "" => format!("{task}, input {input}\n"),
-        name => format!("{name}: {task}, input {input}\n"),
+        name => format!("{}: {task}, input {input}\n", plain(name)),
     };
     let _ = writeln!(text, "{}", table(network));
     let memory = Memory::of(network);

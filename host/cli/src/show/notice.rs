@@ -4,9 +4,12 @@ use std::path::Path;
 
 use assay_engine::{FirstUse, Notice};
 
+use super::words::path;
+use crate::terminal::say;
+
 pub(crate) fn print(notices: &[Notice]) {
     for notice in notices {
-        eprintln!("{}", text(notice));
+        say(&text(notice));
     }
 }
 
@@ -19,7 +22,7 @@ fn text(notice: &Notice) -> String {
             )
         }
         Notice::FirstUse(FirstUse { name, hash, file }) => {
-            let place = file.as_ref().map(|file| file.display().to_string());
+            let place = file.as_ref().map(|file| path(file));
             format!(
                 "note: the plugin `{name}` runs in this store for the first time, and is not among those \
                  you trust: {hash} ({})",
@@ -31,5 +34,5 @@ fn text(notice: &Notice) -> String {
 
 /// Says where a lock was written.
 pub(crate) fn print_written(lock: &Path) {
-    eprintln!("wrote {}", lock.display());
+    say(&format!("wrote {}", path(lock)));
 }

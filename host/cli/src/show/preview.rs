@@ -6,6 +6,8 @@ use assay_core::{Difference, ObjectHash};
 use assay_engine::{Reason, StagePreview};
 use serde_json::Value;
 
+use super::words::plain;
+
 /// How many differing fields are listed.
 pub(super) const MOST_DIFFERENCES: usize = 8;
 
@@ -17,7 +19,7 @@ pub(crate) fn text(previews: &[StagePreview]) -> String {
         .unwrap_or(0);
     let mut text = String::new();
     for preview in previews {
-        let name = &preview.name;
+        let name = plain(&preview.name);
         let _ = match &preview.reason {
             Reason::Cached => writeln!(text, "{name:width$}  cached"),
             Reason::FirstOfItsKind => {
@@ -36,7 +38,7 @@ pub(crate) fn text(previews: &[StagePreview]) -> String {
                     "{name:width$}  runs: a file of its result is missing or damaged"
                 )
             }
-            Reason::Refused { why } => writeln!(text, "{name:width$}  fails: {why}"),
+            Reason::Refused { why } => writeln!(text, "{name:width$}  fails: {}", plain(why)),
             Reason::DependsOn { stages } => {
                 writeln!(text, "{name:width$}  depends on {}", list(stages))
             }
@@ -73,7 +75,7 @@ pub(crate) fn status(previews: &[StagePreview]) -> String {
         let _ = writeln!(
             text,
             "{:width$}  {}",
-            stage.name,
+            plain(&stage.name),
             in_short(stage),
             width = width.unwrap_or(0)
         );
@@ -92,7 +94,7 @@ fn in_short(stage: &StagePreview) -> String {
         Reason::FirstOfItsKind => format!("no {} has run in this store", stage.kind),
         Reason::Failed => "failed when it last ran".to_owned(),
         Reason::Damaged => "a file of its result is missing or damaged".to_owned(),
-        Reason::Refused { why } => why.clone(),
+        Reason::Refused { why } => plain(why),
         Reason::DependsOn { stages } => format!("depends on {}", list(stages)),
         Reason::Differs { differences, .. } => {
             let names: Vec<_> = differences.iter().map(|it| it.field.clone()).collect();
@@ -108,7 +110,7 @@ fn fields(differences: &[Difference]) -> String {
             value(difference.before.as_ref()),
             value(difference.now.as_ref()),
         );
-        let _ = writeln!(text, "    {}: {before} → {now}", difference.field);
+        let _ = writeln!(text, "    {}: {before} → {now}", plain(&difference.field));
     }
     if let Some(more) = differences
         .len()
@@ -138,10 +140,10 @@ pub(super) fn value(value: Option<&Value>) -> String {
 }
 
 fn list(names: &[String]) -> String {
-    match names {
+    plain(&match names {
         [first, second, .., last] if names.len() > 3 => {
             format!("{first}, {second}, …, {last} ({} in all)", names.len())
         }
         _ => names.join(", "),
-    }
+    })
 }

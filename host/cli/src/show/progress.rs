@@ -5,11 +5,12 @@ use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use assay_core::StageOutcome;
+use assay_core::{StageOutcome, printable_line};
 use assay_engine::{Observer, Progress, Rerun, RerunObserver, RerunOutcome, StageReport, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::duration;
+use crate::terminal::say;
 
 /// How often a stage may print a plain line.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -55,8 +56,8 @@ impl ProgressView {
 
     fn line(&self, text: &str) {
         match &self.bars {
-            Some(bars) => drop(bars.println(text)),
-            None => eprintln!("{text}"),
+            Some(bars) => drop(bars.println(printable_line(text))),
+            None => say(&printable_line(text)),
         }
     }
 
@@ -76,6 +77,7 @@ impl ProgressView {
             .bars
             .as_ref()?
             .add(ProgressBar::new(BAR).with_style(style));
+        let stage = printable_line(stage);
         bar.set_prefix(format!("{stage:width$}", width = self.width));
         Some(bar)
     }
@@ -114,7 +116,7 @@ impl Observer for ProgressView {
         let text = describe(progress, now - running.phase_started, now - running.started);
         if let Some(bar) = &running.bar {
             bar.set_position((progress.fraction * BAR as f64) as u64);
-            bar.set_message(text);
+            bar.set_message(printable_line(&text).into_owned());
         } else if now - running.last_line >= LINE_INTERVAL {
             running.last_line = now;
             self.line(&format!("{stage}: {text}"));

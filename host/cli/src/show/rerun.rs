@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use assay_engine::{Rerun, RerunOutcome};
 use serde_json::{Value, json};
 
+use super::words::{path, plain};
 use super::{compare, duration, error, json::document};
 use crate::command::rerun::ShownReruns;
+use crate::terminal::say;
 
 /// The widest that the names of stages are made.
 const WIDEST_NAME: usize = 50;
@@ -15,9 +17,11 @@ const WIDEST_NAME: usize = 50;
 /// Says what is about to be executed, and how the sample can be drawn again.
 pub(crate) fn print_start(count: usize, all: usize, seed: u64) {
     if count == all {
-        eprintln!("executing {count} actions again");
+        say(&format!("executing {count} actions again"));
     } else {
-        eprintln!("executing {count} of {all} actions again, drawn from seed {seed}");
+        say(&format!(
+            "executing {count} of {all} actions again, drawn from seed {seed}"
+        ));
     }
 }
 
@@ -26,7 +30,7 @@ pub(crate) fn text(shown: &ShownReruns) -> String {
     let width = names.max().unwrap_or(0).min(WIDEST_NAME);
     let mut text = String::new();
     for rerun in &shown.reruns {
-        let (name, word) = (&rerun.target.name, word(&rerun.outcome));
+        let (name, word) = (plain(&rerun.target.name), word(&rerun.outcome));
         let _ = write!(text, "{word:8} {name:width$}");
         match &rerun.outcome {
             RerunOutcome::Same(again) | RerunOutcome::Differs { again, .. } => {
@@ -38,7 +42,7 @@ pub(crate) fn text(shown: &ShownReruns) -> String {
             RerunOutcome::Failed(failure) => text.push_str(&error::causes(failure)),
             RerunOutcome::Cannot(obstacle) => {
                 let causes = error::chain(obstacle);
-                let _ = write!(text, "  {obstacle}");
+                let _ = write!(text, "  {}", plain(&obstacle.to_string()));
                 let help = format!("\n  help: {}", obstacle.help());
                 for line in causes
                     .lines()
@@ -78,7 +82,7 @@ fn summary(shown: &ShownReruns) -> String {
     text.push('\n');
     if shown.has_kept() {
         let place = match &shown.kept {
-            Some(store) => format!(" in the store {}", store.display()),
+            Some(store) => format!(" in the store {}", path(store)),
             None => String::new(),
         };
         let _ = writeln!(

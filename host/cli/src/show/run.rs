@@ -7,9 +7,11 @@ use assay_engine::{Failure, RunOutcome, RunReport, StageReport};
 use assay_report::{ErrorMeasure, Quantity, ReportRow, Task};
 use comfy_table::{CellAlignment, Table};
 
+use super::words::plain;
 use super::{RULES, duration, error};
 use crate::arguments::RunArguments;
 use crate::command::run::ExportedReport;
+use crate::terminal::say;
 
 pub(crate) fn text(run: &RunReport, reports: &[ExportedReport]) -> String {
     let mut text = String::new();
@@ -24,7 +26,7 @@ pub(crate) fn text(run: &RunReport, reports: &[ExportedReport]) -> String {
             measure.heading, measure.unit
         );
         for path in &report.paths {
-            let _ = writeln!(text, "  {}", path.display());
+            let _ = writeln!(text, "  {}", super::words::path(path));
         }
     }
     let count = |outcome| {
@@ -53,7 +55,7 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
     for stage in &run.stages {
         match &stage.failure {
             None | Some(Failure::Cancelled) => {}
-            Some(failure) => eprintln!("{}", error::stage(&stage.planned.name, failure)),
+            Some(failure) => say(&error::stage(&stage.planned.name, failure)),
         }
     }
     let skipped = run
@@ -62,11 +64,11 @@ pub(crate) fn print_failures(run: &RunReport, arguments: &RunArguments) {
         .any(|stage| stage.outcome == StageOutcome::Skipped);
     match run.outcome {
         RunOutcome::Failed if skipped && !arguments.keep_going => {
-            eprintln!("the rest was not run; --keep-going runs what does not depend on a failure");
+            say("the rest was not run; --keep-going runs what does not depend on a failure");
         }
         RunOutcome::Complete | RunOutcome::Failed => {}
         RunOutcome::Stopped => {
-            eprintln!("stopped; the same command goes on from the last checkpoints");
+            say("stopped; the same command goes on from the last checkpoints");
         }
     }
 }
@@ -103,8 +105,8 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
     let mut table = Table::new();
     table.load_style(RULES).set_header(header);
     for row in rows {
-        let mut cells: Vec<_> = shown.iter().map(|(_, name)| name(row).to_owned()).collect();
-        cells.push(row.label.method.clone());
+        let mut cells: Vec<_> = shown.iter().map(|(_, name)| plain(name(row))).collect();
+        cells.push(plain(&row.label.method));
         cells.push(row.epochs.to_string());
         let show = |quantity| row.show(quantity);
         cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));

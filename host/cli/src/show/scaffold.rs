@@ -11,7 +11,7 @@ const EXPLAINED: [(&str, &str); 3] = [
 ];
 
 pub(crate) fn text(folder: &Path, files: &[(&str, String)]) -> String {
-    let folder = folder.display();
+    let folder = super::words::path(folder);
     let mut text = format!("wrote {folder}, {} files, among them\n", files.len());
     for (name, what) in EXPLAINED {
         let _ = writeln!(text, "  {name:<15}{what}");

@@ -7,7 +7,7 @@ use assay_engine::{Answer, Cause, Change, Comparison, Location, StageChange, Why
 use serde_json::json;
 
 use super::preview::{MOST_DIFFERENCES, value};
-use super::words::moment;
+use super::words::{moment, path, plain};
 use super::{duration, json};
 
 pub(crate) fn json(whys: &[Why]) -> String {
@@ -23,7 +23,7 @@ pub(crate) fn text(whys: &[Why]) -> String {
 }
 
 fn stage(why: &Why) -> String {
-    let name = &why.stage;
+    let name = plain(&why.stage);
     let mut text = String::new();
     let _ = match &why.answer {
         Answer::Cached { result } => writeln!(
@@ -51,11 +51,11 @@ fn stage(why: &Why) -> String {
                 "{name} would run: it has a result that cannot be used"
             );
             for problem in problems {
-                let _ = writeln!(text, "  {problem}");
+                let _ = writeln!(text, "  {}", plain(&problem.to_string()));
             }
             Ok(())
         }
-        Answer::Refused { why } => writeln!(text, "{name} would fail: {why}"),
+        Answer::Refused { why } => writeln!(text, "{name} would fail: {}", plain(why)),
         Answer::Differs { comparison } => {
             let _ = writeln!(
                 text,
@@ -66,7 +66,7 @@ fn stage(why: &Why) -> String {
             Ok(())
         }
         Answer::Waits { stages, comparison } => {
-            let _ = writeln!(text, "{name} waits for {}", stages.join(", "));
+            let _ = writeln!(text, "{name} waits for {}", plain(&stages.join(", ")));
             if let Some(comparison) = comparison.as_ref().filter(|it| !it.changes.is_empty()) {
                 let earlier = earlier(comparison);
                 let _ = writeln!(text, "  and already differs from {earlier} in");
@@ -94,7 +94,11 @@ fn changes(text: &mut String, changes: &[Change], depth: usize) {
             value(difference.before.as_ref()),
             value(difference.now.as_ref()),
         );
-        let _ = writeln!(text, "{indent}{}: {before} → {now}", difference.field);
+        let _ = writeln!(
+            text,
+            "{indent}{}: {before} → {now}",
+            plain(&difference.field)
+        );
         // What one line changed in several fields is told once, under the last of them.
         let next = changes.get(number + 1).map(|next| &next.cause);
         if next != Some(&change.cause) || number + 1 == MOST_DIFFERENCES {
@@ -119,7 +123,7 @@ fn cause(text: &mut String, cause: &Cause, depth: usize) {
             let _ = writeln!(text, "{indent}{}", location(asked));
             match library {
                 Some(library) => {
-                    writeln!(text, "{indent}the library is {}", library.display())
+                    writeln!(text, "{indent}the library is {}", path(library))
                 }
                 None => Ok(()),
             }
@@ -128,6 +132,7 @@ fn cause(text: &mut String, cause: &Cause, depth: usize) {
         Cause::Machine => writeln!(text, "{indent}this machine, or what is installed on it"),
         Cause::Program => writeln!(text, "{indent}this version of pipeline"),
         Cause::Stage { stage, change } => {
+            let stage = plain(stage);
             let _ = match change {
                 StageChange::Differs(_) => {
                     writeln!(
@@ -158,7 +163,7 @@ fn location(there: &Location) -> String {
     } = there;
     // An override is one line, and its argument says all.
     if file == "--set" {
-        return format!("--set {}", there.text);
+        return format!("--set {}", plain(&there.text));
     }
-    format!("{file}:{line}:{column}: {}", there.text)
+    format!("{}:{line}:{column}: {}", plain(file), plain(&there.text))
 }

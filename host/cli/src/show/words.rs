@@ -2,8 +2,10 @@
 //! character may steer a terminal.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use assay_core::printable_line;
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table};
 
@@ -12,26 +14,20 @@ use super::RULES;
 /// The last second of the year 9999, in milliseconds since 1970: what has four digits for the year.
 const LAST_MOMENT: u64 = 253_402_300_799_999;
 
-/// Text on one line, in which no character can steer a terminal.
+/// Text on one line, words apart by one space, in which no character can steer a terminal.
 pub(in crate::show) fn plain(text: &str) -> String {
-    visible(text)
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words: Vec<_> = text.split_whitespace().collect();
+    printable_line(&words.join(" ")).into_owned()
 }
 
 /// A line as it is, its spaces kept, in which no character can steer a terminal.
 pub(in crate::show) fn visible(line: &str) -> String {
-    let visible = line.chars().map(|char| match char {
-        '\t' => ' ',
-        char if char.is_control() && !char.is_whitespace() => char::REPLACEMENT_CHARACTER,
-        // What turns the direction of writing can make a line read as another.
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            char::REPLACEMENT_CHARACTER
-        }
-        char => char,
-    });
-    visible.collect()
+    printable_line(&line.replace('\t', " ")).into_owned()
+}
+
+/// A path on one line, in which no character can steer a terminal.
+pub(in crate::show) fn path(path: &Path) -> String {
+    printable_line(&path.to_string_lossy()).into_owned()
 }
 
 /// A text of at most so many characters, the last of them `…` where it was longer.
@@ -148,9 +144,9 @@ mod tests {
     #[test]
     fn nothing_that_steers_a_terminal_is_left() {
         assert_eq!(plain("two\nlines\tand more"), "two lines and more");
-        assert_eq!(plain("\u{1b}[2Jgone\u{7}"), "\u{fffd}[2Jgone\u{fffd}");
+        assert_eq!(plain("\u{1b}[2Jgone\u{7}"), r"\u{1b}[2Jgone\u{7}");
         assert_eq!(plain("δ ∘ tanh′ — fine"), "δ ∘ tanh′ — fine");
-        assert_eq!(visible("  a\u{9b}1m\u{202e}b"), "  a\u{fffd}1m\u{fffd}b");
+        assert_eq!(visible("  a\u{9b}1m\u{202e}b"), r"  a\u{9b}1m\u{202e}b");
     }
 
     #[test]

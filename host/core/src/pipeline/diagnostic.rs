@@ -1,6 +1,9 @@
 //! Complaints about a pipeline file and the places they point at.
 
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -51,10 +54,10 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A complaint about `place`.
+    /// A complaint about `place`. A long message, which quotes a long value, keeps its two ends.
     pub fn new(message: impl Into<String>, place: &Place) -> Self {
         Self {
-            message: message.into(),
+            message: without_middle(message.into()),
             place: place.clone(),
             label: String::new(),
             help: None,
@@ -76,28 +79,100 @@ impl Diagnostic {
     }
 }
 
+/// The characters that are left of each end of a long message.
+const END_CHARACTERS: usize = 250;
+
+fn without_middle(message: String) -> String {
+    let start = message.char_indices().nth(END_CHARACTERS);
+    let end = message.char_indices().rev().nth(END_CHARACTERS - 1);
+    match (start, end) {
+        (Some((start, _)), Some((end, _))) if start < end => {
+            format!("{}…{}", &message[..start], &message[end..])
+        }
+        _ => message,
+    }
+}
+
+/// The most complaints that are kept; more are counted.
+const MOST_KEPT: usize = 20;
+
+/// Complaints as they are found, each once: every point of a matrix repeats what is wrong with its
+/// stage or method as a whole.
+#[derive(Debug, Default)]
+pub struct Complaints {
+    kept: Vec<Diagnostic>,
+    /// How many there are beside those.
+    more: usize,
+    /// The hashes of all of them.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Complaints {
+    /// Whether nothing was complained of.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Adds a complaint.
+    pub fn push(&mut self, complaint: Diagnostic) {
+        let Diagnostic {
+            message,
+            place,
+            label,
+            help: _,
+        } = &complaint;
+        if !self
+            .seen
+            .insert(self.hasher.hash_one((message, place, label)))
+        {
+            return;
+        }
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.kept.push(complaint);
+        }
+    }
+
+    /// Whether further complaints are only counted, so that help with them is lost labour.
+    pub(super) fn is_full(&self) -> bool {
+        self.kept.len() == MOST_KEPT
+    }
+}
+
+impl Extend<Diagnostic> for Complaints {
+    fn extend<T: IntoIterator<Item = Diagnostic>>(&mut self, complaints: T) {
+        complaints.into_iter().for_each(|it| self.push(it));
+    }
+}
+
+impl From<Diagnostic> for Complaints {
+    fn from(complaint: Diagnostic) -> Self {
+        let mut complaints = Self::default();
+        complaints.push(complaint);
+        complaints
+    }
+}
+
 /// Everything that is wrong with a pipeline file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineError {
     /// The texts that the diagnostics point into.
     pub sources: Vec<Source>,
-    /// The complaints; never empty.
+    /// The first complaints; never empty.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many complaints there are beside them.
+    pub more: usize,
 }
 
 impl PipelineError {
-    /// The complaints, each once: every point of a matrix repeats what is wrong with its stage or
-    /// method as a whole.
-    pub fn new(sources: Vec<Source>, complaints: Vec<Diagnostic>) -> Self {
-        let mut diagnostics = Vec::new();
-        for complaint in complaints {
-            if !diagnostics.contains(&complaint) {
-                diagnostics.push(complaint);
-            }
-        }
+    /// What was complained of.
+    pub fn new(sources: Vec<Source>, complaints: Complaints) -> Self {
         Self {
             sources,
-            diagnostics,
+            diagnostics: complaints.kept,
+            more: complaints.more,
         }
     }
 
@@ -109,7 +184,7 @@ impl PipelineError {
 }
 
 impl fmt::Display for PipelineError {
-    /// One line for each complaint: `file:line:column: message`.
+    /// One line for each complaint, `file:line:column: message`, and one for the rest of them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, diagnostic) in self.diagnostics.iter().enumerate() {
             let (line, column) = self.line_and_column(&diagnostic.place);
@@ -120,7 +195,11 @@ impl fmt::Display for PipelineError {
             let end = if number == 0 { "" } else { "\n" };
             write!(f, "{end}{name}:{line}:{column}: {}", diagnostic.message)?;
         }
-        Ok(())
+        match self.more {
+            0 => Ok(()),
+            1 => f.write_str("\nand 1 more error"),
+            more => write!(f, "\nand {more} more errors"),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use assay_network::Network;
 use serde_json::{Map, Value as Json};
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::{Complaints, Diagnostic, Place};
 use super::read::hyperparameters;
 use super::spec::{Hyperparameters, Placed};
 use super::tree::{self, Node, Value};
@@ -37,29 +37,24 @@ pub fn parse_layers(input: [usize; 3], text: &str, source: usize) -> Result<Netw
 ///
 /// # Errors
 /// Every complaint about the text.
-pub fn parse_hyperparameters(
-    text: &str,
-    source: usize,
-) -> Result<Hyperparameters, Vec<Diagnostic>> {
+pub fn parse_hyperparameters(text: &str, source: usize) -> Result<Hyperparameters, Complaints> {
     let inside = text.trim_start().strip_prefix('{').map(str::trim_start);
     if inside.is_some_and(|inside| inside.starts_with('"')) {
-        return json_object(text, source).map_err(|complaint| vec![complaint]);
+        return json_object(text, source).map_err(Complaints::from);
     }
-    let mut complaints = Vec::new();
+    let mut complaints = Complaints::default();
     let node = if inside.is_some() {
         tree::parse_value(text, source, &mut complaints)
     } else {
         Some(document(text, source, &mut complaints))
     };
     match node {
-        Some(node) if complaints.is_empty() => {
-            hyperparameters(&node).map_err(|complaint| vec![complaint])
-        }
+        Some(node) if complaints.is_empty() => hyperparameters(&node).map_err(Complaints::from),
         _ => Err(complaints),
     }
 }
 
-fn document(text: &str, source: usize, complaints: &mut Vec<Diagnostic>) -> Node {
+fn document(text: &str, source: usize, complaints: &mut Complaints) -> Node {
     let table = tree::parse(text, source, complaints);
     Node {
         place: whole(text, source),

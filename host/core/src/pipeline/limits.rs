@@ -1,7 +1,7 @@
 //! Reads `limits = { memory = "8 GiB", time = "2h" }`, of a stage or of the whole file.
 
-use super::diagnostic::Diagnostic;
-use super::reader::{Complaints, Reader, string};
+use super::diagnostic::{Complaints, Diagnostic};
+use super::reader::{Reader, string};
 use super::tree::Node;
 use crate::limits::{InvalidLimit, Limits, parse_memory, parse_time};
 

@@ -1,8 +1,8 @@
 //! Expands a stage's `matrix`: every combination of the axes' values, each put in place of the
 //! parameter that the axis names. The rest of the reader never sees a matrix.
 
-use super::diagnostic::Diagnostic;
-use super::reader::{Complaints, array, table};
+use super::diagnostic::{Complaints, Diagnostic};
+use super::reader::{array, table};
 use super::tree::{Entry, Node, Table, Value};
 
 /// More trainings than anybody means; a typing error in a range should not fill the memory.

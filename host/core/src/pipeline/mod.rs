@@ -9,11 +9,12 @@ mod matrix;
 mod networks;
 mod read;
 mod reader;
+mod references;
 mod spec;
 mod stage;
 mod tree;
 
-pub use diagnostic::{Diagnostic, PipelineError, Place, Places, Source};
+pub use diagnostic::{Complaints, Diagnostic, PipelineError, Place, Places, Source};
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
 pub use reader::choices;
@@ -21,4 +22,4 @@ pub use spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,
     Stage, StageWork, TrainStage,
 };
-pub(crate) use stage::{instance_name, is_below};
+pub(crate) use stage::{instance_name, is_below, selectors};

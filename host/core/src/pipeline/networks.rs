@@ -4,8 +4,8 @@
 use assay_network::Network;
 use indexmap::IndexMap;
 
-use super::diagnostic::{Diagnostic, PipelineError, Place, Source};
-use super::reader::{Complaints, Reader, array, integer, string, strings, table};
+use super::diagnostic::{Complaints, Diagnostic, PipelineError, Place, Source};
+use super::reader::{Reader, array, integer, string, strings, table};
 use super::spec::Placed;
 use super::tree::{Entry, Node, Table, Value, merge, parse};
 
@@ -29,7 +29,7 @@ pub fn parse_networks(
         name: name.to_owned(),
         text: text.to_owned(),
     }];
-    let mut complaints = Complaints::new();
+    let mut complaints = Complaints::default();
     let mut root = parse(text, 0, &mut complaints);
     let mut networks = Networks::new();
     if complaints.is_empty() {

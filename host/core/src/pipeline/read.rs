@@ -3,12 +3,13 @@
 
 use indexmap::IndexMap;
 
-use super::diagnostic::{Diagnostic, Place, Source};
+use super::diagnostic::{Complaints, Diagnostic, Place, Source};
 use super::limits::read_limits;
 use super::networks::{Networks, read_networks, start_of};
-use super::reader::{Complaints, Reader, choices, string, strings, table};
+use super::reader::{Reader, shortened, string, strings, table};
+use super::references::check_references;
 use super::spec::{Hyperparameters, Placed, Spec};
-use super::stage::{check_references, check_tasks, read_stage};
+use super::stage::read_stage;
 use super::tree::{Node, Table};
 
 /// A method of the comparison: an algorithm with its hyper-parameters.
@@ -60,7 +61,6 @@ pub(super) fn read_spec(
         .filter_map(|(name, entry)| read_stage(name, &entry.key, &entry.node, &names, out))
         .collect();
     check_references(&stages, out);
-    check_tasks(&stages, out);
     Spec {
         sources,
         networks_file,
@@ -93,10 +93,9 @@ fn read_methods(
         let mut per_network = IndexMap::new();
         for (network, entry) in on {
             if !networks.contains_key(network) {
-                out.push(
-                    Diagnostic::new(format!("there is no network `{network}`"), &entry.key)
-                        .help(choices(network, networks.keys().map(String::as_str))),
-                );
+                let message = format!("there is no network `{}`", shortened(network));
+                let known = networks.keys().map(String::as_str);
+                out.push(Diagnostic::new(message, &entry.key).help(out.choices(network, known)));
             }
             match self::hyperparameters(&entry.node) {
                 Ok(values) => drop(per_network.insert(network.clone(), values)),
@@ -123,10 +122,11 @@ pub(super) fn check_name(name: &str, place: &Place) -> Result<(), Diagnostic> {
     if name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(plain) {
         return Ok(());
     }
-    Err(
-        Diagnostic::new(format!("`{name}` cannot be a name here"), place)
-            .label("expected letters, digits, `-`, `_` and `.`"),
+    Err(Diagnostic::new(
+        format!("`{}` cannot be a name here", shortened(name)),
+        place,
     )
+    .label("expected letters, digits, `-`, `_` and `.`"))
 }
 
 pub(super) fn placed_string(node: &Node) -> Result<Placed<String>, Diagnostic> {

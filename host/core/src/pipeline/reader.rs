@@ -1,7 +1,7 @@
 //! Reads tables key by key: each typed getter complains at the value's own place, and `finish`
 //! complains about every key that nobody asked for.
 
-use super::diagnostic::{Diagnostic, Place, Places};
+use super::diagnostic::{Complaints, Diagnostic, Place, Places};
 use super::tree::{Entry, Node, Table, Value};
 
 /// One table being read.
@@ -13,9 +13,6 @@ pub(super) struct Reader<'a> {
     name: String,
     asked: Vec<&'static str>,
 }
-
-/// Complaints found so far.
-pub(super) type Complaints = Vec<Diagnostic>;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(table: &'a Table, place: &Place, name: impl Into<String>) -> Self {
@@ -94,10 +91,11 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(self, out: &mut Complaints) {
         for (key, entry) in self.table {
             if !self.asked.contains(&key.as_str()) {
+                let message = format!("{} has no key `{}`", self.name, shortened(key));
                 out.push(
-                    Diagnostic::new(format!("{} has no key `{key}`", self.name), &entry.key)
+                    Diagnostic::new(message, &entry.key)
                         .label("not known here")
-                        .help(choices(key, self.asked.iter().copied())),
+                        .help(out.choices(key, self.asked.iter().copied())),
                 );
             }
         }
@@ -139,10 +137,11 @@ pub(super) fn one_of(
         if words.contains(&word.as_str()) {
             return Ok(word);
         }
-        Err(
-            Diagnostic::new(format!("`{word}` is not known here"), &node.place)
-                .help(choices(&word, words.iter().copied())),
+        Err(Diagnostic::new(
+            format!("`{}` is not known here", shortened(&word)),
+            &node.place,
         )
+        .help(choices(&word, words.iter().copied())))
     }
 }
 
@@ -187,17 +186,48 @@ pub fn choices<'a>(misspelt: &str, known: impl Iterator<Item = &'a str> + Clone)
     if let Some(close) = suggestion(misspelt, known.clone()) {
         return Some(format!("did you mean `{close}`?"));
     }
-    let mut all: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-    if let Some(more @ 1..) = all.len().checked_sub(MOST_CHOICES) {
-        all.truncate(MOST_CHOICES);
+    let shown = known.clone().take(MOST_CHOICES);
+    let mut all: Vec<_> = shown.map(|name| format!("`{}`", shortened(name))).collect();
+    if let more @ 1.. = known.skip(MOST_CHOICES).count() {
         all.push(format!("and {more} more"));
     }
     (!all.is_empty()).then(|| format!("there is {}", all.join(", ")))
 }
 
+impl Complaints {
+    /// [`choices`] for a complaint that is about to be added, if it is one that will be shown.
+    pub fn choices<'a>(
+        &self,
+        misspelt: &str,
+        known: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<String> {
+        if self.is_full() {
+            return None;
+        }
+        choices(misspelt, known)
+    }
+}
+
+/// A name that nobody means to type is not compared with others.
+const LONGEST_NAME: usize = 200;
+/// The most characters of a name or value in a message.
+const NAME_CHARACTERS: usize = 80;
+
+/// A name or value as a message quotes it.
+pub(super) fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 /// The known name that is close enough to `misspelt` to be what was meant.
 fn suggestion<'a>(misspelt: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if misspelt.len() > LONGEST_NAME {
+        return None;
+    }
     known
+        .filter(|name| name.len() <= LONGEST_NAME)
         .map(|name| (strsim::damerau_levenshtein(misspelt, name), name))
         .filter(|&(distance, name)| distance <= 1.max(name.chars().count() / 3))
         .min_by_key(|&(distance, _)| distance)

@@ -7,10 +7,9 @@ use assay_network::Network;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use super::diagnostic::{PipelineError, Place, Places, Source};
+use super::diagnostic::{Complaints, PipelineError, Place, Places, Source};
 use super::networks::{Load, include};
 use super::read::read_spec;
-use super::reader::Complaints;
 use super::tree::{apply_override, parse};
 use crate::limits::Limits;
 
@@ -187,7 +186,7 @@ impl Spec {
                 text: text.clone(),
             }))
             .collect();
-        let mut complaints = Complaints::new();
+        let mut complaints = Complaints::default();
         let mut root = parse(text, 0, &mut complaints);
         let mut spec = None;
         if complaints.is_empty() {
@@ -200,18 +199,6 @@ impl Spec {
         match spec {
             Some(spec) if complaints.is_empty() => Ok(spec),
             _ => Err(PipelineError::new(sources, complaints)),
-        }
-    }
-}
-
-impl StageWork {
-    /// The kind as a pipeline file spells it.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::Dataset(_) => "dataset",
-            Self::Train(_) => "train",
-            Self::Evaluate(_) => "evaluate",
-            Self::Report(_) => "report",
         }
     }
 }

@@ -1,14 +1,15 @@
-//! Reads the stages of a pipeline file, and checks that they name each other rightly.
+//! Reads the stages of a pipeline file.
 
-use assay_network::Task;
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::{Complaints, Diagnostic, Place};
 use super::limits::read_limits;
 use super::matrix;
 use super::read::{Method, Names, check_name, hyperparameters, placed_string};
-use super::reader::{Complaints, Reader, array, choices, integer, one_of, string, strings, table};
+use super::reader::{Reader, array, integer, one_of, shortened, string, strings, table};
 use super::spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Stage,
     StageWork, TrainStage,
@@ -49,8 +50,11 @@ pub(super) fn read_stage(
         other => {
             let kinds = ["dataset", "train", "evaluate", "report"];
             out.push(
-                Diagnostic::new(format!("there is no stage kind `{other}`"), &kind.place)
-                    .help(choices(other, kinds.into_iter())),
+                Diagnostic::new(
+                    format!("there is no stage kind `{}`", shortened(other)),
+                    &kind.place,
+                )
+                .help(out.choices(other, kinds.into_iter())),
             );
             return None;
         }
@@ -141,10 +145,11 @@ fn as_json<T>(
 /// Names by label: no two alike, since a table tells classes apart by them.
 fn read_class_names(node: &Node) -> Result<Vec<String>, Diagnostic> {
     let names = strings(node)?;
-    for (label, (name, item)) in names.iter().zip(array(node)?).enumerate() {
+    let mut known = HashSet::new();
+    for (name, item) in names.iter().zip(array(node)?) {
         let problem = if name.trim().is_empty() {
             "a class needs a name".to_owned()
-        } else if names[..label].contains(name) {
+        } else if !known.insert(name) {
             format!("two classes have the name `{name}`")
         } else {
             continue;
@@ -300,61 +305,6 @@ fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Opti
     })
 }
 
-/// Every stage that another names exists and is of the kind that is needed there.
-pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
-    for stage in stages {
-        let (wanted, references): (_, Vec<_>) = match &stage.work {
-            StageWork::Dataset(_) => continue,
-            StageWork::Train(trainings) => (
-                "dataset",
-                trainings.iter().map(|training| &training.dataset).collect(),
-            ),
-            StageWork::Evaluate(evaluate) => ("train", vec![&evaluate.training]),
-            StageWork::Report(report) => {
-                check_evaluations(stages, &report.evaluations, out);
-                continue;
-            }
-        };
-        for reference in references {
-            let of_kind = stages.iter().filter(|stage| stage.work.kind() == wanted);
-            let names = of_kind.map(|stage| stage.name.as_str());
-            if !names.clone().any(|name| name == reference.value) {
-                out.push(
-                    Diagnostic::new(
-                        format!("there is no {wanted} stage `{}`", reference.value),
-                        &reference.place,
-                    )
-                    .help(choices(&reference.value, names)),
-                );
-            }
-        }
-    }
-}
-
-/// Every evaluate stage that a report names exists, and has the part that is named.
-fn check_evaluations(stages: &[Stage], evaluations: &[Placed<String>], out: &mut Complaints) {
-    let evaluates = stages.iter().filter_map(|stage| match &stage.work {
-        StageWork::Evaluate(evaluate) => Some((stage.name.as_str(), evaluate)),
-        _ => None,
-    });
-    let names: Vec<_> = evaluates
-        .flat_map(|(stage, evaluate)| {
-            let whole = std::iter::once(stage.to_owned());
-            let parts = trainings_of(stages, evaluate);
-            whole.chain(parts.map(move |it| instance_name(stage, &it.instance)))
-        })
-        .collect();
-    for evaluation in evaluations {
-        if !names.iter().any(|name| is_below(name, &evaluation.value)) {
-            let message = format!("there is no evaluate stage `{}`", evaluation.value);
-            let names = names.iter().map(String::as_str);
-            out.push(
-                Diagnostic::new(message, &evaluation.place).help(choices(&evaluation.value, names)),
-            );
-        }
-    }
-}
-
 /// What an instance of a stage is called.
 pub(crate) fn instance_name(stage: &str, instance: &str) -> String {
     if instance.is_empty() {
@@ -364,73 +314,17 @@ pub(crate) fn instance_name(stage: &str, instance: &str) -> String {
     }
 }
 
-/// Whether `name` selects the stage: it is its name, or that of something the stage is a part of.
+/// The names that select a stage: its own, and those of what it is a part of.
+pub(crate) fn selectors(stage: &str) -> impl Iterator<Item = &str> {
+    let parts = stage.match_indices('/').map(|(at, _)| &stage[..at]);
+    parts.chain(std::iter::once(stage))
+}
+
+/// Whether `name` is one of the [`selectors`] of the stage.
 pub(crate) fn is_below(stage: &str, name: &str) -> bool {
     stage
         .strip_prefix(name)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Nothing is asked of a training that the task of its network does not have, and no report mixes
-/// tasks.
-pub(super) fn check_tasks(stages: &[Stage], out: &mut Complaints) {
-    for stage in stages {
-        match &stage.work {
-            StageWork::Evaluate(evaluate) => {
-                let mut tasks = trainings_of(stages, evaluate).map(|it| it.network.1.value.task());
-                let reconstructs = tasks.any(|task| task == Task::Reconstruction);
-                if let Some(top_k) = evaluate.top_k.as_ref().filter(|_| reconstructs) {
-                    let message = "a reconstruction has no classes to be among the `top_k`";
-                    out.push(Diagnostic::new(message, &top_k.place));
-                }
-            }
-            StageWork::Report(report) => check_report(stages, report, out),
-            StageWork::Dataset(_) | StageWork::Train(_) => {}
-        }
-    }
-}
-
-fn check_report(stages: &[Stage], report: &ReportStage, out: &mut Complaints) {
-    let mut first = None;
-    for name in &report.evaluations {
-        let evaluations = stages.iter().filter_map(|stage| match &stage.work {
-            StageWork::Evaluate(evaluate) => Some((stage, evaluate)),
-            _ => None,
-        });
-        let mut tasks = evaluations.flat_map(|(stage, evaluate)| {
-            trainings_of(stages, evaluate)
-                .filter(|it| is_below(&instance_name(&stage.name, &it.instance), &name.value))
-                .map(|it| it.network.1.value.task())
-        });
-        if tasks.any(|task| *first.get_or_insert(task) != task) {
-            out.push(
-                Diagnostic::new(
-                    "a report cannot mix classification and reconstruction: their errors have \
-                     different units",
-                    &name.place,
-                )
-                .help("make a report for each".to_owned()),
-            );
-            return;
-        }
-    }
-    let reference = report.places.get("reference");
-    if let Some(place) = reference.filter(|_| first == Some(Task::Reconstruction)) {
-        let message = "published figures are errors of classifications, and this report has none";
-        out.push(Diagnostic::new(message, place));
-    }
-}
-
-/// The trainings that an evaluate stage measures.
-fn trainings_of<'a>(
-    stages: &'a [Stage],
-    evaluate: &EvaluateStage,
-) -> impl Iterator<Item = &'a TrainStage> {
-    let trainings = stages.iter().find_map(|stage| match &stage.work {
-        StageWork::Train(trainings) if stage.name == evaluate.training.value => Some(trainings),
-        _ => None,
-    });
-    trainings.into_iter().flatten()
 }
 
 fn look_up<T: Clone>(
@@ -440,10 +334,11 @@ fn look_up<T: Clone>(
     out: &mut Complaints,
 ) -> Option<T> {
     known.get(&name.value).cloned().unwrap_or_else(|| {
+        let message = format!("there is no {what} `{}`", shortened(&name.value));
         out.push(
-            Diagnostic::new(format!("there is no {what} `{}`", name.value), &name.place)
+            Diagnostic::new(message, &name.place)
                 .label(format!("expected the name of a [{what}.NAME] table"))
-                .help(choices(&name.value, known.keys().map(String::as_str))),
+                .help(out.choices(&name.value, known.keys().map(String::as_str))),
         );
         None
     })

@@ -5,7 +5,8 @@ use serde_json::{Map, Number};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Place, Source};
+use super::diagnostic::{Complaints, Diagnostic, Place, Source};
+use super::reader::shortened;
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +69,7 @@ impl Value {
 }
 
 /// Parses the text of source number `source`, collecting every complaint.
-pub(super) fn parse(text: &str, source: usize, complaints: &mut Vec<Diagnostic>) -> Table {
+pub(super) fn parse(text: &str, source: usize, complaints: &mut Complaints) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
     complaints.extend(errors.iter().map(|error| invalid(error, source)));
     if complaints.is_empty() {
@@ -79,11 +80,7 @@ pub(super) fn parse(text: &str, source: usize, complaints: &mut Vec<Diagnostic>)
 }
 
 /// Parses the text of source number `source`, a single value such as an inline table.
-pub(super) fn parse_value(
-    text: &str,
-    source: usize,
-    complaints: &mut Vec<Diagnostic>,
-) -> Option<Node> {
+pub(super) fn parse_value(text: &str, source: usize, complaints: &mut Complaints) -> Option<Node> {
     let (value, errors) = DeValue::parse_recoverable(text);
     complaints.extend(errors.iter().map(|error| invalid(error, source)));
     if complaints.is_empty() {
@@ -98,7 +95,7 @@ fn invalid(error: &toml::de::Error, source: usize) -> Diagnostic {
     Diagnostic::new(error.message(), &Place { source, bytes }).label("not valid TOML")
 }
 
-fn convert_table(table: &DeTable<'_>, source: usize, complaints: &mut Vec<Diagnostic>) -> Table {
+fn convert_table(table: &DeTable<'_>, source: usize, complaints: &mut Complaints) -> Table {
     let mut converted = Table::with_capacity(table.len());
     for (key, value) in table {
         let place = Place {
@@ -115,7 +112,7 @@ fn convert_table(table: &DeTable<'_>, source: usize, complaints: &mut Vec<Diagno
 fn convert(
     value: &Spanned<DeValue<'_>>,
     source: usize,
-    complaints: &mut Vec<Diagnostic>,
+    complaints: &mut Complaints,
 ) -> Option<Node> {
     let place = Place {
         source,
@@ -157,10 +154,10 @@ pub(super) fn apply_override(
     root: &mut Table,
     sources: &[Source],
     number: usize,
-    complaints: &mut Vec<Diagnostic>,
+    complaints: &mut Complaints,
 ) {
     let text = &sources[number].text;
-    let mut found = Vec::new();
+    let mut found = Complaints::default();
     let mut table = parse(text, number, &mut found);
     if found.is_empty() {
         let is_stage = |name: &str| {
@@ -188,7 +185,7 @@ pub(super) fn apply_override(
             bytes: 0..text.len(),
         };
         complaints.push(
-            Diagnostic::new(format!("`{text}` is not an override"), &whole)
+            Diagnostic::new(format!("`{}` is not an override", shortened(text)), &whole)
                 .label("expected NAME.KEY=VALUE with a TOML value")
                 .help("strings need quotes: --set 'train.network=\"mnist-fc\"'".to_owned()),
         );

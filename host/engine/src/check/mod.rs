@@ -296,6 +296,6 @@ impl Checker<'_> {
             text: wanted.to_owned(),
         };
         let complaint = Diagnostic::new(message, &place).help(help);
-        PipelineError::new(vec![source], vec![complaint]).into()
+        PipelineError::new(vec![source], complaint.into()).into()
     }
 }

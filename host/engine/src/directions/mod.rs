@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use assay_core::{
-    ActionKey, Artifact, ArtifactFile, ArtifactHash, Diagnostic, Hyperparameters, Limits,
-    PipelineError, Place, Placed, PlannedStage, PluginUse, Source, StageKind,
+    ActionKey, Artifact, ArtifactFile, ArtifactHash, Complaints, Diagnostic, Hyperparameters,
+    Limits, PipelineError, Place, Placed, PlannedStage, PluginUse, Source, StageKind,
     parse_hyperparameters,
 };
 use assay_store::Store;
@@ -90,7 +90,7 @@ pub fn plan_directions(
         notices: Vec::new(),
         limits: Limits::default(),
     };
-    let mut complaints = Vec::new();
+    let mut complaints = Complaints::default();
     let pinned = freezer.pin(&reference.value, &reference.place, &mut complaints)?;
     let stage = pinned.as_ref().and_then(|pinned| {
         let wanted = PluginUse {
@@ -124,7 +124,7 @@ fn choose(
     pinned: &Pinned,
     plugin: &Placed<String>,
     wanted: Option<Placed<String>>,
-    complaints: &mut Vec<Diagnostic>,
+    complaints: &mut Complaints,
 ) -> Option<Placed<String>> {
     if wanted.is_some() {
         return wanted;
@@ -243,7 +243,7 @@ impl Texts {
         parse_hyperparameters(&text, source).map_err(|complaints| self.refused(complaints))
     }
 
-    fn refused(&self, complaints: Vec<Diagnostic>) -> EngineError {
+    fn refused(&self, complaints: Complaints) -> EngineError {
         PipelineError::new(self.0.clone(), complaints).into()
     }
 }

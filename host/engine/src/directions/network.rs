@@ -34,7 +34,7 @@ impl NetworkArgument<'_> {
             Self::Inline { layers, input } => {
                 let source = texts.add("--network", layers);
                 parse_layers(input.into(), layers, source)
-                    .map_err(|complaint| texts.refused(vec![complaint]))
+                    .map_err(|complaint| texts.refused(complaint.into()))
             }
             Self::File { path, name } => {
                 let networks = read_networks(path)?;
@@ -46,7 +46,7 @@ impl NetworkArgument<'_> {
                 let found = found.map(|(_, network)| network);
                 found.cloned().ok_or_else(|| {
                     let complaint = no_network(texts, path, name, &networks);
-                    texts.refused(vec![complaint])
+                    texts.refused(complaint.into())
                 })
             }
         }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_core::{Diagnostic, ObjectHash, Place, PluginPin};
+use assay_core::{Complaints, Diagnostic, ObjectHash, Place, PluginPin};
 
 use super::document::{LockError, LockFile, LockedDataset, LockedPlugin, lock_path};
 
@@ -65,7 +65,7 @@ impl LockWatch {
         reference: &str,
         place: &Place,
         pin: &PluginPin,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) -> bool {
         let Some(lock) = &self.pinned else {
             return true;
@@ -108,7 +108,7 @@ impl LockWatch {
         stage: &str,
         place: &Place,
         content: ObjectHash,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) {
         let dataset = LockedDataset { content };
         self.found.dataset.insert(stage.to_owned(), dataset.clone());
@@ -133,7 +133,7 @@ impl LockWatch {
         found: &str,
         help: String,
         place: &Place,
-        complaints: &mut Vec<Diagnostic>,
+        complaints: &mut Complaints,
     ) {
         let lock = self.path.display();
         let message = match expected {

@@ -8,6 +8,7 @@ use assay_abi::{LoadError, LoadedPlugin, ROOT_SYMBOL};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::file::{PluginError, read_handshake};
+use crate::log::note;
 
 /// Why a library could not be loaded as a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +48,7 @@ pub fn load(path: &Path) -> Result<LoadedPlugin, LoadFailure> {
     // the process, and its handshake was accepted.
     unsafe { LoadedPlugin::from_symbol(address) }.map_err(|error| {
         if let LoadError::Layout { details } = &error {
-            // For the log, which is where a worker's stderr goes.
-            eprintln!("{details}");
+            note(&details.to_string());
         }
         LoadFailure::Interface(error)
     })

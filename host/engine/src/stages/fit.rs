@@ -1,7 +1,7 @@
 //! Whether a network fits the dataset that it is trained on: checked before anything runs as far as
 //! a dataset is known then, and again when its images are there.
 
-use assay_core::{Diagnostic, PlannedStage, StageKind};
+use assay_core::{Complaints, Diagnostic, PlannedStage, StageKind};
 use assay_data::prepare::DatasetParameters;
 use assay_network::{Network, Shape, Task};
 use serde::Deserialize as _;
@@ -34,7 +34,7 @@ pub(super) fn check_fit(
 
 /// Complains about every training of a plan whose network cannot fit its dataset. What the
 /// parameters of a dataset do not say is left to the training.
-pub(crate) fn check_networks(stages: &[PlannedStage], complaints: &mut Vec<Diagnostic>) {
+pub(crate) fn check_networks(stages: &[PlannedStage], complaints: &mut Complaints) {
     let trainings = stages.iter().filter(|it| it.kind == StageKind::Train);
     for training in trainings {
         let dataset = training.inputs.get("dataset");

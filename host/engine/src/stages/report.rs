@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use assay_core::{Diagnostic, PlannedStage, StageKind};
+use assay_core::{Complaints, Diagnostic, PlannedStage, StageKind};
 use assay_report::{Citation, Entry, Figures, Reference, Report, read_evaluation, read_metrics};
 use serde::Deserialize;
 use serde_json::Value;
@@ -89,7 +89,7 @@ const LARGEST_REFERENCE: u64 = 1 << 20;
 pub(crate) fn complete_reports(
     mut stages: Vec<PlannedStage>,
     base: &Path,
-    complaints: &mut Vec<Diagnostic>,
+    complaints: &mut Complaints,
 ) -> Vec<PlannedStage> {
     for stage in &mut stages {
         let path = match stage.parameters.get("reference").and_then(Value::as_str) {

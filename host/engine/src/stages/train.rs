@@ -19,6 +19,7 @@ use super::{
     Context, JSON, Outputs, PARQUET, Phase, SAFETENSORS, StageError, TrainingDocument,
     TrainingParameters, data, read_document, write, write_document,
 };
+use crate::log::note;
 
 /// The metrics of every epoch.
 pub(super) const METRICS: &str = "metrics.parquet";
@@ -38,7 +39,10 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let mut learner = context.learner(&parameters)?;
     let mut training = match checkpoint::load(&context.scratch)? {
         Some(checkpoint) => {
-            eprintln!("resuming after epoch {}", checkpoint.progress.epoch);
+            note(&format!(
+                "resuming after epoch {}",
+                checkpoint.progress.epoch
+            ));
             learner
                 .restore(&checkpoint.state)
                 .map_err(|error| context.plugin_error("restore a checkpoint", error))?;

@@ -16,17 +16,17 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use assay_core::{Action, ActionKey, ActionResult, Limit, Limits};
+use assay_core::{Action, ActionKey, ActionResult, Limit, Limits, StageKind};
 use assay_store::{ActionLock, Store, StoreError};
 use rustix::process::Pid;
 use signal_hook::consts::SIGABRT;
 
 pub use self::failure::Failure;
 
-use self::outputs::{Log, collect, printable};
+use self::outputs::{Log, collect};
 use self::reports::{Reports, listen};
 use self::watch::{is_out_of_memory, watch};
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Manner, Work};
 use crate::containment::Profile;
 use crate::environment::{inherited, variables};
 use crate::event::{Done, Event, Progress};
@@ -84,7 +84,7 @@ impl Execution<'_> {
                 cached: true,
             });
         }
-        let result = self.perform(key, lock)?;
+        let (result, _work) = self.perform(key, lock)?;
         self.store.commit_result(&result)?;
         self.store.clear_scratch(key)?;
         Ok(Completed {
@@ -104,24 +104,33 @@ impl Execution<'_> {
             return Err(Failure::Cancelled);
         };
         self.store.clear_scratch(key)?;
-        let ended = self.perform(key, &lock);
+        let ended = self.perform(key, &lock).map(|(result, _)| result);
         self.store.clear_scratch(key)?;
         ended
     }
 
-    /// Executes the action under its lock and puts its artifact into the store.
-    fn perform(&self, key: ActionKey, lock: &ActionLock) -> Result<ActionResult, Failure> {
+    /// Executes the action under its lock and puts its artifact into the store. A request to stop
+    /// waits for the worker, and then until what is given beside the result is dropped.
+    fn perform(
+        &self,
+        key: ActionKey,
+        lock: &ActionLock,
+    ) -> Result<(ActionResult, Work<'_>), Failure> {
         let action = self.store.action(key)?;
         let scratch = self.store.scratch(key)?;
         let (started_ms, clock) = (now_ms(), Instant::now());
         let log = Log::start(scratch.join(LOG))?;
+        let work = self.cancel.begin_work();
         let ending = self.run_worker(key, &action, &scratch, &log, lock)?;
         let containment = ending.reports.containment;
         let done = self.judge(ending, &action, &log)?;
+        // Only reads, so that it can be broken off: what the worker left stays in the scratch folder.
+        drop(work);
         check_inputs(self.store, &action)?;
+        let work = self.cancel.begin_work();
         let files = collect(&scratch.join(OUT), done.outputs)
             .map_err(|reason| nonsense(&action, reason))?;
-        Ok(ActionResult {
+        let result = ActionResult {
             action: key,
             artifact: self.store.commit_artifact(files)?,
             started_ms,
@@ -132,7 +141,8 @@ impl Execution<'_> {
             log: log.store(self.store)?,
             containment,
             limits: self.limits,
-        })
+        };
+        Ok((result, work))
     }
 
     /// Waits for the lock in steps, so that a request to stop is heard.
@@ -164,7 +174,7 @@ impl Execution<'_> {
             .process_group(0);
         let mut child = command.spawn().map_err(Failure::Start)?;
         let pid = Pid::from_child(&child);
-        self.cancel.watch(pid);
+        self.cancel.watch(pid, manner(action.kind));
         let pipe = child.stdout.take();
         let (ends, ended) = channel();
         thread::scope(|scope| {
@@ -238,9 +248,9 @@ impl Execution<'_> {
                 help,
                 chain,
             }) => Err(Failure::Stage {
-                message: printable(&message),
-                help: printable(&help),
-                chain: chain.iter().map(|cause| printable(cause)).collect(),
+                message,
+                help,
+                chain,
                 log: log.last_lines(),
             }),
             _ => Err(Failure::Died {
@@ -270,6 +280,14 @@ fn nonsense(action: &Action, reason: String) -> Failure {
     Failure::Protocol {
         reason,
         plugin: action.plugin.as_ref().map(|pin| pin.name.clone()),
+    }
+}
+
+/// Only trainings and datasets keep what they have done so far.
+fn manner(kind: StageKind) -> Manner {
+    match kind {
+        StageKind::Train | StageKind::Dataset => Manner::Gently,
+        _ => Manner::AtOnce,
     }
 }
 

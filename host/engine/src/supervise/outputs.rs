@@ -35,10 +35,7 @@ pub(super) fn collect(
         let plain = path.parent() == Some(out) && path.file_name().is_some();
         let ordinary = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
         if !plain || !ordinary {
-            return Err(format!(
-                "`{}` is not an ordinary file",
-                printable(&output.name)
-            ));
+            return Err(format!("`{}` is not an ordinary file", output.name));
         }
         files.insert(output.name, (path, output.media_type));
     }
@@ -98,26 +95,14 @@ impl Log {
         String::from_utf8_lossy(&self.end().unwrap_or_default()).into_owned()
     }
 
-    /// The last lines, fit to be shown.
+    /// The last lines, none of them longer than is shown.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let text = self.text();
         let lines: Vec<_> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
-        let shorten = |line: &&str| printable(line).chars().take(LINE_CHARACTERS).collect();
+        let shorten = |line: &&str| line.chars().take(LINE_CHARACTERS).collect();
         last.iter().map(shorten).collect()
     }
-}
-
-/// A text of a plugin's without what would command a terminal.
-pub(super) fn printable(text: &str) -> String {
-    let plain = |character: char| {
-        if character.is_control() && character != '\n' && character != '\t' {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            character
-        }
-    };
-    text.chars().map(plain).collect()
 }
 
 fn failed(what: &'static str, path: PathBuf, source: io::Error) -> Failure {
@@ -159,17 +144,5 @@ mod tests {
         let out = folder.path().join("out");
         symlink(folder.path().join("other"), &out).unwrap();
         assert!(collect(&out, output("plain")).is_err());
-    }
-
-    #[test]
-    fn a_log_is_shown_without_commands_to_the_terminal() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = Log::start(folder.path().join("log.txt")).unwrap();
-        let mut writer = log.writer().unwrap();
-        let text = b"first\n\x1b]0;title\x07\xff\n".as_slice();
-        io::Write::write_all(&mut writer, text).unwrap();
-        let lines = log.last_lines();
-        assert_eq!(lines[0], "first");
-        assert!(!lines[1].contains(char::is_control), "{lines:?}");
     }
 }

@@ -20,7 +20,6 @@ use assay_store::Store;
 use self::files::write_files;
 pub(crate) use self::signature::Signature;
 use self::signature::sign;
-use super::cancel_on_signals;
 use crate::arguments::{BundleArguments, UnbundleArguments};
 use crate::error::CliError;
 use crate::show;
@@ -48,8 +47,7 @@ pub(crate) struct ReadBundle<'a> {
     pub(crate) files: Vec<PathBuf>,
 }
 
-pub(crate) fn bundle(arguments: &BundleArguments) -> Result<ExitCode, CliError> {
-    let cancel = cancel_on_signals()?;
+pub(crate) fn bundle(arguments: &BundleArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
     // What is bundled stays until it is.
     let _hold = store.hold()?;
@@ -81,7 +79,7 @@ pub(crate) fn bundle(arguments: &BundleArguments) -> Result<ExitCode, CliError> 
         replace: arguments.force,
     };
     let file = arguments.output.as_path();
-    let bundled = watched("bundling", &cancel, |watch| {
+    let bundled = watched("bundling", cancel, |watch| {
         pack(&store, &contents, &options, file, watch)
     })?;
     let signature = key.map(|key| sign(&key, file, bundled.hash)).transpose()?;
@@ -103,8 +101,10 @@ pub(crate) fn bundle(arguments: &BundleArguments) -> Result<ExitCode, CliError> 
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn unbundle(arguments: &UnbundleArguments) -> Result<ExitCode, CliError> {
-    let cancel = cancel_on_signals()?;
+pub(crate) fn unbundle(
+    arguments: &UnbundleArguments,
+    cancel: &Cancel,
+) -> Result<ExitCode, CliError> {
     let path = arguments.file.as_path();
     let failed = |source| BundleError::File {
         what: "open",
@@ -121,7 +121,7 @@ pub(crate) fn unbundle(arguments: &UnbundleArguments) -> Result<ExitCode, CliErr
     // What was signed is what is read: the same open file, each time from its beginning.
     let verify = || {
         let input = from_beginning(&file, path)?;
-        watched("verifying", &cancel, |watch| {
+        watched("verifying", cancel, |watch| {
             check_from(input, length, &limits, watch)
         })
     };
@@ -140,7 +140,7 @@ pub(crate) fn unbundle(arguments: &UnbundleArguments) -> Result<ExitCode, CliErr
         }
         let store = Store::open(&arguments.store.path)?;
         let input = from_beginning(&file, path)?;
-        let unbundled = watched("unbundling", &cancel, |watch| {
+        let unbundled = watched("unbundling", cancel, |watch| {
             unbundle_from(input, length, &store, &limits, watch)
         })?;
         let files = match &arguments.files {

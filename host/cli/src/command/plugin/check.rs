@@ -4,16 +4,15 @@
 use std::cell::RefCell;
 use std::process::ExitCode;
 
-use assay_engine::{Failure, Outcome, check_plugin};
+use assay_engine::{Cancel, Outcome, check_plugin};
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 
 use crate::arguments::CheckArguments;
-use crate::command::cancel_on_signals;
 use crate::error::CliError;
 use crate::show;
 
-pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
+pub(super) fn check(arguments: &CheckArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     if arguments.list {
         show::print(&if arguments.json {
             show::json::check_list()
@@ -23,7 +22,6 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     let trust = arguments.trust.policy()?;
-    let cancel = cancel_on_signals()?;
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
     let printed = RefCell::new(Ok(()));
@@ -31,7 +29,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
         &store,
         &arguments.settings(),
         &arguments.request(&trust),
-        &cancel,
+        cancel,
         &|checked| {
             if !arguments.json && printed.borrow().is_ok() {
                 *printed.borrow_mut() = show::print(&show::check::line(checked));
@@ -45,7 +43,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
         show::check::summary(&report)
     })?;
     if report.stopped {
-        return Err(CliError::Action(Failure::Cancelled));
+        return Err(CliError::Stopped);
     }
     Ok(ExitCode::from(u8::from(report.count(Outcome::Failed) > 0)))
 }

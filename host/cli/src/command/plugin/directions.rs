@@ -4,30 +4,33 @@
 use std::process::ExitCode;
 
 use assay_core::{ArtifactHash, Limits};
-use assay_engine::{DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, Execution, plan_directions, summarise};
+use assay_engine::{
+    Cancel, DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, Execution, plan_directions, summarise,
+};
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 
 use crate::arguments::DirectionsArguments;
-use crate::command::cancel_on_signals;
 use crate::error::CliError;
 use crate::export::write;
 use crate::show;
 
-pub(super) fn directions(arguments: &DirectionsArguments) -> Result<ExitCode, CliError> {
+pub(super) fn directions(
+    arguments: &DirectionsArguments,
+    cancel: &Cancel,
+) -> Result<ExitCode, CliError> {
     let trust = arguments.trust.policy()?;
     let request = arguments.request(&trust).map_err(CliError::Arguments)?;
     show::print_containment_notice();
-    let cancel = cancel_on_signals()?;
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
-    let action = plan_directions(&store, &arguments.settings(), &request, &cancel)?;
+    let action = plan_directions(&store, &arguments.settings(), &request, cancel)?;
     let execution = Execution {
         store: &store,
         data_dir: None,
         threads: 1,
         limits: Limits::default(),
-        cancel: &cancel,
+        cancel,
         observe: &|_| {},
     };
     let artifact = execution

@@ -2,16 +2,15 @@
 
 use std::process::ExitCode;
 
-use assay_engine::Catalogue;
+use assay_engine::{Cancel, Catalogue};
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 
 use crate::arguments::{InfoArguments, descriptions_folder};
-use crate::command::cancel_on_signals;
 use crate::error::CliError;
 use crate::show;
 
-pub(super) fn info(arguments: &InfoArguments) -> Result<ExitCode, CliError> {
+pub(super) fn info(arguments: &InfoArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = match &arguments.store {
         Some(store) => Store::open(store)?,
@@ -22,7 +21,7 @@ pub(super) fn info(arguments: &InfoArguments) -> Result<ExitCode, CliError> {
         trust: &arguments.trust.policy()?,
         remember: descriptions_folder(),
         jobs: 1,
-        cancel: &*cancel_on_signals()?,
+        cancel,
     };
     let info = catalogue.info(&store, &arguments.plugin)?;
     show::print(&if arguments.json {

@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use assay_engine::{Catalogue, pipeline_plugin_dirs};
+use assay_engine::{Cancel, Catalogue, pipeline_plugin_dirs};
 
 use crate::arguments::{ListArguments, descriptions_folder, processors};
-use crate::command::cancel_on_signals;
 use crate::error::CliError;
 use crate::show;
 
-pub(super) fn list(arguments: &ListArguments) -> Result<ExitCode, CliError> {
+pub(super) fn list(arguments: &ListArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let mut search = arguments.search.path();
     if let Some(pipeline) = &arguments.pipeline {
         search.extend(pipeline_plugin_dirs(pipeline)?);
@@ -19,7 +18,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<ExitCode, CliError> {
         trust: &arguments.trust.policy()?,
         remember: descriptions_folder(),
         jobs: processors(),
-        cancel: &*cancel_on_signals()?,
+        cancel,
     };
     let plugins = catalogue.list()?;
     show::print(&if arguments.json {

@@ -10,16 +10,18 @@ pub(crate) mod trust;
 
 use std::process::ExitCode;
 
+use assay_engine::Cancel;
+
 use crate::arguments::PluginVerb;
 use crate::error::CliError;
 
-pub(crate) fn run(verb: &PluginVerb) -> Result<ExitCode, CliError> {
+pub(crate) fn run(verb: &PluginVerb, cancel: &Cancel) -> Result<ExitCode, CliError> {
     match verb {
-        PluginVerb::Check(arguments) => check::check(arguments),
-        PluginVerb::Directions(arguments) => directions::directions(arguments),
-        PluginVerb::Info(arguments) => info::info(arguments),
+        PluginVerb::Check(arguments) => check::check(arguments, cancel),
+        PluginVerb::Directions(arguments) => directions::directions(arguments, cancel),
+        PluginVerb::Info(arguments) => info::info(arguments, cancel),
         PluginVerb::Keygen(arguments) => sign::keygen(arguments),
-        PluginVerb::List(arguments) => list::list(arguments),
+        PluginVerb::List(arguments) => list::list(arguments, cancel),
         PluginVerb::New(arguments) => new::new(arguments),
         PluginVerb::Sign(arguments) => sign::sign(arguments),
         PluginVerb::Trust(arguments) => trust::trust(arguments),

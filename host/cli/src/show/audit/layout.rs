@@ -7,6 +7,7 @@ use std::path::Path;
 use assay_store::Store;
 
 use super::LABEL;
+use crate::show::words;
 
 /// The most columns of a line.
 const WIDTH: usize = 100;
@@ -57,7 +58,7 @@ pub(super) fn wrap(words: &str, indent: usize) -> String {
 /// A path as it lies below the store.
 pub(super) fn below(store: &Store, path: &Path) -> String {
     let below = path.strip_prefix(store.root()).unwrap_or(path);
-    printable(&below.to_string_lossy())
+    words::path(below)
 }
 
 /// The same on one line of a terminal: hashes are cut short where they must be.
@@ -74,17 +75,4 @@ pub(super) fn brief(store: &Store, path: &Path) -> String {
         }
     };
     whole.split('/').map(part).collect::<Vec<_>>().join("/")
-}
-
-/// Text of a store, which anyone may have written: nothing in it moves a terminal's cursor.
-pub(super) fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            printable.extend(character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
 }

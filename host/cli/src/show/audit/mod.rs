@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use assay_audit::{Affected, AffectedStage, AuditReport, Fault, Finding, Role};
-use assay_core::{RunHash, StageKind};
+use assay_core::{RunHash, StageKind, printable_line};
 use assay_store::Store;
 
 pub(crate) use self::progress::AuditView;
 
-use self::layout::{brief, list, printable, several, wrap};
+use self::layout::{brief, list, several, wrap};
 
 use super::duration;
 use super::words::size;
@@ -61,10 +61,13 @@ fn finding(store: &Store, report: &AuditReport, finding: &Finding) -> String {
         _ => "DAMAGED",
     };
     line(label, &brief(store, &finding.place.path(store)));
-    line("", &printable(&finding.fault.to_string()));
+    line("", &printable_line(&finding.fault.to_string()));
     let mut cause = std::error::Error::source(&finding.fault);
     while let Some(error) = cause {
-        line("", &format!("caused by: {}", printable(&error.to_string())));
+        line(
+            "",
+            &format!("caused by: {}", printable_line(&error.to_string())),
+        );
         cause = error.source();
     }
     let affected = &finding.affected;
@@ -94,12 +97,12 @@ fn role(role: &Role) -> String {
         Role::Run(_) => "the manifest of a run".to_owned(),
         Role::Action(_) => "the document of an action".to_owned(),
         Role::Artifact(_) => "the manifest of an artifact".to_owned(),
-        Role::File { name, .. } => format!("the file `{}`", printable(name)),
-        Role::Library { plugin, .. } => format!("the plugin `{}`", printable(plugin)),
+        Role::File { name, .. } => format!("the file `{}`", printable_line(name)),
+        Role::Library { plugin, .. } => format!("the plugin `{}`", printable_line(plugin)),
         Role::Log { .. } => "what a worker printed".to_owned(),
         Role::PipelineFile(_) => "a pipeline file".to_owned(),
         Role::NetworksFile(_) => "a file of networks".to_owned(),
-        Role::Pin(label) => format!("pinned as `{}`", printable(label)),
+        Role::Pin(label) => format!("pinned as `{}`", printable_line(label)),
     }
 }
 
@@ -109,7 +112,7 @@ fn stages(stages: &[AffectedStage]) -> String {
 }
 
 fn stage(stage: &AffectedStage) -> String {
-    let name = printable(&stage.stage);
+    let name = printable_line(&stage.stage).into_owned();
     match stage.kind {
         Some(StageKind::Report) => format!("the table of {name}"),
         _ => name,
@@ -120,7 +123,10 @@ fn stage(stage: &AffectedStage) -> String {
 fn runs(report: &AuditReport, runs: &[RunHash]) -> String {
     let mut by_pipeline = BTreeMap::<_, Vec<_>>::new();
     for run in runs {
-        let name = report.runs.get(run).map(|name| printable(&name.pipeline));
+        let name = report
+            .runs
+            .get(run)
+            .map(|name| printable_line(&name.pipeline));
         by_pipeline.entry(name).or_default().push(run.short());
     }
     let words = by_pipeline.into_iter().map(|(pipeline, runs)| {

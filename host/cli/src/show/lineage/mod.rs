@@ -11,12 +11,13 @@ use assay_core::ActionKey;
 pub(crate) use self::dot::dot;
 pub(crate) use self::json::json;
 pub(crate) use self::tree::tree;
+use crate::terminal::say;
 
 /// Says on standard error of which steps no more is known, since their documents cannot be read.
 pub(crate) fn print_unread(actions: &[ActionKey]) {
     for action in actions {
-        eprintln!(
+        say(&format!(
             "DAMAGED: the document of action {action} is missing or damaged; what it reads is not known"
-        );
+        ));
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn text(info: &PluginInfo) -> String {
     let described = &info.description;
     let (name, version) = (plain(&described.name), plain(&described.version));
     let file = match &info.file {
-        Some(file) => plain(&file.display().to_string()),
+        Some(file) => super::path(file),
         None => "none: its hash found it in the store".to_owned(),
     };
     let libtorch = match info.libtorch.as_str() {

@@ -1,13 +1,12 @@
 //! The list of plugins as tables for people and as a document for scripts.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use assay_engine::{ListedLibrary, ListedPlugin, SearchPath};
 use comfy_table::Table;
 use serde_json::{Value, json};
 
-use super::{RULES, plain};
+use super::{RULES, path, plain};
 use crate::show::json::document;
 
 pub(crate) fn text(plugins: &[ListedPlugin], search: &SearchPath) -> String {
@@ -68,10 +67,6 @@ fn table<'a>(plugins: impl Iterator<Item = (&'a ListedPlugin, &'a ListedLibrary)
         ]);
     }
     table
-}
-
-fn path(path: &Path) -> String {
-    plain(&path.display().to_string())
 }
 
 pub(crate) fn json(plugins: &[ListedPlugin]) -> String {

@@ -10,7 +10,7 @@ pub(crate) mod trust;
 use comfy_table::{ContentArrangement, Table};
 
 use super::RULES;
-use super::words::plain;
+use super::words::{path, plain};
 
 /// Columns that a table with prose in it may take.
 const WIDTH: u16 = 110;

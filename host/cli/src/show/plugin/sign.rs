@@ -5,23 +5,19 @@ use std::path::Path;
 use assay_core::PluginHash;
 use assay_engine::TrustedKey;
 
-use super::plain;
+use super::{path, plain};
 
 pub(crate) fn made(secret: &Path, public: &Path, key: &str) -> String {
     let key = key.lines().nth(1).unwrap_or_default();
     format!(
         "secret key: {} (keep it to yourself)\npublic key: {}\n{key}\n",
-        secret.display(),
-        public.display()
+        path(secret),
+        path(public)
     )
 }
 
 pub(crate) fn signed(library: &Path, signature: &Path, hash: PluginHash) -> String {
-    format!(
-        "signed {}: {}\n{hash}\n",
-        library.display(),
-        signature.display()
-    )
+    format!("signed {}: {}\n{hash}\n", path(library), path(signature))
 }
 
 pub(crate) fn verified(
@@ -36,7 +32,7 @@ pub(crate) fn verified(
     };
     format!(
         "{}: signed by {}{signer}\n{}\n{hash}\n",
-        library.display(),
+        path(library),
         key.key.as_str(),
         plain(comment)
     )

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use assay_core::PluginHash;
 use assay_engine::{SigningKey, TrustStore};
 
-use super::plain;
+use super::{path, plain};
 use crate::command::plugin::trust::Found;
 
 pub(crate) fn all(store: &TrustStore) -> String {
@@ -24,7 +24,7 @@ pub(crate) fn all(store: &TrustStore) -> String {
     if text.is_empty() {
         text.push_str("nothing but the plugins that come with this program\n");
     }
-    let _ = writeln!(text, "from {}", store.path().display());
+    let _ = writeln!(text, "from {}", path(store.path()));
     text
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn added_plugin(found: &Found, new: bool) -> String {
             "trusted: {} {}{again} ({})\n",
             plain(&found.name),
             found.hash,
-            plain(&file.display().to_string())
+            path(file)
         ),
         None => format!("trusted: {}{again}\n", found.hash),
     }

@@ -12,10 +12,11 @@ pub(super) use self::json::uses as uses_json;
 pub(super) use self::role::{first_role, pins};
 pub(super) use self::run::{ending, outcomes};
 pub(crate) use self::text::text;
+use crate::terminal::say;
 
 /// Says on standard error what is wrong, where it cannot be overlooked.
 pub(crate) fn print_damage(damage: &[StoreError]) {
     for error in damage {
-        eprintln!("DAMAGED: {error}");
+        say(&format!("DAMAGED: {error}"));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use assay_core::{Diagnostic, PlannedStage, StageKind, choices};
+use assay_core::{Complaints, Diagnostic, PlannedStage, StageKind, choices};
 use assay_data::image::{DEFAULT_SIZE, Geometry};
 use assay_data::imagenet;
 use assay_data::known::{CIFAR10, FASHION_MNIST, MNIST};
@@ -59,7 +59,7 @@ type Complaint = Option<Diagnostic>;
 pub(crate) fn complete_datasets(
     mut stages: Vec<PlannedStage>,
     planning: &mut Planning<'_>,
-    complaints: &mut Vec<Diagnostic>,
+    complaints: &mut Complaints,
 ) -> Vec<PlannedStage> {
     for stage in &mut stages {
         if stage.kind == StageKind::Dataset

@@ -1,6 +1,6 @@
 //! Compares the content of the datasets of a plan with its lock.
 
-use assay_core::{Diagnostic, ObjectHash, PlannedStage, StageKind};
+use assay_core::{Complaints, ObjectHash, PlannedStage, StageKind};
 use assay_data::prepare::DatasetSource;
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use crate::lock::LockWatch;
 pub(crate) fn compare_datasets(
     stages: &[PlannedStage],
     lock: &mut LockWatch,
-    complaints: &mut Vec<Diagnostic>,
+    complaints: &mut Complaints,
 ) {
     for stage in stages.iter().filter(|it| it.kind == StageKind::Dataset) {
         let source = stage.parameters.get("source");

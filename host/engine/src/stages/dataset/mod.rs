@@ -12,6 +12,7 @@ use assay_data::prepare::{
 use assay_data::source::Search;
 
 use crate::event::{Progress, Unit};
+use crate::log::note;
 
 pub(crate) use self::complete::{Planning, complete_datasets};
 pub(crate) use self::locked::compare_datasets;
@@ -27,12 +28,12 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let summary = prepare_reporting(context, &parameters)?;
     check_unchanged(context, &parameters.source)?;
     for (file, origin) in &summary.origins {
-        eprintln!("{file}: from {origin}");
+        note(&format!("{file}: from {origin}"));
     }
     let mut outputs = Outputs::default();
     for split in summary.description.splits.iter() {
         for skipped in &split.skipped {
-            eprintln!("left out: {} {}", skipped.file, skipped.reason);
+            note(&format!("left out: {} {}", skipped.file, skipped.reason));
         }
         split.files().for_each(|file| outputs.add(file, ARROW));
     }
