@@ -94,6 +94,9 @@ fn every_defect_fails_its_own_check_and_no_other() {
     let mut failures = failures(&report);
     assert_eq!(failures.remove(""), Some(Vec::new()), "the library itself");
     assert_eq!(failures.len(), expected.len());
+    let reason = &failures["forgets-moments"][0].1;
+    let named = "`forward.1.bias` and 5 more tensors differ, so what moves them is not all saved";
+    assert!(reason.ends_with(named), "{reason}");
     for (algorithm, expected) in expected {
         let failed = failures[algorithm].iter().map(|(check, _)| check.as_str());
         let failed: Vec<_> = failed.collect();
@@ -119,6 +122,11 @@ fn a_plugin_that_crashes_or_hangs_fails_the_check_it_does_so_in() {
     let said = ended("aborts", &[]);
     assert!(said.contains("SIGABRT (signal 6)"), "{said}");
     assert!(said.contains("promised: Epochs without a batch"), "{said}");
+    assert!(said.contains("1 passed, 1 failed, 0 skipped"), "{said}");
+    let said = ended("panics", &[]);
+    let place = "train_epoch panicked at tests/broken/src/learner.rs:";
+    assert!(said.contains(place), "{said}");
+    assert!(said.contains(": read past the end"), "{said}");
     assert!(said.contains("1 passed, 1 failed, 0 skipped"), "{said}");
     let said = ended("hangs", &["--time-limit", "10"]);
     assert!(

@@ -250,6 +250,23 @@ fn a_plugin_of_another_abi_is_refused_before_it_is_loaded() {
 }
 
 #[test]
+fn a_default_that_its_own_schema_refuses_accuses_the_plugin() {
+    let sandbox = Sandbox::new();
+    fs::copy(
+        libraries().join("libbroken_plugins.so"),
+        sandbox.path("broken.so"),
+    )
+    .unwrap();
+    assert_says(
+        &with_plugin(&sandbox, "broken.so"),
+        &[
+            "the plugin `./broken.so` describes `refuses-own-default` badly",
+            "its schema refuses its own default for `beta1`",
+        ],
+    );
+}
+
+#[test]
 fn a_file_of_published_figures_that_cannot_be_read_is_pointed_at() {
     let old = "[stage.report]\n";
     let said = refused(old, "[stage.report]\nreference = \"none.toml\"\n");

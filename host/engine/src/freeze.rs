@@ -290,7 +290,22 @@ fn usable(algorithm: &AlgorithmDescription) -> Result<Validator, String> {
     if !algorithm.hyperparameters.is_object() {
         return Err("its schema is not an object".to_owned());
     }
-    jsonschema::validator_for(&algorithm.hyperparameters).map_err(|error| error.to_string())
+    let schema = &algorithm.hyperparameters;
+    let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let defaults: Map<_, _> = (properties.into_iter().flatten())
+        .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
+        .collect();
+    let defaults = Value::Object(defaults);
+    // Of what is absent nothing is said here: only of a default that is there.
+    let refusal = validator
+        .iter_errors(&defaults)
+        .find(|refusal| !refusal.instance_path().as_str().is_empty())
+        .map(|refusal| {
+            let name = refusal.instance_path().as_str().trim_start_matches('/');
+            format!("its schema refuses its own default for `{name}`: {refusal}")
+        });
+    refusal.map_or(Ok(validator), Err)
 }
 
 /// Fills in the defaults of the schema and checks every hyper-parameter against it.

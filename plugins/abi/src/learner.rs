@@ -91,8 +91,40 @@ struct Slot<L> {
 }
 
 impl LearnerHandle {
-    /// Exports `learner`.
-    pub fn new<L: Learner>(learner: L) -> Self {
+    /// Exports `learner`, which has to own all that it works with: nothing in the type of a handle
+    /// says how long something borrowed would live.
+    ///
+    /// ```
+    /// # use assay_abi::{Batch, BatchSource, Learner, LearnerHandle, MetricSink, PluginError, TensorView};
+    /// # type Answer<T> = Result<T, PluginError>;
+    /// struct Counting<T>(T);
+    /// # impl<T> Learner for Counting<T> {
+    /// #     fn train_epoch(&mut self, _: u32, _: &mut BatchSource<'_>, _: &mut MetricSink<'_>) -> Answer<()> { Ok(()) }
+    /// #     fn predict(&mut self, _: TensorView<'_>, _: &mut [f32]) -> Answer<()> { Ok(()) }
+    /// #     fn save(&mut self) -> Answer<Vec<u8>> { Ok(Vec::new()) }
+    /// #     fn restore(&mut self, _: &[u8]) -> Answer<()> { Ok(()) }
+    /// #     fn directions(&mut self, _: Batch<'_>, _: &[u8]) -> Answer<Vec<u8>> { Ok(Vec::new()) }
+    /// # }
+    /// let count = 0;
+    /// let handle = LearnerHandle::new(Counting(count));
+    /// ```
+    ///
+    /// One that borrows is refused, even where it would live long enough:
+    /// ```compile_fail,E0597
+    /// # use assay_abi::{Batch, BatchSource, Learner, LearnerHandle, MetricSink, PluginError, TensorView};
+    /// # type Answer<T> = Result<T, PluginError>;
+    /// struct Counting<T>(T);
+    /// # impl<T> Learner for Counting<T> {
+    /// #     fn train_epoch(&mut self, _: u32, _: &mut BatchSource<'_>, _: &mut MetricSink<'_>) -> Answer<()> { Ok(()) }
+    /// #     fn predict(&mut self, _: TensorView<'_>, _: &mut [f32]) -> Answer<()> { Ok(()) }
+    /// #     fn save(&mut self) -> Answer<Vec<u8>> { Ok(Vec::new()) }
+    /// #     fn restore(&mut self, _: &[u8]) -> Answer<()> { Ok(()) }
+    /// #     fn directions(&mut self, _: Batch<'_>, _: &[u8]) -> Answer<Vec<u8>> { Ok(Vec::new()) }
+    /// # }
+    /// let count = 0;
+    /// let handle = LearnerHandle::new(Counting(&count));
+    /// ```
+    pub fn new<L: Learner + 'static>(learner: L) -> Self {
         let slot = Slot {
             learner,
             panicked: false,
@@ -256,7 +288,7 @@ unsafe extern "C" fn directions<L: Learner>(
 
 /// # Safety
 /// `object` came from `LearnerHandle::new::<L>` and is not used again.
-unsafe extern "C" fn drop_learner<L: Learner>(object: *mut c_void) -> Fallible<()> {
+unsafe extern "C" fn drop_learner<L>(object: *mut c_void) -> Fallible<()> {
     // SAFETY: promised by the caller.
     let slot = unsafe { Box::from_raw(object.cast::<Slot<L>>()) };
     guard("dropping the learner", move || {

@@ -17,6 +17,7 @@ mod guard;
 mod handshake;
 mod learner;
 mod metric;
+mod panics;
 mod plugin;
 mod tensor;
 

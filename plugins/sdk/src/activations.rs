@@ -60,7 +60,7 @@ impl Activations {
         let [channels, units] = planes.map(|size| size as usize);
         let samples = self.samples as usize;
         // SAFETY: nothing else uses this buffer while it is filled.
-        match unsafe { operands(&self.h[0], []) } {
+        match unsafe { operands(&self.h[0], []) }? {
             Some((h, [])) if h.len() == inputs.len() => {
                 let turn = Turn {
                     rows: samples,

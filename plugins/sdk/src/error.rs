@@ -10,7 +10,7 @@ use crate::state::StateError;
 #[non_exhaustive]
 pub enum Error {
     /// libtorch refused an operation.
-    #[error("libtorch failed: {}", first_line(.0))]
+    #[error("libtorch failed: {}", sentence(.0))]
     Torch(#[from] TchError),
     /// The host sent a tensor whose type or memory is not what was agreed.
     #[error(transparent)]
@@ -42,8 +42,69 @@ impl From<Error> for PluginError {
     }
 }
 
+/// What libtorch begins the description of its own call stack with.
+const STACK: [&str; 2] = ["Exception raised from ", "frame #0"];
+
 /// What libtorch says, without the dozens of lines of its own call stack.
-fn first_line(error: &TchError) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
+fn sentence(error: &TchError) -> String {
+    let text = match error {
+        TchError::Torch(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let first = text.trim_start().lines().next().unwrap_or_default();
+    without_stack(first).unwrap_or(first).to_owned()
+}
+
+/// The message of a panic; one that libtorch's bindings raised for an error of libtorch's, by its
+/// sentence alone.
+pub(crate) fn panic_text(message: &str) -> String {
+    // An error is shown as it would be written in a program, line breaks as `\n`.
+    let Some(text) = without_stack(message) else {
+        return message.to_owned();
+    };
+    let said = text.split_once("Torch(\"").map_or(text, |(_, said)| said);
+    let mut lines = said.split("\\n").map(str::trim);
+    let first = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    format!("libtorch failed: {}", first.replace("\\\"", "\""))
+}
+
+/// `text` up to the description of a call stack; `None` where it has none.
+fn without_stack(text: &str) -> Option<&str> {
+    let end = STACK.iter().filter_map(|begin| text.find(begin)).min()?;
+    Some(text[..end].trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = "The size of tensor a (3) must match the size of tensor b (4)";
+
+    #[test]
+    fn libtorch_is_quoted_with_one_sentence() {
+        let stack = "Exception raised from infer_size_impl at ../aten/src/ATen/ExpandUtils.cpp:31 \
+                     (most recent call first):\nframe #0: c10::Error::Error + 0x9d\nframe #1: x";
+        for text in [
+            format!("{SAID}\n{stack}"),
+            format!("{SAID} {stack}"),
+            format!("\n{SAID}\nSecond line.\n{stack}"),
+            SAID.to_owned(),
+        ] {
+            let error = Error::from(TchError::Torch(text.clone()));
+            assert_eq!(error.to_string(), format!("libtorch failed: {SAID}"));
+            if text.contains("frame") {
+                let unwrapped: Result<(), _> = Err(TchError::Torch(text));
+                let message = format!("called `Result::unwrap()` on an `Err` value: {:?}", {
+                    unwrapped.unwrap_err()
+                });
+                assert_eq!(panic_text(&message), format!("libtorch failed: {SAID}"));
+            }
+        }
+    }
+
+    #[test]
+    fn other_panics_keep_their_words() {
+        let message = "assertion `left == right` failed\n  left: 1\n right: 2";
+        assert_eq!(panic_text(message), message);
+    }
 }

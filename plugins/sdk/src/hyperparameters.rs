@@ -15,6 +15,15 @@ pub(crate) fn schema<C: Serialize + JsonSchema + Default>() -> Result<Value, Plu
     let defaults = defaults::<C>()?;
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         for (key, property) in properties {
+            if let Some(default) = defaults.get(key) {
+                check_range(key, default, property).map_err(|refusal| {
+                    let mut error = refused(format!(
+                        "the algorithm's own default for `{key}` is one that its schema refuses"
+                    ));
+                    error.chain.push(refusal.message);
+                    error.with_help("the author of the plugin has to correct it")
+                })?;
+            }
             if let (Some(property), Some(default)) = (property.as_object_mut(), defaults.get(key)) {
                 property.insert("default".to_owned(), default.clone());
             }

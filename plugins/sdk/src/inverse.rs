@@ -3,6 +3,7 @@
 //! An inverse connects what its layer connects, the other way round, with weights of its own; how
 //! it does so is the business of the layer's map, which both share.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use schemars::JsonSchema;
@@ -12,9 +13,11 @@ use tch::{Device, Tensor};
 use crate::adam::Adam;
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::{Function, tanh_derivative};
+use crate::function::{Function, multiply_derivative};
 use crate::layer::Map;
+use crate::operand;
 use crate::parameters::{Parameter, Parameters};
+use crate::seam::refuse_overlap;
 
 /// One inverse with views of its parameters and of their gradients.
 pub struct Inverse {
@@ -56,7 +59,10 @@ impl Inverse {
 
     /// `out = tanh(V_l u + c_l)`, from `u` (inputs, N) into `out` (`n_{l-1}`, N);
     /// both are contiguous.
+    #[track_caller]
     pub fn apply(&self, u: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let map = format_args!("the inverse of layer {}", self.layer);
+        operand::mapped(map, [self.inputs(), self.outputs()], ("an input", u), out)?;
         self.map
             .inverse(&self.weight, &self.bias, Function::Tanh, u, out)
     }
@@ -76,6 +82,8 @@ impl Inverse {
 #[derive(Default)]
 pub struct InverseDirections {
     loss: f64,
+    /// The layers whose inverses were written.
+    written: BTreeSet<usize>,
 }
 
 impl InverseDirections {
@@ -83,7 +91,8 @@ impl InverseDirections {
     /// the units: δ = 2/B (g − target) ∘ tanh'.
     ///
     /// `image` is `g_l(u)`, as [`Inverse::apply`] computed it, and `delta` a buffer for δ; both
-    /// and `target` are (`n_{l-1}`, B) and contiguous.
+    /// and `target` are (`n_{l-1}`, B) and contiguous, and `delta` lies apart from all others.
+    #[track_caller]
     pub fn squared_error(
         &mut self,
         inverse: &Inverse,
@@ -92,14 +101,41 @@ impl InverseDirections {
         target: &Tensor,
         delta: &Tensor,
     ) -> Result<(), Error> {
+        let (l, outputs) = (inverse.layer, inverse.outputs());
+        let samples = operand::columns("an input", u, inverse.inputs(), || {
+            format!(
+                "the inverse of layer {l} takes {} values of each sample",
+                inverse.inputs()
+            )
+        })?;
+        let shape = [outputs, samples];
+        for (role, tensor) in [
+            ("an image", image),
+            ("a target", target),
+            ("a delta", delta),
+        ] {
+            operand::shape(role, tensor, &shape, || {
+                format!(
+                    "the inverse of layer {l} gives {outputs} values for each of {samples} samples"
+                )
+            })?;
+        }
+        refuse_overlap(delta, [u, image, target])?;
         image.f_sub_out(delta, target).map(drop)?;
-        let samples = u.size()[1] as f64;
+        let samples = samples as f64;
         let flat = delta.f_view([-1])?;
         self.loss += flat.f_dot(&flat)?.f_double_value(&[])? / samples;
         let factor = 2.0 / samples;
         scale(delta, factor)?;
-        tanh_derivative(delta, image)?;
-        inverse.write_gradient(delta, u)
+        multiply_derivative(delta, image)?;
+        inverse.write_gradient(delta, u)?;
+        self.written.insert(l);
+        Ok(())
+    }
+
+    /// The first of `layers` whose inverse was not written.
+    pub(crate) fn left_out(&self, layers: &[usize]) -> Option<usize> {
+        layers.iter().copied().find(|l| !self.written.contains(l))
     }
 
     /// The sum of the losses so far.

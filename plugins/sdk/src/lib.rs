@@ -68,6 +68,7 @@ mod learner;
 mod loss;
 mod model;
 mod noise;
+mod operand;
 mod parameters;
 mod pass;
 mod product;

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::{Function, tanh_derivative};
+use crate::function::{Function, multiply_derivative};
 use crate::model::Model;
 use crate::seam::{copy_f32, copy_i64};
 
@@ -121,7 +121,7 @@ impl Loss {
         // The delta is 2/B times the error, so its square is the loss times 4/B.
         let flat = self.output_delta.f_view([-1])?;
         let square = flat.f_dot(&flat)?.f_double_value(&[])?;
-        tanh_derivative(&self.output_delta, &self.output)?;
+        multiply_derivative(&self.output_delta, &self.output)?;
         Ok(square * self.samples() / 4.0)
     }
 

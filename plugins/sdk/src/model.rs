@@ -8,6 +8,7 @@ use tch::Device;
 use crate::error::Error;
 use crate::layer::{Layer, Map};
 use crate::layout::Units;
+use crate::operand::refused;
 use crate::parameters::Parameters;
 
 /// The layers of a network and their weights.
@@ -38,10 +39,10 @@ impl Model {
             .flat_map(|(l, map)| map.declarations(l))
             .collect();
         let parameters = Parameters::new(declarations, seed, device)?;
-        let layers = maps
-            .into_iter()
+        let layers = (1..)
+            .zip(maps)
             .zip(parameters.tensors().chunks_exact(2))
-            .map(|(map, pair)| Layer::new(Rc::new(map), &pair[0], &pair[1]))
+            .map(|((l, map), pair)| Layer::new(l, Rc::new(map), &pair[0], &pair[1]))
             .collect();
         Ok(Self {
             task: network.task(),
@@ -67,13 +68,42 @@ impl Model {
     ///
     /// # Panics
     /// There is no such layer.
+    #[track_caller]
     pub fn layer(&self, l: usize) -> &Layer {
+        assert!((1..=self.depth()).contains(&l), "{}", self.no_layer(l));
         &self.layers[l - 1]
+    }
+
+    /// Layer l.
+    ///
+    /// # Errors
+    /// There is no such layer.
+    #[track_caller]
+    pub(crate) fn find(&self, l: usize) -> Result<&Layer, Error> {
+        let found = l.checked_sub(1).and_then(|at| self.layers.get(at));
+        match found {
+            Some(layer) => Ok(layer),
+            None => Err(refused(self.no_layer(l), "")),
+        }
+    }
+
+    /// That there is no layer l, in words.
+    fn no_layer(&self, l: usize) -> String {
+        format!(
+            "there is no layer {l}: the network has layers 1 to {}",
+            self.depth()
+        )
     }
 
     /// `n_0`, the number of values of one input.
     pub fn inputs(&self) -> i64 {
         self.inputs.count()
+    }
+
+    /// `n_0` to `n_L`.
+    pub(crate) fn units(&self) -> Rc<[i64]> {
+        let layers = self.layers.iter().map(Layer::units);
+        std::iter::once(self.inputs()).chain(layers).collect()
     }
 
     /// The units of `h_0` in their order.

@@ -17,6 +17,8 @@ const ALIGNMENT: i64 = 16;
 /// A tensor to be trained.
 pub(crate) struct Declaration {
     pub(crate) name: String,
+    /// l, the layer that it is of.
+    pub(crate) layer: usize,
     pub(crate) layout: Layout,
     pub(crate) initial: Initial,
 }
@@ -24,6 +26,8 @@ pub(crate) struct Declaration {
 /// The views of one tensor, in the shape that kernels see.
 pub(crate) struct Parameter {
     pub(crate) name: String,
+    /// l, the layer that it is of.
+    pub(crate) layer: usize,
     pub(crate) value: Tensor,
     pub(crate) gradient: Tensor,
 }
@@ -63,6 +67,7 @@ impl Parameters {
                 copy_f32(layout.canonical(&value)?.view(), &initial)?;
                 Ok(Parameter {
                     name: declaration.name,
+                    layer: declaration.layer,
                     value,
                     gradient: view(&gradients, *offset, layout)?,
                 })
@@ -114,6 +119,16 @@ impl Parameters {
                 Ok((tensor.name.as_str(), layout.canonical(&part)?))
             })
             .collect()
+    }
+
+    /// The first tensor, in the order of declaration, whose gradient has a value that is not finite.
+    pub(crate) fn non_finite_gradient(&self) -> Result<Option<&Parameter>, Error> {
+        for tensor in &self.tensors {
+            if !is_finite(&tensor.gradient)? {
+                return Ok(Some(tensor));
+            }
+        }
+        Ok(None)
     }
 
     /// The name of the first tensor, in the order of declaration, with a value that is not

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::layer::Layer;
 use crate::loss::{Loss, output_function};
 use crate::model::Model;
+use crate::operand;
 
 /// The buffers of a training step for one batch size, kept from step to step.
 pub(crate) struct Workspace {
@@ -22,7 +23,8 @@ impl Workspace {
         let scratch = (1..=model.depth())
             .map(|l| {
                 let size = [model.layer(l).units(), samples];
-                Ok(Tensor::f_empty(size, (Kind::Float, model.device()))?)
+                // Never of arbitrary bytes, which an algorithm might read by mistake.
+                Ok(Tensor::f_zeros(size, (Kind::Float, model.device()))?)
             })
             .collect::<Result<_, Error>>()?;
         Ok(Self {
@@ -57,7 +59,12 @@ impl Workspace {
     /// What the algorithm sees of the batch that [`Workspace::run`] saw last.
     pub(crate) fn pass<'a>(&'a self, model: &'a Model) -> (Pass<'a>, Directions<'a>) {
         let workspace = self;
-        (Pass { model, workspace }, Directions { model, workspace })
+        let directions = Directions {
+            model,
+            workspace,
+            written: vec![false; model.depth()],
+        };
+        (Pass { model, workspace }, directions)
     }
 }
 
@@ -74,12 +81,25 @@ impl<'a> Pass<'a> {
     }
 
     /// Layer l, from 1 to L.
+    ///
+    /// # Panics
+    /// There is no such layer.
+    #[track_caller]
     pub fn layer(&self, l: usize) -> &'a Layer {
         self.model.layer(l)
     }
 
     /// `h_l`, (`n_l`, B), l from 0 (the inputs) to L (the softmax, or tanh for reconstruction).
+    ///
+    /// # Panics
+    /// There is no such layer.
+    #[track_caller]
     pub fn h(&self, l: usize) -> &'a Tensor {
+        assert!(
+            l <= self.depth(),
+            "there is no h({l}): the network has h(0) to h({})",
+            self.depth()
+        );
         if l == self.depth() {
             self.workspace.loss.output()
         } else {
@@ -111,30 +131,57 @@ impl<'a> Pass<'a> {
 
     /// A buffer shaped like `h_l`, l from 1 to L, for the algorithm to write; its content is
     /// undefined when a step begins.
+    ///
+    /// # Panics
+    /// There is no such layer.
+    #[track_caller]
     pub fn scratch(&self, l: usize) -> &'a Tensor {
+        assert!(
+            (1..=self.depth()).contains(&l),
+            "there is no scratch({l}): the network has scratch(1) to scratch({})",
+            self.depth()
+        );
         &self.workspace.scratch[l - 1]
     }
 }
 
 /// Where the update directions of one batch go: the parameters move *against* them.
 ///
-/// An algorithm writes every layer in every step; a layer left out would keep the direction of
-/// the step before.
+/// An algorithm writes every layer in every step; a step that leaves one out is an error.
 pub struct Directions<'a> {
     model: &'a Model,
     workspace: &'a Workspace,
+    /// Whether each layer was written; l from 1.
+    written: Vec<bool>,
 }
 
 impl Directions<'_> {
     /// Writes what `δ_l` (`n_l`, B) says of layer l: `δ_l h_{l-1}ᵀ` for the weights and the sum
     /// of `δ_l` over the batch for the biases.
+    #[track_caller]
     pub fn gradient(&mut self, l: usize, delta: &Tensor) -> Result<(), Error> {
+        let layer = self.model.find(l)?;
+        let (units, samples) = (layer.units(), self.workspace.samples());
+        operand::shape("a delta", delta, &[units, samples], || {
+            format!("layer {l} has {units} outputs and the batch {samples} samples")
+        })?;
         let h = self.workspace.activations.h(l - 1);
-        self.model.layer(l).write_gradient(delta, h)
+        layer.write_gradient(delta, h)?;
+        self.written[l - 1] = true;
+        Ok(())
     }
 
     /// Writes zero: layer l stays as it is.
+    #[track_caller]
     pub fn none(&mut self, l: usize) -> Result<(), Error> {
-        self.model.layer(l).clear_gradient()
+        self.model.find(l)?.clear_gradient()?;
+        self.written[l - 1] = true;
+        Ok(())
+    }
+
+    /// The first layer that was not written.
+    pub(crate) fn left_out(&self) -> Option<usize> {
+        let at = self.written.iter().position(|written| !written)?;
+        Some(at + 1)
     }
 }

@@ -1,8 +1,12 @@
 //! The only place where memory passes between Rust slices and libtorch tensors without a copy.
 
+use std::ops::Range;
+use std::ptr::NonNull;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
+use crate::operand::refused;
 
 /// Copies `source` into the contiguous or strided `target` of as many elements, row-major.
 pub(crate) fn copy_f32(target: &Tensor, source: &[f32]) -> Result<(), Error> {
@@ -41,30 +45,78 @@ unsafe fn blob(
     Ok(unsafe { Tensor::f_from_blob(data, &size, &[], kind, Device::Cpu)? })
 }
 
+/// An output and the inputs that it is computed from.
+pub(crate) type Slices<'a, const N: usize> = (&'a mut [f32], [&'a [f32]; N]);
+
 /// The elements of contiguous `f32` tensors in main memory, the first to be written; `None` if one
 /// is anything else.
 ///
+/// # Errors
+/// `out` shares memory with one of `inputs`, wherever they lie.
+///
 /// # Safety
-/// While the slices live, nothing uses a tensor that shares storage with `out`, and nothing writes
-/// to one that shares storage with `inputs`.
+/// While the slices live, nothing else uses the elements of `out`, and nothing writes to those of
+/// `inputs`.
 // A tensor is a handle to memory, and libtorch writes through shared ones as well.
 #[allow(clippy::mut_from_ref)]
+#[track_caller]
 pub(crate) unsafe fn operands<'a, const N: usize>(
     out: &'a Tensor,
     inputs: [&'a Tensor; N],
-) -> Option<(&'a mut [f32], [&'a [f32]; N])> {
+) -> Result<Option<Slices<'a, N>>, Error> {
+    refuse_overlap(out, inputs)?;
     let mut slices: [&[f32]; N] = [&[]; N];
     for (slice, input) in slices.iter_mut().zip(inputs) {
-        let (data, count) = plain(input)?;
-        // SAFETY: `plain` found that many elements; that nothing writes is promised.
+        let Some((data, count)) = plain(input) else {
+            return Ok(None);
+        };
+        // SAFETY: `plain` found that many elements, none of them one of `out`; that nothing else
+        // writes is promised.
         *slice = unsafe { std::slice::from_raw_parts(data, count) };
     }
-    let (data, count) = plain(out)?;
-    // SAFETY: `plain` found that many elements; exclusiveness is promised.
-    Some((
-        unsafe { std::slice::from_raw_parts_mut(data, count) },
-        slices,
-    ))
+    let Some((data, count)) = plain(out) else {
+        return Ok(None);
+    };
+    // SAFETY: `plain` found that many elements, none of them one of `inputs`; that nothing else
+    // uses them is promised.
+    let out = unsafe { std::slice::from_raw_parts_mut(data, count) };
+    Ok(Some((out, slices)))
+}
+
+/// Refuses an output that lies, even in part, where an input lies: the input would change while it
+/// is read. Of tensors with gaps between their elements the gaps count as theirs.
+#[track_caller]
+pub(crate) fn refuse_overlap<const N: usize>(
+    out: &Tensor,
+    inputs: [&Tensor; N],
+) -> Result<(), Error> {
+    let written = extent(out);
+    let overlap = |input: &Tensor| {
+        let read = extent(input);
+        written.start < read.end && read.start < written.end
+    };
+    if inputs.into_iter().any(overlap) {
+        return Err(refused(
+            "an output shares memory with a tensor that it is computed from",
+            "write to a buffer of its own, such as `pass.scratch(l)` of another layer",
+        ));
+    }
+    Ok(())
+}
+
+/// The addresses of a tensor's memory, from its first element to past its last.
+fn extent(tensor: &Tensor) -> Range<usize> {
+    let begin = tensor.data_ptr() as usize;
+    let bytes = tensor.f_kind().map_or(1, Kind::elt_size_in_bytes);
+    let axes = tensor.size().into_iter().zip(tensor.stride());
+    let last = axes.map(|(size, stride)| (size - 1).saturating_mul(stride));
+    let last = last.fold(0_i64, i64::saturating_add);
+    let elements = if tensor.numel() == 0 {
+        0
+    } else {
+        last as usize + 1
+    };
+    begin..begin.saturating_add(elements.saturating_mul(bytes))
 }
 
 /// The elements of a contiguous `f32` tensor in main memory; `None` for any other tensor.
@@ -84,16 +136,11 @@ fn plain(tensor: &Tensor) -> Option<(*mut f32, usize)> {
         && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
         && tensor.is_contiguous();
     let count = tensor.numel();
-    // An empty tensor may have no memory at all.
-    let empty = std::ptr::NonNull::dangling().as_ptr();
-    plain.then(|| {
-        (
-            if count == 0 {
-                empty
-            } else {
-                tensor.data_ptr().cast()
-            },
-            count,
-        )
-    })
+    if !plain || count == 0 {
+        // An empty tensor may have no memory at all.
+        return plain.then(|| (NonNull::dangling().as_ptr(), 0));
+    }
+    // Neither has one of which libtorch knows that every element is zero.
+    let data = NonNull::new(tensor.data_ptr().cast::<f32>())?;
+    Some((data.as_ptr(), count))
 }

@@ -11,6 +11,7 @@ use crate::inverse::{Inverse, InverseParameters, inverses};
 use crate::layer::Map;
 use crate::layout::{Canonical, Layout, Units};
 use crate::model::Model;
+use crate::operand::refused;
 use crate::rng::Initial;
 use crate::seam::copy_f32;
 
@@ -19,6 +20,8 @@ use crate::seam::copy_f32;
 /// Every tensor made here is saved and restored with the learner, and its first values depend on
 /// the seed and its name only.
 pub struct Setup<'a> {
+    /// The algorithm's name.
+    algorithm: &'static str,
     model: &'a Model,
     seed: u64,
     fixed: Vec<(String, Canonical)>,
@@ -26,8 +29,9 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    pub(crate) fn new(model: &'a Model, seed: u64) -> Self {
+    pub(crate) fn new(algorithm: &'static str, model: &'a Model, seed: u64) -> Self {
         Self {
+            algorithm,
             model,
             seed,
             fixed: Vec::new(),
@@ -43,17 +47,19 @@ impl<'a> Setup<'a> {
     /// A fixed random B that takes the place of `W_lᵀ`, distributed like `W_l` times `scale`:
     /// `feedback.{l}.weight`, (`n_{l-1}`, `n_l`) for a dense layer and shaped like `W_l` for a
     /// layer with windows, whose zeros it shares. For [`Layer::feedback`](crate::Layer::feedback).
+    #[track_caller]
     pub fn transposed_feedback(&mut self, l: usize, scale: f64) -> Result<Tensor, Error> {
-        let map = self.model.layer(l).map();
+        let map = self.model.find(l)?.map();
         let name = format!("feedback.{l}.weight");
         self.fixed(name, &map.feedback_layout(), map.glorot(scale))
     }
 
     /// A fixed random B from the output error straight to layer l, Glorot-uniform times `scale`:
     /// `feedback.{l}.weight`, (`n_l`, `n_L`). For [`Layer::project`](crate::Layer::project).
+    #[track_caller]
     pub fn direct_feedback(&mut self, l: usize, scale: f64) -> Result<Tensor, Error> {
         let (units, outputs) = (
-            self.model.layer(l).map().outputs(),
+            self.model.find(l)?.map().outputs(),
             self.model.output_units(),
         );
         let initial = Initial::Glorot {
@@ -71,23 +77,35 @@ impl<'a> Setup<'a> {
     /// and is zero. The inverse of layer L takes `auxiliary_units` inputs more.
     ///
     /// # Errors
-    /// Memory that cannot be allocated, or auxiliary units beside an output that is an image.
+    /// Memory that cannot be allocated, auxiliary units beside an output that is an image, a layer
+    /// that there is not, or inverses that were made already.
+    #[track_caller]
     pub fn inverses(
         &mut self,
         layers: RangeInclusive<usize>,
         auxiliary_units: i64,
     ) -> Result<Vec<Inverse>, Error> {
-        let maps: Vec<_> = layers
-            .map(|l| Ok((l, self.inverted_map(l, auxiliary_units)?)))
-            .collect::<Result<_, Error>>()?;
+        if self.inverses.is_some() {
+            let message = format!("{} asks for inverses twice", self.algorithm);
+            return Err(refused(message, "ask once, for all layers that need one"));
+        }
+        if auxiliary_units < 0 {
+            let message = format!("{auxiliary_units} auxiliary units were asked for");
+            return Err(refused(message, "ask for 0 or more"));
+        }
+        let mut maps = Vec::new();
+        for l in layers {
+            maps.push((l, self.inverted_map(l, auxiliary_units)?));
+        }
         let (inverses, parameters) = inverses(&maps, self.seed, self.model.device())?;
         self.inverses = Some(parameters);
         Ok(inverses)
     }
 
     /// What layer l computes as far as its inverse is concerned.
+    #[track_caller]
     fn inverted_map(&self, l: usize, auxiliary_units: i64) -> Result<Rc<Map>, Error> {
-        let layer = self.model.layer(l);
+        let layer = self.model.find(l)?;
         if l < self.model.depth() || auxiliary_units == 0 {
             return Ok(layer.shared_map());
         }
@@ -108,7 +126,12 @@ impl<'a> Setup<'a> {
 
     /// A fixed random affine map of `h_{L-1}`, never trained: `auxiliary.weight`
     /// (`units`, `n_{L-1}`) and `auxiliary.bias` (`units`), both Glorot-uniform.
+    #[track_caller]
     pub(crate) fn auxiliary(&mut self, units: i64) -> Result<[Tensor; 2], Error> {
+        if units < 0 {
+            let message = format!("{units} auxiliary units were asked for");
+            return Err(refused(message, "ask for 0 or more"));
+        }
         let inputs = self.model.layer(self.model.depth()).map().inputs();
         let initial = Initial::Glorot {
             fan_in: inputs.count(),
@@ -123,7 +146,15 @@ impl<'a> Setup<'a> {
         ])
     }
 
+    #[track_caller]
     fn fixed(&mut self, name: String, layout: &Layout, initial: Initial) -> Result<Tensor, Error> {
+        if self.fixed.iter().any(|(taken, _)| *taken == name) {
+            let message = format!("{} makes two tensors of the name `{name}`", self.algorithm);
+            return Err(refused(
+                message,
+                "each is saved under its name: ask once for each layer, for one kind of feedback",
+            ));
+        }
         let tensor = Tensor::f_empty(layout.operand(), (Kind::Float, self.model.device()))?;
         let canonical = layout.canonical(&tensor)?;
         let values = initial.values(self.seed, &name, tensor.numel());

@@ -10,6 +10,7 @@ pub(crate) enum Defect {
     NoDefault,
     NoSchema,
     OtherDefault,
+    RefusesOwnDefault,
     TakesUnknownKeys,
     TakesBadValues,
     RefusesWithoutWords,
@@ -25,6 +26,7 @@ pub(crate) enum Defect {
     ReportsInfinity,
     AveragesNothing,
     Aborts,
+    Panics,
     Hangs,
     IgnoresCancellation,
     AsksOn,
@@ -59,6 +61,11 @@ pub(crate) const ALGORITHMS: &[(&str, Defect, &str)] = &[
         "other-default",
         Defect::OtherDefault,
         "A schema that states other defaults than its own.",
+    ),
+    (
+        "refuses-own-default",
+        Defect::RefusesOwnDefault,
+        "A schema that refuses a default of its own.",
     ),
     (
         "takes-unknown-keys",
@@ -130,6 +137,11 @@ pub(crate) const ALGORITHMS: &[(&str, Defect, &str)] = &[
         "aborts",
         Defect::Aborts,
         "Ends the process at a batch of one sample.",
+    ),
+    (
+        "panics",
+        Defect::Panics,
+        "Reads past the end of a batch of one sample.",
     ),
     (
         "hangs",

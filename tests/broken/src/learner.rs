@@ -69,6 +69,7 @@ impl Backpropagation {
         if batch.labels.samples() == 1 {
             match self.defect {
                 Defect::Aborts => std::process::abort(),
+                Defect::Panics => panic!("read past the end"),
                 Defect::Hangs => loop {
                     thread::sleep(Duration::from_secs(1));
                 },

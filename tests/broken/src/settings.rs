@@ -49,6 +49,9 @@ pub(crate) fn schema(defect: Defect) -> Value {
             }
         }
         Defect::NoSchema => schema["properties"]["beta1"]["type"] = json!("nummer"),
+        Defect::RefusesOwnDefault => {
+            schema["properties"]["beta1"]["not"] = json!({ "const": DEFAULTS.beta1 });
+        }
         Defect::OtherDefault => schema["properties"]["learning_rate"]["default"] = json!(2e-3),
         _ => {}
     }

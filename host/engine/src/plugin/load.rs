@@ -29,13 +29,17 @@ pub enum LoadFailure {
 
 /// Loads the plugin at `path`, whose handshake is checked first.
 ///
+/// # Safety
+/// The library's own code runs in this process, from its constructors on, and nothing can keep it from
+/// what the process may do. The user trusts these bytes, and the file has no others while it is open.
+///
 /// # Errors
 /// Anything that keeps the library from being used; the process is unharmed unless one of the
 /// library's own constructors harmed it.
-pub fn load(path: &Path) -> Result<LoadedPlugin, LoadFailure> {
+pub unsafe fn load(path: &Path) -> Result<LoadedPlugin, LoadFailure> {
     read_handshake(path)?;
-    // SAFETY: opening runs the library's constructors. Its handshake shows that it was built
-    // with our SDK for this target, and the caller has chosen to trust its hash.
+    // SAFETY: opening runs the library's constructors. Its handshake shows that it was built for this
+    // target; that it is trusted is promised by the caller.
     let library =
         unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(LoadFailure::Open)?;
     // libtorch leaves threads and thread-local destructors behind, so unloading is never safe.
@@ -44,6 +48,9 @@ pub fn load(path: &Path) -> Result<LoadedPlugin, LoadFailure> {
     let symbol = unsafe { library.get::<*const c_void>(ROOT_SYMBOL.as_bytes()) }
         .map_err(|_| LoadFailure::NoRoot)?;
     let address: *const c_void = symbol.into_raw().cast_const();
+    if address.is_null() {
+        return Err(LoadFailure::NoRoot);
+    }
     // SAFETY: the address is that of the root symbol, the library stays loaded for the life of
     // the process, and its handshake was accepted.
     unsafe { LoadedPlugin::from_symbol(address) }.map_err(|error| {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Context, JSON, Outputs, StageError, TEXT, write_document};
 use crate::error::causes;
 use crate::event::Event;
-use crate::plugin::{LoadFailure, load};
+use crate::plugin::LoadFailure;
 
 /// The file with the [`CheckDocument`].
 pub(crate) const CHECKED: &str = "check.json";
@@ -53,12 +53,11 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         .ok_or_else(|| StageError::Incomplete(format!("known check `{}`", parameters.check)))?;
     keep_output(context)?;
     end_when_cancelled(context);
-    let path = context.plugin.as_ref();
-    let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
+    let loaded = context.try_load_plugin()?;
     let document = match &parameters.algorithm {
-        None => of_library(check, &loading(load(path))),
+        None => of_library(check, &loading(loaded)),
         Some(algorithm) => CheckDocument {
-            verdict: of_algorithm(context, check, load(path)?, algorithm, parameters.seed)?,
+            verdict: of_algorithm(context, check, loaded?, algorithm, parameters.seed)?,
             algorithms: Vec::new(),
         },
     };

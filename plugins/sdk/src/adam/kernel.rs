@@ -3,23 +3,26 @@
 //! The AVX2 version is the scalar loop compiled for wider registers. It leaves fused
 //! multiply-add out, which would round once where the scalar loop rounds twice.
 
-use super::Coefficients;
+use super::{Coefficients, Finite};
 
-/// Updates `values` and both moments; all slices have the same length.
+/// All bits of a float but its sign.
+const MAGNITUDE: u32 = 0x7fff_ffff;
+
+/// Updates `values` and both moments; all slices have the same length. Says whether every gradient
+/// was finite.
 pub(super) fn update(
     coefficients: Coefficients,
     values: &mut [f32],
     gradients: &[f32],
     first: &mut [f32],
     second: &mut [f32],
-) {
+) -> Finite {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the CPU has AVX2.
-        unsafe { update_avx2(coefficients, values, gradients, first, second) };
-        return;
+        return unsafe { update_avx2(coefficients, values, gradients, first, second) };
     }
-    update_portable(coefficients, values, gradients, first, second);
+    update_portable(coefficients, values, gradients, first, second)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -30,8 +33,8 @@ fn update_avx2(
     gradients: &[f32],
     first: &mut [f32],
     second: &mut [f32],
-) {
-    update_portable(coefficients, values, gradients, first, second);
+) -> Finite {
+    update_portable(coefficients, values, gradients, first, second)
 }
 
 // Inlined into the function above, so that it is compiled for that function's features.
@@ -43,14 +46,22 @@ pub(super) fn update_portable(
     gradients: &[f32],
     first: &mut [f32],
     second: &mut [f32],
-) {
+) -> Finite {
     let c = coefficients;
+    let mut largest = 0;
     let moments = first.iter_mut().zip(second);
     for ((value, &gradient), (m, v)) in values.iter_mut().zip(gradients).zip(moments) {
         *m = flushed(*m + c.first * (gradient - *m));
         *v = flushed(c.keep_second * *v + c.second * (gradient * gradient));
         let denominator = v.sqrt() / c.root_correction + c.epsilon;
         *value -= c.step_size * (*m / denominator);
+        // In the order of their bits, infinity is above every magnitude and not-a-number above it.
+        largest = largest.max(gradient.to_bits() & MAGNITUDE);
+    }
+    if largest < f32::INFINITY.to_bits() {
+        Finite::Yes
+    } else {
+        Finite::No
     }
 }
 

@@ -81,6 +81,15 @@ impl Adam {
     }
 }
 
+/// Whether every value of the gradients of a step was finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finite {
+    Yes,
+    No,
+    /// On a device where finding out would make every step wait.
+    Unknown,
+}
+
 /// Adam's state for one group of parameters.
 pub(crate) struct Optimiser {
     adam: Adam,
@@ -102,7 +111,7 @@ impl Optimiser {
     }
 
     /// Moves the values of `parameters` against their gradients.
-    pub(crate) fn step(&mut self, parameters: &mut Parameters) -> Result<(), Error> {
+    pub(crate) fn step(&mut self, parameters: &mut Parameters) -> Result<Finite, Error> {
         self.step.f_add_scalar_(1).map(drop)?;
         let coefficients = self.adam.coefficients(self.step.f_int64_value(&[])?);
         let (values, gradients) = parameters.flat();
@@ -117,8 +126,13 @@ impl Optimiser {
             )
         };
         if let (Some(values), Some(gradients), Some(first), Some(second)) = slices {
-            parallel::update(coefficients, values, gradients, first, second);
-            return Ok(());
+            return Ok(parallel::update(
+                coefficients,
+                values,
+                gradients,
+                first,
+                second,
+            ));
         }
         update_tensors(
             coefficients,
@@ -126,7 +140,8 @@ impl Optimiser {
             gradients,
             &mut self.first_moment,
             &mut self.second_moment,
-        )
+        )?;
+        Ok(Finite::Unknown)
     }
 
     /// What has to be saved, with its names; `group` is what the parameters' names begin with.

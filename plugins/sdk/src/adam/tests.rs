@@ -58,7 +58,7 @@ fn moments_that_fade_end_at_zero() {
     let (mut value, mut first, mut second) = ([0.5], [0.0], [0.0]);
     for t in 1..2000 {
         let gradient = if t == 1 { [1.0] } else { [0.0] };
-        update(
+        let _ = update(
             adam.coefficients(t),
             &mut value,
             &gradient,

@@ -9,6 +9,7 @@ mod tanh;
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::operand;
 use crate::seam::operands;
 use crate::workers;
 
@@ -38,7 +39,7 @@ impl Function {
             return Ok(());
         }
         // SAFETY: nothing else uses this tensor meanwhile.
-        match unsafe { operands(sums, []) } {
+        match unsafe { operands(sums, []) }? {
             Some((sums, [])) => {
                 workers::share(sums.chunks_mut(CHUNK), || (), |(), sums| self.apply(sums));
             }
@@ -48,10 +49,21 @@ impl Function {
     }
 }
 
-/// `delta ← delta ∘ tanh'(a)`, given `h = tanh(a)`: tanh' = 1 − h². Both are contiguous.
+/// `delta ← delta ∘ tanh'(a)`, given `h = tanh(a)`: tanh' = 1 − h². Both are contiguous, of one
+/// shape, and lie apart.
+#[track_caller]
 pub fn tanh_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
-    // SAFETY: only this function uses the slices; a delta and an activation are never one tensor.
-    match unsafe { operands(delta, [h]) } {
+    let reason = || "the derivative of tanh is taken unit by unit".to_owned();
+    let size = operand::size("a delta", delta, &reason)?;
+    operand::shape("an activation", h, &size, reason)?;
+    multiply_derivative(delta, h)
+}
+
+/// [`tanh_derivative`] of tensors that are known to fit.
+#[track_caller]
+pub(crate) fn multiply_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
+    // SAFETY: only this function uses the slices.
+    match unsafe { operands(delta, [h]) }? {
         Some((delta, [h])) if delta.len() == h.len() => {
             workers::share(
                 delta.chunks_mut(CHUNK).zip(h.chunks(CHUNK)),
@@ -59,7 +71,6 @@ pub fn tanh_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
                 |(), (delta, h)| instructions::run(tanh::Derivative { delta, h }),
             );
         }
-        // Where the shapes differ, libtorch says so.
         _ => Tensor::f_tanh_backward_grad_input(delta, delta, h).map(drop)?,
     }
     Ok(())

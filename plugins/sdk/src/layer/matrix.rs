@@ -15,6 +15,7 @@ const TURNED: usize = 1 << 16;
 const TILE: usize = 32;
 
 /// `out = function(W h + b)`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
+#[track_caller]
 pub(crate) fn affine(
     weight: &Tensor,
     bias: Option<&Tensor>,
@@ -23,8 +24,8 @@ pub(crate) fn affine(
     out: &Tensor,
 ) -> Result<(), Error> {
     let ([rows, depth], [_, samples]) = (size(weight)?, size(h)?);
-    // SAFETY: only the product uses these slices, and an output is never an operand.
-    let slices = unsafe { operands(out, [weight, h, bias.unwrap_or(h)]) };
+    // SAFETY: only the product uses these slices.
+    let slices = unsafe { operands(out, [weight, h, bias.unwrap_or(h)]) }?;
     let Some((out, [weight, h, values])) = slices else {
         match bias {
             Some(bias) => bias
@@ -58,10 +59,11 @@ pub(crate) fn affine(
 }
 
 /// `out = Wᵀ δ`, from `delta` (n, B) into `out` (k, B).
+#[track_caller]
 pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
     let ([depth, rows], [_, samples]) = (size(weight)?, size(delta)?);
-    // SAFETY: only the product uses these slices, and an output is never an operand.
-    let Some((out, [weight, delta])) = (unsafe { operands(out, [weight, delta]) }) else {
+    // SAFETY: only the product uses these slices.
+    let Some((out, [weight, delta])) = unsafe { operands(out, [weight, delta]) }? else {
         weight.f_tr()?.f_mm_out(out, delta).map(drop)?;
         return Ok(());
     };
@@ -81,6 +83,7 @@ pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Resul
 }
 
 /// `out = δ hᵀ`, from `delta` (n, B) and `h` (k, B) into `out` (n, k).
+#[track_caller]
 pub(crate) fn outer(
     delta: &Tensor,
     h: &Tensor,
@@ -88,8 +91,8 @@ pub(crate) fn outer(
     by_sample: &Transposed,
 ) -> Result<(), Error> {
     let ([rows, samples], [columns, _]) = (size(delta)?, size(h)?);
-    // SAFETY: only the product uses these slices, and an output is never an operand.
-    let Some((out, [delta, h])) = (unsafe { operands(out, [delta, h]) }) else {
+    // SAFETY: only the product uses these slices.
+    let Some((out, [delta, h])) = unsafe { operands(out, [delta, h]) }? else {
         delta.f_mm_out(out, &h.f_tr()?).map(drop)?;
         return Ok(());
     };

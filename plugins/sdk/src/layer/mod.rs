@@ -19,11 +19,17 @@ use self::windowed::{Image, Sharing, Windowed};
 use crate::error::Error;
 use crate::function::Function;
 use crate::layout::{Layout, Units};
+use crate::operand;
 use crate::parameters::{Declaration, Parameter};
 use crate::rng::Initial;
 
 /// One layer with views of its parameters and of their gradients.
+///
+/// Activations and deltas are contiguous, of 32-bit floats, and have a column for each sample; an
+/// output lies apart from what it is computed from. Whatever does not fit is refused.
 pub struct Layer {
+    /// l
+    number: usize,
     map: Rc<Map>,
     weight: Tensor,
     bias: Tensor,
@@ -105,11 +111,13 @@ impl Map {
         [
             Declaration {
                 name: format!("forward.{l}.weight"),
+                layer: l,
                 layout: weight,
                 initial: self.glorot(1.0),
             },
             Declaration {
                 name: format!("forward.{l}.bias"),
+                layer: l,
                 layout: bias,
                 initial: Initial::Zero,
             },
@@ -122,11 +130,13 @@ impl Map {
         [
             Declaration {
                 name: format!("inverse.{l}.weight"),
+                layer: l,
                 layout: self.feedback_layout(),
                 initial: self.glorot(1.0),
             },
             Declaration {
                 name: format!("inverse.{l}.bias"),
+                layer: l,
                 layout: Layout::units(self.inputs()),
                 initial: Initial::Zero,
             },
@@ -151,6 +161,7 @@ impl Map {
     }
 
     /// `out = function(W h + b)`.
+    #[track_caller]
     pub(crate) fn forward(
         &self,
         weight: &Tensor,
@@ -166,6 +177,7 @@ impl Map {
     }
 
     /// `out = Wᵀ δ`.
+    #[track_caller]
     pub(crate) fn transposed(
         &self,
         weight: &Tensor,
@@ -179,6 +191,7 @@ impl Map {
     }
 
     /// `out = B δ`, B laid out as [`Map::feedback_layout`] says.
+    #[track_caller]
     pub(crate) fn feedback(
         &self,
         feedback: &Tensor,
@@ -193,6 +206,7 @@ impl Map {
 
     /// `out = function(V u + c)`, V laid out as [`Map::feedback_layout`] says and c like
     /// `h_{l-1}`.
+    #[track_caller]
     pub(crate) fn inverse(
         &self,
         weight: &Tensor,
@@ -209,6 +223,7 @@ impl Map {
 
     /// Writes `δ uᵀ` on the connections of V, as [`Map::weight_gradient`] does for W; `delta` is
     /// of the inverse's output, shaped like `h_{l-1}`.
+    #[track_caller]
     pub(crate) fn inverse_weight_gradient(
         &self,
         delta: &Tensor,
@@ -229,6 +244,7 @@ impl Map {
 
     /// Writes `δ hᵀ` on the weights' connections into `out`, laid out like the weights. The
     /// weights of a window that only padding would meet are left as they are, which is zero.
+    #[track_caller]
     pub(crate) fn weight_gradient(
         &self,
         delta: &Tensor,
@@ -251,8 +267,10 @@ impl Map {
 }
 
 impl Layer {
-    pub(crate) fn new(map: Rc<Map>, weight: &Parameter, bias: &Parameter) -> Self {
+    /// Layer `number`, which computes `map`.
+    pub(crate) fn new(number: usize, map: Rc<Map>, weight: &Parameter, bias: &Parameter) -> Self {
         Self {
+            number,
             map,
             weight: weight.value.shallow_clone(),
             bias: bias.value.shallow_clone(),
@@ -275,34 +293,68 @@ impl Layer {
         self.map.outputs().count()
     }
 
+    /// `n_{l-1}`
+    fn inputs(&self) -> i64 {
+        self.map.inputs().count()
+    }
+
     /// `out = W_l h + b_l`, from `h` (`n_{l-1}`, B) into `out` (`n_l`, B).
+    #[track_caller]
     pub fn forward(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
         self.apply(Function::Identity, h, out)
     }
 
     /// `out = tanh(W_l h + b_l)`, shapes as in [`Layer::forward`].
+    #[track_caller]
     pub fn forward_tanh(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
         self.apply(Function::Tanh, h, out)
     }
 
+    #[track_caller]
     fn apply(&self, function: Function, h: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let map = format_args!("layer {}", self.number);
+        let units = [self.inputs(), self.units()];
+        operand::mapped(map, units, ("an input", h), out)?;
         self.map.forward(&self.weight, &self.bias, function, h, out)
     }
 
     /// `out = W_lᵀ δ`, from `delta` (`n_l`, B) into `out` (`n_{l-1}`, B).
+    #[track_caller]
     pub fn transposed(&self, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
+        self.check_backwards(delta, out)?;
         self.map.transposed(&self.weight, delta, out)
     }
 
     /// `out = B δ` with `feedback` B in the place of `W_lᵀ`, shapes as in
     /// [`Layer::transposed`]. See [`Setup::transposed_feedback`](crate::Setup::transposed_feedback).
+    #[track_caller]
     pub fn feedback(&self, feedback: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let layout = self.map.feedback_layout();
+        operand::shape("a transposed feedback", feedback, layout.operand(), || {
+            let (from, to) = (self.units(), self.inputs());
+            format!("layer {} goes back from {from} units to {to}", self.number)
+        })?;
+        self.check_backwards(delta, out)?;
         self.map.feedback(feedback, delta, out)
+    }
+
+    /// Refuses all but `delta` (`n_l`, B) and `out` (`n_{l-1}`, B).
+    #[track_caller]
+    fn check_backwards(&self, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let map = format_args!("layer {} backwards", self.number);
+        let units = [self.units(), self.inputs()];
+        operand::mapped(map, units, ("a delta", delta), out)
     }
 
     /// `out = B e`, from `e` (`n_L`, B) into `out`, shaped like `h_l`. See
     /// [`Setup::direct_feedback`](crate::Setup::direct_feedback).
+    #[track_caller]
     pub fn project(&self, feedback: &Tensor, e: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let (l, units) = (self.number, self.units());
+        let reason = || format!("layer {l} has {units} outputs");
+        let outputs = operand::columns("a direct feedback", feedback, units, reason)?;
+        let map = format_args!("the direct feedback of layer {l}");
+        operand::mapped(map, [outputs, units], ("an error", e), out)?;
         matrix::affine(feedback, None, Function::Identity, e, out)
     }
 

@@ -1,11 +1,9 @@
 //! The second group of trained parameters: the inverses, their optimiser and their noise.
 
-use std::collections::BTreeSet;
-
 use assay_abi::ErrorCode;
 use tch::Device;
 
-use crate::adam::Optimiser;
+use crate::adam::{Finite, Optimiser};
 use crate::error::Error;
 use crate::inverse::{InverseParameters, InverseTraining, Schedule};
 use crate::layout::Canonical;
@@ -19,8 +17,8 @@ pub(super) struct InverseGroup {
     optimiser: Optimiser,
     noise: NoiseStream,
     schedule: Schedule,
-    /// The layers whose activations get noise.
-    noisy: BTreeSet<usize>,
+    /// The layers that have an inverse; the activations below them get noise.
+    layers: Vec<usize>,
 }
 
 impl InverseGroup {
@@ -55,7 +53,7 @@ impl InverseGroup {
             parameters,
             noise: NoiseStream::new(seed, training.sigma),
             schedule: training.schedule,
-            noisy: layers.into_iter().map(|l| l - 1).collect(),
+            layers,
         }))
     }
 
@@ -78,17 +76,22 @@ impl InverseGroup {
         bytes: &[u8],
         samples: i64,
     ) -> Result<GivenNoise, Error> {
-        let layers = self
-            .noisy
-            .iter()
-            .map(|&l| (l, model.layer(l).map().outputs()));
+        // What the inverse of layer l gives back is h_{l-1}, with its noise.
+        let layers = self.layers.iter();
+        let layers = layers.map(|&l| (l - 1, model.layer(l).map().inputs()));
         GivenNoise::parse(bytes, layers, samples)
     }
 
-    /// Moves the inverses against their directions.
-    pub(super) fn step(&mut self) -> Result<(), Error> {
-        self.optimiser.step(&mut self.parameters)?;
-        self.noise.advance()
+    /// The layers that have an inverse.
+    pub(super) fn layers(&self) -> &[usize] {
+        &self.layers
+    }
+
+    /// Moves the inverses against their directions; see [`Optimiser::step`].
+    pub(super) fn step(&mut self) -> Result<Finite, Error> {
+        let finite = self.optimiser.step(&mut self.parameters)?;
+        self.noise.advance()?;
+        Ok(finite)
     }
 
     /// What has to be saved, with its names.

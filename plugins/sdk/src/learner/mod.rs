@@ -4,20 +4,23 @@ mod checks;
 mod inverse_group;
 mod report;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
 use assay_network::{Network, Task};
 use tch::Device;
 
 use crate::activations::Activations;
-use crate::adam::Optimiser;
+use crate::adam::{Finite, Optimiser};
 use crate::algorithm::Algorithm;
 use crate::configuration::Configuration;
-use crate::error::Error;
+use crate::error::{Error, panic_text};
 use crate::finite::is_finite;
 use crate::function::Function;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
-use crate::noise::Noise;
+use crate::noise::{Noise, Source};
+use crate::parameters::Parameter;
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
@@ -55,7 +58,7 @@ impl<A: Algorithm> Trainer<A> {
         let _no_grad = tch::no_grad_guard();
         let model = Model::new(network, seed, device)?;
         let optimiser = Optimiser::new(config.optimiser(), model.parameters())?;
-        let mut setup = Setup::new(&model, seed);
+        let mut setup = Setup::new(A::NAME, &model, seed);
         let algorithm = A::new(&mut setup, config)?;
         let (fixed, inverses) = setup.finish();
         let inverses = InverseGroup::new(config.inverse_training(), inverses, seed, device)?;
@@ -83,7 +86,7 @@ impl<A: Algorithm> Trainer<A> {
         &mut self,
         batch: &Batch<'_>,
         update: Update,
-        noise: Option<&Noise<'_>>,
+        noise: Option<Source<'_>>,
     ) -> Result<Losses, Error> {
         let samples = checked_samples(&self.model, batch.inputs)?;
         let labels = checked_labels(&self.model, batch, samples)?;
@@ -98,13 +101,25 @@ impl<A: Algorithm> Trainer<A> {
         // Both groups' directions before either moves: they follow from the same parameters.
         if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
             let mut out = InverseDirections::default();
-            let drawn = inverses.noise().next()?;
-            let noise = noise.unwrap_or(&drawn);
-            self.algorithm.inverse_directions(&pass, noise, &mut out)?;
+            let source = match noise {
+                Some(given) => given,
+                None => inverses.noise().next()?,
+            };
+            let noise = Noise::new(source, self.model.units(), samples);
+            self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
+            if let Some(l) = out.left_out(inverses.layers()) {
+                return Err(left_out::<A>(
+                    &format!("the inverse of layer {l}"),
+                    "`squared_error`",
+                ));
+            }
             losses.inverse = Some(out.loss());
         }
         if update.network {
             self.algorithm.directions(&pass, &mut out)?;
+            if let Some(l) = out.left_out() {
+                return Err(left_out::<A>(&format!("layer {l}"), "`gradient` or `none`"));
+            }
             losses.batch = Some(batch_loss);
         }
         Ok(losses)
@@ -157,11 +172,11 @@ impl<A: Algorithm> Trainer<A> {
                 let what = format!("{name} became {loss} at step {step} of epoch {epoch}");
                 return Err(diverged(&what, self.culprit()?));
             }
-            if let Some(inverses) = self.inverses.as_mut().filter(|_| update.inverses) {
-                inverses.step()?;
-            }
-            if update.network {
-                self.optimiser.step(self.model.parameters_mut())?;
+            if self.step(update)? == Finite::No {
+                let what = format!(
+                    "a direction became infinite or not a number at step {step} of epoch {epoch}"
+                );
+                return Err(diverged(&what, self.non_finite_direction()?));
             }
         }
         match self.non_finite()? {
@@ -173,6 +188,30 @@ impl<A: Algorithm> Trainer<A> {
                 name.map(str::to_owned),
             )),
         }
+    }
+
+    /// Moves the groups of `update` against their directions.
+    fn step(&mut self, update: Update) -> Result<Finite, Error> {
+        if let Some(inverses) = self.inverses.as_mut().filter(|_| update.inverses)
+            && inverses.step()? == Finite::No
+        {
+            return Ok(Finite::No);
+        }
+        if update.network {
+            return self.optimiser.step(self.model.parameters_mut());
+        }
+        Ok(Finite::Yes)
+    }
+
+    /// The first direction with a value that is not finite.
+    fn non_finite_direction(&self) -> Result<Option<String>, Error> {
+        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
+        for group in inverses.into_iter().chain([self.model.parameters()]) {
+            if let Some(Parameter { name, layer, .. }) = group.non_finite_gradient()? {
+                return Ok(Some(format!("the direction of {name}, in layer {layer}")));
+            }
+        }
+        Ok(None)
     }
 
     /// The first parameter with a value that is not finite.
@@ -215,8 +254,7 @@ impl<A: Algorithm> Trainer<A> {
             network: true,
             inverses: true,
         };
-        let noise = given.as_ref().map(Noise::from);
-        self.compute(batch, everything, noise.as_ref())?;
+        self.compute(batch, everything, given.as_ref().map(Source::Given))?;
         let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
         let mut gradients = self.model.parameters().named_gradients()?;
         if let Some(inverses) = inverses {
@@ -270,33 +308,52 @@ impl<A: Algorithm> Learner for Trainer<A> {
         batches: &mut BatchSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
-        let _no_grad = tch::no_grad_guard();
-        let mut report = Report::new(metrics);
-        let trained = self.train(epoch, batches, &mut report);
-        // Also on the way out of a failure: the last losses tell how it came about.
-        let reported = report.flush();
-        trained?;
-        Ok(reported?)
+        entered(|| {
+            let mut report = Report::new(metrics);
+            let trained = self.train(epoch, batches, &mut report);
+            // Also on the way out of a failure: the last losses tell how it came about.
+            let reported = report.flush();
+            trained?;
+            reported
+        })
     }
 
     fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
-        let _no_grad = tch::no_grad_guard();
-        Ok(self.write_outputs(inputs, outputs)?)
+        entered(|| self.write_outputs(inputs, outputs))
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PluginError> {
-        Ok(self.state.save()?)
+        entered(|| self.state.save())
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        let _no_grad = tch::no_grad_guard();
-        Ok(self.state.restore(state)?)
+        entered(|| self.state.restore(state))
     }
 
     fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
-        let _no_grad = tch::no_grad_guard();
-        Ok(self.all_directions(&batch, noise)?)
+        entered(|| self.all_directions(&batch, noise))
     }
+}
+
+/// Runs what the host asks for: no gradient is recorded, and a panic that libtorch's bindings raise
+/// goes on with one sentence of what libtorch said.
+pub(crate) fn entered<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, PluginError> {
+    let _no_grad = tch::no_grad_guard();
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(result) => Ok(result?),
+        Err(payload) => resume_unwind(match payload.downcast_ref::<String>() {
+            Some(text) => Box::new(panic_text(text)),
+            None => payload,
+        }),
+    }
+}
+
+/// The error of an algorithm that wrote no direction for `whose`, where it has to call `what`.
+fn left_out<A: Algorithm>(whose: &str, what: &str) -> Error {
+    let message = format!("{} wrote no direction for {whose}", A::NAME);
+    let error = PluginError::new(ErrorCode::OTHER, message);
+    let help = format!("the algorithm has to call {what} for every layer in every step");
+    Error::Plugin(error.with_help(help))
 }
 
 /// What layer l gave, in words.

@@ -8,6 +8,7 @@ mod normal;
 mod philox;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use assay_abi::ErrorCode;
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -15,6 +16,7 @@ use tch::{Kind, Tensor};
 
 use crate::error::Error;
 use crate::layout::{Canonical, Units};
+use crate::operand::{self, refused};
 use crate::seam::{copy_f32, elements_mut};
 
 /// Separates the keys from every other use of BLAKE3.
@@ -48,12 +50,12 @@ impl NoiseStream {
     }
 
     /// The noise of the next update. Asking changes nothing.
-    pub(crate) fn next(&self) -> Result<Noise<'static>, Error> {
-        Ok(Noise(Source::Drawn {
+    pub(crate) fn next(&self) -> Result<Source<'static>, Error> {
+        Ok(Source::Drawn {
             scale: self.scale,
             key: self.key.f_int64_value(&[])? as u64,
             step: self.step.f_int64_value(&[])? as u64,
-        }))
+        })
     }
 
     /// Goes on to the noise of the update after the next.
@@ -70,26 +72,50 @@ impl NoiseStream {
 }
 
 /// The noise of one update.
-pub struct Noise<'a>(Source<'a>);
+pub struct Noise<'a> {
+    source: Source<'a>,
+    /// `n_0` to `n_L`.
+    units: Rc<[i64]>,
+    /// B.
+    samples: i64,
+}
 
-enum Source<'a> {
+/// Where noise comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
     /// From the learner's own stream.
     Drawn { scale: f32, key: u64, step: u64 },
     /// From a caller.
     Given(&'a GivenNoise),
 }
 
-impl<'a> From<&'a GivenNoise> for Noise<'a> {
-    fn from(noise: &'a GivenNoise) -> Self {
-        Self(Source::Given(noise))
+impl<'a> Noise<'a> {
+    /// Noise for a batch of `samples` of a network with `units`, `n_0` to `n_L`.
+    pub(crate) fn new(source: Source<'a>, units: Rc<[i64]>, samples: i64) -> Self {
+        Self {
+            source,
+            units,
+            samples,
+        }
     }
-}
 
-impl Noise<'_> {
     /// Writes the noise for `h_l` into `out`, contiguous and shaped like `h_l`. Drawn numbers
     /// follow one another in the order of that memory.
+    #[track_caller]
     pub fn write(&self, l: usize, out: &Tensor) -> Result<(), Error> {
-        match self.0 {
+        let Some(units) = self.units.get(l) else {
+            return Err(refused(
+                format!("there is no layer {l} to draw noise for"),
+                "",
+            ));
+        };
+        operand::shape("an output", out, &[*units, self.samples], || {
+            format!(
+                "h_{l} has {units} units and the batch {} samples",
+                self.samples
+            )
+        })?;
+        match self.source {
             Source::Drawn { scale, key, step } => {
                 let layer = l as u32;
                 let stream = normal::Stream { key, layer, step };

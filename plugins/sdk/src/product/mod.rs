@@ -132,7 +132,10 @@ impl Product {
         } else {
             ROWS
         };
-        let blocks = out.chunks_mut(rows * self.out_row).enumerate();
+        // More than there is ends with what there is.
+        let blocks = out
+            .chunks_mut(rows.saturating_mul(self.out_row))
+            .enumerate();
         workers::share(
             blocks,
             || (),
@@ -144,10 +147,14 @@ impl Product {
         );
     }
 
-    /// Panics unless every element that the product touches exists.
+    /// Panics unless every element that the product touches exists. Sizes that no memory could have
+    /// count as too large.
     fn check(&self, out: &[f32], a: &[f32], b: &[f32], terms: &[Term], start: Start<'_>) {
         let (row, column) = (self.rows - 1, self.columns - 1);
-        assert!(row * self.out_row + column < out.len(), "out is too short");
+        assert!(
+            lies_in(out, [(row, self.out_row), (column, 1)], 0),
+            "out is too short"
+        );
         assert!(self.out_row > column, "rows of out overlap");
         if let Start::Rows(values) = start {
             assert!(values.len() >= self.rows, "too few values to start with");
@@ -155,13 +162,21 @@ impl Product {
         let Some(depth) = self.depth.checked_sub(1) else {
             return;
         };
-        let last_a = row * self.a_row + depth * self.a_depth;
-        let last_b = depth * self.b_depth + column;
         for term in terms {
-            assert!(term.a + last_a < a.len(), "A is too short");
-            assert!(term.b + last_b < b.len(), "B is too short");
+            let last_a = [(row, self.a_row), (depth, self.a_depth)];
+            let last_b = [(depth, self.b_depth), (column, 1)];
+            assert!(lies_in(a, last_a, term.a), "A is too short");
+            assert!(lies_in(b, last_b, term.b), "B is too short");
         }
     }
+}
+
+/// Whether an element exists: `first`, and from there so many steps of a size along either axis.
+fn lies_in(slice: &[f32], steps: [(usize, usize); 2], first: usize) -> bool {
+    let at = steps.iter().try_fold(first, |at, (count, size)| {
+        at.checked_add(count.checked_mul(*size)?)
+    });
+    at.is_some_and(|at| at < slice.len())
 }
 
 #[cfg(test)]

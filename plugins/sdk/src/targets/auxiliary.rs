@@ -30,6 +30,7 @@ pub struct Auxiliary {
 impl Auxiliary {
     /// `units` features: `auxiliary.weight` (`units`, `n_{L-1}`) and `auxiliary.bias` (`units`),
     /// both Glorot-uniform.
+    #[track_caller]
     pub fn new(
         setup: &mut Setup<'_>,
         units: i64,

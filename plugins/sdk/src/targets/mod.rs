@@ -8,6 +8,8 @@ mod auxiliary;
 mod buffers;
 mod settings;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use tch::Tensor;
@@ -17,9 +19,10 @@ pub use settings::{DescentSettings, InverseLoss, InverseSettings, TargetSettings
 
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::tanh_derivative;
+use crate::function::multiply_derivative;
 use crate::inverse::{Inverse, InverseDirections};
 use crate::noise::Noise;
+use crate::operand::refused;
 use crate::pass::{Directions, Pass};
 use crate::setup::Setup;
 use buffers::{Buffers, InverseBuffers, halves};
@@ -35,6 +38,7 @@ pub struct TargetPropagation {
 
 impl TargetPropagation {
     /// Inverses for `layers`, trained by `loss`.
+    #[track_caller]
     pub fn new(
         setup: &mut Setup<'_>,
         layers: RangeInclusive<usize>,
@@ -50,6 +54,7 @@ impl TargetPropagation {
 
     /// The same with an output `[o, z]`: the inverse of layer L takes the auxiliary z besides
     /// `o = h_L`, which comes first.
+    #[track_caller]
     pub fn with_auxiliary(
         setup: &mut Setup<'_>,
         layers: RangeInclusive<usize>,
@@ -67,8 +72,11 @@ impl TargetPropagation {
     /// The targets of the batch of `pass`, none of them set yet.
     pub fn targets<'a>(&'a mut self, pass: &'a Pass<'a>) -> Result<Targets<'a>, Error> {
         self.fit(pass)?;
-        let this = &*self;
-        Ok(Targets { this, pass })
+        Ok(Targets {
+            this: &*self,
+            pass,
+            set: RefCell::default(),
+        })
     }
 
     /// Writes the direction of every inverse: the loss of `g_l(f_l(h_{l-1}+ε))` against
@@ -143,7 +151,7 @@ impl TargetPropagation {
     /// `[h_l | ĥ_l]`.
     fn pair(&self, l: usize) -> Result<&Tensor, Error> {
         let buffers = self.buffers.as_ref();
-        let found = buffers.and_then(|buffers| buffers.pairs.get(l - 1));
+        let found = buffers.and_then(|buffers| buffers.pairs.get(l.checked_sub(1)?));
         found.ok_or_else(|| missing(l))
     }
 }
@@ -153,6 +161,8 @@ impl TargetPropagation {
 pub struct Targets<'a> {
     this: &'a TargetPropagation,
     pass: &'a Pass<'a>,
+    /// The layers whose targets are set.
+    set: RefCell<BTreeSet<usize>>,
 }
 
 impl Targets<'_> {
@@ -188,11 +198,14 @@ impl Targets<'_> {
             auxiliary.apply(pass.h(top - 1), &z)?;
             same.f_copy_(&z).map(drop)?;
         }
+        self.set.borrow_mut().insert(top);
         Ok(())
     }
 
     /// `ĥ_l = g_{l+1}(ĥ_{l+1})`
+    #[track_caller]
     pub fn invert(&self, l: usize) -> Result<(), Error> {
+        self.check_above(l)?;
         let [_, above] = halves(self.this.pair(l + 1)?)?;
         let [_, mut target] = halves(self.this.pair(l)?)?;
         // A half is not contiguous.
@@ -204,11 +217,14 @@ impl Targets<'_> {
         image
             .f_sub_out(self.pass.scratch(l), self.pass.h(l))
             .map(drop)?;
+        self.set.borrow_mut().insert(l);
         Ok(())
     }
 
     /// `ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})`
+    #[track_caller]
     pub fn difference(&self, l: usize) -> Result<(), Error> {
+        self.check_above(l)?;
         let images = &self.this.buffers_of(l + 1)?.images;
         self.this
             .inverse(l + 1)?
@@ -220,14 +236,17 @@ impl Targets<'_> {
 
     /// Writes the directions of the local losses: layer l < L minimises `‖f_l(h_{l-1}) − ĥ_l‖²`,
     /// whose gradient by `h_l` is 2/B (`h_l` − `ĥ_l`), and layer L the task loss. Every target
-    /// below L has to be set.
+    /// below L has to be set, and is not any more.
+    #[track_caller]
     pub fn local_losses(&self, out: &mut Directions<'_>) -> Result<(), Error> {
         let pass = self.pass;
         for l in 1..pass.depth() {
+            self.check_set(l)?;
+            self.set.borrow_mut().remove(&l);
             let delta = pass.scratch(l); // ĥ_l − h_l
             let factor = -2.0 / pass.samples() as f64;
             scale(delta, factor)?;
-            tanh_derivative(delta, pass.h(l))?;
+            multiply_derivative(delta, pass.h(l))?;
             out.gradient(l, delta)?;
         }
         out.gradient(pass.depth(), pass.output_delta())
@@ -240,7 +259,33 @@ impl Targets<'_> {
         let [mut copy, target] = halves(self.this.pair(l)?)?;
         copy.f_copy_(h).map(drop)?;
         h.f_add_out(&target, shift).map(drop)?;
+        self.set.borrow_mut().insert(l);
         Ok(())
+    }
+
+    /// Refuses a rule for layer l that has nothing to go by: the target above it.
+    #[track_caller]
+    fn check_above(&self, l: usize) -> Result<(), Error> {
+        let depth = self.pass.depth();
+        if !(1..depth).contains(&l) {
+            let message = format!(
+                "layer {l} has no target that follows from the one above it: the network has {depth} layers"
+            );
+            return Err(refused(message, "the rule is for layers 1 to L-1"));
+        }
+        self.check_set(l + 1)
+    }
+
+    /// Refuses to go by the target of layer l where none is set.
+    #[track_caller]
+    fn check_set(&self, l: usize) -> Result<(), Error> {
+        if self.set.borrow().contains(&l) {
+            return Ok(());
+        }
+        Err(refused(
+            format!("the target of layer {l} is read before it is set"),
+            "set the topmost target by `descend` or `output`, then each one below it in turn",
+        ))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::check::{Body, Check, Evidence, Problem, failed};
 use crate::samples::Samples;
 use crate::subject::{Learner, Subject};
+use crate::tensors::Tensors;
 
 pub(super) const CHECK: Check = Check {
     name: "resumes",
@@ -31,9 +32,11 @@ fn run(subject: &Subject<'_>) -> Evidence {
         ("a learner that was trained on something else", &mut used),
     ] {
         take_up(learner, &saved)?;
-        if ending(learner, &epochs[1..3])? != straight {
+        let resumed = ending(learner, &epochs[1..3])?;
+        if resumed != straight {
             return failed(format!(
-                "{which} took up the state, and ended otherwise than the one that went on"
+                "{which} took up the state, and ended otherwise than the one that went on: {}",
+                difference(&straight, &resumed)?
             ));
         }
     }
@@ -55,4 +58,26 @@ fn ending(learner: &mut Learner, epochs: &[Vec<Samples>]) -> Result<Vec<u8>, Pro
         learner.train(epoch, batches)?;
     }
     learner.save()
+}
+
+/// What differs between two states: that by which a tensor is moved is not all in what was saved.
+fn difference(one: &[u8], other: &[u8]) -> Result<String, Problem> {
+    let (one, other) = (
+        Tensors::parse("its state", one)?,
+        Tensors::parse("its state", other)?,
+    );
+    let bits = |values: &[f32]| values.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
+    let same = |name: &String, values: &[f32]| {
+        other.0.get(name).is_some_and(|it| bits(it) == bits(values))
+    };
+    let differ = one.0.iter().filter(|(name, values)| !same(name, values));
+    let names: Vec<_> = differ.map(|(name, _)| format!("`{name}`")).collect();
+    Ok(match &names[..] {
+        [] => "the tensors that are no 32-bit floats differ".to_owned(),
+        [name] => format!("{name} differs, so what moves it is not all saved"),
+        [name, others @ ..] => format!(
+            "{name} and {} more tensors differ, so what moves them is not all saved",
+            others.len()
+        ),
+    })
 }

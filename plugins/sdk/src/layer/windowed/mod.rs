@@ -124,6 +124,7 @@ impl Windowed {
     }
 
     /// `out = function(W h + b)`
+    #[track_caller]
     pub(super) fn forward(
         &self,
         weight: &Tensor,
@@ -132,9 +133,8 @@ impl Windowed {
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
-        // SAFETY: here and below: only the products use these slices, and an output is never an
-        // operand.
-        let slices = unsafe { operands(out, [weight, bias, h]) };
+        // SAFETY: here and below: only the products use these slices.
+        let slices = unsafe { operands(out, [weight, bias, h]) }?;
         let Some((out, [weight, bias, h])) = slices else {
             self.forward_tensors(weight, bias, h, out)?;
             return function.apply_to(out);
@@ -144,6 +144,7 @@ impl Windowed {
     }
 
     /// `out = function(Wᵀ δ + bias)`; the bias is zero if there is none.
+    #[track_caller]
     pub(super) fn transposed(
         &self,
         weight: &Tensor,
@@ -153,7 +154,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        let slices = unsafe { operands(out, [weight, delta, bias.unwrap_or(delta)]) };
+        let slices = unsafe { operands(out, [weight, delta, bias.unwrap_or(delta)]) }?;
         let Some((out, [weight, delta, values])) = slices else {
             self.transposed_tensors(weight, bias, delta, out)?;
             return function.apply_to(out);
@@ -162,6 +163,7 @@ impl Windowed {
         Ok(())
     }
 
+    #[track_caller]
     pub(super) fn weight_gradient(
         &self,
         delta: &Tensor,
@@ -169,7 +171,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        match unsafe { operands(out, [delta, h]) } {
+        match unsafe { operands(out, [delta, h]) }? {
             Some((out, [delta, h])) => {
                 self.weight_gradient_native(delta, h, out);
                 Ok(())

@@ -1,0 +1,318 @@
+//! What the SDK refuses of an algorithm: tensors that do not fit, contracts that it breaks in silence.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop there"
+)]
+
+use std::cell::Cell;
+
+use assay_sdk::{
+    Adam, Algorithm, Configuration, Directions, Error, InverseLoss, InverseTraining, Pass,
+    Schedule, Setup, TargetPropagation, Tensor, Trial, scale, tanh_derivative,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+type Rule = fn(&Pass<'_>, &mut Directions<'_>) -> Result<(), Error>;
+type Made = fn(&mut Setup<'_>) -> Result<Option<TargetPropagation>, Error>;
+type TargetRule = fn(&mut TargetPropagation, &Pass<'_>, &mut Directions<'_>) -> Result<(), Error>;
+
+thread_local! {
+    static RULE: Cell<Rule> = const { Cell::new(|_, _| Ok(())) };
+    static MADE: Cell<Made> = const { Cell::new(|_| Ok(None)) };
+    static TARGET_RULE: Cell<Option<TargetRule>> = const { Cell::new(None) };
+}
+
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+struct Settings {
+    /// Those of the optimiser.
+    #[serde(flatten)]
+    adam: Adam,
+}
+
+impl Configuration for Settings {
+    fn optimiser(&self) -> Adam {
+        self.adam
+    }
+
+    fn inverse_training(&self) -> Option<InverseTraining> {
+        Some(InverseTraining {
+            optimiser: self.adam,
+            schedule: Schedule::Parallel,
+            sigma: 0.1,
+        })
+    }
+}
+
+/// Does what the test of its thread asks for.
+struct Obedient(Option<TargetPropagation>);
+
+impl Algorithm for Obedient {
+    type Config = Settings;
+    const NAME: &'static str = "obedient";
+    const SUMMARY: &'static str = "Does what a test asks for.";
+    const REFERENCE: &'static str = "none";
+
+    fn new(setup: &mut Setup<'_>, _settings: &Settings) -> Result<Self, Error> {
+        Ok(Self(MADE.get()(setup)?))
+    }
+
+    fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
+        match (&mut self.0, TARGET_RULE.get()) {
+            (Some(inverses), Some(rule)) => rule(inverses, pass, out),
+            _ => RULE.get()(pass, out),
+        }
+    }
+
+    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
+        self.0.as_mut()
+    }
+}
+
+fn trial() -> Result<Trial<Obedient>, Error> {
+    let layers = ["fc 5", "fc 4", "softmax 3"];
+    Trial::new([1, 2, 3], &layers, &Settings::default(), 7)
+}
+
+/// What is said of a rule on a batch of four samples, of a network of 6, 5, 4 and 3 units.
+fn said_of(rule: Rule) -> String {
+    RULE.set(rule);
+    let error = trial().unwrap().directions(&[0.5; 24], &[0, 1, 2, 0]);
+    error.unwrap_err().to_string()
+}
+
+/// Fails unless the rule is refused in these words, on a line of this file.
+fn refuses(rule: Rule, words: &str) {
+    let said = said_of(rule);
+    assert!(said.contains(words), "no {words:?} in: {said}");
+    assert!(said.contains("tests/contracts.rs:"), "no line in: {said}");
+}
+
+const SHARED: &str = "an output shares memory with a tensor that it is computed from";
+
+#[test]
+fn a_direction_has_the_rows_of_its_layer_and_the_columns_of_the_batch() {
+    refuses(
+        |pass, out| out.gradient(3, pass.h(1)),
+        "layer 3 has 3 outputs and the batch 4 samples: expected a delta of 3 × 4, got 5 × 4",
+    );
+    refuses(
+        |pass, out| out.gradient(3, &pass.output_delta().narrow(1, 0, 2).contiguous()),
+        "expected a delta of 3 × 4, got 3 × 2",
+    );
+    refuses(
+        |pass, out| out.gradient(3, &pass.output_delta().to_kind(tch::Kind::Double)),
+        "expected a delta of 32-bit floats, got Double",
+    );
+    refuses(
+        |pass, out| out.gradient(3, &pass.output_delta().tr().contiguous().tr()),
+        "expected a delta whose rows lie one after another in memory, got strides [1, 3]",
+    );
+    refuses(
+        |pass, out| out.gradient(4, pass.output_delta()),
+        "there is no layer 4: the network has layers 1 to 3",
+    );
+    refuses(|_, out| out.none(0), "there is no layer 0");
+}
+
+#[test]
+fn every_map_of_a_layer_refuses_what_does_not_fit() {
+    refuses(
+        |pass, _| pass.layer(2).forward(pass.h(0), pass.scratch(2)),
+        "layer 2 takes 5 values of each sample: expected an input of 5 × B, got 6 × 4",
+    );
+    refuses(
+        |pass, _| pass.layer(2).forward_tanh(pass.h(1), pass.scratch(1)),
+        "layer 2 gives 4 values for each of 4 samples: expected an output of 4 × 4, got 5 × 4",
+    );
+    refuses(
+        |pass, _| {
+            let half = pass.h(1).narrow(1, 0, 2).contiguous();
+            pass.layer(2).forward(&half, pass.scratch(2))
+        },
+        "for each of 2 samples: expected an output of 4 × 2, got 4 × 4",
+    );
+    refuses(
+        |pass, _| pass.layer(3).transposed(pass.h(1), pass.scratch(2)),
+        "layer 3 backwards takes 3 values of each sample: expected a delta of 3 × B, got 5 × 4",
+    );
+    refuses(
+        |pass, _| {
+            pass.layer(3)
+                .transposed(pass.output_delta(), pass.scratch(1))
+        },
+        "layer 3 backwards gives 4 values for each of 4 samples: expected an output of 4 × 4",
+    );
+    refuses(
+        |pass, _| {
+            let (delta, out) = (pass.output_delta(), pass.scratch(2));
+            pass.layer(3).feedback(pass.h(3), delta, out)
+        },
+        "layer 3 goes back from 3 units to 4: expected a transposed feedback of 4 × 3, got 3 × 4",
+    );
+    refuses(
+        |pass, _| {
+            let e = pass.output_delta();
+            pass.layer(1).project(pass.h(2), e, pass.scratch(1))
+        },
+        "layer 1 has 5 outputs: expected a direct feedback of 5 × B, got 4 × 4",
+    );
+    refuses(
+        |pass, _| {
+            let e = pass.output_delta();
+            pass.layer(1).project(pass.h(1), e, pass.scratch(1))
+        },
+        "the direct feedback of layer 1 takes 4 values of each sample: expected an error of 4 × B",
+    );
+}
+
+#[test]
+fn a_derivative_is_of_activations_of_the_same_shape() {
+    refuses(
+        |pass, _| tanh_derivative(pass.scratch(1), pass.h(2)),
+        "expected an activation of 5 × 4, got 4 × 4",
+    );
+    refuses(
+        |pass, _| tanh_derivative(pass.scratch(1), &pass.h(1).narrow(1, 0, 1).contiguous()),
+        "expected an activation of 5 × 4, got 5 × 1",
+    );
+}
+
+#[test]
+fn no_output_lies_where_an_input_does() {
+    refuses(|pass, _| tanh_derivative(pass.h(1), pass.h(1)), SHARED);
+    refuses(
+        |pass, _| tanh_derivative(pass.h(1), &pass.h(1).shallow_clone()),
+        SHARED,
+    );
+    // A square map, so that shapes fit: layer 2 of 4 units on the first four rows of a buffer.
+    refuses(
+        |pass, _| {
+            let buffer = Tensor::zeros([9, 4], (tch::Kind::Float, tch::Device::Cpu));
+            let (h, out) = (buffer.narrow(0, 0, 5), buffer.narrow(0, 4, 4));
+            pass.layer(2).forward(&h, &out)
+        },
+        SHARED,
+    );
+    refuses(
+        |pass, _| {
+            let buffer = Tensor::zeros([9, 4], (tch::Kind::Float, tch::Device::Cpu));
+            let (delta, out) = (buffer.narrow(0, 4, 4), buffer.narrow(0, 0, 5));
+            pass.layer(2).transposed(&delta, &out)
+        },
+        SHARED,
+    );
+}
+
+#[test]
+fn neighbours_in_one_buffer_do_not_overlap() {
+    let rule: Rule = |pass, out| {
+        let buffer = Tensor::zeros([9, 4], (tch::Kind::Float, tch::Device::Cpu));
+        pass.layer(2)
+            .forward(&buffer.narrow(0, 0, 5), &buffer.narrow(0, 5, 4))?;
+        scale(&buffer.tr(), 2.0)?; // of any layout
+        (1..=3).try_for_each(|l| out.none(l))
+    };
+    RULE.set(rule);
+    let found = trial().unwrap().directions(&[0.5; 24], &[0, 1, 2, 0]);
+    assert_eq!(found.unwrap()["forward.3.bias"], [0.0; 3]);
+}
+
+#[test]
+fn a_layer_that_was_left_out_is_named() {
+    let said = said_of(|pass, out| {
+        out.none(1)?;
+        out.gradient(3, pass.output_delta())
+    });
+    assert_eq!(said, "obedient wrote no direction for layer 2");
+}
+
+#[test]
+fn a_direction_that_is_not_finite_is_reported_in_its_step() {
+    RULE.set(|pass, out| {
+        out.none(1)?;
+        out.gradient(3, pass.output_delta())?;
+        let delta = pass.scratch(2);
+        let _ = delta.shallow_clone().f_fill_(f64::NAN)?;
+        out.gradient(2, delta)
+    });
+    let error = trial().unwrap().step(&[0.5; 24], &[0, 1, 2, 0]);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "a direction became infinite or not a number at step 1 of epoch 1; the first tensor that is \
+         not finite is the direction of forward.2.weight, in layer 2"
+    );
+}
+
+fn refuses_to_make(made: Made, words: &str) {
+    MADE.set(made);
+    let said = trial().map(drop).unwrap_err().to_string();
+    assert!(said.contains(words), "no {words:?} in: {said}");
+    assert!(said.contains("tests/contracts.rs:"), "no line in: {said}");
+}
+
+#[test]
+fn tensors_have_names_of_their_own_and_layers_that_there_are() {
+    refuses_to_make(
+        |setup| {
+            let _ = setup.transposed_feedback(3, 1.0)?;
+            let _ = setup.direct_feedback(3, 1.0)?;
+            Ok(None)
+        },
+        "obedient makes two tensors of the name `feedback.3.weight`",
+    );
+    refuses_to_make(
+        |setup| setup.direct_feedback(4, 1.0).map(|_| None),
+        "there is no layer 4: the network has layers 1 to 3",
+    );
+    refuses_to_make(
+        |setup| setup.inverses(0..=1, 0).map(|_| None),
+        "there is no layer 0",
+    );
+    refuses_to_make(
+        |setup| {
+            setup.inverses(2..=2, 0)?;
+            setup.inverses(3..=3, 0).map(|_| None)
+        },
+        "obedient asks for inverses twice",
+    );
+    refuses_to_make(
+        |setup| setup.inverses(3..=3, -1).map(|_| None),
+        "-1 auxiliary units were asked for",
+    );
+}
+
+#[test]
+fn a_target_is_set_before_it_is_read() {
+    MADE.set(|setup| TargetPropagation::new(setup, 2..=3, InverseLoss::Denoising).map(Some));
+    let refuses = |rule: TargetRule, words: &str| {
+        TARGET_RULE.set(Some(rule));
+        refuses(|_, _| Ok(()), words);
+    };
+    refuses(
+        |inverses, pass, _| inverses.targets(pass)?.difference(2),
+        "the target of layer 3 is read before it is set",
+    );
+    refuses(
+        |inverses, pass, _| {
+            let targets = inverses.targets(pass)?;
+            targets.output()?;
+            targets.invert(1)
+        },
+        "the target of layer 2 is read before it is set",
+    );
+    refuses(
+        |inverses, pass, out| {
+            let targets = inverses.targets(pass)?;
+            targets.output()?;
+            targets.difference(2)?;
+            targets.local_losses(out)
+        },
+        "the target of layer 1 is read before it is set",
+    );
+    refuses(
+        |inverses, pass, _| inverses.targets(pass)?.invert(0),
+        "layer 0 has no target that follows from the one above it",
+    );
+}
