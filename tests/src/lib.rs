@@ -8,11 +8,13 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
+mod fake_cuda;
 mod fixtures;
 mod idx;
 mod intact;
 mod sandbox;
 
+pub use fake_cuda::FakeCuda;
 pub use fixtures::{aborting_fixture, fixture, meddle};
 pub use idx::{CLASSES, Images, write_dataset};
 pub use intact::{Vouching, check_store};

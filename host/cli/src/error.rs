@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use assay_audit::AuditError;
 use assay_bundle::BundleError;
 use assay_data::sheet::SheetError;
-use assay_engine::{EngineError, Failure, InvalidTensors, NoAction, SignatureError, TrustError};
+use assay_engine::{
+    DeviceError, EngineError, Failure, InvalidTensors, NoAction, Obstacle, SignatureError,
+    TrustError,
+};
 use assay_report::TableError;
 use assay_store::StoreError;
 
@@ -24,6 +27,8 @@ pub(crate) const STOPPED: u8 = 130;
 pub(crate) enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -56,6 +61,8 @@ pub(crate) enum CliError {
     Sheet(#[from] SheetError),
     #[error("the action failed")]
     Action(#[source] Failure),
+    #[error("the action cannot be executed here: it {0}")]
+    Environment(Obstacle),
     #[error("cannot {what} {}", path.display())]
     File {
         what: &'static str,
@@ -86,7 +93,8 @@ impl CliError {
         matches!(
             self,
             Self::Stopped
-                | Self::Engine(EngineError::Stopped)
+                | Self::Engine(EngineError::Stopped | EngineError::Device(DeviceError::Stopped))
+                | Self::Device(DeviceError::Stopped)
                 | Self::Action(Failure::Cancelled)
                 | Self::Engine(EngineError::Describe {
                     failure: Failure::Cancelled,

@@ -52,6 +52,11 @@ pub(crate) fn listen() -> Result<&'static Cancel, CliError> {
     Ok(cancel)
 }
 
+/// Listens for nothing: for a child that its parent stops.
+pub(crate) fn leave_to_parent() -> &'static Cancel {
+    Box::leak(Box::default())
+}
+
 /// Lets writes beyond the limit on the size of files (`ulimit -f`) fail as any other write does,
 /// instead of ending the process without a word.
 pub(crate) fn outlive_file_limits() {

@@ -31,18 +31,19 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: &Verb) -> Result<ExitCode, CliError> {
-    // A worker is stopped by its supervisor alone.
-    if let Verb::Exec(exec) = verb
-        && let Some(ended) = command::exec::work(exec)
-    {
-        return Ok(ended);
-    }
-    let cancel = interrupt::listen()?;
+    // A worker and a probe are stopped by the process that started them, and contain themselves while
+    // they have one thread.
+    let cancel = match verb {
+        Verb::Probe(_) => interrupt::leave_to_parent(),
+        Verb::Exec(exec) if exec.scratch.is_some() => interrupt::leave_to_parent(),
+        _ => interrupt::listen()?,
+    };
     match verb {
         Verb::Run(run) => command::run::run(run, cancel),
         Verb::Status(status) => command::status::status(status, cancel),
         Verb::Why(why) => command::why::why(why, cancel),
         Verb::Exec(exec) => command::exec::exec(exec, cancel),
+        Verb::Probe(question) => Ok(command::probe::probe(question)),
         Verb::Diff(diff) => command::diff::run(diff),
         Verb::Show(show) => command::show::run(show),
         Verb::Cat(cat) => command::cat::run(cat),
@@ -55,6 +56,7 @@ fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Data(DataVerb::Show(show)) => command::data::show(show, cancel),
         Verb::Plugin(verb) => command::plugin::run(verb, cancel),
         Verb::Network(verb) => command::network::run(verb),
+        Verb::Doctor(doctor) => command::doctor::doctor(doctor, cancel),
         Verb::Bundle(bundle) => command::bundle::bundle(bundle, cancel),
         Verb::Unbundle(unbundle) => command::bundle::unbundle(unbundle, cancel),
     }

@@ -90,6 +90,34 @@ pub struct Environment {
     pub threads: u32,
     /// The vector instructions that the kernels may use.
     pub cpu_capability: String,
+    /// What decides bits on a CUDA device; absent where nothing is computed on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuda: Option<CudaEnvironment>,
+}
+
+/// What can change the bits of a result that was computed on a CUDA device. Which one of several
+/// cards of a kind it was cannot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CudaEnvironment {
+    /// The kind of card, as its driver calls it.
+    pub card: String,
+    /// Its compute capability, such as `9.0`.
+    pub compute_capability: String,
+    /// Its number of multiprocessors, by which cuBLAS and cuDNN choose among their kernels.
+    pub multiprocessors: u32,
+    /// The version of the CUDA runtime, or `none`.
+    pub runtime: String,
+    /// The version of cuBLAS, or `none`.
+    pub cublas: String,
+    /// The version of cuDNN, or `none`.
+    pub cudnn: String,
+    /// Whether products and convolutions may round their factors to TF32.
+    pub tf32: bool,
+    /// Whether libtorch uses deterministic algorithms alone.
+    pub deterministic_algorithms: bool,
+    /// The workspace of cuBLAS, as `CUBLAS_WORKSPACE_CONFIG` spells it.
+    pub cublas_workspace: String,
 }
 
 /// Everything that decides a stage's output. Its canonical JSON is stored before it runs, and
@@ -122,5 +150,18 @@ impl Action {
     pub fn document(&self) -> Result<(ActionKey, Vec<u8>), CanonicalError> {
         let bytes = canonical_json(self)?;
         Ok((ActionKey::of(&bytes), bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_without_a_card_is_read_and_written_as_before_there_were_any() {
+        let document = r#"{"cpu_capability":"avx2","device":"cpu","dtype":"float32","libtorch":"2.11.0","threads":1}"#;
+        let environment: Environment = serde_json::from_str(document).unwrap();
+        assert_eq!(environment.cuda, None);
+        assert_eq!(canonical_json(&environment).unwrap(), document.as_bytes());
     }
 }

@@ -15,7 +15,7 @@ mod printable;
 mod result;
 mod run;
 
-pub use action::{Action, Environment, PluginPin, StageKind};
+pub use action::{Action, CudaEnvironment, Environment, PluginPin, StageKind};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
 pub use difference::{Difference, Fields};

@@ -60,6 +60,7 @@ pub(crate) fn ask(
                 time_ms: Some(LONGEST_MS),
                 ..Limits::default()
             }),
+            card: None,
             cancel,
             observe: &|_| {},
         };

@@ -2,16 +2,19 @@
 //! search for others. A file may claim anything, so every size is checked before something is read.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use object::elf::{
-    DT_RPATH, DT_RUNPATH, DT_STRTAB, EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64, EM_RISCV,
-    EM_S390, EM_X86_64, ET_DYN, FileHeader64, Machine, PN_XNUM, PT_DYNAMIC, PT_LOAD,
+    DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRTAB, EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64,
+    EM_RISCV, EM_S390, EM_X86_64, ET_DYN, FileHeader64, Machine, PN_XNUM, PT_DYNAMIC, PT_LOAD,
 };
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, ReadCache};
+
+use crate::environment::library_path;
 
 /// A file that this program cannot load as a library, by what it is instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,20 +151,72 @@ fn is_of_text(byte: u8) -> bool {
     byte.is_ascii_graphic() || byte.is_ascii_whitespace()
 }
 
+/// Opens the file that `path` leads to, if it is a regular one that this machine could load as a
+/// library.
+pub(crate) fn open(path: &Path) -> Option<File> {
+    // Opening a device could do something.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let file = assay_files::open(path).ok()?;
+    check_shared_library(&file).ok()?.is_ok().then_some(file)
+}
+
 /// Larger than the dynamic section of any library: `libtorch_cpu.so` has 500 bytes.
 const LARGEST_DYNAMIC: u64 = 1 << 16;
 /// More run paths than the loader looks at, which is one of each kind.
 const MOST_RUN_PATHS: usize = 8;
 /// A longer run path is not looked at.
 const LONGEST_RUN_PATH: usize = 1 << 16;
+/// More libraries than any needs directly, and longer names than files have.
+const MOST_NEEDED: usize = 1000;
+const LONGEST_NEEDED: usize = 4096;
 
-/// What the 64-bit library `file` tells the loader to search, as it is written there: `DT_RPATH`
-/// and `DT_RUNPATH`. Empty where it has none or cannot be read.
-pub(crate) fn run_paths(file: &File) -> Vec<String> {
-    read_run_paths(file).unwrap_or_default()
+/// The entries of a 64-bit library that are meant for the loader. Relative folders mean whatever
+/// folder the program was started in, so they are left out.
+#[derive(Debug, Default)]
+pub(crate) struct Dynamic {
+    /// The names of the libraries it needs.
+    pub(crate) needed: Vec<String>,
+    /// The folders of `DT_RPATH`, `$ORIGIN` replaced.
+    rpath: Vec<PathBuf>,
+    /// The folders of `DT_RUNPATH`.
+    runpath: Vec<PathBuf>,
 }
 
-fn read_run_paths(file: &File) -> Option<Vec<String>> {
+impl Dynamic {
+    /// Reads those of `file`, which was found in the folder `origin`; nothing where it cannot be
+    /// read.
+    pub(crate) fn of(file: &File, origin: &Path) -> Self {
+        read_dynamic(file, origin).unwrap_or_default()
+    }
+
+    /// As [`Dynamic::of`], for the library that `path` leads to.
+    pub(crate) fn read(path: &Path) -> Self {
+        let read = || {
+            let path = path.canonicalize().ok()?;
+            Some(Self::of(&open(&path)?, path.parent()?))
+        };
+        read().unwrap_or_default()
+    }
+
+    /// The folders that the library itself names.
+    pub(crate) fn folders(self) -> impl Iterator<Item = PathBuf> {
+        self.rpath.into_iter().chain(self.runpath)
+    }
+
+    /// The folders that the loader searches for what the library needs, in order, before those of
+    /// the system.
+    pub(crate) fn search_path(&self) -> Vec<PathBuf> {
+        // The newer of the two ranks below the environment, and the older one does not count
+        // beside it.
+        let first = self.rpath.iter().filter(|_| self.runpath.is_empty());
+        let first = first.cloned().chain(library_path());
+        first.chain(self.runpath.iter().cloned()).collect()
+    }
+}
+
+fn read_dynamic(file: &File, origin: &Path) -> Option<Dynamic> {
     // Reads the few pages that matter: libtorch has hundreds of megabytes.
     let cache = ReadCache::new(file);
     let header = FileHeader64::<Endianness>::parse(&cache).ok()?;
@@ -190,20 +245,36 @@ fn read_run_paths(file: &File) -> Option<Vec<String>> {
         })?;
         (address - segment.p_vaddr(endian)).checked_add(segment.p_offset(endian))
     };
-    let paths = entries
-        .iter()
-        .filter(|entry| [DT_RPATH, DT_RUNPATH].contains(&entry.tag(endian)))
-        .take(MOST_RUN_PATHS);
-    let texts = paths.filter_map(|entry| {
-        let offset = offset_of(strings.checked_add(entry.val(endian))?)?;
-        text_at(file, offset)
-    });
-    Some(texts.collect())
+    let texts = |tag, most, longest| {
+        let entries = entries.iter().filter(move |entry| entry.tag(endian) == tag);
+        entries.take(most).filter_map(move |entry| {
+            let offset = offset_of(strings.checked_add(entry.val(endian))?)?;
+            text_at(file, offset, longest)
+        })
+    };
+    let folders = |tag| {
+        let paths: Vec<String> = texts(tag, MOST_RUN_PATHS, LONGEST_RUN_PATH).collect();
+        let folders = paths.iter().flat_map(|path| path.split(':'));
+        let folders = folders.map(|folder| in_origin(folder, origin));
+        folders.filter(|folder| folder.is_absolute()).collect()
+    };
+    Some(Dynamic {
+        needed: texts(DT_NEEDED, MOST_NEEDED, LONGEST_NEEDED).collect(),
+        rpath: folders(DT_RPATH),
+        runpath: folders(DT_RUNPATH),
+    })
 }
 
-/// The text at `offset`, which ends with a zero byte.
-fn text_at(file: &File, offset: u64) -> Option<String> {
-    let mut bytes = vec![0; LONGEST_RUN_PATH];
+/// A folder as a library in `origin` names it.
+fn in_origin(folder: &str, origin: &Path) -> PathBuf {
+    let origin = origin.to_string_lossy();
+    let folder = folder.replace("${ORIGIN}", &origin);
+    PathBuf::from(folder.replace("$ORIGIN", &origin))
+}
+
+/// The text at `offset`, which ends with a zero byte and is shorter than `longest`.
+fn text_at(file: &File, offset: u64, longest: usize) -> Option<String> {
+    let mut bytes = vec![0; longest];
     let length = read_up_to(file, &mut bytes, offset).ok()?;
     let end = bytes[..length].iter().position(|&byte| byte == 0)?;
     bytes.truncate(end);
@@ -227,8 +298,6 @@ fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> 
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     /// The start of this program, with bytes replaced.
@@ -288,7 +357,8 @@ mod tests {
         for length in [0, 1, 16, 63, 64, 100, 500, 4096, 100_000] {
             let path = folder.path().join("cut");
             fs::write(&path, &whole[..length]).unwrap();
-            assert!(run_paths(&File::open(&path).unwrap()).is_empty());
+            let dynamic = Dynamic::of(&File::open(&path).unwrap(), folder.path());
+            assert!(dynamic.needed.is_empty() && dynamic.folders().next().is_none());
         }
     }
 }

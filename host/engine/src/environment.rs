@@ -4,9 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use assay_core::{Action, Environment};
+use assay_core::{Action, CudaEnvironment, Environment};
+use serde_json::Value;
+
+use crate::device::{CPU, CUDA, Card, CardPool, Device};
 
 /// The version of libtorch that a plugin must have been built for, unless it uses none: one for
 /// all, so that what a table compares was computed by the same kernels.
@@ -15,48 +17,14 @@ pub(crate) const LIBTORCH: &str = "2.11.0";
 /// The element type of parameters and activations.
 const DTYPE: &str = "float32";
 
-/// Where a plugin computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Device {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// The first CUDA device.
-    Cuda,
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-        })
-    }
-}
-
-/// A text that names no device.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no device `{0}`: expected `cpu` or `cuda`")]
-pub struct UnknownDevice(String);
-
-impl FromStr for Device {
-    type Err = UnknownDevice;
-
-    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
-        match text {
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda),
-            other => Err(UnknownDevice(other.to_owned())),
-        }
-    }
-}
-
 /// How a run is carried out. Only `device` and `threads` can change what comes out, and so are
 /// part of every action that computes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Actions at a time.
     pub jobs: usize,
+    /// Share the jobs evenly among the cards, instead of one action at a time on each.
+    pub share_cards: bool,
     /// Threads of one action.
     pub threads: u32,
     /// Where plugins compute.
@@ -73,22 +41,36 @@ impl Settings {
     pub(crate) fn processors(&self) -> usize {
         self.jobs.saturating_mul(self.threads as usize).max(1)
     }
+
+    /// The cards, and how many actions compute on each at a time.
+    pub(crate) fn card_pool(&self) -> CardPool {
+        let shared = self.share_cards.then_some(self.jobs);
+        CardPool::new(self.device.cards(), shared)
+    }
 }
 
-/// The environment that an action with these settings runs in.
-pub fn environment(settings: &Settings, libtorch: String) -> Environment {
+/// The environment of an action that computes with so many threads: on a card, if what decides bits
+/// there is given, else on the processor.
+pub fn environment(threads: u32, libtorch: String, cuda: Option<CudaEnvironment>) -> Environment {
+    let device = if cuda.is_some() { CUDA } else { CPU };
     Environment {
         libtorch,
-        device: settings.device.to_string(),
+        device: device.to_owned(),
         dtype: DTYPE.to_owned(),
-        threads: settings.threads,
+        threads,
         cpu_capability: cpu_capability().to_owned(),
+        cuda,
     }
+}
+
+/// Whether an action of this environment computes on a card.
+pub(crate) fn is_on_card(environment: Option<&Environment>) -> bool {
+    environment.is_some_and(|it| it.device == CUDA)
 }
 
 /// The vector instructions that kernels are held to: AVX2 gives the same bits on every processor
 /// that has it, at no cost in speed, where the default may pick AVX-512 on one and not the other.
-fn cpu_capability() -> &'static str {
+pub(crate) fn cpu_capability() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
         return "avx2";
@@ -100,7 +82,7 @@ fn cpu_capability() -> &'static str {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
     /// The field of the action, such as `environment.cpu_capability`.
-    pub field: &'static str,
+    pub field: String,
     /// What the action says.
     pub recorded: String,
     /// What there is here.
@@ -118,8 +100,8 @@ impl fmt::Display for Unmet {
     }
 }
 
-/// Every field of the action's environment, and the revision of its stage, that differs here. The
-/// number of threads can be had everywhere; whether there is a CUDA device, its worker will say.
+/// Every field of the action's environment, and the revision of its stage, that differs here, but for
+/// those of its card ([`unmet_by_card`]). The number of threads can be had everywhere.
 pub(crate) fn unmet(action: &Action) -> Vec<Unmet> {
     let revision = action.kind.revision();
     let mut fields = vec![(
@@ -134,6 +116,7 @@ pub(crate) fn unmet(action: &Action) -> Vec<Unmet> {
             cpu_capability: capability,
             device,
             threads: _,
+            cuda: _,
         } = environment.clone();
         // A plugin that uses no libtorch runs with any.
         let here = if libtorch.is_empty() { "" } else { LIBTORCH };
@@ -144,18 +127,44 @@ pub(crate) fn unmet(action: &Action) -> Vec<Unmet> {
             capability,
             cpu_capability().to_owned(),
         ));
-        if device.parse::<Device>().is_err() {
-            let known = format!("{} or {}", Device::Cpu, Device::Cuda);
-            fields.push(("environment.device", device, known));
+        if ![CPU, CUDA].contains(&device.as_str()) {
+            fields.push(("environment.device", device, format!("{CPU} or {CUDA}")));
         }
     }
+    let fields = fields.into_iter();
     fields
-        .into_iter()
         .filter(|(_, recorded, here)| recorded != here)
         .map(|(field, recorded, here)| Unmet {
-            field,
+            field: field.to_owned(),
             recorded,
             here,
+        })
+        .collect()
+}
+
+/// Every field of what decides bits on a card that differs from `here`.
+pub(crate) fn unmet_by_card(action: &Action, here: &CudaEnvironment) -> Vec<Unmet> {
+    let recorded = action.environment.as_ref();
+    let recorded = recorded.and_then(|environment| environment.cuda.as_ref());
+    let fields = |cuda: Option<&CudaEnvironment>| match serde_json::to_value(cuda) {
+        Ok(Value::Object(fields)) => fields,
+        // What decided its bits was not recorded.
+        _ => serde_json::Map::new(),
+    };
+    let (recorded, here) = (fields(recorded), fields(Some(here)));
+    let word = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "not recorded".to_owned(),
+    };
+    let differing = here
+        .iter()
+        .filter(|(name, value)| recorded.get(*name) != Some(value));
+    differing
+        .map(|(name, value)| Unmet {
+            field: format!("environment.cuda.{name}"),
+            recorded: word(recorded.get(name)),
+            here: word(Some(value)),
         })
         .collect()
 }
@@ -174,7 +183,24 @@ pub fn variables(environment: &Environment) -> Vec<(&'static str, String)> {
     if environment.cpu_capability == "avx2" {
         variables.push(("MKL_CBWR", "AVX2".to_owned()));
     }
+    if let Some(cuda) = &environment.cuda {
+        let tf32 = u8::from(cuda.tf32).to_string();
+        variables.extend([
+            ("CUBLAS_WORKSPACE_CONFIG", cuda.cublas_workspace.clone()),
+            // What libtorch itself is told is the plugin's business (assay-sdk does it); these two hold
+            // for NVIDIA's libraries and for libtorch's products whatever a plugin says.
+            ("NVIDIA_TF32_OVERRIDE", tf32.clone()),
+            ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", tf32),
+            // Else a user's own setting would choose other kernels.
+            ("TORCH_BLAS_PREFER_CUBLASLT", "0".to_owned()),
+        ]);
+    }
     variables
+}
+
+/// The variable that leaves a worker one card, which it then calls `cuda` like any other.
+pub(crate) fn card_variable(card: &Card) -> (&'static str, String) {
+    ("CUDA_VISIBLE_DEVICES", card.uuid.clone())
 }
 
 /// What the variables begin with that a worker with a plugin inherits: those that tell the

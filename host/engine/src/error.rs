@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use assay_core::{ArtifactHash, CanonicalError, PipelineError, UnknownStage};
 use assay_store::StoreError;
 
+use crate::device::DeviceError;
 use crate::lock::LockError;
 use crate::plugin::PluginError;
 use crate::supervise::Failure;
@@ -48,6 +49,9 @@ pub enum EngineError {
     /// A plugin's library is not trusted, and only trusted ones may run.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The lock of the pipeline file cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),

@@ -232,9 +232,15 @@ impl Freezer<'_> {
                 None
             }
         });
+        let algorithms = algorithms.collect();
+        let libtorch = library.handshake.libtorch();
+        let Settings {
+            device, threads, ..
+        } = self.settings;
+        let cuda = device.environment(self.store, &pin, &libtorch, self.cancel)?;
         Ok(Some(Pinned {
-            algorithms: algorithms.collect(),
-            environment: environment(self.settings, library.handshake.libtorch()),
+            algorithms,
+            environment: environment(*threads, libtorch, cuda),
             library: library.file,
             pin,
         }))

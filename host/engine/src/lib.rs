@@ -10,7 +10,9 @@ mod catalogue;
 mod check;
 mod containment;
 mod dataset;
+mod device;
 mod directions;
+mod doctor;
 mod elf;
 mod environment;
 mod error;
@@ -40,11 +42,16 @@ pub use containment::kernel_support;
 pub use dataset::{
     DatasetArgument, PlannedDataset, StoredDataset, StoredSplit, open_dataset, plan_dataset,
 };
+pub use device::{
+    Card, CardRequest, Cards, CardsWhenNeeded, Device, DeviceError, DeviceRequest, Driver,
+    InvalidDevice, LibraryVersions, ProbeQuestion, answer_probe, ask_driver, ask_libraries,
+};
 pub use directions::{
     DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
     TensorSummary, plan_directions, summarise,
 };
-pub use environment::{Device, Settings, UnknownDevice, Unmet, environment, variables};
+pub use doctor::{Cuda, Examination, Health, Libtorch, Problem, Processor, StorePlace};
+pub use environment::{Settings, Unmet, environment, variables};
 pub use error::EngineError;
 pub use event::{Progress, Unit};
 pub use explain::{Answer, Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
@@ -64,7 +71,7 @@ pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::REPORT_TABLE;
-pub use supervise::{Completed, Execution, Failure};
+pub use supervise::{CardTrouble, Completed, Execution, Failure};
 pub use trust::{
     InvalidKey, SignatureError, SigningKey, Trust, TrustError, TrustPolicy, TrustStore, TrustedKey,
     TrustedPlugin, Untrusted, read_signature, signature_path, verify_signature, verify_stream,

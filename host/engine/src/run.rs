@@ -16,7 +16,8 @@ use assay_core::{
 use assay_store::{ActionLock, Store};
 
 use crate::cancel::Cancel;
-use crate::environment::Settings;
+use crate::device::{CardPool, HeldCard};
+use crate::environment::{Settings, is_on_card};
 use crate::error::EngineError;
 use crate::event::Progress;
 use crate::freeze::FrozenStage;
@@ -152,6 +153,15 @@ type Resolved = Option<(ActionKey, Option<ActionResult>)>;
 /// The fewest stages that are worth a thread.
 const LEAST_SHARE: usize = 32;
 
+/// A stage that is about to be executed.
+struct Job<'a> {
+    at: usize,
+    key: ActionKey,
+    lock: ActionLock,
+    /// The card that it computes on, if it does on one.
+    card: Option<HeldCard<'a>>,
+}
+
 /// A stage that a job thread finished.
 type Finished = (usize, ActionKey, Result<Completed, Failure>);
 
@@ -159,18 +169,19 @@ impl Runner<'_> {
     /// Runs every stage that can be run.
     pub(crate) fn run(&self) -> Result<Vec<StageReport>, EngineError> {
         let mut state = State::new(self.stages);
+        let cards = self.settings.card_pool();
         let (sender, finished) = channel();
         thread::scope(|scope| {
             let mut running = 0;
             loop {
                 self.resolve_ready(&mut state)?;
                 while running < self.settings.jobs
-                    && let Some((next, key, lock)) = self.next(&mut state)?
+                    && let Some(job) = self.next(&mut state, &cards)?
                 {
                     running += 1;
-                    self.observer.started(&self.stages[next].planned.name);
+                    self.observer.started(&self.stages[job.at].planned.name);
                     let sender = sender.clone();
-                    scope.spawn(move || self.job(next, key, lock, &sender));
+                    scope.spawn(move || self.execute(job, &sender));
                 }
                 let waits = !self.stops(&state) && !state.pending.is_empty();
                 if running == 0 && !waits {
@@ -290,26 +301,44 @@ impl Runner<'_> {
         }
     }
 
-    /// The first stage in the plan's order that nobody executes, with the lock of its action: what
-    /// another run is at is left to it, and looked at again later.
-    fn next(
+    /// The first stage in the plan's order that nobody executes and whose card is free, with the lock
+    /// of its action: what another run is at is left to it, and looked at again later.
+    fn next<'c>(
         &self,
         state: &mut State,
-    ) -> Result<Option<(usize, ActionKey, ActionLock)>, EngineError> {
+        cards: &'c CardPool,
+    ) -> Result<Option<Job<'c>>, EngineError> {
         if self.stops(state) {
             return Ok(None);
         }
+        let mut free = cards.take();
         for (&at, &key) in &state.pending {
+            let on_card = is_on_card(self.stages[at].environment.as_ref());
+            if on_card && free.is_none() {
+                continue;
+            }
             if let Some(lock) = self.store.lock_action(key, false)? {
                 state.pending.remove(&at);
-                return Ok(Some((at, key, lock)));
+                let card = on_card.then(|| free.take()).flatten();
+                return Ok(Some(Job {
+                    at,
+                    key,
+                    lock,
+                    card,
+                }));
             }
         }
         Ok(None)
     }
 
     /// Executes one action on a thread of its own.
-    fn job(&self, at: usize, key: ActionKey, lock: ActionLock, sender: &Sender<Finished>) {
+    fn execute(&self, job: Job<'_>, sender: &Sender<Finished>) {
+        let Job {
+            at,
+            key,
+            lock,
+            card,
+        } = job;
         let stage = &self.stages[at].planned;
         let own = stage.data_path.as_ref().map(|path| self.base.join(path));
         let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
@@ -319,11 +348,18 @@ impl Runner<'_> {
             data_dir,
             threads: self.settings.processors(),
             limits: stage.limits,
+            card: card.as_ref().map(|held| &held.card),
             cancel: self.cancel,
             observe: &observe,
         };
         let ended = execution.execute_locked(key, &lock);
         drop(lock);
+        if let (Some(card), Err(failure)) = (&card, &ended)
+            && failure.is_of_lost_card()
+        {
+            card.note_failure();
+        }
+        drop(card);
         // The receiver lives until every job has reported.
         let _ = sender.send((at, key, ended));
     }

@@ -17,7 +17,7 @@ use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use signal_hook::consts::SIGTERM;
 
 use crate::containment::{ContainError, Places, Profile, contain};
-use crate::environment::Device;
+use crate::environment::is_on_card;
 use crate::error::causes;
 use crate::event::{Done, Event, Reporter};
 use crate::log::note;
@@ -187,7 +187,6 @@ impl Objects {
 
     fn places(&self, action: &Action, store: &Store, scratch: &Path) -> Places {
         let inputs = self.inputs.values().flat_map(BTreeMap::values);
-        let environment = action.environment.as_ref();
         Places {
             scratch: scratch.to_owned(),
             inputs: inputs.map(|&object| store.object_path(object)).collect(),
@@ -195,7 +194,7 @@ impl Objects {
                 .plugin
                 .as_ref()
                 .map(|pin| store.object_path(pin.hash.into())),
-            cuda: environment.is_some_and(|it| it.device == Device::Cuda.to_string()),
+            cuda: is_on_card(action.environment.as_ref()),
         }
     }
 

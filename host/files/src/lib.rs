@@ -9,6 +9,7 @@ mod walk;
 
 pub use folder::{Content, measure, remove};
 pub use open::{
-    Kind, NotRegular, TooLarge, append, holds, open, open_itself, open_or_create, read, read_open, read_text,
+    Kind, NotRegular, TooLarge, append, holds, open, open_itself, open_or_create, read, read_open,
+    read_text,
 };
 pub use temporary::TemporaryFolder;

@@ -6,6 +6,8 @@ use assay_abi::{ErrorCode, PluginError};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::{Cuda, Device};
 
+use crate::determinism;
+
 /// What libtorch's CUDA half is called; the CPU half does not pull it in.
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
@@ -59,19 +61,24 @@ fn open_cuda() -> Result<Device, PluginError> {
                 format!("{CUDA_LIBRARY} could not be opened, so there is no device `cuda`"),
             )
             .with_help(
-                "install libtorch with CUDA (`scripts/setup` does, where `nvidia-smi` finds a GPU) \
-                 and rebuild the plugins, or use device `cpu`",
+                "install libtorch with CUDA (`ASSAY_LIBTORCH=cuda scripts/setup`) and rebuild the \
+                 plugins, or name its folders with LD_LIBRARY_PATH, or use device `cpu`",
             );
-            error.chain.push(cause.to_string().into());
+            // The loader's own words come last.
+            let causes =
+                std::iter::successors(Some(&cause as &dyn std::error::Error), |it| it.source());
+            error
+                .chain
+                .extend(causes.map(|cause| cause.to_string().into()));
             return Err(error);
         }
     }
-    if Cuda::is_available() {
-        Ok(Device::Cuda(0))
-    } else {
-        Err(
+    if !Cuda::is_available() {
+        return Err(
             PluginError::new(ErrorCode::DEVICE, "libtorch finds no usable NVIDIA GPU")
                 .with_help("check that `nvidia-smi` lists a GPU, or use device `cpu`"),
-        )
+        );
     }
+    determinism::enforce()?;
+    Ok(Device::Cuda(0))
 }

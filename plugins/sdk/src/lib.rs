@@ -55,6 +55,7 @@ mod adam;
 mod algorithm;
 mod arithmetic;
 mod configuration;
+mod determinism;
 mod device;
 mod error;
 mod export;

@@ -167,6 +167,7 @@ impl Many {
                 dtype: "float32".to_owned(),
                 threads: 1,
                 cpu_capability: "avx2".to_owned(),
+                cuda: None,
             }),
         };
         let key = self.store.put_action(&action).unwrap();

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use assay_engine::{Device, Settings, environment, variables};
+use assay_engine::{environment, variables};
 
 use crate::Failure;
 use crate::networks::Described;
@@ -71,18 +71,11 @@ impl fmt::Display for Contestant {
 
 /// This program again, computing as a worker of the host does.
 fn worker(threads: u32, work: &[&str]) -> Command {
-    let settings = Settings {
-        jobs: 1,
-        threads,
-        device: Device::Cpu,
-        keep_going: false,
-        data_dir: None,
-    };
     let mut command = Command::new("/proc/self/exe");
     command
         .arg("worker")
         .args(work)
-        .envs(variables(&environment(&settings, String::new())));
+        .envs(variables(&environment(threads, String::new(), None)));
     command
 }
 

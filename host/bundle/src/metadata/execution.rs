@@ -117,16 +117,31 @@ fn environment(graph: &mut Graph<'_>, action: &Action) -> Vec<Value> {
     let Some(environment) = &action.environment else {
         return Vec::new();
     };
-    let threads = environment.threads.to_string();
-    let values = [
-        ("libtorch", environment.libtorch.as_str()),
-        ("device", &environment.device),
-        ("dtype", &environment.dtype),
-        ("threads", &threads),
-        ("cpu_capability", &environment.cpu_capability),
+    let mut values = vec![
+        ("libtorch", environment.libtorch.clone()),
+        ("device", environment.device.clone()),
+        ("dtype", environment.dtype.clone()),
+        ("threads", environment.threads.to_string()),
+        ("cpu_capability", environment.cpu_capability.clone()),
     ];
+    if let Some(cuda) = environment.cuda.clone() {
+        values.extend([
+            ("cuda.card", cuda.card),
+            ("cuda.compute_capability", cuda.compute_capability),
+            ("cuda.multiprocessors", cuda.multiprocessors.to_string()),
+            ("cuda.runtime", cuda.runtime),
+            ("cuda.cublas", cuda.cublas),
+            ("cuda.cudnn", cuda.cudnn),
+            ("cuda.tf32", cuda.tf32.to_string()),
+            (
+                "cuda.deterministic_algorithms",
+                cuda.deterministic_algorithms.to_string(),
+            ),
+            ("cuda.cublas_workspace", cuda.cublas_workspace),
+        ]);
+    }
     let values = values.into_iter().map(|(name, value)| {
-        let id = format!("#environment-{name}-{}", fragment(value));
+        let id = format!("#environment-{name}-{}", fragment(&value));
         let fields = [("name", json!(name)), ("value", json!(value))];
         graph.add(&id, "PropertyValue", fields);
         reference(&id)

@@ -241,6 +241,7 @@ fn action(kind: StageKind, inputs: &[(&str, ArtifactHash)], plugin: Option<Plugi
             dtype: "float32".to_owned(),
             threads: 1,
             cpu_capability: "avx2".to_owned(),
+            cuda: None,
         }),
         plugin,
     }

@@ -6,6 +6,7 @@ mod cat;
 mod command_line;
 mod data;
 mod diff;
+mod doctor;
 mod keep;
 mod lineage;
 mod ls;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use assay_core::{ActionKey, Limits, parse_memory, parse_time};
+use assay_engine::CardRequest;
 use assay_network::Shape;
 use assay_store::{Store, StoreError};
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +36,7 @@ pub(crate) use self::bundle::{BundleArguments, SignatureArguments, UnbundleArgum
 pub(crate) use self::cat::CatArguments;
 pub(crate) use self::data::{DataShowArguments, DataVerb};
 pub(crate) use self::diff::DiffArguments;
+pub(crate) use self::doctor::DoctorArguments;
 pub(crate) use self::keep::{GcArguments, PinArguments, UnpinArguments};
 pub(crate) use self::lineage::LineageArguments;
 pub(crate) use self::ls::{Listed, LsArguments};
@@ -72,6 +75,9 @@ pub(crate) enum Verb {
     Why(WhyArguments),
     /// Execute one stored action, as a job of its own.
     Exec(ExecArguments),
+    /// Ask the driver or its libraries, as a child of this program.
+    #[command(hide = true, subcommand)]
+    Probe(ProbeVerb),
     /// Say what differs between two runs: parameters, plugins, environments, metrics.
     Diff(DiffArguments),
     /// Show what a hash or a name stands for: a run, a stage, a table, a network's weights.
@@ -99,6 +105,8 @@ pub(crate) enum Verb {
     /// Look at networks, without training anything.
     #[command(subcommand)]
     Network(NetworkVerb),
+    /// Say what this machine offers for training, and what is missing.
+    Doctor(DoctorArguments),
     /// Write a run, with everything that it rests on, to one file for someone else.
     Bundle(BundleArguments),
     /// Verify someone's bundle of a run, and take it into the store.
@@ -157,11 +165,26 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "DURATION", value_parser = parse_time)]
     time: Option<u64>,
 
+    /// The card for an action that computes on one: cuda or cuda:N; where others compute is part of
+    /// them [default: cuda]
+    #[arg(long, value_name = "DEVICE", value_parser = CardRequest::single)]
+    pub(crate) device: Option<CardRequest>,
+
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProbeVerb {
+    /// Which cards the driver shows
+    Driver,
+    /// Which CUDA libraries a plugin would use
+    Libraries { plugin: PathBuf },
+    /// Which libtorch a plugin would use
+    Libtorch { plugin: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use assay_engine::{Device, LockMode, Request, Settings, TrustPolicy};
+use assay_engine::{
+    Cancel, Device, DeviceError, DeviceRequest, LockMode, Request, Settings, TrustPolicy,
+};
 use clap::Args;
 
 use super::search::{SearchArguments, TrustArguments};
@@ -22,9 +24,10 @@ pub(crate) struct PlanArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: u32,
 
-    /// Where to train: cpu or cuda
-    #[arg(long, default_value_t = Device::Cpu)]
-    pub(crate) device: Device,
+    /// Where to train: cpu, cuda (the first card), cuda:1, cuda:0,cuda:1 or cuda:all; on several cards
+    /// of one kind stages are spread over them
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceRequest::Cpu)]
+    pub(crate) device: DeviceRequest,
 
     #[command(flatten)]
     search: SearchArguments,
@@ -37,16 +40,25 @@ pub(crate) struct PlanArguments {
 }
 
 impl PlanArguments {
-    pub(crate) fn settings(&self, jobs: Option<u32>, keep_going: bool) -> Settings {
-        let spare = processors() / self.threads as usize;
-        let jobs = jobs.map_or(spare, |jobs| jobs as usize);
-        Settings {
-            jobs: jobs.max(1),
+    /// # Errors
+    /// The device is not there.
+    pub(crate) fn settings(
+        &self,
+        jobs: Option<u32>,
+        keep_going: bool,
+        cancel: &Cancel,
+    ) -> Result<Settings, DeviceError> {
+        let device = Device::open(&self.device, cancel)?;
+        let cards = device.cards().map_or(1, |cards| cards.as_slice().len());
+        let most = (processors() / self.threads as usize).max(cards);
+        Ok(Settings {
+            jobs: jobs.map_or(most, |jobs| jobs as usize).max(1),
+            share_cards: jobs.is_some(),
             threads: self.threads,
-            device: self.device,
+            device,
             keep_going,
             data_dir: self.places.data_dir.clone(),
-        }
+        })
     }
 
     pub(crate) fn request<'a>(

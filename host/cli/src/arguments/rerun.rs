@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 
-use assay_engine::Sample;
+use assay_engine::{CardRequest, Sample};
 use clap::Args;
 
 use super::{MOST_JOBS, TrustArguments, processors};
@@ -40,10 +40,16 @@ pub(crate) struct RerunArguments {
     #[arg(long, requires = "again")]
     pub(crate) anyway: bool,
 
-    /// Actions to execute at a time [default: processors]
+    /// Actions to execute at a time; on cards, shared evenly among them [default: processors, and one at
+    /// a time on each card]
     #[arg(long, short, value_name = "N", requires = "again",
           value_parser = clap::value_parser!(u32).range(1..=MOST_JOBS))]
     jobs: Option<u32>,
+
+    /// The cards for actions that were executed on one: cuda, cuda:1, cuda:0,cuda:1 or cuda:all; where
+    /// others compute is part of them [default: cuda]
+    #[arg(long, value_name = "DEVICE", requires = "again")]
+    pub(crate) device: Option<CardRequest>,
 
     /// A folder with datasets, tried before anything is downloaded
     #[arg(long, value_name = "DIR", env = "ASSAY_DATA_DIR")]
@@ -69,6 +75,11 @@ impl RerunArguments {
         // The keys of a new hasher come from the system's source of random numbers.
         let random = || RandomState::new().build_hasher().finish() as u32;
         self.seed.unwrap_or_else(random).into()
+    }
+
+    /// Whether jobs are shared among cards, instead of one action at a time on each.
+    pub(crate) fn shares_cards(&self) -> bool {
+        self.jobs.is_some()
     }
 
     pub(crate) fn jobs(&self) -> usize {

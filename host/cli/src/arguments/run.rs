@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assay_engine::{LockMode, Settings};
+use assay_engine::{Cancel, DeviceError, LockMode, Settings};
 use clap::Args;
 
 use super::MOST_JOBS;
@@ -14,6 +14,7 @@ Examples:
   pipeline run pipelines/quickstart.toml --dry-run
   pipeline run pipelines/quickstart.toml --set train.epochs=10 --jobs 4
   pipeline run pipelines/quickstart.toml --only train/bp
+  pipeline run pipelines/mnist.toml --device cuda:all
   pipeline run pipelines/quickstart.toml --lock
   pipeline run pipelines/quickstart.toml --locked --trusted-only
   pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
@@ -38,7 +39,8 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Stages to run at a time [default: processors / threads]
+    /// Stages to run at a time; on cards, shared evenly among them [default: processors / threads, and
+    /// one at a time on each card]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_JOBS))]
     jobs: Option<u32>,
 
@@ -71,8 +73,8 @@ pub(crate) struct LockArguments {
 }
 
 impl RunArguments {
-    pub(crate) fn settings(&self) -> Settings {
-        self.plan.settings(self.jobs, self.keep_going)
+    pub(crate) fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
+        self.plan.settings(self.jobs, self.keep_going, cancel)
     }
 
     pub(crate) fn lock_mode(&self) -> LockMode {

@@ -94,6 +94,7 @@ fn prepare(
             .map(PathBuf::as_path),
         threads: processors(),
         limits: planned.limits,
+        card: None,
         cancel,
         observe: &|progress| view.progress(name, &progress),
     };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use assay_audit::{Index, Subject};
 use assay_bundle::{Limits, Watch, unbundle};
-use assay_engine::{Cancel, Rerun, RerunOutcome, Rerunning, Target};
+use assay_engine::{Cancel, CardsWhenNeeded, Rerun, RerunOutcome, Rerunning, Target};
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 
@@ -106,6 +106,7 @@ fn rerun_targets(
     cancel: &Cancel,
 ) -> Result<ShownReruns, CliError> {
     let trust = arguments.trust.policy()?;
+    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
     show::print_containment_notice();
     let (all, seed) = (targets.len(), arguments.seed());
     let targets = arguments.sample().draw(targets, seed);
@@ -115,6 +116,8 @@ fn rerun_targets(
         store,
         data_dir: arguments.data_dir.as_deref(),
         jobs: arguments.jobs(),
+        share_cards: arguments.shares_cards(),
+        cards: &cards,
         threads: processors(),
         anyway: arguments.anyway,
         trust: &trust,

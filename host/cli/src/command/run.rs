@@ -28,9 +28,11 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let plan = &arguments.plan;
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.only, &trust, arguments.lock_mode());
+    // Before anything is made or started: a device that is not there leaves no trace.
+    let settings = arguments.settings(cancel)?;
     show::print_containment_notice();
     let store = Store::open(&plan.places.store.path)?;
-    let session = Session::open(store, arguments.settings(), request, cancel)?;
+    let session = Session::open(store, settings, request, cancel)?;
     show::notice::print(&session.notices());
     if arguments.dry_run {
         let previews = session.preview(cancel)?;

@@ -13,8 +13,9 @@ pub(crate) fn status(arguments: &StatusArguments, cancel: &Cancel) -> Result<Exi
     let plan = &arguments.plan;
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.only, &trust, LockMode::Remark);
+    let settings = plan.settings(None, true, cancel)?;
     let store = Store::open(&plan.places.store.path)?;
-    let session = Session::open(store, plan.settings(None, true), request, cancel)?;
+    let session = Session::open(store, settings, request, cancel)?;
     let previews = session.preview(cancel)?;
     show::print(&if arguments.json {
         show::json::preview(&previews)

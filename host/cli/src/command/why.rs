@@ -13,8 +13,9 @@ pub(crate) fn why(arguments: &WhyArguments, cancel: &Cancel) -> Result<ExitCode,
     let plan = &arguments.plan;
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.stages, &trust, LockMode::Remark);
+    let settings = plan.settings(None, true, cancel)?;
     let store = Store::open(&plan.places.store.path)?;
-    let session = Session::open(store, plan.settings(None, true), request, cancel)?;
+    let session = Session::open(store, settings, request, cancel)?;
     let whys = session.why(&arguments.stages, cancel)?;
     show::print(&if arguments.json {
         show::why::json(&whys)

@@ -1,6 +1,8 @@
 //! What an action does, in words that a researcher knows: its parameters, plugin and environment,
 //! and the stages of runs that it is.
 
+use std::fmt::Write as _;
+
 use assay_audit::{Index, StageUse};
 use assay_core::{
     Action, ActionResult, Environment, ObjectHash, PluginPin, StageKind, StageOutcome,
@@ -107,14 +109,35 @@ pub(super) fn plugin(pin: &PluginPin) -> String {
 }
 
 pub(super) fn environment(environment: &Environment) -> String {
-    format!(
+    let mut text = format!(
         "libtorch {}, {}, {}, {}, {}",
         plain(&environment.libtorch),
         plain(&environment.device),
         plain(&environment.dtype),
         count(environment.threads.into(), "thread"),
         plain(&environment.cpu_capability)
-    )
+    );
+    if let Some(cuda) = &environment.cuda {
+        let _ = write!(
+            text,
+            "; {} ({}, {}), CUDA {}, cuBLAS {}, cuDNN {}, TF32 {}, deterministic algorithms {}, \
+             cuBLAS workspace {}",
+            plain(&cuda.card),
+            plain(&cuda.compute_capability),
+            count(cuda.multiprocessors.into(), "multiprocessor"),
+            plain(&cuda.runtime),
+            plain(&cuda.cublas),
+            plain(&cuda.cudnn),
+            on_or_off(cuda.tf32),
+            on_or_off(cuda.deterministic_algorithms),
+            plain(&cuda.cublas_workspace)
+        );
+    }
+    text
+}
+
+const fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 /// When, where and how long an execution was.

@@ -12,6 +12,7 @@ mod content;
 pub(crate) mod dataset;
 pub(crate) mod diff;
 pub(crate) mod directions;
+pub(crate) mod doctor;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod keep;

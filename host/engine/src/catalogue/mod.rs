@@ -35,6 +35,8 @@ pub struct Catalogue<'a> {
     pub remember: Option<PathBuf>,
     /// How many plugins are asked at a time.
     pub jobs: usize,
+    /// What each may use for its answer.
+    pub limits: Limits,
     /// Asks it to stop.
     pub cancel: &'a Cancel,
 }
@@ -215,7 +217,7 @@ impl Catalogue<'_> {
             return Ok(known);
         }
         store_library()?;
-        let description = ask(store, pin, Limits::default(), self.cancel)?.description;
+        let description = ask(store, pin, self.limits, self.cancel)?.description;
         if let Some(remembered) = &remembered {
             remembered.write(&description);
         }

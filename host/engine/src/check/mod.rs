@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use self::verdict::{Found, found};
 use crate::cancel::Cancel;
+use crate::device::Card;
 use crate::environment::{Settings, environment};
 use crate::error::EngineError;
 use crate::plugin::{Libraries, PluginError, SearchPath};
@@ -127,6 +128,9 @@ pub fn check_plugin(
     let pin = library.pin();
     let libtorch = library.handshake.libtorch();
     report.library = Some(pin.hash);
+    let cuda = settings
+        .device
+        .environment(store, &pin, &libtorch, cancel)?;
     let stored = || store.object_path(pin.hash.into());
     report.path = library.file.unwrap_or_else(stored);
     let mut checker = Checker {
@@ -135,7 +139,8 @@ pub fn check_plugin(
         cancel,
         observe,
         pin,
-        environment: environment(settings, libtorch),
+        environment: environment(settings.threads, libtorch, cuda),
+        card: settings.device.cards().map(|cards| &cards.as_slice()[0]),
         report,
     };
     checker.run()?;
@@ -149,6 +154,7 @@ struct Checker<'a> {
     observe: &'a dyn Fn(&Checked),
     pin: PluginPin,
     environment: Environment,
+    card: Option<&'a Card>,
     report: CheckReport,
 }
 
@@ -224,6 +230,7 @@ impl Checker<'_> {
                 time_ms: Some(1000 * u64::from(self.request.time_limit)),
                 ..Limits::default()
             },
+            card: self.card,
             cancel: self.cancel,
             observe: &|_| {},
         };

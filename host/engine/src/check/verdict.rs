@@ -36,7 +36,7 @@ pub(super) fn found(
         }
         Err(Failure::Died { how, log, .. }) => died(&how, &log),
         Err(Failure::Limit { limit, .. }) => format!("its process reached the {limit}"),
-        Err(failure @ Failure::Protocol { .. }) => failure.to_string(),
+        Err(failure @ (Failure::Protocol { .. } | Failure::Card { .. })) => failure.to_string(),
         Err(failure) => {
             let check = check.name;
             return Err(EngineError::Check { check, failure });

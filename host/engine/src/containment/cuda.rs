@@ -11,7 +11,7 @@ use landlock::{AccessFs, BitFlags, make_bitflags};
 use libc::{c_int, c_long};
 
 use super::calls::{Rules, bits, equal, when};
-use super::libraries;
+use crate::elf;
 
 /// What the driver reads of the machine: which cards there are and whether its kernel modules are
 /// loaded, the sizes of memory blocks, and settings for single programs.
@@ -79,7 +79,7 @@ fn libraries_of_driver(folder: &Path) -> Vec<File> {
             .iter()
             .any(|start| name.as_bytes().starts_with(start.as_bytes()))
     });
-    let files = names.filter_map(|entry| libraries::open(&entry.path()));
+    let files = names.filter_map(|entry| elf::open(&entry.path()));
     files.take(MOST_LIBRARIES).collect()
 }
 

@@ -7,11 +7,10 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, ReadDir};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, ReadDir};
 use std::path::{Path, PathBuf};
 
-use crate::elf;
+use crate::elf::{self, Dynamic};
 use crate::environment::library_path;
 
 /// Bounds of the search: libtorch with CUDA lies in twenty folders, and the libraries of a whole
@@ -52,7 +51,7 @@ impl<'a> Libraries<'a> {
             files_left: MOST_LIBRARIES,
         };
         libraries.name(library_path());
-        if let (Some(library), Some(folder)) = (open(plugin), plugin.parent()) {
+        if let (Some(library), Some(folder)) = (elf::open(plugin), plugin.parent()) {
             libraries.name(run_path(&library, folder));
         }
         libraries
@@ -104,7 +103,7 @@ impl Iterator for Libraries<'_> {
                 continue;
             };
             if is_library_name(&entry.file_name())
-                && let Some(library) = open(&entry.path())
+                && let Some(library) = elf::open(&entry.path())
             {
                 let folders = run_path(&library, &origin);
                 self.name(folders);
@@ -123,35 +122,8 @@ fn is_library_name(name: &OsStr) -> bool {
     })
 }
 
-/// The file that `path` leads to, if it is a regular one that this machine could load as a
-/// library.
-pub(super) fn open(path: &Path) -> Option<File> {
-    // Opening a device could do something.
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    // Nor does this wait, should a pipe have taken the file's place.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .ok()?;
-    let regular = file.metadata().ok()?.is_file();
-    (regular && elf::check_shared_library(&file).ok()?.is_ok()).then_some(file)
-}
-
-/// The folders that a library, found in `origin`, tells the loader to search. Relative ones mean
-/// whatever folder the program was started in, so they are left out.
+/// The folders that a library, found in `origin`, tells the loader to search.
 fn run_path(library: &File, origin: &Path) -> Vec<PathBuf> {
-    let origin = origin.to_string_lossy();
-    let texts = elf::run_paths(library);
-    let folders = texts.iter().flat_map(|text| text.split(':'));
-    let folders = folders.map(|folder| {
-        let folder = folder.replace("${ORIGIN}", &origin);
-        PathBuf::from(folder.replace("$ORIGIN", &origin))
-    });
-    folders
-        .filter(|folder| folder.is_absolute())
-        .take(MOST_FOLDERS)
-        .collect()
+    let folders = Dynamic::of(library, origin).folders();
+    folders.take(MOST_FOLDERS).collect()
 }

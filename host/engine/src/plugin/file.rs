@@ -206,7 +206,6 @@ pub fn handshake_of(path: &Path) -> Result<Handshake, PluginError> {
     if file.metadata().map_err(unreadable)?.len() > LARGEST {
         return Err(not_a_plugin("it is larger than 1 GiB"));
     }
-    let file = File::open(path).map_err(unreadable)?;
     let loadable = elf::check_shared_library(&file).map_err(unreadable)?;
     loadable.map_err(|what| match what {
         NotLoadable::OtherMachine(_) => PluginError::OtherMachine {

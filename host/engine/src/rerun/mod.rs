@@ -8,7 +8,7 @@ mod target;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use assay_audit::{FileDifference, compare_artifacts};
@@ -20,10 +20,11 @@ pub use self::sample::{InvalidSample, Sample};
 pub use self::target::{NoAction, Target};
 
 use crate::cancel::Cancel;
-use crate::environment::unmet;
+use crate::device::{CardPool, CardsWhenNeeded, DeviceError, HeldCard};
+use crate::environment::{is_on_card, unmet};
 use crate::error::EngineError;
 use crate::event::Progress;
-use crate::supervise::{Execution, Failure};
+use crate::supervise::{Execution, Failure, LOCK_INTERVAL};
 use crate::trust::TrustPolicy;
 
 /// Is told what happens, from several threads.
@@ -45,6 +46,10 @@ pub struct Rerunning<'a> {
     pub data_dir: Option<&'a Path>,
     /// Actions at a time.
     pub jobs: usize,
+    /// Share the jobs evenly among the cards, instead of one action at a time on each.
+    pub share_cards: bool,
+    /// Where actions are executed that were executed on cards.
+    pub cards: &'a CardsWhenNeeded<'a>,
     /// How many processors the host's own work may use; it decides nothing.
     pub threads: usize,
     /// Execute also what was executed in an environment that there is not here. What comes out is
@@ -106,6 +111,7 @@ impl Rerunning<'_> {
         targets: &[Target],
         observer: &dyn RerunObserver,
     ) -> Result<Vec<Rerun>, EngineError> {
+        let pool = OnceLock::new();
         let next = AtomicUsize::new(0);
         let reruns = Mutex::new(Vec::with_capacity(targets.len()));
         let work = || {
@@ -114,7 +120,7 @@ impl Rerunning<'_> {
                 let Some(target) = targets.get(at) else {
                     return Ok::<_, StoreError>(());
                 };
-                let rerun = self.rerun_one(target, observer)?;
+                let rerun = self.rerun_one(target, &pool, observer)?;
                 observer.finished(&rerun);
                 let mut reruns = reruns.lock().unwrap_or_else(PoisonError::into_inner);
                 reruns.push((at, rerun));
@@ -138,6 +144,7 @@ impl Rerunning<'_> {
     fn rerun_one(
         &self,
         target: &Target,
+        pool: &OnceLock<CardPool>,
         observer: &dyn RerunObserver,
     ) -> Result<Rerun, StoreError> {
         let ended = |kind, outcome| Rerun {
@@ -161,10 +168,40 @@ impl Rerunning<'_> {
         let outcome = if let Some(obstacle) = self.obstacle(target, &action)? {
             RerunOutcome::Cannot(obstacle)
         } else {
-            observer.started(&target.name);
-            self.execute(target, &action, observer)?
+            match self.take_card(&action, pool) {
+                Ok(card) if self.cancel.is_requested() => {
+                    drop(card);
+                    RerunOutcome::Stopped
+                }
+                Ok(card) => {
+                    observer.started(&target.name);
+                    self.execute(target, &action, card.as_ref(), observer)?
+                }
+                Err(error) => RerunOutcome::Cannot(Obstacle::Device(error)),
+            }
         };
         Ok(ended(Some(action.kind), outcome))
+    }
+
+    /// Waits for a card, if the action computes on one and unless a stop is asked for.
+    fn take_card<'p>(
+        &self,
+        action: &Action,
+        pool: &'p OnceLock<CardPool>,
+    ) -> Result<Option<HeldCard<'p>>, DeviceError> {
+        if !is_on_card(action.environment.as_ref()) {
+            return Ok(None);
+        }
+        let cards = self.cards.open()?;
+        let shared = self.share_cards.then_some(self.jobs);
+        let pool = pool.get_or_init(|| CardPool::new(Some(cards), shared));
+        while !self.cancel.is_requested() {
+            if let Some(card) = pool.take() {
+                return Ok(Some(card));
+            }
+            thread::sleep(LOCK_INTERVAL);
+        }
+        Ok(None)
     }
 
     /// What stands in the way, as far as it can be seen before.
@@ -193,13 +230,18 @@ impl Rerunning<'_> {
                 return Ok(Some(Obstacle::Damaged { what, artifact }));
             }
         }
-        Ok(None)
+        Ok(match self.cards.unmet(self.store, action) {
+            Err(error) => Some(Obstacle::Device(error)),
+            Ok(unmet) if unmet.is_empty() || self.anyway => None,
+            Ok(unmet) => Some(Obstacle::Environment(unmet)),
+        })
     }
 
     fn execute(
         &self,
         target: &Target,
         action: &Action,
+        card: Option<&HeldCard<'_>>,
         observer: &dyn RerunObserver,
     ) -> Result<RerunOutcome, StoreError> {
         let execution = Execution {
@@ -207,6 +249,7 @@ impl Rerunning<'_> {
             data_dir: self.data_dir,
             threads: self.threads,
             limits: target.limits,
+            card: card.map(|held| &held.card),
             cancel: self.cancel,
             observe: &|progress| observer.progress(&target.name, &progress),
         };
@@ -221,7 +264,8 @@ impl Rerunning<'_> {
             Err(failure) => return Ok(RerunOutcome::Failed(failure)),
         };
         // In another environment it was another action.
-        let recorded = unmet(action).is_empty();
+        let by_card = self.cards.unmet(self.store, action);
+        let recorded = unmet(action).is_empty() && by_card.is_ok_and(|unmet| unmet.is_empty());
         if recorded {
             self.store.commit_result(&result)?;
         }

@@ -3,6 +3,7 @@
 use assay_core::ArtifactHash;
 use assay_store::StoreError;
 
+use crate::device::DeviceError;
 use crate::environment::Unmet;
 use crate::supervise::Failure;
 use crate::trust::Untrusted;
@@ -14,6 +15,9 @@ pub enum Obstacle {
     /// It was executed in an environment that there is not here.
     #[error("needs another environment: {}", list(.0))]
     Environment(Vec<Unmet>),
+    /// It was executed on a card, and there is none to be had.
+    #[error("needs a card")]
+    Device(#[source] DeviceError),
     /// Its plugin may not run.
     #[error("needs a plugin that may not run")]
     Untrusted(#[source] Untrusted),
@@ -45,6 +49,7 @@ impl Obstacle {
             Self::Environment(_) => {
                 "use such a machine and version, or compare nevertheless with --anyway".to_owned()
             }
+            Self::Device(error) => error.help().to_owned(),
             Self::Untrusted(untrusted) => untrusted.help(),
             Self::Missing { .. } | Self::Damaged { .. } => {
                 "`pipeline audit` says what else is missing or damaged".to_owned()

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use assay_core::Limit;
 use assay_store::{StoreError, room_advice};
 
+use super::CardTrouble;
+
 /// Why an execution gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -24,6 +26,16 @@ pub enum Failure {
         chain: Vec<String>,
         /// The last lines of the worker's log.
         log: Vec<String>,
+    },
+    /// Its card was not up to it.
+    #[error("{card} {}", trouble.text())]
+    Card {
+        /// What is wrong with it.
+        trouble: CardTrouble,
+        /// The card.
+        card: String,
+        /// The failure as the worker told it.
+        failure: Box<Failure>,
     },
     /// The worker reached a limit of its stage.
     #[error("the worker reached its {limit}{}", while_running(plugin.as_deref()))]
@@ -92,6 +104,7 @@ impl Failure {
                 limit.key()
             ),
             Self::Refused { failure, .. } => failure.help(),
+            Self::Card { trouble, .. } => trouble.help().to_owned(),
             Self::InputChanged(error) | Self::Store(error) => error.help().to_owned(),
             Self::File { source, .. } => room_advice(source).to_owned(),
             _ => String::new(),
@@ -99,19 +112,39 @@ impl Failure {
     }
 
     /// The causes that a worker reported, outermost first.
-    pub fn reported_causes(&self) -> &[String] {
+    pub fn reported_causes(&self) -> Vec<String> {
         match self {
-            Self::Stage { chain, .. } => chain,
+            Self::Stage { chain, .. } => chain.clone(),
             Self::Refused { failure, .. } => failure.reported_causes(),
-            _ => &[],
+            Self::Card { failure, .. } => {
+                let mut causes = vec![failure.to_string()];
+                causes.extend(failure.reported_causes());
+                causes
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// Whether its card is unlikely to be of use to another stage.
+    pub(crate) fn is_of_lost_card(&self) -> bool {
+        matches!(
+            self,
+            Self::Card {
+                trouble: CardTrouble::Lost | CardTrouble::Busy,
+                ..
+            }
+        )
     }
 
     /// Whether it is the fault of what the worker did, not of the store or of this process.
     pub(crate) fn is_of_worker(&self) -> bool {
         matches!(
             self,
-            Self::Stage { .. } | Self::Limit { .. } | Self::Died { .. } | Self::Protocol { .. }
+            Self::Stage { .. }
+                | Self::Card { .. }
+                | Self::Limit { .. }
+                | Self::Died { .. }
+                | Self::Protocol { .. }
         )
     }
 
@@ -120,6 +153,7 @@ impl Failure {
         match self {
             Self::Stage { log, .. } | Self::Limit { log, .. } | Self::Died { log, .. } => log,
             Self::Refused { failure, .. } => failure.log(),
+            Self::Card { failure, .. } => failure.log(),
             _ => &[],
         }
     }

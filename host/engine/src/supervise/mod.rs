@@ -3,6 +3,7 @@
 //! A worker that panics, aborts, is killed or talks nonsense becomes a [`Failure`] that names
 //! the action and its plugin; the store is touched only after the worker has ended well.
 
+mod card_trouble;
 mod failure;
 mod outputs;
 mod reports;
@@ -21,6 +22,7 @@ use assay_store::{ActionLock, Store, StoreError};
 use rustix::process::Pid;
 use signal_hook::consts::SIGABRT;
 
+pub use self::card_trouble::CardTrouble;
 pub use self::failure::Failure;
 
 use self::outputs::{Log, collect};
@@ -28,7 +30,8 @@ use self::reports::{Reports, listen};
 use self::watch::{is_out_of_memory, watch};
 use crate::cancel::{Cancel, Manner, Work};
 use crate::containment::Profile;
-use crate::environment::{inherited, variables};
+use crate::device::Card;
+use crate::environment::{card_variable, inherited, variables};
 use crate::event::{Done, Event, Progress};
 use crate::worker::{OUT, TEMPORARY};
 
@@ -52,6 +55,8 @@ pub struct Execution<'a> {
     pub threads: usize,
     /// What its worker may use.
     pub limits: Limits,
+    /// The card that its worker computes on, if it does on one.
+    pub card: Option<&'a Card>,
     /// Asks it to stop.
     pub cancel: &'a Cancel,
     /// Is told how far it is.
@@ -223,6 +228,9 @@ impl Execution<'_> {
         if let Some(environment) = &action.environment {
             command.envs(variables(environment));
         }
+        if let Some(card) = self.card {
+            command.envs([card_variable(card)]);
+        }
         let temporary = std::path::absolute(scratch.join(TEMPORARY)).map_err(Failure::Start)?;
         command.env("TMPDIR", temporary);
         Ok(command)
@@ -239,26 +247,50 @@ impl Execution<'_> {
                 log: log.last_lines(),
             });
         }
-        match ending.reports.last {
-            Some(Event::Done(done)) if ending.status.success() => Ok(done),
-            Some(Event::Cancelled) => Err(Failure::Cancelled),
-            _ if self.cancel.is_requested() => Err(Failure::Cancelled),
+        let trouble = self.card_trouble(&ending, log);
+        let failure = match ending.reports.last {
+            Some(Event::Done(done)) if ending.status.success() => return Ok(done),
+            Some(Event::Cancelled) => return Err(Failure::Cancelled),
+            _ if self.cancel.is_requested() => return Err(Failure::Cancelled),
             Some(Event::Failed {
                 message,
                 help,
                 chain,
-            }) => Err(Failure::Stage {
+            }) => Failure::Stage {
                 message,
                 help,
                 chain,
                 log: log.last_lines(),
-            }),
-            _ => Err(Failure::Died {
+            },
+            _ => Failure::Died {
                 how: describe(ending.status),
                 plugin,
                 log: log.last_lines(),
-            }),
-        }
+            },
+        };
+        Err(match trouble {
+            Some((trouble, card)) => Failure::Card {
+                trouble,
+                card,
+                failure: Box::new(failure),
+            },
+            None => failure,
+        })
+    }
+
+    /// What is wrong with the card that the worker computed on, by its report or, where it died
+    /// without one, by what it printed last.
+    fn card_trouble(&self, ending: &Ending, log: &Log) -> Option<(CardTrouble, String)> {
+        let card = self.card?;
+        let trouble = match &ending.reports.last {
+            Some(Event::Failed { message, chain, .. }) => {
+                let words = std::iter::once(message).chain(chain);
+                CardTrouble::of(&words.map(String::as_str).collect::<Vec<_>>())
+            }
+            None => CardTrouble::of(&[&log.text()]),
+            Some(_) => None,
+        };
+        Some((trouble?, card.to_string()))
     }
 
     /// The memory limit, if it is what a worker died or failed of: all that the worker knows is
@@ -319,7 +351,7 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 /// The file of this program, even if it was replaced since it was started.
-fn own_executable() -> io::Result<PathBuf> {
+pub(crate) fn own_executable() -> io::Result<PathBuf> {
     let link = PathBuf::from("/proc/self/exe");
     if link.exists() {
         Ok(link)

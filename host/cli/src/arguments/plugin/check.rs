@@ -1,6 +1,8 @@
 //! What can be typed after `pipeline plugin check`.
 
-use assay_engine::{CHECKS, CheckRequest, Device, Settings, TrustPolicy};
+use assay_engine::{
+    CHECKS, Cancel, CheckRequest, Device, DeviceError, DeviceRequest, Settings, TrustPolicy,
+};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -56,9 +58,10 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
 
-    /// Where to compute: cpu or cuda
-    #[arg(long, default_value_t = Device::Cpu)]
-    device: Device,
+    /// Where to compute: cpu, cuda (the first card) or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceRequest::Cpu,
+        value_parser = DeviceRequest::single)]
+    device: DeviceRequest,
 
     #[command(flatten)]
     search: SearchArguments,
@@ -68,14 +71,17 @@ pub(crate) struct CheckArguments {
 }
 
 impl CheckArguments {
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    /// # Errors
+    /// The device is not there.
+    pub(crate) fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
+        Ok(Settings {
             jobs: 1,
+            share_cards: false,
             threads: self.threads,
-            device: self.device,
+            device: Device::open(&self.device, cancel)?,
             keep_going: true,
             data_dir: None,
-        }
+        })
     }
 
     pub(crate) fn request<'a>(&'a self, trust: &'a TrustPolicy) -> CheckRequest<'a> {

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_engine::{Device, DirectionsRequest, NetworkArgument, Settings, TrustPolicy};
+use assay_engine::{
+    Cancel, Device, DeviceError, DeviceRequest, DirectionsRequest, NetworkArgument, Settings,
+    TrustPolicy,
+};
 use assay_network::Shape;
 use clap::Args;
 
@@ -79,9 +82,10 @@ pub(crate) struct DirectionsArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
 
-    /// Where to compute: cpu or cuda
-    #[arg(long, default_value_t = Device::Cpu)]
-    device: Device,
+    /// Where to compute: cpu, cuda (the first card) or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceRequest::Cpu,
+        value_parser = DeviceRequest::single)]
+    device: DeviceRequest,
 
     #[command(flatten)]
     search: SearchArguments,
@@ -91,14 +95,17 @@ pub(crate) struct DirectionsArguments {
 }
 
 impl DirectionsArguments {
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    /// # Errors
+    /// The device is not there.
+    pub(crate) fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
+        Ok(Settings {
             jobs: 1,
+            share_cards: false,
             threads: self.threads,
-            device: self.device,
+            device: Device::open(&self.device, cancel)?,
             keep_going: false,
             data_dir: None,
-        }
+        })
     }
 
     /// # Errors

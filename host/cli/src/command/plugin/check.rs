@@ -22,12 +22,13 @@ pub(super) fn check(arguments: &CheckArguments, cancel: &Cancel) -> Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     let trust = arguments.trust.policy()?;
+    let settings = arguments.settings(cancel)?;
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
     let printed = RefCell::new(Ok(()));
     let report = check_plugin(
         &store,
-        &arguments.settings(),
+        &settings,
         &arguments.request(&trust),
         cancel,
         &|checked| {

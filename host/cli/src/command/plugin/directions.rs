@@ -22,14 +22,17 @@ pub(super) fn directions(
     let trust = arguments.trust.policy()?;
     let request = arguments.request(&trust).map_err(CliError::Arguments)?;
     show::print_containment_notice();
+    let settings = arguments.settings(cancel)?;
+    let card = settings.device.cards().map(|cards| &cards.as_slice()[0]);
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
-    let action = plan_directions(&store, &arguments.settings(), &request, cancel)?;
+    let action = plan_directions(&store, &settings, &request, cancel)?;
     let execution = Execution {
         store: &store,
         data_dir: None,
         threads: 1,
         limits: Limits::default(),
+        card,
         cancel,
         observe: &|_| {},
     };

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use assay_core::Limits;
 use assay_engine::{Cancel, Catalogue};
 use assay_files::TemporaryFolder;
 use assay_store::Store;
@@ -21,6 +22,7 @@ pub(super) fn info(arguments: &InfoArguments, cancel: &Cancel) -> Result<ExitCod
         trust: &arguments.trust.policy()?,
         remember: descriptions_folder(),
         jobs: 1,
+        limits: Limits::default(),
         cancel,
     };
     let info = catalogue.info(&store, &arguments.plugin)?;

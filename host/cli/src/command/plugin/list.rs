@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use assay_core::Limits;
 use assay_engine::{Cancel, Catalogue, pipeline_plugin_dirs};
 
 use crate::arguments::{ListArguments, descriptions_folder, processors};
@@ -18,6 +19,7 @@ pub(super) fn list(arguments: &ListArguments, cancel: &Cancel) -> Result<ExitCod
         trust: &arguments.trust.policy()?,
         remember: descriptions_folder(),
         jobs: processors(),
+        limits: Limits::default(),
         cancel,
     };
     let plugins = catalogue.list()?;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::PluginHash;
+use assay_core::{Limits, PluginHash};
 use assay_engine::{
     Cancel, Catalogue, EngineError, HashPrefix, SigningKey, TrustPolicy, TrustStore, TrustedKey,
     TrustedPlugin,
@@ -116,6 +116,7 @@ impl Found {
             trust: &TrustPolicy::default(),
             remember: None,
             jobs: 1,
+            limits: Limits::default(),
             cancel: &Cancel::default(),
         };
         let (pin, file) = catalogue.locate(plugin)?;

@@ -49,6 +49,13 @@ fn text(error: &CliError) -> String {
 fn help(error: &CliError) -> String {
     match error {
         CliError::Engine(EngineError::UnknownStage(unknown)) => unknown.help.clone(),
+        CliError::Device(device) | CliError::Engine(EngineError::Device(device)) => {
+            device.help().to_owned()
+        }
+        CliError::Environment(_) => {
+            "use such a machine, or execute it nevertheless with `pipeline audit --rerun --anyway`"
+                .to_owned()
+        }
         CliError::Network(ShowNetworkError::Unknown { help, .. }) => help.clone(),
         CliError::Trust(trust) => trust.help().to_owned(),
         CliError::Engine(EngineError::Lock(lock)) => lock.help().to_owned(),
@@ -84,8 +91,8 @@ pub(crate) fn stage(name: &str, failure: &Failure) -> String {
 pub(super) fn causes(failure: &Failure) -> String {
     let own = failure.to_string();
     let mut text = format!(": {}", set_in(&own));
-    let reported = failure.reported_causes().iter().map(|it| set_in(it));
-    push_causes(&mut text, &set_in(&own), reported);
+    let reported = failure.reported_causes();
+    push_causes(&mut text, &set_in(&own), reported.iter().map(|it| set_in(it)));
     text.push_str(&chain(failure));
     push_help(&mut text, &failure.help());
     if !failure.log().is_empty() {

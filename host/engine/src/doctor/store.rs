@@ -1,0 +1,138 @@
+//! The place of the store: whether it is there, can be written, and has room. It is not made where it
+//! is not there: the nearest folder above it is looked at instead.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use assay_store::{Store, StoreError};
+
+use super::Problem;
+
+/// How long a file system may take to answer: one of a network that is gone never does.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The place of a store.
+#[derive(Clone, Debug)]
+pub struct StorePlace {
+    /// The store's folder.
+    pub path: PathBuf,
+    /// Whether a store is there.
+    pub exists: bool,
+    /// The kind of its file system, where it can be told.
+    pub file_system: Option<String>,
+    /// Bytes that the user may still write there.
+    pub free: Option<u64>,
+    /// Why nothing can be stored there.
+    pub(super) problem: Option<Problem>,
+}
+
+impl StorePlace {
+    /// Looks at the place at `path`, on a thread of its own.
+    pub(super) fn look(path: &Path) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (sender, looked) = channel();
+        let place = path.clone();
+        thread::spawn(move || sender.send(look(place)));
+        looked.recv_timeout(PATIENCE).unwrap_or_else(|_| Self {
+            problem: Some(Problem::new(
+                format!("the file system of {} does not answer", path.display()),
+                "see whether it is mounted, or name another place with --store",
+            )),
+            path,
+            exists: false,
+            file_system: None,
+            free: None,
+        })
+    }
+}
+
+fn look(path: PathBuf) -> StorePlace {
+    let examined = path.ancestors().find(|it| it.symlink_metadata().is_ok());
+    let examined = examined.unwrap_or(Path::new("/")).to_owned();
+    let (exists, problem) = match problem(&path, &examined) {
+        Ok(exists) => (exists, None),
+        Err(problem) => (false, Some(problem)),
+    };
+    let free = rustix::fs::statvfs(&examined).ok();
+    StorePlace {
+        path,
+        exists,
+        file_system: examined
+            .canonicalize()
+            .ok()
+            .and_then(|path| file_system(&path)),
+        free: free.map(|it| it.f_bavail.saturating_mul(it.f_frsize)),
+        problem,
+    }
+}
+
+/// Whether the store is there, or why nothing can be stored in it.
+fn problem(path: &Path, examined: &Path) -> Result<bool, Problem> {
+    let elsewhere = "name another place with --store or ASSAY_STORE";
+    match fs::metadata(examined) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => {
+            let what = format!(
+                "{} is not a folder, so no store can be there",
+                examined.display()
+            );
+            return Err(Problem::new(what, elsewhere));
+        }
+        Err(error) => {
+            let what = format!(
+                "the store at {} cannot be reached: {error}",
+                examined.display()
+            );
+            return Err(Problem::new(what, elsewhere));
+        }
+    }
+    let exists = match Store::open_existing(path) {
+        Ok(_) => true,
+        // A run makes it.
+        Err(StoreError::NotAStore { .. }) => false,
+        Err(_) if examined != path => false,
+        Err(error) => return Err(Problem::new(error.to_string(), error.help())),
+    };
+    // It has no name, or loses it at once: nobody sees it.
+    match tempfile::tempfile_in(examined) {
+        Ok(_) => Ok(exists),
+        Err(error) => {
+            let what = format!(
+                "nothing can be written to {}: {}",
+                examined.display(),
+                word(&error)
+            );
+            let help = format!("make it writable for this user, or {elsewhere}");
+            Err(Problem::new(what, help))
+        }
+    }
+}
+
+/// The system's own word, without the names that a library adds.
+fn word(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code).to_string(),
+        None => error.kind().to_string(),
+    }
+}
+
+/// The kind of the file system that the folder lies in, as the kernel names it.
+fn file_system(folder: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounts = mounts.lines().filter_map(|line| {
+        let (mount, of_system) = line.split_once(" - ")?;
+        let point = mount.split(' ').nth(4)?.replace("\\040", " ");
+        let point = PathBuf::from(point);
+        let kind = of_system.split(' ').next()?.to_owned();
+        folder
+            .starts_with(&point)
+            .then(|| (point.as_os_str().len(), kind))
+    });
+    // Of two at one place the later hides the earlier.
+    let innermost = mounts.max_by_key(|(length, _)| *length);
+    innermost.map(|(_, kind)| kind)
+}

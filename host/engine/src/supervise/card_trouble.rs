@@ -1,0 +1,210 @@
+//! What a worker's words say about its card. CUDA, cuBLAS, cuDNN, libtorch and the driver each have
+//! their own, and none of them says what to do.
+
+/// What is wrong with a card, as far as a worker's words tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardTrouble {
+    /// Its memory was not enough.
+    OutOfMemory,
+    /// The driver lost it, or it broke.
+    Lost,
+    /// Somebody else has it for himself.
+    Busy,
+    /// A computation on it went astray, and with it all that the process had there.
+    Crashed,
+    /// The driver is older than the CUDA runtime allows.
+    OldDriver,
+    /// Libtorch was built for other kinds of card.
+    NoKernels,
+    /// Libtorch was built for none.
+    NoCuda,
+}
+
+use CardTrouble::{Busy, Crashed, Lost, NoCuda, NoKernels, OldDriver, OutOfMemory};
+
+/// What is said of each trouble. The first that is found counts: an old driver, say, is also reported
+/// as a failed start.
+const SIGNS: &[(&str, CardTrouble)] = &[
+    (
+        "CUDA driver version is insufficient for CUDA runtime version",
+        OldDriver,
+    ),
+    ("The NVIDIA driver on your system is too old", OldDriver),
+    (
+        "no kernel image is available for execution on the device",
+        NoKernels,
+    ),
+    ("CUDA out of memory", OutOfMemory),
+    ("CUDA error: out of memory", OutOfMemory),
+    ("CUDA driver error: out of memory", OutOfMemory),
+    ("CUBLAS_STATUS_ALLOC_FAILED", OutOfMemory),
+    ("CUDNN_STATUS_ALLOC_FAILED", OutOfMemory),
+    (
+        "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+        OutOfMemory,
+    ),
+    ("fallen off the bus", Lost),
+    ("GPU is lost", Lost),
+    ("uncorrectable ECC error", Lost),
+    ("uncorrectable NVLink error", Lost),
+    ("hardware stack error", Lost),
+    ("CUDA-capable device(s) is/are busy or unavailable", Busy),
+    ("exclusive (this process) device already in use", Busy),
+    ("an illegal memory access was encountered", Crashed),
+    ("unspecified launch failure", Crashed),
+    ("the launch timed out and was terminated", Crashed),
+    ("an illegal instruction was encountered", Crashed),
+    ("misaligned address", Crashed),
+    ("invalid program counter", Crashed),
+    ("device-side assert triggered", Crashed),
+    ("Torch not compiled with CUDA enabled", NoCuda),
+    ("Cannot initialize CUDA without ATen_cuda library", NoCuda),
+    ("libtorch_cuda.so could not be opened", NoCuda),
+];
+
+impl CardTrouble {
+    /// What a worker's words say, if it is about its card.
+    pub(super) fn of(words: &[&str]) -> Option<Self> {
+        let said = |sign: &str| words.iter().any(|text| text.contains(sign));
+        let found = SIGNS.iter().find(|(sign, _)| said(sign));
+        found.map(|(_, trouble)| *trouble)
+    }
+
+    /// What happened, as a sentence goes on after the name of the card.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            OutOfMemory => "ran out of memory",
+            Lost => "was lost or is defective",
+            Busy => "is in the hands of another process",
+            Crashed => "stopped the computation with an error",
+            OldDriver => "needs a newer NVIDIA driver for the plugin's CUDA",
+            NoKernels => "is of a kind that the plugin's libtorch was not built for",
+            NoCuda => "cannot be used by the plugin's libtorch, which has no CUDA",
+        }
+    }
+
+    /// What to do next.
+    pub(super) const fn help(self) -> &'static str {
+        match self {
+            OutOfMemory => {
+                "make `batch_size` or the network smaller, compute one stage at a time on each card \
+                 (leave out --jobs), or end what else uses it (`nvidia-smi` shows that); what has \
+                 finished is kept, and an interrupted training goes on from its last epoch"
+            }
+            Lost => {
+                "`dmesg` says why; `nvidia-smi -r` resets the cards, else restart the machine; then run \
+                 the same command again: it goes on from the last epoch. On another card of the kind it \
+                 goes on at once, with --device cuda:N"
+            }
+            Busy => {
+                "`nvidia-smi` shows the process and the card's compute mode: wait for it, end it, or \
+                 name another card with --device cuda:N"
+            }
+            Crashed => {
+                "run the same command again: it goes on from the last epoch. If it happens again on \
+                 another card too, the fault is the plugin's; if only on this one, the card's \
+                 (`dmesg` has what the driver says)"
+            }
+            OldDriver => {
+                "`nvidia-smi` shows the newest CUDA that the driver serves: install a newer driver, or \
+                 use --device cpu"
+            }
+            NoKernels => "use another card, another libtorch, or --device cpu",
+            NoCuda => {
+                "install libtorch with CUDA (ASSAY_LIBTORCH=cuda scripts/setup), or name its folders \
+                 with LD_LIBRARY_PATH (docs/gpu.md), or use --device cpu"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As CUDA 13, its driver and libtorch 2.11 put it.
+    const SAID: &[(&str, CardTrouble)] = &[
+        (
+            "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.18 GiB \
+             of which 11.06 GiB is free.",
+            OutOfMemory,
+        ),
+        ("CUDA error: out of memory", OutOfMemory),
+        (
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            OutOfMemory,
+        ),
+        ("CUDA error: uncorrectable ECC error encountered", Lost),
+        (
+            "Unable to determine the device handle for GPU 0000:3B:00.0: GPU is lost.",
+            Lost,
+        ),
+        (
+            "NVRM: GPU at PCI:0000:3b:00: GPU has fallen off the bus.",
+            Lost,
+        ),
+        (
+            "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+            Busy,
+        ),
+        (
+            "CUDA error: an illegal memory access was encountered",
+            Crashed,
+        ),
+        ("CUDA error: unspecified launch failure", Crashed),
+        (
+            "CUDA error: the launch timed out and was terminated",
+            Crashed,
+        ),
+        ("CUDA error: device-side assert triggered", Crashed),
+        (
+            "CUDA driver version is insufficient for CUDA runtime version",
+            OldDriver,
+        ),
+        (
+            "The NVIDIA driver on your system is too old (found version 12040). Please update your GPU \
+             driver",
+            OldDriver,
+        ),
+        (
+            "CUDA error: no kernel image is available for execution on the device",
+            NoKernels,
+        ),
+        (
+            "PyTorch was compiled without CUDA: Torch not compiled with CUDA enabled",
+            NoCuda,
+        ),
+    ];
+
+    #[test]
+    fn what_libtorch_and_the_driver_say_is_understood() {
+        for (words, trouble) in SAID {
+            let words = format!("the plugin `bp` failed: {words}\nException raised from here");
+            assert_eq!(
+                CardTrouble::of(&[words.as_str()]),
+                Some(*trouble),
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_words_are_not_about_the_card() {
+        for words in [
+            "the loss is NaN",
+            "DefaultCPUAllocator: can't allocate memory",
+            "",
+        ] {
+            assert_eq!(CardTrouble::of(&[words]), None);
+        }
+    }
+
+    #[test]
+    fn an_old_driver_is_named_though_other_errors_follow_from_it() {
+        let words = [
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED",
+            "CUDA driver version is insufficient for CUDA runtime version",
+        ];
+        assert_eq!(CardTrouble::of(&words), Some(OldDriver));
+    }
+}
