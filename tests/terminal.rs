@@ -83,7 +83,7 @@ fn a_failure_is_told_where_the_table_cannot_be() {
 #[test]
 fn readers_that_go_away_end_nothing() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["--only", "data"]).exits(0);
+    let _ = sandbox.run(&["--only", "data"]).exits(0);
     for verb in VERBS {
         let first = shell(&sandbox, &format!("$pipeline {verb} --help | head -1")).exits(0);
         assert!(!first.stdout.is_empty(), "{verb}");
@@ -102,7 +102,7 @@ fn readers_that_go_away_end_nothing() {
     }
     let full = shell(&sandbox, "$pipeline --help >/dev/full").exits(2);
     assert!(full.stderr.contains("cannot write to standard output"));
-    shell(&sandbox, "$pipeline rnu 2>/dev/full").exits(2);
+    let _ = shell(&sandbox, "$pipeline rnu 2>/dev/full").exits(2);
 }
 
 /// A name that would clear the screen, set its title and clipboard, ring, turn the line, and
@@ -144,7 +144,7 @@ fn look(sandbox: &Sandbox, arguments: &[&str]) -> Finished {
 #[test]
 fn names_of_strangers_in_records_do_not_steer_a_terminal() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["--only", "data"]).exits(0);
+    let _ = sandbox.run(&["--only", "data"]).exits(0);
     let store = Store::open_existing(sandbox.path("artifacts")).unwrap();
     let (hash, mut run) = {
         let (_, hash) = store.runs().unwrap()[0];

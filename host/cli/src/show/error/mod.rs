@@ -92,7 +92,11 @@ pub(super) fn causes(failure: &Failure) -> String {
     let own = failure.to_string();
     let mut text = format!(": {}", set_in(&own));
     let reported = failure.reported_causes();
-    push_causes(&mut text, &set_in(&own), reported.iter().map(|it| set_in(it)));
+    push_causes(
+        &mut text,
+        &set_in(&own),
+        reported.iter().map(|it| set_in(it)),
+    );
     text.push_str(&chain(failure));
     push_help(&mut text, &failure.help());
     if !failure.log().is_empty() {
