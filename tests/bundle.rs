@@ -1,6 +1,7 @@
 //! A run on its way to someone else: bundled, signed, checked, taken apart, looked at by a public
 //! validator, and run again from the bundle alone.
 
+#![allow(clippy::print_stderr, reason = "tests say what they skip or count")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

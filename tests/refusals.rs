@@ -426,9 +426,10 @@ fn of_many_errors_the_first_are_shown_and_the_rest_counted() {
 
 #[test]
 fn one_error_more_than_are_shown_is_counted() {
-    let keys: String = (0..21).map(|at| format!("k{at} = 1\n")).collect();
+    let keys: Vec<_> = (0..21).map(|at| format!("k{at} = 1")).collect();
+    let keys = keys.join("\n");
     let said = refused_soon(&format!(
-        "name = \"x\"\n{keys}[stage.a]\nkind = \"dataset\"\nsource = \"mnist\"\n"
+        "name = \"x\"\n{keys}\n[stage.a]\nkind = \"dataset\"\nsource = \"mnist\"\n"
     ));
     assert!(said.ends_with("and 1 more error\n"), "{said}");
 }

@@ -14,18 +14,18 @@ use assay_store::Store;
 use assay_tests::{Finished, Sandbox, binary};
 
 /// Every verb, so that none can be forgotten.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "run", "status", "why", "exec", "diff", "show", "cat", "ls", "lineage", "audit", "gc", "pin",
-    "unpin", "data", "plugin", "network", "bundle", "unbundle",
+    "unpin", "data", "plugin", "network", "doctor", "bundle", "unbundle",
 ];
 
 /// Runs a line of shell with `pipeline` in it.
 fn shell(sandbox: &Sandbox, line: &str) -> Finished {
-    let like = sandbox.command(&[]);
+    let environment = sandbox.command(&[]);
     let mut command = Command::new("bash");
     command.current_dir(sandbox.path("")).arg("-c");
     command.arg(format!("set -o pipefail; {line}"));
-    for (name, value) in like.get_envs() {
+    for (name, value) in environment.get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),

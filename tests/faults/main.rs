@@ -3,6 +3,7 @@
 //! store is sound, the error says what to do, and the next run completes.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(clippy::print_stderr, reason = "tests say what they skip or count")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -93,13 +93,16 @@ impl CliError {
         matches!(
             self,
             Self::Stopped
-                | Self::Engine(EngineError::Stopped | EngineError::Device(DeviceError::Stopped))
                 | Self::Device(DeviceError::Stopped)
                 | Self::Action(Failure::Cancelled)
-                | Self::Engine(EngineError::Describe {
-                    failure: Failure::Cancelled,
-                    ..
-                })
+                | Self::Engine(
+                    EngineError::Stopped
+                        | EngineError::Device(DeviceError::Stopped)
+                        | EngineError::Describe {
+                            failure: Failure::Cancelled,
+                            ..
+                        }
+                )
                 | Self::Bundle(BundleError::Stopped)
         )
     }

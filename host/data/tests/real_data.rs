@@ -1,6 +1,10 @@
 //! The datasets themselves, where `ASSAY_TEST_DATA` names a directory that holds them.
 
 #![allow(
+    clippy::print_stderr,
+    reason = "tests say what they skip, and measurements what they measured"
+)]
+#![allow(
     clippy::unwrap_used,
     reason = "clippy's allowance for tests does not reach the helpers of integration tests"
 )]

@@ -161,7 +161,7 @@ fn what_is_served_and_reported_arrives() {
     let mut outputs = [0.0; 2];
     let inputs = TensorView::f32(&[7.0, 8.0], &[2], &[1]).unwrap();
     handle.predict(inputs, &mut outputs).unwrap();
-    assert_eq!(outputs, [7.0, 8.0]);
+    assert_eq!(outputs.map(f32::to_bits), [7.0_f32, 8.0].map(f32::to_bits));
     let labels = TensorView::i64(&[1, 2], &[2], &[1]).unwrap();
     let directions = handle
         .directions(Batch { inputs, labels }, b"noise")

@@ -93,10 +93,8 @@ mod tests {
             let error = Error::from(TchError::Torch(text.clone()));
             assert_eq!(error.to_string(), format!("libtorch failed: {SAID}"));
             if text.contains("frame") {
-                let unwrapped: Result<(), _> = Err(TchError::Torch(text));
-                let message = format!("called `Result::unwrap()` on an `Err` value: {:?}", {
-                    unwrapped.unwrap_err()
-                });
+                let error = TchError::Torch(text);
+                let message = format!("called `Result::unwrap()` on an `Err` value: {error:?}");
                 assert_eq!(panic_text(&message), format!("libtorch failed: {SAID}"));
             }
         }

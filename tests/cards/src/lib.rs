@@ -3,7 +3,7 @@
 //! fail with the words of a card that fails.
 
 // It speaks in its worker's log.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -2,6 +2,9 @@
 //! The variable `ASSAY_HOSTILE_CONSTRUCTOR` says how: `abort`, `loop`, `read:` and files to read
 //! with colons between them, `load:` and a library, `descriptors`, or a file to write.
 
+// It speaks in its worker's log.
+#![allow(clippy::print_stderr)]
+
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;

@@ -4,6 +4,9 @@
 //! An attempt that is refused becomes the plugin's error. One that succeeds trains to its end, so
 //! that a test notices the containment that is missing.
 
+// It speaks in its worker's log.
+#![allow(clippy::print_stderr)]
+
 mod attempts;
 mod calls;
 mod deeds;

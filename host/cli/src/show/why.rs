@@ -51,7 +51,7 @@ fn stage(why: &Why) -> String {
                 "{name} would run: it has a result that cannot be used"
             );
             for problem in problems {
-                let _ = writeln!(text, "  {}", plain(&problem.to_string()));
+                let _ = writeln!(text, "  {}", plain(problem));
             }
             Ok(())
         }

@@ -111,22 +111,19 @@ impl<'a> Named<'a> {
     /// Complains unless `reference` names a stage of the kind that is wanted.
     fn check(&self, wanted: &str, reference: &Placed<String>, out: &mut Complaints) {
         let Placed { value: name, place } = reference;
-        let (is_known, help) = match wanted {
-            "evaluate" => {
-                let names = self.evaluations.iter().map(String::as_str);
-                let is_known = self.tasks.contains_key(name);
-                (is_known, (!is_known).then(|| out.choices(name, names)))
-            }
-            _ => {
-                let known = if wanted == "train" {
-                    &self.trains
-                } else {
-                    &self.datasets
-                };
-                let is_known = known.set.contains(name.as_str());
-                let names = known.names.iter().copied();
-                (is_known, (!is_known).then(|| out.choices(name, names)))
-            }
+        let (is_known, help) = if wanted == "evaluate" {
+            let names = self.evaluations.iter().map(String::as_str);
+            let is_known = self.tasks.contains_key(name);
+            (is_known, (!is_known).then(|| out.choices(name, names)))
+        } else {
+            let known = if wanted == "train" {
+                &self.trains
+            } else {
+                &self.datasets
+            };
+            let is_known = known.set.contains(name.as_str());
+            let names = known.names.iter().copied();
+            (is_known, (!is_known).then(|| out.choices(name, names)))
         };
         if !is_known {
             let message = format!("there is no {wanted} stage `{}`", shortened(name));

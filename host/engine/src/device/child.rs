@@ -20,6 +20,7 @@ use super::error::{DRIVER, DeviceError};
 use super::{driver, libraries};
 use crate::cancel::Cancel;
 use crate::doctor::look_at_libtorch;
+use crate::log::note;
 use crate::supervise::own_executable;
 
 /// How long an answer is waited for: a machine with many cards takes its time to wake them.
@@ -54,7 +55,7 @@ pub fn answer_probe(question: &ProbeQuestion) -> ExitCode {
     match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot answer: {error}");
+            note(&format!("cannot answer: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -55,7 +55,7 @@ pub unsafe fn load(path: &Path) -> Result<LoadedPlugin, LoadFailure> {
     // the process, and its handshake was accepted.
     unsafe { LoadedPlugin::from_symbol(address) }.map_err(|error| {
         if let LoadError::Layout { details } = &error {
-            note(&details.to_string());
+            note(details);
         }
         LoadFailure::Interface(error)
     })

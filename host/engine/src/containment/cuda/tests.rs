@@ -34,10 +34,18 @@ fn contained<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Op
 
 /// The number of the error that a call fails with, 0 where it succeeds.
 fn outcome(number: c_long, arguments: [c_long; 5]) -> i32 {
-    let [a, b, c, d, e] = arguments;
     // SAFETY: the pointers among the arguments lead to what outlives the call and is as large as
     // the call is told.
-    let returned = unsafe { libc::syscall(number, a, b, c, d, e) };
+    let returned = unsafe {
+        libc::syscall(
+            number,
+            arguments[0],
+            arguments[1],
+            arguments[2],
+            arguments[3],
+            arguments[4],
+        )
+    };
     if returned < 0 {
         Error::last_os_error().raw_os_error().unwrap_or(-1)
     } else {
