@@ -20,7 +20,7 @@ use crate::error::{CliError, STOPPED};
 use crate::show::error;
 
 /// How long a verb may take to end by itself, once no work is left that is worth waiting for.
-const GRACE: Duration = Duration::from_millis(600);
+const GRACE: Duration = Duration::from_millis(400);
 /// The same after the second signal, which is enough to record a run.
 const SHORT_GRACE: Duration = Duration::from_millis(200);
 const INTERVAL: Duration = Duration::from_millis(10);

@@ -8,6 +8,8 @@ use std::io::{self, Cursor, Read};
 use flate2::read::MultiGzDecoder;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// The most that one call of the system reads: a process that is to stop ends between two calls.
+const PIECE: u64 = 16 << 20;
 
 /// Why content could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +49,8 @@ pub(crate) fn read_uncompressed(reader: impl Read, limit: u64) -> Result<Vec<u8>
 /// Everything in `reader`, of at most `limit` bytes.
 pub(crate) fn read_limited(reader: impl Read, limit: u64) -> Result<Vec<u8>, ContentError> {
     let mut bytes = Vec::new();
-    reader
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    let mut rest = reader.take(limit.saturating_add(1));
+    while rest.by_ref().take(PIECE).read_to_end(&mut bytes)? > 0 {}
     if bytes.len() as u64 > limit {
         return Err(ContentError::TooLarge { limit });
     }
