@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// Enough for any of these commands, in KiB: what reads `/dev/zero` to its end needs more.
 const MEMORY: &str = "16777216";
 
-/// What is put in a file's place, and what it is called.
+/// Kinds of special files that are put in the place of a regular one.
 const SPECIALS: [&str; 4] = ["pipe", "socket", "folder", "device"];
 
 /// Puts `special` at `path`, whatever was there.

@@ -34,7 +34,7 @@ struct Folder {
     folder: TempDir,
 }
 
-/// What is no library, by its name in the folder and what it hides.
+/// Files that are not libraries: name in the folder, and where it is a link to something fixed, its target.
 const NO_LIBRARIES: [(&str, &str); 6] = [
     ("libroot.so", "/secret"),
     ("liblink.so", ""),

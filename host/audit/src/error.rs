@@ -38,7 +38,7 @@ pub enum AuditError {
     TakenLabel {
         /// The name.
         label: String,
-        /// What it stands for.
+        /// Meaning of the reserved name.
         meaning: &'static str,
     },
     /// Several things have that name.

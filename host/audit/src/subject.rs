@@ -22,7 +22,7 @@ const SHORTEST_PREFIX: usize = 4;
 /// The name of the latest run.
 const LATEST: &str = "latest";
 
-/// Whether a pin of this name on this object is found by its name, and hides nothing.
+/// Checks that a pin of this name can be looked up by it, and does not shadow another object.
 ///
 /// # Errors
 /// The name stands for something else.
@@ -198,7 +198,7 @@ fn latest_run(index: &Index, name: &str) -> Option<RunHash> {
         .map(|(hash, _)| *hash)
 }
 
-/// Whether a hash may begin so.
+/// Whether the text is the beginning of a hash.
 fn is_prefix(text: &str) -> bool {
     let is_hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
     (1..=64).contains(&text.len()) && text.bytes().all(is_hex)

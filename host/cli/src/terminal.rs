@@ -7,6 +7,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use assay_core::printable;
+use rustix::stdio::stdout;
+use rustix::termios::tcgetwinsize;
 
 use crate::error::CliError;
 
@@ -42,6 +44,21 @@ pub(crate) fn say_coloured(message: &str) {
     let line = format!("{message}\n");
     // Nobody is left to tell that nobody can be told.
     let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// The most columns of a line of prose, where the terminal has as many.
+const WIDTH: usize = 100;
+/// The fewest that text is fitted to.
+const LEAST_WIDTH: usize = 40;
+
+/// How many columns a line on standard output may have: at most those of the terminal.
+pub(crate) fn width() -> usize {
+    let columns = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 {
+        WIDTH
+    } else {
+        columns.clamp(LEAST_WIDTH, WIDTH)
+    }
 }
 
 /// Whether standard error may be coloured.

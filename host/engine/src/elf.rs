@@ -40,7 +40,7 @@ impl fmt::Display for NotLoadable {
     }
 }
 
-/// What an ELF file is built for.
+/// The class, byte order and machine that an ELF file is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Architecture {
     bits: u8,
@@ -124,7 +124,7 @@ fn check_start(start: &[u8]) -> Result<(), NotLoadable> {
     Ok(())
 }
 
-/// What a file is by how it starts.
+/// The kind of a file, by its first bytes.
 fn kind_of(start: &[u8]) -> &'static str {
     let starts_with = |magic: &[u8]| start.starts_with(magic);
     let mach_o: [&[u8]; 3] = [

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 #[error("it is {0}, not a regular file{advice}", advice = .0.advice())]
 pub struct NotRegular(pub Kind);
 
-/// What lies at a path instead of a regular file.
+/// Kind of a file that is not a regular one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {

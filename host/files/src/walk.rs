@@ -13,7 +13,7 @@ use rustix::io::{Errno, retry_on_intr};
 /// The bytes of names that are read of a folder at a time.
 const LISTED: usize = 16 << 10;
 
-/// What is done on the way.
+/// Called for the entries of a folder tree.
 pub(crate) trait Visit {
     /// Sees an entry of an open folder that is not a folder itself.
     fn file(&mut self, folder: BorrowedFd<'_>, name: &CStr) -> io::Result<()>;

@@ -42,7 +42,7 @@ impl From<Error> for PluginError {
     }
 }
 
-/// What libtorch begins the description of its own call stack with.
+/// First words of the call stack in an error of libtorch.
 const STACK: [&str; 2] = ["Exception raised from ", "frame #0"];
 
 /// What libtorch says, without the dozens of lines of its own call stack.

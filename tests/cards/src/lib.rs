@@ -27,7 +27,7 @@ const SCHEMA: &str = r#"{
     "additionalProperties": false
 }"#;
 
-/// What the worker is given for its card.
+/// Environment variables that a worker gets for its card.
 const VARIABLES: [&str; 5] = [
     "CUDA_VISIBLE_DEVICES",
     "CUBLAS_WORKSPACE_CONFIG",

@@ -61,7 +61,7 @@ const REVISION: &str = "1";
 /// The name of the whole.
 const ROOT: &str = "./";
 
-/// What the metadata of a bundle are made of.
+/// Inputs to the metadata of a bundle.
 pub(crate) struct Sources<'a> {
     pub(crate) contents: &'a Contents,
     /// The objects among the files.

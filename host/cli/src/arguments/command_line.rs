@@ -1,4 +1,4 @@
-//! How the command line is read, and how what is wrong with it is said.
+//! Parses the command line, and prints its help and errors.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use super::Arguments;
 use crate::error::CliError;
 use crate::terminal;
 
-/// What the command line comes to.
+/// Result of parsing the command line.
 pub(crate) enum Parsed {
     /// A verb and its arguments.
     Arguments(Arguments),

@@ -1,4 +1,4 @@
-//! What `pipeline doctor` takes.
+//! Arguments of `pipeline doctor`.
 
 use clap::Args;
 

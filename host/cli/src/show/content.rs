@@ -6,9 +6,7 @@ use assay_audit::content::{Column, Content, Figures, Images, Table, Tensors, Tex
 use serde_json::{Map, Value, json};
 
 use super::words::{count, cut, digits, lines, plain, right, table, visible, wrap};
-
-/// Columns of a terminal.
-const WIDTH: usize = 100;
+use crate::terminal;
 
 /// The rows that are shown of a table that is too wide to be shown as it is, and their cells.
 const ROWS_ACROSS: usize = 3;
@@ -62,7 +60,7 @@ fn text_text(text: &Text) -> String {
     let mut shown = String::new();
     for line in &text.lines {
         let line = visible(line);
-        shown.push_str(&cut(line.trim_end(), WIDTH));
+        shown.push_str(&cut(line.trim_end(), terminal::width()));
         shown.push('\n');
     }
     if text.more {
@@ -82,7 +80,7 @@ fn images_text(images: &Images) -> String {
         shape.channels(),
         shape.height(),
         shape.width(),
-        wrap(&each, WIDTH).join("\n")
+        wrap(&each, terminal::width()).join("\n")
     )
 }
 
@@ -128,7 +126,12 @@ fn tensors_text(tensors: &Tensors) -> String {
         text.push_str("Elements that are infinite or no numbers are left out of the rest.\n");
     }
     for (key, value) in &tensors.metadata {
-        let _ = writeln!(text, "{}: {}", plain(key), cut(&plain(value), WIDTH));
+        let _ = writeln!(
+            text,
+            "{}: {}",
+            plain(key),
+            cut(&plain(value), terminal::width())
+        );
     }
     text
 }
@@ -176,11 +179,12 @@ fn table_text(shown: &Table) -> String {
         count(shown.rows, "row"),
         count(shown.columns.len() as u64, "column")
     );
+    let width = terminal::width();
     let upright = upright(shown);
-    let fits = upright.lines().all(|line| line.chars().count() <= WIDTH);
+    let fits = upright.lines().all(|line| line.chars().count() <= width);
     text.push_str(&if fits { upright } else { across(shown) });
     if let Some(units) = &shown.units {
-        for line in wrap(&format!("units: {}", plain(units)), WIDTH) {
+        for line in wrap(&format!("units: {}", plain(units)), width) {
             text.push_str(&line);
             text.push('\n');
         }

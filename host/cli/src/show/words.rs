@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table};
 
 use super::RULES;
+use crate::terminal;
 
 /// The last second of the year 9999, in milliseconds since 1970: what has four digits for the year.
 const LAST_MOMENT: u64 = 253_402_300_799_999;
@@ -126,10 +127,11 @@ pub(in crate::show) fn lines(table: &Table) -> String {
 pub(in crate::show) fn fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.chars().count()).max();
     let width = width.unwrap_or(0) + 2;
+    let room = terminal::width().saturating_sub(width);
     let mut text = String::new();
     for (name, value) in fields {
         let mut name = *name;
-        for line in value.lines().flat_map(|line| wrap(line, 100 - width)) {
+        for line in value.lines().flat_map(|line| wrap(line, room)) {
             let _ = writeln!(text, "{name:width$}{line}");
             name = "";
         }

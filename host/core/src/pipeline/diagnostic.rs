@@ -109,7 +109,7 @@ pub struct Complaints {
 }
 
 impl Complaints {
-    /// Whether nothing was complained of.
+    /// Whether there are no complaints.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
@@ -167,7 +167,7 @@ pub struct PipelineError {
 }
 
 impl PipelineError {
-    /// What was complained of.
+    /// An error with these complaints about these files.
     pub fn new(sources: Vec<Source>, complaints: Complaints) -> Self {
         Self {
             sources,

@@ -116,7 +116,7 @@ fn is_device(name: &str) -> bool {
 /// what it takes. What can be written there is of this process alone, but for root.
 pub(super) const THREADS: &str = "/proc/self/task";
 
-/// What is done to the files of [`THREADS`].
+/// Access to the files of [`THREADS`]: enough to write a name.
 pub(super) fn naming() -> BitFlags<AccessFs> {
     make_bitflags!(AccessFs::{ WriteFile | Truncate })
 }

@@ -25,7 +25,7 @@ use crate::supervise::own_executable;
 
 /// How long an answer is waited for: a machine with many cards takes its time to wake them.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// What changes that for the driver, in seconds.
+/// Environment variable that sets it for the driver, in seconds.
 const PATIENCE_VARIABLE: &str = "ASSAY_DRIVER_PATIENCE";
 /// An answer is never longer.
 const LONGEST_ANSWER: u64 = 1 << 20;
@@ -34,7 +34,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// How long a child that was killed may take to go away.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What a child is started to find out.
+/// A question that a child is started to answer.
 #[derive(Clone, Debug)]
 pub enum ProbeQuestion {
     /// Which cards the driver shows.

@@ -21,7 +21,7 @@ pub struct Driver {
     pub cards: Vec<Card>,
 }
 
-/// What a child found out about the driver.
+/// Answer of a child that asked the driver.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
@@ -42,7 +42,7 @@ pub fn ask_driver(cancel: &Cancel) -> Result<Driver, DeviceError> {
     }
 }
 
-/// What the loader looks for.
+/// Name of the driver's library.
 const LIBRARY: &str = "libcuda.so.1";
 
 // Numbers of cuda.h.

@@ -116,7 +116,7 @@ impl DeviceError {
     }
 }
 
-/// What there is, in words.
+/// The cards of this machine, in words.
 fn has(cards: &[Card], visible: Option<&str>) -> String {
     let cards: Vec<_> = cards.iter().map(ToString::to_string).collect();
     let mut text = if cards.is_empty() {

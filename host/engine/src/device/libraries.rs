@@ -26,7 +26,7 @@ pub struct LibraryVersions {
     pub cudnn: String,
 }
 
-/// What stands for a library that is not there.
+/// Version of a library that is not there.
 const NONE: &str = "none";
 
 impl Default for LibraryVersions {

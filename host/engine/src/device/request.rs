@@ -1,4 +1,4 @@
-//! What `--device` says.
+//! The value of `--device`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -31,7 +31,7 @@ const LONGEST_MS: u64 = 60 * 1000;
 /// Less than this is worth a word: a training on images fills it.
 const LITTLE_DISK: u64 = 1 << 30;
 
-/// What is examined.
+/// Inputs to the examination of a machine.
 pub struct Examination<'a> {
     /// The store's folder, whether or not it is there.
     pub store: &'a Path,
@@ -52,7 +52,7 @@ pub struct Health {
     pub processor: Processor,
     /// The libtorch of the plugins; none where no plugin that uses one can be used.
     pub libtorch: Option<Result<Libtorch, DeviceError>>,
-    /// What computes on cards.
+    /// NVIDIA driver, runtime and cards.
     pub cuda: Cuda,
     /// The store's place.
     pub store: StorePlace,
@@ -64,7 +64,7 @@ pub struct Health {
     pub notices: Vec<Problem>,
 }
 
-/// What computes on cards.
+/// NVIDIA driver, runtime and cards.
 #[derive(Debug)]
 pub struct Cuda {
     /// The version of the driver's kernel module, such as `580.159`.

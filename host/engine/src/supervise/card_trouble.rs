@@ -1,7 +1,7 @@
 //! What a worker's words say about its card. CUDA, cuBLAS, cuDNN, libtorch and the driver each have
 //! their own, and none of them says what to do.
 
-/// What is wrong with a card, as far as a worker's words tell.
+/// A fault of a card, recognised in a worker's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardTrouble {
     /// Its memory was not enough.
@@ -22,7 +22,7 @@ pub enum CardTrouble {
 
 use CardTrouble::{Busy, Crashed, Lost, NoCuda, NoKernels, OldDriver, OutOfMemory};
 
-/// What is said of each trouble. The first that is found counts: an old driver, say, is also reported
+/// Messages by which each fault is recognised. The first match counts: an old driver, say, is also reported
 /// as a failed start.
 const SIGNS: &[(&str, CardTrouble)] = &[
     (

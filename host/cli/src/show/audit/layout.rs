@@ -8,9 +8,7 @@ use assay_store::Store;
 
 use super::LABEL;
 use crate::show::words;
-
-/// The most columns of a line.
-const WIDTH: usize = 100;
+use crate::terminal;
 
 /// How much of a long name is shown where there is no room for all of it.
 const LONG: usize = 16;
@@ -36,13 +34,14 @@ pub(super) fn several(count: u64, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// Words in lines of at most [`WIDTH`] columns, which begin after `indent`.
+/// Words in lines that fit the terminal, which begin after `indent`.
 pub(super) fn wrap(words: &str, indent: usize) -> String {
+    let most = terminal::width();
     let mut text = String::new();
     let mut column = indent;
     for word in words.split(' ') {
         let width = word.chars().count();
-        if column > indent && column + 1 + width > WIDTH {
+        if column > indent && column + 1 + width > most {
             let _ = write!(text, "\n{:indent$}", "");
             column = indent;
         } else if column > indent {
@@ -64,7 +63,7 @@ pub(super) fn below(store: &Store, path: &Path) -> String {
 /// The same on one line of a terminal: hashes are cut short where they must be.
 pub(super) fn brief(store: &Store, path: &Path) -> String {
     let whole = below(store, path);
-    if LABEL + whole.chars().count() <= WIDTH {
+    if LABEL + whole.chars().count() <= terminal::width() {
         return whole;
     }
     let part = |part: &str| {

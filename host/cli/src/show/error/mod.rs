@@ -17,7 +17,7 @@ use crate::command::network::ShowNetworkError;
 use crate::error::CliError;
 use crate::terminal::{has_colours, say, say_coloured};
 
-/// What ends everything that was stopped and says no more itself.
+/// Last line of a command that was stopped.
 pub(crate) const STOPPED: &str = "stopped; run the same command again to go on";
 
 pub(crate) fn print(error: &CliError) {

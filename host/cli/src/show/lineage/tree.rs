@@ -8,9 +8,7 @@ use assay_audit::lineage::{Direction, Lineage};
 
 use super::step::{details, headline};
 use crate::show::words::{plain, wrap};
-
-/// Columns of a terminal.
-const WIDTH: usize = 100;
+use crate::terminal;
 
 /// A step that is yet to be printed.
 struct Branch {
@@ -22,6 +20,7 @@ struct Branch {
 }
 
 pub(crate) fn tree(lineage: &Lineage, direction: Direction, index: &Index) -> String {
+    let width = terminal::width();
     let mut text = String::new();
     let mut told = BTreeSet::new();
     let roots = lineage.roots.iter().rev().map(|step| Branch {
@@ -54,7 +53,7 @@ pub(crate) fn tree(lineage: &Lineage, direction: Direction, index: &Index) -> St
                 None => ("", line.as_str()),
             };
             let used = branch.rest.chars().count() + bar.chars().count() + indent.len();
-            for line in wrap(line, WIDTH.saturating_sub(used).max(40)) {
+            for line in wrap(line, width.saturating_sub(used).max(40)) {
                 let _ = writeln!(text, "{}{bar}{indent}{line}", branch.rest);
             }
         }

@@ -11,9 +11,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::RULES;
 use super::words::{path, plain};
-
-/// Columns that a table with prose in it may take.
-const WIDTH: u16 = 110;
+use crate::terminal;
 
 /// A table whose last column is prose, broken into lines.
 fn prose_table(header: &[&str]) -> Table {
@@ -21,7 +19,7 @@ fn prose_table(header: &[&str]) -> Table {
     table
         .load_style(RULES)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
+        .set_width(u16::try_from(terminal::width()).unwrap_or(u16::MAX))
         .set_header(header);
     table
 }

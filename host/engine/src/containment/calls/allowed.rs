@@ -116,7 +116,7 @@ const EVENTS: &[c_long] = &[
     libc::SYS_pselect6,
 ];
 
-/// What this process does on a signal.
+/// Setting and returning from handlers of signals.
 const SIGNALS: &[c_long] = &[
     libc::SYS_restart_syscall,
     libc::SYS_rt_sigaction,
