@@ -1,4 +1,4 @@
-//! The equations of METHODS.md in 64-bit floats and plain loops, sample by sample.
+//! The equations of docs/methods.md in 64-bit floats and plain loops, sample by sample.
 //!
 //! Written from the equations alone, with none of the SDK's code, layout or batching. Every number
 //! carries how far the same equations in 32-bit floats may be from it.

@@ -1,4 +1,4 @@
-//! Target propagation by METHODS.md in 64-bit floats and plain loops, sample by sample.
+//! Target propagation by docs/methods.md in 64-bit floats and plain loops, sample by sample.
 //!
 //! Like [`reference`](super::reference), written from the equations alone.
 

@@ -47,7 +47,7 @@ impl Windows {
         format!("{kind} {k}x{k} {o} s{s}")
     }
 
-    /// The shape of the saved weights, as METHODS.md states it.
+    /// The shape of the saved weights, as docs/methods.md states it.
     pub fn weight_shape(&self) -> Vec<usize> {
         let [o, rows, columns] = self.output();
         let (c, k) = (self.input[0], self.kernel);

@@ -21,7 +21,7 @@ const BLOCK: usize = 4096;
 /// The order in which epoch number `epoch` visits `count` samples: a uniformly drawn
 /// permutation of `0..count`, the same on every machine for the same arguments.
 ///
-/// METHODS "Data": a new seeded order every epoch.
+/// A new seeded order every epoch (docs/methods.md, Data).
 pub fn epoch_order(seed: u64, epoch: u32, count: u32) -> Vec<u32> {
     let mut hasher = Hasher::new_derive_key(EPOCH_CONTEXT);
     hasher.update(&seed.to_le_bytes());

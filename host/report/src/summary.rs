@@ -1,4 +1,4 @@
-//! From the tables of trainings to the protocol's numbers (METHODS.md, 'Protocol'), and from the
+//! From the tables of trainings to the protocol's numbers (docs/methods.md, Protocol), and from the
 //! numbers of several seeds to mean and spread. Pure functions; nothing here reads, writes or
 //! formats.
 

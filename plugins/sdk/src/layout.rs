@@ -1,7 +1,7 @@
 //! Where the elements of a tensor lie, and in which order they are saved.
 //!
 //! Kernels choose the order in memory; saved states and initial values keep one canonical order
-//! (`METHODS.md`, channels before rows before columns). A [`Layout`] is the way from one to the
+//! (`docs/methods.md`, channels before rows before columns). A [`Layout`] is the way from one to the
 //! other; nothing else knows both.
 
 use tch::{Device, Tensor};

@@ -7,7 +7,7 @@
 //! does.
 //!
 //! # Conventions
-//! Notation is that of `METHODS.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`,
+//! Notation is that of `docs/methods.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`,
 //! `h_l = tanh(a_l)`; `h_L` is the softmax of `a_L` where the network classifies, and tanh where it
 //! reconstructs its input. The loss follows from that, and an algorithm need not know which it is.
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas

@@ -2,7 +2,7 @@
 //!
 //! Classification: the softmax against the label, cross-entropy in nats. Reconstruction: tanh
 //! against the input itself, the squared error summed over the units, without a factor 1/2. Both
-//! are means over the batch (METHODS.md, Reduction; paper, appendix 5.5).
+//! are means over the batch (docs/methods.md, Reduction; paper, appendix 5.5).
 
 use assay_network::Task;
 use tch::{Kind, Tensor};

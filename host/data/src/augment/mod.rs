@@ -17,7 +17,7 @@ const CONTEXT: &str = "assay dataset augmentation, version 1";
 /// Bytes of the stream that one image needs, but for the rarest rejections.
 const BLOCK: usize = 64;
 
-/// What is done to images (METHODS "Data").
+/// Random changes to training images (docs/methods.md, Data).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {

@@ -32,7 +32,7 @@ pub const MAX_PIXELS: u64 = 1 << 27;
 /// The most rows and columns that an image can be resized to.
 pub const MAX_SIZE: u32 = 4096;
 
-/// The rows and columns of ImageNet's images, unless stated (METHODS "Data").
+/// The rows and columns of ImageNet's images, unless stated (docs/methods.md, Data).
 pub const DEFAULT_SIZE: u32 = 224;
 
 /// A `"crop"` to 224 comes out of an image whose shorter side is 256, any other in proportion.
@@ -42,7 +42,7 @@ const CROP_TO_SHORTER_SIDE: f64 = 224.0 / 256.0;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Geometry {
-    /// Straight to the square, whatever becomes of the proportions (METHODS "Data").
+    /// Straight to the square, whatever becomes of the proportions (docs/methods.md, Data).
     #[default]
     Stretch,
     /// The centred square whose side is 224/256 of the shorter side: for a size of 224, the

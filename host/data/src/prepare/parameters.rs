@@ -323,7 +323,7 @@ impl DatasetSource {
         }
     }
 
-    /// METHODS "Data": CIFAR-10 is standardised, MNIST and its relatives are not.
+    /// CIFAR-10 is standardised, MNIST and its relatives are not (docs/methods.md, Data).
     fn default_scaling(&self) -> ScalingChoice {
         match self {
             Self::Cifar10 => ScalingChoice::Standardised,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-/// A scaling of 8-bit pixels (METHODS "Data").
+/// A scaling of 8-bit pixels (docs/methods.md, Data).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Scaling {
     /// Pixel / 255, in [0, 1], correctly rounded.

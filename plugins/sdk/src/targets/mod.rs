@@ -1,5 +1,5 @@
 //! What the target-propagation algorithms share: targets carried down by learned inverses, local
-//! losses, and the inverses' own loss (METHODS.md, Credit assignment).
+//! losses, and the inverses' own loss (docs/methods.md, Algorithms).
 //!
 //! Which target the network's top gets, and by which rule targets go down, is left to each
 //! algorithm. Hidden targets are constants: no gradient passes through any of them.
@@ -156,7 +156,7 @@ impl TargetPropagation {
     }
 }
 
-/// The targets of one batch. Each method is one rule of METHODS.md; a rule for layer l wants the
+/// The targets of one batch. Each method is one rule of docs/methods.md; a rule for layer l wants the
 /// target of layer l + 1 to be set.
 pub struct Targets<'a> {
     this: &'a TargetPropagation,

@@ -7,7 +7,7 @@ use crate::adam::Adam;
 use crate::configuration::Configuration;
 use crate::inverse::{InverseTraining, Schedule};
 
-/// What an inverse is asked to give back (METHODS.md, DTP and SDTP).
+/// The target of an inverse (docs/methods.md, Local losses and inverse losses).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InverseLoss {
@@ -50,7 +50,7 @@ pub struct InverseSettings {
 }
 
 impl InverseSettings {
-    /// Our calibration's settings (METHODS.md), which train every variant stably.
+    /// Settings with which every algorithm of this family trained stably on MNIST; ours, not the paper's.
     fn new(inverse_loss: InverseLoss) -> Self {
         let Adam {
             learning_rate,
