@@ -1,8 +1,10 @@
 //! A folder with a dataset, a pipeline file and a store, and the real binary run in it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -10,20 +12,39 @@ use tempfile::TempDir;
 use crate::idx::{CLASSES, write_dataset};
 
 /// The folder that cargo leaves binaries and plugin libraries in.
+///
+/// The first call of a process has cargo build them, which finds them built where nothing has changed.
 pub fn libraries() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build).clone()
+}
+
+fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.parent().and_then(Path::parent).unwrap().to_owned()
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let profile = match folder.file_name().and_then(OsStr::to_str).unwrap() {
+        "debug" => "dev",
+        other => other,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["build", "--workspace", "--quiet", "--profile", profile])
+        .arg("--target-dir")
+        .arg(folder.parent().unwrap())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "the program and its plugins cannot be built:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    folder.to_owned()
 }
 
 /// The binary `pipeline`.
 pub fn binary() -> PathBuf {
-    let binary = libraries().join("pipeline");
-    assert!(
-        binary.exists(),
-        "{} is not there: run `cargo build --workspace` (or scripts/test) first",
-        binary.display()
-    );
-    binary
+    libraries().join("pipeline")
 }
 
 /// One test's folder.

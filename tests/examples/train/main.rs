@@ -14,7 +14,7 @@ mod text;
 mod worker;
 
 // What the tests share; the worker needs the host's side of the boundary.
-#[path = "../../support/mod.rs"]
+#[path = "../../rules/support/mod.rs"]
 mod support;
 
 use std::error::Error;

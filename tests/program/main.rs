@@ -1,0 +1,35 @@
+//! The real binary from outside, with real plugins: one module for each verb or promise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
+mod audit;
+mod boundary;
+mod bundle;
+mod concurrent;
+mod conformance;
+mod containment;
+mod data;
+mod devices;
+mod diff;
+mod doctor;
+mod faults;
+mod gc;
+mod imagenet;
+mod interrupt;
+mod lineage;
+mod mnist;
+mod network;
+mod parquet;
+mod reconstruction;
+mod refusals;
+mod rerun;
+mod run;
+mod show;
+mod special_files;
+mod terminal;
+mod trust;
+mod why;

@@ -1,0 +1,16 @@
+//! The learning rules as their plugins compute them, against independent implementations.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
+mod algorithms;
+mod directions;
+mod images;
+mod inverses;
+mod learners;
+mod support;
+mod target_images;
+mod targets;
