@@ -1,5 +1,7 @@
 //! Everything that can end a verb, and the exit code it ends with.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -13,11 +15,8 @@ use assay_engine::{
 use assay_report::TableError;
 use assay_store::StoreError;
 
-use crate::command::network::ShowNetworkError;
-use crate::command::plugin::sign::VerifyError;
-use crate::command::plugin::trust::TrustVerbError;
 use crate::scaffold::ScaffoldError;
-use crate::signing::SigningError;
+use crate::signing::{SigningError, VerifyError};
 
 /// The exit code of what was stopped: as shells have it for a program that Ctrl-C ended.
 pub(crate) const STOPPED: u8 = 130;
@@ -41,8 +40,6 @@ pub(crate) enum CliError {
     NoAction(#[from] NoAction),
     #[error(transparent)]
     Trust(#[from] TrustError),
-    #[error(transparent)]
-    TrustVerb(#[from] TrustVerbError),
     #[error(transparent)]
     Signing(#[from] SigningError),
     #[error(transparent)]
@@ -70,7 +67,7 @@ pub(crate) enum CliError {
         source: io::Error,
     },
     #[error(transparent)]
-    Network(#[from] ShowNetworkError),
+    Verb(VerbError),
     #[error(transparent)]
     Scaffold(#[from] ScaffoldError),
     #[error("the report's table cannot be read")]
@@ -87,7 +84,34 @@ pub(crate) enum CliError {
     Output(#[source] io::Error),
 }
 
+/// An error that only one verb has, and what to do next; may be empty.
+#[derive(Debug)]
+pub(crate) struct VerbError {
+    error: Box<dyn Error + Send + Sync>,
+    pub(crate) help: String,
+}
+
+impl fmt::Display for VerbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for VerbError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
 impl CliError {
+    /// An error of a verb, with what to do next.
+    pub(crate) fn of_verb(error: impl Error + Send + Sync + 'static, help: String) -> Self {
+        Self::Verb(VerbError {
+            error: Box::new(error),
+            help,
+        })
+    }
+
     /// Whether it was asked to stop.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(

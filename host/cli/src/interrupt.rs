@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::error::{CliError, STOPPED};
-use crate::show::error;
+use crate::ui::error;
 
 /// How long a verb may take to end by itself, once no work is left that is worth waiting for.
 const GRACE: Duration = Duration::from_millis(400);

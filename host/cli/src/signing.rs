@@ -1,16 +1,18 @@
 //! Makes keys and signatures in minisign's format. The only place that holds a secret key or a
 //! password: neither is printed, and a password comes from the terminal alone.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fs, io};
 
 use assay_core::ObjectHash;
+use assay_engine::{SignatureError, TrustStore, TrustedKey};
 use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
 
-use crate::arguments::signing_key_file;
+use crate::arguments::user::{signing_key_file, trust_file};
+use crate::error::CliError;
 
 /// How the line of an encrypted key begins: `EdScB2`, an Ed25519 key under scrypt, in base64.
 const ENCRYPTED: &str = "RWRTY0Iy";
@@ -152,4 +154,23 @@ fn new_password() -> Result<String, SigningError> {
 
 fn ask(prompt: &str) -> Result<String, SigningError> {
     rpassword::prompt_password(prompt).map_err(SigningError::NoTerminal)
+}
+
+/// Why a library or a bundle does not count as signed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VerifyError {
+    /// No key was named, and none is trusted.
+    #[error("there is no key to check the signature with: name one with --key, or trust one")]
+    NoKey,
+    /// The signature is not good.
+    #[error(transparent)]
+    Signature(SignatureError),
+}
+
+/// The keys that the user trusts.
+pub(crate) fn trusted_keys() -> Result<Vec<TrustedKey>, CliError> {
+    let Some(file) = trust_file() else {
+        return Ok(Vec::new());
+    };
+    Ok(TrustStore::read(&file)?.keys().collect())
 }

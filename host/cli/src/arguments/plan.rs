@@ -8,8 +8,8 @@ use assay_engine::{
 };
 use clap::Args;
 
-use super::search::{SearchArguments, TrustArguments};
-use super::{Places, processors};
+use crate::arguments::search::{SearchArguments, TrustArguments};
+use crate::arguments::{Places, processors};
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArguments {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use assay_engine::{Origin, SearchFolder, SearchPath, TrustError, TrustPolicy, TrustStore};
 use clap::Args;
 
-use super::user::{plugins_folder, trust_file};
+use crate::arguments::user::{plugins_folder, trust_file};
 
 /// The variable with folders of plugins, like `PATH`.
 const PLUGIN_PATH: &str = "ASSAY_PLUGIN_PATH";

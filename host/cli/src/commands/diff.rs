@@ -1,0 +1,286 @@
+//! `pipeline diff`: what differs between two runs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use assay_audit::{AuditError, Index, Metric, RunDifference, StageDifference, Subject};
+use assay_core::{Difference, Run, RunHash};
+use assay_store::Store;
+use clap::Args;
+use comfy_table::{CellAlignment, Table};
+use serde_json::{Value, json};
+
+use crate::arguments::StoreArguments;
+use crate::error::CliError;
+use crate::ui;
+use crate::ui::compare::number;
+use crate::ui::json::document;
+use crate::ui::words::plain;
+use crate::ui::{RULES, compare};
+
+const EXAMPLES: &str = "\
+Examples:
+  pipeline diff quickstart latest
+  pipeline diff 3f2a9c 81d0e7
+  pipeline diff 3f2a9c 81d0e7 --json
+
+Stages are matched by name, and what is left by kind and point of the matrix. Only what differs is
+shown.
+
+Exit codes: 0 the runs are the same, 1 they differ, 2 a run or the store cannot be used.";
+
+/// Two runs.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DiffArguments {
+    /// A run: HASH, PREFIX, PIPELINE (its latest run) or latest
+    #[arg(value_name = "RUN")]
+    before: String,
+
+    /// The run that it is compared with
+    #[arg(value_name = "RUN")]
+    now: String,
+
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Two runs and what differs between them.
+struct ShownDifference {
+    runs: [(RunHash, Run); 2],
+    difference: RunDifference,
+}
+
+pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, CliError> {
+    let store = arguments.store.open_existing()?;
+    let index = Index::read(&store)?;
+    let before = find_run(&store, &index, &arguments.before)?;
+    let now = find_run(&store, &index, &arguments.now)?;
+    let shown = ShownDifference {
+        runs: [(before, store.run(before)?), (now, store.run(now)?)],
+        difference: RunDifference::between(&store, before, now)?,
+    };
+    ui::print(&if arguments.json {
+        json(&shown)
+    } else {
+        text(&shown)
+    })?;
+    Ok(if shown.difference.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn find_run(store: &Store, index: &Index, name: &str) -> Result<RunHash, AuditError> {
+    match Subject::find(store, index, name)? {
+        Subject::Run(run) => Ok(run),
+        other => Err(AuditError::NotARun {
+            name: name.to_owned(),
+            what: other.what(),
+        }),
+    }
+}
+
+/// How many stages are named that a difference is in.
+const MOST_NAMES: usize = 4;
+/// What the fields of an action begin with that name what it reads.
+const INPUTS: &str = "inputs.";
+
+fn text(shown: &ShownDifference) -> String {
+    let difference = &shown.difference;
+    let mut text = String::new();
+    for (letter, (hash, run)) in ["a", "b"].iter().zip(&shown.runs) {
+        let _ = writeln!(
+            text,
+            "{letter}  {}  {}, on {} with {}",
+            hash.short(),
+            plain(&run.pipeline),
+            plain(&run.host),
+            plain(&run.version)
+        );
+    }
+    for line in compare::fields(&difference.fields) {
+        let _ = write!(text, "\n{line}");
+    }
+    if !difference.fields.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&only(&difference.stages));
+    text.push_str(&fields(&difference.stages));
+    text.push_str(&results(&difference.stages));
+    text.push_str(&metrics(&difference.stages));
+    let _ = writeln!(
+        text,
+        "\n{} stages differ, {} are the same",
+        difference.stages.len(),
+        difference.same
+    );
+    text
+}
+
+/// The stage's name, in both runs where it is not one.
+fn name(stage: &StageDifference) -> String {
+    plain(&match &stage.names {
+        [Some(before), Some(now)] if before == now => before.clone(),
+        [Some(before), Some(now)] => format!("{before} ({now})"),
+        [Some(one), None] | [None, Some(one)] => one.clone(),
+        [None, None] => String::new(),
+    })
+}
+
+fn only(stages: &[StageDifference]) -> String {
+    let mut text = String::new();
+    for (at, letter) in ["a", "b"].iter().enumerate() {
+        let alone = stages
+            .iter()
+            .filter(|stage| stage.names[at].is_some() && stage.names.iter().any(Option::is_none));
+        let names: Vec<_> = alone.map(name).collect();
+        if !names.is_empty() {
+            let _ = writeln!(text, "\nonly in {letter}: {}", names.join(", "));
+        }
+    }
+    text
+}
+
+/// Every field of an action that differs, with the stages it differs in.
+fn fields(stages: &[StageDifference]) -> String {
+    let mut changes: BTreeMap<(bool, String), Vec<String>> = BTreeMap::new();
+    for stage in stages {
+        for difference in &stage.fields {
+            // What is read is another artifact wherever what made it differs.
+            let input = difference.field.strip_prefix(INPUTS);
+            let line = input.map_or_else(
+                || line(difference),
+                |role| format!("reads another {}", kind_of_role(role)),
+            );
+            let names = changes.entry((input.is_some(), line)).or_default();
+            let name = name(stage);
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let mut text = String::new();
+    for ((_, line), names) in changes {
+        let _ = writeln!(text, "\n{line}\n    {}", list(&names));
+    }
+    text
+}
+
+fn line(difference: &Difference) -> String {
+    compare::fields(std::slice::from_ref(difference)).concat()
+}
+
+/// `training` of `training.12`: a report has one for each of its entries.
+fn kind_of_role(role: &str) -> &str {
+    role.trim_end_matches(|digit: char| digit.is_ascii_digit())
+        .trim_end_matches(['.', '-', '_', '/', '#'])
+}
+
+fn list(names: &[String]) -> String {
+    match names.get(MOST_NAMES..) {
+        Some(more) if !more.is_empty() => {
+            let first = names.get(..MOST_NAMES).unwrap_or_default();
+            format!("{} and {} more", first.join(", "), more.len())
+        }
+        _ => names.join(", "),
+    }
+}
+
+/// Stages whose action is the same and whose result is not.
+fn results(stages: &[StageDifference]) -> String {
+    let mut text = String::new();
+    for stage in stages
+        .iter()
+        .filter(|stage| stage.actions[0] == stage.actions[1])
+    {
+        let what = match stage.artifacts {
+            [Some(_), Some(_)] => "gave other bytes for the same action",
+            [Some(_), None] => "has a result in a only",
+            [None, Some(_)] => "has a result in b only",
+            [None, None] => continue,
+        };
+        let _ = writeln!(text, "\n{}: {what}", name(stage));
+        text.push_str(&compare::files(&stage.files, 4));
+    }
+    text
+}
+
+fn metrics(stages: &[StageDifference]) -> String {
+    if stages.iter().all(|stage| stage.metrics.is_empty()) {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table
+        .load_style(RULES)
+        .set_header(["stage", "metric", "a", "b", "difference"]);
+    for stage in stages {
+        for metric in &stage.metrics {
+            table.add_row(
+                [name(stage), words(metric)]
+                    .into_iter()
+                    .chain(values(metric)),
+            );
+        }
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("\n{table}\n")
+}
+
+fn words(metric: &Metric) -> String {
+    let name = metric.metric.trim_end_matches("_mean").replace('_', " ");
+    let of = metric.of.values().map(String::as_str);
+    let words: Vec<_> = of.chain([name.as_str()]).collect();
+    plain(&words.join(", "))
+}
+
+fn values(metric: &Metric) -> [String; 3] {
+    let show = |value: Option<f64>| value.map_or_else(|| "—".to_owned(), number);
+    let difference = metric
+        .before
+        .zip(metric.now)
+        .map(|(before, now)| now - before);
+    let sign = if difference.is_some_and(|it| it > 0.0) {
+        "+"
+    } else {
+        ""
+    };
+    [
+        show(metric.before),
+        show(metric.now),
+        format!("{sign}{}", show(difference)),
+    ]
+}
+
+fn json(shown: &ShownDifference) -> String {
+    let runs = shown
+        .runs
+        .each_ref()
+        .map(|(hash, run)| run_json(*hash, run));
+    document(&json!({
+        "runs": runs,
+        "same": shown.difference.is_empty(),
+        "fields": shown.difference.fields,
+        "stages": shown.difference.stages,
+        "stages_the_same": shown.difference.same,
+    }))
+}
+
+fn run_json(hash: RunHash, run: &Run) -> Value {
+    json!({
+        "run": hash,
+        "pipeline": run.pipeline,
+        "started_ms": run.started_ms,
+        "duration_ms": run.duration_ms,
+        "host": run.host,
+        "version": run.version,
+    })
+}

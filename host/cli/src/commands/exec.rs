@@ -1,0 +1,106 @@
+//! `pipeline exec`: one action, as a supervised job or as the worker of one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use assay_core::{ActionKey, Limits, parse_memory, parse_time};
+use assay_engine::{
+    Cancel, CardRequest, CardsWhenNeeded, EngineError, Execution, Obstacle, WorkerArguments,
+    run_worker,
+};
+use clap::Args;
+
+use crate::arguments::search::TrustArguments;
+use crate::arguments::{Places, processors};
+use crate::error::CliError;
+use crate::ui;
+
+#[derive(Args, Debug)]
+pub(crate) struct ExecArguments {
+    /// The action's key (64 hexadecimal digits)
+    key: ActionKey,
+
+    /// Work in this folder as a worker and commit nothing; `pipeline run` uses this
+    #[arg(long, value_name = "DIR", hide = true)]
+    scratch: Option<PathBuf>,
+
+    /// Processors for what decides nothing, such as decoding images [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    threads: Option<u32>,
+
+    /// Memory that the action's worker may hold, such as `8 GiB`
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    memory: Option<u64>,
+
+    /// How long it may take, such as `2h`
+    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
+    time: Option<u64>,
+
+    /// The card for an action that computes on one: cuda or cuda:N; where others compute is part of
+    /// them [default: cuda]
+    #[arg(long, value_name = "DEVICE", value_parser = CardRequest::single)]
+    device: Option<CardRequest>,
+
+    #[command(flatten)]
+    trust: TrustArguments,
+
+    #[command(flatten)]
+    places: Places,
+}
+
+impl ExecArguments {
+    /// Whether this process is the worker of another.
+    pub(super) fn is_worker(&self) -> bool {
+        self.scratch.is_some()
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+            .map_or_else(processors, |threads| threads as usize)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            memory: self.memory,
+            time_ms: self.time,
+        }
+    }
+}
+
+pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
+    if let Some(scratch) = &arguments.scratch {
+        return Ok(run_worker(&WorkerArguments {
+            key: arguments.key,
+            store: arguments.places.store.path.clone(),
+            scratch: scratch.clone(),
+            data_dir: arguments.places.data_dir.clone(),
+            threads: arguments.threads(),
+            limits: arguments.limits(),
+        }));
+    }
+    ui::print_containment_notice();
+    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
+    let store = arguments.places.store.open_existing()?;
+    let action = store.action(arguments.key)?;
+    if let Some(plugin) = &action.plugin {
+        let trust = arguments.trust.policy()?;
+        trust.admit_action(plugin).map_err(EngineError::from)?;
+    }
+    let unmet = cards.unmet(&store, &action)?;
+    if !unmet.is_empty() {
+        return Err(CliError::Environment(Obstacle::Environment(unmet)));
+    }
+    let card = cards.first_for(&action)?;
+    let execution = Execution {
+        store: &store,
+        data_dir: arguments.places.data_dir.as_deref(),
+        threads: arguments.threads(),
+        limits: arguments.limits(),
+        card: card.as_ref(),
+        cancel,
+        observe: &|_| {},
+    };
+    let completed = execution.execute(arguments.key).map_err(CliError::Action)?;
+    ui::print(&format!("{}\n", completed.result.artifact))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,298 @@
+//! `pipeline gc`: removes what nothing needs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use assay_core::{RunHash, StageKind};
+use assay_store::{Amount, Garbage, Retention, Sort, Waste};
+use clap::Args;
+use comfy_table::Table;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::arguments::StoreArguments;
+use crate::error::CliError;
+use crate::ui;
+use crate::ui::json::document;
+use crate::ui::words::{count, digits, lines, moment, plain, right, size, table};
+
+const GC_EXAMPLES: &str = "\
+Examples:
+  pipeline gc --dry-run
+  pipeline gc
+  pipeline gc --keep-last 3 --dry-run
+  pipeline gc --keep-last 1 --grace 0s
+
+Stays: every run and what it names, pins, what processes at work use, results younger than --grace
+that no run names, and what plugins said of themselves whose libraries stay.
+Goes: results that none of these reach, objects that nothing names, working folders of actions that
+have finished or were given up, leftovers of processes that have ended.
+
+It may run beside `pipeline run`: others wait while it removes, and lose nothing. Stopped at any
+moment it has done no harm; run it again.
+
+Exit codes: 0 done, 2 the store cannot be used.";
+
+#[derive(Args, Debug)]
+#[command(after_help = GC_EXAMPLES)]
+pub(crate) struct GcArguments {
+    /// Say what would go and what would stay, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Keep the newest N complete runs of each pipeline, whatever began after them and what is
+    /// pinned; forget older runs [default: keep all]
+    #[arg(long, value_name = "N")]
+    keep_last: Option<NonZeroUsize>,
+
+    /// How long results that no run names are kept, which a killed run leaves, and the working
+    /// folders of unfinished actions
+    #[arg(long, value_name = "DURATION", default_value = "7days")]
+    grace: humantime::Duration,
+
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+impl GcArguments {
+    fn retention(&self, now_ms: u64) -> Retention {
+        Retention {
+            keep_last: self.keep_last.map(NonZeroUsize::get),
+            grace: *self.grace,
+            now_ms,
+        }
+    }
+}
+
+pub(crate) fn gc(arguments: &GcArguments) -> Result<ExitCode, CliError> {
+    let store = arguments.store.open_existing()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let retention = arguments.retention(now.unwrap_or_default().as_millis() as u64);
+    let shown = |garbage: &_| {
+        ui::print(&if arguments.json {
+            garbage_json(garbage, arguments.dry_run)
+        } else {
+            garbage_text(garbage, arguments)
+        })
+    };
+    if arguments.dry_run {
+        shown(&store.garbage(&retention)?)?;
+    } else {
+        let view = RemovalView::new();
+        let collection = store.collection(&retention)?;
+        view.start(collection.garbage().items.len());
+        collection.remove(|_| view.removed())?;
+        view.finish();
+        shown(collection.garbage())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many runs that go are named.
+const NAMED_RUNS: usize = 10;
+
+const SORTS: [Sort; 6] = [
+    Sort::Runs,
+    Sort::Results,
+    Sort::Objects,
+    Sort::Scratch,
+    Sort::Temporary,
+    Sort::Locks,
+];
+
+fn garbage_text(garbage: &Garbage, arguments: &GcArguments) -> String {
+    let mut text = lines(&amounts(garbage, arguments.dry_run));
+    let kinds = result_kinds(garbage);
+    if !kinds.is_empty() {
+        let kinds: Vec<_> = kinds
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        let _ = writeln!(text, "\nResults by kind: {}.", kinds.join(", "));
+    }
+    let runs: Vec<_> = runs(garbage).collect();
+    if !runs.is_empty() {
+        let verb = if arguments.dry_run {
+            "would go"
+        } else {
+            "went"
+        };
+        let _ = writeln!(text, "\nRuns that {verb}:");
+        for (run, pipeline, started_ms) in runs.iter().take(NAMED_RUNS) {
+            let (started, pipeline) = (moment(*started_ms), plain(pipeline));
+            let _ = writeln!(text, "  {}  {started}  {pipeline}", run.short());
+        }
+        if runs.len() > NAMED_RUNS {
+            let _ = writeln!(text, "  and {} more", runs.len() - NAMED_RUNS);
+        }
+    }
+    let young = garbage.young_results.count;
+    if young > 0 && garbage.unreadable_runs.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n{} that no run names stay{}, being younger than {} (--grace).",
+            count(young, "result"),
+            if young == 1 { "s" } else { "" },
+            arguments.grace,
+        );
+    }
+    for run in &garbage.unreadable_runs {
+        let _ = writeln!(
+            text,
+            "\nThe manifest of the run {run}\ncannot be read. What it names is not known, so every \
+             result stays; `pipeline audit` says more."
+        );
+    }
+    text
+}
+
+fn amounts(garbage: &Garbage, dry_run: bool) -> Table {
+    let goes = if dry_run { "would go" } else { "removed" };
+    let stays = if dry_run { "would stay" } else { "kept" };
+    let mut table = table(&["", goes, "size", stays, "size"]);
+    let going = garbage.amounts();
+    let (mut all_going, mut all_staying) = (Amount::default(), Amount::default());
+    for sort in SORTS {
+        let of = |amounts: &BTreeMap<Sort, Amount>| amounts.get(&sort).copied().unwrap_or_default();
+        let (going, staying) = (of(&going), of(&garbage.kept));
+        for (all, one) in [(&mut all_going, going), (&mut all_staying, staying)] {
+            all.count += one.count;
+            all.bytes += one.bytes;
+        }
+        table.add_row(row(sort.name(), going, staying));
+    }
+    table.add_row(row("together", all_going, all_staying));
+    right(&mut table, &[1, 2, 3, 4]);
+    table
+}
+
+fn row(name: &str, going: Amount, staying: Amount) -> [String; 5] {
+    let [(goes, gone_size), (stays, kept_size)] = [going, staying].map(|amount| {
+        if amount.count == 0 {
+            ("—".to_owned(), String::new())
+        } else {
+            (digits(amount.count), room(amount.bytes))
+        }
+    });
+    [name.to_owned(), goes, gone_size, stays, kept_size]
+}
+
+/// Nothing for nothing.
+fn room(bytes: u64) -> String {
+    match bytes {
+        0 => String::new(),
+        bytes => size(bytes),
+    }
+}
+
+fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {
+    let mut kinds = BTreeMap::new();
+    for item in &garbage.items {
+        if let Waste::Result { kind, .. } = item.waste {
+            let kind = kind.map_or("unknown", StageKind::name);
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    kinds
+}
+
+/// The runs that go: hash, pipeline and when it began, in milliseconds since 1970 (UTC).
+fn runs(garbage: &Garbage) -> impl Iterator<Item = (RunHash, &str, u64)> {
+    garbage.items.iter().filter_map(|item| match &item.waste {
+        Waste::Run {
+            run,
+            pipeline,
+            started_ms,
+        } => Some((*run, pipeline.as_str(), *started_ms)),
+        _ => None,
+    })
+}
+
+fn garbage_json(garbage: &Garbage, dry_run: bool) -> String {
+    let amounts = |amounts: &BTreeMap<Sort, Amount>| -> Value {
+        let each = amounts.iter().map(|(sort, amount)| {
+            let amount = json!({ "count": amount.count, "bytes": amount.bytes });
+            (sort.name().to_owned(), amount)
+        });
+        each.collect::<serde_json::Map<_, _>>().into()
+    };
+    let runs: Vec<_> = runs(garbage)
+        .map(|(run, pipeline, started_ms)| {
+            json!({ "run": run, "pipeline": pipeline, "started_ms": started_ms })
+        })
+        .collect();
+    let items: Vec<_> = garbage
+        .items
+        .iter()
+        .map(|item| {
+            let mut value = json!({ "sort": item.waste.sort().name(), "bytes": item.bytes });
+            match &item.waste {
+                Waste::Run { run, .. } => value["run"] = json!(run),
+                Waste::Result { action, kind } => {
+                    value["action"] = json!(action);
+                    value["kind"] = json!(kind.map(StageKind::name));
+                }
+                Waste::Object(object) => value["object"] = json!(object),
+                Waste::Scratch | Waste::Temporary | Waste::Lock => {
+                    value["path"] = json!(item.path.display().to_string());
+                }
+            }
+            value
+        })
+        .collect();
+    document(&json!({
+        "dry_run": dry_run,
+        "removed": amounts(&garbage.amounts()),
+        "kept": amounts(&garbage.kept),
+        "runs": runs,
+        "young_results": garbage.young_results.count,
+        "unreadable_runs": garbage.unreadable_runs,
+        "items": items,
+    }))
+}
+
+/// The progress of a collection on a terminal.
+struct RemovalView {
+    bar: Option<ProgressBar>,
+}
+
+impl RemovalView {
+    fn new() -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.set_message("looking at what the store holds, once nobody writes to it");
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn start(&self, items: usize) {
+        let style = ProgressStyle::with_template("removing {bar:24} {pos}/{len}");
+        if let Some(bar) = &self.bar {
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_length(items as u64);
+        }
+    }
+
+    pub(crate) fn removed(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The verbs: one module each, with its arguments, its work, and how its answer is shown.
+
+mod audit;
+mod bundle;
+mod cat;
+mod data;
+mod diff;
+mod doctor;
+mod exec;
+mod gc;
+mod lineage;
+mod ls;
+mod network;
+mod pin;
+mod plugin;
+mod probe;
+mod run;
+mod show;
+mod status;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::error::CliError;
+use crate::interrupt;
+use audit::AuditArguments;
+use bundle::{BundleArguments, UnbundleArguments};
+use cat::CatArguments;
+use data::DataVerb;
+use diff::DiffArguments;
+use doctor::DoctorArguments;
+use exec::ExecArguments;
+use gc::GcArguments;
+use lineage::LineageArguments;
+use ls::LsArguments;
+use network::NetworkVerb;
+use pin::{PinArguments, UnpinArguments};
+use plugin::PluginVerb;
+use probe::ProbeVerb;
+use run::RunArguments;
+use show::ShowArguments;
+use status::StatusArguments;
+use why::WhyArguments;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a pipeline file: train what is new, take the rest from the store, print the table.
+    Run(RunArguments),
+    /// Say which stages of a pipeline file are up to date; exit code 1 if any is not.
+    Status(StatusArguments),
+    /// Say why a stage is cached or not, back to the line that made it so.
+    Why(WhyArguments),
+    /// Execute one stored action, as a job of its own.
+    Exec(ExecArguments),
+    /// Ask the driver or its libraries, as a child of this program.
+    #[command(hide = true, subcommand)]
+    Probe(ProbeVerb),
+    /// Say what differs between two runs: parameters, plugins, environments, metrics.
+    Diff(DiffArguments),
+    /// Show what a hash or a name stands for: a run, a stage, a table, a network's weights.
+    Show(ShowArguments),
+    /// Write the bytes of something to standard output.
+    Cat(CatArguments),
+    /// List what the store holds: runs, what stages gave, plugins, and what takes space.
+    Ls(LsArguments),
+    /// Show what something was made from, down to the files that were downloaded, or into what.
+    Lineage(LineageArguments),
+    /// Check that everything in the store is what its name says, and what any damage affects.
+    Audit(AuditArguments),
+    /// Remove what no run, no pin and nobody at work needs any more.
+    Gc(GcArguments),
+    /// Keep something, whatever `pipeline gc` is told; list what is kept.
+    Pin(PinArguments),
+    /// Remove a pin.
+    Unpin(UnpinArguments),
+    /// Look at datasets.
+    #[command(subcommand)]
+    Data(DataVerb),
+    /// Write a plugin, and look at one's algorithms.
+    #[command(subcommand)]
+    Plugin(PluginVerb),
+    /// Look at networks, without training anything.
+    #[command(subcommand)]
+    Network(NetworkVerb),
+    /// Say what this machine offers for training, and what is missing.
+    Doctor(DoctorArguments),
+    /// Write a run, with everything that it rests on, to one file for someone else.
+    Bundle(BundleArguments),
+    /// Verify someone's bundle of a run, and take it into the store.
+    Unbundle(UnbundleArguments),
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
+    // A worker and a probe are stopped by the process that started them, and contain themselves while
+    // they have one thread.
+    let cancel = match verb {
+        Verb::Probe(_) => interrupt::leave_to_parent(),
+        Verb::Exec(exec) if exec.is_worker() => interrupt::leave_to_parent(),
+        _ => interrupt::listen()?,
+    };
+    match verb {
+        Verb::Run(run) => run::run(run, cancel),
+        Verb::Status(status) => status::status(status, cancel),
+        Verb::Why(why) => why::why(why, cancel),
+        Verb::Exec(exec) => exec::exec(exec, cancel),
+        Verb::Probe(question) => Ok(probe::probe(question)),
+        Verb::Diff(diff) => diff::run(diff),
+        Verb::Show(show) => show::run(show),
+        Verb::Cat(cat) => cat::run(cat),
+        Verb::Ls(ls) => ls::run(ls),
+        Verb::Lineage(lineage) => lineage::run(lineage),
+        Verb::Audit(audit) => audit::run(audit, cancel),
+        Verb::Gc(gc) => gc::gc(gc),
+        Verb::Pin(pin) => pin::pin(pin),
+        Verb::Unpin(unpin) => pin::unpin(unpin),
+        Verb::Data(DataVerb::Show(show)) => data::show(show, cancel),
+        Verb::Plugin(verb) => plugin::run(verb, cancel),
+        Verb::Network(verb) => network::run(verb),
+        Verb::Doctor(doctor) => doctor::doctor(doctor, cancel),
+        Verb::Bundle(bundle) => bundle::bundle(bundle, cancel),
+        Verb::Unbundle(unbundle) => bundle::unbundle(unbundle, cancel),
+    }
+}

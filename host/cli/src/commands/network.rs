@@ -1,0 +1,267 @@
+//! `pipeline network show`: the sizes of networks, worked out without training or data.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use assay_core::choices;
+use assay_engine::read_networks;
+use assay_network::{LayerSummary, Network, NetworkError, Shape};
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table};
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+use crate::ui;
+use crate::ui::RULES;
+use crate::ui::words::plain;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkVerb {
+    /// Show a network's task and each layer's output, parameters and multiply-adds for one sample.
+    Show(NetworkShowArguments),
+}
+
+const NETWORK_SHOW_EXAMPLES: &str = "\
+Examples:
+  pipeline network show pipelines/networks.toml
+  pipeline network show pipelines/networks.toml mnist-lc cifar-lc
+  pipeline network show pipelines/quickstart.toml --json
+  pipeline network show --input 3x32x32 --layer 'conv 3x3 32 s2' --layer 'softmax 10'
+
+A layer is written as in a pipeline file: `fc N`, `lc KxK O sS`, `conv KxK O sS`, `softmax N`.
+A network that ends with a softmax classifies; one that ends with as many units as it has inputs
+reconstructs them.";
+
+const NETWORK_SHOW_USAGE: &str = "\
+pipeline network show [OPTIONS] <FILE> [NAME]...
+       pipeline network show [OPTIONS] --input <CxHxW> --layer <LAYER>...";
+
+#[derive(Args, Debug)]
+#[command(override_usage = NETWORK_SHOW_USAGE, after_help = NETWORK_SHOW_EXAMPLES)]
+pub(crate) struct NetworkShowArguments {
+    /// A pipeline file, or a file of networks alone (TOML)
+    #[arg(required_unless_present = "input")]
+    file: Option<PathBuf>,
+
+    /// Networks of the file [default: all of them]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Show a network with inputs of this shape: channels, height, width
+    #[arg(long, value_name = "CxHxW", requires = "layers")]
+    input: Option<Shape>,
+
+    /// A layer of that network, first to last; may be given many times
+    #[arg(long = "layer", value_name = "LAYER", requires = "input")]
+    layers: Vec<String>,
+
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+/// A network that cannot be shown.
+#[derive(Debug, thiserror::Error)]
+enum ShowNetworkError {
+    /// The file has no such network.
+    #[error("there is no network `{name}` in {file}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The file.
+        file: String,
+        /// What there is.
+        help: String,
+    },
+    /// The network of the command line is not valid.
+    #[error("the network of --input and --layer is not valid")]
+    Invalid(#[from] NetworkError),
+}
+
+impl From<ShowNetworkError> for CliError {
+    fn from(error: ShowNetworkError) -> Self {
+        let help = match &error {
+            ShowNetworkError::Unknown { help, .. } => help.clone(),
+            ShowNetworkError::Invalid(_) => String::new(),
+        };
+        Self::of_verb(error, help)
+    }
+}
+
+pub(crate) fn run(verb: &NetworkVerb) -> Result<ExitCode, CliError> {
+    let NetworkVerb::Show(arguments) = verb;
+    let networks = networks(arguments)?;
+    ui::print(&if arguments.json {
+        json(&networks)
+    } else {
+        text(&networks)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The networks asked for with their names, those of the file before that of the command line,
+/// which has none.
+fn networks(arguments: &NetworkShowArguments) -> Result<Vec<(String, Network)>, CliError> {
+    let mut chosen = Vec::new();
+    if let Some(file) = &arguments.file {
+        let found = read_networks(file)?;
+        if arguments.names.is_empty() {
+            chosen.clone_from(&found);
+        }
+        for name in &arguments.names {
+            let network = found.iter().find(|(own, _)| own == name);
+            chosen.push(network.cloned().ok_or_else(|| {
+                let known = found.iter().map(|(own, _)| own.as_str());
+                ShowNetworkError::Unknown {
+                    name: name.clone(),
+                    file: file.display().to_string(),
+                    help: choices(name, known).unwrap_or_default(),
+                }
+            })?);
+        }
+    }
+    if let Some(input) = arguments.input {
+        let network = Network::parse(input.into(), &arguments.layers);
+        chosen.push((String::new(), network.map_err(ShowNetworkError::from)?));
+    }
+    Ok(chosen)
+}
+
+/// Bytes of a 32-bit float.
+const FLOAT: u64 = 4;
+
+/// The memory that the parameters of a network take, in bytes.
+struct Memory {
+    /// The weights and biases.
+    parameters: u64,
+    /// Those with Adam's two moments, as a state is saved.
+    saved: u64,
+    /// Those with the gradients besides, as they are trained.
+    trained: u64,
+}
+
+impl Memory {
+    fn of(network: &Network) -> Self {
+        // At most 2^32 parameters, so nothing overflows.
+        let parameters = FLOAT * network.parameters();
+        Self {
+            parameters,
+            saved: 3 * parameters,
+            trained: 4 * parameters,
+        }
+    }
+}
+
+fn text(networks: &[(String, Network)]) -> String {
+    let blocks: Vec<_> = networks.iter().map(|(name, it)| block(name, it)).collect();
+    blocks.join("\n")
+}
+
+fn block(name: &str, network: &Network) -> String {
+    let (task, input) = (network.task(), network.input());
+    let mut text = match name {
+        "" => format!("{task}, input {input}\n"),
+        name => format!("{}: {task}, input {input}\n", plain(name)),
+    };
+    let _ = writeln!(text, "{}", table(network));
+    let memory = Memory::of(network);
+    let [parameters, saved, trained] =
+        [memory.parameters, memory.saved, memory.trained].map(megabytes);
+    let _ = writeln!(
+        text,
+        "memory: {parameters} of parameters; {saved} with Adam's moments, as saved; {trained} with \
+         gradients too, as trained"
+    );
+    text
+}
+
+fn table(network: &Network) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(RULES)
+        .set_header(["", "layer", "output", "parameters", "multiply-adds"]);
+    for layer in network.summary() {
+        table.add_row([
+            layer.index.to_string(),
+            layer.layer.to_string(),
+            shape(layer.output),
+            grouped(layer.parameters),
+            grouped(layer.multiply_adds),
+        ]);
+    }
+    let totals = [network.parameters(), network.multiply_adds()].map(grouped);
+    let [parameters, multiply_adds] = totals;
+    table.add_row(["", "total", "", &parameters, &multiply_adds]);
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// An image as channels, rows and columns, a vector as its units.
+fn shape(shape: Shape) -> String {
+    if shape.height == 1 && shape.width == 1 {
+        return grouped(shape.channels as u64);
+    }
+    shape.to_string()
+}
+
+/// `1,234,567`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Millions of bytes, with a digit after the point.
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+fn json(networks: &[(String, Network)]) -> String {
+    let networks: Vec<_> = networks
+        .iter()
+        .map(|(name, network)| document(name, network))
+        .collect();
+    crate::ui::json::document(&json!({ "networks": networks }))
+}
+
+fn document(name: &str, network: &Network) -> Value {
+    let memory = Memory::of(network);
+    json!({
+        "name": Some(name).filter(|name| !name.is_empty()),
+        "task": network.task().name(),
+        "input": sizes(network.input()),
+        "layers": network.summary().iter().map(layer).collect::<Vec<_>>(),
+        "parameters": network.parameters(),
+        "multiply_adds": network.multiply_adds(),
+        "bytes": {
+            "parameters": memory.parameters,
+            "saved": memory.saved,
+            "trained": memory.trained,
+        },
+    })
+}
+
+fn layer(layer: &LayerSummary) -> Value {
+    json!({
+        "layer": layer.index,
+        "notation": layer.layer.to_string(),
+        "output": sizes(layer.output),
+        "fan_in": layer.fan_in,
+        "parameters": layer.parameters,
+        "multiply_adds": layer.multiply_adds,
+    })
+}
+
+/// Channels, rows and columns.
+fn sizes(shape: Shape) -> [usize; 3] {
+    shape.into()
+}

@@ -1,0 +1,192 @@
+//! `pipeline plugin info`: one plugin in full, as it describes itself to a worker.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use assay_core::Limits;
+use assay_engine::{AlgorithmDescription, Cancel, Catalogue, PluginInfo, Trust};
+use assay_files::TemporaryFolder;
+use assay_store::Store;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::arguments::search::{SearchArguments, TrustArguments};
+use crate::arguments::user::descriptions_folder;
+use crate::commands::plugin::schema::hyperparameters;
+use crate::error::CliError;
+use crate::ui;
+use crate::ui::json::document;
+use crate::ui::words::{plain, prose_table};
+
+const EXAMPLES: &str = "\
+Examples:
+  pipeline plugin info dtp
+  pipeline plugin info ./target/release/libassay_mine.so
+  pipeline plugin info bp@f43c8e1a --json
+
+A plugin is named as in a pipeline file: by name, by path (with a slash), or by either with `@` and at
+least 8 digits of its hash. A whole hash is found in the store too. The plugin is asked in a worker,
+never loaded into this program.
+
+Exit codes: 0 shown, 2 there is no such plugin, it may not run, or it cannot say what it offers, 130
+stopped by Ctrl-C.";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InfoArguments {
+    /// The plugin: NAME, PATH, NAME@HASH or PATH@HASH
+    plugin: String,
+
+    /// Find whole hashes in this store too [default: a store that is thrown away]
+    #[arg(long, value_name = "DIR", env = "ASSAY_STORE")]
+    store: Option<PathBuf>,
+
+    #[command(flatten)]
+    search: SearchArguments,
+
+    #[command(flatten)]
+    trust: TrustArguments,
+
+    /// Print one JSON document instead of text and tables
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn info(arguments: &InfoArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
+    let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
+    let store = match &arguments.store {
+        Some(store) => Store::open(store)?,
+        None => Store::open(folder.path().join("store"))?,
+    };
+    let catalogue = Catalogue {
+        search: &arguments.search.path(),
+        trust: &arguments.trust.policy()?,
+        remember: descriptions_folder(),
+        jobs: 1,
+        limits: Limits::default(),
+        cancel,
+    };
+    let info = catalogue.info(&store, &arguments.plugin)?;
+    ui::print(&if arguments.json {
+        json(&info)
+    } else {
+        text(&info)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(info: &PluginInfo) -> String {
+    let described = &info.description;
+    let (name, version) = (plain(&described.name), plain(&described.version));
+    let file = match &info.file {
+        Some(file) => crate::ui::words::path(file),
+        None => "none: its hash found it in the store".to_owned(),
+    };
+    let libtorch = match info.libtorch.as_str() {
+        "" => "none".to_owned(),
+        version => plain(version),
+    };
+    let facts = [
+        ("file", file),
+        ("hash", info.pin.hash.to_string()),
+        ("trust", trust(&info.trust)),
+        ("ABI", plain(&info.pin.abi)),
+        ("target", plain(&info.target)),
+        ("libtorch", libtorch),
+    ];
+    let mut text = format!("{name} {version}: {}\n", plain(&described.description));
+    for (title, fact) in facts {
+        let _ = writeln!(text, "  {title:8}  {fact}");
+    }
+    for described in &described.algorithms {
+        text.push_str(&algorithm(described));
+    }
+    text
+}
+
+fn trust(trust: &Trust) -> String {
+    match trust {
+        Trust::Program => "own: it comes with this program".to_owned(),
+        Trust::Hash => "trusted: you trust this hash".to_owned(),
+        Trust::Key(signer) => format!("signed by a key that you trust: {}", plain(signer)),
+        Trust::Nobody => "untrusted".to_owned(),
+    }
+}
+
+fn algorithm(algorithm: &AlgorithmDescription) -> String {
+    let mut text = format!(
+        "\nalgorithm {}: {}\n",
+        plain(&algorithm.name),
+        plain(&algorithm.summary)
+    );
+    if !algorithm.reference.is_empty() {
+        let _ = writeln!(text, "  {}", plain(&algorithm.reference));
+    }
+    let rows = hyperparameters(&algorithm.hyperparameters);
+    if rows.is_empty() {
+        text.push_str("no hyper-parameters\n");
+    } else {
+        let mut table = prose_table(&[
+            "hyper-parameter",
+            "type",
+            "range",
+            "default",
+            "documentation",
+        ]);
+        for row in rows {
+            table.add_row([
+                row.name,
+                row.kind,
+                row.range,
+                row.default,
+                row.documentation,
+            ]);
+        }
+        let _ = writeln!(text, "{table}");
+    }
+    if !algorithm.metrics.is_empty() {
+        let mut table = prose_table(&["metric", "what it measures"]);
+        for metric in &algorithm.metrics {
+            table.add_row([plain(&metric.name), plain(&metric.description)]);
+        }
+        let _ = writeln!(text, "{table}");
+    }
+    text
+}
+
+fn json(info: &PluginInfo) -> String {
+    let described = &info.description;
+    let algorithms: Vec<_> = described
+        .algorithms
+        .iter()
+        .map(algorithm_document)
+        .collect();
+    document(&json!({
+        "name": described.name,
+        "version": described.version,
+        "description": described.description,
+        "file": info.file.as_ref().map(|file| file.display().to_string()),
+        "hash": info.pin.hash,
+        "trust": info.trust.name(),
+        "abi": info.pin.abi,
+        "target": info.target,
+        "libtorch": info.libtorch,
+        "algorithms": algorithms,
+    }))
+}
+
+fn algorithm_document(algorithm: &AlgorithmDescription) -> Value {
+    let metrics: Vec<_> = algorithm
+        .metrics
+        .iter()
+        .map(|metric| json!({ "name": metric.name, "description": metric.description }))
+        .collect();
+    json!({
+        "name": algorithm.name,
+        "summary": algorithm.summary,
+        "reference": algorithm.reference,
+        "hyperparameters": algorithm.hyperparameters,
+        "metrics": metrics,
+    })
+}

@@ -1,0 +1,104 @@
+//! `pipeline plugin new`: writes the crate of a new plugin, to be built and changed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::error::CliError;
+use crate::scaffold::{PluginName, Scaffold, ScaffoldError, Sdk, find_libtorch, write};
+use crate::ui;
+
+const EXAMPLES: &str = "\
+Examples:
+  pipeline plugin new my-rule
+  pipeline plugin new my-rule --dir ~/rules/my-rule
+  pipeline plugin new my-rule --sdk-git https://example.org/assay.git --rev 4f2c9a1
+
+The crate is complete: `cargo build --release` in it gives target/release/libassay_my_rule.so, whose
+rule, direct random target projection, is there to be changed. docs/plugin-guide.md goes on from
+here.
+
+Exit codes: 0 written, 2 nothing was written.";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct NewArguments {
+    /// The name of the plugin, its crate and its algorithm
+    name: PluginName,
+
+    /// The folder to write, new or empty [default: NAME]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// The SDK's folder, plugins/sdk [default: of the sources that this program was built from]
+    #[arg(long, value_name = "PATH", conflicts_with = "sdk_git")]
+    sdk: Option<PathBuf>,
+
+    /// Take the SDK from a git repository
+    #[arg(long, value_name = "URL", requires = "rev")]
+    sdk_git: Option<String>,
+
+    /// The commit of that repository
+    #[arg(long, value_name = "COMMIT", requires = "sdk_git")]
+    rev: Option<String>,
+
+    /// The folder of libtorch, with `lib` and `include` [default: the one that the sources of this
+    /// program use]
+    #[arg(long, value_name = "DIR", env = "LIBTORCH")]
+    libtorch: Option<PathBuf>,
+}
+
+impl NewArguments {
+    /// What to write.
+    ///
+    /// # Errors
+    /// There is no SDK or no libtorch where they were said to be.
+    pub(crate) fn scaffold(&self) -> Result<Scaffold, ScaffoldError> {
+        let sdk = match (&self.sdk_git, &self.rev) {
+            (Some(url), Some(rev)) => Sdk::at_commit(url, rev)?,
+            _ => Sdk::in_folder(self.sdk.as_deref())?,
+        };
+        Ok(Scaffold {
+            name: self.name.clone(),
+            sdk,
+            libtorch: find_libtorch(self.libtorch.as_deref())?,
+        })
+    }
+
+    /// Where to write it.
+    pub(crate) fn folder(&self) -> &Path {
+        match &self.dir {
+            Some(folder) => folder,
+            None => Path::new(self.name.as_str()),
+        }
+    }
+}
+
+pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode, CliError> {
+    let files = arguments.scaffold()?.files()?;
+    write(arguments.folder(), &files)?;
+    ui::print(&text(arguments.folder(), &files))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the files are that an author works with.
+const EXPLAINED: [(&str, &str); 3] = [
+    ("src/lib.rs", "the rule"),
+    ("src/tests.rs", "its equations, once more in plain loops"),
+    ("pipeline.toml", "trains it beside backpropagation"),
+];
+
+fn text(folder: &Path, files: &[(&str, String)]) -> String {
+    let folder = crate::ui::words::path(folder);
+    let mut text = format!("wrote {folder}, {} files, among them\n", files.len());
+    for (name, what) in EXPLAINED {
+        let _ = writeln!(text, "  {name:<15}{what}");
+    }
+    let _ = write!(
+        text,
+        "\nnext:\n  cd {folder}\n  cargo build --release\n  pipeline run pipeline.toml\n"
+    );
+    text
+}

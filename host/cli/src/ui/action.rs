@@ -1,0 +1,221 @@
+//! What an action does, in words that a researcher knows: its parameters, plugin and environment,
+//! and the stages of runs that it is.
+
+use std::fmt::Write as _;
+
+use assay_audit::{Index, StageUse};
+use assay_core::{
+    Action, ActionKey, ActionResult, Environment, ObjectHash, PluginPin, Run, StageKind,
+    StageOutcome,
+};
+use serde_json::{Map, Value, json};
+
+use crate::ui::duration;
+use crate::ui::words::{count, cut, moment, plain};
+
+/// The most characters of one parameter's value.
+const LONGEST_VALUE: usize = 80;
+
+/// The stages of runs that are named.
+const NAMED_USES: usize = 3;
+
+/// The parameters as `key=value`, those of tables within under dotted names; hyper-parameters go by
+/// their own.
+pub(crate) fn parameters(action: &Action) -> String {
+    let mut words = Vec::new();
+    for (key, value) in &action.parameters {
+        match (action.kind, key.as_str(), value) {
+            // What a report is made of is told by what it reads.
+            (StageKind::Report, "entries", Value::Array(entries)) => {
+                words.push(format!(
+                    "{} to report",
+                    count(entries.len() as u64, "training")
+                ));
+            }
+            (_, "hyperparameters", Value::Object(values)) => {
+                values
+                    .iter()
+                    .for_each(|(key, value)| flatten(key, value, &mut words));
+            }
+            _ => flatten(key, value, &mut words),
+        }
+    }
+    words.join(", ")
+}
+
+fn flatten(path: &str, value: &Value, words: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, words)),
+        Value::String(text) => words.push(word(path, text)),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| match item {
+                Value::String(text) => text.clone(),
+                item => item.to_string(),
+            });
+            words.push(word(
+                path,
+                &format!("[{}]", items.collect::<Vec<_>>().join(", ")),
+            ));
+        }
+        value => words.push(word(path, &value.to_string())),
+    }
+}
+
+fn word(path: &str, value: &str) -> String {
+    // Of a hash, as much as people read.
+    let hash: Option<ObjectHash> = value.parse().ok();
+    let value = hash.map_or_else(|| value.to_owned(), |hash| hash.short());
+    format!("{}={}", plain(path), cut(&plain(&value), LONGEST_VALUE))
+}
+
+/// The few parameters that tell a step from those beside it.
+pub(crate) fn headline(action: &Action) -> String {
+    let parameters = &action.parameters;
+    let text = |key: &str| Some(plain(parameters.get(key)?.as_str()?));
+    let number = |key: &str| Some(format!("{key} {}", parameters.get(key)?.as_u64()?));
+    let words = match action.kind {
+        StageKind::Train => vec![text("algorithm"), number("epochs"), number("seed")],
+        StageKind::Report => vec![text("title")],
+        StageKind::Dataset => vec![parameters.get("source").and_then(source)],
+        StageKind::Evaluate | StageKind::Describe | StageKind::Directions | StageKind::Check => {
+            vec![text("algorithm"), text("check")]
+        }
+    };
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a dataset's source: `"mnist"`, or `{"idx": {"name": "mine", …}}`.
+pub(crate) fn source(source: &Value) -> Option<String> {
+    let named = |fields: &Map<String, Value>| {
+        let (kind, source) = fields.iter().next()?;
+        let name = source.get("name").and_then(Value::as_str);
+        Some(name.map_or(kind.clone(), |name| format!("{name} ({kind})")))
+    };
+    match source {
+        Value::String(name) => Some(plain(name)),
+        Value::Object(fields) => named(fields).map(|name| plain(&name)),
+        _ => None,
+    }
+}
+
+pub(crate) fn plugin(pin: &PluginPin) -> String {
+    format!(
+        "{} {} (ABI {})",
+        plain(&pin.name),
+        pin.hash.short(),
+        plain(&pin.abi)
+    )
+}
+
+pub(crate) fn environment(environment: &Environment) -> String {
+    let mut text = format!(
+        "libtorch {}, {}, {}, {}, {}",
+        plain(&environment.libtorch),
+        plain(&environment.device),
+        plain(&environment.dtype),
+        count(environment.threads.into(), "thread"),
+        plain(&environment.cpu_capability)
+    );
+    if let Some(cuda) = &environment.cuda {
+        let _ = write!(
+            text,
+            "; {} ({}, {}), CUDA {}, cuBLAS {}, cuDNN {}, TF32 {}, deterministic algorithms {}, \
+             cuBLAS workspace {}",
+            plain(&cuda.card),
+            plain(&cuda.compute_capability),
+            count(cuda.multiprocessors.into(), "multiprocessor"),
+            plain(&cuda.runtime),
+            plain(&cuda.cublas),
+            plain(&cuda.cudnn),
+            on_or_off(cuda.tf32),
+            on_or_off(cuda.deterministic_algorithms),
+            plain(&cuda.cublas_workspace)
+        );
+    }
+    text
+}
+
+const fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// When, where and how long an execution was.
+pub(crate) fn execution(result: &ActionResult) -> String {
+    format!(
+        "{} UTC on {}, {}, assay {}",
+        moment(result.started_ms),
+        plain(&result.host),
+        duration(result.duration_ms),
+        plain(&result.version)
+    )
+}
+
+/// The stages of runs that an action is: the newest of them by name.
+pub(crate) fn uses(index: &Index, uses: &[StageUse]) -> String {
+    let began = |at: &&StageUse| index.runs().get(&at.run).map(|entry| entry.started_ms);
+    let mut newest: Vec<_> = uses.iter().collect();
+    newest.sort_by_key(|at| std::cmp::Reverse(began(at)));
+    let named = newest.iter().take(NAMED_USES).map(|at| {
+        let pipeline = index
+            .runs()
+            .get(&at.run)
+            .map(|entry| plain(&entry.run.pipeline));
+        let pipeline = pipeline.unwrap_or_default();
+        format!("{pipeline} {}:{}", at.run.short(), plain(&at.stage))
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    match newest.len().saturating_sub(NAMED_USES) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+pub(crate) const fn outcome(outcome: StageOutcome) -> &'static str {
+    match outcome {
+        StageOutcome::Cached => "cached",
+        StageOutcome::Ran => "ran",
+        StageOutcome::Failed => "failed",
+        StageOutcome::Skipped => "skipped",
+    }
+}
+
+/// How a run ended, from what became of its stages.
+pub(crate) fn ending(run: &Run) -> &'static str {
+    let any = |outcome| run.stages.iter().any(|stage| stage.outcome == outcome);
+    if any(StageOutcome::Failed) {
+        "failed"
+    } else if any(StageOutcome::Skipped) {
+        "stopped"
+    } else {
+        "complete"
+    }
+}
+
+/// How many of the run's stages came to what: `3 ran, 8 cached`.
+pub(crate) fn outcomes(run: &Run) -> String {
+    let all = [
+        StageOutcome::Ran,
+        StageOutcome::Cached,
+        StageOutcome::Failed,
+        StageOutcome::Skipped,
+    ];
+    let counts = all.into_iter().filter_map(|outcome| {
+        let of = run.stages.iter().filter(|stage| stage.outcome == outcome);
+        let count = of.count();
+        (count > 0).then(|| format!("{count} {}", self::outcome(outcome)))
+    });
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+/// The same for scripts: all of them.
+pub(crate) fn uses_json(index: &Index, key: ActionKey) -> Vec<Value> {
+    let uses = index.stages(key).iter();
+    uses.map(|at| {
+        let entry = index.runs().get(&at.run);
+        let pipeline = entry.map(|entry| &entry.run.pipeline);
+        json!({ "run": at.run, "stage": at.stage, "pipeline": pipeline })
+    })
+    .collect()
+}

@@ -1,0 +1,78 @@
+//! The one place that writes to standard output and standard error. Every text that leaves here
+//! may hold names of strangers, so what would steer a terminal is written out
+//! ([`assay_core::printable`]); only what this program colours itself passes as it is. Output that
+//! nobody takes ends nothing: a reader that has gone away is no error, and a run goes on without
+//! its messages.
+
+use std::io;
+use std::io::{IsTerminal, Write};
+
+use assay_core::printable;
+use rustix::stdio::stdout;
+use rustix::termios::tcgetwinsize;
+
+use crate::error::CliError;
+
+/// Writes a text to standard output.
+///
+/// # Errors
+/// Standard output takes no more, for another reason than that nobody reads it.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    print_bytes(printable(text).as_bytes()).map(|_| ())
+}
+
+/// Writes bytes to standard output as they are; whether somebody still reads it.
+///
+/// # Errors
+/// As for [`print`].
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<bool, CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CliError::Output(error)),
+    }
+}
+
+/// Writes a message to standard error, and ends its line.
+pub(crate) fn say(message: &str) {
+    say_coloured(&printable(message));
+}
+
+/// As [`say`], with colours: of a text in which everything else is printable already.
+pub(crate) fn say_coloured(message: &str) {
+    // One write for the whole: messages of several threads do not mix.
+    let line = format!("{message}\n");
+    // Nobody is left to tell that nobody can be told.
+    let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// The most columns of a line of prose, where the terminal has as many.
+const WIDTH: usize = 100;
+/// The fewest that text is fitted to.
+const LEAST_WIDTH: usize = 40;
+
+/// How many columns a line on standard output may have: at most those of the terminal.
+pub(crate) fn width() -> usize {
+    let columns = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 {
+        WIDTH
+    } else {
+        columns.clamp(LEAST_WIDTH, WIDTH)
+    }
+}
+
+/// Whether standard error may be coloured.
+pub(crate) fn has_colours() -> bool {
+    io::stderr().is_terminal() && allows_colours()
+}
+
+/// Whether standard output may be coloured.
+pub(crate) fn output_has_colours() -> bool {
+    io::stdout().is_terminal() && allows_colours()
+}
+
+/// Whether the user has not asked for plain text (<https://no-color.org>).
+fn allows_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
