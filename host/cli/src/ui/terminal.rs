@@ -52,13 +52,18 @@ const WIDTH: usize = 100;
 /// The fewest that text is fitted to.
 const LEAST_WIDTH: usize = 40;
 
-/// How many columns a line on standard output may have: at most those of the terminal.
+/// How many columns a line of prose on standard output may have.
 pub(crate) fn width() -> usize {
+    width_up_to(WIDTH)
+}
+
+/// The columns of the terminal, or `most` where it has more or there is none.
+pub(crate) fn width_up_to(most: usize) -> usize {
     let columns = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
     if columns == 0 {
-        WIDTH
+        most
     } else {
-        columns.clamp(LEAST_WIDTH, WIDTH)
+        columns.clamp(LEAST_WIDTH, most)
     }
 }
 

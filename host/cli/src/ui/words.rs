@@ -11,6 +11,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::ui::{RULES, terminal};
 
+/// Columns of a table whose last column is prose, where the terminal has as many.
+const PROSE_TABLE: usize = 110;
 /// The last second of the year 9999, in milliseconds since 1970: what has four digits for the year.
 const LAST_MOMENT: u64 = 253_402_300_799_999;
 
@@ -110,7 +112,7 @@ pub(crate) fn prose_table(header: &[&str]) -> Table {
     table
         .load_style(RULES)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(terminal::width()).unwrap_or(u16::MAX))
+        .set_width(u16::try_from(terminal::width_up_to(PROSE_TABLE)).unwrap_or(u16::MAX))
         .set_header(header);
     table
 }
