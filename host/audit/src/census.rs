@@ -8,10 +8,10 @@ use assay_store::{Stamp, Store, StoreError};
 /// The name in the cache, with the version of the form of what is kept under it.
 const NAME: &str = "census-1";
 
-/// What was last found in each folder.
+/// Stamp and census of each folder when it was last read, by prefix.
 type Known = BTreeMap<String, (Stamp, Census)>;
 
-/// What a store holds.
+/// Number and size of the objects in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Census {
     /// How many objects.

@@ -1,5 +1,5 @@
-//! What differs between two runs of a store: what was asked for, stage by stage, and the metrics
-//! that came of it. It reads documents and tables of metrics, and executes nothing.
+//! Differences between two runs of a store: in what was asked for, stage by stage, and in the
+//! metrics that resulted. It reads documents and tables of metrics, and executes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,11 @@ use serde::Serialize;
 use crate::compare::{FileDifference, compare_artifacts};
 use crate::metrics::{Metric, differing_metrics};
 
-/// What differs between two runs.
+/// Differences between two runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunDifference {
-    /// What differs of what was asked for as a whole: the pipeline, its file, the overrides.
+    /// Differences in the request as a whole: the pipeline, its file, the file of networks, the
+    /// overrides.
     pub fields: Vec<Difference>,
     /// Every stage that differs: those of the first run in its order, then those that only the
     /// second has.
@@ -29,13 +30,13 @@ pub struct RunDifference {
 pub struct StageDifference {
     /// Its name in each run.
     pub names: [Option<String>; 2],
-    /// What it does, where a run knows.
+    /// Kind of the stage, where a run knows its action.
     pub kind: Option<StageKind>,
     /// Its action in each run, where it was known.
     pub actions: [Option<ActionKey>; 2],
-    /// What it gave in each run.
+    /// Artifact that it produced in each run.
     pub artifacts: [Option<ArtifactHash>; 2],
-    /// What differs between the actions: parameters, plugin, environment, inputs.
+    /// Differences between the actions: parameters, plugin, environment, inputs.
     pub fields: Vec<Difference>,
     /// The metrics that differ, of stages that measure or report.
     pub metrics: Vec<Metric>,
@@ -44,7 +45,7 @@ pub struct StageDifference {
 }
 
 impl RunDifference {
-    /// What differs between two runs of the store.
+    /// Compares two runs of the store.
     ///
     /// # Errors
     /// A run's manifest, an action or a table of metrics cannot be read.
@@ -76,7 +77,7 @@ impl RunDifference {
     }
 }
 
-/// What was asked for of a run as a whole.
+/// Request of a run as a whole: the pipeline, its file, the file of networks, the overrides.
 fn asked_for(run: &Run) -> Fields {
     let Run {
         pipeline,
@@ -109,8 +110,8 @@ impl Kinds {
         self.0.get(&stage.action?)
     }
 
-    /// What the stage does, and what comes after the first part of its name: the point of its
-    /// matrix, whatever the stage itself is called.
+    /// Kind of the stage, and the part of its name after the first slash: the point of its matrix,
+    /// whatever the stage itself is called.
     fn label<'a>(&self, stage: &'a RunStage) -> Option<(StageKind, &'a str)> {
         let kind = self.action(stage)?.kind;
         Some((kind, stage.name.split_once('/').map_or("", |(_, it)| it)))

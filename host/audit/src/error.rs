@@ -1,4 +1,4 @@
-//! What can go wrong when a store is asked about, in words that name the next step.
+//! Errors of questions about a store, in words that name the next step.
 
 use std::fmt;
 
@@ -20,18 +20,18 @@ pub enum AuditError {
     /// Nothing in the store has that name.
     #[error("nothing in the store is called `{0}`; `pipeline ls` lists what there is")]
     Unknown(String),
-    /// A run was to be named.
+    /// The name stands for something other than the run that is needed.
     #[error("`{name}` is a {what}, and a run is needed; `pipeline ls` lists the runs")]
     NotARun {
-        /// What was asked for.
+        /// Name that was asked for.
         name: String,
-        /// What it is.
+        /// Kind of thing that the name stands for.
         what: &'static str,
     },
     /// A prefix of hashes is too short to search for.
     #[error("`{0}` is too short for a prefix of a hash: give at least 4 digits")]
     TooShort(String),
-    /// A pin of that name could not be reached by it.
+    /// A pin could not be looked up by that name.
     #[error(
         "`{label}` cannot be the name of a pin: it stands for {meaning}; choose another name with --as"
     )]
@@ -44,9 +44,9 @@ pub enum AuditError {
     /// Several things have that name.
     #[error("`{name}` stands for several things; give more digits: {}", list(.matches))]
     Ambiguous {
-        /// What was asked for.
+        /// Name that was asked for.
         name: String,
-        /// What it may stand for.
+        /// Things that it may stand for.
         matches: Vec<Match>,
     },
 }

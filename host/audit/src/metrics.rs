@@ -24,7 +24,7 @@ const NOT_KEYS: [&str; 2] = ["algorithm", "hyperparameters"];
 /// A metric that is not the same in two tables.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metric {
-    /// What it was measured of, such as state and split, or dataset, network and method.
+    /// Subject of the measurement, such as state and split, or dataset, network and method.
     pub of: BTreeMap<String, String>,
     /// Its name.
     pub metric: String,
@@ -75,7 +75,7 @@ pub(crate) fn differing_metrics(
         .collect())
 }
 
-/// What a value was measured of, and the name of its metric.
+/// Subject of a measurement, and the name of its metric.
 type Key = (BTreeMap<String, String>, String);
 
 fn read(path: &Path) -> Result<BTreeMap<Key, f64>, String> {

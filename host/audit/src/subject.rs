@@ -1,10 +1,10 @@
-//! What a hash, a prefix of one, or a name stands for. It only looks things up; what is said of
-//! them is for others.
+//! Finds the subject that a hash, a prefix of one, or a name stands for. It only looks things up;
+//! describing them is left to others.
 //!
 //! A name is `WHOLE` or `WHOLE:PART`, as git names a file of a commit: `WHOLE` is a hash, a unique
 //! prefix of one (four digits at least), the name of a pipeline, which stands for its latest run,
-//! `latest`, for the latest run of all, or the name of a pin. `PART` is a stage of a run, a file of an artifact, or
-//! both: `quickstart:report:table.parquet`.
+//! `latest`, for the latest run of all, or the name of a pin. `PART` is a stage of a run, a file of
+//! an artifact, or both: `quickstart:report:table.parquet`.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -43,7 +43,7 @@ pub fn check_label(index: &Index, label: &str, object: ObjectHash) -> Result<(),
     })
 }
 
-/// What a name stands for.
+/// A thing in a store that a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// A run.
@@ -56,7 +56,7 @@ pub enum Subject {
         stage: String,
         /// Its action.
         action: ActionKey,
-        /// What it gave in that run.
+        /// Artifact that it produced in that run.
         artifact: Option<ArtifactHash>,
     },
     /// An action.
@@ -84,7 +84,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// What `name` stands for in the store that `index` was read from.
+    /// Finds the subject that `name` stands for in the store that `index` was read from.
     ///
     /// # Errors
     /// Nothing, or more than one thing, has that name.
@@ -105,7 +105,7 @@ impl Subject {
         found.ok_or_else(|| AuditError::Unknown(name.to_owned()))
     }
 
-    /// What kind of thing it is, in one word.
+    /// Kind of the subject, in one word.
     pub const fn what(&self) -> &'static str {
         match self {
             Self::Run(_) => "run",

@@ -1,4 +1,4 @@
-//! What differs between two files: everything that was changed, and nothing else, whatever the
+//! Comparison of two files: it finds everything that was changed, and nothing else, whatever the
 //! files hold.
 #![allow(
     clippy::unwrap_used,

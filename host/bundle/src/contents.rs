@@ -1,6 +1,6 @@
-//! What a run rests on: its manifest, its actions with their records, and the artifacts that these
-//! gave and read. The same walk says what goes into a bundle and what one must hold, so that a
-//! bundle lacks nothing and hides nothing.
+//! Contents of a bundle, which are all that a run rests on: its manifest, its actions with their
+//! records, and the artifacts that these gave and read. The same walk decides what goes into a
+//! bundle and what one must hold, so that a bundle lacks nothing and hides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ pub(crate) struct Executed {
     pub(crate) records: Vec<Record>,
 }
 
-/// What an object is to the run.
+/// Role of an object in the run.
 #[derive(Clone, Debug)]
 pub(crate) enum Role {
     Run,
@@ -58,7 +58,7 @@ pub(crate) enum Role {
 }
 
 impl Contents {
-    /// What the run in the store rests on. `index` is the store's.
+    /// Gathers the documents that the run in the store rests on. `index` is the store's.
     ///
     /// # Errors
     /// A document is missing or damaged, or an artifact is not whole.
@@ -115,7 +115,7 @@ impl Contents {
             .collect()
     }
 
-    /// What the records gave.
+    /// Artifacts that the records name as results.
     fn given(&self) -> BTreeSet<ArtifactHash> {
         let records = self.actions.values().flat_map(|known| &known.records);
         records.map(|(_, result)| result.artifact).collect()
@@ -193,7 +193,7 @@ impl Role {
         matches!(self, Self::Library(_))
     }
 
-    /// What it is, in words.
+    /// Description of the role, in words.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Run => "manifest of the run".to_owned(),

@@ -1,5 +1,5 @@
-//! What can go wrong with a bundle, in words that name the place and the next step. Names that
-//! come from a bundle are shown with their control characters escaped, and shortened.
+//! Errors of bundles, in words that name the place and the next step. Names that come from a bundle
+//! are shown with their control characters escaped, and shortened.
 
 use std::fmt;
 use std::io;
@@ -18,11 +18,11 @@ pub enum BundleError {
     /// The file of the bundle cannot be read or written.
     #[error("cannot {what} the bundle `{path}`")]
     File {
-        /// What was tried.
+        /// Operation that failed, as a verb.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// There is a file of that name already.
@@ -38,7 +38,7 @@ pub enum BundleError {
     NoResult {
         /// The stage.
         stage: String,
-        /// What it gave.
+        /// Artifact that the stage produced according to the run.
         artifact: ArtifactHash,
     },
     /// An artifact that the run rests on is not whole.
@@ -65,12 +65,12 @@ pub enum BundleError {
     /// Something comes after the end.
     #[error("something follows the end of the bundle; get it again")]
     Trailing,
-    /// A file of the bundle is none that a bundle has.
+    /// A file of the bundle is not one that a bundle may have.
     #[error("the bundle is refused: its entry {} {why}", shown(name))]
     Entry {
         /// Its name.
         name: String,
-        /// What is wrong with it.
+        /// Reason for the refusal.
         why: Refusal,
     },
     /// More bytes than are allowed.
@@ -102,20 +102,20 @@ pub enum BundleError {
     /// A file that every bundle has is not there, or is there twice.
     #[error("the bundle is refused: it has no {0}, or more than one")]
     Lacks(&'static str),
-    /// A document is not what names it says.
+    /// A document is invalid, or contradicts what names it.
     #[error("the bundle is refused: its {what} {object} {problem}")]
     Document {
-        /// What it should be.
+        /// Kind of document that it should be.
         what: &'static str,
         /// Its hash.
         object: ObjectHash,
-        /// What is wrong with it.
+        /// The problem, worded as the end of the message.
         problem: String,
     },
-    /// Something is named and not there.
+    /// An object is named but missing.
     #[error("the bundle is refused: {what} {object} is missing from it")]
     Missing {
-        /// What it is to what names it.
+        /// Role of the missing object, in words.
         what: String,
         /// Its hash.
         object: ObjectHash,
@@ -129,9 +129,9 @@ pub enum BundleError {
         artifact: ArtifactHash,
         /// The file's name there.
         name: String,
-        /// What the manifest says.
+        /// Size in the manifest, in bytes.
         size: u64,
-        /// What there is.
+        /// Size of the file in the bundle, in bytes.
         found: u64,
     },
     /// A stage's artifact is not what any record gives.
@@ -142,7 +142,7 @@ pub enum BundleError {
     Unvouched {
         /// The stage.
         stage: String,
-        /// What it is said to have given.
+        /// Artifact that the stage is said to have produced.
         artifact: ArtifactHash,
     },
     /// An object is there that the run does not rest on.
@@ -162,7 +162,7 @@ pub enum BundleError {
     Untrue(String),
 }
 
-/// What is wrong with an entry of an archive.
+/// Reason for refusing an entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -176,7 +176,7 @@ pub enum Refusal {
     Header,
     /// It does not sort after the one before.
     Order,
-    /// What fills its last block is not zero.
+    /// The padding of its last block is not zero.
     Padding,
     /// Its bytes do not have the hash in its name.
     Hash,

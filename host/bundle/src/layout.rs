@@ -12,7 +12,7 @@ const TIME_DIGITS: usize = 13;
 /// One file of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Entry {
-    /// What makes the unpacked bundle a store.
+    /// The format file, which makes the unpacked bundle a store.
     Format,
     /// An object.
     Object(ObjectHash),
@@ -21,9 +21,9 @@ pub(crate) enum Entry {
         action: ActionKey,
         record: ObjectHash,
     },
-    /// What the bundle is, as a Workflow Run RO-Crate.
+    /// Description of the bundle, as a Workflow Run RO-Crate.
     Metadata,
-    /// The run that it is of.
+    /// Marker of the bundle's run.
     Run { started_ms: u64, run: RunHash },
 }
 
@@ -41,7 +41,7 @@ impl Entry {
         }
     }
 
-    /// What the file with this name is; nothing if no bundle has one.
+    /// Entry with this name; nothing if no bundle has one.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let (folder, rest) = name.split_once('/').unwrap_or(("", name));
         let entry = match folder {

@@ -1,6 +1,7 @@
 //! How much a bundle may make of this machine before it is believed.
 
-/// What a bundle may hold at most; each is checked before anything is read or written on its word.
+/// Upper limits on a bundle; each is checked before anything is read or written on the bundle's
+/// word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of all its files together, unpacked.
@@ -15,8 +16,8 @@ impl Limits {
     /// Bytes that any bundle may unpack to, however small it is.
     const FREE: u64 = 64 << 20;
 
-    /// What one byte of a bundle may unpack to beyond that: weights and images come to less than
-    /// ten, tables to less than a hundred.
+    /// Bytes that one byte of a bundle may unpack to beyond that: weights and images come to less
+    /// than ten, tables to less than a hundred.
     const RATIO: u64 = 1000;
 
     /// Whether so many packed bytes may become so many unpacked ones.

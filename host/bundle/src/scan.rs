@@ -25,7 +25,7 @@ use crate::watch::Watch;
 /// How much of a file is held at a time.
 const PIECE: usize = 256 << 10;
 
-/// What a bundle holds, each file as its name says.
+/// Contents of a bundle, each file checked against its name.
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
     pub(crate) run: Option<(u64, RunHash)>,

@@ -37,11 +37,11 @@ pub struct Checked {
 /// A bundle that is in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unbundled {
-    /// The run that it is of; the store has it now.
+    /// Run of the bundle; the store has it now.
     pub run: RunHash,
     /// Whether the store had the run already.
     pub already: bool,
-    /// What else there is to say of it.
+    /// Everything else about the bundle.
     pub bundle: Checked,
 }
 

@@ -18,7 +18,7 @@ use crate::layout::{Entry, FORMAT};
 use crate::metadata::{self, Attribution, FileFacts, Sources};
 use crate::watch::Watch;
 
-/// What was written.
+/// Summary of a bundle that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundled {
     /// Files in the bundle.

@@ -69,7 +69,8 @@ fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What the user's mask makes of an ordinary file; temporary files are private otherwise.
+/// The permissions of an ordinary file, before the user's umask; temporary files are private
+/// otherwise.
 fn readable() -> fs::Permissions {
     fs::Permissions::from_mode(0o666)
 }

@@ -70,9 +70,9 @@ pub(crate) fn generate(with_password: bool) -> Result<(String, String), SigningE
     Ok((secret.to_string(), public.to_string()))
 }
 
-/// What is signed.
+/// A file to be signed.
 pub(crate) struct Signed<'a, R> {
-    /// What it is, such as `a plugin`.
+    /// Its kind, such as `a plugin`.
     pub(crate) what: &'static str,
     /// Its file's name.
     pub(crate) name: &'a str,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::canonical::{CanonicalError, canonical_json};
 use crate::hash::{ActionKey, ArtifactHash, PluginHash};
 
-/// What a stage does.
+/// The kind of a stage's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StageKind {
@@ -90,12 +90,12 @@ pub struct Environment {
     pub threads: u32,
     /// The vector instructions that the kernels may use.
     pub cpu_capability: String,
-    /// What decides bits on a CUDA device; absent where nothing is computed on one.
+    /// Properties of a CUDA device that decide bits; absent where nothing is computed on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuda: Option<CudaEnvironment>,
 }
 
-/// What can change the bits of a result that was computed on a CUDA device. Which one of several
+/// Properties that can change the bits of a result computed on a CUDA device. Which one of several
 /// cards of a kind it was cannot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +125,7 @@ pub struct CudaEnvironment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
-    /// What the stage does.
+    /// The kind of the stage's work.
     pub kind: StageKind,
     /// The revision of the code that does it ([`StageKind::revision`]).
     pub revision: u32,

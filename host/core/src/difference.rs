@@ -1,5 +1,5 @@
-//! What differs between two documents, field by field. Documents are compared as they are stored,
-//! in canonical JSON, so that one value spelled in two ways is no difference.
+//! Differences between two documents, field by field. Documents are compared as they are stored, in
+//! canonical JSON, so that one value spelled in two ways is no difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-/// What one execution may use; what is not set has no limit.
+/// The limits on one execution; an absent field is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -65,7 +65,7 @@ pub enum InvalidLimit {
     Range {
         /// The text.
         text: String,
-        /// What would do.
+        /// The range that is allowed.
         range: &'static str,
     },
 }

@@ -30,7 +30,7 @@ pub struct Plan {
 pub struct PlannedStage {
     /// Its name in the plan, such as `train/bp/seed=1`.
     pub name: String,
-    /// What it does.
+    /// The kind of its work.
     pub kind: StageKind,
     /// Its parameters; a plugin's defaults are not filled in yet.
     pub parameters: Map<String, Value>,
@@ -40,9 +40,9 @@ pub struct PlannedStage {
     pub plugin: Option<PluginUse>,
     /// Where a dataset's files are, if the pipeline file says so; decides nothing.
     pub data_path: Option<String>,
-    /// What its worker may use; decides nothing.
+    /// Limits on its worker; they decide nothing.
     pub limits: Limits,
-    /// What a table calls a training.
+    /// Names of the training in a report's table, for trainings and their evaluations.
     pub labels: Option<Labels>,
     /// Where its settings stand in the pipeline file.
     pub places: Places,
@@ -57,7 +57,7 @@ pub struct PluginUse {
     pub algorithm: Placed<String>,
 }
 
-/// What a table calls a training: names that decide nothing.
+/// Names of a training in a report's table; they are no part of the training's action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     /// The method.
@@ -183,7 +183,7 @@ impl Plan {
 pub struct UnknownStage {
     /// The name.
     pub name: String,
-    /// What there is.
+    /// Advice: the name that was probably meant, or the stages that there are.
     pub help: String,
 }
 
@@ -200,7 +200,7 @@ impl UnknownStage {
 
 #[derive(Default)]
 struct Builder {
-    /// What a stage may use where it says nothing itself.
+    /// The pipeline's limits, for each that a stage does not set itself.
     limits: Limits,
     stages: Vec<PlannedStage>,
     /// The planned stages that each name selects.
@@ -275,7 +275,7 @@ impl Builder {
                 "seed": training.seed,
             }));
             let augmentation = training.augmentation.json();
-            // What is not done must not decide a key.
+            // An absent augmentation must not decide a key.
             if !augmentation.is_empty() {
                 parameters.insert("augmentation".to_owned(), augmentation.into());
             }

@@ -11,7 +11,7 @@ use crate::limits::Limits;
 pub struct ActionResult {
     /// The action that ran.
     pub action: ActionKey,
-    /// What it gave.
+    /// The artifact that it gave.
     pub artifact: ArtifactHash,
     /// When it began, in milliseconds since 1970 (UTC).
     pub started_ms: u64,
@@ -23,12 +23,12 @@ pub struct ActionResult {
     pub host: String,
     /// The version of Assay that ran it.
     pub version: String,
-    /// What its worker printed.
+    /// The output that its worker printed.
     pub log: Option<ObjectHash>,
     /// How far its worker was contained; absent from results of versions that did not contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containment: Option<Containment>,
-    /// What its worker might use.
+    /// The limits on its worker.
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
 }

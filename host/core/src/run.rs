@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{CanonicalError, canonical_json};
 use crate::hash::{ActionKey, ArtifactHash, ObjectHash, RunHash};
 
-/// What became of a stage in a run.
+/// The outcome of a stage in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StageOutcome {
@@ -25,11 +25,11 @@ pub enum StageOutcome {
 pub struct RunStage {
     /// Its name in the plan.
     pub name: String,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
     /// Its action, once the artifacts it reads were known.
     pub action: Option<ActionKey>,
-    /// What it gave.
+    /// The artifact that it gave.
     pub artifact: Option<ArtifactHash>,
 }
 

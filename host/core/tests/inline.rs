@@ -15,7 +15,7 @@ fn read(text: &str) -> Value {
     read.map(|(name, placed)| (name, placed.value)).collect()
 }
 
-/// What the complaint points at.
+/// The text that the complaint points at.
 fn pointed<'a>(text: &'a str, complaint: &Diagnostic) -> &'a str {
     &text[complaint.place.bytes.clone()]
 }

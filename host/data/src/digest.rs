@@ -73,7 +73,7 @@ impl From<ContentHash> for String {
     }
 }
 
-/// What a file's uncompressed content must hash to.
+/// The digest that a file's uncompressed content must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Digest {
     /// The SHA-256 a publisher states, in lower-case hexadecimal.

@@ -15,8 +15,8 @@ pub(crate) trait EncodedImages: Send + Sync {
     /// One label for each image.
     fn labels(&self) -> &[u16];
 
-    /// What the image at `position` is called in messages and descriptions: the same name
-    /// wherever the dataset lies and however it is packed.
+    /// The name of the image at `position` in messages and descriptions: the same wherever the
+    /// dataset lies and however it is packed.
     fn name(&self, position: u32) -> String;
 
     /// The images at `positions`, which ascend and are there, in that order.

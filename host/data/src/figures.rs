@@ -1,4 +1,4 @@
-//! What a split is in figures: how many images of each class, and the statistics of its pixels.
+//! A split in figures: how many images of each class, and the statistics of its pixels.
 //!
 //! The figures are of what a table really holds, not of what a description claims.
 

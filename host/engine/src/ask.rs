@@ -20,7 +20,7 @@ const LONGEST_MS: u64 = 5 * 60 * 1000;
 /// More than any description has: it is read by the process that plans.
 const LONGEST_DESCRIPTION: u64 = 16 << 20;
 
-/// What a plugin says of itself.
+/// A plugin's description of itself.
 pub(crate) struct Answer {
     pub(crate) description: PluginDescription,
     /// Whether the store remembered it, so that nothing of the library was executed.

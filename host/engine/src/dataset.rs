@@ -41,7 +41,7 @@ pub struct PlannedDataset {
     pub key: ActionKey,
     /// Where the pipeline file says that the files are.
     pub data_dir: Option<PathBuf>,
-    /// What its worker may use.
+    /// Resource limits of its worker.
     pub limits: Limits,
 }
 
@@ -164,7 +164,7 @@ fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> Pipel
 /// A dataset that lies in the store.
 #[derive(Clone, Debug)]
 pub struct StoredDataset {
-    /// What it is.
+    /// Description of the dataset.
     pub description: Description,
     /// Its splits: train, validation if there is one, test.
     pub splits: Vec<StoredSplit>,

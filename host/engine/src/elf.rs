@@ -48,7 +48,7 @@ pub(crate) struct Architecture {
     machine: Machine,
 }
 
-/// What this program is built for.
+/// The architecture that this program is built for.
 const HERE: Architecture = Architecture {
     bits: if cfg!(target_pointer_width = "64") {
         64

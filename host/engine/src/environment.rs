@@ -78,14 +78,14 @@ pub(crate) fn cpu_capability() -> &'static str {
     "default"
 }
 
-/// What an action was to be executed with, and this program on this machine has not.
+/// A requirement of an action that this program on this machine does not meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
     /// The field of the action, such as `environment.cpu_capability`.
     pub field: String,
-    /// What the action says.
+    /// Value that the action records.
     pub recorded: String,
-    /// What there is here.
+    /// Value of this program and machine.
     pub here: String,
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn unmet_by_card(action: &Action, here: &CudaEnvironment) -> Vec<Unme
     let recorded = recorded.and_then(|environment| environment.cuda.as_ref());
     let fields = |cuda: Option<&CudaEnvironment>| match serde_json::to_value(cuda) {
         Ok(Value::Object(fields)) => fields,
-        // What decided its bits was not recorded.
+        // The settings that decided its bits were not recorded.
         _ => serde_json::Map::new(),
     };
     let (recorded, here) = (fields(recorded), fields(Some(here)));
@@ -187,8 +187,8 @@ pub fn variables(environment: &Environment) -> Vec<(&'static str, String)> {
         let tf32 = u8::from(cuda.tf32).to_string();
         variables.extend([
             ("CUBLAS_WORKSPACE_CONFIG", cuda.cublas_workspace.clone()),
-            // What libtorch itself is told is the plugin's business (assay-sdk does it); these two hold
-            // for NVIDIA's libraries and for libtorch's products whatever a plugin says.
+            // The plugin sets libtorch's own switches (assay-sdk does it); these two hold for
+            // NVIDIA's libraries and for libtorch's matrix products whatever a plugin sets.
             ("NVIDIA_TF32_OVERRIDE", tf32.clone()),
             ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", tf32),
             // Else a user's own setting would choose other kernels.
@@ -203,9 +203,9 @@ pub(crate) fn card_variable(card: &Card) -> (&'static str, String) {
     ("CUDA_VISIBLE_DEVICES", card.uuid.clone())
 }
 
-/// What the variables begin with that a worker with a plugin inherits: those that tell the
-/// loader, libtorch, its libraries and the runtimes how to work. Others are none of a plugin's
-/// business, above all those that hold a password.
+/// Prefixes of the variables that a worker with a plugin inherits: those that tell the loader,
+/// libtorch, its libraries and the runtimes how to work. All others are withheld, above all those
+/// that hold a password.
 const INHERITED: [&str; 16] = [
     "ASSAY_", "ATEN_", "CUDA_", "GLIBC_", "GOMP_", "KMP_", "LANG", "LC_", "LD_", "MALLOC_", "MKL_",
     "NVIDIA_", "OMP_", "PATH", "RUST_", "TORCH_",

@@ -26,11 +26,11 @@ pub enum EngineError {
     /// A file could not be handled.
     #[error("cannot {what} {}", path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed, as a verb phrase.
         what: &'static str,
-        /// With which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// A file cannot be what it should be.
@@ -38,9 +38,9 @@ pub enum EngineError {
     Unfit {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The kind of file that is expected.
         what: &'static str,
-        /// What is wrong with it.
+        /// Why it is not of that kind.
         reason: String,
     },
     /// A plugin's library could not be read.
@@ -60,7 +60,7 @@ pub enum EngineError {
     Describe {
         /// The plugin.
         plugin: String,
-        /// Why not.
+        /// The underlying failure.
         #[source]
         failure: Failure,
     },
@@ -69,16 +69,16 @@ pub enum EngineError {
     Check {
         /// The check.
         check: &'static str,
-        /// Why not.
+        /// The underlying failure.
         #[source]
         failure: Failure,
     },
-    /// What a check left is not what this version expects.
+    /// The document of a check's verdict is not what this version expects.
     #[error("the verdict of the check `{check}` cannot be read")]
     Verdict {
         /// The check.
         check: &'static str,
-        /// Why not.
+        /// The underlying error.
         source: serde_json::Error,
     },
     /// A plugin's description is not what this version expects.
@@ -86,7 +86,7 @@ pub enum EngineError {
     Description {
         /// The plugin.
         plugin: String,
-        /// Why not.
+        /// The underlying error.
         source: serde_json::Error,
     },
     /// A dataset's files are not what this version expects.
@@ -94,7 +94,7 @@ pub enum EngineError {
     Dataset {
         /// The artifact.
         artifact: ArtifactHash,
-        /// Why not.
+        /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An action has no canonical JSON.

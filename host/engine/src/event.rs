@@ -1,4 +1,4 @@
-//! What a worker tells its supervisor: one JSON object a line, on a pipe that plugins cannot
+//! Reports of a worker to its supervisor: one JSON object a line, on a pipe that plugins cannot
 //! write to by printing.
 
 use std::fs::File;
@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 /// How far an action is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What it is doing, such as `epoch 2/5`.
+    /// The current phase, such as `epoch 2/5`.
     pub phase: String,
-    /// How much is done.
+    /// Units done in this phase.
     pub done: u64,
-    /// Of how much; 0 where that is not known.
+    /// Units in this phase; 0 where that is not known.
     pub total: u64,
-    /// What is counted.
+    /// The unit of `done` and `total`.
     pub unit: Unit,
     /// How much of the whole action is done, from 0 to 1; 0 where that is not known.
     pub fraction: f64,
 }
 
-/// What progress counts.
+/// Unit in which progress is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
@@ -41,13 +41,13 @@ pub(crate) struct Output {
     pub(crate) media_type: String,
 }
 
-/// What a worker left.
+/// A worker's report of success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) outputs: Vec<Output>,
-    /// Bytes.
+    /// Peak memory of the worker, in bytes.
     pub(crate) peak_memory: u64,
-    /// What interrupted executions of this action had taken before.
+    /// Time that interrupted executions of this action had taken before, in milliseconds.
     pub(crate) earlier_ms: u64,
 }
 

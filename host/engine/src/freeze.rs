@@ -63,7 +63,7 @@ pub(crate) struct Pinned {
     algorithms: HashMap<String, Algorithm>,
 }
 
-/// What came of asking a plugin.
+/// Outcome of asking a plugin.
 enum Answered {
     Pinned(Box<Pinned>),
     /// It cannot be used, as a complaint says.
@@ -78,7 +78,7 @@ pub(crate) struct Algorithm {
 }
 
 impl Pinned {
-    /// What the plugin offers, by name.
+    /// Names of the algorithms that the plugin offers, sorted.
     pub(crate) fn algorithm_names(&self) -> Vec<&str> {
         let mut names: Vec<_> = self.algorithms.keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -111,7 +111,7 @@ impl Pinned {
     }
 }
 
-/// What freezing needs beside the plan.
+/// Context for freezing a plan.
 pub(crate) struct Freezer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) sources: &'a mut SourceHashes,
@@ -121,11 +121,11 @@ pub(crate) struct Freezer<'a> {
     pub(crate) cancel: &'a Cancel,
     /// The folder of the pipeline file.
     pub(crate) base: &'a Path,
-    /// What the plan is compared with.
+    /// The lock that the plan is compared with.
     pub(crate) lock: Option<&'a mut LockWatch>,
-    /// What the user should know of.
+    /// First uses of libraries, of which the user should know.
     pub(crate) notices: Vec<FirstUse>,
-    /// What the file says that every worker may use.
+    /// Resource limits that the file sets for every worker.
     pub(crate) limits: Limits,
 }
 

@@ -1,4 +1,4 @@
-//! What a user should know of a plan that nothing keeps from running.
+//! Notices to the user about a plan, none of which keeps it from running.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What would become of each stage if the pipeline were run now.
+//! Preview of a run: which stages would run now, and why.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,12 +11,12 @@ use crate::freeze::FrozenStage;
 use crate::run::resolve;
 use crate::session::Session;
 
-/// What would become of a stage.
+/// Preview of a stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StagePreview {
     /// Its name in the plan.
     pub name: String,
-    /// What it does.
+    /// The kind of stage.
     pub kind: StageKind,
     /// Its action, if everything it reads is there.
     pub key: Option<ActionKey>,
@@ -24,7 +24,7 @@ pub struct StagePreview {
     pub reason: Reason,
 }
 
-/// What is known of a stage before anything runs.
+/// Action and result of a stage, as far as they are known before anything runs.
 pub(crate) struct Resolved {
     /// Its action, if everything it reads is there.
     pub(crate) action: Option<(ActionKey, Action)>,
@@ -43,7 +43,7 @@ impl Resolved {
 }
 
 impl Session {
-    /// What would run, and why.
+    /// Every stage, with the reason why it would or would not run.
     ///
     /// # Errors
     /// The store cannot be read, or it was asked to stop.

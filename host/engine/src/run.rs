@@ -35,18 +35,18 @@ pub trait Observer: Sync {
     fn finished(&self, stage: &StageReport);
 }
 
-/// What became of a stage.
+/// Report of a stage that came to its end.
 #[derive(Debug)]
 pub struct StageReport {
     /// The stage as it was planned.
     pub planned: Arc<PlannedStage>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
     /// Its action, once it was known.
     pub key: Option<ActionKey>,
     /// Its result, if it has one.
     pub result: Option<ActionResult>,
-    /// Why it has none.
+    /// The failure or cancellation that left it without a result, if there was one.
     pub failure: Option<Failure>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Runner<'a> {
     pub(crate) observer: &'a dyn Observer,
 }
 
-/// What is known of each stage.
+/// State of the stages in a run.
 struct State {
     reports: Vec<Option<StageReport>>,
     /// How many inputs of each stage have no artifact yet.

@@ -40,7 +40,7 @@ pub struct Session {
     first_uses: Vec<FirstUse>,
 }
 
-/// What a session is opened with.
+/// Arguments with which a session is opened.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The pipeline file.
@@ -53,7 +53,7 @@ pub struct Request<'a> {
     pub search: SearchPath,
     /// Whom the user trusts.
     pub trust: &'a TrustPolicy,
-    /// What the pipeline file's lock is to the run.
+    /// Treatment of the pipeline file's lock in the run.
     pub lock: LockMode,
 }
 
@@ -148,7 +148,7 @@ impl Session {
         })
     }
 
-    /// What the user should know before anything runs.
+    /// Notices to the user before anything runs.
     pub fn notices(&self) -> Vec<Notice> {
         let remarks = self.lock.remarks().iter().cloned().map(Notice::Lock);
         let first_uses = self.first_uses.iter().cloned().map(Notice::FirstUse);

@@ -28,20 +28,20 @@ pub(crate) const OUT: &str = "out";
 /// The folder below the scratch folder that temporary files go to.
 pub(crate) const TEMPORARY: &str = "tmp";
 
-/// What a worker is told, beside its action.
+/// Arguments of a worker; its action lies in the store.
 #[derive(Clone, Debug)]
 pub struct WorkerArguments {
     /// The action to execute.
     pub key: ActionKey,
     /// The store that has the action and its inputs.
     pub store: PathBuf,
-    /// Where to work.
+    /// The scratch folder to work in.
     pub scratch: PathBuf,
     /// Where the user keeps datasets.
     pub data_dir: Option<PathBuf>,
     /// How many processors the host's own work may use; it decides nothing.
     pub threads: usize,
-    /// What it may use.
+    /// Resource limits of the worker.
     pub limits: Limits,
 }
 
@@ -87,7 +87,7 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
     }
 }
 
-/// What to do if what is wrong in the end is that there is no room.
+/// Advice on making room, if the lack of it is a cause of the error; else empty.
 fn room_help(error: &WorkerError) -> String {
     let errors = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
     let mut advice = errors.map(room_advice).filter(|advice| !advice.is_empty());
@@ -163,7 +163,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
     }))
 }
 
-/// What an action reads, before anything is read.
+/// The objects that an action reads, listed before any is read.
 struct Objects {
     /// By role and name.
     inputs: BTreeMap<String, BTreeMap<String, ObjectHash>>,

@@ -37,7 +37,7 @@ impl Drop for TemporaryFolder {
         if self.path.as_os_str().is_empty() {
             return;
         }
-        // What cannot be removed costs some room and nothing else.
+        // A folder that cannot be removed costs some room and nothing else.
         let _ = remove(self.path());
     }
 }

@@ -1,4 +1,5 @@
-//! What is opened and what is not, and folders that no ordinary walk gets through.
+//! Tests of which files are opened and which are not, and of folders that no ordinary walk gets
+//! through.
 
 #![allow(
     clippy::unwrap_used,

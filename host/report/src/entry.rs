@@ -26,7 +26,7 @@ pub struct Entry {
     pub epochs: u32,
     /// Every hyper-parameter, defaults filled in.
     pub hyperparameters: Map<String, Value>,
-    /// What is published of this method on this network.
+    /// Published figures of this method on this network.
     pub figures: Option<Figures>,
     /// Its metrics by epoch.
     pub metrics: Vec<MetricRow>,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
-    /// What the file system said.
+    /// Error of the file system.
     pub source: io::Error,
 }
 

@@ -1,5 +1,5 @@
-//! What the error of each task is called, measured in and shown with. It owns the words; it never
-//! computes a number.
+//! Name, unit and number format of each task's error. It owns the words; it never computes a
+//! number.
 
 use assay_network::Task;
 
@@ -18,7 +18,7 @@ pub struct ErrorMeasure {
     pub unit: &'static str,
     /// The words with the unit as an axis has them.
     pub(crate) axis: &'static str,
-    /// What every number of a report is.
+    /// Definition of the errors in a report, as a full sentence.
     pub(crate) definition: &'static str,
     /// Whether it is a share of the samples, so that it lies between 0 and 100.
     pub(crate) is_percent: bool,

@@ -91,7 +91,7 @@ macro_rules! names {
 names! {
     /// A part of a dataset.
     Split, "train, validation, test", {
-        /// What the parameters are fitted to.
+        /// The part that the parameters are fitted to.
         Train = "train",
         /// Held out of the training set; choices are made on it.
         Validation = "validation",

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Citation {
-    /// What the publication is called in a heading, such as `Bartunov et al. 2018`.
+    /// Name of the publication in a heading, such as `Bartunov et al. 2018`.
     pub name: String,
     /// How its figures came about, as a sentence.
     pub protocol: String,
 }
 
-/// What a publication says of one method on one network. All are percent of samples, 0 to 100.
+/// Published figures of one method on one network. All are percent of samples, 0 to 100.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
@@ -105,7 +105,7 @@ impl Reference {
         })
     }
 
-    /// What it says of a method on a network.
+    /// Its figures of a method on a network.
     pub fn figures(&self, network: &str, method: &str) -> Option<Figures> {
         self.figures.get(network)?.get(method).copied()
     }
@@ -129,9 +129,9 @@ impl Figures {
 /// How far a measurement is from a published figure, in percentage points: `+1.38`, `−0.20`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Difference {
-    /// What was published.
+    /// Published figure.
     pub(crate) published: f64,
-    /// What was measured.
+    /// Measured value.
     pub(crate) measured: f64,
 }
 

@@ -28,7 +28,7 @@ pub enum ReportError {
         label: Label,
         /// Which training.
         seed: u64,
-        /// What its task measures.
+        /// Metric of its task's error.
         metric: &'static str,
     },
     /// The trainings are of different tasks.
@@ -38,11 +38,11 @@ pub enum ReportError {
     MixedTasks {
         /// The first training.
         first: Label,
-        /// What it was asked to do.
+        /// Task of its network.
         first_task: Task,
         /// The first training of another task.
         label: Label,
-        /// What that was asked to do.
+        /// Task of that training's network.
         task: Task,
     },
     /// Two trainings are the same in everything.
@@ -108,8 +108,8 @@ impl Report {
     /// settings that differ become part of its name.
     ///
     /// # Errors
-    /// No trainings, the same training twice, several tasks, or metrics that cannot be right. Values that are not
-    /// finite are no error: training may diverge, and the report shows it.
+    /// No trainings, the same training twice, several tasks, or metrics that cannot be right. Values
+    /// that are not finite are no error: training may diverge, and the report shows it.
     pub fn build(title: impl Into<String>, entries: Vec<Entry>) -> Result<Self, ReportError> {
         check_tasks(&entries)?;
         for entry in &entries {

@@ -15,7 +15,7 @@ use crate::reference::{Difference, Figures};
 use crate::summary::{Quantity, Statistic};
 use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
 
-/// What a row is about; unique within a report.
+/// Key of a row; unique within a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
     /// The dataset's name.
@@ -35,9 +35,9 @@ impl fmt::Display for Label {
 /// The trainings that differ only in seed, as one row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportRow {
-    /// What the row is about.
+    /// Key of the row.
     pub label: Label,
-    /// What the network was asked to do; all rows of a report have the same.
+    /// Task of the network; all rows of a report have the same.
     pub task: Task,
     /// The plugin's algorithm.
     pub algorithm: String,
@@ -47,7 +47,7 @@ pub struct ReportRow {
     pub seeds: u32,
     /// Every hyper-parameter.
     pub hyperparameters: Map<String, Value>,
-    /// What is published of this method on this network.
+    /// Published figures of this method on this network.
     pub figures: Option<Figures>,
     pub(crate) statistics: [Option<Statistic>; Quantity::ALL.len()],
 }
@@ -105,7 +105,7 @@ pub fn read_table(path: &Path) -> Result<Vec<ReportRow>, TableError> {
 const CLASSIFICATION_TABLE: &str = "report";
 const RECONSTRUCTION_TABLE: &str = "reconstruction_report";
 
-/// What the columns of a task's table are called and mean.
+/// Name, columns and units of a task's table.
 fn form(task: Task) -> Form {
     let mut fields: Vec<Field> = ["dataset", "network", "method", "algorithm"]
         .map(|name| Field::new(name, DataType::Utf8, false))

@@ -36,11 +36,11 @@ const MOST_ROWS: usize = 1 << 27;
 pub struct TableError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The problem with it.
     pub problem: TableProblem,
 }
 
-/// What is wrong with a table.
+/// A problem with a table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableProblem {
     /// The file could not be opened.
@@ -63,7 +63,7 @@ pub enum TableProblem {
     Kind {
         /// The table asked for.
         expected: String,
-        /// What the file says of itself.
+        /// The table that the file claims to be.
         found: String,
     },
     /// The file was written in a format that this program does not know.
@@ -88,11 +88,11 @@ pub enum TableProblem {
     /// A cell holds what its column does not allow.
     #[error("row {row}, column `{column}`: {message}")]
     Value {
-        /// Counted from 0.
+        /// Row, counted from 0.
         row: usize,
         /// The column.
         column: &'static str,
-        /// What is wrong.
+        /// The problem with the value.
         message: String,
     },
 }
@@ -106,7 +106,7 @@ impl TableProblem {
     }
 }
 
-/// What a table is.
+/// Form of a table: its name, units and schema.
 pub(crate) struct Form {
     /// Its name, kept in the file.
     pub(crate) table: &'static str,

@@ -1,5 +1,5 @@
-//! What rests on something wrong: the stages that made or use it, the stages that read what
-//! these gave, and so on to the reports, by name.
+//! The effects of a fault: the stages that made or use the faulty item, the stages that read what
+//! these produced, and so on to the reports, by name.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::finding::{Affected, AffectedStage, Fault, Place};
 use crate::index::Role;
 
 impl Census {
-    /// What the fault affects.
+    /// Roles, stages, actions and runs affected by the fault.
     pub(super) fn affected(&self, place: &Place, fault: &Fault) -> Affected {
         match place {
             Place::Object(object) => self.affected_by_object(*object, fault),

@@ -16,7 +16,7 @@ const LARGE: u64 = 16 << 20;
 /// An object, and what lies in its place.
 pub(super) type Examined = (ObjectHash, Result<Found, StoreError>);
 
-/// What lies in the places of these objects.
+/// Reads these objects from the store and hashes them, the largest first.
 pub(super) fn examine(
     store: &Store,
     objects: Vec<ObjectHash>,

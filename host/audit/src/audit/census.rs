@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use super::finding::{Fault, Place};
 use crate::index::{Role, StageUse};
 
-/// What the documents say, and what is wrong with them.
+/// Contents of the documents, and the faults found in them.
 #[derive(Debug, Default)]
 pub(super) struct Census {
     pub(super) runs: BTreeMap<RunHash, Run>,
@@ -27,17 +27,17 @@ pub(super) struct Census {
     pub(super) actions: BTreeMap<ActionKey, Option<Action>>,
     pub(super) records: BTreeMap<ActionKey, Vec<Filed>>,
     pub(super) artifacts: BTreeMap<ArtifactHash, Artifact>,
-    /// What each action gave, as its results or a run say.
+    /// Artifacts that each action produced, according to its results or a run.
     pub(super) gave: BTreeMap<ActionKey, BTreeSet<ArtifactHash>>,
-    /// The same from the other side.
+    /// Actions that produced each artifact: the inverse of `gave`.
     pub(super) producers: BTreeMap<ArtifactHash, Vec<ActionKey>>,
     /// The actions that read each artifact.
     pub(super) readers: BTreeMap<ArtifactHash, Vec<ActionKey>>,
-    /// The stages of runs that each action is.
+    /// Stages of runs that refer to each action.
     pub(super) stages: BTreeMap<ActionKey, Vec<StageUse>>,
-    /// What each object is to what names it.
+    /// Roles of each object.
     pub(super) roles: BTreeMap<ObjectHash, BTreeSet<Role>>,
-    /// What lies in the places of the objects that were read.
+    /// Hash, size, first byte and write permission found for the objects that were read.
     pub(super) found: BTreeMap<ObjectHash, Found>,
     /// Objects that were looked for, whatever came of it.
     pub(super) seen: BTreeSet<ObjectHash>,

@@ -1,5 +1,5 @@
-//! What an audit finds: where, what is wrong there, what it affects, and what `fix` would move.
-//! Faults are typed and worded here; how they are laid out is for others.
+//! The findings of an audit: the place, the fault, its effects, and what `fix` would move. Faults
+//! are typed and worded here; how they are laid out is for others.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use assay_store::{Store, StoreError};
 
 use crate::index::Role;
 
-/// What an audit has to say.
+/// Result of an audit.
 #[derive(Debug, Default)]
 pub struct AuditReport {
-    /// What was looked at.
+    /// Numbers of items examined.
     pub counts: Counts,
     /// Everything that is wrong.
     pub findings: Vec<Finding>,
-    /// What is worth knowing and wrong in no way.
+    /// Observations worth knowing that are not faults.
     pub notes: Vec<Note>,
     /// The runs that the findings and notes speak of.
     pub runs: BTreeMap<RunHash, RunName>,
@@ -51,13 +51,14 @@ pub struct RunName {
 /// One thing that is wrong.
 #[derive(Debug)]
 pub struct Finding {
-    /// Where.
+    /// Place of the fault.
     pub place: Place,
-    /// What.
+    /// The fault.
     pub fault: Fault,
-    /// What rests on it.
+    /// Everything affected by it.
     pub affected: Affected,
-    /// What [`fix`](super::fix) does about it; nothing where only a new run can, or a person.
+    /// Steps that [`fix`](super::fix) takes against it; none where only a new run or a person can
+    /// repair it.
     pub remedy: Vec<Remedy>,
 }
 
@@ -109,14 +110,14 @@ impl Place {
     }
 }
 
-/// What is wrong with something.
+/// A fault that an audit can find.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Something names it.
+    /// The file is missing although something names it.
     #[error("it is not there")]
     Missing,
-    /// The bytes are not those it is named by.
+    /// The hash of the bytes differs from the hash in the name.
     #[error("it has other bytes than its name says: {size} bytes with the hash {}…", .found.short())]
     Bytes {
         /// The hash of what is there.
@@ -130,18 +131,18 @@ pub enum Fault {
     /// It cannot be read, so nothing is known of it.
     #[error("it cannot be read")]
     Unreadable(#[source] StoreError),
-    /// It does not read as what something takes it for.
+    /// It does not parse as the kind of document that it is referred to as.
     #[error("it is not a valid {what}: {why}")]
     Document {
-        /// What it should be.
+        /// Kind of document that it should be.
         what: &'static str,
         /// Where reading failed.
         why: String,
     },
-    /// It reads as what it should be, but is not how that is written.
+    /// It parses as the document that it should be, but is not in canonical form.
     #[error("it is not written as an {what} is (canonical JSON, RFC 8785)")]
     NotCanonical {
-        /// What it is.
+        /// Kind of document, such as an action.
         what: &'static str,
     },
     /// A manifest and an object disagree, and the object's bytes are right.
@@ -185,16 +186,16 @@ pub enum Fault {
     NoResult {
         /// The stage.
         stage: String,
-        /// What the run says it gave.
+        /// Artifact that the stage produced according to the run.
         artifact: ArtifactHash,
     },
-    /// A run's stage ended in one way and has what another way leaves.
+    /// The outcome of a run's stage contradicts the presence or absence of its artifact.
     #[error("it contradicts itself: `{stage}` cannot have ended so with or without an artifact")]
     Outcome {
         /// The stage.
         stage: String,
     },
-    /// Something that no store has there.
+    /// An entry that no store has in that place.
     #[error("it does not belong there")]
     Foreign,
     /// A folder that every store has.
@@ -243,10 +244,10 @@ impl Fault {
     }
 }
 
-/// What something wrong affects.
+/// Everything that a fault affects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Affected {
-    /// What the object is to what names it.
+    /// Roles of the faulty object.
     pub roles: Vec<Role>,
     /// Stages that made or use it themselves.
     pub stages: Vec<AffectedStage>,
@@ -267,7 +268,7 @@ pub struct AffectedStage {
     pub stage: String,
     /// Its action.
     pub action: ActionKey,
-    /// What it does, if the action's document can be read.
+    /// Kind of the stage, if the action's document can be read.
     pub kind: Option<StageKind>,
 }
 
@@ -295,9 +296,9 @@ pub enum Note {
     Irreproducible {
         /// The action.
         action: ActionKey,
-        /// What it gave.
+        /// Artifacts that it produced.
         artifacts: Vec<ArtifactHash>,
-        /// The stages that it is.
+        /// Stages that have this action.
         stages: Vec<AffectedStage>,
     },
     /// The manifest of a run that no marker names: a process died before it wrote the marker, or
@@ -307,16 +308,16 @@ pub enum Note {
     NewerRevision {
         /// The action.
         action: ActionKey,
-        /// What it does.
+        /// Kind of the action.
         kind: StageKind,
         /// Its revision.
         revision: u32,
     },
-    /// An object that is gone, as quarantine knows: no result's bytes rest on it.
+    /// A missing object that is noted as lost in quarantine, and that no result's bytes rest on.
     KnownLoss {
         /// The object.
         object: ObjectHash,
-        /// What it was.
+        /// Roles that it had.
         roles: Vec<Role>,
     },
     /// Objects and records that their permissions do not protect.
@@ -332,7 +333,7 @@ pub enum Note {
     Unfinished(Vec<PathBuf>),
     /// Files that are being written, or that a process left behind.
     Temporary(Vec<PathBuf>),
-    /// What lies in the store's folder and is nothing the store makes.
+    /// Entries of the store's folder that the store does not make.
     Strange(Vec<PathBuf>),
     /// How many things lie in quarantine.
     Quarantine(usize),

@@ -117,7 +117,8 @@ fn wrong_bytes(object: ObjectHash, found: Found) -> Option<Fault> {
     })
 }
 
-/// What is wrong with the folders of the store themselves.
+/// Faults of the store's folders themselves: foreign entries, missing folders, and folders that
+/// cannot be listed.
 fn entries(survey: &mut Survey) -> Vec<(Place, Fault)> {
     let foreign = survey.foreign.iter().map(|path| (path, Fault::Foreign));
     let absent = survey.absent.iter().map(|path| (path, Fault::FolderGone));

@@ -1,5 +1,5 @@
-//! What an audit notes beside what is wrong: results that differ, runs that nothing names, losses
-//! that are known, and what lies about.
+//! Notes of an audit on what is not a fault: results that differ, runs that nothing names, known
+//! losses, and files that lie about.
 
 use std::collections::BTreeSet;
 

@@ -9,18 +9,18 @@ use super::census::Census;
 use super::finding::Place;
 use crate::subject::Subject;
 
-/// What an audit looks at.
+/// Extent of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope<'a> {
     /// Everything that a run or a result names, and every name in the store's folders.
     Named,
-    /// That, and every object that nothing names.
+    /// The same, and every object that nothing names.
     All,
-    /// These, and all that they rest on.
+    /// These subjects, and everything that they rest on.
     Subjects(&'a [Subject]),
 }
 
-/// What some subjects are and rest on.
+/// Some subjects and everything that they rest on.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     pub(super) runs: BTreeSet<RunHash>,

@@ -1,4 +1,4 @@
-//! What documents and objects say of each other, each of which may be sound by itself: sizes in
+//! Contradictions between documents and objects, each of which may be sound by itself: sizes in
 //! manifests, markers and their runs, the stages of runs and the results of their actions.
 
 use assay_core::{ObjectHash, RunStage, StageOutcome};

@@ -1,6 +1,6 @@
-//! What is to be done about a fault, and doing it. Only what is wrong is moved, and what vouches
-//! for it where no run would make it right: then the next run finds it missing and makes it
-//! again. Nothing is deleted.
+//! Remedies for faults, and applying them. Only faulty files are moved, and the records, markers
+//! and pins that vouch for them where no run would repair them: the next run then finds the result
+//! missing and makes it again. Nothing is deleted.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -70,7 +70,7 @@ fn mark(store: &Store, run: RunHash) -> Result<(), StoreError> {
 }
 
 impl Census {
-    /// What `fix` would do about the fault.
+    /// Steps that `fix` would take against the fault.
     pub(super) fn remedy(&self, survey: &Survey, place: &Place, fault: &Fault) -> Vec<Remedy> {
         match (place, fault) {
             (_, Fault::Unreadable(StoreError::Io { source, .. }))
@@ -78,8 +78,8 @@ impl Census {
             {
                 Vec::new()
             }
-            // What cannot be listed is a folder of the store; what a run says that no result says
-            // comes right when its action runs again, or never.
+            // A path that cannot be listed is a folder of the store. A claim of a run that no
+            // result confirms comes right when its action runs again, or never.
             (Place::Entry(_), Fault::Unreadable(_))
             | (_, Fault::NoResult { .. } | Fault::Outcome { .. } | Fault::FolderGone) => Vec::new(),
             (Place::Object(object), fault) => self.object_remedy(survey, *object, fault),

@@ -35,7 +35,8 @@ fn read(path: &Path) -> Result<Value, String> {
     serde_json::from_slice(&bytes).map_err(|error| format!("it is no JSON: {error}"))
 }
 
-/// What differs at `path` and below. Values nest at most as deep as the parser allows, 128 levels.
+/// Adds the differences at `path` and below to `differences`. Values nest at most as deep as the
+/// parser allows, 128 levels.
 fn differ(
     path: String,
     before: Option<Value>,

@@ -1,6 +1,7 @@
-//! What differs between two artifacts: every file, and in a file every column, tensor, value or
-//! line that differs. Files are read as what they are, whatever their content claims; it decides
-//! nothing, executes nothing, and needs no more memory for a larger file of tables, tensors or bytes.
+//! Comparison of two artifacts: every file, and in a file every column, tensor, value or line that
+//! differs. Files are decoded by their media type, whatever their content claims. The comparison
+//! decides nothing, executes nothing, and needs no more memory for a larger file of tables, tensors
+//! or bytes.
 
 mod bytes;
 mod ipc;
@@ -35,12 +36,12 @@ pub use self::text::{LineDifference, TextDifference};
 pub struct FileDifference {
     /// Its name in the artifacts.
     pub file: String,
-    /// What is not the same.
+    /// How it differs.
     #[serde(flatten)]
     pub change: FileChange,
 }
 
-/// What is not the same about a file.
+/// How a file differs between two artifacts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -78,14 +79,14 @@ pub struct ContentDifference {
     pub sizes: [u64; 2],
     /// Which bytes differ.
     pub bytes: BytesDifference,
-    /// What differs in what the files say; nothing where their media type is not known, or one
-    /// of them is not what it says.
+    /// Differences in the decoded content; nothing where the media type is not known, or one of the
+    /// files is not of that type.
     pub inside: Option<Inside>,
     /// Why there is nothing to say of their content, where their media type is known.
     pub undecoded: Option<String>,
 }
 
-/// What differs in the content of two files of one media type.
+/// Differences in the content of two files of one media type.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "form", rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -24,7 +24,7 @@ const METADATA: &str = "__metadata__";
 pub struct TensorsDifference {
     /// How many tensors they have.
     pub tensors: [u64; 2],
-    /// What differs in the files' own metadata.
+    /// Differences in the files' own metadata.
     pub metadata: Vec<Difference>,
     /// Every tensor that differs, by name.
     pub differing: Vec<TensorDifference>,
@@ -42,12 +42,12 @@ impl TensorsDifference {
 pub struct TensorDifference {
     /// Its name.
     pub tensor: String,
-    /// What differs.
+    /// How it differs.
     #[serde(flatten)]
     pub change: TensorChange,
 }
 
-/// What differs of a tensor.
+/// How a tensor differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum TensorChange {

@@ -23,7 +23,7 @@ const LONGEST_KEY: usize = 60;
 pub struct TableDifference {
     /// How many rows they have.
     pub rows: [u64; 2],
-    /// What differs in the files' own metadata.
+    /// Differences in the files' own metadata.
     pub metadata: Vec<Difference>,
     /// Columns that only one of them has, or that have another type.
     pub schema: Vec<SchemaDifference>,
@@ -62,7 +62,7 @@ pub struct ColumnDifference {
     pub rows: u64,
     /// The first of them, counted from 0.
     pub first_row: u64,
-    /// What the row is about: its short texts and whole numbers in the other columns.
+    /// Key of that row: its short texts and whole numbers in the other columns.
     pub first_key: BTreeMap<String, String>,
     /// Its value there in the first table.
     pub before: String,
@@ -277,8 +277,8 @@ fn number(column: &ArrayRef, row: usize) -> Option<f64> {
     column.is_valid(row).then(|| column.value(row))
 }
 
-/// What tells a person which row it is: what both tables say in the other columns of texts and
-/// whole numbers.
+/// Key that tells a person which row it is: the values that both tables have in the other columns
+/// of texts and whole numbers.
 fn key(
     column: &str,
     row: usize,

@@ -1,4 +1,4 @@
-//! What bytes that are none of ours look like, by the marks that formats begin with.
+//! Recognises files in formats that are not Assay's own, by their magic numbers.
 
 const MARKS: [(&[u8], &str); 11] = [
     (b"\x89PNG\r\n\x1a\n", "a picture (PNG)"),

@@ -1,6 +1,6 @@
-//! What is inside a file: a table, tensors, images, text, a library, or bytes that look like
-//! something. It goes by what the bytes say, never by a name, and believes none of them: whatever
-//! a file claims, it costs bounded memory and ends in an answer.
+//! Decodes the content of a file: a table, tensors, images, text, a library, or bytes of a
+//! recognised format. The format is recognised by the bytes, never by a name, and nothing in them
+//! is trusted: whatever a file claims, it costs bounded memory and ends in an answer.
 
 mod bytes;
 mod images;
@@ -21,7 +21,7 @@ pub use self::text::Text;
 /// How much of a file is looked at to tell what it is.
 const HEAD: u64 = 64 << 10;
 
-/// What a file holds.
+/// Content of a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Content {
@@ -39,21 +39,21 @@ pub enum Content {
     Empty,
     /// Bytes, and what they look like.
     Bytes(&'static str),
-    /// It begins like something that it then is not.
+    /// A file that begins like a known format but does not decode as it.
     Broken {
-        /// What it begins like.
+        /// Format that it begins like.
         like: &'static str,
-        /// What is wrong with it.
+        /// Reason why it does not decode.
         why: String,
     },
 }
 
 impl Content {
-    /// What the file at `path` holds, with at most `rows` rows of a table or lines of a text. The
-    /// file must not change meanwhile; objects of a store never do.
+    /// Reads the content of the file at `path`, with at most `rows` rows of a table or lines of a
+    /// text. The file must not change meanwhile; objects of a store never do.
     ///
     /// # Errors
-    /// The file cannot be read. What is wrong with its content is [`Content::Broken`].
+    /// The file cannot be read. A fault in its content is [`Content::Broken`].
     pub fn of(path: &Path, rows: usize) -> io::Result<Self> {
         let mut file = assay_files::open(path)?;
         let size = file.metadata()?.len();
@@ -78,7 +78,7 @@ impl Content {
         })
     }
 
-    /// What it is, in a few words.
+    /// Format of the content, in a few words.
     pub const fn what(&self) -> &'static str {
         match self {
             Self::Table(_) => "a table (Parquet)",

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 const MOST_COLUMNS: usize = 1000;
 const LONGEST_CELL: usize = 4096;
 
-/// What a table says of its columns, under this key.
+/// Metadata key of a table's description of its columns.
 const UNITS: &str = "assay.units";
 
 /// A table, and its first rows.
@@ -24,7 +24,7 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The first rows: a cell for each column, nothing where it is null.
     pub head: Vec<Vec<Option<String>>>,
-    /// What it says of the units and the meaning of its columns.
+    /// Units and meaning of its columns, according to its metadata.
     pub units: Option<String>,
 }
 

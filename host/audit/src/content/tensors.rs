@@ -23,7 +23,7 @@ const PIECE: usize = 1 << 20;
 pub struct Tensors {
     /// In the order of the file.
     pub tensors: Vec<Tensor>,
-    /// What the file says beside them.
+    /// Metadata of the file, beside the tensors.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -36,11 +36,11 @@ pub struct Tensor {
     pub dtype: String,
     /// Its sizes, outermost first.
     pub shape: Vec<usize>,
-    /// What its elements come to; nothing for a type that is not summed here.
+    /// Statistics of its elements; nothing for a type that is not summed here.
     pub figures: Option<Figures>,
 }
 
-/// What the elements of a tensor come to; those that are not finite are counted, and left out of
+/// Statistics of the elements of a tensor; those that are not finite are counted, and left out of
 /// the rest. Sums are taken in 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {

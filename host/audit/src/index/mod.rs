@@ -1,6 +1,6 @@
-//! What the documents of a store say of each other: which runs there are, what each
-//! action reads and gave, and so what every object is to whom. It reads documents and their
-//! names, never the files of artifacts; damage is noted and left out.
+//! The index of a store's documents: which runs there are, what each action reads and gave, and
+//! from these the roles of every object. It reads documents and their names, never the files of
+//! artifacts; damage is noted and left out.
 
 mod links;
 mod packed;
@@ -49,16 +49,16 @@ pub struct RunEntry {
 /// An action that a run, a result or a pin names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ActionEntry {
-    /// What it does, reads and uses; nothing if its document cannot be read.
+    /// Summary of its document; nothing if that cannot be read.
     pub document: Option<ActionSummary>,
     /// Its results, the first one first.
     pub results: Vec<Record>,
 }
 
-/// What the index keeps of an action's document. [`Store::action`] has the rest.
+/// The part of an action's document that the index keeps. [`Store::action`] has the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionSummary {
-    /// What it does.
+    /// Kind of the action.
     pub kind: StageKind,
     /// The artifacts it reads, by role.
     pub inputs: BTreeMap<String, ArtifactHash>,
@@ -78,9 +78,9 @@ pub struct StageUse {
 /// A document that cannot be read, or is not what it should be.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// What names it, or should hold it.
+    /// Role of the document; for a record, the role of its action.
     pub role: Role,
-    /// What is wrong with it.
+    /// Error from reading it.
     pub error: StoreError,
 }
 
@@ -129,7 +129,7 @@ impl Index {
         &self.artifacts
     }
 
-    /// What is pinned, by the pins' names.
+    /// Pinned things, by the pins' names.
     pub fn pins(&self) -> &BTreeMap<String, Pinned> {
         &self.pins
     }
@@ -146,7 +146,7 @@ impl Index {
         self.roles.get_or_init(|| role::roles(self))
     }
 
-    /// What the object is to what names it.
+    /// Roles of the object.
     pub fn roles(&self, object: ObjectHash) -> impl Iterator<Item = &Role> {
         self.objects().get(&object).into_iter().flatten()
     }

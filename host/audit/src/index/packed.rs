@@ -192,8 +192,8 @@ mod tests {
         assert_eq!(Run::from(PackedRun::from(&run)), run);
     }
 
-    /// What is remembered is told apart by the names that it is kept under: whoever changes the
-    /// form, in here or in `assay_core`, gives them another number.
+    /// The names in the cache carry the version of the packed form: a change of the form, in here
+    /// or in `assay_core`, needs another number in those names.
     #[test]
     fn the_form_is_the_one_that_the_names_stand_for() {
         let action = PackedAction {

@@ -1,7 +1,7 @@
-//! What earlier processes read of a store's documents, kept in its cache. A document is named by
-//! what it says, so what was once read of one stays true; only which of them there are has to be
-//! looked at again. All of it can be lost at any moment, and nothing is kept of a document that
-//! could not be read.
+//! Documents of a store that earlier processes read, kept in the store's cache. A document is named
+//! by the hash of its content, so a cached one stays valid; only the list of documents has to be
+//! read again. The cache can be lost at any moment, and nothing is kept of a document that could
+//! not be read.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -29,7 +29,7 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
-    /// What the store's cache holds; nothing where it cannot be read.
+    /// Reads the store's cache; a part that cannot be read is empty.
     pub(super) fn read(store: &Store) -> Self {
         // Half of a large index is artifacts, and half is actions.
         thread::scope(|scope| {

@@ -1,5 +1,4 @@
-//! What an object is to what names it, and the table of all of them, made from an index when it is
-//! first asked for.
+//! Roles of objects, and the table of all of them, made from an index when it is first asked for.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +6,8 @@ use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
 
 use super::Index;
 
-/// What an object is to what names it. The same bytes may have several roles.
+/// Role of an object in the document, record or pin that names it. The same bytes may have several
+/// roles.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The manifest of a run.
@@ -30,7 +30,7 @@ pub enum Role {
         /// The name it was asked for by.
         plugin: String,
     },
-    /// What the worker of an execution printed.
+    /// Output of the worker of an execution.
     Log {
         /// The action.
         action: ActionKey,
@@ -41,7 +41,7 @@ pub enum Role {
     PipelineFile(RunHash),
     /// The file of networks of a run.
     NetworksFile(RunHash),
-    /// What a pin of that name keeps.
+    /// Object kept by the pin of that name.
     Pin(String),
 }
 

@@ -1,6 +1,7 @@
-//! What something rests on, down to the files that were downloaded, and what rests on it: steps
-//! from artifact to artifact, each found once. It walks without recursion and passes each step
-//! once, so that no chain is too long and no circle that a stranger draws is endless.
+//! Lineage of a subject: everything that it was made from, down to the files that were downloaded,
+//! or everything made from it, as steps from artifact to artifact, each found once. The walk does
+//! not recurse and passes each step once, so that it copes with a chain of any length and ends even
+//! on a cycle in an untrusted store.
 
 mod row;
 mod source;
@@ -39,9 +40,9 @@ pub struct Lineage {
 /// One step: something that was made, and how.
 #[derive(Debug)]
 pub struct Step {
-    /// What made it.
+    /// Origin of the artifact.
     pub maker: Maker,
-    /// What was made.
+    /// The artifact; nothing for an object, or for an action without a result.
     pub artifact: Option<ArtifactHash>,
     /// The steps that it was made from, or that were made from it, by role.
     pub next: Vec<Link>,
@@ -49,7 +50,7 @@ pub struct Step {
     pub uses: Vec<StageUse>,
 }
 
-/// What made an artifact.
+/// Origin of an artifact.
 #[derive(Debug)]
 pub enum Maker {
     /// An action.
@@ -75,10 +76,10 @@ pub struct Execution {
     pub others: usize,
 }
 
-/// From one step to the next.
+/// A link from one step to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// What the artifact is to the action that reads it.
+    /// Role of the artifact in the action that reads it.
     pub role: String,
     /// The place of the next step in [`Lineage::steps`].
     pub step: usize,

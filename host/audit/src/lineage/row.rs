@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub struct Row {
     /// A column that names the row, or a parameter of its training.
     pub key: String,
-    /// What it must be.
+    /// Value that it must have.
     pub value: String,
 }
 
@@ -30,9 +30,9 @@ pub enum RowError {
     /// Nothing in the table is as asked for.
     #[error("the report has no row with {asked}; it has {}", known.join("; "))]
     Unknown {
-        /// What was asked for.
+        /// Conditions that were asked for.
         asked: String,
-        /// What there is.
+        /// Methods, networks and datasets that the report has.
         known: Vec<String>,
     },
 }

@@ -12,7 +12,7 @@ use super::{Direction, Execution, Lineage, Link, Maker, Step};
 use crate::index::{Index, Role};
 use crate::subject::Subject;
 
-/// What tells one step from another: its action and what that gave, or an object.
+/// Key of a step: its action, if that is known, and the artifact that it gave, if any.
 type Place = (Option<ActionKey>, Option<ArtifactHash>);
 
 pub(super) struct Walk<'a> {
@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What the step was made from, or what was made from it.
+    /// Steps that this one was made from, or that were made from it, by role.
     fn next(&self, step: usize) -> Vec<(String, Place)> {
         let Some(step) = self.lineage.steps.get(step) else {
             return Vec::new();
@@ -242,7 +242,7 @@ impl<'a> Walk<'a> {
         (maker, Some(artifact))
     }
 
-    /// What the action gave, each artifact once; nothing once, if it has no result.
+    /// Artifacts that the action produced, each once; a single `None` if it has no result.
     fn given_by(&self, action: ActionKey) -> Vec<Option<ArtifactHash>> {
         let entry = self.index.actions().get(&action);
         let results = entry.into_iter().flat_map(|entry| &entry.results);

@@ -1,7 +1,7 @@
 //! Thousands of changes at random, one at a time: each is found, and nothing that is not.
 //!
-//! What no audit can find is left out, and written down in `docs/auditing.md`: that an execution
-//! is forgotten which another one repeats, an object that nothing names, or a pin.
+//! Changes that no audit can find are left out, and listed in `docs/auditing.md`: the loss of an
+//! execution that another one repeats, of an object that nothing names, or of a pin.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ fn sound_record(sample: &Sample, path: &Path) -> Option<Vec<u8>> {
     (ObjectHash::of(&bytes).to_string() == name).then_some(bytes)
 }
 
-/// What of a record other documents confirm.
+/// Fields of a record that other documents confirm.
 fn essence(record: &[u8]) -> Option<[String; 3]> {
     let result: ActionResult = serde_json::from_slice(record).ok()?;
     let log = result.log.map(|log| log.to_string());
@@ -148,7 +148,7 @@ fn concerns(sample: &Sample, finding: &Finding, touched: &[PathBuf]) -> bool {
         let now = fs::read(sample.root().join(it)).unwrap_or_default();
         let own: String = below.to_str().unwrap().split('/').skip(1).collect();
         hex.len() == 64 && (names(&said, &hex) || names(fault.as_bytes(), &hex))
-            // What was touched now names it.
+            // The changed file now names it.
             || own.len() >= 64 && names(&now, &own)
             || it.starts_with("runs") && it.to_str().unwrap().ends_with(&own)
     })

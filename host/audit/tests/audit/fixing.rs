@@ -50,7 +50,7 @@ fn check(sample: &Sample) -> Result<(), TestCaseError> {
         );
         prop_assert!(is_lack, "{finding:#?}");
     }
-    // What a run would do: make results, and put the files of the run, again.
+    // Stand in for a run: make results, and put the files of the run, again.
     for (path, bytes) in &sample.files {
         let at = sample.root().join(path);
         let is_given = ["runs", "pins"].iter().any(|part| path.starts_with(part));

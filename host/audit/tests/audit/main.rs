@@ -1,5 +1,5 @@
-//! What an audit finds, through the crate's public surface: in an intact store nothing, in a
-//! damaged one the damage, and what rests on it by name.
+//! Findings of an audit, through the crate's public surface: none in an intact store; in a damaged
+//! one the damage, and what rests on it by name.
 
 #![allow(
     clippy::unwrap_used,

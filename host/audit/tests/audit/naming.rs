@@ -1,4 +1,4 @@
-//! What damage affects, by the names that a person knows.
+//! Effects of damage, by the names that a person knows.
 
 use assay_audit::{
     AuditReport, Fault, Finding, Index, Note, Place, Role, Scope, Subject, audit, fix,

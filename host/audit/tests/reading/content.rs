@@ -1,4 +1,4 @@
-//! What is found in files, sound ones and others.
+//! Content found in files, sound ones and others.
 
 use std::collections::HashMap;
 use std::fs;

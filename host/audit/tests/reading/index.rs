@@ -1,4 +1,4 @@
-//! What an index says, and that what is remembered of a store never says anything else.
+//! Contents of an index, which are the same whether or not it is read from the cache.
 
 use std::fs;
 use std::path::PathBuf;

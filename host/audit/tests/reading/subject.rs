@@ -1,4 +1,4 @@
-//! What names stand for, and what is said of those that stand for nothing or too much.
+//! Subjects that names stand for, and the errors for names that stand for nothing or for several.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use assay_store::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What a stage is in a run.
+/// A stage of a run, with its action and its artifact.
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) name: String,

@@ -76,10 +76,10 @@ impl<R: BufRead> Reader<'_, R> {
         Ok(Some((name, size)))
     }
 
-    /// What fills the last block of a file with this name and size.
+    /// Reads the padding in the last block of a file with this name and size.
     ///
     /// # Errors
-    /// It is anything but zeros.
+    /// The padding is anything but zeros.
     pub(crate) fn skip_padding(&mut self, name: &str, size: u64) -> Result<(), BundleError> {
         let mut block = [0; BLOCK];
         let rest = block.get_mut(..padding(size)).unwrap_or_default();

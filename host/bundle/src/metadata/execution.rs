@@ -1,5 +1,5 @@
-//! What was executed: the run, each execution of each action with what it read, gave and was told,
-//! and how the stages of the run led to them.
+//! Entities of the execution: the run, each execution of each action with its inputs, results and
+//! parameters, and how the stages of the run led to them.
 
 use assay_core::{
     Action, ActionKey, ActionResult, ArtifactHash, ObjectHash, StageKind, StageOutcome,
@@ -89,7 +89,7 @@ fn add_failure(graph: &mut Graph<'_>, key: ActionKey, action: &Action, about: &A
     graph.add_mentioned(&attempt_id(key), "CreateAction", fields);
 }
 
-/// What is true of every execution of an action.
+/// Properties that all executions of an action share.
 fn common(
     graph: &mut Graph<'_>,
     key: ActionKey,
@@ -112,7 +112,7 @@ fn common(
     ]
 }
 
-/// What the numbers depended on beside the parameters, each a value of its own.
+/// Environment that the numbers depended on beside the parameters, each value on its own.
 fn environment(graph: &mut Graph<'_>, action: &Action) -> Vec<Value> {
     let Some(environment) = &action.environment else {
         return Vec::new();
@@ -207,7 +207,7 @@ fn add_run(graph: &mut Graph<'_>, contents: &Contents, about: &Attribution) {
     }
 }
 
-/// What the run gave: its reports, or everything if it has none.
+/// Results of the run: its reports, or every artifact if it has none.
 fn results(contents: &Contents) -> Vec<Value> {
     let given = |wanted: Option<StageKind>| {
         let stages = contents.manifest.stages.iter();

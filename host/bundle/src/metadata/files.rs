@@ -10,7 +10,7 @@ use super::graph::{Graph, all};
 use crate::contents::{Contents, Role};
 use crate::layout::Entry;
 
-/// What every reader of crates can check of a file.
+/// Size and SHA-256 of a file, which every reader of crates can check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileFacts {
     /// Its size in bytes.

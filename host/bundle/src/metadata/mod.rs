@@ -1,4 +1,4 @@
-//! What a bundle says of itself to readers that know nothing of Assay: `ro-crate-metadata.json`, a
+//! Description of a bundle for readers that know nothing of Assay: `ro-crate-metadata.json`, a
 //! Workflow Run RO-Crate. It repeats what the documents in the bundle say, and nothing more;
 //! [`check`] finds a crate that says anything else.
 //!

@@ -22,7 +22,7 @@ pub(super) const ORGANIZATION: &str = "#organization";
 const NO_LICENSE: &str = "#no-licence";
 
 impl Attribution {
-    /// What the entities of a crate say of it.
+    /// Reads the attribution from the entities of a crate.
     pub(super) fn read(stated: &Stated) -> Self {
         let name = |id| Some(text(stated.entity(id)?.name.as_ref())?.to_owned());
         let root = stated.entity(ROOT);

@@ -16,7 +16,7 @@ pub(super) const ENGINE: &str = "#assay";
 const LANGUAGE: &str = "#pipeline-file";
 const BIOSCHEMAS: &str = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE";
 
-/// What executes an action.
+/// Identifier of the tool that executes an action: its plugin, or Assay itself.
 pub(super) fn tool_id(action: &Action) -> String {
     match &action.plugin {
         Some(pin) => format!("#plugin-{}", pin.hash),
@@ -33,7 +33,7 @@ pub(super) fn formal_id(action: &Action, path: &str) -> String {
     format!("#formal-{}-{}", action.kind, fragment(path))
 }
 
-/// What the pipeline file is beside a file.
+/// Properties of the pipeline file as a workflow, beside those that it has as a file.
 pub(super) fn fields(contents: &Contents) -> Vec<(&'static str, Value)> {
     let run = &contents.manifest;
     let tools: BTreeSet<_> = contents

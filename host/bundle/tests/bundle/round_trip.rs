@@ -1,4 +1,4 @@
-//! What goes into a bundle comes out of it, and the same run gives the same bytes.
+//! Bundling and unbundling keep the contents, and the same run gives the same bytes.
 
 use std::fs;
 

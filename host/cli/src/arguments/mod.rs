@@ -57,8 +57,9 @@ A NAME is a hash, the beginning of one (4 digits at least), the name of a pipeli
 its latest run, or `latest`. `:STAGE` names a stage of a run, `:FILE` a file of what it gave:
 `quickstart:report:table.md`.";
 
-/// What the documents of the store say, from memory where that is possible. It is never given back:
-/// the program ends with it, and taking a large index apart takes as long as a part of reading it.
+/// The index of the store's documents, from the store's cache where that is possible. Its memory is
+/// never given back: the program ends with it, and taking a large index apart takes as long as a
+/// part of reading it.
 pub(crate) fn remembered_index(store: &Store) -> Result<&'static Index, CliError> {
     Ok(Box::leak(Box::new(Index::read_cached(store)?)))
 }

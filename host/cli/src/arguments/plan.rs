@@ -1,5 +1,5 @@
-//! What decides a plan: the pipeline file, what is changed in it, and how its stages compute.
-//! `run`, `status` and `why` plan alike, so that they speak of the same actions.
+//! Arguments that decide a plan: the pipeline file, the overrides of its values, and how its stages
+//! compute. `run`, `status` and `why` plan alike, so that they speak of the same actions.
 
 use std::path::PathBuf;
 

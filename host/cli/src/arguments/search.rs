@@ -50,7 +50,8 @@ pub(crate) struct TrustArguments {
 }
 
 impl TrustArguments {
-    /// What the user has said so far.
+    /// The trust policy: the user's trust store, the program's own folder, and whether only trusted
+    /// plugins run.
     ///
     /// # Errors
     /// The trust store cannot be used.

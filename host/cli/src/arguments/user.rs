@@ -18,7 +18,7 @@ pub(super) fn plugins_folder() -> Option<PathBuf> {
     folder("XDG_DATA_HOME", ".local/share").map(|folder| folder.join("plugins"))
 }
 
-/// What plugins have said of themselves.
+/// The folder of the descriptions that plugins have given of themselves.
 pub(crate) fn descriptions_folder() -> Option<PathBuf> {
     folder("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("plugins"))
 }

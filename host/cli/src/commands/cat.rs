@@ -40,7 +40,8 @@ pub(crate) struct CatArguments {
     store: StoreArguments,
 }
 
-/// What is held in memory, so that it is checked before any of it is written.
+/// The largest object, in bytes, that is held in memory, so that it is checked before any of it is
+/// written.
 const HELD: u64 = 64 << 20;
 
 /// Bytes that are written at a time.
@@ -99,7 +100,7 @@ fn stream(store: &Store, subject: &Subject) -> Result<ExitCode, CliError> {
     }
 }
 
-/// What is at fault: what the store holds, or the machine.
+/// Tells damage to the content of the store from a failure of the machine.
 fn of_store(error: StoreError) -> CliError {
     if error.is_damage() {
         CliError::Damaged(error)
@@ -108,7 +109,8 @@ fn of_store(error: StoreError) -> CliError {
     }
 }
 
-/// What ended the reading: the object's hash, or the operating system.
+/// The error that ended the reading: the object's hash does not match, or the operating system's
+/// own.
 fn failed(error: io::Error, store: &Store, subject: &Subject) -> CliError {
     let path = store.object_path(subject.object());
     match error.downcast::<StoreError>() {

@@ -89,7 +89,7 @@ fn find_run(store: &Store, index: &Index, name: &str) -> Result<RunHash, AuditEr
 
 /// How many stages are named that a difference is in.
 const MOST_NAMES: usize = 4;
-/// What the fields of an action begin with that name what it reads.
+/// The prefix of those fields of an action that name the artifacts it reads.
 const INPUTS: &str = "inputs.";
 
 fn text(shown: &ShownDifference) -> String {
@@ -153,7 +153,7 @@ fn fields(stages: &[StageDifference]) -> String {
     let mut changes: BTreeMap<(bool, String), Vec<String>> = BTreeMap::new();
     for stage in stages {
         for difference in &stage.fields {
-            // What is read is another artifact wherever what made it differs.
+            // An input is another artifact wherever the action that made it differs.
             let input = difference.field.strip_prefix(INPUTS);
             let line = input.map_or_else(
                 || line(difference),

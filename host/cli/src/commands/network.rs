@@ -71,7 +71,7 @@ enum ShowNetworkError {
         name: String,
         /// The file.
         file: String,
-        /// What there is.
+        /// Advice: the name that was probably meant, or the networks that there are.
         help: String,
     },
     /// The network of the command line is not valid.

@@ -259,7 +259,7 @@ fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
     };
     let dataset: fn(&ReportRow) -> &str = |row| row.label.dataset.as_str();
     let network: fn(&ReportRow) -> &str = |row| row.label.network.as_str();
-    // What is the same in every row says nothing in a table.
+    // A column with the same value in every row says nothing in a table.
     let shown: Vec<_> = [("dataset", dataset), ("network", network)]
         .into_iter()
         .filter(|(_, name)| several(*name))

@@ -149,7 +149,8 @@ fn changes(text: &mut String, changes: &[Change], depth: usize) {
             "{indent}{}: {before} → {now}",
             plain(&difference.field)
         );
-        // What one line changed in several fields is told once, under the last of them.
+        // A cause that successive fields share, such as one line, is told once, under the last of
+        // them.
         let next = changes.get(number + 1).map(|next| &next.cause);
         if next != Some(&change.cause) || number + 1 == MOST_DIFFERENCES {
             cause(text, &change.cause, depth + 1);

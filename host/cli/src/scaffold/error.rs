@@ -24,7 +24,7 @@ pub(crate) enum ScaffoldError {
 }
 
 impl ScaffoldError {
-    /// What to do next.
+    /// Advice on the next step.
     pub(crate) fn help(&self) -> &'static str {
         match self {
             Self::NoLibtorch { .. } => {

@@ -17,7 +17,7 @@ pub(crate) use self::write::write;
 /// The name of the plugin in the templates, which are files that compile as they are.
 const TEMPLATE_NAME: &str = "drtp";
 
-/// What decides a new crate's files.
+/// Everything that decides a new crate's files.
 pub(crate) struct Scaffold {
     pub(crate) name: PluginName,
     pub(crate) sdk: Sdk,

@@ -50,7 +50,7 @@ impl FromStr for PluginName {
     }
 }
 
-/// What follows `assay-` in the names of this workspace's crates.
+/// The names of this workspace's crates, without their `assay-`.
 fn our_names() -> impl Iterator<Item = &'static str> {
     include_str!("../../../../Cargo.lock")
         .lines()

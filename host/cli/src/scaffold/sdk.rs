@@ -56,7 +56,7 @@ impl Sdk {
         })
     }
 
-    /// What stands after `assay-sdk =` in a manifest.
+    /// The TOML value of the dependency `assay-sdk` in a manifest.
     pub(super) fn dependency(&self) -> Result<String, ScaffoldError> {
         Ok(match self {
             Self::Path(folder) => format!("{{ path = {} }}", toml_path(folder)?),

@@ -1,4 +1,5 @@
-//! What is written, where, and what is refused. That it builds and trains is tested end to end.
+//! Tests of the files that are written, of their places, and of refusals. That the crate builds and
+//! trains is tested end to end.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What an action does, in words that a researcher knows: its parameters, plugin and environment,
-//! and the stages of runs that it is.
+//! Actions in words that a researcher knows: their parameters, plugin and environment, and the
+//! stages of runs that they are.
 
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ pub(crate) fn parameters(action: &Action) -> String {
     let mut words = Vec::new();
     for (key, value) in &action.parameters {
         match (action.kind, key.as_str(), value) {
-            // What a report is made of is told by what it reads.
+            // The entries of a report are told by its inputs.
             (StageKind::Report, "entries", Value::Array(entries)) => {
                 words.push(format!(
                     "{} to report",

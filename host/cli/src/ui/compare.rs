@@ -1,4 +1,4 @@
-//! What differs between two artifacts, in words: a line for each file, column, tensor and value.
+//! The differences between two artifacts, in words: a line for each file, column, tensor and value.
 
 use std::fmt::Write as _;
 

@@ -1,11 +1,11 @@
-//! What to know before a plugin runs on a kernel that contains it in part.
+//! The notice that a kernel contains plugins only in part, printed before one runs.
 
 use assay_core::Containment;
 
 /// The first version of Landlock's interface that leaves no hole this program knows of.
 const WHOLE_LANDLOCK: u32 = 6;
 
-/// What the kernel lacks, or nothing where it lacks nothing.
+/// The gaps in the kernel's containment, or nothing where there are none.
 pub(crate) fn notice(kernel: Containment) -> Option<String> {
     let mut holes = Vec::new();
     match kernel.landlock {

@@ -1,4 +1,4 @@
-//! What is inside a file, for people and for scripts.
+//! The content of a file, for people and for scripts.
 
 use std::fmt::Write as _;
 

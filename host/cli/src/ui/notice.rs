@@ -1,4 +1,4 @@
-//! What a user should know before a run, on standard error.
+//! Notices to the user before a run, on standard error.
 
 use std::path::Path;
 

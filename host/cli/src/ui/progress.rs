@@ -157,7 +157,7 @@ impl RerunObserver for ProgressView {
             RerunOutcome::Same(_) => "the same",
             RerunOutcome::Differs { .. } => "differs",
             RerunOutcome::Failed(_) => "failed",
-            // What was not executed is told at the end, with its reason.
+            // Actions that were not executed are told at the end, with the reason.
             RerunOutcome::Cannot(_) | RerunOutcome::Stopped => return,
         };
         self.line(&format!("{name:width$} {word}", width = self.width));

@@ -1,4 +1,4 @@
-//! What an object is to what names it, in words.
+//! The roles of objects, in words: how runs, actions, artifacts and pins name them.
 
 use assay_audit::{Index, Role};
 use assay_core::{ActionKey, ArtifactHash, ObjectHash};
@@ -9,7 +9,7 @@ use crate::ui::words::plain;
 /// Roles that are told one by one.
 const NAMED_ROLES: usize = 5;
 
-/// What the object is, a line for each role.
+/// The roles of an object in words, a line for each.
 pub(crate) fn roles<'a>(index: &Index, roles: impl Iterator<Item = &'a Role>) -> String {
     let mut lines: Vec<_> = roles.map(|role| self::role(index, role)).collect();
     lines.dedup();

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 /// of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What to call it: the file's path, or the argument's name.
+    /// Its name in messages: the file's path, or the argument's name.
     pub name: String,
     /// Its whole text.
     pub text: String,
@@ -43,13 +43,13 @@ pub type Places = IndexMap<String, Place>;
 /// One complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What is wrong.
+    /// The fault.
     pub message: String,
     /// Where.
     pub place: Place,
-    /// What was expected there; may be empty.
+    /// Text at the place, such as the value expected there; may be empty.
     pub label: String,
-    /// What to do next.
+    /// Advice on the next step.
     pub help: Option<String>,
 }
 

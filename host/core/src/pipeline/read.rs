@@ -21,7 +21,7 @@ pub(super) struct Method {
     pub(super) plugin: Placed<String>,
     /// The hyper-parameters on every network.
     pub(super) hyperparameters: Hyperparameters,
-    /// What differs on one network.
+    /// The hyper-parameters that differ on a network, by its name.
     pub(super) on: IndexMap<String, Hyperparameters>,
 }
 
@@ -71,8 +71,8 @@ pub(super) fn read_spec(
     }
 }
 
-/// What stages may refer to, beside each other. A definition that is itself wrong is `None`, so
-/// that its users are not blamed too.
+/// The networks and methods that stages may refer to. A definition that is itself wrong is `None`,
+/// so that its users are not blamed too.
 pub(super) struct Names {
     pub(super) networks: Networks,
     pub(super) methods: IndexMap<String, Option<Method>>,

@@ -9,7 +9,7 @@ pub(super) struct Reader<'a> {
     table: &'a Table,
     /// Where the table stands, for complaints about keys it lacks.
     pub(super) place: Place,
-    /// What to call the table in a message, such as `[stage.train]`.
+    /// The name of the table in messages, such as `[stage.train]`.
     name: String,
     asked: Vec<&'static str>,
 }

@@ -35,7 +35,7 @@ pub(super) fn check_references(stages: &[Stage], out: &mut Complaints) {
     }
 }
 
-/// What stages can be named by, each kind in the order of the file.
+/// The names by which stages are referred to, each kind in the order of the file.
 struct Named<'a> {
     datasets: Known<'a>,
     trains: Known<'a>,

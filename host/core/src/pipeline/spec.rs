@@ -1,7 +1,7 @@
 //! The typed pipeline file: names resolved, ranges checked, defaults filled in, matrices expanded.
 //!
-//! What only a plugin knows (its hyper-parameters) and what only the data crate knows (its
-//! sources) is kept with its place, to be checked by whoever knows.
+//! Settings that only a plugin understands (its hyper-parameters), or only the data crate (its
+//! sources), are kept with their places, to be checked there.
 
 use assay_network::Network;
 use indexmap::IndexMap;
@@ -37,7 +37,7 @@ pub struct Spec {
     pub name: String,
     /// Folders to look for plugins in, relative to the file.
     pub plugin_dirs: Vec<String>,
-    /// What every stage may use, unless it says otherwise itself.
+    /// Limits on every stage, for each that it does not set itself.
     pub limits: Limits,
     /// The stages, in the order of the file.
     pub stages: Vec<Stage>,
@@ -48,11 +48,11 @@ pub struct Spec {
 pub struct Stage {
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// Its work, with the settings.
     pub work: StageWork,
 }
 
-/// What a stage does.
+/// The work of a stage, with its settings.
 #[derive(Clone, Debug)]
 pub enum StageWork {
     /// Obtains, checks and splits a dataset.
@@ -91,7 +91,7 @@ pub struct DatasetStage {
     pub images: IndexMap<&'static str, Json>,
     /// Where its settings stand.
     pub places: Places,
-    /// What its worker may use.
+    /// Limits on its worker.
     pub limits: Limits,
 }
 
@@ -118,15 +118,15 @@ pub struct TrainStage {
     pub epochs: u32,
     /// Samples in a batch; the last one may be smaller.
     pub batch_size: u32,
-    /// What is done to training images.
+    /// The augmentation of training images.
     pub augmentation: AugmentationSettings,
     /// Where its settings stand, those of its method too.
     pub places: Places,
-    /// What its worker may use.
+    /// Limits on its worker.
     pub limits: Limits,
 }
 
-/// What is done to training images; by default nothing.
+/// The augmentation of training images; by default none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AugmentationSettings {
     /// Zeros added on every side before a crop is drawn; 0 for no crop.
@@ -145,7 +145,7 @@ pub struct EvaluateStage {
     pub top_k: Option<Placed<Vec<u32>>>,
     /// Where its settings stand.
     pub places: Places,
-    /// What its workers may use.
+    /// Limits on its workers.
     pub limits: Limits,
 }
 
@@ -160,7 +160,7 @@ pub struct ReportStage {
     pub reference: Option<String>,
     /// Where its settings stand.
     pub places: Places,
-    /// What its worker may use.
+    /// Limits on its worker.
     pub limits: Limits,
 }
 

@@ -305,7 +305,7 @@ fn read_report(mut reader: Reader<'_>, name: &str, out: &mut Complaints) -> Opti
     })
 }
 
-/// What an instance of a stage is called.
+/// The name of an instance of a stage.
 pub(crate) fn instance_name(stage: &str, instance: &str) -> String {
     if instance.is_empty() {
         stage.to_owned()

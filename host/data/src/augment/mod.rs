@@ -1,6 +1,6 @@
 //! Augmentation of training images: random crops out of a zero padding, and random flips.
 //!
-//! What happens to an image depends on (seed, epoch, index of the image in its table) alone, so
+//! The augmentation of an image depends on (seed, epoch, index of the image in its table) alone, so
 //! every algorithm, batch size and order sees the same images. Raw pixels are augmented, before
 //! they are scaled: the padding is black, as in the usual practice (torchvision's `RandomCrop`),
 //! and not the mean colour. Nothing here evaluates; evaluation never augments.
@@ -46,7 +46,7 @@ pub struct EpochAugmentation {
     key: Hasher,
 }
 
-/// What is drawn for one image.
+/// The random draw for one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
     /// Zeros on every side of the padded image.

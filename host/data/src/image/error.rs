@@ -23,7 +23,7 @@ pub enum ImageError {
     Undecodable {
         /// The format.
         format: &'static str,
-        /// What the decoder says.
+        /// The decoder's message.
         reason: String,
     },
     /// The image is too large, or has no pixel.
@@ -59,6 +59,6 @@ pub enum ImageError {
 pub struct BadImage {
     /// The file, or the place in one.
     pub file: String,
-    /// What is wrong with it.
+    /// Why it cannot be used.
     pub error: ImageError,
 }

@@ -4,11 +4,11 @@
 //! The format is told by content, never by name, and a file that is cut off, damaged or no image
 //! is an error, never a guess. Where bytes come from is not known here.
 //!
-//! What comes out is the same on every machine: entropy decoding, inverse DCT, colour conversion
-//! and resampling work in integers, with vector instructions and without, and the resampling
-//! weights come from additions, multiplications and divisions in 64-bit floats, which IEEE 754
-//! fixes. It depends on the versions of `zune-jpeg`, `png` and `fast_image_resize`: a change of
-//! pixels by one of them raises the revision of the dataset stage.
+//! The pixels are the same on every machine: entropy decoding, inverse DCT, colour conversion and
+//! resampling work in integers, with vector instructions and without, and the resampling weights
+//! come from additions, multiplications and divisions in 64-bit floats, which IEEE 754 fixes. They
+//! depend on the versions of `zune-jpeg`, `png` and `fast_image_resize`: a change of pixels by one
+//! of them raises the revision of the dataset stage.
 
 mod error;
 mod jpeg;
@@ -50,7 +50,7 @@ pub enum Geometry {
     Crop,
 }
 
-/// What a decoder makes of every image.
+/// The form into which a decoder brings every image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
     /// Rows and columns, from 1 to [`MAX_SIZE`]; each image's own where it is `None`.
@@ -81,13 +81,13 @@ pub struct Decoder {
     resizer: Resizer,
     /// The image as stored, RGB interleaved.
     source: Vec<u8>,
-    /// What `source` becomes where it is not upright.
+    /// The image turned upright, where `source` is not.
     turned: Vec<u8>,
-    /// What the image becomes where a size is set.
+    /// The image resized, where a size is set.
     resized: Vec<u8>,
 }
 
-/// What a format's decoder says of the pixels that it left.
+/// Size and orientation of the pixels that a format's decoder wrote.
 struct Source {
     width: u32,
     height: u32,

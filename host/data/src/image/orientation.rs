@@ -24,7 +24,8 @@ impl Orientation {
         }
     }
 
-    /// What the EXIF data, from its TIFF header on, say; upright where they say nothing.
+    /// The orientation that the EXIF data state, given from their TIFF header on; upright where
+    /// they state none.
     pub(super) fn of(exif: Vec<u8>) -> Self {
         let exif = Reader::new().read_raw(exif).ok();
         let field = exif

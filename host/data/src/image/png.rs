@@ -11,7 +11,7 @@ use super::{ImageError, MAX_PIXELS, Source, byte_count, check_size};
 const FORMAT: &str = "PNG";
 const MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// What the decoder may ask for beside the pixels themselves.
+/// Bytes that the decoder may allocate beside the pixels themselves.
 const MEMORY: usize = MAX_PIXELS as usize;
 
 pub(super) fn is_png(bytes: &[u8]) -> bool {
@@ -32,7 +32,7 @@ pub(super) fn decode(bytes: &[u8], pixels: &mut Vec<u8>) -> Result<Source, Image
         .ok_or(ImageError::Size { width, height })?;
     let mut samples = vec![0; size];
     reader.next_frame(&mut samples).map_err(refused)?;
-    // What follows the image is read too: a file without its end is cut off.
+    // Reads the rest of the file too: a file without its end is cut off.
     reader.finish().map_err(refused)?;
 
     pixels.resize(byte_count(width, height), 0);

@@ -26,7 +26,7 @@ pub(super) enum Place {
     Archive(PathBuf),
 }
 
-/// What a development kit says.
+/// The content of a development kit.
 #[derive(Debug)]
 pub(super) struct Devkit {
     path: PathBuf,
@@ -115,7 +115,7 @@ fn limited(reader: impl Read) -> io::Result<Vec<u8>> {
 }
 
 impl Devkit {
-    /// What each class is called: its synset, and the words for it where the kit has them.
+    /// The name of each class: its synset, and the words for it where the kit has them.
     pub(super) fn class_names(&self, synsets: &[String]) -> Vec<String> {
         let known = self.synsets.iter();
         let words: HashMap<_, _> = known.map(|known| (&*known.id, &*known.words)).collect();

@@ -29,9 +29,9 @@ pub enum ImagenetError {
     /// Something lies where it does not belong.
     #[error("{}: {problem}", path.display())]
     Misplaced {
-        /// What lies there, or the archive that holds it.
+        /// The misplaced file or folder, or the archive that holds it.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in words.
         problem: String,
     },
     /// A set has no image, or a number of classes that no table holds.
@@ -39,7 +39,7 @@ pub enum ImagenetError {
     Count {
         /// The set.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in words.
         problem: String,
     },
     /// Validation images have no labels.
@@ -56,7 +56,7 @@ pub enum ImagenetError {
     Mat {
         /// The development kit.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the list.
         source: MatError,
     },
     /// The list of validation labels cannot be used.
@@ -64,7 +64,7 @@ pub enum ImagenetError {
     GroundTruth {
         /// The development kit.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in words.
         problem: String,
     },
 }

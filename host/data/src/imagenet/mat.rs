@@ -15,7 +15,7 @@ pub(super) struct Synset {
     pub(super) number: u32,
     /// Its name in `WordNet`, such as `n01440764`.
     pub(super) id: String,
-    /// What it is, such as `tench, Tinca tinca`.
+    /// Its names in words, such as `tench, Tinca tinca`.
     pub(super) words: String,
 }
 

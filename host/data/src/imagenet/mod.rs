@@ -53,7 +53,7 @@ pub(crate) struct Imagenet {
     /// The classes' names, by label.
     pub(crate) class_names: Vec<String>,
     pub(crate) train: Set,
-    /// What the publishers call the validation set, and everybody tests on.
+    /// The test set: the publishers' validation set, on which everybody tests.
     pub(crate) test: Option<Set>,
 }
 

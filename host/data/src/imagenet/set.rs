@@ -16,7 +16,7 @@ pub(super) enum SetPlace {
     Archive(PathBuf),
 }
 
-/// What lies there, in the order of the names.
+/// The images of a set, in the order of their names.
 pub(super) enum Listing {
     ByClass(Vec<Class>),
     Flat(Vec<ImageFile>),

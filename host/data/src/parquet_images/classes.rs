@@ -1,4 +1,4 @@
-//! What the classes are called: as the pipeline says, else as the files say, else by number.
+//! The names of the classes: from the pipeline, else from the files, else by number.
 
 use serde::Deserialize;
 

@@ -34,9 +34,9 @@ pub enum ParquetImagesError {
         file: String,
         /// The column.
         column: String,
-        /// What is wrong with it.
+        /// The fault in words.
         problem: String,
-        /// What there is.
+        /// The columns that the file has.
         columns: String,
     },
     /// A label is missing or is no class.
@@ -46,7 +46,7 @@ pub enum ParquetImagesError {
         file: String,
         /// The row, from 0.
         row: u64,
-        /// What is wrong with the label.
+        /// The fault of the label.
         problem: String,
     },
     /// There are no rows, or more than can be counted.

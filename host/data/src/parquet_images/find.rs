@@ -13,7 +13,7 @@ pub enum FindError {
     Pattern {
         /// The pattern.
         pattern: String,
-        /// What is wrong with it.
+        /// Why it is malformed.
         source: PatternError,
     },
     /// The folder is not there.

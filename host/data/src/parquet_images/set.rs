@@ -28,13 +28,13 @@ pub(crate) struct Set {
     files: Vec<DataFile>,
     labels: Vec<u16>,
     image_column: String,
-    /// What the first file's metadata call the classes.
+    /// The names of the classes in the first file's metadata.
     pub(super) class_names: Option<Vec<String>>,
 }
 
 /// One file of a set.
 pub(super) struct DataFile {
-    /// What it is called in messages and descriptions.
+    /// Its name in messages and descriptions.
     name: String,
     path: PathBuf,
     /// Rows of the files before it.
@@ -212,7 +212,7 @@ impl EncodedImages for Set {
 /// Reads the images at `positions`, which ascend, one file after the other.
 struct Reader<'a> {
     set: &'a Set,
-    /// What is not yet asked for.
+    /// The positions in files that are not yet opened.
     positions: &'a [u32],
     current: Option<(&'a DataFile, ParquetRecordBatchReader)>,
     ready: VecDeque<Vec<u8>>,

@@ -12,7 +12,7 @@ use crate::table::{
 /// The description's file name.
 pub const DESCRIPTION_FILE: &str = "dataset.json";
 
-/// What a prepared dataset is.
+/// The description of a prepared dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
@@ -73,7 +73,7 @@ pub struct SplitDescription {
 pub struct SkippedImage {
     /// Its name in the dataset.
     pub file: String,
-    /// What is wrong with it.
+    /// Why it was left out.
     pub reason: String,
 }
 

@@ -21,7 +21,7 @@ pub enum PrepareError {
         dataset: String,
         /// The parameter.
         parameter: &'static str,
-        /// What is wrong with it, and what would be right.
+        /// The fault, and a value that would be right.
         problem: String,
     },
     /// The source files could not be obtained.
@@ -32,7 +32,7 @@ pub enum PrepareError {
     Idx {
         /// Where the file came from.
         file: String,
-        /// What is wrong with it.
+        /// The fault of the file.
         source: IdxError,
     },
     /// A source file of CIFAR-10 is not what its name says.
@@ -40,7 +40,7 @@ pub enum PrepareError {
     Cifar {
         /// Where the file came from.
         file: String,
-        /// What is wrong with it.
+        /// The fault of the file.
         source: CifarError,
     },
     /// The user's copy of ImageNet cannot be used.
@@ -61,7 +61,7 @@ pub enum PrepareError {
     /// Threads could not be had, or the scratch directory could not be used.
     #[error("{what}: {source}")]
     Scratch {
-        /// What was tried.
+        /// The step that failed, such as `cannot record FILE`.
         what: String,
         /// Why not.
         source: io::Error,
@@ -74,7 +74,7 @@ pub enum PrepareError {
     Scaling {
         /// The dataset.
         dataset: String,
-        /// What is wrong with its statistics.
+        /// The fault of its statistics.
         source: InvalidStandardisation,
     },
     /// Images are too large.
@@ -82,7 +82,7 @@ pub enum PrepareError {
     Shape {
         /// Where the file came from.
         file: String,
-        /// What is wrong with the shape.
+        /// The fault of the shape.
         source: InvalidShape,
     },
     /// The images of the training and the test set differ in size.

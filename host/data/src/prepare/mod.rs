@@ -42,12 +42,12 @@ pub const TEST_FILE: &str = "test.arrow";
 /// Labels are single bytes in IDX files.
 const MAX_IDX_CLASSES: u16 = 256;
 
-/// What the stage did.
+/// The outcome of the dataset stage.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// The content of the description file.
     pub description: Description,
-    /// Each source file's name and where it came from: for the log, it decides nothing.
+    /// Each source file's name and its origin: for the log only, without effect on the output.
     pub origins: Vec<(&'static str, Origin)>,
 }
 

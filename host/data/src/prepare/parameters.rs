@@ -10,7 +10,7 @@ use crate::source::{ContentHash, IdxHashes};
 /// Images of the training set that are held out for validation, unless stated.
 pub const DEFAULT_VALIDATION: u32 = 5000;
 
-/// What decides the output of the dataset stage.
+/// Everything that decides the output of the dataset stage.
 ///
 /// Serialising fills in defaults and leaves out what is absent, so that equal parameters have
 /// one text.
@@ -128,7 +128,7 @@ pub struct ImagenetSource {
     pub size: u32,
     /// How images become square.
     pub geometry: Geometry,
-    /// What becomes of images that cannot be decoded.
+    /// The treatment of images that cannot be decoded.
     pub on_bad_image: BadImagePolicy,
     /// How many images of the training set form the test set, where there is no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,7 +167,7 @@ pub struct ParquetSource {
     pub size: Option<u32>,
     /// How images become square, where a size is set.
     pub geometry: Geometry,
-    /// What becomes of images that cannot be decoded.
+    /// The treatment of images that cannot be decoded.
     pub on_bad_image: BadImagePolicy,
 }
 
@@ -186,9 +186,9 @@ pub struct ParquetFile {
 pub struct SourceFile {
     /// Its name.
     pub name: String,
-    /// What its uncompressed content must come to.
+    /// The digest that its uncompressed content must have.
     pub digest: Digest,
-    /// The size of that in bytes, where the publisher states it.
+    /// The size of that content in bytes, where the publisher states it.
     pub bytes: Option<u64>,
 }
 
@@ -211,7 +211,7 @@ impl Digest {
     }
 }
 
-/// What becomes of an image that cannot be decoded.
+/// The treatment of images that cannot be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BadImagePolicy {
@@ -222,7 +222,7 @@ pub enum BadImagePolicy {
     Skip,
 }
 
-/// What is known of a source: by us, or from the user.
+/// The facts about a source: built in, or from the user.
 pub(super) enum Facts<'a> {
     Idx(&'static KnownDataset<4>),
     Cifar(&'static KnownDataset<6>),

@@ -22,7 +22,7 @@ pub(super) enum Resize {
 }
 
 impl Resize {
-    /// What brings the longer side of an image of `shape` near [`SIDE`].
+    /// The change of size that brings the longer side of an image of `shape` near [`SIDE`].
     pub(super) fn of(shape: ImageShape) -> Self {
         let longer = shape.height().max(shape.width());
         if longer <= SIDE {

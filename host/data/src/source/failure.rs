@@ -21,10 +21,10 @@ pub enum Failure {
     /// The directory does not exist.
     #[error("no such directory")]
     NoDirectory,
-    /// What is there could not be read as content of the expected size.
+    /// The content that is there could not be read, or is larger than expected.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// What is there is something else.
+    /// The content that is there is not the expected one.
     #[error("the content is not the expected one: {found}, expected {expected}")]
     Mismatch {
         /// The digest of the right content.
@@ -57,7 +57,7 @@ impl From<io::Error> for Failure {
 pub struct Attempt {
     /// A path, an address or a package.
     pub place: String,
-    /// What went wrong there.
+    /// The failure there.
     pub failure: Failure,
 }
 
@@ -72,7 +72,7 @@ pub struct SourceError {
     pub missing: Vec<&'static str>,
     /// The archive that the dataset is published as, if it is.
     pub archive: Option<&'static str>,
-    /// What was tried, in order.
+    /// The places that were tried, in order.
     pub attempts: Vec<Attempt>,
 }
 

@@ -55,7 +55,7 @@ impl IdxHashes {
 pub struct HashError {
     /// The file.
     pub path: PathBuf,
-    /// What went wrong.
+    /// Why it has no hash.
     #[source]
     pub failure: Failure,
 }

@@ -62,7 +62,7 @@ fn agent() -> Agent {
         .into()
 }
 
-/// What `origin` sends, as transferred, of at most `limit` bytes.
+/// The body that `origin` sends, as transferred, of at most `limit` bytes.
 fn download(
     agent: &Agent,
     origin: &Origin,

@@ -172,7 +172,7 @@ impl Place {
     }
 }
 
-/// What a file must be to be accepted.
+/// The conditions on which a file is accepted.
 #[derive(Clone, Debug)]
 struct Expected {
     /// Its name, without `.gz`.

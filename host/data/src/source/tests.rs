@@ -8,7 +8,7 @@ use super::*;
 use crate::content::gzip;
 use crate::known::{CIFAR10, MNIST};
 
-/// What a place is expected to give: files whose content tells their name.
+/// Files that a place is expected to give; the content of each tells its name.
 pub(super) const FILES: [&str; 4] = ["train-images", "train-labels", "test-images", "test-labels"];
 
 pub(super) fn content(name: &str) -> Vec<u8> {

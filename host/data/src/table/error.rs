@@ -1,4 +1,4 @@
-//! What can be wrong with a table or a request to it.
+//! Errors of image tables and of requests to them.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use super::InvalidStandardisation;
 pub struct TableError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault of the table.
     #[source]
     pub fault: TableFault,
 }
 
-/// What is wrong with a table.
+/// A fault of a table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableFault {
     /// The file cannot be read.
@@ -45,7 +45,7 @@ pub enum TableFault {
     WrongBatch {
         /// The number of the record batch, from 0.
         batch: usize,
-        /// What is wrong with it.
+        /// The fault in words.
         problem: &'static str,
     },
     /// The schema's metadata lacks an entry, or its text does not parse.
@@ -57,7 +57,7 @@ pub enum TableFault {
         key: &'static str,
         /// Its text, or `missing`.
         found: String,
-        /// What it should be.
+        /// The text that it should have.
         expected: &'static str,
     },
     /// The statistics in the metadata make no scaling.

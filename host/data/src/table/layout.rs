@@ -106,7 +106,7 @@ impl fmt::Display for ImageShape {
     }
 }
 
-/// What a table's schema says.
+/// Properties of a table that its schema states.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layout {
     pub(super) shape: ImageShape,

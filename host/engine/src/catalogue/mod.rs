@@ -1,6 +1,6 @@
-//! What plugins there are, and what one of them says of itself. Names, hashes and handshakes are
-//! read from the files; what only the plugin itself can say is asked in a worker, in a store that
-//! is thrown away, and remembered by the library's hash.
+//! List of the plugins that there are, and the description of one of them. Names, hashes and
+//! handshakes are read from the files; what only the plugin itself can say is asked in a worker, in
+//! a store that is thrown away, and remembered by the library's hash.
 
 mod remembered;
 
@@ -24,7 +24,7 @@ use crate::plugin::{
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 
-/// What is needed to look at plugins.
+/// Context for looking at plugins.
 #[derive(Clone)]
 pub struct Catalogue<'a> {
     /// Where plugins are looked for.
@@ -35,7 +35,7 @@ pub struct Catalogue<'a> {
     pub remember: Option<PathBuf>,
     /// How many plugins are asked at a time.
     pub jobs: usize,
-    /// What each may use for its answer.
+    /// Resource limits of each while it answers.
     pub limits: Limits,
     /// Asks it to stop.
     pub cancel: &'a Cancel,
@@ -52,7 +52,7 @@ pub struct ListedPlugin {
     pub origin: Origin,
     /// The file that the name means instead, where one of an earlier folder has the same.
     pub shadowed_by: Option<PathBuf>,
-    /// What was found, or in one line why it cannot be used.
+    /// The library, or in one line why it cannot be used.
     pub library: Result<ListedLibrary, String>,
 }
 
@@ -78,13 +78,13 @@ pub struct PluginInfo {
     pub file: Option<PathBuf>,
     /// The library as an action names it.
     pub pin: PluginPin,
-    /// What it was built for; empty where it uses no libtorch.
+    /// The version of libtorch it was built for; empty if it uses none.
     pub libtorch: String,
     /// The kind of machine it was built for.
     pub target: String,
     /// Whether the user trusts it.
     pub trust: Trust,
-    /// What the plugin says of itself.
+    /// The plugin's description of itself.
     pub description: PluginDescription,
 }
 
@@ -201,8 +201,8 @@ impl Catalogue<'_> {
         libraries.obtain(reference)
     }
 
-    /// What the plugin says of itself. Only if nobody remembers, `store_library` puts the library
-    /// into `store`, and a worker loads it there.
+    /// The plugin's description of itself. Only if it is not remembered, `store_library` puts the
+    /// library into `store`, and a worker loads it there.
     fn describe(
         &self,
         store: &Store,

@@ -1,6 +1,6 @@
-//! What plugins have said of themselves, remembered from one command to the next in a folder of
-//! the user's. A library's hash decides its answer, so what is remembered is never out of date;
-//! it only saves time, and can be deleted at any moment.
+//! Descriptions of plugins, remembered from one command to the next in a folder of the user's. A
+//! library's hash decides its answer, so what is remembered is never out of date; it only saves
+//! time, and can be deleted at any moment.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -26,7 +26,7 @@ use crate::stages::CheckParameters;
 use crate::supervise::Execution;
 use crate::trust::TrustPolicy;
 
-/// What is to be checked.
+/// A request to check a plugin.
 #[derive(Clone, Debug)]
 pub struct CheckRequest<'a> {
     /// The plugin, by name or path.
@@ -48,9 +48,9 @@ pub struct CheckRequest<'a> {
 /// One check that was made.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// What was checked.
+    /// The check.
     pub check: &'static Check,
-    /// Of which algorithm; `None` for the library as a whole.
+    /// The algorithm that was checked; `None` for the library as a whole.
     pub algorithm: Option<String>,
     /// How it ended.
     pub verdict: Verdict,
@@ -176,7 +176,7 @@ impl Checker<'_> {
         let mut algorithms = BTreeSet::new();
         let mut loads = true;
         for check in CHECKS.iter().filter(|check| !check.is_of_algorithm()) {
-            // What the library offers has to be known whatever is asked for.
+            // The library's algorithms have to be known whichever checks are asked for.
             if !self.is_wanted(check) && ![LOADS, DESCRIBES].contains(&check.name) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What the end of a check's worker says of the plugin.
+//! Verdict on a plugin, from the end of a check's worker.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,14 +11,14 @@ use crate::source_file::read_file;
 use crate::stages::{CHECKED, CheckDocument, PRINTED};
 use crate::supervise::{Completed, Failure};
 
-/// What a check found.
+/// Findings of a check.
 pub(super) struct Found {
     pub(super) verdict: Verdict,
     /// The algorithms that the library offers, where the check asked.
     pub(super) offered: Vec<String>,
 }
 
-/// What came of a check; `None` where it was asked to stop.
+/// Findings of a check that was executed; `None` where it was asked to stop.
 ///
 /// # Errors
 /// Failures that are not the plugin's.

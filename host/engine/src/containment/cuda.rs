@@ -1,6 +1,6 @@
-//! What a worker that computes on a CUDA device gets beside the others, and why: exactly what
-//! NVIDIA's driver was seen to need where it starts. Each thing widens what a plugin can reach, so
-//! all of them are here, and docs/containment.md says what a plugin gains.
+//! Additional rights of a worker that computes on a CUDA device, and the reason for each: exactly
+//! what NVIDIA's driver was seen to need where it starts. Each right widens what a plugin can
+//! reach, so all of them are here, and docs/containment.md says what a plugin gains.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -13,8 +13,8 @@ use libc::{c_int, c_long};
 use super::calls::{Rules, bits, equal, when};
 use crate::elf;
 
-/// What the driver reads of the machine: which cards there are and whether its kernel modules are
-/// loaded, the sizes of memory blocks, and settings for single programs.
+/// Files and folders in which the driver reads about the machine: which cards there are and whether
+/// its kernel modules are loaded, the sizes of memory blocks, and settings for single programs.
 const FACTS: &[&str] = &[
     "/etc/nvidia",
     "/proc/devices",

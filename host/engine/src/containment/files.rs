@@ -32,7 +32,8 @@ const SYSTEM: &[&str] = &[
     "/etc/ld.so.preload",
 ];
 
-/// What libtorch, `OpenMP`, MKL, glibc and the standard library ask the system about itself.
+/// Files and folders from which libtorch, `OpenMP`, MKL, glibc and the standard library learn about
+/// the system.
 const FACTS: &[&str] = &[
     "/proc/self",
     "/proc/cpuinfo",

@@ -18,7 +18,7 @@ use std::thread;
 use assay_core::{Containment, Limits, StageKind};
 use landlock::RulesetError;
 
-/// What a kind of stage leaves its worker.
+/// Rights that a worker keeps, by the kind of its stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// No network and no other process, and only named files can be read: for stages that load a
@@ -124,7 +124,8 @@ mod tests {
         assert!(tempfile::tempdir().is_ok());
     }
 
-    /// What a thread of its own, restricted to `places`, can do.
+    /// Result of `body` on a thread of its own that is restricted to `places`; none where this
+    /// kernel has no Landlock.
     fn restricted<T: Send + 'static>(
         places: Places,
         body: impl FnOnce() -> T + Send + 'static,

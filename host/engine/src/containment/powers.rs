@@ -1,4 +1,4 @@
-//! What a process gives up on its own: privileges, and the right to use more than it should.
+//! Privileges that a process gives up on its own, and the limits it sets on its resources.
 
 use assay_core::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -14,11 +14,11 @@ const MOST_FILES: u64 = 4096;
 /// Larger than any state or table that a stage writes; the log is such a file too.
 const LARGEST_FILE: u64 = 64 << 30;
 
-/// What a worker may allocate beyond its limit, beside an eighth of it.
+/// Bytes that a worker may allocate beyond its limit, beside an eighth of it.
 const MARGIN: u64 = 64 << 20;
 
-/// What a worker of root keeps: reading and writing files as their owner could, since a store may
-/// belong to another user. What it can then reach is decided by Landlock.
+/// Capabilities that a worker of root keeps: reading and writing files as their owner could, since
+/// a store may belong to another user. Landlock decides which files it can then reach.
 const KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::DAC_READ_SEARCH);
 
 /// Sets resource limits, which can only be lowered again.
@@ -37,8 +37,9 @@ pub(super) fn limit(profile: Profile, cuda: bool, limits: Limits) -> Result<(), 
 }
 
 /// The supervisor ends a worker that holds more than its limit. Allocations fail only above that,
-/// so that what fails is not mistaken for a fault of another kind. Where nothing is said, a plugin may not allocate more than the machine has: it would fail
-/// anyway, and by then other processes would have failed too.
+/// so that what fails is not mistaken for a fault of another kind. Where nothing is said, a plugin
+/// may not allocate more than the machine has: it would fail anyway, and by then other processes
+/// would have failed too.
 fn allowance(profile: Profile, limits: Limits) -> Option<u64> {
     let machine = sysinfo();
     let physical = u64::from(machine.mem_unit) * machine.totalram as u64;

@@ -24,7 +24,7 @@ pub struct Card {
     pub number: u32,
     /// The name of its kind.
     pub name: String,
-    /// What it is called whatever its number, as `CUDA_VISIBLE_DEVICES` takes it.
+    /// Its identifier, the same whatever its number, as `CUDA_VISIBLE_DEVICES` takes it.
     pub uuid: String,
     /// Its memory in bytes.
     pub memory: u64,
@@ -65,7 +65,7 @@ pub struct Cards {
     all: Vec<Card>,
     /// The newest CUDA that the driver serves.
     driver: String,
-    /// What is known of the libraries in some folders, so that plugins which share them share the
+    /// Known versions of the libraries in some folders, so that plugins which share them share the
     /// answer.
     libraries: Arc<Mutex<BTreeMap<Vec<PathBuf>, LibraryVersions>>>,
 }
@@ -110,7 +110,8 @@ impl Cards {
         &self.all
     }
 
-    /// What decides bits where the plugin whose library is given computes on one of these cards.
+    /// Settings and versions that decide bits where the plugin whose library is given computes on
+    /// one of these cards.
     pub(crate) fn environment(
         &self,
         library: &Path,

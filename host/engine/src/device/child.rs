@@ -127,7 +127,7 @@ fn read(child: &mut Child, patience: Duration, cancel: &Cancel) -> Result<Vec<u8
     // Not joined: a process that the kernel does not let go of keeps its end open.
     thread::spawn(move || {
         let mut answer = Vec::new();
-        // What cannot be read is no answer, which is noticed where it is taken apart.
+        // Where reading fails, the answer is not whole, which is noticed when it is parsed.
         let _ = pipe.map(|pipe| pipe.take(LONGEST_ANSWER).read_to_end(&mut answer));
         let _ = sender.send(answer);
     });

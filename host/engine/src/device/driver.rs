@@ -12,7 +12,7 @@ use super::error::{DRIVER, DeviceError};
 use crate::cancel::Cancel;
 use crate::error::causes;
 
-/// What the driver says.
+/// The driver, as it describes itself and its cards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Driver {
     /// The newest CUDA that it serves, such as `13.0`.
@@ -185,7 +185,7 @@ impl Functions {
         ))
     }
 
-    /// What the driver calls an error.
+    /// The driver's text for an error.
     fn words(&self, code: c_int) -> String {
         let known = self.function::<GetErrorString>("cuGetErrorString").ok();
         let words = known.and_then(|get| {
@@ -215,7 +215,7 @@ fn check(code: c_int) -> Result<(), Refusal> {
     }
 }
 
-/// What the loader itself says of a library that it did not open.
+/// The loader's own message about a library that it did not open.
 pub(crate) fn loader_words(error: &libloading::Error) -> String {
     let words = causes(error).last().map(ToString::to_string);
     words.unwrap_or_else(|| error.to_string())

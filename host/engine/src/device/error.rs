@@ -14,7 +14,7 @@ pub enum DeviceError {
     /// There is no driver to ask.
     #[error("this machine has no NVIDIA driver: {reason}")]
     NoDriver {
-        /// What the loader says.
+        /// The loader's message.
         reason: String,
     },
     /// The driver is there and refuses to start.
@@ -22,7 +22,7 @@ pub enum DeviceError {
     Driver {
         /// The number of the error.
         code: i32,
-        /// What the driver calls it.
+        /// The driver's text for the error.
         words: String,
     },
     /// A card was asked for that is not there.
@@ -59,18 +59,18 @@ pub enum DeviceError {
         /// How long the answer was waited for.
         seconds: u64,
     },
-    /// The process that asked came to a bad end.
+    /// The process that asked could not be started, or ended without a usable answer.
     #[error("{whom} could not be asked: {reason}")]
     Failed {
         /// Who was asked.
         whom: &'static str,
-        /// What happened.
+        /// How the process failed.
         reason: String,
     },
 }
 
 impl DeviceError {
-    /// What to do next; may be empty.
+    /// Advice on the next step; may be empty.
     pub fn help(&self) -> &'static str {
         match self {
             Self::Stopped => "",

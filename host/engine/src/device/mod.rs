@@ -27,9 +27,9 @@ pub use self::when_needed::CardsWhenNeeded;
 
 use crate::cancel::Cancel;
 
-/// What an action's environment calls the processor.
+/// Name of the processor in an action's environment.
 pub(crate) const CPU: &str = "cpu";
-/// What an action's environment calls a card, whichever of its kind it is.
+/// Name of a card in an action's environment, whichever of its kind it is.
 pub(crate) const CUDA: &str = "cuda";
 
 /// Where plugins compute: what was asked for, found on this machine.
@@ -62,7 +62,8 @@ impl Device {
         }
     }
 
-    /// What decides bits on this device for a plugin whose library lies in the store.
+    /// Settings and versions that decide bits on this device for a plugin whose library lies in the
+    /// store; none on the processor.
     ///
     /// # Errors
     /// The plugin's CUDA libraries cannot be asked, or need a newer driver.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What `--device` asks for.
+/// Device that `--device` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceRequest {
     /// `cpu`: the processor.

@@ -23,7 +23,7 @@ impl<'a> CardsWhenNeeded<'a> {
     /// action needs one.
     ///
     /// # Errors
-    /// What is asked for is not there.
+    /// A card that is asked for is not there.
     pub fn new(request: Option<&CardRequest>, cancel: &'a Cancel) -> Result<Self, DeviceError> {
         let cards = Self {
             request: request.cloned().unwrap_or_default(),

@@ -35,7 +35,7 @@ pub const DIRECTIONS_FILE: &str = DIRECTIONS;
 /// The file of the answer with the state that the directions follow from, as safetensors.
 pub const DIRECTIONS_STATE_FILE: &str = DIRECTIONS_STATE.1;
 
-/// What is asked of a plugin.
+/// A request to a plugin for directions.
 #[derive(Clone, Debug)]
 pub struct DirectionsRequest<'a> {
     /// The plugin, by name or path.
@@ -226,7 +226,7 @@ impl Texts {
         }
     }
 
-    /// What `--config` says, in braces or in a file.
+    /// Hyper-parameters that `--config` gives, in braces or in a file.
     fn hyperparameters(&mut self, given: Option<&str>) -> Result<Hyperparameters, EngineError> {
         let Some(given) = given else {
             return Ok(Hyperparameters::new());

@@ -1,4 +1,4 @@
-//! What a person wants to know of named tensors at a glance.
+//! Summary of named tensors in a few figures, for a person to read.
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};

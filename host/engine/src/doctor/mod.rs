@@ -1,5 +1,6 @@
-//! What this machine offers for the work of this program, and what is missing. Whatever could hang or
-//! crash is asked in a child or a thread that is left behind in time, and nothing is created.
+//! Examination of this machine: what it has for the work of this program, and what is missing.
+//! Whatever could hang or crash is asked in a child process or a thread that is abandoned after a
+//! time limit, and nothing is created.
 
 mod libtorch;
 mod processor;
@@ -43,7 +44,7 @@ pub struct Examination<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// What this machine offers.
+/// Result of the examination of a machine.
 #[derive(Debug)]
 pub struct Health {
     /// How far the kernel contains workers.
@@ -58,9 +59,9 @@ pub struct Health {
     pub store: StorePlace,
     /// Every file that is named like a plugin.
     pub plugins: Vec<ListedPlugin>,
-    /// What keeps this machine from training on its processor.
+    /// Problems that keep this machine from training on its processor.
     pub problems: Vec<Problem>,
-    /// What does not, and is worth knowing.
+    /// Problems that do not, and are worth knowing.
     pub notices: Vec<Problem>,
 }
 
@@ -78,9 +79,9 @@ pub struct Cuda {
 /// Something that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What.
+    /// Description of the problem.
     pub what: String,
-    /// What to do next; may be empty.
+    /// Advice on the next step; may be empty.
     pub help: String,
 }
 
@@ -131,7 +132,7 @@ impl Examination<'_> {
         let catalogue = Catalogue {
             search: self.search,
             trust: self.trust,
-            // What was remembered does not show that a plugin loads today.
+            // A remembered answer does not show that a plugin loads today.
             remember: None,
             jobs: thread::available_parallelism().map_or(1, NonZero::get),
             limits: Limits {

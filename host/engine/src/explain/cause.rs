@@ -1,5 +1,5 @@
-//! What made a field of an action differ: a line of the pipeline file, an option, the library of a
-//! plugin, the user's data, or a stage that gives another artifact.
+//! Cause of a difference in a field of an action: a line of the pipeline file, an option, the
+//! library of a plugin, the user's data, or a stage that gives another artifact.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::history::Comparison;
 use crate::freeze::FrozenStage;
 
-/// A field that differs, and what made it so.
+/// A field that differs, and the cause.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// The field and its values.
     #[serde(flatten)]
     pub difference: Difference,
-    /// What made it differ.
+    /// Cause of the difference.
     pub cause: Cause,
 }
 
@@ -32,15 +32,15 @@ pub struct Location {
     pub text: String,
 }
 
-/// What made a field differ.
+/// Cause of a difference in a field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "because", rename_all = "kebab-case")]
 pub enum Cause {
-    /// It is written there.
+    /// The value is written at this location.
     Written(Location),
-    /// It was given and no longer is; the stage stands there.
+    /// The value was given and no longer is; the location is that of the stage.
     NoLongerGiven(Location),
-    /// Nothing gives it: it is the default.
+    /// Nothing gives the value: it is the default.
     Default,
     /// The files of a dataset.
     Data(Location),
@@ -64,7 +64,7 @@ pub enum Cause {
     Stage {
         /// Its name.
         stage: String,
-        /// What is known of it.
+        /// Why that stage gives another artifact.
         change: StageChange,
     },
 }
@@ -77,9 +77,9 @@ pub enum StageChange {
     Differs(Comparison),
     /// It is the same action, which gave two artifacts.
     NotReproducible,
-    /// It was told before.
+    /// It was explained before.
     Told,
-    /// What it was then is not known.
+    /// Its action then or now is not known.
     Unknown,
 }
 
@@ -101,7 +101,7 @@ pub(super) fn location(sources: &[Source], place: &Place) -> Option<Location> {
     })
 }
 
-/// What made the field of the stage differ, unless it is an artifact that the stage reads.
+/// Cause of a difference in a field of the stage, unless it is an artifact that the stage reads.
 pub(super) fn cause(sources: &[Source], stage: &FrozenStage, difference: &Difference) -> Cause {
     let at = |place: &Place| location(sources, place);
     let (part, name) = match difference.field.split_once('.') {
@@ -133,7 +133,8 @@ pub(super) fn cause(sources: &[Source], stage: &FrozenStage, difference: &Differ
     known.unwrap_or(Cause::Program)
 }
 
-/// What is written about a parameter: a dataset's files are named in the file, and differ outside.
+/// Cause of a difference in a parameter that is written there: a dataset's files are only named in
+/// the file, and differ outside of it.
 fn written_there(stage: &FrozenStage, name: &str, there: Option<Location>) -> Option<Cause> {
     let is_data = stage.planned.kind == StageKind::Dataset && name.starts_with("source.");
     let files = stage.planned.places.contains_key("path");

@@ -25,16 +25,16 @@ pub struct Earlier {
     pub run: Option<RunHash>,
 }
 
-/// A stage beside what it was.
+/// Comparison of a stage with an earlier action.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// What it was.
+    /// The earlier action.
     pub earlier: Earlier,
-    /// What differs, each with what made it so.
+    /// The differences, each with its cause.
     pub changes: Vec<Change>,
 }
 
-/// What a stage was in one run.
+/// A stage as it was in one run.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
     run: RunHash,
@@ -58,10 +58,10 @@ pub(super) struct Nearest {
     pub(super) differences: Vec<Difference>,
 }
 
-/// What a store remembers that a stage may be compared with.
+/// Earlier actions in a store that a stage may be compared with.
 pub(crate) struct History<'a> {
     store: &'a Store,
-    /// What each stage of the pipeline was, the latest run first.
+    /// Each stage of the pipeline as it was in past runs, the latest run first.
     stages: HashMap<String, Vec<Past>>,
     /// Every action with results; read only if a stage has no past.
     all: OnceCell<Vec<(ActionKey, StageKind, Fields)>>,
@@ -120,7 +120,7 @@ impl<'a> History<'a> {
         (last.outcome == StageOutcome::Failed).then_some(last.run)
     }
 
-    /// What the stage was in that run.
+    /// The stage as it was in that run.
     pub(super) fn in_run(&self, stage: &str, run: RunHash) -> Option<&Past> {
         self.past(stage).iter().find(|past| past.run == run)
     }
@@ -167,7 +167,7 @@ impl<'a> History<'a> {
         }))
     }
 
-    /// What differs between what a stage was and what it is, if the former can be read.
+    /// Differences between a past stage and its present action, if the past action can be read.
     pub(super) fn compared(&self, past: &Past, action: &Action) -> Option<Nearest> {
         let before = Fields::of(&self.store.action(past.action).ok()?).ok()?;
         Some(Nearest {

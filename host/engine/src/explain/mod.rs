@@ -29,12 +29,12 @@ pub enum Reason {
     Differs {
         /// The nearest action.
         nearest: ActionKey,
-        /// What differs, by field.
+        /// The differences, by field.
         differences: Vec<Difference>,
     },
     /// Its plugin cannot be used.
     Refused {
-        /// Why not.
+        /// The reason.
         why: String,
     },
     /// It reads what is not there yet, so its key is not known.

@@ -20,11 +20,11 @@ const INPUTS: &str = "inputs.";
 pub struct Why {
     /// The stage's name in the plan.
     pub stage: String,
-    /// What it does.
+    /// The kind of stage.
     pub kind: StageKind,
     /// Its action, if everything it reads is there.
     pub action: Option<ActionKey>,
-    /// Why.
+    /// The reason.
     #[serde(flatten)]
     pub answer: Answer,
 }
@@ -47,7 +47,7 @@ pub enum Answer {
     },
     /// Its action has results, and none can be used.
     Damaged {
-        /// What is wrong with each.
+        /// The defect of each result.
         problems: Vec<String>,
     },
     /// Its action differs from every one that has a result.
@@ -57,14 +57,14 @@ pub enum Answer {
     },
     /// Its plugin cannot be used.
     Refused {
-        /// Why not.
+        /// The reason.
         why: String,
     },
     /// It reads what is not there yet, so its action is not known.
     Waits {
         /// The stages that come first.
         stages: Vec<String>,
-        /// What is known to differ already, beside what it will read.
+        /// Differences known already, beside the artifacts that it will read.
         comparison: Option<Comparison>,
     },
 }
@@ -185,7 +185,7 @@ impl Explainer<'_> {
     }
 }
 
-/// What is wrong with each result of an action that has no usable one.
+/// The defect of each result of an action that has no usable one.
 fn problems(store: &Store, key: ActionKey) -> Result<Vec<String>, StoreError> {
     let mut problems = Vec::new();
     for record in store.records(key)? {

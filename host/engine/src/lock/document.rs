@@ -35,7 +35,7 @@ pub(super) struct LockedDataset {
     pub(super) content: ObjectHash,
 }
 
-/// What a lock says.
+/// Content of a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LockFile {
@@ -60,11 +60,11 @@ pub enum LockError {
     /// The file could not be handled.
     #[error("cannot {what} the lock {}", path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed, as a verb phrase.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// It is not a lock.
@@ -72,7 +72,7 @@ pub enum LockError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is not a lock.
         reason: String,
     },
     /// A later version of Assay wrote it.
@@ -92,7 +92,7 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// What to do next.
+    /// Advice on the next step.
     pub fn help(&self) -> &'static str {
         match self {
             Self::File { .. } => "check the path and its permissions",

@@ -7,24 +7,24 @@ use assay_core::{Complaints, Diagnostic, ObjectHash, Place, PluginPin};
 
 use super::document::{LockError, LockFile, LockedDataset, LockedPlugin, lock_path};
 
-/// What a lock is to a run.
+/// Treatment of a pipeline file's lock in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LockMode {
-    /// What differs from it is remarked on.
+    /// A difference from the lock is remarked on, and the plan runs.
     #[default]
     Remark,
-    /// Nothing that is not in it runs.
+    /// A difference from the lock is an error: nothing that is not in it runs.
     Enforce,
-    /// It is written anew, so nothing differs from it.
+    /// The lock is written anew, so nothing differs from it.
     Write,
 }
 
-/// Something that is not as the lock has it.
+/// A difference between a plan and its lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockDifference {
-    /// What it is, where, and what was expected and found.
+    /// Text that names the item and the lock, with the values expected and found.
     pub message: String,
-    /// What to do next.
+    /// Advice on the next step.
     pub help: String,
 }
 
@@ -158,7 +158,7 @@ impl LockWatch {
         locked.is_some_and(|locked| locked.hash == pin.hash)
     }
 
-    /// What was remarked on.
+    /// Differences to remark on; only [`LockMode::Remark`] collects them.
     pub(crate) fn remarks(&self) -> &[LockDifference] {
         &self.remarks
     }

@@ -1,4 +1,4 @@
-//! What a plugin says of itself, as the document that the describe stage leaves in the store.
+//! A plugin's description of itself, as the document that the describe stage leaves in the store.
 
 use assay_abi::{ErrorCode, LoadedPlugin};
 use serde::{Deserialize, Serialize};
@@ -11,9 +11,9 @@ pub struct PluginDescription {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// What it is, in one sentence.
+    /// Summary of the plugin, in one sentence.
     pub description: String,
-    /// What it offers.
+    /// The algorithms that it offers.
     pub algorithms: Vec<AlgorithmDescription>,
 }
 
@@ -22,7 +22,7 @@ pub struct PluginDescription {
 pub struct AlgorithmDescription {
     /// The name that a pipeline file uses.
     pub name: String,
-    /// What it is, in one sentence.
+    /// Summary of the algorithm, in one sentence.
     pub summary: String,
     /// Where it was published.
     pub reference: String,
@@ -37,7 +37,7 @@ pub struct AlgorithmDescription {
 pub struct MetricDescription {
     /// The name it is reported under.
     pub name: String,
-    /// What it measures.
+    /// The quantity that it measures.
     pub description: String,
 }
 

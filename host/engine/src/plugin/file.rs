@@ -22,7 +22,7 @@ pub enum PluginError {
     Reference {
         /// The reference.
         reference: String,
-        /// What is wrong with the hash.
+        /// The error in the hash.
         source: InvalidHashPrefix,
     },
     /// There are libraries of the plugin, none of which has the hash that was asked for.
@@ -53,7 +53,7 @@ pub enum PluginError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: std::io::Error,
     },
     /// The file is a library for another processor.
@@ -61,7 +61,7 @@ pub enum PluginError {
     OtherMachine {
         /// The file.
         path: PathBuf,
-        /// What it is built for, and what is needed.
+        /// The machine it is built for, and the one that is needed.
         reason: String,
     },
     /// The file is a library, or not even that, but no plugin.
@@ -69,10 +69,10 @@ pub enum PluginError {
     NotAPlugin {
         /// The file.
         path: PathBuf,
-        /// What it is instead.
+        /// Why it is not a plugin.
         reason: String,
     },
-    /// The file is a plugin for somebody else.
+    /// The file is a plugin for another host.
     #[error("the plugin {} cannot be used", path.display())]
     Mismatch {
         /// The file.
@@ -83,7 +83,7 @@ pub enum PluginError {
 }
 
 impl PluginError {
-    /// What to do next.
+    /// Advice on the next step.
     pub fn help(&self) -> String {
         match self {
             Self::Reference { .. } => {
@@ -135,7 +135,7 @@ impl PluginError {
 
 /// The library of a plugin, read and not executed.
 pub struct LibraryFile {
-    /// What it says of itself.
+    /// The handshake that it carries.
     pub handshake: Handshake,
     /// Its bytes.
     pub bytes: Vec<u8>,

@@ -34,7 +34,7 @@ impl Library {
     }
 }
 
-/// What finding libraries needs.
+/// Context for finding libraries.
 pub(crate) struct Libraries<'a> {
     pub(crate) store: &'a Store,
     pub(crate) sources: &'a mut SourceHashes,

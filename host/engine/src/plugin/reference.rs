@@ -57,7 +57,7 @@ impl fmt::Display for HashPrefix {
 pub struct PluginReference {
     /// A name, or the path of a library: a path has a slash.
     pub library: String,
-    /// What the hash of the library must be or begin with.
+    /// Required hash of the library, or the beginning of it.
     pub hash: Option<HashPrefix>,
 }
 

@@ -64,15 +64,15 @@ pub struct Rerunning<'a> {
 /// An action that was executed again, or was to be.
 #[derive(Debug)]
 pub struct Rerun {
-    /// What it was, and what it gave.
+    /// The action, and the artifact that it gave.
     pub target: Target,
-    /// What it does, if its document can be read.
+    /// The kind of stage, if the action's document can be read.
     pub kind: Option<StageKind>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: RerunOutcome,
 }
 
-/// What became of an action that was to be executed again.
+/// Outcome of an action that was to be executed again.
 #[derive(Debug)]
 pub enum RerunOutcome {
     /// The same bytes came out.
@@ -204,7 +204,7 @@ impl Rerunning<'_> {
         Ok(None)
     }
 
-    /// What stands in the way, as far as it can be seen before.
+    /// The obstacle to executing the action again, as far as it can be seen before.
     fn obstacle(&self, target: &Target, action: &Action) -> Result<Option<Obstacle>, StoreError> {
         let unmet = unmet(action);
         if !unmet.is_empty() && !self.anyway {

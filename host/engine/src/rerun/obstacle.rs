@@ -24,15 +24,15 @@ pub enum Obstacle {
     /// Part of what it needs is not in the store.
     #[error("needs {what}")]
     Missing {
-        /// What is not there.
+        /// The missing part.
         what: String,
-        /// What the store says.
+        /// The store's error.
         source: StoreError,
     },
     /// A file of what it needs is not in the store.
     #[error("needs {what}, and a file of the artifact {artifact} is missing or damaged")]
     Damaged {
-        /// What it is to the action.
+        /// Role of the artifact for the action, in words.
         what: String,
         /// The artifact.
         artifact: ArtifactHash,
@@ -43,7 +43,7 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// What to do next; may be empty.
+    /// Advice on the next step; may be empty.
     pub fn help(&self) -> String {
         match self {
             Self::Environment(_) => {

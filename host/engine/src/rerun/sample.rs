@@ -59,7 +59,8 @@ impl Sample {
     }
 }
 
-/// What decides whether a target is drawn. Actions differ, and so do their lots.
+/// The lot of a target: those with the smallest lots are drawn. Actions differ, and so do their
+/// lots.
 fn lot(seed: u64, target: &Target) -> ObjectHash {
     ObjectHash::of(format!("{seed} {}", target.action).as_bytes())
 }

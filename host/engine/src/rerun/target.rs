@@ -12,9 +12,9 @@ pub struct Target {
     pub name: String,
     /// The action.
     pub action: ActionKey,
-    /// What it gave, and what a new execution is compared with.
+    /// The artifact that it gave, with which that of a new execution is compared.
     pub recorded: ArtifactHash,
-    /// What its worker might use then, and may use now.
+    /// Resource limits of its worker, then and now.
     pub limits: Limits,
 }
 
@@ -97,7 +97,8 @@ fn target(index: &Index, name: String, action: ActionKey, recorded: ArtifactHash
     }
 }
 
-/// What the latest run that has the action calls it.
+/// The stage's name in the latest run that has the action; where none has it, the beginning of the
+/// action's key.
 fn name(index: &Index, action: ActionKey) -> String {
     let stages = index.stages(action).iter();
     let latest = stages.max_by_key(|it| index.runs().get(&it.run).map(|entry| entry.started_ms));

@@ -1,6 +1,6 @@
-//! What a plugin answers, looked at before it is used: outputs that it did not write, wrote past
-//! or made not finite, and tensors that are none or too many. Values that are wrong in themselves
-//! nobody can tell.
+//! Validation of a plugin's answers before they are used: outputs that it did not write, wrote past
+//! the end of or made not finite, and tensors that cannot be parsed or are too large. Values that
+//! are merely wrong cannot be detected.
 
 use assay_network::Network;
 use safetensors::SafeTensors;
@@ -51,7 +51,7 @@ impl OutputBuffer {
 
 /// Parameters, moments and feedback weights of any algorithm come to less, by far.
 const MOST_COPIES: u64 = 64;
-/// What any state may have beside that.
+/// Bytes that any state may have beside those copies.
 const SPARE_BYTES: u64 = 1 << 30;
 
 impl Context {

@@ -26,7 +26,7 @@ pub(crate) const PRINTED: &str = "stdout.txt";
 /// How often a check looks whether it is to stop.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// What decides a check beside the plugin.
+/// Parameters that decide a check, beside the plugin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckParameters {
@@ -37,12 +37,12 @@ pub(crate) struct CheckParameters {
     pub(crate) seed: u64,
 }
 
-/// What a check found.
+/// Result of a check, as the stage writes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckDocument {
     pub(crate) verdict: Verdict,
-    /// What the library offers, where that was asked and answered.
+    /// Algorithms that the library offers, where it was asked and answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) algorithms: Vec<String>,
 }

@@ -21,7 +21,7 @@ pub(super) struct Checkpoint {
     pub(super) best: Vec<u8>,
 }
 
-/// What a training has seen so far.
+/// Progress of a training up to its last finished epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrainingProgress {

@@ -23,17 +23,17 @@ fn batch_size(size: usize) -> usize {
     (MOST_VALUES / size.max(1)).clamp(1, MOST_SAMPLES)
 }
 
-/// What one pass over a split measures.
+/// Measurements from one pass over a split.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Measurement {
     /// The mean task loss: cross-entropy in nats, or the squared error of a reconstruction.
     pub(super) loss: f64,
-    /// The errors by the name of their metric; what the best epoch is chosen by comes first.
+    /// The errors by the name of their metric; the one that chooses the best epoch comes first.
     pub(super) errors: Vec<(String, f64)>,
 }
 
 impl Measurement {
-    /// What the best epoch is chosen by.
+    /// The error that the best epoch is chosen by; NaN where there is none.
     pub(super) fn error(&self) -> f64 {
         self.errors.first().map_or(f64::NAN, |(_, error)| *error)
     }

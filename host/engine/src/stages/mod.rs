@@ -58,7 +58,7 @@ pub(crate) struct Context {
     pub(crate) plugin: Option<PathBuf>,
     /// Where outputs go; empty when the stage begins.
     pub(crate) out: PathBuf,
-    /// What survives an interruption.
+    /// Scratch folder, which survives an interruption.
     pub(crate) scratch: PathBuf,
     /// Where the user keeps datasets.
     pub(crate) data_dir: Option<PathBuf>,
@@ -70,11 +70,11 @@ pub(crate) struct Context {
     pub(crate) cancelled: Arc<AtomicBool>,
 }
 
-/// What a stage leaves.
+/// Outputs of a stage.
 #[derive(Default)]
 pub(crate) struct Outputs {
     pub(crate) files: Vec<Output>,
-    /// What interrupted executions had taken before.
+    /// Time that interrupted executions had taken before, in milliseconds.
     pub(crate) earlier_ms: u64,
 }
 
@@ -124,7 +124,7 @@ pub(crate) enum StageError {
 }
 
 impl StageError {
-    /// What to do next.
+    /// Advice on the next step.
     pub(crate) fn help(&self) -> String {
         match self {
             Self::Plugin { source, .. } => source.help.to_string(),
@@ -181,7 +181,7 @@ pub(crate) struct TrainingDocument {
     pub(crate) best_chosen_on: String,
 }
 
-/// What decides a learner, beside the environment.
+/// Settings that decide a learner, beside the environment.
 #[derive(Clone, Copy)]
 struct LearnerSettings<'a> {
     algorithm: &'a str,
@@ -257,7 +257,7 @@ impl Context {
         created.map_err(|error| self.plugin_error("create a learner", error))
     }
 
-    /// What the plugin is called.
+    /// Name of the plugin; empty where the action has none.
     fn plugin_name(&self) -> &str {
         self.action.plugin.as_ref().map_or("", |pin| &pin.name)
     }

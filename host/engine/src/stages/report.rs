@@ -44,7 +44,7 @@ struct EntryParameters {
     dataset: String,
     training: String,
     evaluation: String,
-    /// What is published of this method on this network.
+    /// Published figures for this method on this network.
     figures: Option<Figures>,
 }
 

@@ -200,7 +200,7 @@ fn epoch_phase(parameters: &TrainingParameters, epoch: u32, begin: f64, size: f6
     }
 }
 
-/// What training one epoch came to.
+/// Result of training one epoch.
 struct TrainedEpoch {
     metrics: EpochMetrics,
     /// How often the learner went through the batches: no plugin says so before it does it, so

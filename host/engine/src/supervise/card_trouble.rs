@@ -1,5 +1,5 @@
-//! What a worker's words say about its card. CUDA, cuBLAS, cuDNN, libtorch and the driver each have
-//! their own, and none of them says what to do.
+//! Faults of a card, recognised in a worker's messages. CUDA, cuBLAS, cuDNN, libtorch and the
+//! driver each have messages of their own, and none of them says what to do.
 
 /// A fault of a card, recognised in a worker's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub enum CardTrouble {
 
 use CardTrouble::{Busy, Crashed, Lost, NoCuda, NoKernels, OldDriver, OutOfMemory};
 
-/// Messages by which each fault is recognised. The first match counts: an old driver, say, is also reported
-/// as a failed start.
+/// Messages by which each fault is recognised. The first match counts: an old driver, say, is also
+/// reported as a failed start.
 const SIGNS: &[(&str, CardTrouble)] = &[
     (
         "CUDA driver version is insufficient for CUDA runtime version",
@@ -63,14 +63,14 @@ const SIGNS: &[(&str, CardTrouble)] = &[
 ];
 
 impl CardTrouble {
-    /// What a worker's words say, if it is about its card.
+    /// The fault that a worker's messages report, if they are about its card.
     pub(super) fn of(words: &[&str]) -> Option<Self> {
         let said = |sign: &str| words.iter().any(|text| text.contains(sign));
         let found = SIGNS.iter().find(|(sign, _)| said(sign));
         found.map(|(_, trouble)| *trouble)
     }
 
-    /// What happened, as a sentence goes on after the name of the card.
+    /// Description of the fault, as a sentence goes on after the name of the card.
     pub(super) const fn text(self) -> &'static str {
         match self {
             OutOfMemory => "ran out of memory",
@@ -83,7 +83,7 @@ impl CardTrouble {
         }
     }
 
-    /// What to do next.
+    /// Advice on the next step.
     pub(super) const fn help(self) -> &'static str {
         match self {
             OutOfMemory => {

@@ -18,23 +18,23 @@ pub enum Failure {
     /// The worker reported an error.
     #[error("{message}")]
     Stage {
-        /// What happened.
+        /// The error message.
         message: String,
-        /// What to do next; may be empty.
+        /// Advice on the next step; may be empty.
         help: String,
         /// The causes, outermost first.
         chain: Vec<String>,
         /// The last lines of the worker's log.
         log: Vec<String>,
     },
-    /// Its card was not up to it.
+    /// The worker failed because of its card.
     #[error("{card} {}", trouble.text())]
     Card {
-        /// What is wrong with it.
+        /// Fault of the card.
         trouble: CardTrouble,
         /// The card.
         card: String,
-        /// The failure as the worker told it.
+        /// The worker's own failure.
         failure: Box<Failure>,
     },
     /// The worker reached a limit of its stage.
@@ -60,7 +60,7 @@ pub enum Failure {
     /// The worker's reports or files are not what they must be.
     #[error("the worker cannot be believed{}: {reason}", while_running(plugin.as_deref()))]
     Protocol {
-        /// What is wrong with them.
+        /// Defect of the reports or files.
         reason: String,
         /// The plugin that the worker may have loaded.
         plugin: Option<String>,
@@ -70,7 +70,7 @@ pub enum Failure {
     Refused {
         /// The plugin.
         plugin: String,
-        /// Why not.
+        /// The failure when it was asked.
         failure: Arc<Failure>,
     },
     /// Something the action reads changed while it ran.
@@ -82,11 +82,11 @@ pub enum Failure {
     /// The worker's files could not be handled.
     #[error("cannot {what} {}", path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed, as a verb phrase.
         what: &'static str,
-        /// With which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// The store failed.
@@ -95,7 +95,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What to do next; may be empty.
+    /// Advice on the next step; may be empty.
     pub fn help(&self) -> String {
         match self {
             Self::Stage { help, .. } => help.clone(),

@@ -44,7 +44,7 @@ pub struct Completed {
     pub cached: bool,
 }
 
-/// What an execution needs beside its action.
+/// Inputs to an execution, beside its action.
 #[derive(Clone, Copy)]
 pub struct Execution<'a> {
     /// Where the action is, and where its result goes.
@@ -53,13 +53,13 @@ pub struct Execution<'a> {
     pub data_dir: Option<&'a Path>,
     /// How many processors the host's own work may use; it decides nothing.
     pub threads: usize,
-    /// What its worker may use.
+    /// Resource limits of its worker.
     pub limits: Limits,
     /// The card that its worker computes on, if it does on one.
     pub card: Option<&'a Card>,
     /// Asks it to stop.
     pub cancel: &'a Cancel,
-    /// Is told how far it is.
+    /// Receives its progress.
     pub observe: &'a dyn Fn(Progress),
 }
 
@@ -236,7 +236,7 @@ impl Execution<'_> {
         Ok(command)
     }
 
-    /// What a worker left, if it ended well.
+    /// The worker's report of its outputs if it ended well, else the failure.
     fn judge(&self, ending: Ending, action: &Action, log: &Log) -> Result<Done, Failure> {
         let plugin = action.plugin.as_ref().map(|pin| pin.name.clone());
         let limit = ending.limit.or_else(|| self.refused_memory(&ending, log));
@@ -278,8 +278,8 @@ impl Execution<'_> {
         })
     }
 
-    /// What is wrong with the card that the worker computed on, by its report or, where it died
-    /// without one, by what it printed last.
+    /// The fault of the card that the worker computed on, and that card, recognised in its report
+    /// or, where it died without one, in the end of its log.
     fn card_trouble(&self, ending: &Ending, log: &Log) -> Option<(CardTrouble, String)> {
         let card = self.card?;
         let trouble = match &ending.reports.last {

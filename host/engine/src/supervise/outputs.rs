@@ -1,5 +1,5 @@
-//! What a worker leaves behind: its files and its log. A plugin had its hands on them, so neither
-//! is believed to be what it should be before it is looked at.
+//! Output files and log of a worker. A plugin could write to them, so neither is trusted before it
+//! is checked.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -64,7 +64,7 @@ impl Log {
         }
     }
 
-    /// What a worker writes to.
+    /// A handle of the log for the worker to write to.
     pub(super) fn writer(&self) -> Result<File, Failure> {
         let clone = self.file.try_clone();
         clone.map_err(|source| failed("write the log", self.path.clone(), source))

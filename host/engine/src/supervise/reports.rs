@@ -1,4 +1,4 @@
-//! What a worker reports while it runs, line by line, until it closes its pipe.
+//! Reports of a running worker, read line by line until it closes its pipe.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -9,10 +9,10 @@ use crate::event::{Event, Progress};
 /// A line may not be longer.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// What a worker reported.
+/// Reports of a worker, as far as they are kept.
 #[derive(Default)]
 pub(super) struct Reports {
-    /// How far it was contained: its first word, before a plugin could speak in its name.
+    /// How far it was contained: its first report, before a plugin could forge one.
     pub(super) containment: Option<Containment>,
     /// The last event that was not progress.
     pub(super) last: Option<Event>,

@@ -64,7 +64,7 @@ fn memory(process: Pid) -> u64 {
     kilobytes.sum::<u64>() * 1024
 }
 
-/// What runtimes say when memory cannot be allocated: Rust's, C++'s, libtorch's and C's.
+/// Messages of runtimes when memory cannot be allocated: Rust's, C++'s, libtorch's and C's.
 const OUT_OF_MEMORY: [&str; 4] = [
     "memory allocation of",
     "bad_alloc",

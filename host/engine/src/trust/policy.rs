@@ -1,4 +1,4 @@
-//! What the user's trust means for one library: whether, and why, it may run where only trusted
+//! Judgement of one library by the user's trust: whether, and why, it may run where only trusted
 //! code may.
 
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Untrusted {
         }
     }
 
-    /// What to do next.
+    /// Advice on the next step.
     pub fn help(&self) -> String {
         format!("if you trust it: pipeline plugin trust {}", self.hash)
     }
@@ -64,7 +64,7 @@ impl Untrusted {
 /// Whom the user trusts, and whether anything else may run.
 #[derive(Clone, Debug, Default)]
 pub struct TrustPolicy {
-    /// What the user has said.
+    /// Plugins and keys that the user trusts.
     pub store: TrustStore,
     /// The folder of this program.
     pub program: Option<PathBuf>,

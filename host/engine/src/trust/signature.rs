@@ -89,11 +89,11 @@ pub enum SignatureError {
     /// A file cannot be read.
     #[error("cannot read the {what} {}", path.display())]
     Unreadable {
-        /// What it should be.
+        /// The kind of file that is expected.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// A file holds no public key.
@@ -101,7 +101,7 @@ pub enum SignatureError {
     Key {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// The underlying error, which describes a key.
         source: InvalidKey,
     },
     /// A file holds no signature.

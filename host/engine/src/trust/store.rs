@@ -26,7 +26,7 @@ const HEADER: &str =
 pub struct TrustedPlugin {
     /// Its hash.
     pub hash: PluginHash,
-    /// What it was called when it was trusted; decides nothing.
+    /// Name of the plugin when it was trusted; decides nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
 }
@@ -65,11 +65,11 @@ pub enum TrustError {
     /// The file could not be handled.
     #[error("cannot {what} the trust store {}", path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed, as a verb phrase.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The underlying error.
         source: io::Error,
     },
     /// Somebody else may have written it.
@@ -85,7 +85,7 @@ pub enum TrustError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is not a trust store.
         reason: String,
     },
     /// A later version of Assay wrote it.
@@ -99,7 +99,7 @@ pub enum TrustError {
 }
 
 impl TrustError {
-    /// What to do next.
+    /// Advice on the next step.
     pub fn help(&self) -> &'static str {
         match self {
             Self::File { .. } => "check the path and its permissions",
@@ -112,7 +112,7 @@ impl TrustError {
     }
 }
 
-/// What the user trusts, as the file said it.
+/// Plugins and keys that the user trusts, as the file lists them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustStore {
     path: PathBuf,

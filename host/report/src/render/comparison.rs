@@ -14,13 +14,13 @@ pub(super) struct Comparison<'a> {
     pub(super) rows: Vec<(&'a ReportRow, Vec<Cells>)>,
 }
 
-/// What stands under one error in one row.
+/// Cells under one error in one row: published figure, our figure and difference.
 pub(super) type Cells = [String; 3];
 
 /// The headings under each error.
 pub(super) const HEADINGS: [&str; 3] = ["paper", "ours", "difference"];
 
-/// What is compared.
+/// An error that is compared.
 struct Compared {
     heading: &'static str,
     figure: fn(Figures) -> Option<f64>,
@@ -85,7 +85,7 @@ impl Comparison<'_> {
         format!("Beside {}", self.citation.name)
     }
 
-    /// What is compared with what, in a sentence or two.
+    /// Explanation of the comparison, in a few sentences.
     pub(super) fn definition(&self) -> String {
         format!(
             "Errors in percent; the difference, ours less the paper’s, is in percentage points. \

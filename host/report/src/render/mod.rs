@@ -25,7 +25,7 @@ pub enum RenderError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the file system said.
+        /// Error of the file system.
         source: io::Error,
     },
     /// A Parquet file could not be written.

@@ -5,7 +5,7 @@ use crate::measure::ErrorMeasure;
 use crate::results::{ReportRow, task_of};
 use crate::summary::Quantity;
 
-/// What every number of a report is.
+/// Definition of the rows and numbers of a report.
 pub(super) fn measured(rows: &[ReportRow]) -> String {
     format!(
         "{} Each row is one way of training one network on one dataset. With several seeds a row \

@@ -1,4 +1,4 @@
-//! What becomes one row, and what is refused.
+//! Trainings that become one row, and trainings that are refused.
 
 use assay_report::{ERROR, Entry, Quantity, Report, ReportError, Split};
 use proptest::prelude::*;

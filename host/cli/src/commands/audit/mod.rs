@@ -78,7 +78,7 @@ pub(crate) struct AuditArguments {
 struct ShownAudit<'a> {
     store: &'a Store,
     report: AuditReport,
-    /// What `--fix` moved; nothing where it was not asked for.
+    /// Everything that `--fix` moved or set down as lost; nothing where it was not asked for.
     moved: Option<Vec<Moved>>,
     /// How long it took, in milliseconds.
     duration_ms: u64,
@@ -197,7 +197,7 @@ fn finding(store: &Store, report: &AuditReport, finding: &Finding) -> String {
     text
 }
 
-/// What the object is, each thing once.
+/// The roles of the object in words, each once.
 fn roles(roles: &[Role]) -> String {
     let words: BTreeSet<_> = roles.iter().map(role).collect();
     list(words.into_iter())
@@ -318,7 +318,7 @@ fn summary(shown: &ShownAudit<'_>) -> String {
     text
 }
 
-/// What to do next.
+/// Advice on the next steps.
 fn next(shown: &ShownAudit<'_>) -> String {
     let report = &shown.report;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What an audit notes beside damage, in words.
+//! The notes of an audit beside damage, in words.
 
 use std::path::PathBuf;
 

@@ -89,7 +89,7 @@ impl RerunArguments {
         self.sample.unwrap_or(Sample::Percent(100.0))
     }
 
-    /// What the sample is drawn from.
+    /// The seed of the sample: the one given, or else a new one at random.
     pub(crate) fn seed(&self) -> u64 {
         // The keys of a new hasher come from the system's source of random numbers.
         let random = || RandomState::new().build_hasher().finish() as u32;
@@ -106,15 +106,15 @@ impl RerunArguments {
     }
 }
 
-/// What is executed again where nothing is named.
+/// The run whose actions are executed again where nothing is named.
 const LATEST: &str = "latest";
 
-/// What was executed again, and what came of it.
+/// The actions that were executed again, with their outcomes.
 struct ShownReruns {
     reruns: Vec<Rerun>,
-    /// How many actions it was drawn from.
+    /// How many actions the sample was drawn from.
     all: usize,
-    /// What it was drawn from.
+    /// The seed that the sample was drawn with.
     seed: u64,
     /// The store with both results, if it is not the user's own.
     kept: Option<PathBuf>,

@@ -203,7 +203,7 @@ struct ReadBundle<'a> {
 
 pub(crate) fn bundle(arguments: &BundleArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
-    // What is bundled stays until it is.
+    // Holds off garbage collection until the bundle is written.
     let _hold = store.hold()?;
     let index = Index::read(&store)?;
     let subject = Subject::find(&store, &index, &arguments.name)?;
@@ -272,7 +272,7 @@ pub(crate) fn unbundle(
         size: arguments.max_size,
         ..Limits::default()
     };
-    // What was signed is what is read: the same open file, each time from its beginning.
+    // The signed bytes and those read are the same: one open file, each time from its beginning.
     let verify = || {
         let input = from_beginning(&file, path)?;
         watched("verifying", cancel, |watch| {
@@ -409,7 +409,7 @@ fn read_text(read: &ReadBundle<'_>) -> String {
     text
 }
 
-/// What a bundle holds, a line for each file.
+/// The content of a bundle, a line for each file.
 fn list(bundle: &ReadBundle<'_>) -> String {
     let mut text = String::new();
     for (name, bytes, what) in &bundle.bundle.files {

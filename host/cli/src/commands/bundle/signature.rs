@@ -16,7 +16,7 @@ use crate::error::CliError;
 use crate::export::write;
 use crate::signing::{Signed, VerifyError, sign as make_signature, trusted_keys};
 
-/// What a bundle's signature says.
+/// The outcome of checking a bundle's signature.
 pub(crate) enum Signature {
     /// There is none.
     None,

@@ -30,7 +30,7 @@ pub(crate) fn headline(step: &Step) -> String {
     }
 }
 
-/// What else there is to say of it, a line for each.
+/// Further lines about a step, below its headline.
 pub(crate) fn details(step: &Step, direction: Direction, index: &Index) -> Vec<String> {
     let Maker::Action(execution) = &step.maker else {
         return Vec::new();
@@ -64,7 +64,8 @@ pub(crate) fn details(step: &Step, direction: Direction, index: &Index) -> Vec<S
     lines
 }
 
-/// What the step gave, and its first execution.
+/// Lines about the artifact that the step gave: its first execution, repeated ones, and other
+/// actions with the same result.
 fn gave(step: &Step, execution: &Execution) -> Vec<String> {
     let Some(artifact) = step.artifact else {
         return vec!["has no result".to_owned()];

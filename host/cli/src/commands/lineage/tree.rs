@@ -14,8 +14,9 @@ use crate::ui::words::{plain, wrap};
 struct Branch {
     step: usize,
     role: Option<String>,
-    /// What goes before its first line, and before all below it.
+    /// The prefix of its first line.
     first: String,
+    /// The prefix of all lines below that.
     rest: String,
 }
 

@@ -88,13 +88,13 @@ impl LsArguments {
     }
 }
 
-/// What is listed.
+/// A listing: its rows, and how much there is in all.
 struct Listing<'a> {
     index: &'a Index,
     rows: Rows,
     /// How many more there are.
     more: usize,
-    /// What the store holds in all.
+    /// The objects of the whole store.
     census: Census,
     store: &'a Store,
 }
@@ -242,7 +242,7 @@ fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
     lines(&shown)
 }
 
-/// What the action does, and a stage that it is.
+/// The kind of the action, its last stage in a run, and its plugin; `—` for each that is not known.
 fn deed(index: &Index, key: ActionKey) -> [String; 3] {
     let entry = index.actions().get(&key);
     let document = entry.and_then(|entry| entry.document.as_ref());

@@ -67,7 +67,7 @@ pub(crate) fn actions(index: &Index, by_size: bool) -> Vec<(ActionKey, u64)> {
 pub(crate) fn artifacts(index: &Index, by_size: bool) -> Vec<(ArtifactHash, u64)> {
     let mut seen = BTreeSet::new();
     let made = newest(index).into_iter().flat_map(|it| given(index, it));
-    // What nothing here made is as old as can be.
+    // Artifacts that no action here made count as the oldest.
     let all = made.chain(index.artifacts().keys().copied());
     let all: Vec<_> = all.filter(|artifact| seen.insert(*artifact)).collect();
     let rows = all

@@ -168,7 +168,7 @@ fn line(checked: &Checked) -> String {
     text
 }
 
-/// What came of all of them.
+/// The number of checks by outcome, and their time in all.
 fn summary(report: &CheckReport) -> String {
     let time = report.checks.iter().map(|it| it.duration_ms).sum();
     format!(

@@ -51,7 +51,7 @@ pub(crate) struct NewArguments {
 }
 
 impl NewArguments {
-    /// What to write.
+    /// The crate to write.
     ///
     /// # Errors
     /// There is no SDK or no libtorch where they were said to be.
@@ -83,7 +83,7 @@ pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the files are that an author works with.
+/// The files that an author works with, each with its purpose.
 const EXPLAINED: [(&str, &str); 3] = [
     ("src/lib.rs", "the rule"),
     ("src/tests.rs", "its equations, once more in plain loops"),

@@ -43,8 +43,8 @@ pub(crate) fn hyperparameters(schema: &Value) -> Vec<Hyperparameter> {
     rows.collect()
 }
 
-/// What a reference within the schema leads to; one that leads nowhere, or to another reference,
-/// is left alone.
+/// The target within the schema of the reference in `property`; `property` itself where it has
+/// none, or one that leads nowhere. Only one reference is followed.
 fn resolve<'a>(schema: &'a Value, property: &'a Value) -> &'a Value {
     let pointer = property.get("$ref").and_then(Value::as_str);
     let target = pointer.and_then(|pointer| schema.pointer(pointer.strip_prefix('#')?));

@@ -83,7 +83,7 @@ enum TrustVerbError {
     /// There is nowhere to keep what is trusted.
     #[error("there is no place for a trust store: set HOME or XDG_CONFIG_HOME")]
     NoHome,
-    /// What is to be trusted no more is not trusted.
+    /// The key or library to withdraw trust from is not trusted.
     #[error("{0} is not among what you trust; `pipeline plugin trust` shows that")]
     NotTrusted(String),
     /// Several trusted libraries have a hash that begins so.

@@ -1,4 +1,4 @@
-//! What a name stands for, for scripts.
+//! The subject of `show` as JSON, for scripts.
 
 use assay_audit::{Index, Role, Subject};
 use assay_core::ActionKey;

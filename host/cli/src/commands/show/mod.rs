@@ -57,11 +57,11 @@ struct Shown<'a> {
     index: &'a Index,
     subject: Subject,
     details: Details,
-    /// What is wrong with it.
+    /// The damage found while reading it.
     damage: Vec<StoreError>,
 }
 
-/// What was read of it.
+/// The details of a subject, as read from the store.
 enum Details {
     /// A run's manifest is in the index.
     Run,
@@ -167,7 +167,7 @@ fn read(
     Ok((details, damage))
 }
 
-/// What was read; nothing where the store is at fault, which is noted.
+/// The value that was read; nothing where it is damaged, which is noted in `damage`.
 fn keep<T>(
     read: Result<T, StoreError>,
     damage: &mut Vec<StoreError>,

@@ -1,4 +1,4 @@
-//! What a name stands for, for people.
+//! The subject of `show` as text, for people.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is wrong with a pipeline file, each complaint with the lines that it is about.
+//! The complaints about a pipeline file, each with the lines that it is about.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use assay_core::{Diagnostic, PipelineError, printable_line};

@@ -44,7 +44,7 @@ fn text(error: &CliError) -> String {
     }
 }
 
-/// What to do next; may be empty.
+/// Advice on the next step; may be empty.
 fn help(error: &CliError) -> String {
     match error {
         CliError::Engine(EngineError::UnknownStage(unknown)) => unknown.help.clone(),

@@ -67,7 +67,7 @@ fn read(set: &dyn EncodedImages, positions: &[u32], groups: &SyncSender<Group<Ve
                     group.push((position, image));
                 }
                 Some((_, Err(error))) => {
-                    // What was read before the failure counts before it.
+                    // Images that were read before the failure are handed on before it.
                     let _ = groups
                         .send(Ok(group))
                         .and_then(|()| groups.send(Err(error)));

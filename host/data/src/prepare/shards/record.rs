@@ -1,5 +1,5 @@
-//! What is remembered of a finished shard, so that an interrupted pass can go on after it: a
-//! document beside the shard, written after it, that vouches for its bytes.
+//! The record of a finished shard, so that an interrupted pass can go on after it: a document
+//! beside the shard, written after it, with the hash of its bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ const LARGEST: u64 = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
-    /// Of the shard's file.
+    /// The hash of the shard's file.
     pub(super) hash: ContentHash,
     pub(super) images: u32,
     pub(super) label_counts: Vec<u64>,
@@ -35,7 +35,7 @@ impl Record {
         (hash == record.hash).then_some(record)
     }
 
-    /// Vouches for the shard `file`, which lies complete in `folder`.
+    /// Records the shard `file`, which lies complete in `folder`.
     pub(super) fn save(&mut self, folder: &Path, file: &str) -> Result<(), PrepareError> {
         let shard = folder.join(file);
         let hash = assay_files::open(&shard).and_then(ContentHash::read);

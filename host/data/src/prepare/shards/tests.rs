@@ -264,7 +264,7 @@ fn an_interrupted_pass_goes_on_and_comes_to_the_same_bytes() {
             run.outputs().is_empty(),
             "nothing is handed over before the end"
         );
-        // What an interrupted write leaves.
+        // The leftover of an interrupted write.
         fs::write(run.scratch.path().join("shards/.tmpAbCdEf"), b"half").unwrap();
     }
     run.prepare(&parameters, &[5], 1, &mut |_| {}).unwrap();

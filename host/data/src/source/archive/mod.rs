@@ -12,7 +12,7 @@ use tar::Archive;
 use super::{Collector, Expected, Failure, Origin};
 use crate::content::read_limited;
 
-/// What an archive may hold besides the files, in uncompressed bytes.
+/// Uncompressed bytes that an archive may hold besides the files.
 const OVERHEAD: u64 = 64 << 20;
 
 /// Offers every missing file that the archive at `path` holds in `folder`.

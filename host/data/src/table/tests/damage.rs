@@ -189,7 +189,7 @@ fn labels_are_checked_on_opening() {
     );
 }
 
-/// What opening a file with this content gives, without the detour over a disk.
+/// The result of opening a file with this content, without the detour over a disk.
 fn open_bytes(bytes: &[u8]) -> Result<ImageTable, TableFault> {
     ImageTable::decode(Path::new("in memory"), &Buffer::from(bytes))
 }

@@ -31,8 +31,9 @@ const MEMORY: &[c_long] = &[
     libc::SYS_set_mempolicy,
 ];
 
-/// What is open already. Landlock has judged it when it was opened, and what a worker is started
-/// with is its own pipe and log, and a lock that it cannot write to.
+/// Calls on descriptors that are open already. Landlock judges a file when it is opened, and the
+/// descriptors that a worker is started with are its own pipe and log, and a lock that it cannot
+/// write to.
 const DESCRIPTORS: &[c_long] = &[
     libc::SYS_close,
     libc::SYS_close_range,

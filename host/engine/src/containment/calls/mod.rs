@@ -50,8 +50,8 @@ pub(super) fn filter(profile: Profile, cuda: bool) -> Result<bool, seccompiler::
     }
 }
 
-/// What comes before the list: calls that fail with another error than the rest, so that the
-/// caller finds another way.
+/// The part of the filter that comes before the list: calls that fail with another error than the
+/// rest, so that the caller finds another way.
 fn absences(profile: Profile, cuda: bool) -> BpfProgram {
     const LOAD_NUMBER: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     const AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;

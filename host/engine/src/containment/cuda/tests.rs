@@ -1,4 +1,4 @@
-//! What NVIDIA's driver does where it starts, as a trace of its system calls shows it, done by a
+//! Steps of NVIDIA's driver at its start, as a trace of its system calls shows them, taken by a
 //! thread that is contained as a worker with a CUDA device is.
 
 use std::fs::{self, OpenOptions};

@@ -43,7 +43,7 @@ const SETTINGS: [(&str, &[&str]); 11] = [
     ("channels", &[PARQUET]),
 ];
 
-/// What completing needs beside the stages.
+/// Context for completing dataset stages.
 pub(crate) struct Planning<'a> {
     /// The folder of the pipeline file.
     pub(crate) base: &'a Path,
@@ -96,7 +96,7 @@ fn complete(stage: &mut PlannedStage, planning: &mut Planning<'_>) -> Result<(),
     Ok(())
 }
 
-/// What the pipeline file says of a stage, and is not yet used.
+/// A dataset stage and those of its settings in the pipeline file that are not used yet.
 struct Given<'a> {
     stage: &'a PlannedStage,
     parameters: Map<String, Value>,

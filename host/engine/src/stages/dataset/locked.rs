@@ -16,7 +16,7 @@ pub(crate) fn compare_datasets(
 ) {
     for stage in stages.iter().filter(|it| it.kind == StageKind::Dataset) {
         let source = stage.parameters.get("source");
-        // What is not complete was complained about.
+        // A source that is not complete has been complained about already.
         let source = source.and_then(|source| DatasetSource::deserialize(source).ok());
         if let (Some(source), Some(place)) = (source, stage.place("source")) {
             let content = ObjectHash::from_bytes(*source.content().as_bytes());

@@ -65,7 +65,7 @@ pub(super) fn check_unchanged(context: &Context, source: &DatasetSource) -> Resu
         }
         _ => return Ok(()),
     }
-    // What was learnt only saves time: a store that cannot keep it fails elsewhere.
+    // Keeping these hashes only saves time: a store that cannot keep them fails elsewhere.
     let _ = sources.save();
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(crate) const STATE: (&str, &str) = ("state", "state.safetensors");
 /// The file with the directions.
 pub(crate) const DIRECTIONS: &str = "directions.safetensors";
 
-/// What decides directions beside the batch and the state.
+/// Parameters that decide directions, beside the batch and the state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DirectionsParameters {
