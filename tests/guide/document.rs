@@ -1,4 +1,4 @@
-//! What a document asks its reader to do: its fenced blocks, in order.
+//! The steps that a document asks of its reader: its fenced blocks, in order.
 //!
 //! A comment on the line above a block says what is special about it: `<!-- in FILE -->` for a
 //! quotation of a file or a change to it, `<!-- not run: REASON -->` for commands.

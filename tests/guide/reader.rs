@@ -114,7 +114,7 @@ impl Reader {
     }
 }
 
-/// What cargo and rustup set for a test, beside `CARGO_…`.
+/// Variables that cargo and rustup set for a test, beside `CARGO_…`.
 const CLEARED: [&str; 5] = [
     "CARGO",
     "LD_LIBRARY_PATH",

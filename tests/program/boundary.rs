@@ -73,7 +73,7 @@ fn assert_says(said: &str, parts: &[&str]) {
     }
 }
 
-/// What the host of 1.0 prints about a library that it could use.
+/// Output of the host of 1.0 for a library that it could use.
 fn old_host(library: &str) -> String {
     let host = Command::new(fixture("old-host"))
         .arg(fixture(library))

@@ -28,8 +28,8 @@ const AUTHOR: [&str; 6] = [
 const TRAININGS: u32 = 1200;
 const MEMORY: u64 = 80 << 20;
 
-/// What the validator would like and a bundle does not have: addresses on the web of Assay, of its
-/// plugins and of the publisher, and a README.
+/// Recommendations of the validator that a bundle does not follow: addresses on the web of Assay,
+/// of its plugins and of the publisher, and a README.
 const WISHES: [&str; 5] = [
     "process-run-crate-0.5_5.1",
     "process-run-crate-0.5_3.2",

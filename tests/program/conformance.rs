@@ -130,7 +130,8 @@ fn a_plugin_that_crashes_or_hangs_fails_the_check_it_does_so_in() {
     assert!(said.contains("1 passed, 1 failed, 0 skipped"), "{said}");
 }
 
-/// What fails of the library as a whole when it is changed wherever it has `what`.
+/// Failures of the library as a whole, as (check, reason), after `change` at every occurrence of
+/// `what`.
 fn changed(what: &[u8], change: impl Fn(&mut [u8]), more: &[&str]) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("changed.so");

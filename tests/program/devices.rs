@@ -13,7 +13,7 @@ use serde_json::Value;
 const H100: &str = "NVIDIA H100 80GB HBM3|9.0|132|80";
 const A100: &str = "NVIDIA A100-SXM4-40GB|8.0|108|40";
 
-/// What the driver calls the card of this number, whatever is hidden.
+/// UUID that the driver gives to the card of this number, whichever cards are hidden.
 fn uuid(number: usize) -> String {
     format!("GPU-00000000-0000-0000-0000-{number:012x}")
 }
@@ -432,7 +432,8 @@ fn jobs_are_shared_evenly_among_cards() {
     assert_eq!(most_at_a_time(&machine.epochs(), None), 1);
 }
 
-/// What CUDA, its libraries and libtorch say, and a part of what is made of it.
+/// Messages of CUDA, its libraries and libtorch, each with a part of the error and of the advice
+/// that are made of it.
 const TROUBLES: [(&str, &str, &str); 7] = [
     (
         "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.18 GiB",
@@ -524,7 +525,7 @@ fn a_lost_card_fails_its_stage_and_no_other() {
     let stages = failed.json()["stages"].as_array().unwrap().clone();
     let count = |outcome: &str| stages.iter().filter(|it| it["outcome"] == outcome).count();
     assert_eq!((count("failed"), count("ran")), (1, 5), "{failed:?}");
-    // What it had done is not done again, on another card of the kind.
+    // The failed training goes on after its first epoch, on another card of the kind.
     let _ = machine.run("cuda:1", &[]).exits(0);
     let epochs = machine.epochs();
     let first = |epoch: &&Epoch| epoch.0["epoch"] == 1;

@@ -1,4 +1,4 @@
-//! What differs between two runs: only that, with both values.
+//! `pipeline diff` of two runs: only the fields that differ, with both values.
 
 use assay_tests::Sandbox;
 use serde_json::{Value, json};

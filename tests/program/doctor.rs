@@ -60,7 +60,7 @@ impl Doctor {
         }
     }
 
-    /// What it says as JSON, with this exit code and more arguments.
+    /// Its output as JSON, with this exit code and more arguments.
     #[track_caller]
     fn json(&self, code: i32, arguments: &[&str]) -> Value {
         self.ask(&[&["--json"], arguments].concat())

@@ -33,11 +33,11 @@ fn small() -> Sandbox {
     sandbox
 }
 
-/// What to do to the call of a number.
+/// A fault to inject into the call with the number `at`.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     at: usize,
-    /// Which of the errors of such a call it gives; none, where the process dies instead.
+    /// Which of the errors of such a call it returns; `None`, where the process dies instead.
     which: Option<usize>,
 }
 
@@ -182,7 +182,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.unwrap().success());
 }
 
-/// What `sh` makes of a script in the sandbox, whose `"$@"` is `pipeline` with the arguments.
+/// Output of a script that `sh` runs in the sandbox, whose `"$@"` is `pipeline` with the arguments.
 fn shell(sandbox: &Sandbox, wrapper: &[&str], script: &str, arguments: &[&str]) -> Output {
     let command = sandbox.command(arguments);
     let line = [wrapper, &["sh", "-c", script, "sh"]].concat();
@@ -268,7 +268,7 @@ fn as_user(sandbox: &Sandbox, arguments: &[&str]) -> Option<Output> {
         eprintln!("SKIPPED: there is no `setpriv` to become an ordinary user with");
         return None;
     }
-    // What was built may lie where only root can go.
+    // The build folder may lie where only root can go.
     let own = sandbox.path("pipeline");
     if !own.exists() {
         fs::copy(binary(), &own).unwrap();

@@ -151,7 +151,7 @@ fn what_a_plugin_nested_thousands_deep_stops_neither_a_run_nor_a_collection() {
     assert_eq!(removed(&garbage, "scratch"), 1);
     assert_eq!(removed(&collect(&ALL).json(), "scratch"), 1);
     assert!(!scratch.exists());
-    // What a plugin made and its user may not read either.
+    // Nor does a folder that a plugin made and its user may not read.
     fs::create_dir_all(scratch.join("closed/inner")).unwrap();
     fs::set_permissions(scratch.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     let _ = collect(&ALL);

@@ -1,11 +1,11 @@
-//! What is refused, and in which words: pipeline files, plugins, data and stores.
+//! Refusals and their messages: pipeline files, plugins, data and stores.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use assay_tests::{Sandbox, libraries};
 
-/// Runs `pipeline.toml` with `text` in place of `old`, and gives what it says.
+/// Runs `pipeline.toml` with `new` in place of `old`, and gives its standard error.
 fn refused(old: &str, new: &str) -> String {
     let sandbox = Sandbox::new();
     let file = sandbox.path("pipeline.toml");
@@ -380,8 +380,8 @@ fn a_damaged_object_is_noticed_and_computed_again() {
     assert!(weights.is_file());
 }
 
-/// What is said of `pipeline.toml` with this text, and within a time that 20,000 errors take
-/// easily where each is looked at once.
+/// Standard error for a `pipeline.toml` with this text. Fails if that takes longer than 8 s, ample
+/// for 20,000 errors where each is looked at once.
 fn refused_soon(text: &str) -> String {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path("pipeline.toml"), text).unwrap();

@@ -9,7 +9,7 @@ use assay_store::Store;
 use assay_tests::{CLASSES, Finished, Sandbox, libraries};
 use serde_json::Value;
 
-/// What has actions executed again.
+/// Runs `pipeline audit`; with `--rerun` it executes recorded actions again.
 fn rerun(sandbox: &Sandbox, arguments: &[&str]) -> Finished {
     sandbox.execute(&[&["audit"], arguments].concat())
 }

@@ -211,7 +211,7 @@ fn a_special_file_in_a_store_is_found_and_waited_for_by_nobody() {
                 fs::write(&path, bytes).unwrap();
             }
         }
-        // What decides nothing: gc takes what it knows, and leaves the rest.
+        // Places that decide nothing: gc removes the entries that it knows, and leaves the rest.
         for path in [
             "tmp/left",
             "scratch/left",

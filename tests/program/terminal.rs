@@ -1,4 +1,4 @@
-//! What reaches a terminal, and what becomes of a run whose output nobody takes.
+//! Output to a terminal, and runs whose output nobody takes.
 
 use std::fs;
 use std::process::Command;

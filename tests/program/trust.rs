@@ -307,7 +307,7 @@ fn a_locked_run_takes_what_was_locked_and_nothing_else() {
     assert_says(&said, &[differs, &one, &two, "pipeline.toml:", "--lock"]);
     let remarked = home.run(&own).exits(0).stderr;
     assert_says(&remarked, &["warning: ", differs]);
-    // What was locked is still in the store, and its hash says so.
+    // The locked library is still in the store under its hash, but that name is not in the lock.
     let old = format!("bp@{one}");
     let said = home.run_with(&old, &["--locked"]).exits(2).stderr;
     assert_says(&said, &["is not in pipeline.lock"]);

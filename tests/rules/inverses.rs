@@ -1,4 +1,4 @@
-//! What the algorithms with inverses promise beyond every learner's contract: which parameters each
+//! Promises of the algorithms with inverses beyond every learner's contract: which parameters each
 //! loss and schedule moves, how noise is drawn and given, which settings are refused.
 
 use crate::support::host::{Samples, train, train_recording};

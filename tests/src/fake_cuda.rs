@@ -41,7 +41,7 @@ impl FakeCuda {
         self.compile("libtorch_cuda.so", &arguments);
     }
 
-    /// What to set `LD_LIBRARY_PATH` to.
+    /// Value for `LD_LIBRARY_PATH`.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -1,11 +1,12 @@
-//! A small check of a store, independent of the auditor: whatever vouches for something is right.
+//! A small check of a store, independent of the auditor: everything that a result or a run refers
+//! to is there and right.
 
 use std::path::Path;
 
 use assay_core::{ActionKey, RunHash};
 use assay_store::Store;
 
-/// What a store holds that vouches for something.
+/// The results and runs of a store, which refer to all its other data.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Vouching {
     /// The actions that have results, and how many.
@@ -14,8 +15,8 @@ pub struct Vouching {
     pub runs: Vec<RunHash>,
 }
 
-/// Reads every byte that a result or a run of the store vouches for, and fails unless all of it
-/// is there and right. A folder that is not a store yet vouches for nothing.
+/// Reads every byte that a result or a run of the store refers to, and fails unless all of it is
+/// there and right. A folder that is not a store yet has neither.
 #[track_caller]
 pub fn check_store(root: &Path) -> Vouching {
     let mut found = Vouching {

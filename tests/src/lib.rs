@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: the real binary, a small dataset made on the spot, and a
+//! Support code of the end-to-end tests: the real binary, a small dataset made on the spot, and a
 //! folder of its own for each test.
 
 #![allow(

@@ -57,9 +57,9 @@ pub struct Sandbox {
 pub struct Finished {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// What it printed on standard output.
+    /// Its standard output.
     pub stdout: String,
-    /// What it printed on standard error.
+    /// Its standard error.
     pub stderr: String,
 }
 

@@ -1,6 +1,6 @@
-//! What other crates remember of a store, in its `cache/` folder. It vouches that remembered bytes
-//! are those that were written, never that they are true: whoever reads them must be able to do
-//! without.
+//! Data that other crates cache about a store, in its `cache/` folder. A hash guards the bytes
+//! against damage; nothing checks that they are still true, and a reader must be able to do without
+//! them.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use crate::disk;
 use crate::error::StoreError;
 use crate::store::{Part, Store};
 
-/// The most bytes that are read of what is remembered.
+/// The most bytes that are read of a cache file.
 const CACHE_LIMIT: u64 = 1 << 30;
 
-/// The bytes of the hash that goes before what is remembered.
+/// Length in bytes of the hash that precedes the content of a cache file.
 const CHECK: usize = 32;
 
 impl Store {

@@ -26,14 +26,14 @@ use crate::error::{At, StoreError, present, readable};
 /// Below this size one thread hashes faster than several can be woken.
 const PARALLEL_HASH: usize = 256 << 10;
 
-/// What one thread reads at a time: it stays in the processor's nearer caches until it is hashed.
+/// Bytes that a thread reads at a time: they stay in the processor's nearer caches until hashed.
 const PIECE: usize = 256 << 10;
 
 /// From this size a file is read by several threads.
 const LARGE: u64 = 64 * PIECE as u64;
 
 thread_local! {
-    /// What a thread reads into.
+    /// Read buffer of a thread.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -82,12 +82,13 @@ pub(crate) fn read_open(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>,
     assay_files::read_open(file, limit).at("read", path)
 }
 
-/// What lies in a folder, all of it.
+/// All entries of a folder.
 pub(crate) fn directory(folder: &Path) -> Result<fs::ReadDir, StoreError> {
     fs::read_dir(folder).at("list", folder)
 }
 
-/// What lies in a folder, less what file systems and desktops leave about and no one means.
+/// Paths of the entries of a folder, without hidden ones, such as file systems and desktops leave
+/// there.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     // A run lists the folder of each action, which has a record or two: `fs::read_dir` would ask for
     // 32 KiB of memory each time, and so take longer than the reading of the record.
@@ -107,7 +108,7 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(paths)
 }
 
-/// What `look` says of each file, in their order, looked at from as many threads as there are
+/// Results of `look` for each file, in the order of the files, on as many threads as there are
 /// processors.
 pub(crate) fn side_by_side<T: Send>(
     files: &[PathBuf],

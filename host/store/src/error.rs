@@ -1,5 +1,5 @@
-//! What can go wrong in the store, in words that name the place and the next step. Nothing here
-//! prints or decides what a failure costs.
+//! Errors of the store, with messages that name the place and the next step. Nothing here prints or
+//! decides what a failure costs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ pub enum StoreError {
     /// The operating system refused.
     #[error("cannot {operation} `{path}`")]
     Io {
-        /// What was tried, as a verb phrase.
+        /// Operation that was tried, as a verb phrase.
         operation: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The folder holds no store.
@@ -39,7 +39,7 @@ pub enum StoreError {
         root: PathBuf,
         /// The link.
         link: PathBuf,
-        /// What it leads to.
+        /// Target of the link.
         target: PathBuf,
     },
     /// The folder holds a store of a layout that this version does not know.
@@ -49,11 +49,11 @@ pub enum StoreError {
     UnknownFormat {
         /// The folder.
         root: PathBuf,
-        /// What its `format` file says, shortened.
+        /// Content of its `format` file, shortened.
         found: String,
-        /// What it should say.
+        /// The format that this version reads.
         known: &'static str,
-        /// What to do about it: update, keep an older version, or look what it is.
+        /// Advice for the user: update, keep an older version, or check whether it is a store.
         advice: &'static str,
     },
     /// An object is not there.
@@ -77,9 +77,9 @@ pub enum StoreError {
     /// A folder, a link, a pipe or a device lies where a file should.
     #[error("`{path}` is {kind}, not a regular file; move it away, or put the file itself there")]
     NotRegular {
-        /// What is not a file.
+        /// Path of the entry.
         path: PathBuf,
-        /// What it is.
+        /// Kind of the entry.
         kind: Kind,
     },
     /// A document is larger than any document is.
@@ -93,7 +93,7 @@ pub enum StoreError {
     /// A document does not read as what it should be.
     #[error("`{path}` is not a valid {what}; it may come from another version of assay")]
     Document {
-        /// What it should be.
+        /// Kind of document expected.
         what: &'static str,
         /// Its file.
         path: PathBuf,
@@ -103,7 +103,7 @@ pub enum StoreError {
     /// A value cannot be stored as a document.
     #[error("the {what} cannot be stored")]
     Canonical {
-        /// What was to be stored.
+        /// Kind of document that was to be stored.
         what: &'static str,
         /// Why not.
         source: CanonicalError,
@@ -158,9 +158,9 @@ pub enum StoreError {
     Pinned {
         /// The name.
         label: String,
-        /// What kind of thing it pins.
+        /// Kind of the pinned thing, in one word.
         what: &'static str,
-        /// What it pins.
+        /// Hash of the pinned thing.
         object: ObjectHash,
     },
     /// A source file changed while its hash was computed.
@@ -171,7 +171,7 @@ pub enum StoreError {
     },
 }
 
-/// What to do when there is no room for a file; empty where that is not what happened.
+/// Advice for a failure for lack of room for a file; empty for any other error.
 pub fn room_advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -185,11 +185,11 @@ pub fn room_advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// What only looks.
+/// Operations that only read.
 const READING: [&str; 5] = ["open", "read", "list", "inspect", "locate"];
 
 impl StoreError {
-    /// What to do next, where the error's own words do not say; may be empty.
+    /// Advice on what to do next, where the error's message has none; may be empty.
     pub fn help(&self) -> &'static str {
         match self {
             Self::Io {
@@ -228,7 +228,7 @@ pub(crate) fn is_forbidden(error: &io::Error) -> bool {
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
-/// What was read, unless it is not there, or not any more.
+/// Turns the error for a file that is not there, or not any more, into `None`.
 pub(crate) fn present<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -236,7 +236,7 @@ pub(crate) fn present<T>(read: Result<T, StoreError>) -> Result<Option<T>, Store
     }
 }
 
-/// What was read, unless it is damaged.
+/// Turns an error that is [damage](StoreError::is_damage) into `None`.
 pub(crate) fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Err(error) if error.is_damage() => Ok(None),

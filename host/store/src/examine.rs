@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::object::missing;
 use crate::store::Store;
 
-/// What lies where an object or a record should.
+/// Properties of the file in the place of an object or a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The hash of its bytes.

@@ -1,4 +1,4 @@
-//! What a process holds while it executes an action: the action's lock and its scratch folder.
+//! The lock and the scratch folder of an action, held by the process that executes it.
 //! Locks are advisory and die with the processes that hold them. Only a garbage collection, to which
 //! the store is closed, removes lock files: beside others, a process that opened one and a process
 //! that made its successor would both hold it.

@@ -27,7 +27,8 @@ use crate::uses::Use;
 pub struct ObjectFolder {
     /// The two digits that the names of its objects begin with.
     pub prefix: String,
-    /// What tells whether objects came or went; nothing if one may have just now.
+    /// Stamp of the folder, which changes when an object is added or removed; `None` if that may
+    /// have happened just now.
     pub stamp: Option<Stamp>,
 }
 
@@ -245,7 +246,7 @@ impl Store {
         }
     }
 
-    /// What must be flushed for these objects to last: their files and the folders of these.
+    /// Paths to flush so that these objects survive a crash: their files and the folders of these.
     pub(crate) fn object_files(
         &self,
         objects: impl IntoIterator<Item = ObjectHash>,
@@ -276,7 +277,7 @@ pub(crate) fn file_name(path: &Path) -> &str {
         .unwrap_or("")
 }
 
-/// What a file that is not there means for the object it should hold.
+/// Turns the error for a file that is not there into [`StoreError::Missing`] for its object.
 pub(crate) fn missing(object: ObjectHash, error: StoreError) -> StoreError {
     match error {
         StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {

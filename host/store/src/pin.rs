@@ -17,7 +17,7 @@ use crate::store::{Part, Store, persist};
 const PIN_LIMIT: u64 = 256;
 const LABEL_LIMIT: usize = 100;
 
-/// What a pin keeps.
+/// The target of a pin, which a collection keeps with all that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pinned {
     /// A run: its manifest, and every action and artifact that it names.
@@ -31,7 +31,7 @@ pub enum Pinned {
 }
 
 impl Pinned {
-    /// What kind of thing it is, in one word.
+    /// Kind of the pinned thing, in one word.
     pub const fn what(self) -> &'static str {
         match self {
             Self::Run(_) => "run",

@@ -20,7 +20,7 @@ use crate::store::{Part, Store};
 /// The name of a note in its folder.
 const NOTE: &str = "note.json";
 
-/// What is said of a thing in quarantine.
+/// The note about a file or folder in quarantine, or about an object that was not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineNote {
     /// Where it was, below the store's folder.
@@ -75,8 +75,7 @@ impl Store {
         Ok(None)
     }
 
-    /// What the notes in quarantine say, the oldest first. A note that does not read as one is
-    /// passed over.
+    /// The notes in quarantine, the oldest first. A note that cannot be parsed is passed over.
     ///
     /// # Errors
     /// The folder cannot be listed.

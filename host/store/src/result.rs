@@ -19,7 +19,8 @@ use crate::uses::Use;
 pub struct RecordFolder {
     /// The action.
     pub action: ActionKey,
-    /// What tells whether records came or went; nothing if one may have just now.
+    /// Stamp of the folder, which changes when a record is added or removed; `None` if that may
+    /// have happened just now.
     pub stamp: Option<Stamp>,
 }
 

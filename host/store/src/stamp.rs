@@ -1,5 +1,5 @@
-//! What the file system says of a file or a folder that changes whenever its content does. It
-//! never looks at the content.
+//! Metadata of a file or a folder that changes whenever its content does. The content itself is
+//! never read.
 
 use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 /// could change again and look the same (what git calls racily clean).
 const TICK: Duration = Duration::from_secs(2);
 
-/// What changes whenever the bytes of a file or the names in a folder do. Times are (seconds,
-/// nanoseconds) since 1970.
+/// Metadata that changes whenever the bytes of a file or the names in a folder do. Times are
+/// (seconds, nanoseconds) since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
@@ -41,7 +41,8 @@ impl Stamp {
         Some(Self::of(&metadata)).filter(|stamp| stamp.is_settled(now))
     }
 
-    /// Whether what it is of had been left alone for long enough by `now` for it to tell.
+    /// Whether the file or folder had been unchanged for long enough by `now` for the stamp to be
+    /// relied on.
     pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
         let changed = u64::try_from(self.changed.0).ok().and_then(|seconds| {
             let nanoseconds = u32::try_from(self.changed.1).ok()?;

@@ -17,7 +17,7 @@ use crate::uses::Uses;
 /// The contents of `format`, less the newline.
 const FORMAT: &str = "assay store 1";
 
-/// What every version's begins with.
+/// The beginning of `format`, the same in every version.
 const FORMAT_NAME: &str = "assay store ";
 
 /// More than any `format` file has.
@@ -237,7 +237,7 @@ fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     leads_nowhere.then(|| Some((last.to_owned(), last.read_link().ok()?)))?
 }
 
-/// What to do about a store whose `format` file says this.
+/// Advice about a store whose `format` file has the content `found`.
 fn advice(found: &str) -> &'static str {
     let version = |text: &str| {
         text.trim_end()

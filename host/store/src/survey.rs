@@ -16,7 +16,7 @@ use crate::pin::parse_label;
 use crate::result::parse_folder;
 use crate::store::{Part, Store};
 
-/// What may lie beside the store's own folders.
+/// Names that are allowed in the store's folder beside those of its parts.
 const BESIDE: [&str; 3] = ["README.md", "format", "reports"];
 
 /// The names in a store's folders, in the order of their paths.
@@ -34,9 +34,9 @@ pub struct Survey {
     pub scratch: Vec<PathBuf>,
     /// Files that are being written, or that a process left behind.
     pub temporary: Vec<PathBuf>,
-    /// What lies among objects, results, runs or pins and is none.
+    /// Entries among the objects, results, runs or pins that are none of these.
     pub foreign: Vec<PathBuf>,
-    /// What lies elsewhere in the store and is nothing the store makes.
+    /// Entries elsewhere in the store that the store does not make.
     pub strange: Vec<PathBuf>,
     /// Folders that every store has and this one lacks.
     pub absent: Vec<PathBuf>,
@@ -128,7 +128,8 @@ impl Survey {
         }
     }
 
-    /// What costs nothing but room: folders of work, and what else lies about.
+    /// Adds entries that cost only disk space: scratch folders, temporary files, and entries that
+    /// the store does not make.
     fn add_workings(&mut self, store: &Store) {
         for path in self.list(&store.part(Part::Scratch)) {
             let is_action = file_name(&path).parse::<ActionKey>().is_ok();

@@ -1,5 +1,5 @@
-//! What the processes at work on a store rely on, so that a garbage collection beside them loses
-//! nothing. It owns the list that each process keeps.
+//! Lists of the objects and actions that running processes rely on, so that a garbage collection
+//! beside them removes none of these. Each process keeps its own list.
 //!
 //! # The protocol
 //! Whoever relies on something in the store (an object that was there already, the results of an
@@ -8,9 +8,9 @@
 //! its first look to its last removal: what it does not find in the list of a living process, no
 //! process relies on, and whoever comes later looks at what is left.
 //!
-//! What is noted is written just before the process leaves. Where it cannot be written (the disk is
-//! full, or the store may only be read) the process stays inside as long as it lives: then nothing
-//! is collected beside it.
+//! Notes are written to the list just before the process leaves the gate. Where they cannot be
+//! written (the disk is full, or the store may only be read) the process stays inside as long as it
+//! lives: then nothing is collected beside it.
 //!
 //! A list is locked as long as its process lives; the lock ends with the process.
 
@@ -60,7 +60,7 @@ impl Use {
     }
 }
 
-/// What the handles on one store in one process share.
+/// State shared by the handles on one store in one process.
 #[derive(Debug)]
 pub(crate) struct Uses {
     /// Where the lists lie.
@@ -165,10 +165,10 @@ impl Drop for Hold {
     }
 }
 
-/// What the lists of all processes say.
+/// Content of the lists of all processes.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
-    /// What living processes rely on.
+    /// Objects and actions that living processes rely on.
     pub(crate) living: HashSet<Use>,
     /// The lists of processes that have ended.
     pub(crate) dead: Vec<PathBuf>,
@@ -209,8 +209,8 @@ impl Store {
         Gate::close(&self.part(Part::Locks))
     }
 
-    /// What the lists say. What a process notes after this is not in it, unless the store is
-    /// closed.
+    /// Reads the lists of all processes. Uses noted after this are missing from the result, unless
+    /// the store is closed.
     pub(crate) fn uses(&self) -> Result<Lists, StoreError> {
         let folder = &self.uses.folder;
         let mut lists = Lists::default();

@@ -23,7 +23,7 @@ pub struct Batch<'a> {
 /// How often a learner may go through the batches of one epoch.
 pub const MOST_PASSES: u32 = 2;
 
-/// What the host implements to serve batches.
+/// Source of batches, implemented by the host.
 pub trait Batches {
     /// The next batch, borrowed until the next call; `None` at the end of a pass over the epoch.
     ///

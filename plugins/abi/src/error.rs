@@ -6,7 +6,7 @@ use abi_stable::std_types::{RResult, RString, RVec};
 /// The result of every call that crosses the boundary.
 pub type Fallible<T> = RResult<T, PluginError>;
 
-/// What kind of failure a [`PluginError`] is.
+/// Kind of failure of a [`PluginError`].
 ///
 /// An integer rather than an enum, so that a code added later never breaks an older reader.
 #[repr(transparent)]
@@ -40,11 +40,11 @@ impl ErrorCode {
 #[repr(C)]
 #[derive(StableAbi, Clone, Debug, PartialEq, Eq)]
 pub struct PluginError {
-    /// What kind of failure it is.
+    /// Kind of failure.
     pub code: ErrorCode,
-    /// What happened, in one sentence.
+    /// Description of the failure, in one sentence.
     pub message: RString,
-    /// What to do next; empty when there is nothing to say.
+    /// Advice on what to do next; empty if there is none.
     pub help: RString,
     /// The causes, outermost first.
     pub chain: RVec<RString>,

@@ -112,7 +112,7 @@ impl Handshake {
             return Err(HandshakeMismatch::Damaged);
         }
         let (target, libtorch) = (text_at(24), text_at(24 + TEXT));
-        // What is shown to a person is one line, whatever the file holds.
+        // Both texts are shown to the user, so each must be one line of printable text.
         if !is_text(&target) || !is_text(&libtorch) {
             return Err(HandshakeMismatch::Damaged);
         }
@@ -170,7 +170,7 @@ impl Handshake {
         text(&self.target)
     }
 
-    /// What the plugin does on a panic.
+    /// Panic strategy of the plugin.
     pub fn panic_strategy(&self) -> PanicStrategy {
         if self.panic_abort == 0 {
             PanicStrategy::Unwind

@@ -11,7 +11,7 @@ use crate::guard::guard;
 use crate::metric::MetricSink;
 use crate::tensor::TensorView;
 
-/// What a plugin needs to create a learner.
+/// Arguments for the creation of a learner.
 #[repr(C)]
 #[derive(StableAbi, Clone, Copy, Debug)]
 pub struct CreateRequest<'a> {
@@ -29,8 +29,8 @@ pub struct CreateRequest<'a> {
     pub threads: u32,
 }
 
-/// What an algorithm implements. Every method may be called any number of times, in any order,
-/// but always on the thread that created the learner.
+/// Interface of a learner, implemented by an algorithm. Every method may be called any number of
+/// times, in any order, but always on the thread that created the learner.
 pub trait Learner {
     /// Trains on every batch of `batches`, in order, in one pass or, if the algorithm alternates
     /// between two losses, in two; see [`Batches::next_batch`](crate::Batches::next_batch). Every

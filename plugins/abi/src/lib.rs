@@ -1,4 +1,4 @@
-//! What crosses the boundary between the host of Assay and a plugin.
+//! The binary interface between the host of Assay and a plugin.
 //!
 //! The host owns the loop (data order, evaluation, checkpoints, cancellation); the plugin owns
 //! the update. This crate owns the C-compatible types that both sides see, the safe wrappers

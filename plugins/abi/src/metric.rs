@@ -9,7 +9,7 @@ use abi_stable::std_types::{RSlice, RStr};
 use crate::error::{Fallible, PluginError};
 use crate::guard::guard;
 
-/// What the host implements to receive metrics.
+/// Receiver of metrics, implemented by the host.
 pub trait Metrics {
     /// The `values` of the metric `name` for consecutive steps since the last call.
     ///

@@ -34,7 +34,7 @@ pub struct Identity {
     pub name: RString,
     /// The plugin's version.
     pub version: RString,
-    /// What it is, in one sentence.
+    /// Description of the plugin, in one sentence.
     pub description: RString,
 }
 
@@ -55,7 +55,7 @@ impl Identity {
 pub struct MetricInfo {
     /// The name it is reported under.
     pub name: RString,
-    /// What it measures, with its unit.
+    /// Quantity that it measures, with its unit.
     pub description: RString,
 }
 
@@ -65,7 +65,7 @@ pub struct MetricInfo {
 pub struct AlgorithmInfo {
     /// The name that a pipeline file uses.
     pub name: RString,
-    /// What it is, in one sentence.
+    /// Description of the algorithm, in one sentence.
     pub summary: RString,
     /// Where it was published.
     pub reference: RString,
@@ -83,7 +83,7 @@ pub struct AlgorithmInfo {
 pub struct Plugin {
     /// Who the plugin is.
     pub identity: extern "C" fn() -> Fallible<Identity>,
-    /// What it offers.
+    /// Algorithms that the plugin offers.
     pub algorithms: extern "C" fn() -> Fallible<RVec<AlgorithmInfo>>,
     /// Creates a learner.
     pub create: extern "C" fn(&CreateRequest<'_>) -> Fallible<LearnerHandle>,
@@ -101,20 +101,21 @@ impl RootModule for PluginRef {
     const VERSION_STRINGS: VersionStrings = VersionStrings::new("1.0.0");
 }
 
-/// What the author of a plugin provides, through the SDK's export macro.
+/// Definition of a plugin, which its author provides through the SDK's export macro.
 pub trait PluginDefinition: 'static {
-    /// What its algorithms promise to reach: the extension `minimum/1`.
+    /// Accuracies that its algorithms promise to reach: the extension `minimum/1`.
     const MINIMUMS: &'static [AlgorithmMinimum] = &[];
 
     /// Who the plugin is.
     fn identity() -> Identity;
-    /// What it offers.
+    /// Algorithms that the plugin offers.
     fn algorithms() -> Result<Vec<AlgorithmInfo>, PluginError>;
     /// Creates a learner.
     fn create(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError>;
 }
 
-/// What lies at [`ROOT_SYMBOL`]: the description of the interface, and how to make the root module.
+/// The value at [`ROOT_SYMBOL`]: the description of the interface, and the constructor of the root
+/// module.
 pub type RootHeader = LibHeader;
 
 /// The content of [`ROOT_SYMBOL`] for `P`; the SDK's export macro puts it there.
@@ -167,7 +168,7 @@ pub enum LoadError {
     /// The library was built against another version of this crate or of `abi_stable`.
     #[error("its interface does not match this host's")]
     Layout {
-        /// What differs, one difference a line.
+        /// Differences, one a line.
         details: String,
     },
     /// An extension is not what its name stands for.
@@ -211,7 +212,7 @@ impl LoadedPlugin {
         self.root.identity()().into_result()
     }
 
-    /// What it offers.
+    /// Algorithms that the plugin offers.
     pub fn algorithms(&self) -> Result<Vec<AlgorithmInfo>, PluginError> {
         self.root.algorithms()().into_result().map(RVec::into_vec)
     }

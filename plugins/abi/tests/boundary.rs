@@ -16,7 +16,7 @@ use assay_abi::{
 
 type Answer<T> = Result<T, PluginError>;
 
-/// What the learner does when it is asked to train.
+/// Body of the learner's `train_epoch`.
 type Training = fn(&mut BatchSource<'_>, &mut MetricSink<'_>) -> Answer<()>;
 
 /// Gives back what it was given, and counts that it was dropped.

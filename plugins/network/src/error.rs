@@ -36,7 +36,7 @@ pub enum NetworkError {
     Layer {
         /// The layer, from 1.
         layer: usize,
-        /// What is wrong with it.
+        /// The fault of the layer.
         source: LayerError,
     },
     /// A softmax before the end.
@@ -46,7 +46,7 @@ pub enum NetworkError {
     SoftmaxInside {
         /// The layer, from 1.
         layer: usize,
-        /// What stands there.
+        /// The layer found.
         found: Layer,
     },
     /// The last layer neither classifies nor reconstructs.
@@ -56,7 +56,7 @@ pub enum NetworkError {
     NoTask {
         /// The layer, from 1.
         layer: usize,
-        /// What stands there.
+        /// The layer found.
         found: Layer,
         /// Its units.
         units: usize,
@@ -70,7 +70,7 @@ pub enum NetworkError {
     NoImage {
         /// The layer, from 1.
         layer: usize,
-        /// What stands there.
+        /// The layer found.
         found: Layer,
     },
     /// The units or the weights up to this layer are more than the program can handle.
@@ -80,7 +80,7 @@ pub enum NetworkError {
     TooLarge {
         /// The layer, from 1.
         layer: usize,
-        /// What stands there.
+        /// The layer found.
         found: Layer,
     },
 }
@@ -126,7 +126,7 @@ pub enum LayerError {
     /// A part of the description is absent.
     #[error("the {what} is missing; expected `{form}`")]
     Missing {
-        /// What is absent.
+        /// Name of the absent part.
         what: &'static str,
         /// The whole form of such a layer.
         form: &'static str,
@@ -134,9 +134,9 @@ pub enum LayerError {
     /// A part of the description is not a number in range.
     #[error("the {what} `{found}` is not a whole number of at least 1; expected `{form}`")]
     Number {
-        /// What the number stands for.
+        /// Name of the number.
         what: &'static str,
-        /// What is written.
+        /// The text found.
         found: String,
         /// The whole form of such a layer.
         form: &'static str,
@@ -144,7 +144,7 @@ pub enum LayerError {
     /// The kernel is not written `KxK`.
     #[error("the kernel `{found}` is not square; expected `{form}` with one K, such as 3x3")]
     Kernel {
-        /// What is written.
+        /// The text found.
         found: String,
         /// The whole form of such a layer.
         form: &'static str,
@@ -168,7 +168,7 @@ pub enum LayerError {
     /// A size of zero, in a layer that was not parsed.
     #[error("the {what} is 0; expected at least 1")]
     Zero {
-        /// What the number stands for.
+        /// Name of the number.
         what: &'static str,
     },
 }

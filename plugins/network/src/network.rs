@@ -106,7 +106,7 @@ impl Network {
         &self.layers
     }
 
-    /// What the network is asked to do.
+    /// Task of the network.
     pub fn task(&self) -> Task {
         match self.layers.last() {
             Some(Layer::Softmax { .. }) => Task::Classification,

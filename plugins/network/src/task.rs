@@ -1,4 +1,4 @@
-//! What a network is asked to do: the last layer says it.
+//! The task of a network, which follows from its last layer.
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ use crate::model::Model;
 use crate::product::Turn;
 use crate::seam::{copy_f32, operands};
 
-/// What the layers computed for the batch seen last.
+/// Outputs of the layers for the batch of the last forward pass.
 ///
 /// `a_l` of a hidden layer is not kept: tanh overwrites it, and tanh' follows from `h_l`.
 pub(crate) struct Activations {
@@ -17,7 +17,7 @@ pub(crate) struct Activations {
     inputs: Tensor,
     /// `h_0` to `h_{L-1}`, (`n_l`, B).
     h: Vec<Tensor>,
-    /// `a_L`, (`n_L`, B): what `h_L` is made of it is the task's.
+    /// `a_L`, (`n_L`, B); the task decides how `h_L` is computed from it.
     output: Tensor,
 }
 

@@ -17,7 +17,7 @@ pub trait Algorithm: Sized + 'static {
 
     /// The name that a pipeline file uses.
     const NAME: &'static str;
-    /// What it is, in one sentence.
+    /// Description of the algorithm, in one sentence.
     const SUMMARY: &'static str;
     /// Where it was published.
     const REFERENCE: &'static str;

@@ -1,5 +1,5 @@
-//! What an algorithm's hyper-parameters have to say to the SDK, and those that several algorithms
-//! share; what target propagation shares lies with it.
+//! The trait of an algorithm's hyper-parameters, and the hyper-parameters that several algorithms
+//! share; those of target propagation lie in its own module.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;

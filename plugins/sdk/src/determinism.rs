@@ -44,7 +44,7 @@ const TF32: i32 = 2;
 /// reads it when it starts, so it is the host that sets it.
 const WORKSPACE: (&str, [&str; 2]) = ("CUBLAS_WORKSPACE_CONFIG", [":4096:8", ":16:8"]);
 
-/// What of libtorch's settings decides the bits of a computation on a card.
+/// The settings of libtorch that decide the bits of a computation on a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Determinism {
     /// Algorithms that give other bits in another run are refused.
@@ -55,7 +55,7 @@ pub(crate) struct Determinism {
     pub(crate) tf32: bool,
 }
 
-/// What the host writes into an action on a card.
+/// Settings as the host writes them into an action on a card.
 pub(crate) const WANTED: Determinism = Determinism {
     algorithms: true,
     cudnn: true,

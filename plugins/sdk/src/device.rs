@@ -8,7 +8,7 @@ use tch::{Cuda, Device};
 
 use crate::determinism;
 
-/// What libtorch's CUDA half is called; the CPU half does not pull it in.
+/// File name of libtorch's CUDA half; the CPU half does not load it.
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
 /// Gets the device of a create request ready.

@@ -1,4 +1,4 @@
-//! What an algorithm's code can fail with, and how that crosses the boundary.
+//! Errors of an algorithm's code, and how they cross the boundary.
 
 use assay_abi::{ErrorCode, PluginError, TensorError};
 use tch::TchError;
@@ -45,7 +45,7 @@ impl From<Error> for PluginError {
 /// First words of the call stack in an error of libtorch.
 const STACK: [&str; 2] = ["Exception raised from ", "frame #0"];
 
-/// What libtorch says, without the dozens of lines of its own call stack.
+/// The message of libtorch's error, without the dozens of lines of its own call stack.
 fn sentence(error: &TchError) -> String {
     let text = match error {
         TchError::Torch(text) => text.clone(),

@@ -75,7 +75,7 @@ macro_rules! export_plugin {
     };
 }
 
-/// What the host is told about `A`.
+/// Description of `A` for the host.
 pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
     let metric = |name: &str, description: &str| MetricInfo {
         name: name.into(),

@@ -1,4 +1,4 @@
-//! What the author of an Assay plugin writes against.
+//! The SDK for authors of Assay plugins.
 //!
 //! An author implements [`Algorithm`]: how the update directions of one batch follow from its
 //! forward pass. The SDK owns everything that every algorithm shares (weights and their initial

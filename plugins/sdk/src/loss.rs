@@ -144,7 +144,7 @@ impl Loss {
         &self.output
     }
 
-    /// What `h_L` ought to be.
+    /// The target of `h_L`.
     pub(crate) fn target(&self) -> &Tensor {
         &self.target
     }

@@ -54,7 +54,7 @@ impl Model {
         })
     }
 
-    /// What the network is asked to do.
+    /// Task of the network.
     pub fn task(&self) -> Task {
         self.task
     }

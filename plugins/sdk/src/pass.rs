@@ -1,4 +1,4 @@
-//! What an algorithm sees of one batch, and where it writes the directions.
+//! An algorithm's view of one batch, and the directions that it writes.
 
 use tch::{Kind, Tensor};
 
@@ -56,7 +56,7 @@ impl Workspace {
         self.activations.non_finite()
     }
 
-    /// What the algorithm sees of the batch that [`Workspace::run`] saw last.
+    /// The algorithm's view of the batch of the last [`Workspace::run`].
     pub(crate) fn pass<'a>(&'a self, model: &'a Model) -> (Pass<'a>, Directions<'a>) {
         let workspace = self;
         let directions = Directions {
@@ -112,8 +112,8 @@ impl<'a> Pass<'a> {
         self.workspace.samples()
     }
 
-    /// What `h_L` ought to be, (`n_L`, B): the labels as columns of zeros with a one, or, for
-    /// reconstruction, the inputs.
+    /// The target of `h_L`, (`n_L`, B): the one-hot labels as columns, or, for reconstruction, the
+    /// inputs.
     pub fn target(&self) -> &'a Tensor {
         self.workspace.loss.target()
     }

@@ -1,4 +1,4 @@
-//! What an algorithm may ask for when it is created: tensors that are part of its state.
+//! Creation of an algorithm: the tensors that it may ask for, which are part of its state.
 
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -102,7 +102,7 @@ impl<'a> Setup<'a> {
         Ok(inverses)
     }
 
-    /// What layer l computes as far as its inverse is concerned.
+    /// The map of layer l that its inverse inverts: with `auxiliary_units` outputs more if l is L.
     #[track_caller]
     fn inverted_map(&self, l: usize, auxiliary_units: i64) -> Result<Rc<Map>, Error> {
         let layer = self.model.find(l)?;

@@ -1,4 +1,5 @@
-//! What the SDK refuses of an algorithm: tensors that do not fit, contracts that it breaks in silence.
+//! Faults of an algorithm that the SDK refuses: tensors of the wrong shape, silent breaches of
+//! contract.
 
 #![allow(
     clippy::unwrap_used,
@@ -75,7 +76,7 @@ fn trial() -> Result<Trial<Obedient>, Error> {
     Trial::new([1, 2, 3], &layers, &Settings::default(), 7)
 }
 
-/// What is said of a rule on a batch of four samples, of a network of 6, 5, 4 and 3 units.
+/// Error message for a rule on a batch of four samples, of a network of 6, 5, 4 and 3 units.
 fn said_of(rule: Rule) -> String {
     RULE.set(rule);
     let error = trial().unwrap().directions(&[0.5; 24], &[0, 1, 2, 0]);

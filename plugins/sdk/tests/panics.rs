@@ -33,7 +33,8 @@ impl Algorithm for Panicking {
     }
 }
 
-/// What the host is told when `rule`, which begins on `line`, panics; checks that its line is named.
+/// Error message that the host gets when `rule`, which begins on `line`, panics; checks that the
+/// message names that line.
 fn said(rule: fn(&Pass<'_>), line: u32) -> String {
     RULE.set(rule);
     let network = Network::parse([1, 2, 3], &["fc 5", "softmax 3"]).unwrap();

@@ -1,24 +1,24 @@
-//! What a check is, and how one ends. It never says where a check runs: that is its caller's
-//! business, who gives each a process of its own.
+//! Checks and their outcomes. Nothing here decides where a check runs: the caller gives each a
+//! process of its own.
 
 use assay_abi::LoadedPlugin;
 use serde::{Deserialize, Serialize};
 
 use crate::subject::Subject;
 
-/// One promise that a plugin has to keep, and the code that finds out.
+/// One promise that a plugin has to keep, and the code that checks it.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
     /// Its name, in kebab-case.
     pub name: &'static str,
-    /// What a plugin that passes keeps to, in one sentence.
+    /// The promise that a passing plugin keeps, in one sentence.
     pub promise: &'static str,
-    /// What goes wrong where it is broken, in one sentence.
+    /// Consequence of breaking the promise, in one sentence.
     pub why: &'static str,
     pub(crate) body: Body,
 }
 
-/// What a check looks at.
+/// Function of a check, on the library or on one algorithm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Body {
     /// The library as a whole.
@@ -54,11 +54,11 @@ pub enum Outcome {
 pub struct Verdict {
     /// How it ended.
     pub outcome: Outcome,
-    /// What was seen: the evidence, what went wrong, or why the check does not apply.
+    /// Reason for the outcome: the evidence, the fault, or why the check does not apply.
     pub reason: String,
 }
 
-/// What a check that passes saw, in a few words; or why it does not pass.
+/// Evidence of a check that passes, in a few words; or why it does not pass.
 pub(crate) type Evidence = Result<String, Problem>;
 
 /// Why a check does not pass.

@@ -1,4 +1,4 @@
-//! What a linear model makes of a task: softmax regression, trained here and not by a plugin, so
+//! The error of a linear model on a task: softmax regression, trained here and not by a plugin, so
 //! that a floor is measured on the very samples that a plugin is judged by.
 
 use crate::samples::Samples;

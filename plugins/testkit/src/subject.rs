@@ -113,7 +113,7 @@ pub(crate) struct Learner {
     outputs: usize,
 }
 
-/// What one epoch left.
+/// Metrics and conduct of the learner in one epoch.
 pub(crate) struct Trained {
     pub(crate) metrics: Recorder,
     pub(crate) conduct: Conduct,

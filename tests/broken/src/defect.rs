@@ -1,6 +1,6 @@
-//! What can be wrong with an algorithm. Each has a name of its own, and exactly one thing wrong.
+//! Defects of the algorithms. Each algorithm has a name of its own, and at most one defect.
 
-/// What an algorithm of this library does wrong.
+/// The defect of an algorithm of this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
     /// Nothing.

@@ -127,7 +127,7 @@ impl Backpropagation {
         tensors
     }
 
-    /// What is said of a step, or of an epoch.
+    /// Reports the metrics of a step, or of an epoch.
     fn report(
         &self,
         metrics: &mut MetricSink<'_>,

@@ -1,9 +1,9 @@
 //! A plugin for the tests of the checks: an algorithm that is right, and one for every way to be
 //! wrong. It is written on the boundary alone, without the SDK and libtorch.
 //!
-//! What is wrong with the library as a whole is written in it, for a test to change in a copy: with
-//! `C` for the mark in [`WHOLE`] its constructor ends the process that loads it, with `N` it offers
-//! an algorithm without a name.
+//! The defect of the library as a whole is a byte in it, for a test to change in a copy: with `C`
+//! for the mark in [`WHOLE`] its constructor ends the process that loads it, with `N` it offers an
+//! algorithm without a name.
 
 // The tests load it from outside; nothing is called from Rust.
 #![allow(
@@ -26,7 +26,7 @@ use assay_abi::{
 use crate::defect::{ALGORITHMS, Defect};
 use crate::learner::Backpropagation;
 
-/// What is wrong with the library as a whole; the last byte is the mark.
+/// The defect of the library as a whole; the last byte is the mark.
 static WHOLE: [u8; 23] = *b"ASSAY-BROKEN-AS-A-WHOLE";
 
 struct Definition;

@@ -64,7 +64,8 @@ impl Perceptron {
         self.layers.last().map_or(0, |layer| layer.outputs)
     }
 
-    /// What every layer gives for one sample: the last one logits where the network classifies.
+    /// Outputs of every layer for one sample, after its input: of the last layer logits, where the
+    /// network classifies.
     pub(crate) fn forward(&self, input: &[f32]) -> Vec<Vec<f32>> {
         let mut activations = vec![input.to_vec()];
         for (at, layer) in self.layers.iter().enumerate() {

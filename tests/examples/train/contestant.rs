@@ -41,7 +41,7 @@ impl Contestant {
         matches!(self, Self::PyTorch { .. })
     }
 
-    /// What it trains by.
+    /// Name of its algorithm; `product` for the products.
     pub(crate) fn algorithm(&self) -> &str {
         match self {
             Self::Plugin(algorithm) => algorithm,

@@ -13,7 +13,7 @@ mod row;
 mod text;
 mod worker;
 
-// What the tests share; the worker needs the host's side of the boundary.
+// Support code of the tests; the worker needs the host's side of the boundary.
 #[path = "../../rules/support/mod.rs"]
 mod support;
 

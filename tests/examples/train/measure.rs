@@ -34,7 +34,7 @@ impl Effort {
     }
 }
 
-/// What was measured of one contestant.
+/// Measurements of one contestant.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) contestant: Contestant,

@@ -1,5 +1,5 @@
-//! What the measurements amount to: one row for each network, algorithm, implementation and
-//! number of threads. docs/performance.md defines every column.
+//! Rows of the results: one for each network, algorithm, implementation and number of threads.
+//! docs/performance.md defines every column.
 
 use std::fmt;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What a plugin may try while it trains. Each returns how it was refused, or nothing where it
+//! Attempts of a plugin while it trains. Each returns how it was refused, or nothing where it
 //! succeeded; some never return.
 
 #![allow(clippy::unnecessary_wraps, reason = "all attempts have one signature")]

@@ -2,7 +2,7 @@
 
 use crate::{attempts, calls};
 
-/// What an algorithm does wrong.
+/// The misbehaviour of an algorithm.
 #[derive(Clone, Copy)]
 pub(crate) enum Deed {
     /// Nothing.

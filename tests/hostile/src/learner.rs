@@ -20,7 +20,7 @@ pub(crate) struct Hostile {
     pub(crate) target: String,
     /// Outputs of the network.
     pub(crate) outputs: usize,
-    /// What it learnt of the time of day, from 0 to 1.
+    /// Value that it learnt from the time of day, from 0 to 1.
     pub(crate) clock: f32,
 }
 

@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::deeds::{DEEDS, Deed};
 use self::learner::Hostile;
 
-/// What every algorithm takes: a path to misbehave with.
+/// Hyper-parameters of every algorithm: a path to misbehave with.
 const SCHEMA: &str = r#"{
     "type": "object",
     "properties": { "target": { "type": "string", "default": "" } },

@@ -1,5 +1,5 @@
-//! What a worker has open when a plugin starts in it: the lock, to hold and not to write to, its
-//! log and its pipe.
+//! Files that a worker has open when a plugin starts in it: the lock, to hold and not to write to,
+//! its log and its pipe.
 
 use std::fs;
 use std::path::{Path, PathBuf};

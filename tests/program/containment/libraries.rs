@@ -1,4 +1,4 @@
-//! What of the files in its run path and on the loader's path a plugin can read: libraries alone.
+//! Of the files in its run path and on the loader's path, a plugin can read libraries alone.
 
 use std::fs::{self, hard_link};
 use std::os::unix::fs::symlink;
@@ -29,7 +29,7 @@ fn suspect(sandbox: &Sandbox, run_path: &str) {
     fs::write(sandbox.path("libsuspect.so"), library).unwrap();
 }
 
-/// A folder of a user's, full of what is called like a library, of which one is.
+/// A user's folder full of files that are named like libraries, of which one is a library.
 struct Folder {
     folder: TempDir,
 }
@@ -80,7 +80,7 @@ impl Folder {
         self.folder.path().join(name)
     }
 
-    /// What the constructor does: reads everything.
+    /// Deed of the constructor: it reads everything.
     fn deed(&self) -> String {
         let names = NO_LIBRARIES.iter().map(|(name, below)| {
             let path = self.path("rp").join(name).display().to_string();

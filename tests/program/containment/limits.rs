@@ -1,4 +1,4 @@
-//! What a stage may use, what is recorded of it, and what the user's variables may ask for.
+//! Limits of a stage, their record in the result, and the effect of the user's variables.
 
 use assay_tests::Sandbox;
 
@@ -25,7 +25,7 @@ fn the_level_and_the_limits_are_in_the_result() {
         .find(|stage| stage["kind"] == "train")
         .unwrap();
     assert_eq!(training["limits"]["memory"], 4_u64 << 30);
-    // What limits an action is no part of it.
+    // The limits of an action are no part of it.
     let again = sandbox.run_json(&["--only", "train/bp"]);
     let outcomes = again["stages"].as_array().unwrap();
     assert!(outcomes.iter().all(|stage| stage["outcome"] == "cached"));

@@ -1,4 +1,4 @@
-//! What a plugin that misbehaves can do: nothing but fail, by name, and alone.
+//! Containment: a plugin that misbehaves fails, by name, and nothing else fails with it.
 
 mod descriptors;
 mod libraries;
@@ -16,7 +16,7 @@ use assay_core::ObjectHash;
 use assay_store::Store;
 use assay_tests::{CLASSES, Finished, Sandbox, binary, libraries as built};
 
-/// What a plugin must not find out.
+/// Text that a plugin must not be able to read.
 const SECRET: &str = "the combination is 31-12-79";
 
 /// Each deed of the hostile plugin, and a part of the words that it must end in.
@@ -274,7 +274,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What the command says of a stage that failed.
+/// Error message of the command about a stage that failed.
 fn error_of<'a>(finished: &'a Finished, stage: &str) -> &'a str {
     let start = format!("error: `{stage}` failed");
     let at = finished.stderr.find(&start).unwrap_or_else(|| {
@@ -338,7 +338,7 @@ fn an_ordinary_user_is_protected_too() {
         eprintln!("SKIPPED: there is no `setpriv` to become an ordinary user with");
         return;
     }
-    // What was built may lie where only root can go.
+    // The build folder may lie where only root can go.
     let built = tempfile::tempdir().unwrap();
     fs::copy(binary(), built.path().join("pipeline")).unwrap();
     let forbidden = tempfile::tempdir().unwrap();

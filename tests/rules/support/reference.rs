@@ -177,7 +177,7 @@ impl Reference {
         softmax(activation)
     }
 
-    /// What `h_L` ought to be.
+    /// The target of `h_L`.
     pub fn target(&self, input: &[Running], label: usize) -> Vec<Running> {
         if self.reconstructs {
             return input.to_vec();
@@ -195,7 +195,7 @@ impl Reference {
         pairs.map(|(&y, &t)| y - t).collect()
     }
 
-    /// What a learner predicts of a batch, sample by sample: `h_L` of a reconstruction, else the
+    /// Predictions of a learner for a batch, sample by sample: `h_L` of a reconstruction, else the
     /// logits `a_L`.
     pub fn predictions(&self, samples: &Samples) -> Vec<Running> {
         let of_sample = |(input, _)| {

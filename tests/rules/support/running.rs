@@ -6,7 +6,7 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
-/// What a single rounding to 32 bits changes at most, relative to the number.
+/// The largest error of a single rounding to 32 bits, relative to the number.
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
 
 /// How many expected errors a number may be off. Roundings that reach a result by several ways are
@@ -27,7 +27,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// What an operation gives, from what it carries over.
+    /// The result of an operation, from its value and the error carried over from the operands; the
+    /// rounding of the operation itself is added.
     fn rounded(value: f64, carried: f64) -> Self {
         Self {
             value,

@@ -1,5 +1,6 @@
-//! Finds what is reached, and so what is not. It starts at what is kept for its own sake and
-//! follows what documents name; a document that cannot be read names nothing.
+//! Marks everything that is reachable; the rest is garbage. It starts at everything that
+//! is kept for its own sake (runs, pins, uses of processes at work, working folders, young results)
+//! and follows the names in documents; a document that cannot be read names nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +15,7 @@ use crate::pin::Pinned;
 use crate::store::Store;
 use crate::uses::Use;
 
-/// What is reached.
+/// The objects, actions and artifacts reached so far.
 pub(super) struct Marks<'a> {
     store: &'a Store,
     records: &'a Records,

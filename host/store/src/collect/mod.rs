@@ -1,5 +1,6 @@
-//! Garbage collection: what no run, no pin, no young result and no process at work reaches. It
-//! finds it ([`Store::garbage`]) and removes it ([`Collection::remove`]), what vouches first.
+//! Garbage collection: finds ([`Store::garbage`]) and removes ([`Collection::remove`]) everything
+//! that no run, no pin, no young result and no process at work reaches. Records are removed before
+//! the data that they refer to.
 //!
 //! From the first look to the last removal the store is closed to all others (`uses` has the
 //! protocol), so nothing that it looks at changes. A collection that is killed at any instant
@@ -21,7 +22,7 @@ use crate::error::StoreError;
 use crate::gate::Closed;
 use crate::store::Store;
 
-/// What a collection removes.
+/// Something that a collection removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waste {
     /// The marker of a run.
@@ -37,7 +38,7 @@ pub enum Waste {
     Result {
         /// The action.
         action: ActionKey,
-        /// What it does, if its document can be read.
+        /// Kind of its stage, if its document can be read.
         kind: Option<StageKind>,
     },
     /// An object.
@@ -98,7 +99,7 @@ impl Waste {
 /// A file or folder that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// What it is.
+    /// Sort and identity of the thing.
     pub waste: Waste,
     /// Where it is.
     pub path: PathBuf,
@@ -130,18 +131,18 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// What goes and what stays.
+    /// The items to remove, and the amounts that stay.
     pub const fn garbage(&self) -> &Garbage {
         &self.garbage
     }
 }
 
-/// What a collection removes, in the order in which it does, and what it leaves.
+/// Items that a collection removes, in the order of removal, and amounts that it leaves.
 #[derive(Debug)]
 pub struct Garbage {
-    /// What goes.
+    /// Items to remove, in order.
     pub items: Vec<Item>,
-    /// What stays.
+    /// Amounts that stay, by sort.
     pub kept: BTreeMap<Sort, Amount>,
     /// Runs whose manifests cannot be read. What they name is not known, so every result stays.
     pub unreadable_runs: Vec<RunHash>,
@@ -177,8 +178,8 @@ impl Store {
         })
     }
 
-    /// What a collection would remove, as far as that can be told beside processes at work: the
-    /// store is not closed, and nothing is written to it.
+    /// Finds the garbage of a store, as far as that can be told beside processes at work: the store
+    /// is not closed, and nothing is written to it.
     ///
     /// # Errors
     /// As [`Store::collection`].

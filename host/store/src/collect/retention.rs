@@ -1,4 +1,5 @@
-//! What is kept for its own sake: which runs, and how long what no run names.
+//! Retention: which runs are kept, and for how long results that no run names and working folders
+//! of unfinished actions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::error::{StoreError, readable};
 use crate::pin::Pinned;
 use crate::store::Store;
 
-/// What a collection keeps beside what pins and processes at work reach.
+/// Rules for what a collection keeps beside everything that pins and processes at work reach.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     /// Of each pipeline, the newest complete runs to keep, and whatever run began after them; all

@@ -1,6 +1,6 @@
-//! Gathers what is not reached, in the order in which it may go, and removes it. What vouches goes
-//! first and for good before anything that it vouches for, so that a crash leaves nothing that
-//! vouches for what is gone.
+//! Gathers everything unreached, in the order in which it may be removed, and removes it. Markers
+//! and records are removed, and their removal flushed, before any object that they refer to, so
+//! that a crash leaves none that refers to missing data.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -20,7 +20,7 @@ use crate::gate::{is_gate, is_locked};
 use crate::object::file_name;
 use crate::store::{ABANDONED, Part, Store};
 
-/// What goes and what stays, while it is gathered.
+/// Items to remove and amounts that stay, while they are gathered.
 pub(super) struct Sweep<'a> {
     store: &'a Store,
     retention: &'a Retention,
@@ -97,7 +97,7 @@ impl<'a> Sweep<'a> {
     ) -> Result<(), StoreError> {
         let documents = documents(&runs.dropped, records);
         let mut files = Vec::new();
-        // What is no object is nothing that this collects.
+        // Entries without an object's name are not collected.
         for object in self.store.objects("")?.into_iter().flatten() {
             // A folder in an object's place is no object either.
             let Some(bytes) = self.store.size(object)? else {
@@ -158,7 +158,8 @@ impl<'a> Sweep<'a> {
         Ok(false)
     }
 
-    /// What nobody writes to and nobody holds.
+    /// Temporary files that nobody writes to any more, locks that nobody holds, and the lists of
+    /// processes that have ended.
     pub(super) fn rest(&mut self, dead_lists: Vec<PathBuf>) -> Result<(), StoreError> {
         let folder = self.store.part(Part::Temporary);
         let abandoned = Retention {

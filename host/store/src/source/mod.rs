@@ -22,7 +22,7 @@ use crate::store::Store;
 
 use self::tree::KnownTree;
 
-/// What is remembered of single files, and of many files at once.
+/// Cache files with the hashes of single files and of trees of files.
 const FILES: &str = "files.json";
 const TREES: &str = "trees.json";
 

@@ -13,7 +13,7 @@ use crate::disk::side_by_side;
 use crate::error::{At, StoreError};
 use crate::stamp::Stamp;
 
-/// What is remembered of the files below a folder.
+/// The remembered hash of the files below a folder.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KnownTree {

@@ -1,4 +1,5 @@
-//! What an auditor asks of a store: what lies where, whatever it is, and to move it aside.
+//! Operations for an auditor: examining whatever lies in a place of the store, and moving it to
+//! quarantine.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,5 @@
-//! What a garbage collection takes and what it leaves: beside others, and stopped at any moment.
+//! Garbage collection: what it removes and keeps, beside other processes and when stopped at any
+//! moment.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -253,7 +254,7 @@ fn what_a_process_at_work_uses_stays_until_it_ends() {
         "it is still locked"
     );
 
-    // What a worker of a dead supervisor holds is at work too.
+    // An action counts as at work while a worker holds its lock, even if its supervisor is dead.
     drop(worker);
     collect(&store, &none);
     assert!(checkpoint.exists());

@@ -5,7 +5,7 @@ use abi_stable::std_types::{RSlice, RStr};
 
 use super::Extension;
 
-/// What one algorithm promises.
+/// The accuracy that one algorithm promises.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct AlgorithmMinimum {

@@ -56,7 +56,7 @@ pub(crate) fn offered<E: Extension>(extension: &'static E) -> *const c_void {
 /// process.
 ///
 /// # Errors
-/// What lies there is no `E`.
+/// The value there is no `E`: it is misaligned, or says that it has another size.
 pub(crate) unsafe fn read<E: Extension>(
     address: *const c_void,
 ) -> Result<Option<&'static E>, ExtensionError> {

@@ -144,7 +144,7 @@ impl Optimiser {
         Ok(Finite::Unknown)
     }
 
-    /// What has to be saved, with its names; `group` is what the parameters' names begin with.
+    /// Tensors of the saved state, by name; `group` is the prefix of the parameters' names.
     pub(crate) fn state(
         &self,
         group: &str,

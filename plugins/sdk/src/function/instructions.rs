@@ -24,7 +24,7 @@ enum Set {
     Base,
 }
 
-/// What this processor has, the widest vectors first.
+/// Instruction sets that this processor has, the widest vectors first.
 pub(super) fn available() -> impl Iterator<Item = Instructions> {
     #[cfg(target_arch = "x86_64")]
     let wide = {

@@ -1,4 +1,4 @@
-//! What units make of their sums: nothing, or tanh; and the derivative of tanh.
+//! Activation functions of units: the identity, or tanh; and the derivative of tanh.
 //!
 //! On a CPU both are the SDK's own, element by element, so neither the processor's vectors nor
 //! threads change a bit; other devices, and floats of 64 bits, are left to libtorch.

@@ -8,7 +8,7 @@ use super::instructions::available;
 use super::tanh::{Derivative, Tanh};
 use super::*;
 
-/// What the documentation promises, in units in the last place.
+/// The largest error that the documentation allows, in units in the last place.
 const ULPS: f64 = 1.5;
 
 fn tanh(values: &[f32]) -> Vec<f32> {

@@ -1,8 +1,8 @@
 //! Which inputs the taps of a kernel meet along one axis, with the zero padding cut away.
 //!
-//! What would be multiplied by padding is left out of every product instead: at the borders of
-//! the paper's networks that saves up to a quarter of a layer's work, and no padded copy of an
-//! activation has to exist.
+//! Every product leaves out the terms that padding would multiply: at the borders of the paper's
+//! networks that saves up to a quarter of a layer's work, and no padded copy of an activation has
+//! to exist.
 
 use std::ops::Range;
 

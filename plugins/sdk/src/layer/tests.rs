@@ -78,7 +78,7 @@ impl Values {
     }
 }
 
-/// What the layer's operations give, in canonical order.
+/// Results of the layer's operations, in canonical order.
 struct Results {
     forward: Vec<f64>,
     transposed: Vec<f64>,
@@ -148,7 +148,7 @@ impl Problem {
         ))
     }
 
-    /// What the map under test computes in floats of `kind`.
+    /// Results of the map under test in floats of `kind`.
     fn computed(&self, values: &Values, kind: Kind) -> Results {
         let map = self.map();
         let [weight, bias] = map.declarations(1).map(|declaration| declaration.layout);

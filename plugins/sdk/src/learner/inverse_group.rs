@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::noise::{GivenNoise, NoiseStream};
 use crate::parameters::Parameters;
 
-/// What trains the inverses of an algorithm that has some.
+/// Parameters, optimiser, noise and schedule of the inverses, for an algorithm that has some.
 pub(super) struct InverseGroup {
     parameters: Parameters,
     optimiser: Optimiser,
@@ -76,7 +76,7 @@ impl InverseGroup {
         bytes: &[u8],
         samples: i64,
     ) -> Result<GivenNoise, Error> {
-        // What the inverse of layer l gives back is h_{l-1}, with its noise.
+        // The inverse of layer l reconstructs h_{l-1}, so its noise belongs to that activation.
         let layers = self.layers.iter();
         let layers = layers.map(|&l| (l - 1, model.layer(l).map().inputs()));
         GivenNoise::parse(bytes, layers, samples)
@@ -94,7 +94,7 @@ impl InverseGroup {
         Ok(finite)
     }
 
-    /// What has to be saved, with its names.
+    /// Tensors of the saved state, by name.
     pub(super) fn state(&self) -> Result<Vec<(String, Canonical)>, Error> {
         let mut state = self.optimiser.state("inverse", &self.parameters)?;
         state.extend(self.noise.state());

@@ -356,7 +356,7 @@ fn left_out<A: Algorithm>(whose: &str, what: &str) -> Error {
     Error::Plugin(error.with_help(help))
 }
 
-/// What layer l gave, in words.
+/// Name of the output of layer l, for messages.
 fn outputs_of(l: usize) -> String {
     format!("the output of layer {l}")
 }

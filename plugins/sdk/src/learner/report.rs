@@ -26,7 +26,7 @@ impl<'a, 'sink> Report<'a, 'sink> {
         }
     }
 
-    /// Adds what one step measured.
+    /// Adds the losses of one step.
     pub(super) fn push(&mut self, losses: Losses) -> Result<(), Error> {
         for ((_, pending), loss) in self.pending.iter_mut().zip([losses.batch, losses.inverse]) {
             pending.extend(loss);
@@ -49,7 +49,7 @@ impl<'a, 'sink> Report<'a, 'sink> {
     }
 }
 
-/// What one step measured before its update; absent for what it does not update.
+/// Losses that one step measured before its update; `None` for a group that it does not update.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Losses {
     /// The mean task loss of the batch.

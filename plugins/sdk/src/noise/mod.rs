@@ -64,7 +64,7 @@ impl NoiseStream {
         Ok(())
     }
 
-    /// What has to be saved, with its names.
+    /// Tensors of the saved state, by name.
     pub(crate) fn state(&self) -> [(String, Canonical); 2] {
         [("noise.key", &self.key), ("noise.step", &self.step)]
             .map(|(name, tensor)| (name.to_owned(), Canonical::from(tensor.shallow_clone())))

@@ -53,13 +53,13 @@ impl Term {
     pub(crate) const FIRST: [Self; 1] = [Self { a: 0, b: 0 }];
 }
 
-/// What the sums begin with.
+/// Initial value of the sums.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start<'a> {
     Zero,
     /// A value for each row.
     Rows(&'a [f32]),
-    /// What `out` holds.
+    /// The content of `out`.
     Out,
 }
 

@@ -1,5 +1,5 @@
-//! What the target-propagation algorithms share: targets carried down by learned inverses, local
-//! losses, and the inverses' own loss (docs/methods.md, Algorithms).
+//! Code that the target-propagation algorithms share: targets carried down by learned inverses,
+//! local losses, and the inverses' own loss (docs/methods.md, Algorithms).
 //!
 //! Which target the network's top gets, and by which rule targets go down, is left to each
 //! algorithm. Hidden targets are constants: no gradient passes through any of them.

@@ -60,7 +60,8 @@ fn ending(learner: &mut Learner, epochs: &[Vec<Samples>]) -> Result<Vec<u8>, Pro
     learner.save()
 }
 
-/// What differs between two states: that by which a tensor is moved is not all in what was saved.
+/// Names the tensors that differ between two states: values that their updates depend on were not
+/// all saved.
 fn difference(one: &[u8], other: &[u8]) -> Result<String, Problem> {
     let (one, other) = (
         Tensors::parse("its state", one)?,

@@ -10,7 +10,7 @@ use super::{Sharing, Windowed};
 use crate::error::Error;
 use crate::layer::span::Span;
 
-/// What one row of the kernel meets from neighbouring output positions in one row.
+/// The inputs that one row of the kernel meets from neighbouring output positions in one row.
 struct Place<'a> {
     row: i64,
     kernel_row: i64,

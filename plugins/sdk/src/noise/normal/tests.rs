@@ -14,7 +14,7 @@ fn normals(stream: Stream, count: usize) -> Vec<f32> {
     values
 }
 
-/// What the documentation of `box_muller` says, in f64 with the library's functions.
+/// The formula in the documentation of `box_muller`, in f64 with the library's functions.
 fn exact(radius: u32, direction: u32) -> [f64; 2] {
     let u = f64::from((radius >> 8) + 1) / f64::from(1 << 24);
     let angle = ((f64::from(direction >> 10) + 0.5) / f64::from(1 << 22) - 0.5)
