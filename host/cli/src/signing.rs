@@ -8,11 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use assay_core::ObjectHash;
-use assay_engine::{SignatureError, TrustStore, TrustedKey};
+use assay_engine::{SignatureError, TrustError, TrustStore, TrustedKey};
 use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
 
 use crate::arguments::user::{signing_key_file, trust_file};
-use crate::error::CliError;
 
 /// How the line of an encrypted key begins: `EdScB2`, an Ed25519 key under scrypt, in base64.
 const ENCRYPTED: &str = "RWRTY0Iy";
@@ -168,7 +167,7 @@ pub(crate) enum VerifyError {
 }
 
 /// The keys that the user trusts.
-pub(crate) fn trusted_keys() -> Result<Vec<TrustedKey>, CliError> {
+pub(crate) fn trusted_keys() -> Result<Vec<TrustedKey>, TrustError> {
     let Some(file) = trust_file() else {
         return Ok(Vec::new());
     };

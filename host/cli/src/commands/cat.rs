@@ -1,7 +1,6 @@
 //! `pipeline cat`: the bytes of something on standard output, checked against its hash.
 
-use std::io;
-use std::io::{IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 
 use assay_audit::Subject;

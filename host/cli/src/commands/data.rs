@@ -20,11 +20,10 @@ use serde_json::{Value, json};
 use crate::arguments::{Places, processors};
 use crate::error::CliError;
 use crate::export::write;
-use crate::ui;
-use crate::ui::RULES;
 use crate::ui::json::document;
 use crate::ui::progress::ProgressView;
 use crate::ui::words::{path, plain, size};
+use crate::ui::{self, RULES};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataVerb {

@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
-use crate::ui;
 use crate::ui::compare::number;
 use crate::ui::json::document;
 use crate::ui::words::plain;
-use crate::ui::{RULES, compare};
+use crate::ui::{self, RULES, compare};
 
 const EXAMPLES: &str = "\
 Examples:

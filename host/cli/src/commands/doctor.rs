@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 use crate::arguments::StoreArguments;
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::error::{CliError, STOPPED};
-use crate::ui;
-use crate::ui::containment;
 use crate::ui::json::document;
 use crate::ui::words::{count, fields, plain, size};
+use crate::ui::{self, containment};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -12,9 +12,8 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
-use crate::ui;
-use crate::ui::RULES;
 use crate::ui::words::plain;
+use crate::ui::{self, RULES};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetworkVerb {

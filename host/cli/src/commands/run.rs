@@ -19,12 +19,11 @@ use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
 use crate::error::{CliError, STOPPED};
 use crate::export::export;
-use crate::ui;
 use crate::ui::json::document;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
 use crate::ui::words::plain;
-use crate::ui::{RULES, duration, error};
+use crate::ui::{self, RULES, duration, error};
 
 const EXAMPLES: &str = "\
 Examples:

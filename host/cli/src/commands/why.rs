@@ -12,10 +12,9 @@ use serde_json::json;
 
 use crate::arguments::plan::PlanArguments;
 use crate::error::CliError;
-use crate::ui;
 use crate::ui::preview::{MOST_DIFFERENCES, value};
 use crate::ui::words::{moment, path, plain};
-use crate::ui::{duration, json};
+use crate::ui::{self, duration, json};
 
 const EXAMPLES: &str = "\
 Examples:

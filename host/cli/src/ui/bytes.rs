@@ -1,7 +1,6 @@
 //! Progress of work that is measured in bytes: a bar on a terminal, and nothing elsewhere.
 
-use std::io;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 

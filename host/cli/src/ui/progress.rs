@@ -1,8 +1,7 @@
 //! Progress on standard error: a bar for each running stage on a terminal, plain lines elsewhere.
 
 use std::collections::HashMap;
-use std::io;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -4,8 +4,7 @@
 //! nobody takes ends nothing: a reader that has gone away is no error, and a run goes on without
 //! its messages.
 
-use std::io;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use assay_core::printable;
 use rustix::stdio::stdout;

@@ -22,9 +22,8 @@ use clap::Args;
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
-use crate::ui;
-use crate::ui::duration;
 use crate::ui::words::size;
+use crate::ui::{self, duration};
 use layout::{brief, list, several, wrap};
 use progress::AuditView;
 use rerun::RerunArguments;

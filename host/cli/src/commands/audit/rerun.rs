@@ -20,13 +20,12 @@ use serde_json::{Value, json};
 use crate::arguments::search::TrustArguments;
 use crate::arguments::{MOST_JOBS, processors};
 use crate::error::{CliError, STOPPED};
-use crate::ui;
 use crate::ui::bytes::BytesView;
 use crate::ui::json::document;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
 use crate::ui::words::{path, plain};
-use crate::ui::{compare, duration, error};
+use crate::ui::{self, compare, duration, error};
 
 /// What is executed again, and how.
 #[derive(Args, Debug)]

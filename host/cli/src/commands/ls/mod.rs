@@ -13,13 +13,12 @@ use serde_json::{Value, json};
 
 use crate::arguments::{StoreArguments, remembered_index};
 use crate::error::CliError;
-use crate::ui;
 use crate::ui::action::source;
 use crate::ui::action::{ending, outcomes};
-use crate::ui::duration;
 use crate::ui::json::document;
 use crate::ui::role::{first_role, pins};
 use crate::ui::words::{count, cut, digits, lines, moment, plain, right, size, table};
+use crate::ui::{self, duration};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -17,10 +17,9 @@ use serde_json::json;
 
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::error::CliError;
-use crate::ui;
-use crate::ui::duration;
 use crate::ui::json::document;
 use crate::ui::words::{path, plain};
+use crate::ui::{self, duration};
 
 const EXAMPLES: &str = "\
 Examples:

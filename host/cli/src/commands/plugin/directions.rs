@@ -20,10 +20,9 @@ use serde_json::json;
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::error::CliError;
 use crate::export::write;
-use crate::ui;
-use crate::ui::RULES;
 use crate::ui::json::document;
 use crate::ui::words::plain;
+use crate::ui::{self, RULES};
 
 const EXAMPLES: &str = "\
 Examples:

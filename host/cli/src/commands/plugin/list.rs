@@ -16,10 +16,9 @@ use crate::arguments::processors;
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::arguments::user::descriptions_folder;
 use crate::error::CliError;
-use crate::ui;
-use crate::ui::RULES;
 use crate::ui::json::document;
 use crate::ui::words::{path, plain};
+use crate::ui::{self, RULES};
 
 const EXAMPLES: &str = "\
 Examples:
