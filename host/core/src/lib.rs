@@ -24,7 +24,7 @@ pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
     AugmentationSettings, Complaints, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters,
     Load, PipelineError, Place, Placed, Places, ReportStage, Source, Spec, Stage, StageWork,
-    TrainStage, choices, parse_hyperparameters, parse_layers, parse_networks,
+    TrainStage, choices, parse_hyperparameters, parse_layers, parse_networks, settings,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use printable::{printable, printable_line, steers_terminal};

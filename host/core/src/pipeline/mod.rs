@@ -18,6 +18,13 @@ pub use diagnostic::{Complaints, Diagnostic, PipelineError, Place, Places, Sourc
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
 pub use reader::choices;
+/// Tables of settings whose every value knows where it stands, read key by key.
+pub mod settings {
+    pub use super::reader::{
+        Reader, array, choices, integer, one_of, shortened, string, strings, table,
+    };
+    pub use super::tree::{Entry, Node, Table, Value, parse};
+}
 pub use spec::{
     AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,
     Stage, StageWork, TrainStage,

@@ -5,17 +5,18 @@ use super::diagnostic::{Complaints, Diagnostic, Place, Places};
 use super::tree::{Entry, Node, Table, Value};
 
 /// One table being read.
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     table: &'a Table,
     /// Where the table stands, for complaints about keys it lacks.
-    pub(super) place: Place,
+    pub place: Place,
     /// The name of the table in messages, such as `[stage.train]`.
     name: String,
     asked: Vec<&'static str>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(table: &'a Table, place: &Place, name: impl Into<String>) -> Self {
+    /// The reader of `table`, which messages call `name`.
+    pub fn new(table: &'a Table, place: &Place, name: impl Into<String>) -> Self {
         Self {
             table,
             place: place.clone(),
@@ -25,11 +26,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The reader of `node`, which must be a table.
-    pub(super) fn of(
-        node: &'a Node,
-        name: impl Into<String>,
-        out: &mut Complaints,
-    ) -> Option<Self> {
+    pub fn of(node: &'a Node, name: impl Into<String>, out: &mut Complaints) -> Option<Self> {
         let name = name.into();
         match &node.value {
             Value::Table(table) => Some(Self::new(table, &node.place, name)),
@@ -41,20 +38,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Where everything in the table stands, and the table itself.
-    pub(super) fn places(&self) -> Places {
+    pub fn places(&self) -> Places {
         let mut places = Places::from_iter([(String::new(), self.place.clone())]);
         collect_places(self.table, "", &mut places);
         places
     }
 
     /// The entry under `key`, if it is there.
-    pub(super) fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
+    pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
         self.asked.push(key);
         self.table.get(key)
     }
 
     /// The value under `key`, read by `read`, if it is there.
-    pub(super) fn optional<T>(
+    pub fn optional<T>(
         &mut self,
         key: &'static str,
         out: &mut Complaints,
@@ -70,7 +67,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value under `key`; complains where it is missing.
-    pub(super) fn required<T>(
+    pub fn required<T>(
         &mut self,
         key: &'static str,
         out: &mut Complaints,
@@ -88,7 +85,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Complains about every key that nobody asked for.
-    pub(super) fn finish(self, out: &mut Complaints) {
+    pub fn finish(self, out: &mut Complaints) {
         for (key, entry) in self.table {
             if !self.asked.contains(&key.as_str()) {
                 let message = format!("{} has no key `{}`", self.name, shortened(key));
@@ -121,7 +118,11 @@ fn expected(wanted: &str, found: &Value, node: &Node) -> Diagnostic {
     .label(format!("expected {wanted}"))
 }
 
-pub(super) fn string(node: &Node) -> Result<String, Diagnostic> {
+/// A string.
+///
+/// # Errors
+/// It is something else.
+pub fn string(node: &Node) -> Result<String, Diagnostic> {
     match &node.value {
         Value::String(text) => Ok(text.clone()),
         other => Err(expected("a string", other, node)),
@@ -129,9 +130,7 @@ pub(super) fn string(node: &Node) -> Result<String, Diagnostic> {
 }
 
 /// One of these words.
-pub(super) fn one_of(
-    words: &'static [&'static str],
-) -> impl FnOnce(&Node) -> Result<String, Diagnostic> {
+pub fn one_of(words: &'static [&'static str]) -> impl FnOnce(&Node) -> Result<String, Diagnostic> {
     move |node| {
         let word = string(node)?;
         if words.contains(&word.as_str()) {
@@ -146,7 +145,7 @@ pub(super) fn one_of(
 }
 
 /// An integer in `range`.
-pub(super) fn integer(
+pub fn integer(
     range: std::ops::RangeInclusive<i64>,
 ) -> impl FnOnce(&Node) -> Result<i64, Diagnostic> {
     move |node| match node.value {
@@ -160,18 +159,30 @@ pub(super) fn integer(
     }
 }
 
-pub(super) fn array(node: &Node) -> Result<&[Node], Diagnostic> {
+/// The items of an array.
+///
+/// # Errors
+/// It is something else.
+pub fn array(node: &Node) -> Result<&[Node], Diagnostic> {
     match &node.value {
         Value::Array(items) => Ok(items),
         other => Err(expected("an array", other, node)),
     }
 }
 
-pub(super) fn strings(node: &Node) -> Result<Vec<String>, Diagnostic> {
+/// An array of strings.
+///
+/// # Errors
+/// It is something else.
+pub fn strings(node: &Node) -> Result<Vec<String>, Diagnostic> {
     array(node)?.iter().map(string).collect()
 }
 
-pub(super) fn table(node: &Node) -> Result<&Table, Diagnostic> {
+/// A table.
+///
+/// # Errors
+/// It is something else.
+pub fn table(node: &Node) -> Result<&Table, Diagnostic> {
     match &node.value {
         Value::Table(table) => Ok(table),
         other => Err(expected("a table", other, node)),
@@ -214,7 +225,7 @@ const LONGEST_NAME: usize = 200;
 const NAME_CHARACTERS: usize = 80;
 
 /// A name or value as a message quotes it.
-pub(super) fn shortened(name: &str) -> String {
+pub fn shortened(name: &str) -> String {
     match name.char_indices().nth(NAME_CHARACTERS) {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.to_owned(),

@@ -10,35 +10,45 @@ use super::reader::shortened;
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub struct Node {
+    /// Where it stands.
+    pub place: Place,
+    /// The value.
+    pub value: Value,
 }
 
 /// A TOML value; dates have no use in a pipeline file and are refused.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub enum Value {
+    /// A string.
     String(String),
+    /// An integer.
     Integer(i64),
+    /// A finite float.
     Float(f64),
+    /// A boolean.
     Boolean(bool),
+    /// An array.
     Array(Vec<Node>),
+    /// A table.
     Table(Table),
 }
 
 /// The entries of a table, in the order of the file.
-pub(super) type Table = IndexMap<String, Entry>;
+pub type Table = IndexMap<String, Entry>;
 
 /// A value under its key.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: Place,
-    pub(super) node: Node,
+pub struct Entry {
+    /// Where the key stands.
+    pub key: Place,
+    /// The value under it.
+    pub node: Node,
 }
 
 impl Value {
     /// The type as an error message names it.
-    pub(super) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::String(_) => "a string",
             Self::Integer(_) => "an integer",
@@ -50,7 +60,7 @@ impl Value {
     }
 
     /// The value as JSON; floats are finite, since the parser refuses the others.
-    pub(super) fn to_json(&self) -> serde_json::Value {
+    pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::String(text) => text.clone().into(),
             Self::Integer(integer) => (*integer).into(),
@@ -69,7 +79,7 @@ impl Value {
 }
 
 /// Parses the text of source number `source`, collecting every complaint.
-pub(super) fn parse(text: &str, source: usize, complaints: &mut Complaints) -> Table {
+pub fn parse(text: &str, source: usize, complaints: &mut Complaints) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
     complaints.extend(errors.iter().map(|error| invalid(error, source)));
     if complaints.is_empty() {
