@@ -24,7 +24,6 @@ mod log;
 mod notice;
 mod plugin;
 mod preview;
-mod replace;
 mod rerun;
 mod run;
 mod session;

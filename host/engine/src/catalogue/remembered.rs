@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assay_core::{PluginHash, StageKind};
+use assay_files::{READABLE, replace};
 
 use crate::plugin::PluginDescription;
-use crate::replace::replace;
 
 /// More than any answer has.
 const LARGEST: u64 = 16 << 20;
@@ -31,7 +31,7 @@ impl Remembered {
     pub(super) fn write(&self, description: &PluginDescription) {
         let written = serde_json::to_vec(description).map(|bytes| {
             let folder = self.0.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(folder).and_then(|()| replace(&self.0, &bytes, 0o666))
+            fs::create_dir_all(folder).and_then(|()| replace(&self.0, &bytes, READABLE))
         });
         // The next command asks again.
         let _ = written;

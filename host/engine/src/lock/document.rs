@@ -6,9 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use assay_core::{ObjectHash, PluginHash};
+use assay_files::{READABLE, replace};
 use serde::{Deserialize, Serialize};
-
-use crate::replace::replace;
 
 /// The format that this version reads and writes.
 const VERSION: u32 = 1;
@@ -167,7 +166,7 @@ impl LockFile {
         if assay_files::holds(path, text.as_bytes()) {
             return Ok(());
         }
-        replace(path, text.as_bytes(), 0o666).map_err(|source| LockError::File {
+        replace(path, text.as_bytes(), READABLE).map_err(|source| LockError::File {
             what: "write",
             path: path.to_owned(),
             source,

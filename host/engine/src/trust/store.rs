@@ -8,10 +8,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use assay_core::PluginHash;
+use assay_files::{PRIVATE, replace};
 use serde::{Deserialize, Serialize};
 
 use super::signature::SigningKey;
-use crate::replace::replace;
 
 /// The format that this version reads and writes.
 const VERSION: u32 = 1;
@@ -227,7 +227,7 @@ impl TrustStore {
             let mut private = fs::DirBuilder::new();
             private.recursive(true).mode(0o700).create(folder)?;
         }
-        replace(&self.path, text.as_bytes(), 0o600)
+        replace(&self.path, text.as_bytes(), PRIVATE)
     }
 }
 
