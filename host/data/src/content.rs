@@ -1,8 +1,9 @@
-//! Reading a file's content whether it is stored plain or gzip-compressed.
+//! Reading a file's content, no matter whether it is stored plain or gzip-compressed.
 //!
 //! Compression is recognised by its magic bytes, never by a file name. Memory grows with what
 //! is really there, never with what a header claims, and stops at the caller's limit.
 
+use std::fmt;
 use std::io::{self, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
@@ -11,18 +12,42 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// The most that one call of the system reads: a process that is to stop ends between two calls.
 const PIECE: u64 = 16 << 20;
 
-/// Why content could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ContentError {
+/// The reason why content could not be read.
+#[derive(Debug)]
+pub(crate) enum ContentError {
     /// The bytes could not be read, or the gzip stream is broken.
-    #[error("could not be read: {0}")]
-    Io(#[from] io::Error),
-    /// More than the caller allows.
-    #[error("holds more than the {limit} bytes expected")]
+    Io(io::Error),
+    /// There is more than the caller allows.
     TooLarge {
         /// The most bytes allowed, uncompressed.
         limit: u64,
     },
+}
+
+impl fmt::Display for ContentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "could not be read: {error}"),
+            Self::TooLarge { limit } => {
+                write!(f, "holds more than the {limit} bytes expected")
+            }
+        }
+    }
+}
+
+impl From<io::Error> for ContentError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ContentError> for io::Error {
+    fn from(error: ContentError) -> Self {
+        match error {
+            ContentError::Io(error) => error,
+            ContentError::TooLarge { .. } => Self::other(error.to_string()),
+        }
+    }
 }
 
 /// A reader of the uncompressed content of `reader`.

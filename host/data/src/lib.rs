@@ -1,32 +1,30 @@
 //! Datasets of Assay: sources, checks, Arrow image tables and the order of epochs.
 //!
-//! The crate turns named data into verified bytes ([`source`]), verified bytes into tables
-//! ([`prepare`](mod@prepare)) and tables into batches ([`table`], [`order`],
-//! [`augment`]) or into what a person looks at ([`figures`], [`sheet`]). It knows neither the store
-//! nor plugins nor tensors, and reads no setting from the environment: directories and permissions
-//! are arguments.
+//! The crate reads what a pipeline file says of a dataset ([`sources`]), turns its files into image
+//! tables ([`prepare`](mod@prepare)), and tables into batches ([`table`], [`order`], [`augment`]) or
+//! into what a person looks at ([`figures`], [`sheet`]). It knows neither the store nor plugins nor
+//! tensors, and reads no setting from the environment: directories and permissions are arguments.
 
 #![deny(unsafe_code)]
 
-mod atomic;
 pub mod augment;
-pub mod cifar;
+mod cifar;
 mod content;
 mod digest;
-mod encoded;
+mod error;
 pub mod figures;
 pub mod idx;
 pub mod image;
-pub mod imagenet;
-pub mod known;
+pub mod obtain;
 pub mod order;
-pub mod parquet_images;
 pub mod prepare;
 pub mod sheet;
-pub mod source;
+pub mod sources;
 mod statistics;
 pub mod table;
 mod words;
+
+pub use error::{DatasetError, FormatError};
 
 /// Whether serialising may leave `value` out.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

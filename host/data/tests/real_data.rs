@@ -15,18 +15,22 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BinaryArray, RecordBatch, UInt8Array};
+use assay_core::ObjectHash;
 use assay_data::augment::{Augmentation, Flip};
 use assay_data::image::Geometry;
-use assay_data::known::MNIST;
+use assay_data::obtain::Search;
 use assay_data::order::epoch_order;
-use assay_data::prepare::{
-    BadImagePolicy, DESCRIPTION_FILE, DatasetParameters, DatasetSource, Description, Limit,
-    ParquetFile, ParquetSource, ScalingChoice, TEST_FILE, TRAIN_FILE, VALIDATION_FILE, Workplace,
-    prepare,
+use assay_data::prepare::{DESCRIPTION_FILE, Description, Workplace, prepare};
+use assay_data::sources::{
+    BadImagePolicy, DatasetParameters, DatasetSource, Limit, ParquetFile, ParquetSource,
+    ScalingChoice,
 };
-use assay_data::source::{ContentHash, Search, obtain_known};
 use assay_data::table::ImageTable;
 use parquet::arrow::ArrowWriter;
+
+const TRAIN_FILE: &str = "train.arrow";
+const VALIDATION_FILE: &str = "validation.arrow";
+const TEST_FILE: &str = "test.arrow";
 
 const VARIABLE: &str = "ASSAY_TEST_DATA";
 
@@ -134,9 +138,21 @@ fn mnist_is_obtained_without_a_directory() {
         network: true,
     };
     let start = Instant::now();
-    let found = obtain_known(&MNIST, search, &mut |_| {}).unwrap();
-    eprintln!("{} in {:?}", found[0].origin, start.elapsed());
-    assert_eq!(found[0].bytes.len(), 47_040_016);
+    let output = tempfile::tempdir().unwrap();
+    let summary = prepare(
+        &serde_json::from_str(r#"{"source":"mnist"}"#).unwrap(),
+        search,
+        &Workplace {
+            output: output.path(),
+            scratch: output.path(),
+            threads: 1,
+            cancelled: &AtomicBool::new(false),
+        },
+        &mut |_| {},
+    );
+    let summary = summary.unwrap();
+    eprintln!("{} in {:?}", summary.origins[0].1, start.elapsed());
+    assert_eq!(summary.description.splits.train.images, 55_000);
 }
 
 #[test]
@@ -264,7 +280,7 @@ fn mnist_as_png_in_parquet_is_the_same_dataset() {
     let folder = tempfile::tempdir().unwrap();
     let file = |path: &str| ParquetFile {
         path: path.to_owned(),
-        hash: ContentHash::of(b""),
+        hash: ObjectHash::of(b""),
     };
     for (prefix, name) in [("train", "train.parquet"), ("t10k", "test.parquet")] {
         let file = |kind: &str| data.join("mnist").join(format!("{prefix}-{kind}-ubyte"));

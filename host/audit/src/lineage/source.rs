@@ -2,7 +2,7 @@
 //! of its execution says of where they came from.
 
 use assay_core::{Action, StageKind};
-use assay_data::prepare::{DatasetSource, SourceFile};
+use assay_data::sources::{DatasetSource, SourceFile};
 use assay_store::{Record, Store};
 use serde::Deserialize;
 

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use assay_core::ArtifactHash;
 use assay_data::figures::Figures;
-use assay_data::prepare::{Description, ScalingChoice};
+use assay_data::prepare::Description;
 use assay_data::sheet::Sheet;
+use assay_data::sources::ScalingChoice;
 use assay_engine::{
     Cancel, DatasetArgument, Execution, Observer as _, PlannedDataset, StoredDataset, open_dataset,
     plan_dataset,

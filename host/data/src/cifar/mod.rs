@@ -10,74 +10,41 @@
 use std::io::{self, Read};
 
 use crate::content;
+use crate::error::FormatError;
 
 /// The number of classes; every label is below it.
-pub const CLASSES: u8 = 10;
+const CLASSES: u8 = 10;
 /// Bytes of an image, of shape [`ImageShape::CIFAR`](crate::table::ImageShape::CIFAR).
-pub const PIXELS: usize = 3 * 32 * 32;
+const PIXELS: usize = 3 * 32 * 32;
 /// Bytes of a record: the label and the image.
-pub const RECORD_BYTES: usize = 1 + PIXELS;
+pub(crate) const RECORD_BYTES: usize = 1 + PIXELS;
 /// Records of each file of CIFAR-10.
-pub const RECORDS_PER_FILE: usize = 10_000;
+pub(crate) const RECORDS_PER_FILE: usize = 10_000;
 
 /// Images and labels, as read from one file or several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Records {
+pub(crate) struct Records {
     /// One label for each image.
-    pub labels: Vec<u8>,
+    pub(crate) labels: Vec<u16>,
     /// [`PIXELS`] bytes for each image.
-    pub pixels: Vec<u8>,
-}
-
-/// Why bytes are not a file of such records.
-#[derive(Debug, thiserror::Error)]
-pub enum CifarError {
-    /// The bytes could not be read, or the gzip stream is broken.
-    #[error("could not be read ({0}); obtain the file again")]
-    Io(#[from] io::Error),
-    /// The file ends early.
-    #[error(
-        "is truncated: {found} of {expected} bytes are there; obtain the binary version of \
-         CIFAR-10 again"
-    )]
-    Truncated {
-        /// Bytes of the expected number of records.
-        expected: u64,
-        /// Bytes there.
-        found: u64,
-    },
-    /// The file goes on after its last record.
-    #[error(
-        "goes on after {expected} bytes, where its last record ends; obtain the binary version \
-         of CIFAR-10 again"
-    )]
-    TrailingBytes {
-        /// Bytes of the expected number of records.
-        expected: u64,
-    },
-    /// A label is not a class.
-    #[error("has label {label} in record {record}; labels of CIFAR-10 are below {CLASSES}")]
-    LabelOutOfRange {
-        /// The offending label.
-        label: u8,
-        /// The record's position in the file, from 0.
-        record: usize,
-    },
+    pub(crate) pixels: Vec<u8>,
 }
 
 impl Records {
     /// Reads a file of exactly `count` records and appends them. After an error, nothing was
     /// appended.
-    pub fn append(&mut self, reader: impl Read, count: usize) -> Result<(), CifarError> {
+    pub(crate) fn append(&mut self, reader: impl Read, count: usize) -> Result<(), FormatError> {
         let bytes = read(reader, count)?;
         let records = bytes.chunks_exact(RECORD_BYTES);
-        let labels = records.clone().map(|record| record[0]);
+        let labels = records.clone().map(|record| u16::from(record[0]));
         if let Some((record, label)) = labels
             .clone()
             .enumerate()
-            .find(|&(_, label)| label >= CLASSES)
+            .find(|&(_, label)| label >= CLASSES.into())
         {
-            return Err(CifarError::LabelOutOfRange { label, record });
+            return Err(FormatError(format!(
+                "has label {label} in record {record}; labels of CIFAR-10 are below {CLASSES}"
+            )));
         }
         self.labels.extend(labels);
         self.pixels.reserve(count * PIXELS);
@@ -87,17 +54,23 @@ impl Records {
 }
 
 /// The bytes of `count` records, which must be all that there is.
-fn read(reader: impl Read, count: usize) -> Result<Vec<u8>, CifarError> {
+fn read(reader: impl Read, count: usize) -> Result<Vec<u8>, FormatError> {
     let expected = (count as u64).saturating_mul(RECORD_BYTES as u64);
     let mut reader = content::uncompressed(reader)?;
     let mut bytes = Vec::new();
     reader.by_ref().take(expected).read_to_end(&mut bytes)?;
     let found = bytes.len() as u64;
     if found < expected {
-        return Err(CifarError::Truncated { expected, found });
+        return Err(FormatError(format!(
+            "is truncated: {found} of {expected} bytes are there; obtain the binary version of \
+             CIFAR-10 again"
+        )));
     }
     if io::copy(&mut reader.take(1), &mut io::sink())? > 0 {
-        return Err(CifarError::TrailingBytes { expected });
+        return Err(FormatError(format!(
+            "goes on after {expected} bytes, where its last record ends; obtain the binary version \
+             of CIFAR-10 again"
+        )));
     }
     Ok(bytes)
 }

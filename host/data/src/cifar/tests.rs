@@ -11,7 +11,7 @@ fn file(labels: &[u8]) -> Vec<u8> {
     records.collect()
 }
 
-fn error_of(bytes: &[u8], count: usize) -> CifarError {
+fn error_of(bytes: &[u8], count: usize) -> FormatError {
     let mut records = Records::default();
     let error = records.append(bytes, count).unwrap_err();
     assert_eq!(records, Records::default());
@@ -44,10 +44,8 @@ fn a_wrong_length_is_an_error() {
     let whole = file(&[1, 2]);
     for length in [0, 1, RECORD_BYTES, whole.len() - 1] {
         let error = error_of(&whole[..length], 2);
-        assert!(matches!(
-            error,
-            CifarError::Truncated { expected: 6146, found } if found == length as u64
-        ));
+        let expected = format!("is truncated: {length} of 6146 bytes are there");
+        assert!(error.to_string().starts_with(&expected), "{error}");
     }
     assert_eq!(
         error_of(&whole[..5], 2).to_string(),
@@ -95,16 +93,15 @@ proptest! {
         match records.append(&*file(&labels), labels.len()) {
             Ok(()) => {
                 prop_assert!(labels.iter().all(|&label| label < CLASSES));
-                prop_assert_eq!(&records.labels, &labels);
+                let read: Vec<_> = labels.iter().copied().map(u16::from).collect();
+                prop_assert_eq!(&records.labels, &read);
                 prop_assert_eq!(records.pixels.len(), labels.len() * PIXELS);
             }
             Err(error) => {
                 let first = labels.iter().position(|&label| label >= CLASSES);
-                let named = matches!(
-                    error,
-                    CifarError::LabelOutOfRange { record, .. } if Some(record) == first
-                );
-                prop_assert!(named, "{}", error);
+                let named = first.map(|record| format!(" in record {record};"));
+                let text = error.to_string();
+                prop_assert!(named.is_some_and(|named| text.contains(&named)), "{}", text);
             }
         }
     }

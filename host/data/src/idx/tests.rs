@@ -17,7 +17,7 @@ fn images() -> Vec<u8> {
     file(8, &[2, 2, 3], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
 }
 
-fn error_of(bytes: &[u8]) -> IdxError {
+fn error_of(bytes: &[u8]) -> FormatError {
     read_images(bytes, LIMIT).unwrap_err()
 }
 
@@ -40,7 +40,6 @@ fn images_and_labels_are_read_plain_or_compressed() {
 #[test]
 fn another_magic_is_named() {
     let error = error_of(b"PK\x03\x04 a zip archive");
-    assert!(matches!(error, IdxError::WrongMagic([b'P', b'K'])));
     assert_eq!(
         error.to_string(),
         "is not an IDX file: it begins with bytes [50, 4b] where IDX begins with 00 00"
@@ -50,7 +49,6 @@ fn another_magic_is_named() {
 #[test]
 fn other_elements_are_named() {
     let error = error_of(&file(0x0d, &[1, 1, 1], &[0; 4]));
-    assert!(matches!(error, IdxError::WrongElementType(0x0d)));
     assert_eq!(
         error.to_string(),
         "has elements of type 0x0d; only unsigned bytes (0x08) are supported"
@@ -60,32 +58,25 @@ fn other_elements_are_named() {
 #[test]
 fn swapped_images_and_labels_are_noticed() {
     let error = error_of(&file(8, &[3], &[7, 0, 9]));
-    assert!(matches!(
-        error,
-        IdxError::WrongDimensionCount {
-            expected: 3,
-            found: 1
-        }
-    ));
     assert_eq!(
         error.to_string(),
         "has 1 dimensions where 3 are needed; images have 3, labels 1: were the two swapped?"
     );
     let error = read_labels(&*images(), LIMIT).unwrap_err();
-    assert!(matches!(
-        error,
-        IdxError::WrongDimensionCount {
-            expected: 1,
-            found: 3
-        }
-    ));
+    assert_eq!(
+        error.to_string(),
+        "has 3 dimensions where 1 are needed; images have 3, labels 1: were the two swapped?"
+    );
 }
 
 #[test]
 fn a_zero_dimension_is_an_error() {
     for dimensions in [[0, 2, 3], [2, 0, 3], [2, 3, 0]] {
         let error = error_of(&file(8, &dimensions, &[]));
-        assert!(matches!(&error, IdxError::Empty(found) if *found == dimensions));
+        assert_eq!(
+            error.to_string(),
+            format!("holds no data: its dimensions are {dimensions:?}")
+        );
     }
 }
 
@@ -98,13 +89,6 @@ fn dimensions_that_overflow_or_exceed_the_limit_are_refused_unread() {
          header is damaged"
     );
     let error = error_of(&file(8, &[1 << 20, 1, 2], &[]));
-    assert!(matches!(
-        error,
-        IdxError::TooLarge {
-            bytes: 0x20_0000,
-            limit: LIMIT
-        }
-    ));
     assert_eq!(
         error.to_string(),
         "states 2097152 bytes of elements, more than the limit of 1048576"
@@ -118,7 +102,7 @@ fn every_cut_is_noticed() {
         let cut = &whole[..length];
         for bytes in [cut.to_vec(), gzip(cut)] {
             let error = error_of(&bytes);
-            assert!(matches!(error, IdxError::Truncated { .. }), "{error}");
+            assert!(error.to_string().starts_with("is truncated: "), "{error}");
         }
     }
     assert_eq!(
@@ -158,14 +142,6 @@ fn counts_and_classes_are_checked() {
         "holds 3 labels for 4 images; the two files do not belong together"
     );
     let error = check_labels(3, &[0, 9, 10], 10).unwrap_err();
-    assert!(matches!(
-        error,
-        IdxError::LabelOutOfRange {
-            label: 10,
-            position: 2,
-            classes: 10
-        }
-    ));
     assert_eq!(
         error.to_string(),
         "has label 10 at position 2; with 10 classes, labels are below 10"

@@ -1,4 +1,4 @@
-//! Why bytes are no usable image.
+//! The faults of bytes that are no usable image.
 
 /// Bytes that are no usable image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -7,7 +7,7 @@ pub enum ImageError {
     #[error("is empty")]
     Empty,
     /// There are more bytes than any image has.
-    #[error("has more than {} bytes", crate::encoded::MAX_BYTES)]
+    #[error("has more than {} bytes", super::MAX_BYTES)]
     TooManyBytes,
     /// The bytes are neither JPEG nor PNG.
     #[error("is neither a JPEG nor a PNG image: it begins with bytes {0:02x?}")]
@@ -51,14 +51,4 @@ pub enum ImageError {
         /// Of this one.
         found: [u32; 3],
     },
-}
-
-/// An image of a dataset that cannot be used, by name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file} {error}")]
-pub struct BadImage {
-    /// The file, or the place in one.
-    pub file: String,
-    /// Why it cannot be used.
-    pub error: ImageError,
 }

@@ -19,11 +19,14 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
-pub use self::error::{BadImage, ImageError};
+pub use self::error::ImageError;
 
 use self::orientation::Orientation;
-use crate::encoded::MAX_BYTES;
 use crate::table::ImageShape;
+
+/// More bytes than any image file has. One byte more is read of a larger file, so that it is
+/// noticed.
+pub(crate) const MAX_BYTES: u64 = 1 << 28;
 
 /// The most pixels of a source image, those of 400 MB: what a header claims beyond this is refused
 /// before memory is asked for.
@@ -48,6 +51,17 @@ pub enum Geometry {
     /// The centred square whose side is 224/256 of the shorter side: for a size of 224, the
     /// usual "shorter side to 256, then the centre".
     Crop,
+}
+
+/// The treatment of images that cannot be decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadImagePolicy {
+    /// There is no dataset.
+    #[default]
+    Error,
+    /// It is left out, and the description says so. Splits and limits count it all the same.
+    Skip,
 }
 
 /// The form into which a decoder brings every image.

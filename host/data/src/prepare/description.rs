@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::parameters::ScalingChoice;
-use crate::table::{
-    ImageShape, ImageTable, InvalidStandardisation, Scaling, Standardisation, TableError,
-};
+use crate::error::DatasetError;
+use crate::sources::ScalingChoice;
+use crate::table::{ImageShape, ImageTable, InvalidStandardisation, Scaling, Standardisation};
 
 /// The description's file name.
 pub const DESCRIPTION_FILE: &str = "dataset.json";
@@ -24,7 +23,7 @@ pub struct Description {
     pub classes: u16,
     /// The classes' names, by label.
     pub class_names: Vec<String>,
-    /// How pixels become numbers; where nothing is said, pixels / 255.
+    /// The scaling of pixels; where nothing is said, pixels / 255.
     #[serde(default, skip_serializing_if = "crate::is_default")]
     pub scaling: ScalingChoice,
     /// Mean of pixels / 255 over the training split, for each channel.
@@ -73,22 +72,8 @@ pub struct SplitDescription {
 pub struct SkippedImage {
     /// Its name in the dataset.
     pub file: String,
-    /// Why it was left out.
+    /// The reason why it was left out.
     pub reason: String,
-}
-
-/// A split whose table cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenSplitError {
-    /// A file that the description names is not there.
-    #[error("the dataset has no file `{0}`, which its description names")]
-    Missing(String),
-    /// The description's statistics make no scaling.
-    #[error("the description of the dataset has no usable statistics")]
-    Scaling(#[from] InvalidStandardisation),
-    /// A file is not a table, or not of this dataset.
-    #[error(transparent)]
-    Table(#[from] TableError),
 }
 
 impl Description {
@@ -110,15 +95,24 @@ impl Description {
         &self,
         split: &SplitDescription,
         locate: impl Fn(&str) -> Option<PathBuf>,
-    ) -> Result<ImageTable, OpenSplitError> {
-        let locate =
-            |name: &String| locate(name).ok_or_else(|| OpenSplitError::Missing(name.clone()));
+    ) -> Result<ImageTable, DatasetError> {
+        let missing = |name: &String| {
+            DatasetError::Unusable(format!(
+                "the dataset has no file `{name}`, which its description names"
+            ))
+        };
+        let locate = |name: &String| locate(name).ok_or_else(|| missing(name));
         if let Some(file) = &split.file {
             return Ok(ImageTable::open(&locate(file)?)?);
         }
         let paths = split.shards.iter().map(locate);
         let paths = paths.collect::<Result<Vec<_>, _>>()?;
-        Ok(ImageTable::open_shards(&paths, self.full_scaling()?)?)
+        let scaling = self.full_scaling().map_err(|fault| {
+            DatasetError::Unusable(format!(
+                "the description of the dataset has no usable statistics: {fault}"
+            ))
+        })?;
+        Ok(ImageTable::open_shards(&paths, scaling)?)
     }
 }
 

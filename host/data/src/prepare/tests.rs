@@ -1,10 +1,16 @@
+use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::known::IdxFile;
-use crate::source::{IdxHashes, hash_directory};
+use crate::sources::{
+    DEFAULT_VALIDATION, DatasetSource, IdxFile, IdxHashes, IdxSource, Limit, ScalingChoice,
+};
 use crate::table::ImageTable;
+
+const TRAIN_FILE: &str = "train.arrow";
+const VALIDATION_FILE: &str = "validation.arrow";
+const TEST_FILE: &str = "test.arrow";
 
 const TRAIN: u32 = 20;
 const TEST: u32 = 6;
@@ -42,7 +48,7 @@ impl Toy {
     }
 
     fn hashes(&self) -> IdxHashes {
-        hash_directory(self.folder.path()).unwrap()
+        IdxHashes::of(self.folder.path()).unwrap()
     }
 
     fn parameters(&self, validation: u32) -> DatasetParameters {
@@ -64,14 +70,15 @@ impl Toy {
         &self,
         parameters: &DatasetParameters,
         output: &Path,
-    ) -> Result<Summary, PrepareError> {
+    ) -> Result<Summary, DatasetError> {
         let search = Search {
             directory: Some(self.folder.path()),
             network: false,
         };
+        let scratch = tempfile::tempdir().unwrap();
         let workplace = Workplace {
             output,
-            scratch: output,
+            scratch: scratch.path(),
             threads: 1,
             cancelled: &AtomicBool::new(false),
         };
@@ -82,6 +89,7 @@ impl Toy {
         let output = tempfile::tempdir().unwrap();
         let error = self.prepare(parameters, output.path()).unwrap_err();
         assert_eq!(fs::read_dir(output.path()).unwrap().count(), 0);
+        assert!(error.source().is_none(), "its message is complete");
         error.to_string()
     }
 }

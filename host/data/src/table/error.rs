@@ -1,20 +1,19 @@
 //! Errors of image tables and of requests to them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
 
-use super::InvalidStandardisation;
+use super::{InvalidStandardisation, MAX_CLASSES};
 
-/// A table that cannot be opened.
+/// A table that cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
 #[error("image table {}: {fault}", path.display())]
 pub struct TableError {
     /// The file.
     pub path: PathBuf,
-    /// The fault of the table.
-    #[source]
+    /// The fault of the table, which the message names: there is no further cause.
     pub fault: TableFault,
 }
 
@@ -23,13 +22,16 @@ pub struct TableError {
 pub enum TableFault {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// The file cannot be written.
+    #[error("cannot be written: {0}")]
+    Write(io::Error),
     /// The file is not an Arrow IPC file, or is cut off.
     #[error("is not a complete Arrow IPC file ({0}); make the dataset again")]
     NotArrow(&'static str),
     /// Arrow refuses the content.
     #[error("is damaged ({0}); make the dataset again")]
-    Arrow(#[from] ArrowError),
+    Arrow(ArrowError),
     /// A part of the file lies outside it or outside its block.
     #[error(
         "is damaged: {part} of record batch {batch} lies outside the file; make the dataset again"
@@ -62,7 +64,7 @@ pub enum TableFault {
     },
     /// The statistics in the metadata make no scaling.
     #[error("is not an image table: {0}; make the dataset again")]
-    Scaling(#[from] InvalidStandardisation),
+    Scaling(InvalidStandardisation),
     /// The columns are not those of an image table with this metadata.
     #[error("is not an image table: its columns are {found}, expected {expected}")]
     WrongColumns {
@@ -105,6 +107,53 @@ pub enum TableFault {
         /// The number of classes.
         classes: u32,
     },
+    /// The number of classes cannot be represented.
+    #[error("cannot have {0} classes: from 1 to {MAX_CLASSES} are supported")]
+    Classes(u32),
+    /// An image was given that has another size than the table's.
+    #[error("an image of {found} bytes was given to a table of {expected}-byte images")]
+    ImageSize {
+        /// Bytes of the table's images.
+        expected: usize,
+        /// Bytes of the image given.
+        found: usize,
+    },
+    /// A label was given that is no class.
+    #[error("label {label} was given to a table of {classes} classes")]
+    Label {
+        /// The label.
+        label: u16,
+        /// The number of classes.
+        classes: u32,
+    },
+}
+
+impl From<io::Error> for TableFault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ArrowError> for TableFault {
+    fn from(error: ArrowError) -> Self {
+        Self::Arrow(error)
+    }
+}
+
+impl From<InvalidStandardisation> for TableFault {
+    fn from(error: InvalidStandardisation) -> Self {
+        Self::Scaling(error)
+    }
+}
+
+impl TableFault {
+    /// The fault as one of the table at `path`.
+    pub(super) fn at(self, path: &Path) -> TableError {
+        TableError {
+            path: path.to_owned(),
+            fault: self,
+        }
+    }
 }
 
 /// A batch that cannot be gathered.

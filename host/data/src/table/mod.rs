@@ -21,7 +21,7 @@ use memmap2::Mmap;
 pub use self::error::{GatherError, TableError, TableFault};
 pub use self::layout::{ImageShape, InvalidShape, MAX_CLASSES};
 pub use self::scaling::{InvalidStandardisation, Scaling, Standardisation};
-pub use self::write::{ROWS_PER_BATCH, TableWriter, WriteError};
+pub use self::write::{ROWS_PER_BATCH, TableWriter};
 
 use self::decode::{Batch, Decoded};
 use self::layout::Layout;
@@ -53,7 +53,7 @@ impl ImageTable {
     ///
     /// The file must not change while it is open; objects of a store never do.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        Self::open_one(path).map_err(|fault| table_error(path, fault))
+        Self::open_one(path).map_err(|fault| fault.at(path))
     }
 
     /// Opens the shards at `paths`, in this order, as one table whose images are read with
@@ -61,12 +61,12 @@ impl ImageTable {
     /// does.
     pub fn open_shards(paths: &[PathBuf], scaling: Scaling) -> Result<Self, TableError> {
         let mut paths = paths.iter();
-        let no_shard = || table_error(Path::new(""), TableFault::NoShard);
+        let no_shard = || TableFault::NoShard.at(Path::new(""));
         let mut table = Self::open(paths.next().ok_or_else(no_shard)?)?;
         for path in paths {
             Self::open_one(path)
                 .and_then(|shard| table.append(shard))
-                .map_err(|fault| table_error(path, fault))?;
+                .map_err(|fault| fault.at(path))?;
         }
         let channels = table.shape().channels();
         if let Scaling::Standardised(standardisation) = &scaling
@@ -74,7 +74,7 @@ impl ImageTable {
         {
             let found = standardisation.channels();
             let fault = TableFault::Channels { channels, found };
-            return Err(table_error(table.path(), fault));
+            return Err(fault.at(table.path()));
         }
         table.layout.scaling = scaling;
         Ok(table)
@@ -229,13 +229,6 @@ impl ImageTable {
         let (row, size) = (index - shard.first, shard.rows_per_batch);
         let batch = shard.batches.get((row / size) as usize)?;
         batch.row((row % size) as usize)
-    }
-}
-
-fn table_error(path: &Path, fault: TableFault) -> TableError {
-    TableError {
-        path: path.to_owned(),
-        fault,
     }
 }
 

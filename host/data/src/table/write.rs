@@ -12,62 +12,14 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
-use tempfile::NamedTempFile;
+use assay_files::{NewFile, PRIVATE};
 
+use super::error::{TableError, TableFault};
 use super::layout::{self, ImageShape, Layout, MAX_CLASSES};
 use super::scaling::Scaling;
-use crate::atomic;
 
 /// Rows of every record batch but the last, unless stated.
 pub const ROWS_PER_BATCH: usize = 1024;
-
-/// A table that cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The file system refuses.
-    #[error("image table {}: cannot be written: {source}", path.display())]
-    Io {
-        /// The table.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Arrow refuses.
-    #[error("image table {}: cannot be written: {source}", path.display())]
-    Arrow {
-        /// The table.
-        path: PathBuf,
-        /// Why.
-        source: ArrowError,
-    },
-    /// The number of classes cannot be represented.
-    #[error("a table cannot have {0} classes: from 1 to {MAX_CLASSES} are supported")]
-    Classes(u32),
-    /// The scaling is of other channels.
-    #[error("a scaling of {found} channels was given to a table of {expected}-channel images")]
-    Channels {
-        /// Channels of the table's images.
-        expected: u32,
-        /// Channels of the scaling.
-        found: usize,
-    },
-    /// An image has another size than the table's.
-    #[error("an image of {found} bytes was given to a table of {expected}-byte images")]
-    ImageSize {
-        /// Bytes of the table's images.
-        expected: usize,
-        /// Bytes of the image given.
-        found: usize,
-    },
-    /// A label is not a class.
-    #[error("label {label} was given to a table of {classes} classes")]
-    Label {
-        /// The label.
-        label: u16,
-        /// The number of classes.
-        classes: u32,
-    },
-}
 
 /// Writes one table, row by row. Dropped before [`finish`](Self::finish), it leaves nothing.
 pub struct TableWriter {
@@ -75,7 +27,7 @@ pub struct TableWriter {
     shape: ImageShape,
     classes: u32,
     schema: SchemaRef,
-    file: FileWriter<BufWriter<NamedTempFile>>,
+    file: FileWriter<BufWriter<NewFile>>,
     rows_per_batch: usize,
     images: Vec<u8>,
     labels: Vec<u16>,
@@ -89,27 +41,24 @@ impl TableWriter {
         shape: ImageShape,
         classes: u32,
         scaling: &Scaling,
-    ) -> Result<Self, WriteError> {
+    ) -> Result<Self, TableError> {
         if !(1..=MAX_CLASSES).contains(&classes) {
-            return Err(WriteError::Classes(classes));
+            return Err(TableFault::Classes(classes).at(path));
         }
         if let Scaling::Standardised(standardisation) = scaling
             && standardisation.channels() != shape.channels() as usize
         {
-            return Err(WriteError::Channels {
-                expected: shape.channels(),
-                found: standardisation.channels(),
-            });
+            let (channels, found) = (shape.channels(), standardisation.channels());
+            return Err(TableFault::Channels { channels, found }.at(path));
         }
         let schema: SchemaRef = Arc::new(layout::schema(&Layout {
             shape,
             classes,
             scaling: scaling.clone(),
         }));
-        let temporary =
-            NamedTempFile::new_in(atomic::parent(path)).map_err(|e| io_error(path, e))?;
-        let file = FileWriter::try_new(BufWriter::new(temporary), &schema)
-            .map_err(|e| arrow_error(path, e))?;
+        let file = NewFile::create(path, PRIVATE).map_err(|e| io_error(path, e))?;
+        let file =
+            FileWriter::try_new(BufWriter::new(file), &schema).map_err(|e| arrow_error(path, e))?;
         Ok(Self {
             path: path.to_owned(),
             shape,
@@ -131,18 +80,14 @@ impl TableWriter {
     }
 
     /// Appends an image (layout C, H, W) and its label.
-    pub fn push(&mut self, image: &[u8], label: u16) -> Result<(), WriteError> {
+    pub fn push(&mut self, image: &[u8], label: u16) -> Result<(), TableError> {
         if image.len() != self.shape.pixels() {
-            return Err(WriteError::ImageSize {
-                expected: self.shape.pixels(),
-                found: image.len(),
-            });
+            let (expected, found) = (self.shape.pixels(), image.len());
+            return Err(TableFault::ImageSize { expected, found }.at(&self.path));
         }
         if u32::from(label) >= self.classes {
-            return Err(WriteError::Label {
-                label,
-                classes: self.classes,
-            });
+            let classes = self.classes;
+            return Err(TableFault::Label { label, classes }.at(&self.path));
         }
         self.images.extend_from_slice(image);
         self.labels.push(label);
@@ -153,7 +98,7 @@ impl TableWriter {
     }
 
     /// Completes the table and gives it its name, replacing what had that name.
-    pub fn finish(mut self) -> Result<(), WriteError> {
+    pub fn finish(mut self) -> Result<(), TableError> {
         if !self.labels.is_empty() {
             self.write_batch()?;
         }
@@ -162,10 +107,10 @@ impl TableWriter {
         let file = file
             .into_inner()
             .map_err(|e| io_error(&path, e.into_error()))?;
-        atomic::publish(file, &path).map_err(|e| io_error(&path, e))
+        file.replace().map_err(|e| io_error(&path, e))
     }
 
-    fn write_batch(&mut self) -> Result<(), WriteError> {
+    fn write_batch(&mut self) -> Result<(), TableError> {
         let batch = self.batch().and_then(|batch| self.file.write(&batch));
         batch.map_err(|e| arrow_error(&self.path, e))
     }
@@ -186,16 +131,10 @@ impl TableWriter {
     }
 }
 
-fn io_error(path: &Path, source: io::Error) -> WriteError {
-    WriteError::Io {
-        path: path.to_owned(),
-        source,
-    }
+fn io_error(path: &Path, error: io::Error) -> TableError {
+    TableFault::Write(error).at(path)
 }
 
-fn arrow_error(path: &Path, source: ArrowError) -> WriteError {
-    WriteError::Arrow {
-        path: path.to_owned(),
-        source,
-    }
+fn arrow_error(path: &Path, error: ArrowError) -> TableError {
+    io_error(path, io::Error::other(error))
 }

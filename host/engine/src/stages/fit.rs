@@ -2,7 +2,7 @@
 //! a dataset is known then, and again when its images are there.
 
 use assay_core::{Complaints, Diagnostic, PlannedStage, StageKind};
-use assay_data::prepare::DatasetParameters;
+use assay_data::sources::DatasetParameters;
 use assay_network::{Network, Shape, Task};
 use serde::Deserialize as _;
 use serde_json::Value;

@@ -103,7 +103,13 @@ fn rows_that_do_not_fit_are_refused() {
     );
     for classes in [0, MAX_CLASSES + 1] {
         let result = TableWriter::create(&path, shape(), classes, &Scaling::UnitInterval);
-        assert!(matches!(result, Err(WriteError::Classes(_))));
+        assert!(matches!(
+            result,
+            Err(TableError {
+                fault: TableFault::Classes(_),
+                ..
+            })
+        ));
     }
     let nowhere = folder.path().join("missing").join("t.arrow");
     let error = TableWriter::create(&nowhere, shape(), 10, &Scaling::UnitInterval)

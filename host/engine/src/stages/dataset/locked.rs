@@ -1,7 +1,7 @@
 //! Compares the content of the datasets of a plan with its lock.
 
-use assay_core::{Complaints, ObjectHash, PlannedStage, StageKind};
-use assay_data::prepare::DatasetSource;
+use assay_core::{Complaints, PlannedStage, StageKind};
+use assay_data::sources::DatasetSource;
 use serde::Deserialize;
 
 use crate::lock::LockWatch;
@@ -19,8 +19,7 @@ pub(crate) fn compare_datasets(
         // A source that is not complete has been complained about already.
         let source = source.and_then(|source| DatasetSource::deserialize(source).ok());
         if let (Some(source), Some(place)) = (source, stage.place("source")) {
-            let content = ObjectHash::from_bytes(*source.content().as_bytes());
-            lock.dataset(&stage.name, place, content, complaints);
+            lock.dataset(&stage.name, place, source.content(), complaints);
         }
     }
 }

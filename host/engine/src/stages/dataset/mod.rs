@@ -2,14 +2,15 @@
 //! before it can be an action.
 
 mod complete;
+mod hashes;
 mod locked;
-mod sources;
 
-use assay_data::prepare::{
-    DESCRIPTION_FILE, DatasetParameters, PrepareError, Progress as Step, Summary, Workplace,
-    prepare,
-};
-use assay_data::source::Search;
+use std::sync::PoisonError;
+
+use assay_data::DatasetError;
+use assay_data::obtain::Search;
+use assay_data::prepare::{DESCRIPTION_FILE, Progress as Step, Summary, Workplace, prepare};
+use assay_data::sources::{DatasetParameters, DatasetSource};
 
 use crate::event::{Progress, Unit};
 use crate::log::note;
@@ -17,7 +18,7 @@ use crate::log::note;
 pub(crate) use self::complete::{Planning, complete_datasets};
 pub(crate) use self::locked::compare_datasets;
 
-use self::sources::check_unchanged;
+use self::hashes::StoreHashes;
 use super::{ARROW, Context, JSON, Outputs, StageError, data};
 
 pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
@@ -41,6 +42,19 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     Ok(outputs)
 }
 
+fn check_unchanged(context: &Context, source: &DatasetSource) -> Result<(), StageError> {
+    let mut sources = context
+        .sources
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let directory = context.data_dir.as_deref();
+    let checked = source.check_unchanged(directory, &mut StoreHashes(&mut sources));
+    checked.map_err(data)?;
+    // Keeping these hashes only saves time: a store that cannot keep them fails elsewhere.
+    let _ = sources.save();
+    Ok(())
+}
+
 fn prepare_reporting(
     context: &Context,
     parameters: &DatasetParameters,
@@ -57,7 +71,7 @@ fn prepare_reporting(
     };
     let mut report = |step: Step<'_>| context.reporter.progress(progress(step));
     prepare(parameters, search, &workplace, &mut report).map_err(|error| match error {
-        PrepareError::Cancelled => StageError::Cancelled,
+        DatasetError::Cancelled => StageError::Cancelled,
         error => data(error),
     })
 }

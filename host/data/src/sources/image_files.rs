@@ -1,0 +1,51 @@
+//! The settings that sources of image files share.
+
+use assay_core::settings::{Reader, integer};
+use assay_core::{Complaints, ObjectHash};
+
+use super::settings::word;
+use crate::error::DatasetError;
+use crate::image::{BadImagePolicy, Geometry, MAX_SIZE};
+
+/// The preparation of image files, as written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ImageSettings {
+    pub(super) size: Option<u32>,
+    pub(super) geometry: Geometry,
+    pub(super) on_bad_image: BadImagePolicy,
+}
+
+impl ImageSettings {
+    pub(super) fn read(reader: &mut Reader<'_>, out: &mut Complaints) -> Self {
+        let size = reader.optional("size", out, integer(1..=MAX_SIZE.into()));
+        Self {
+            size: size.map(|size| size as u32),
+            geometry: reader.optional("geometry", out, word).unwrap_or_default(),
+            on_bad_image: reader
+                .optional("on_bad_image", out, word)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Refuses a size that no image can be brought to.
+pub(super) fn check_size(dataset: &str, size: u32) -> Result<(), DatasetError> {
+    if (1..=MAX_SIZE).contains(&size) {
+        return Ok(());
+    }
+    let problem = format!("is {size}, must be from 1 to {MAX_SIZE}");
+    Err(DatasetError::parameter(dataset, "size", problem))
+}
+
+/// The hash that was planned with is the one that is found.
+pub(super) fn compare(
+    planned: ObjectHash,
+    found: ObjectHash,
+    files: impl FnOnce() -> String,
+) -> Result<(), DatasetError> {
+    if planned == found {
+        Ok(())
+    } else {
+        Err(DatasetError::Changed(files()))
+    }
+}

@@ -1,0 +1,340 @@
+//! Images and labels in the columns of Parquet files, as Hugging Face keeps datasets: a structure
+//! column with the encoded `bytes` of each image, and a column of whole numbers.
+//!
+//! Labels are read once, images stream row group by row group. What the classes are called is
+//! read from the files' own metadata. Nothing here decodes an image.
+
+mod classes;
+mod find;
+mod labels;
+mod set;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use assay_core::settings::{Node, Reader, Value, integer, string, strings};
+use assay_core::{Complaints, Diagnostic, ObjectHash, Placed};
+use serde::{Deserialize, Serialize};
+
+use self::find::find;
+use self::set::Set;
+use super::image_files::{ImageSettings, check_size, compare};
+use super::images::{ImageSet, ImageStorage, OpenDataset};
+use super::settings::{
+    FileHashes, Planning, SourceKind, SourceSettings, class_count, class_names, needed, placed,
+};
+use super::{DatasetSource, ScalingChoice, Source, SourceFile, hashed_file};
+use crate::error::DatasetError;
+use crate::image::{BadImagePolicy, Form, Geometry};
+use crate::obtain::{Progress, Search};
+
+/// The form in messages.
+const FORM: &str = "Parquet files";
+
+/// A user's own dataset in Parquet files, and what is made of its images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParquetSource {
+    /// The dataset's name.
+    pub name: String,
+    /// The files of the training set, in order. Whoever runs the stage checks their hashes;
+    /// preparing reads what it finds.
+    pub train: Vec<ParquetFile>,
+    /// The files of the test set, in order; empty where it is drawn from the training set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_files: Vec<ParquetFile>,
+    /// The number of images of the training set that form the test set, where it has no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<u32>,
+    /// The column of the images: a structure with `bytes`, or the bytes themselves.
+    pub image_column: String,
+    /// The column of the labels, whole numbers from 0.
+    pub label_column: String,
+    /// The classes' names, by label; else those that the files state, else the labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<Vec<String>>,
+    /// The number of classes, where no names tell it; else one more than the largest label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<u16>,
+    /// 3 for colour, 1 for grey.
+    pub channels: u32,
+    /// Rows and columns of the prepared images; else images stay as they are, and must be equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+    /// The way in which images become square, where a size is set.
+    pub geometry: Geometry,
+    /// The treatment of images that cannot be decoded.
+    pub on_bad_image: BadImagePolicy,
+}
+
+/// One file of a dataset in Parquet files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParquetFile {
+    /// Its path in the folder of the dataset; skipped images are named by it.
+    pub path: String,
+    /// The hash of its content.
+    pub hash: ObjectHash,
+}
+
+pub(super) const KIND: SourceKind = SourceKind {
+    name: "parquet",
+    settings: &[
+        "path",
+        "classes",
+        "test",
+        "size",
+        "geometry",
+        "on_bad_image",
+        "train",
+        "image_column",
+        "label_column",
+        "class_names",
+        "channels",
+    ],
+    read: read_settings,
+};
+
+#[derive(Debug)]
+struct ParquetSettings {
+    name: String,
+    path: String,
+    train: Placed<Vec<String>>,
+    test: TestSet,
+    image_column: String,
+    label_column: String,
+    class_names: Option<Vec<String>>,
+    classes: Option<u16>,
+    channels: u32,
+    images: ImageSettings,
+}
+
+/// The test set, as written.
+#[derive(Debug)]
+enum TestSet {
+    /// Files of its own.
+    Files(Placed<Vec<String>>),
+    /// So many images of the training set.
+    Drawn(u32),
+}
+
+fn read_settings(
+    reader: &mut Reader<'_>,
+    stage: &str,
+    out: &mut Complaints,
+) -> Option<Arc<dyn SourceSettings>> {
+    let path = reader.optional("path", out, string);
+    let train = needed("train", FORM, reader, out, placed(strings));
+    let test = match reader.entry("test") {
+        Some(entry) => test_set(&entry.node),
+        None => {
+            let message = "a dataset in Parquet files needs `test`: its files, or a number of \
+                           images to draw from the training set";
+            Err(Diagnostic::new(message, &reader.place))
+        }
+    };
+    let test = test.map_err(|complaint| out.push(complaint)).ok();
+    let mut column = |key, default: &str| {
+        let column = reader.optional(key, out, string);
+        column.unwrap_or_else(|| default.to_owned())
+    };
+    let [image_column, label_column] = [
+        column("image_column", "image"),
+        column("label_column", "label"),
+    ];
+    let class_names = reader.optional("class_names", out, class_names);
+    let classes = reader.optional("classes", out, class_count);
+    let channels = reader.optional("channels", out, integer(1..=3));
+    let images = ImageSettings::read(reader, out);
+    Some(Arc::new(ParquetSettings {
+        name: stage.to_owned(),
+        // Files without a folder are looked for beside the pipeline file.
+        path: path.unwrap_or_else(|| ".".to_owned()),
+        train: train?,
+        test: test?,
+        image_column,
+        label_column,
+        class_names,
+        classes,
+        channels: channels.unwrap_or(3) as u32,
+        images,
+    }))
+}
+
+fn test_set(node: &Node) -> Result<TestSet, Diagnostic> {
+    if let Value::Array(_) = node.value {
+        return placed(strings)(node).map(TestSet::Files);
+    }
+    let count = integer(1..=u32::MAX.into())(node)?;
+    Ok(TestSet::Drawn(count as u32))
+}
+
+impl SourceSettings for ParquetSettings {
+    fn data_path(&self) -> Option<&str> {
+        Some(&self.path)
+    }
+
+    fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic> {
+        let folder = planning.base.join(&self.path);
+        let hashes = &mut *planning.hashes;
+        let mut hashed = |patterns: &Placed<Vec<String>>| {
+            let files = hash_files(&folder, &patterns.value, hashes);
+            files.map_err(|error| Diagnostic::new(error.to_string(), &patterns.place))
+        };
+        let train = hashed(&self.train)?;
+        let (test_files, test) = match &self.test {
+            TestSet::Files(patterns) => (hashed(patterns)?, None),
+            TestSet::Drawn(count) => (Vec::new(), Some(*count)),
+        };
+        Ok(DatasetSource::Parquet(ParquetSource {
+            name: self.name.clone(),
+            train,
+            test_files,
+            test,
+            image_column: self.image_column.clone(),
+            label_column: self.label_column.clone(),
+            class_names: self.class_names.clone(),
+            classes: self.classes,
+            channels: self.channels,
+            size: self.images.size,
+            geometry: self.images.geometry,
+            on_bad_image: self.images.on_bad_image,
+        }))
+    }
+}
+
+/// The files in `folder` that the patterns match, hashed.
+fn hash_files(
+    folder: &Path,
+    patterns: &[String],
+    hashes: &mut dyn FileHashes,
+) -> Result<Vec<ParquetFile>, DatasetError> {
+    let mut files = Vec::new();
+    for pattern in patterns {
+        for path in find(folder, pattern)? {
+            let hash = hashes
+                .file(&folder.join(&path))
+                .map_err(DatasetError::Hash)?;
+            files.push(ParquetFile { path, hash });
+        }
+    }
+    Ok(files)
+}
+
+impl ParquetSource {
+    fn all_files(&self) -> impl Iterator<Item = &ParquetFile> {
+        self.train.iter().chain(&self.test_files)
+    }
+
+    fn refuse(&self, parameter: &'static str, problem: String) -> DatasetError {
+        DatasetError::parameter(&self.name, parameter, problem)
+    }
+}
+
+impl Source for ParquetSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn files(&self) -> Vec<SourceFile> {
+        let files = self.all_files();
+        files
+            .map(|file| hashed_file(&file.path, file.hash))
+            .collect()
+    }
+
+    fn image(&self) -> Option<[usize; 3]> {
+        None
+    }
+
+    fn classes(&self) -> Option<u16> {
+        let names = self.class_names.as_ref();
+        names.map(|names| names.len() as u16).or(self.classes)
+    }
+
+    fn default_scaling(&self) -> ScalingChoice {
+        ScalingChoice::UnitInterval
+    }
+
+    fn check(&self) -> Result<(), DatasetError> {
+        if !matches!(self.channels, 1 | 3) {
+            let problem = format!("is {}, must be 1 (grey) or 3", self.channels);
+            return Err(self.refuse("channels", problem));
+        }
+        let names = self.class_names.as_ref().map_or(1, Vec::len);
+        if !(1..=usize::from(u16::MAX)).contains(&names) {
+            let problem = format!("are {names}, must be from 1 to {}", u16::MAX);
+            return Err(self.refuse("class_names", problem));
+        }
+        self.size
+            .map_or(Ok(()), |size| check_size(&self.name, size))
+    }
+
+    fn check_unchanged(
+        &self,
+        directory: Option<&Path>,
+        hashes: &mut dyn FileHashes,
+    ) -> Result<(), DatasetError> {
+        let folder = directory.unwrap_or(Path::new(""));
+        for file in self.all_files() {
+            let path = folder.join(&file.path);
+            let found = hashes.file(&path).map_err(DatasetError::Hash)?;
+            compare(file.hash, found, || path.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    fn open(
+        &self,
+        search: Search<'_>,
+        _: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<OpenDataset, DatasetError> {
+        let folder = search.directory.unwrap_or(Path::new("."));
+        let Images {
+            class_names,
+            train,
+            test,
+        } = open(self, folder)?;
+        let form = Form {
+            size: self.size,
+            geometry: self.geometry,
+            grey: self.channels == 1,
+        };
+        Ok(OpenDataset {
+            class_names,
+            train: Box::new(train),
+            test: test.map(|test| Box::new(test) as Box<dyn ImageSet>),
+            drawn_test: self.test,
+            storage: ImageStorage::Files(form, self.on_bad_image),
+            origins: Vec::new(),
+        })
+    }
+}
+
+/// The sets of a dataset, and what their images show.
+struct Images {
+    /// The classes' names, by label.
+    class_names: Vec<String>,
+    train: Set,
+    test: Option<Set>,
+}
+
+/// Opens the files of `source` in `folder`, reads their labels and checks them.
+fn open(source: &ParquetSource, folder: &Path) -> Result<Images, DatasetError> {
+    let train = Set::open(&source.train, folder, source)?;
+    let test = (!source.test_files.is_empty())
+        .then(|| Set::open(&source.test_files, folder, source))
+        .transpose()?;
+    let class_names = classes::names(source, &train, test.as_ref());
+    for set in [Some(&train), test.as_ref()].into_iter().flatten() {
+        set.check_labels(&source.label_column, class_names.len())?;
+    }
+    Ok(Images {
+        class_names,
+        train,
+        test,
+    })
+}
+
+#[cfg(test)]
+mod tests;
