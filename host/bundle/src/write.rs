@@ -2,12 +2,12 @@
 //! when it is whole.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use assay_core::{ObjectHash, canonical_json};
+use assay_files::{NewFile, READABLE};
 use assay_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -68,37 +68,29 @@ pub fn bundle(
             path: file.to_owned(),
         });
     }
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let temporary = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed("create"))?;
+    let new = NewFile::create(file, READABLE).map_err(failed("create"))?;
 
     let mut packing = Packing::new(store, contents, options.without_libraries, watch)?;
-    let out = BufWriter::new(temporary.as_file());
+    let out = BufWriter::new(new.as_file());
     let mut writer = Writer::new(out).map_err(failed("write"))?;
     packing.write(&mut writer, &options.about, &failed("write"))?;
     let out = writer.finish().map_err(failed("write"))?;
     let out = out.into_inner().map_err(io::IntoInnerError::into_error);
     let out = out.map_err(failed("write"))?;
-    out.sync_all().map_err(failed("flush"))?;
     let packed = out.metadata().map_err(failed("inspect"))?.len();
 
     let mut hasher = blake3::Hasher::new();
     hasher
-        .update_mmap_rayon(temporary.path())
+        .update_mmap_rayon(new.temporary_path())
         .map_err(failed("read"))?;
     let hash = ObjectHash::from(hasher.finalize());
 
-    let persisted = if options.replace {
-        temporary.persist(file)
+    let finished = if options.replace {
+        new.replace()
     } else {
-        temporary.persist_noclobber(file)
+        new.publish()
     };
-    persisted.map_err(|error| failed("create")(error.error))?;
+    finished.map_err(failed("create"))?;
     Ok(packing.summary(packed, hash))
 }
 

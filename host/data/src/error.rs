@@ -1,4 +1,4 @@
-//! Why a dataset could not be prepared. Each message is complete: none has a further cause, which
+//! The error of a dataset that could not be prepared. Each message is complete: none has a further cause, which
 //! would say a part of it again.
 
 use std::error::Error;
@@ -39,7 +39,7 @@ pub enum DatasetError {
     /// A file is not of the format that its name promises.
     #[error("{file} {fault}")]
     Format {
-        /// Where the file came from.
+        /// The origin of the file.
         file: String,
         /// The fault of the file.
         fault: FormatError,
@@ -74,7 +74,7 @@ pub enum DatasetError {
     Io {
         /// The step that failed, such as `cannot record FILE`.
         what: String,
-        /// Why it failed.
+        /// The reason.
         error: io::Error,
     },
     /// The pass was asked to stop; what it has done is kept.

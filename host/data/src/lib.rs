@@ -26,7 +26,7 @@ mod words;
 
 pub use error::{DatasetError, FormatError};
 
-/// Whether serialising may leave `value` out.
+/// True if serialising may leave `value` out.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

@@ -22,7 +22,7 @@ use assay_data::obtain::Search;
 use assay_data::order::epoch_order;
 use assay_data::prepare::{DESCRIPTION_FILE, Description, Workplace, prepare};
 use assay_data::sources::{
-    BadImagePolicy, DatasetParameters, DatasetSource, Limit, ParquetFile, ParquetSource,
+    BadImagePolicy, DatasetParameters, DatasetSource, HashedFile, Limit, ParquetSource,
     ScalingChoice,
 };
 use assay_data::table::ImageTable;
@@ -278,7 +278,7 @@ fn mnist_to_parquet(images: &Path, labels: &Path, output: &Path) {
 fn mnist_as_png_in_parquet_is_the_same_dataset() {
     let Some(data) = data("mnist") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let file = |path: &str| ParquetFile {
+    let file = |path: &str| HashedFile {
         path: path.to_owned(),
         hash: ObjectHash::of(b""),
     };

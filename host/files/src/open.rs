@@ -176,7 +176,7 @@ pub fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether the regular file at `path` has these bytes; at most as many are read.
+/// True if the regular file at `path` has these bytes; at most as many are read.
 pub fn holds(path: &Path, bytes: &[u8]) -> bool {
     let size = bytes.len() as u64;
     let held = open(path).and_then(|file| {

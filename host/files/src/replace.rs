@@ -35,6 +35,16 @@ impl NewFile {
         })
     }
 
+    /// The file itself, for writing.
+    pub fn as_file(&self) -> &File {
+        self.temporary.as_file()
+    }
+
+    /// The name that it has until it is finished.
+    pub fn temporary_path(&self) -> &Path {
+        self.temporary.path()
+    }
+
     /// Gives the file its name; a file of that name is replaced.
     pub fn replace(self) -> io::Result<()> {
         self.temporary.as_file().sync_all()?;

@@ -8,7 +8,7 @@
 )]
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -171,4 +171,27 @@ fn what_a_link_leads_to_stays_and_what_nobody_may_read_goes() {
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 1);
     assert_eq!(fs::read(outside.join("mine")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_file_is_replaced_whole_or_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    assay_files::create(&path, b"one", assay_files::PRIVATE).unwrap();
+    let taken = assay_files::create(&path, b"two", assay_files::PRIVATE).unwrap_err();
+    assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&path).unwrap(), b"one");
+
+    let mut abandoned = assay_files::NewFile::create(&path, assay_files::PRIVATE).unwrap();
+    abandoned.write_all(b"half").unwrap();
+    drop(abandoned);
+    assert_eq!(fs::read(&path).unwrap(), b"one");
+
+    assay_files::replace(&path, b"three", assay_files::PRIVATE).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"three");
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(names.len(), 1);
+    assert!(assay_files::replace(&folder.path().join("no/file"), b"", 0o600).is_err());
 }

@@ -55,7 +55,7 @@ pub struct Draw {
     pub top: u32,
     /// The first column of the crop in the padded image, from 0 to twice the padding.
     pub left: u32,
-    /// How the crop is mirrored, if it is.
+    /// The mirroring of the crop, if there is one.
     pub flip: Option<Flip>,
 }
 

@@ -65,7 +65,7 @@ fn refused(error: &DecodeErrors) -> ImageError {
     }
 }
 
-/// Whether the end-of-image marker is there, at the level of the image and not in a segment such
+/// Looks for the end-of-image marker, at the level of the image and not in a segment such
 /// as the thumbnail of EXIF (ITU-T T.81, B.1.1).
 fn has_end(bytes: &[u8]) -> bool {
     const END: u8 = 0xd9;

@@ -41,7 +41,7 @@ pub const DEFAULT_SIZE: u32 = 224;
 /// A `"crop"` to 224 comes out of an image whose shorter side is 256, any other in proportion.
 const CROP_TO_SHORTER_SIDE: f64 = 224.0 / 256.0;
 
-/// How an image becomes square.
+/// The way in which an image becomes square.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Geometry {
@@ -69,9 +69,9 @@ pub enum BadImagePolicy {
 pub struct Form {
     /// Rows and columns, from 1 to [`MAX_SIZE`]; each image's own where it is `None`.
     pub size: Option<u32>,
-    /// How an image becomes square, where a size is set.
+    /// The way in which an image becomes square, where a size is set.
     pub geometry: Geometry,
-    /// Whether images become grey: Y = 0.299 R + 0.587 G + 0.114 B, rounded (ITU-R BT.601).
+    /// True if images become grey: Y = 0.299 R + 0.587 G + 0.114 B, rounded (ITU-R BT.601).
     pub grey: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use exif::{In, Reader, Tag};
 
-/// How an image must be turned to stand upright.
+/// The turn and mirroring by which an image comes to stand upright.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Orientation {
     /// Rows become columns, before anything is mirrored.

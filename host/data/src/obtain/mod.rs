@@ -45,7 +45,7 @@ pub(crate) struct NpmPackage {
     pub(crate) folder: &'static str,
 }
 
-/// Where a dataset can be had, beside the user's own directory.
+/// The places that offer a dataset, beside the user's own directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Publication {
     /// The archive that the dataset is published as, if it is not published file by file.
@@ -69,23 +69,23 @@ impl Publication {
     };
 }
 
-/// Where to look.
+/// The places to search.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Search<'a> {
     /// The user's directory: files are looked for in its folder named after the dataset, then
     /// in the folder that the dataset's archive unpacks to, then in the directory itself.
     pub directory: Option<&'a Path>,
-    /// Whether mirrors and `npm` may be asked. The mirrors are reached through the system's
+    /// Permission to ask mirrors and `npm`. The mirrors are reached through the system's
     /// proxy settings.
     pub network: bool,
 }
 
-/// How far a download has come.
+/// The progress of a download.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
     /// The name of the file, or of the archive, that is being downloaded.
     pub file: &'static str,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: &'a Origin,
     /// Bytes received, as transferred (compressed).
     pub done: u64,
@@ -93,7 +93,7 @@ pub struct Progress<'a> {
     pub total: Option<u64>,
 }
 
-/// Where a file came from.
+/// The origin of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A file on this machine.
@@ -104,7 +104,7 @@ pub enum Origin {
     Npm(String),
     /// An entry of an archive.
     Archived {
-        /// Where the archive came from.
+        /// The origin of the archive.
         archive: Box<Origin>,
         /// The entry's path in the archive.
         entry: String,
@@ -127,14 +127,14 @@ impl fmt::Display for Origin {
 pub(crate) struct ObtainedFile {
     /// Its name, without `.gz`.
     pub(crate) name: &'static str,
-    /// Where it came from.
+    /// Its origin.
     pub(crate) origin: Origin,
     /// Its uncompressed content.
     pub(crate) bytes: Vec<u8>,
 }
 
 impl ObtainedFile {
-    /// Its name, and where it came from.
+    /// Its name and its origin.
     pub(crate) fn origin(&self) -> (&'static str, Origin) {
         (self.name, self.origin.clone())
     }

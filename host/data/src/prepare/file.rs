@@ -10,7 +10,7 @@ use crate::error::DatasetError;
 use crate::image::{BadImagePolicy, DecodedImage, ImageError};
 use crate::sources::ImageSet;
 use crate::statistics::Statistics;
-use crate::table::{ImageShape, Scaling, TableWriter};
+use crate::table::{ImageShape, TableWriter};
 
 /// A table that is being written.
 pub(super) struct SplitFile<'a> {
@@ -22,17 +22,15 @@ pub(super) struct SplitFile<'a> {
 }
 
 impl<'a> SplitFile<'a> {
-    /// Begins the table that will lie at `path`, with images of `set`.
-    pub(super) fn create(
-        path: &Path,
+    /// Begins `table`, of images of this shape from `set`.
+    pub(super) fn new(
+        table: TableWriter,
         set: &'a dyn ImageSet,
         shape: ImageShape,
         classes: usize,
-        scaling: &Scaling,
         policy: BadImagePolicy,
-    ) -> Result<Self, DatasetError> {
-        let table = TableWriter::create(path, shape, classes as u32, scaling)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             set,
             shape,
             policy,
@@ -44,13 +42,7 @@ impl<'a> SplitFile<'a> {
                 statistics: Statistics::new(shape),
                 skipped: Vec::new(),
             },
-        })
-    }
-
-    /// Another number of rows of every record batch.
-    pub(super) fn with_rows_per_batch(mut self, rows: usize) -> Self {
-        self.table = self.table.with_rows_per_batch(rows);
-        self
+        }
     }
 
     /// Adds the image at `position` of the set, or remembers why it is left out.

@@ -21,7 +21,7 @@ use crate::error::DatasetError;
 use crate::image::{BadImagePolicy, Decoder, Form};
 use crate::sources::{DatasetParameters, ImageSet, ImageStorage, OpenDataset, ScalingChoice};
 use crate::statistics::Statistics;
-use crate::table::{ImageShape, ROWS_PER_BATCH, Scaling, Standardisation};
+use crate::table::{ImageShape, ROWS_PER_BATCH, Scaling, Standardisation, TableWriter};
 
 /// About the size of a shard in bytes; every shard has at least one image.
 const SHARD_BYTES: usize = 256 << 20;
@@ -324,10 +324,14 @@ impl Pass<'_> {
             ImageStorage::Files(_, policy) => policy,
         };
         let classes = self.dataset.class_names.len();
-        let path = self.folder.join(file);
-        let scaling = self.layout.scaling();
-        let mut written = SplitFile::create(&path, set, self.shape, classes, scaling, policy)?
-            .with_rows_per_batch(self.layout.batch(self.shape));
+        let table = TableWriter::create(
+            &self.folder.join(file),
+            self.shape,
+            classes as u32,
+            self.layout.scaling(),
+        )?;
+        let table = table.with_rows_per_batch(self.layout.batch(self.shape));
+        let mut written = SplitFile::new(table, set, self.shape, classes, policy);
         let (done, total) = (&mut self.done, self.total);
         let progress = &mut *self.progress;
         let mut each = |position, decoded| {

@@ -1,4 +1,4 @@
-//! Where each image of a sheet lies, and how large it is drawn. Nothing here touches pixels of a
+//! The place and the size of each image on a sheet. Nothing here touches pixels of a
 //! sheet.
 
 use crate::table::ImageShape;

@@ -11,9 +11,7 @@ use super::images::{OpenDataset, PixelSet};
 use super::settings::{
     FileHashes, Planning, SourceKind, SourceSettings, class_count, class_names, needed, placed,
 };
-use super::{
-    DatasetSource, Digest, ScalingChoice, Source, SourceFile, hashed_file, numbered_classes,
-};
+use super::{DatasetSource, Digest, ScalingChoice, Source, SourceFile, numbered_classes};
 use crate::error::DatasetError;
 use crate::idx::{check_labels, read_images, read_labels};
 use crate::obtain::{
@@ -150,6 +148,17 @@ fn read_settings(
     out: &mut Complaints,
 ) -> Option<Arc<dyn SourceSettings>> {
     let path = needed("path", FORMAT, reader, out, placed(string));
+    let (classes, class_names) = read_classes(reader, out)?;
+    Some(Arc::new(IdxSettings {
+        name: stage.to_owned(),
+        path: path?,
+        classes,
+        class_names,
+    }))
+}
+
+/// The number of classes, and their names if there are any: either tells the number.
+fn read_classes(reader: &mut Reader<'_>, out: &mut Complaints) -> Option<(u16, Vec<String>)> {
     let classes = reader.entry("classes");
     let classes = classes.map(|entry| placed(class_count)(&entry.node));
     let names = reader.entry("class_names");
@@ -187,12 +196,7 @@ fn read_settings(
         out.push(Diagnostic::new(message, &classes.place));
         return None;
     }
-    Some(Arc::new(IdxSettings {
-        name: stage.to_owned(),
-        path: path?,
-        classes: count,
-        class_names: names.map(|names| names.value).unwrap_or_default(),
-    }))
+    Some((count, names.map(|names| names.value).unwrap_or_default()))
 }
 
 impl SourceSettings for IdxSettings {
@@ -212,6 +216,14 @@ impl SourceSettings for IdxSettings {
 }
 
 impl IdxSource {
+    fn file(&self, file: IdxFile) -> SourceFile {
+        SourceFile {
+            name: file.name().to_owned(),
+            digest: Digest::Blake3(self.files.get(file)),
+            bytes: None,
+        }
+    }
+
     fn obtain(
         &self,
         search: Search<'_>,
@@ -220,7 +232,7 @@ impl IdxSource {
         let wanted = IdxFile::ALL.map(|file| Expected {
             name: file.name(),
             limit: MAX_FILE_BYTES,
-            digest: Digest::Blake3(self.files.get(file)),
+            digest: self.file(file).digest,
         });
         obtain(&self.name, wanted, &Publication::NONE, search, progress)
     }
@@ -236,10 +248,7 @@ impl Source for IdxSource {
     }
 
     fn files(&self) -> Vec<SourceFile> {
-        let files = IdxFile::ALL.into_iter();
-        files
-            .map(|file| hashed_file(file.name(), self.files.get(file)))
-            .collect()
+        IdxFile::ALL.map(|file| self.file(file)).into()
     }
 
     fn image(&self) -> Option<[usize; 3]> {

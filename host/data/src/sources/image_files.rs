@@ -1,7 +1,7 @@
 //! The settings that sources of image files share.
 
+use assay_core::Complaints;
 use assay_core::settings::{Reader, integer};
-use assay_core::{Complaints, ObjectHash};
 
 use super::settings::word;
 use crate::error::DatasetError;
@@ -35,17 +35,4 @@ pub(super) fn check_size(dataset: &str, size: u32) -> Result<(), DatasetError> {
     }
     let problem = format!("is {size}, must be from 1 to {MAX_SIZE}");
     Err(DatasetError::parameter(dataset, "size", problem))
-}
-
-/// The hash that was planned with is the one that is found.
-pub(super) fn compare(
-    planned: ObjectHash,
-    found: ObjectHash,
-    files: impl FnOnce() -> String,
-) -> Result<(), DatasetError> {
-    if planned == found {
-        Ok(())
-    } else {
-        Err(DatasetError::Changed(files()))
-    }
 }

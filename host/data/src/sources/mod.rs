@@ -3,6 +3,7 @@
 //! A new source is a module with a [`SourceKind`], which reads its settings, and a [`Source`],
 //! which answers for it once everything is decided; and an entry in the list below.
 
+mod hashed_file;
 mod idx;
 mod image_files;
 mod imagenet;
@@ -17,10 +18,11 @@ use std::path::Path;
 use assay_core::ObjectHash;
 use serde::{Deserialize, Serialize};
 
+pub use self::hashed_file::HashedFile;
 pub use self::idx::{IdxHashes, IdxSource};
 pub use self::imagenet::ImagenetSource;
 pub use self::parameters::{DEFAULT_VALIDATION, DatasetParameters, Limit, ScalingChoice};
-pub use self::parquet::{ParquetFile, ParquetSource};
+pub use self::parquet::ParquetSource;
 pub use self::settings::{DatasetSettings, FileHashes, HashError, Planning};
 pub use crate::digest::Digest;
 pub use crate::image::BadImagePolicy;
@@ -197,15 +199,6 @@ impl DatasetSource {
 
     fn default_scaling(&self) -> ScalingChoice {
         self.source().default_scaling()
-    }
-}
-
-/// A file of the user's, whose hash was taken when the pipeline was planned.
-fn hashed_file(name: &str, hash: ObjectHash) -> SourceFile {
-    SourceFile {
-        name: name.to_owned(),
-        digest: Digest::Blake3(hash),
-        bytes: None,
     }
 }
 

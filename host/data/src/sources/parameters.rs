@@ -12,7 +12,7 @@ pub const DEFAULT_VALIDATION: u32 = 5000;
 /// Serialising fills in defaults and leaves out what is absent, so that equal parameters have
 /// one text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "GivenParameters")]
+#[serde(from = "RawParameters")]
 pub struct DatasetParameters {
     /// The origin of the images.
     pub source: DatasetSource,
@@ -29,7 +29,7 @@ pub struct DatasetParameters {
 /// The parameters as they are given, before defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GivenParameters {
+struct RawParameters {
     source: DatasetSource,
     validation: Option<u32>,
     #[serde(default)]
@@ -39,8 +39,8 @@ struct GivenParameters {
     scaling: Option<ScalingChoice>,
 }
 
-impl From<GivenParameters> for DatasetParameters {
-    fn from(given: GivenParameters) -> Self {
+impl From<RawParameters> for DatasetParameters {
+    fn from(given: RawParameters) -> Self {
         Self {
             scaling: given
                 .scaling

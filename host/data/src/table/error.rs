@@ -37,7 +37,7 @@ pub enum TableFault {
         "is damaged: {part} of record batch {batch} lies outside the file; make the dataset again"
     )]
     OutOfBounds {
-        /// Which part.
+        /// The part.
         part: &'static str,
         /// The number of the record batch, from 0.
         batch: usize,

@@ -145,7 +145,7 @@ pub(super) fn schema(layout: &Layout) -> Schema {
     Schema::new_with_metadata(fields, metadata)
 }
 
-/// Whether the labels of so many classes fit 8 bits.
+/// True if the labels of so many classes fit 8 bits.
 pub(super) fn narrow(classes: u32) -> bool {
     classes <= 1 << 8
 }

@@ -125,7 +125,7 @@ impl ImageTable {
         Ok(())
     }
 
-    /// Where the table lies, or its first shard.
+    /// The path of the table, or of its first shard.
     pub fn path(&self) -> &Path {
         self.shards
             .first()
@@ -137,7 +137,7 @@ impl ImageTable {
         self.rows
     }
 
-    /// Whether the table has no image.
+    /// True if the table has no image.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
@@ -152,7 +152,7 @@ impl ImageTable {
         self.layout.classes
     }
 
-    /// How pixels become numbers in what is gathered.
+    /// The scaling of pixels in what is gathered.
     pub fn scaling(&self) -> &Scaling {
         &self.layout.scaling
     }

@@ -1,4 +1,4 @@
-//! How pixels become numbers.
+//! The scaling of pixels to numbers.
 //!
 //! A scaling looks at one value at a time; it never sees a whole image's statistics. It is
 //! written in a table's metadata, so that whoever opens the table reads the same numbers.

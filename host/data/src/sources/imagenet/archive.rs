@@ -1,4 +1,4 @@
-//! Where the files of a tar archive lie in it, and reading a stretch of a file.
+//! The places of files in a tar archive, and reading a stretch of a file.
 //!
 //! An archive is listed once, by its headers, and its files are then read by offset: in any
 //! order, from several threads, and without unpacking anything.

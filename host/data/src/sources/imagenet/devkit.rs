@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use tar::Archive;
 
+use super::copy::{DEVKIT_ARCHIVE, DEVKIT_FOLDER, Location};
 use super::mat::{Synset, read_synsets};
-use super::{DEVKIT_ARCHIVE, DEVKIT_FOLDER, Location};
 use crate::content::read_limited;
 use crate::error::DatasetError;
 

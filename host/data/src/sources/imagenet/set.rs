@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::images::{ImageSet, Stream};
-use super::Location;
 use super::archive::{self, Member, Stretch};
+use super::copy::Location;
 use crate::error::DatasetError;
 use crate::image::MAX_BYTES;
 
@@ -27,7 +27,7 @@ pub(super) struct Class {
 /// One image.
 pub(super) struct ImageFile {
     name: Box<str>,
-    /// Where it lies in the archive, if the set is one.
+    /// Its bytes in the archive, if the set is one.
     stretch: Option<Stretch>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Set {
     labels: Vec<u16>,
     /// The folders of the classes by label, where images lie in such.
     folders: Option<Arc<[String]>>,
-    /// Whether the class is part of an image's name.
+    /// True if the class is part of an image's name.
     named_by_class: bool,
 }
 

@@ -4,7 +4,9 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::copy::{DEVKIT_ARCHIVE, DEVKIT_FOLDER, TRAIN_ARCHIVE, VALIDATION_ARCHIVE};
 use super::mat::tests::meta_mat;
+use super::set::Set;
 use super::*;
 
 /// Classes in sorted order, their numbers in the development kit, and what they are.

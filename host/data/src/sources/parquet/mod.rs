@@ -13,17 +13,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use assay_core::settings::{Node, Reader, Value, integer, string, strings};
-use assay_core::{Complaints, Diagnostic, ObjectHash, Placed};
+use assay_core::{Complaints, Diagnostic, Placed};
 use serde::{Deserialize, Serialize};
 
 use self::find::find;
 use self::set::Set;
-use super::image_files::{ImageSettings, check_size, compare};
+use super::hashed_file::HashedFile;
+use super::image_files::{ImageSettings, check_size};
 use super::images::{ImageSet, ImageStorage, OpenDataset};
 use super::settings::{
     FileHashes, Planning, SourceKind, SourceSettings, class_count, class_names, needed, placed,
 };
-use super::{DatasetSource, ScalingChoice, Source, SourceFile, hashed_file};
+use super::{DatasetSource, ScalingChoice, Source, SourceFile};
 use crate::error::DatasetError;
 use crate::image::{BadImagePolicy, Form, Geometry};
 use crate::obtain::{Progress, Search};
@@ -39,10 +40,10 @@ pub struct ParquetSource {
     pub name: String,
     /// The files of the training set, in order. Whoever runs the stage checks their hashes;
     /// preparing reads what it finds.
-    pub train: Vec<ParquetFile>,
+    pub train: Vec<HashedFile>,
     /// The files of the test set, in order; empty where it is drawn from the training set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub test_files: Vec<ParquetFile>,
+    pub test_files: Vec<HashedFile>,
     /// The number of images of the training set that form the test set, where it has no files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<u32>,
@@ -65,16 +66,6 @@ pub struct ParquetSource {
     pub geometry: Geometry,
     /// The treatment of images that cannot be decoded.
     pub on_bad_image: BadImagePolicy,
-}
-
-/// One file of a dataset in Parquet files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ParquetFile {
-    /// Its path in the folder of the dataset; skipped images are named by it.
-    pub path: String,
-    /// The hash of its content.
-    pub hash: ObjectHash,
 }
 
 pub(super) const KIND: SourceKind = SourceKind {
@@ -208,21 +199,18 @@ fn hash_files(
     folder: &Path,
     patterns: &[String],
     hashes: &mut dyn FileHashes,
-) -> Result<Vec<ParquetFile>, DatasetError> {
+) -> Result<Vec<HashedFile>, DatasetError> {
     let mut files = Vec::new();
     for pattern in patterns {
         for path in find(folder, pattern)? {
-            let hash = hashes
-                .file(&folder.join(&path))
-                .map_err(DatasetError::Hash)?;
-            files.push(ParquetFile { path, hash });
+            files.push(HashedFile::new(path, folder, hashes)?);
         }
     }
     Ok(files)
 }
 
 impl ParquetSource {
-    fn all_files(&self) -> impl Iterator<Item = &ParquetFile> {
+    fn all_files(&self) -> impl Iterator<Item = &HashedFile> {
         self.train.iter().chain(&self.test_files)
     }
 
@@ -237,10 +225,7 @@ impl Source for ParquetSource {
     }
 
     fn files(&self) -> Vec<SourceFile> {
-        let files = self.all_files();
-        files
-            .map(|file| hashed_file(&file.path, file.hash))
-            .collect()
+        self.all_files().map(SourceFile::from).collect()
     }
 
     fn image(&self) -> Option<[usize; 3]> {
@@ -275,13 +260,8 @@ impl Source for ParquetSource {
         directory: Option<&Path>,
         hashes: &mut dyn FileHashes,
     ) -> Result<(), DatasetError> {
-        let folder = directory.unwrap_or(Path::new(""));
-        for file in self.all_files() {
-            let path = folder.join(&file.path);
-            let found = hashes.file(&path).map_err(DatasetError::Hash)?;
-            compare(file.hash, found, || path.display().to_string())?;
-        }
-        Ok(())
+        self.all_files()
+            .try_for_each(|file| file.check_unchanged(directory, hashes))
     }
 
     fn open(

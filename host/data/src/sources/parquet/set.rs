@@ -12,8 +12,9 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 
+use super::super::hashed_file::HashedFile;
 use super::super::images::{ImageSet, Stream};
-use super::{ParquetFile, ParquetSource, classes, labels};
+use super::{ParquetSource, classes, labels};
 use crate::error::DatasetError;
 
 /// Rows that are read at a time.
@@ -98,7 +99,7 @@ fn wrong_count(rows: u64) -> DatasetError {
 
 impl Set {
     pub(super) fn open(
-        given: &[ParquetFile],
+        given: &[HashedFile],
         folder: &Path,
         source: &ParquetSource,
     ) -> Result<Self, DatasetError> {

@@ -6,6 +6,7 @@ use arrow::array::{
     UInt8Array,
 };
 use arrow::datatypes::{DataType, Field, Fields, Schema};
+use assay_core::ObjectHash;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
@@ -15,7 +16,7 @@ use super::*;
 
 fn source(train: &[&str], test: &[&str]) -> ParquetSource {
     let files = |paths: &[&str]| {
-        let file = |path: &&str| ParquetFile {
+        let file = |path: &&str| HashedFile {
             path: (*path).to_owned(),
             hash: ObjectHash::of(b""),
         };
