@@ -256,12 +256,11 @@ pub(super) fn needed<T>(
     out: &mut Complaints,
     read: impl FnOnce(&Node) -> Result<T, Diagnostic>,
 ) -> Option<T> {
-    let read = match reader.entry(key) {
-        Some(entry) => read(&entry.node),
-        None => {
-            let message = format!("a dataset in {form} needs `{key}`");
-            Err(Diagnostic::new(message, &reader.place))
-        }
+    let read = if let Some(entry) = reader.entry(key) {
+        read(&entry.node)
+    } else {
+        let message = format!("a dataset in {form} needs `{key}`");
+        Err(Diagnostic::new(message, &reader.place))
     };
     read.map_err(|complaint| out.push(complaint)).ok()
 }

@@ -116,13 +116,12 @@ fn read_settings(
 ) -> Option<Arc<dyn SourceSettings>> {
     let path = reader.optional("path", out, string);
     let train = needed("train", FORM, reader, out, placed(strings));
-    let test = match reader.entry("test") {
-        Some(entry) => test_set(&entry.node),
-        None => {
-            let message = "a dataset in Parquet files needs `test`: its files, or a number of \
-                           images to draw from the training set";
-            Err(Diagnostic::new(message, &reader.place))
-        }
+    let test = if let Some(entry) = reader.entry("test") {
+        test_set(&entry.node)
+    } else {
+        let message = "a dataset in Parquet files needs `test`: its files, or a number of images \
+                       to draw from the training set";
+        Err(Diagnostic::new(message, &reader.place))
     };
     let test = test.map_err(|complaint| out.push(complaint)).ok();
     let mut column = |key, default: &str| {
@@ -168,13 +167,13 @@ impl SourceSettings for ParquetSettings {
     fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic> {
         let folder = planning.base.join(&self.path);
         let hashes = &mut *planning.hashes;
-        let mut hashed = |patterns: &Placed<Vec<String>>| {
+        let mut find_all = |patterns: &Placed<Vec<String>>| {
             let files = hash_files(&folder, &patterns.value, hashes);
             files.map_err(|error| Diagnostic::new(error.to_string(), &patterns.place))
         };
-        let train = hashed(&self.train)?;
+        let train = find_all(&self.train)?;
         let (test_files, test) = match &self.test {
-            TestSet::Files(patterns) => (hashed(patterns)?, None),
+            TestSet::Files(patterns) => (find_all(patterns)?, None),
             TestSet::Drawn(count) => (Vec::new(), Some(*count)),
         };
         Ok(DatasetSource::Parquet(ParquetSource {
