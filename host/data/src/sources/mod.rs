@@ -3,6 +3,7 @@
 //! A new source is a module with a [`SourceKind`], which reads its settings, and a [`Source`],
 //! which answers for it once everything is decided; and an entry in the list below.
 
+mod csv;
 mod hashed_file;
 mod idx;
 mod image_files;
@@ -18,6 +19,7 @@ use std::path::Path;
 use assay_core::ObjectHash;
 use serde::{Deserialize, Serialize};
 
+pub use self::csv::CsvSource;
 pub use self::hashed_file::HashedFile;
 pub use self::idx::{IdxHashes, IdxSource};
 pub use self::imagenet::ImagenetSource;
@@ -137,6 +139,8 @@ sources! {
         /// Encoded images and labels in the columns of the user's Parquet files, as Hugging Face
         /// keeps them.
         Parquet(ParquetSource) = parquet::KIND,
+        /// Pixels and labels in the user's CSV files.
+        Csv(CsvSource) = csv::KIND,
     }
 }
 

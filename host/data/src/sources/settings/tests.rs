@@ -94,8 +94,8 @@ fn settings_are_for_the_sources_that_take_them() {
     refused(
         "source = \"mnist\"\npath = \"here\"\nclass_names = [\"a\"]\nkey = 1",
         &[
-            "`path` is for a dataset from `idx` or `imagenet` or `parquet`, not for `mnist` @ \
-             \"here\"",
+            "`path` is for a dataset from `idx` or `imagenet` or `parquet` or `csv`, not for `mnist` \
+             @ \"here\"",
             "`class_names` is for a dataset from `idx` or `parquet`, not for `mnist` @ [\"a\"]",
             "[stage.data] has no key `key` @ key",
         ],
