@@ -1,7 +1,6 @@
 //! The user's own dataset in two CSV files: a line for each image, its label before its pixels.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_core::settings::{Node, Reader, array, integer, shortened, string};
 use assay_core::{Complaints, Diagnostic, Placed};
@@ -9,10 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::hashed_file::HashedFile;
 use super::images::{OpenDataset, PixelSet};
-use super::settings::{
-    FileHashes, Planning, SourceKind, SourceSettings, class_count, needed, placed,
-};
-use super::{DatasetSource, ScalingChoice, Source, SourceFile, numbered_classes};
+use super::settings::{FileHashes, SourceKind, SourceSettings, class_count, needed, placed};
+use super::{DatasetSource, Facts, ScalingChoice, Source, SourceFile, numbered_classes};
 use crate::error::DatasetError;
 use crate::obtain::{MAX_FILE_BYTES, Progress, Search};
 use crate::table::ImageShape;
@@ -42,33 +39,33 @@ pub(super) const KIND: SourceKind = SourceKind {
     read: read_settings,
 };
 
-#[derive(Debug)]
-struct CsvSettings {
-    name: String,
-    path: String,
-    image: ImageShape,
-    classes: u16,
-    train: Placed<String>,
-    test: Placed<String>,
-}
-
 fn read_settings(
     reader: &mut Reader<'_>,
     stage: &str,
     out: &mut Complaints,
-) -> Option<Arc<dyn SourceSettings>> {
+) -> Option<SourceSettings> {
     let path = reader.optional("path", out, string);
     let train = needed("train", FORM, reader, out, placed(string));
     let test = needed("test", FORM, reader, out, placed(string));
     let image = needed("image", FORM, reader, out, image_shape);
     let classes = needed("classes", FORM, reader, out, class_count);
-    Some(Arc::new(CsvSettings {
-        name: stage.to_owned(),
-        path: path.unwrap_or_else(|| ".".to_owned()),
-        image: image?,
-        classes: classes?,
-        train: train?,
-        test: test?,
+    let (name, image, classes) = (stage.to_owned(), image?, classes?);
+    let (train, test) = (train?, test?);
+    // Files without a folder are looked for beside the pipeline file.
+    let path = path.unwrap_or_else(|| ".".to_owned());
+    Some(SourceSettings::new(Some(path.clone()), move |planning| {
+        let folder = planning.base.join(&path);
+        let mut hash = |file: &Placed<String>| {
+            HashedFile::new(file.value.clone(), &folder, planning.hashes)
+                .map_err(|error| Diagnostic::new(error.to_string(), &file.place))
+        };
+        Ok(DatasetSource::Csv(CsvSource {
+            train: hash(&train)?,
+            test: hash(&test)?,
+            name: name.clone(),
+            image,
+            classes,
+        }))
     }))
 }
 
@@ -86,46 +83,15 @@ fn integer_above_zero(node: &Node) -> Result<u32, Diagnostic> {
     integer(1..=u32::MAX.into())(node).map(|size| size as u32)
 }
 
-impl SourceSettings for CsvSettings {
-    fn data_path(&self) -> Option<&str> {
-        Some(&self.path)
-    }
-
-    fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic> {
-        let folder = planning.base.join(&self.path);
-        let mut hashed = |file: &Placed<String>| {
-            HashedFile::new(file.value.clone(), &folder, planning.hashes)
-                .map_err(|error| Diagnostic::new(error.to_string(), &file.place))
-        };
-        Ok(DatasetSource::Csv(CsvSource {
-            train: hashed(&self.train)?,
-            test: hashed(&self.test)?,
-            name: self.name.clone(),
-            image: self.image,
-            classes: self.classes,
-        }))
-    }
-}
-
 impl Source for CsvSource {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn files(&self) -> Vec<SourceFile> {
-        [&self.train, &self.test].map(SourceFile::from).into()
-    }
-
-    fn image(&self) -> Option<[usize; 3]> {
-        Some(<[u32; 3]>::from(self.image).map(|size| size as usize))
-    }
-
-    fn classes(&self) -> Option<u16> {
-        Some(self.classes)
-    }
-
-    fn default_scaling(&self) -> ScalingChoice {
-        ScalingChoice::UnitInterval
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: &self.name,
+            files: [&self.train, &self.test].map(SourceFile::from).into(),
+            image: Some(<[u32; 3]>::from(self.image).map(|size| size as usize)),
+            classes: Some(self.classes),
+            scaling: ScalingChoice::UnitInterval,
+        }
     }
 
     fn check(&self) -> Result<(), DatasetError> {

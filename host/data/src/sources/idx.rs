@@ -1,7 +1,6 @@
 //! The user's own dataset in IDX format: four files, as MNIST has them.
 
 use std::path::{Component, Path};
-use std::sync::Arc;
 
 use assay_core::settings::{Reader, string};
 use assay_core::{Complaints, Diagnostic, ObjectHash, Placed};
@@ -9,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::images::{OpenDataset, PixelSet};
 use super::settings::{
-    FileHashes, Planning, SourceKind, SourceSettings, class_count, class_names, needed, placed,
+    FileHashes, SourceKind, SourceSettings, class_count, class_names, needed, placed,
 };
-use super::{DatasetSource, Digest, ScalingChoice, Source, SourceFile, numbered_classes};
+use super::{DatasetSource, Digest, Facts, ScalingChoice, Source, SourceFile, numbered_classes};
 use crate::error::DatasetError;
 use crate::idx::{check_labels, read_images, read_labels};
 use crate::obtain::{
@@ -134,27 +133,26 @@ pub(super) const KIND: SourceKind = SourceKind {
     read: read_settings,
 };
 
-#[derive(Debug)]
-struct IdxSettings {
-    name: String,
-    path: Placed<String>,
-    classes: u16,
-    class_names: Vec<String>,
-}
-
 fn read_settings(
     reader: &mut Reader<'_>,
     stage: &str,
     out: &mut Complaints,
-) -> Option<Arc<dyn SourceSettings>> {
+) -> Option<SourceSettings> {
     let path = needed("path", FORMAT, reader, out, placed(string));
     let (classes, class_names) = read_classes(reader, out)?;
-    Some(Arc::new(IdxSettings {
-        name: stage.to_owned(),
-        path: path?,
-        classes,
-        class_names,
-    }))
+    let (name, path) = (stage.to_owned(), path?);
+    Some(SourceSettings::new(
+        Some(path.value.clone()),
+        move |planning| {
+            let files = IdxHashes::of(&planning.base.join(&path.value));
+            Ok(DatasetSource::Idx(IdxSource {
+                name: name.clone(),
+                classes,
+                class_names: class_names.clone(),
+                files: files.map_err(|error| Diagnostic::new(error.to_string(), &path.place))?,
+            }))
+        },
+    ))
 }
 
 /// The number of classes, and their names if there are any: either tells the number.
@@ -199,22 +197,6 @@ fn read_classes(reader: &mut Reader<'_>, out: &mut Complaints) -> Option<(u16, V
     Some((count, names.map(|names| names.value).unwrap_or_default()))
 }
 
-impl SourceSettings for IdxSettings {
-    fn data_path(&self) -> Option<&str> {
-        Some(&self.path.value)
-    }
-
-    fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic> {
-        let files = IdxHashes::of(&planning.base.join(&self.path.value));
-        Ok(DatasetSource::Idx(IdxSource {
-            name: self.name.clone(),
-            classes: self.classes,
-            class_names: self.class_names.clone(),
-            files: files.map_err(|error| Diagnostic::new(error.to_string(), &self.path.place))?,
-        }))
-    }
-}
-
 impl IdxSource {
     fn file(&self, file: IdxFile) -> SourceFile {
         SourceFile {
@@ -243,24 +225,14 @@ impl IdxSource {
 }
 
 impl Source for IdxSource {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn files(&self) -> Vec<SourceFile> {
-        IdxFile::ALL.map(|file| self.file(file)).into()
-    }
-
-    fn image(&self) -> Option<[usize; 3]> {
-        None
-    }
-
-    fn classes(&self) -> Option<u16> {
-        Some(self.classes)
-    }
-
-    fn default_scaling(&self) -> ScalingChoice {
-        ScalingChoice::UnitInterval
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: &self.name,
+            files: IdxFile::ALL.map(|file| self.file(file)).into(),
+            image: None,
+            classes: Some(self.classes),
+            scaling: ScalingChoice::UnitInterval,
+        }
     }
 
     fn check(&self) -> Result<(), DatasetError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::idx::{IdxFile, open_idx};
 use super::images::{OpenDataset, PixelSet};
-use super::{Digest, FileHashes, ScalingChoice, Source, SourceFile};
+use super::{Digest, Facts, FileHashes, ScalingChoice, Source, SourceFile};
 use crate::cifar;
 use crate::error::DatasetError;
 use crate::obtain::{
@@ -228,29 +228,19 @@ impl KnownFile {
 }
 
 impl Source for KnownDataset {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn files(&self) -> Vec<SourceFile> {
+    fn facts(&self) -> Facts<'_> {
         let files = self.files().iter().map(|file| SourceFile {
             name: file.name.to_owned(),
             digest: file.digest(),
             bytes: Some(file.bytes),
         });
-        files.collect()
-    }
-
-    fn image(&self) -> Option<[usize; 3]> {
-        Some(self.image)
-    }
-
-    fn classes(&self) -> Option<u16> {
-        Some(self.class_names.len() as u16)
-    }
-
-    fn default_scaling(&self) -> ScalingChoice {
-        self.scaling
+        Facts {
+            name: self.name,
+            files: files.collect(),
+            image: Some(self.image),
+            classes: Some(self.class_names.len() as u16),
+            scaling: self.scaling,
+        }
     }
 
     fn check(&self) -> Result<(), DatasetError> {

@@ -33,7 +33,7 @@ pub(crate) use self::images::{ImageSet, ImageStorage, OpenDataset};
 #[cfg(test)]
 pub(crate) use self::{idx::IdxFile, images::Stream};
 
-use self::settings::{SourceKind, Unchanging};
+use self::settings::{SourceKind, SourceSettings};
 use crate::error::DatasetError;
 use crate::obtain::{Progress, Search};
 
@@ -48,22 +48,24 @@ pub struct SourceFile {
     pub bytes: Option<u64>,
 }
 
+/// The facts about a source that are known before a file is read.
+struct Facts<'a> {
+    /// The dataset's name.
+    name: &'a str,
+    /// The files that the source must have, each with the digest of its content.
+    files: Vec<SourceFile>,
+    /// Channels, height and width of an image.
+    image: Option<[usize; 3]>,
+    /// The number of classes.
+    classes: Option<u16>,
+    /// The scaling where the pipeline file states none.
+    scaling: ScalingChoice,
+}
+
 /// A source about which everything is decided.
 trait Source {
-    /// The dataset's name.
-    fn name(&self) -> &str;
-
-    /// The files that the source must have, each with the digest of its content.
-    fn files(&self) -> Vec<SourceFile>;
-
-    /// Channels, height and width of an image, where they are known before a file is read.
-    fn image(&self) -> Option<[usize; 3]>;
-
-    /// The number of classes, where it is known before a file is read.
-    fn classes(&self) -> Option<u16>;
-
-    /// The scaling where the pipeline file states none.
-    fn default_scaling(&self) -> ScalingChoice;
+    /// The facts that are known before a file is read.
+    fn facts(&self) -> Facts<'_>;
 
     /// Refuses parameters that no dataset has.
     fn check(&self) -> Result<(), DatasetError>;
@@ -106,7 +108,7 @@ macro_rules! sources {
             $(SourceKind {
                 name: $dataset.name,
                 settings: &[],
-                read: |_, _, _| Some(Unchanging::settings(DatasetSource::$known)),
+                read: |_, _, _| Some(SourceSettings::new(None, |_| Ok(DatasetSource::$known))),
             },)*
             $($kind,)*
         ];
@@ -147,13 +149,13 @@ sources! {
 impl DatasetSource {
     /// The dataset's name.
     pub fn name(&self) -> &str {
-        self.source().name()
+        self.source().facts().name
     }
 
     /// The files that the source must have, each with the digest of its content. A copy of ImageNet
     /// counts as one.
     pub fn files(&self) -> Vec<SourceFile> {
-        self.source().files()
+        self.source().facts().files
     }
 
     /// One hash for the content that the source must have: the BLAKE3 of a list with the name and the
@@ -169,12 +171,12 @@ impl DatasetSource {
 
     /// Channels, height and width of an image, where they are known before a file is read.
     pub fn image(&self) -> Option<[usize; 3]> {
-        self.source().image()
+        self.source().facts().image
     }
 
     /// The number of classes, where it is known before a file is read.
     pub fn classes(&self) -> Option<u16> {
-        self.source().classes()
+        self.source().facts().classes
     }
 
     /// The files in `directory` are those that were planned with. Sources that check what they
@@ -202,7 +204,7 @@ impl DatasetSource {
     }
 
     fn default_scaling(&self) -> ScalingChoice {
-        self.source().default_scaling()
+        self.source().facts().scaling
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::error::Error;
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,42 +50,48 @@ pub(super) struct SourceKind {
     /// The settings that it takes beside those of every dataset.
     pub(super) settings: &'static [&'static str],
     /// Reads those settings of the stage of this name; nothing if one is missing or wrong.
-    pub(super) read: fn(&mut Reader<'_>, &str, &mut Complaints) -> Option<Arc<dyn SourceSettings>>,
+    pub(super) read: fn(&mut Reader<'_>, &str, &mut Complaints) -> Option<SourceSettings>,
 }
 
-/// The settings of a source that a kind has read.
-pub(super) trait SourceSettings: Debug + Send + Sync {
+/// The settings of a source that its kind has read.
+#[derive(Clone)]
+pub(super) struct SourceSettings {
     /// The folder of the files, relative to that of the pipeline file, if it is settled.
-    fn data_path(&self) -> Option<&str>;
-
+    data_path: Option<String>,
     /// Finds and hashes the user's files.
-    fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic>;
+    complete: Arc<Complete>,
 }
 
-/// The settings of a source that needs none.
-#[derive(Debug)]
-pub(super) struct Unchanging(DatasetSource);
+type Complete = dyn Fn(&mut Planning<'_>) -> Result<DatasetSource, Diagnostic> + Send + Sync;
 
-impl Unchanging {
-    pub(super) fn settings(source: DatasetSource) -> Arc<dyn SourceSettings> {
-        Arc::new(Self(source))
+impl SourceSettings {
+    pub(super) fn new(
+        data_path: Option<String>,
+        complete: impl Fn(&mut Planning<'_>) -> Result<DatasetSource, Diagnostic>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            data_path,
+            complete: Arc::new(complete),
+        }
     }
 }
 
-impl SourceSettings for Unchanging {
-    fn data_path(&self) -> Option<&str> {
-        None
-    }
-
-    fn complete(&self, _: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic> {
-        Ok(self.0.clone())
+impl Debug for SourceSettings {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let data_path = &self.data_path;
+        f.debug_struct("SourceSettings")
+            .field("data_path", data_path)
+            .finish_non_exhaustive()
     }
 }
 
 /// The settings of a dataset, as written.
 #[derive(Clone, Debug)]
 pub struct DatasetSettings {
-    source: Arc<dyn SourceSettings>,
+    source: SourceSettings,
     validation: Option<u32>,
     split_seed: u64,
     limit: Limit,
@@ -131,7 +137,7 @@ impl DatasetSettings {
     /// The folder in which the worker finds the files, relative to that of the pipeline file; none
     /// if they are where the user keeps datasets.
     pub fn data_path(&self) -> Option<&str> {
-        self.source.data_path()
+        self.source.data_path.as_deref()
     }
 
     /// Decides everything: finds and hashes the user's files and fills in defaults.
@@ -139,7 +145,7 @@ impl DatasetSettings {
     /// # Errors
     /// The files cannot be found or read.
     pub fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetParameters, Diagnostic> {
-        let source = self.source.complete(planning)?;
+        let source = (self.source.complete)(planning)?;
         Ok(DatasetParameters {
             validation: self.validation.unwrap_or(DEFAULT_VALIDATION),
             split_seed: self.split_seed,
@@ -172,7 +178,7 @@ fn read_source(
     reader: &mut Reader<'_>,
     stage: &str,
     out: &mut Complaints,
-) -> Option<Arc<dyn SourceSettings>> {
+) -> Option<SourceSettings> {
     let kind = name
         .as_ref()
         .and_then(|name| KINDS.iter().find(|kind| kind.name == name.value));

@@ -7,18 +7,17 @@ mod mat;
 mod set;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_core::settings::{Node, Reader, Value, integer, string};
-use assay_core::{Complaints, Diagnostic, ObjectHash, Place, Placed};
+use assay_core::{Complaints, Diagnostic, ObjectHash};
 use serde::{Deserialize, Serialize};
 
 use self::copy::{Images, LocalCopy, NAME};
 use super::hashed_file::compare;
 use super::image_files::{ImageSettings, check_size};
 use super::images::{ImageSet, ImageStorage, OpenDataset};
-use super::settings::{FileHashes, Planning, SourceKind, SourceSettings, placed};
-use super::{DatasetSource, Digest, ScalingChoice, Source, SourceFile};
+use super::settings::{FileHashes, SourceKind, SourceSettings, placed};
+use super::{DatasetSource, Digest, Facts, ScalingChoice, Source, SourceFile};
 use crate::error::DatasetError;
 use crate::image::{BadImagePolicy, DEFAULT_SIZE, Form, Geometry};
 use crate::obtain::{Progress, Search};
@@ -47,20 +46,22 @@ pub(super) const KIND: SourceKind = SourceKind {
     read: |reader, _, out| Some(read_settings(reader, out)),
 };
 
-#[derive(Debug)]
-struct ImagenetSettings {
-    stage: Place,
-    path: Option<Placed<String>>,
-    test: Option<u32>,
-    images: ImageSettings,
-}
-
-fn read_settings(reader: &mut Reader<'_>, out: &mut Complaints) -> Arc<dyn SourceSettings> {
-    Arc::new(ImagenetSettings {
-        stage: reader.place.clone(),
-        path: reader.optional("path", out, placed(string)),
-        test: reader.optional("test", out, drawn_test),
-        images: ImageSettings::read(reader, out),
+fn read_settings(reader: &mut Reader<'_>, out: &mut Complaints) -> SourceSettings {
+    let path = reader.optional("path", out, placed(string));
+    let test = reader.optional("test", out, drawn_test);
+    let images = ImageSettings::read(reader, out);
+    let data_path = path.as_ref().map(|path| path.value.clone());
+    let place = path.map_or(reader.place.clone(), |path| path.place);
+    SourceSettings::new(data_path.clone(), move |planning| {
+        let own = data_path.as_ref().map(|path| planning.base.join(path));
+        let files = hash(own.as_deref().or(planning.data_dir), planning.hashes);
+        Ok(DatasetSource::Imagenet(ImagenetSource {
+            files: files.map_err(|error| Diagnostic::new(error.to_string(), &place))?,
+            size: images.size.unwrap_or(DEFAULT_SIZE),
+            geometry: images.geometry,
+            on_bad_image: images.on_bad_image,
+            test,
+        }))
     })
 }
 
@@ -73,26 +74,6 @@ fn drawn_test(node: &Node) -> Result<u32, Diagnostic> {
     integer(1..=u32::MAX.into())(node).map(|count| count as u32)
 }
 
-impl SourceSettings for ImagenetSettings {
-    fn data_path(&self) -> Option<&str> {
-        self.path.as_ref().map(|path| path.value.as_str())
-    }
-
-    fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic> {
-        let own = self.data_path().map(|path| planning.base.join(path));
-        let directory = own.as_deref().or(planning.data_dir);
-        let place = self.path.as_ref().map_or(&self.stage, |path| &path.place);
-        let files = hash(directory, planning.hashes);
-        Ok(DatasetSource::Imagenet(ImagenetSource {
-            files: files.map_err(|error| Diagnostic::new(error.to_string(), place))?,
-            size: self.images.size.unwrap_or(DEFAULT_SIZE),
-            geometry: self.images.geometry,
-            on_bad_image: self.images.on_bad_image,
-            test: self.test,
-        }))
-    }
-}
-
 /// One hash of the copy of ImageNet in `directory`.
 fn hash(directory: Option<&Path>, hashes: &mut dyn FileHashes) -> Result<ObjectHash, DatasetError> {
     let copy = LocalCopy::find(directory)?;
@@ -101,28 +82,19 @@ fn hash(directory: Option<&Path>, hashes: &mut dyn FileHashes) -> Result<ObjectH
 }
 
 impl Source for ImagenetSource {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn files(&self) -> Vec<SourceFile> {
-        vec![SourceFile {
+    fn facts(&self) -> Facts<'_> {
+        let file = SourceFile {
             name: NAME.to_owned(),
             digest: Digest::Blake3(self.files),
             bytes: None,
-        }]
-    }
-
-    fn image(&self) -> Option<[usize; 3]> {
-        Some([3, self.size as usize, self.size as usize])
-    }
-
-    fn classes(&self) -> Option<u16> {
-        None
-    }
-
-    fn default_scaling(&self) -> ScalingChoice {
-        ScalingChoice::UnitInterval
+        };
+        Facts {
+            name: NAME,
+            files: vec![file],
+            image: Some([3, self.size as usize, self.size as usize]),
+            classes: None,
+            scaling: ScalingChoice::UnitInterval,
+        }
     }
 
     fn check(&self) -> Result<(), DatasetError> {

@@ -10,7 +10,6 @@ mod labels;
 mod set;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use assay_core::settings::{Node, Reader, Value, integer, string, strings};
 use assay_core::{Complaints, Diagnostic, Placed};
@@ -22,9 +21,9 @@ use super::hashed_file::HashedFile;
 use super::image_files::{ImageSettings, check_size};
 use super::images::{ImageSet, ImageStorage, OpenDataset};
 use super::settings::{
-    FileHashes, Planning, SourceKind, SourceSettings, class_count, class_names, needed, placed,
+    FileHashes, SourceKind, SourceSettings, class_count, class_names, needed, placed,
 };
-use super::{DatasetSource, ScalingChoice, Source, SourceFile};
+use super::{DatasetSource, Facts, ScalingChoice, Source, SourceFile};
 use crate::error::DatasetError;
 use crate::image::{BadImagePolicy, Form, Geometry};
 use crate::obtain::{Progress, Search};
@@ -86,22 +85,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     read: read_settings,
 };
 
-#[derive(Debug)]
-struct ParquetSettings {
-    name: String,
-    path: String,
-    train: Placed<Vec<String>>,
-    test: TestSet,
-    image_column: String,
-    label_column: String,
-    class_names: Option<Vec<String>>,
-    classes: Option<u16>,
-    channels: u32,
-    images: ImageSettings,
-}
-
 /// The test set, as written.
-#[derive(Debug)]
 enum TestSet {
     /// Files of its own.
     Files(Placed<Vec<String>>),
@@ -113,7 +97,7 @@ fn read_settings(
     reader: &mut Reader<'_>,
     stage: &str,
     out: &mut Complaints,
-) -> Option<Arc<dyn SourceSettings>> {
+) -> Option<SourceSettings> {
     let path = reader.optional("path", out, string);
     let train = needed("train", FORM, reader, out, placed(strings));
     let test = if let Some(entry) = reader.entry("test") {
@@ -135,19 +119,36 @@ fn read_settings(
     let class_names = reader.optional("class_names", out, class_names);
     let classes = reader.optional("classes", out, class_count);
     let channels = reader.optional("channels", out, integer(1..=3));
+    let channels = channels.unwrap_or(3) as u32;
     let images = ImageSettings::read(reader, out);
-    Some(Arc::new(ParquetSettings {
-        name: stage.to_owned(),
-        // Files without a folder are looked for beside the pipeline file.
-        path: path.unwrap_or_else(|| ".".to_owned()),
-        train: train?,
-        test: test?,
-        image_column,
-        label_column,
-        class_names,
-        classes,
-        channels: channels.unwrap_or(3) as u32,
-        images,
+    let (name, train, test) = (stage.to_owned(), train?, test?);
+    // Files without a folder are looked for beside the pipeline file.
+    let path = path.unwrap_or_else(|| ".".to_owned());
+    Some(SourceSettings::new(Some(path.clone()), move |planning| {
+        let folder = planning.base.join(&path);
+        let mut find_all = |patterns: &Placed<Vec<String>>| {
+            let files = hash_files(&folder, &patterns.value, planning.hashes);
+            files.map_err(|error| Diagnostic::new(error.to_string(), &patterns.place))
+        };
+        let train = find_all(&train)?;
+        let (test_files, test) = match &test {
+            TestSet::Files(patterns) => (find_all(patterns)?, None),
+            TestSet::Drawn(count) => (Vec::new(), Some(*count)),
+        };
+        Ok(DatasetSource::Parquet(ParquetSource {
+            name: name.clone(),
+            train,
+            test_files,
+            test,
+            image_column: image_column.clone(),
+            label_column: label_column.clone(),
+            class_names: class_names.clone(),
+            classes,
+            channels,
+            size: images.size,
+            geometry: images.geometry,
+            on_bad_image: images.on_bad_image,
+        }))
     }))
 }
 
@@ -157,40 +158,6 @@ fn test_set(node: &Node) -> Result<TestSet, Diagnostic> {
     }
     let count = integer(1..=u32::MAX.into())(node)?;
     Ok(TestSet::Drawn(count as u32))
-}
-
-impl SourceSettings for ParquetSettings {
-    fn data_path(&self) -> Option<&str> {
-        Some(&self.path)
-    }
-
-    fn complete(&self, planning: &mut Planning<'_>) -> Result<DatasetSource, Diagnostic> {
-        let folder = planning.base.join(&self.path);
-        let hashes = &mut *planning.hashes;
-        let mut find_all = |patterns: &Placed<Vec<String>>| {
-            let files = hash_files(&folder, &patterns.value, hashes);
-            files.map_err(|error| Diagnostic::new(error.to_string(), &patterns.place))
-        };
-        let train = find_all(&self.train)?;
-        let (test_files, test) = match &self.test {
-            TestSet::Files(patterns) => (find_all(patterns)?, None),
-            TestSet::Drawn(count) => (Vec::new(), Some(*count)),
-        };
-        Ok(DatasetSource::Parquet(ParquetSource {
-            name: self.name.clone(),
-            train,
-            test_files,
-            test,
-            image_column: self.image_column.clone(),
-            label_column: self.label_column.clone(),
-            class_names: self.class_names.clone(),
-            classes: self.classes,
-            channels: self.channels,
-            size: self.images.size,
-            geometry: self.images.geometry,
-            on_bad_image: self.images.on_bad_image,
-        }))
-    }
 }
 
 /// The files in `folder` that the patterns match, hashed.
@@ -219,25 +186,15 @@ impl ParquetSource {
 }
 
 impl Source for ParquetSource {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn files(&self) -> Vec<SourceFile> {
-        self.all_files().map(SourceFile::from).collect()
-    }
-
-    fn image(&self) -> Option<[usize; 3]> {
-        None
-    }
-
-    fn classes(&self) -> Option<u16> {
+    fn facts(&self) -> Facts<'_> {
         let names = self.class_names.as_ref();
-        names.map(|names| names.len() as u16).or(self.classes)
-    }
-
-    fn default_scaling(&self) -> ScalingChoice {
-        ScalingChoice::UnitInterval
+        Facts {
+            name: &self.name,
+            files: self.all_files().map(SourceFile::from).collect(),
+            image: None,
+            classes: names.map(|names| names.len() as u16).or(self.classes),
+            scaling: ScalingChoice::UnitInterval,
+        }
     }
 
     fn check(&self) -> Result<(), DatasetError> {
