@@ -3,7 +3,7 @@
 //! store is sound, the error says what to do, and the next run completes.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(clippy::print_stderr, reason = "tests say what they skip or count")]
+#![allow(clippy::print_stderr, reason = "tests say what they count")]
 
 use std::fs;
 use std::io;
@@ -13,6 +13,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use assay_skips::skip;
 use assay_tests::{Sandbox, binary, check_store, meddle};
 use serde_json::Value;
 
@@ -216,7 +217,7 @@ fn a_full_disk_is_told_and_room_lets_the_run_complete() {
         let output = shell(&sandbox, &in_namespace, &script, &RUN);
         let said = String::from_utf8_lossy(&output.stderr);
         if output.status.code() == Some(77) || said.starts_with("unshare") {
-            eprintln!("SKIPPED: no small disk can be made here: {said}");
+            skip(&format!("no small disk can be made here: {said}"));
             return;
         }
         check_store(&sandbox.path("full"));
@@ -265,7 +266,7 @@ fn as_user(sandbox: &Sandbox, arguments: &[&str]) -> Option<Output> {
         "--clear-groups",
     ];
     if Command::new("setpriv").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: there is no `setpriv` to become an ordinary user with");
+        skip("there is no `setpriv` to become an ordinary user with");
         return None;
     }
     // The build folder may lie where only root can go.

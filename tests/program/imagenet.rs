@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use assay_data::prepare::{DESCRIPTION_FILE, Description};
+use assay_skips::skip;
 use assay_store::Store;
 use assay_tests::Sandbox;
 use serde_json::Value;
@@ -211,7 +212,7 @@ fn what_a_source_does_not_take_or_find_is_pointed_at() {
 fn the_real_sample_is_decoded_and_trained_on() {
     let data = std::env::var_os("ASSAY_TEST_DATA").map(std::path::PathBuf::from);
     let Some(data) = data.filter(|data| data.join("imagenet/train").is_dir()) else {
-        eprintln!("SKIPPED: ASSAY_TEST_DATA names no folder with imagenet/train/");
+        skip("ASSAY_TEST_DATA names no folder with imagenet/train/");
         return;
     };
     let classes = fs::read_dir(data.join("imagenet/train")).unwrap().count();

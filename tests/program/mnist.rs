@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use assay_skips::skip;
 use assay_tests::Sandbox;
 
 /// The pipeline of the quickstart, as a newcomer runs it.
@@ -13,7 +14,7 @@ fn quickstart() -> String {
 #[test]
 fn backpropagation_gets_below_four_percent_on_real_mnist() {
     let Some(data) = std::env::var_os("ASSAY_TEST_DATA") else {
-        eprintln!("SKIPPED: set ASSAY_TEST_DATA to a folder with mnist/ to train on real MNIST");
+        skip("set ASSAY_TEST_DATA to a folder with mnist/ to train on real MNIST");
         return;
     };
     let sandbox = Sandbox::new();

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use assay_report::{MetricRow, Quantity, Task};
+use assay_skips::skip;
 use assay_store::Store;
 use assay_tests::Sandbox;
 use serde_json::Value;
@@ -137,7 +138,7 @@ fn a_report_of_reconstructions_speaks_of_distances() {
 #[test]
 fn the_papers_autoencoder_beats_the_mean_image_on_real_mnist() {
     let Some(data) = std::env::var_os("ASSAY_TEST_DATA") else {
-        eprintln!("SKIPPED: set ASSAY_TEST_DATA to a folder with mnist/ to train on real MNIST");
+        skip("set ASSAY_TEST_DATA to a folder with mnist/ to train on real MNIST");
         return;
     };
     let pipeline = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../pipelines/autoencoder.toml");

@@ -11,6 +11,7 @@ use crate::support::reference::{Named, Reference};
 use crate::support::running::assert_close;
 use crate::support::state::{Entry, State};
 use crate::support::variant::{Noise, Variant, noise, noise_bytes, strengthen};
+use assay_skips::skip;
 use assay_tests::{Finished, Sandbox, binary};
 
 const NETWORK: &str = "fc 9, fc 7, fc 8, softmax 4";
@@ -345,7 +346,7 @@ fn the_documented_example_in_python_agrees() {
         .output()
         .is_ok_and(|output| output.status.success());
     if !able {
-        eprintln!("SKIPPED: {python} cannot import numpy and safetensors");
+        skip(&format!("{python} cannot import numpy and safetensors"));
         return;
     }
     let example =

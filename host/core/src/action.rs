@@ -1,68 +1,13 @@
 //! An action: everything that decides a stage's output, and nothing else.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::canonical::{CanonicalError, canonical_json};
 use crate::hash::{ActionKey, ArtifactHash, PluginHash};
-
-/// The kind of a stage's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StageKind {
-    /// Asks a plugin what it offers.
-    Describe,
-    /// Obtains, checks and splits a dataset.
-    Dataset,
-    /// Trains a network with an algorithm.
-    Train,
-    /// Measures a trained network.
-    Evaluate,
-    /// Gathers trainings into a table.
-    Report,
-    /// Asks a learner for the update directions of one batch.
-    Directions,
-    /// Checks that a plugin keeps one promise of the boundary.
-    Check,
-}
-
-impl StageKind {
-    /// The revision of the code behind the kind: raised whenever the same parameters and inputs
-    /// would give other bytes, so that old results are not taken for new ones.
-    pub const fn revision(self) -> u32 {
-        match self {
-            Self::Describe
-            | Self::Dataset
-            | Self::Train
-            | Self::Evaluate
-            | Self::Directions
-            | Self::Check => 1,
-            Self::Report => 2,
-        }
-    }
-
-    /// The kind as a pipeline file spells it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Describe => "describe",
-            Self::Dataset => "dataset",
-            Self::Train => "train",
-            Self::Evaluate => "evaluate",
-            Self::Report => "report",
-            Self::Directions => "directions",
-            Self::Check => "check",
-        }
-    }
-}
-
-impl fmt::Display for StageKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::kind::StageKind;
 
 /// The plugin that an action uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +88,24 @@ pub struct Action {
 }
 
 impl Action {
+    /// The action of this version of the program.
+    pub fn new(
+        kind: StageKind,
+        parameters: Map<String, Value>,
+        inputs: BTreeMap<String, ArtifactHash>,
+        plugin: Option<PluginPin>,
+        environment: Option<Environment>,
+    ) -> Self {
+        Self {
+            kind,
+            revision: kind.revision(),
+            parameters,
+            inputs,
+            plugin,
+            environment,
+        }
+    }
+
     /// The document and its key.
     ///
     /// # Errors

@@ -30,8 +30,7 @@ impl Fields {
     /// It has no canonical JSON.
     pub fn of<T: Serialize>(document: &T) -> Result<Self, CanonicalError> {
         let bytes = canonical_json(document)?;
-        // Canonical JSON is JSON; were it not, there would be no field to compare.
-        let value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let value = serde_json::from_slice(&bytes)?;
         let mut fields = BTreeMap::new();
         flatten(String::new(), value, &mut fields);
         Ok(Self(fields))

@@ -1,4 +1,4 @@
-//! Identifiers, actions, the pipeline file and the plan of Assay.
+//! Identifiers, actions and the pipeline file of Assay.
 //!
 //! Everything here is a value or a pure function of values: no file, clock, network or process
 //! is touched. An auditor needs this crate and the store, nothing else.
@@ -8,25 +8,25 @@ mod artifact;
 mod canonical;
 mod difference;
 mod hash;
+mod kind;
 mod limits;
 mod pipeline;
-mod plan;
 mod printable;
 mod result;
 mod run;
 
-pub use action::{Action, CudaEnvironment, Environment, PluginPin, StageKind};
+pub use action::{Action, CudaEnvironment, Environment, PluginPin};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
 pub use difference::{Difference, Fields};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
+pub use kind::StageKind;
 pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
-    AugmentationSettings, Complaints, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters,
-    Load, PipelineError, Place, Placed, Places, ReportStage, Source, Spec, Stage, StageWork,
-    TrainStage, choices, parse_hyperparameters, parse_layers, parse_networks, settings,
+    Complaints, Diagnostic, Hyperparameters, Instance, Load, Method, PipelineError, PipelineFile,
+    Place, Placed, Places, Source, StageTable, choices, parse_hyperparameters, parse_layers,
+    parse_networks, settings,
 };
-pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use printable::{printable, printable_line, steers_terminal};
 pub use result::{ActionResult, Containment};
 pub use run::{Run, RunStage, StageOutcome};

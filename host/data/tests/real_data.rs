@@ -1,9 +1,6 @@
 //! The datasets themselves, where `ASSAY_TEST_DATA` names a directory that holds them.
 
-#![allow(
-    clippy::print_stderr,
-    reason = "tests say what they skip, and measurements what they measured"
-)]
+#![allow(clippy::print_stderr, reason = "measurements say what they measured")]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy's allowance for tests does not reach the helpers of integration tests"
@@ -26,6 +23,7 @@ use assay_data::sources::{
     ScalingChoice,
 };
 use assay_data::table::ImageTable;
+use assay_skips::skip;
 use parquet::arrow::ArrowWriter;
 
 const TRAIN_FILE: &str = "train.arrow";
@@ -39,7 +37,9 @@ fn data(name: &str) -> Option<PathBuf> {
     let directory = std::env::var_os(VARIABLE).map(PathBuf::from);
     let found = directory.filter(|directory| directory.join(name).is_dir());
     if found.is_none() {
-        eprintln!("SKIPPED: {VARIABLE} names no directory that holds `{name}`");
+        skip(&format!(
+            "{VARIABLE} names no directory that holds `{name}`"
+        ));
     }
     found
 }

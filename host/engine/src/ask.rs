@@ -37,14 +37,8 @@ pub(crate) fn ask(
     limits: Limits,
     cancel: &Cancel,
 ) -> Result<Answer, EngineError> {
-    let action = Action {
-        kind: StageKind::Describe,
-        revision: StageKind::Describe.revision(),
-        parameters: Map::new(),
-        inputs: BTreeMap::new(),
-        plugin: Some(pin.clone()),
-        environment: None,
-    };
+    let (kind, plugin) = (StageKind::Describe, Some(pin.clone()));
+    let action = Action::new(kind, Map::new(), BTreeMap::new(), plugin, None);
     // No run names this action, so its document comes back here or nowhere.
     let key = store.put_action(&action)?;
     let cached = store.cached(key)?;

@@ -4,17 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use assay_core::{
-    ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, PipelineError, Place, Plan,
-    PlannedStage, Source, Spec, StageKind, choices,
+    Action, ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, PipelineError, Place, Source,
+    StageKind, choices,
 };
 use assay_data::prepare::{DESCRIPTION_FILE, Description, SplitDescription};
+use assay_data::sources::DatasetSettings;
 use assay_data::table::ImageTable;
 use assay_store::Store;
-use serde_json::{Map, Value};
 
 use crate::error::EngineError;
-use crate::source_file::{load_beside, read_text};
-use crate::stages::{Planning, complete_datasets};
+use crate::plan::{Completion, PlannedStage};
+use crate::source_file::PlanFile;
+use crate::stages;
 
 /// A dataset that is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +56,8 @@ pub fn plan_dataset(
     argument: DatasetArgument<'_>,
     data_dir: Option<&Path>,
 ) -> Result<PlannedDataset, EngineError> {
-    let (stage, base, sources) = match argument {
-        DatasetArgument::Known(name) => known(name),
+    let (mut stage, base, texts) = match argument {
+        DatasetArgument::Known(name) => known(name)?,
         DatasetArgument::File {
             path,
             stage,
@@ -64,52 +65,58 @@ pub fn plan_dataset(
         } => of_file(path, stage, overrides)?,
     };
     let mut complaints = Complaints::default();
-    let mut planning = Planning {
+    let mut hashes = store.source_hashes();
+    let mut completion = Completion {
         base: &base,
         data_dir,
-        sources: &mut store.source_hashes(),
+        hashes: &mut hashes,
+        lock: None,
     };
-    let stages = complete_datasets(vec![stage], &mut planning, &mut complaints);
-    planning.sources.save()?;
-    let Some(stage) = stages.into_iter().next().filter(|_| complaints.is_empty()) else {
-        return Err(PipelineError::new(sources, complaints).into());
-    };
-    let data_dir = stage.data_path.as_ref().map(|path| base.join(path));
-    let action = stage.action([].into(), None, None);
+    stage.complete(&[], &mut completion, &mut complaints);
+    hashes.save()?;
+    if !complaints.is_empty() {
+        return Err(PipelineError::new(texts, complaints).into());
+    }
+    let (kind, parameters) = (stage.kind(), stage.parameters()?);
+    let action = Action::new(kind, parameters, [].into(), None, None);
     Ok(PlannedDataset {
         key: store.put_action(&action)?,
+        data_dir: stage.work.data_path().map(|path| base.join(path)),
         name: stage.name,
-        data_dir,
         limits: stage.limits,
     })
 }
 
 /// The stage that a pipeline file would have for a known dataset and its defaults.
-fn known(name: &str) -> (PlannedStage, PathBuf, Vec<Source>) {
-    let place = Place {
-        source: 0,
-        bytes: 0..name.len(),
+fn known(name: &str) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError> {
+    let (texts, place) = argument("DATASET", name);
+    let mut complaints = Complaints::default();
+    let Some(settings) = DatasetSettings::known(name, &mut complaints) else {
+        return Err(PipelineError::new(texts, complaints).into());
     };
-    let parameters = Map::from_iter([("source".to_owned(), Value::from(name))]);
     let stage = PlannedStage {
         name: name.to_owned(),
-        kind: StageKind::Dataset,
-        parameters,
+        work: Box::new(stages::PlannedDataset::from(settings)),
         inputs: [].into(),
         plugin: None,
-        data_path: None,
         limits: Limits::default(),
         labels: None,
         places: std::iter::once((String::new(), place)).collect(),
     };
-    (stage, PathBuf::new(), vec![argument("DATASET", name)])
+    Ok((stage, PathBuf::new(), texts))
 }
 
-fn argument(name: &str, text: &str) -> Source {
-    Source {
+/// An argument of the command line as a text to complain about, and the whole of it.
+fn argument(name: &str, text: &str) -> (Vec<Source>, Place) {
+    let place = Place {
+        source: 0,
+        bytes: 0..text.len(),
+    };
+    let source = Source {
         name: name.to_owned(),
         text: text.to_owned(),
-    }
+    };
+    (vec![source], place)
 }
 
 fn of_file(
@@ -117,13 +124,10 @@ fn of_file(
     wanted: Option<&str>,
     overrides: &[String],
 ) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError> {
-    let text = read_text(path, "a pipeline file")?;
-    let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let name = path.display().to_string();
-    let spec = Spec::parse(&name, &text, overrides, &load_beside(&base))?;
-    let plan = Plan::new(&spec).stages.into_iter();
-    let mut stages: Vec<_> = plan
-        .filter(|stage| stage.kind == StageKind::Dataset)
+    let PlanFile { plan, base, .. } = PlanFile::read(path, overrides)?;
+    let stages = plan.stages.into_iter();
+    let mut stages: Vec<_> = stages
+        .filter(|stage| stage.kind() == StageKind::Dataset)
         .collect();
     let at = match (wanted, stages.len()) {
         (Some(name), _) => stages.iter().position(|stage| stage.name == name),
@@ -131,7 +135,7 @@ fn of_file(
         (None, _) => None,
     };
     match at {
-        Some(at) => Ok((stages.swap_remove(at), base, spec.sources)),
+        Some(at) => Ok((stages.swap_remove(at), base, plan.sources)),
         None => Err(no_stage(path, wanted, &stages).into()),
     }
 }
@@ -140,7 +144,7 @@ fn of_file(
 fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> PipelineError {
     let path = path.display().to_string();
     let names = stages.iter().map(|stage| stage.name.as_str());
-    let (source, message, help) = match wanted {
+    let ((texts, place), message, help) = match wanted {
         Some(name) => (
             argument("STAGE", name),
             format!("there is no dataset stage `{name}` in {path}"),
@@ -153,12 +157,8 @@ fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> Pipel
                 .then(|| format!("name one of them: {}", names.collect::<Vec<_>>().join(", "))),
         ),
     };
-    let place = Place {
-        source: 0,
-        bytes: 0..source.text.len(),
-    };
     let complaint = Diagnostic::new(message, &place).help(help);
-    PipelineError::new(vec![source], complaint.into())
+    PipelineError::new(texts, complaint.into())
 }
 
 /// A dataset that lies in the store.

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_core::{Action, CudaEnvironment, Environment};
 use serde_json::Value;
@@ -224,8 +224,7 @@ pub(crate) fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
     });
     variables.map(|(name, value)| {
         let value = if name == LIBRARY_PATH {
-            let folders = library_folders(&value);
-            std::env::join_paths(folders).unwrap_or_default()
+            library_folders(&value).join(OsStr::new(":"))
         } else {
             value
         };
@@ -238,11 +237,15 @@ const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 /// The folders of `LD_LIBRARY_PATH` in which a worker's loader may search. Relative ones mean
 /// whatever folder the program was started in, as do empty ones, so they are left out.
 pub(crate) fn library_path() -> Vec<PathBuf> {
-    library_folders(&std::env::var_os(LIBRARY_PATH).unwrap_or_default())
+    let value = std::env::var_os(LIBRARY_PATH);
+    let folders = value.as_deref().map(library_folders);
+    folders.into_iter().flatten().map(PathBuf::from).collect()
 }
 
-fn library_folders(value: &OsStr) -> Vec<PathBuf> {
+fn library_folders(value: &OsStr) -> Vec<&OsStr> {
     let folders = value.as_bytes().split(|byte| b":;".contains(byte));
-    let folders = folders.map(|folder| PathBuf::from(OsStr::from_bytes(folder)));
-    folders.filter(|folder| folder.is_absolute()).collect()
+    let folders = folders.map(OsStr::from_bytes);
+    folders
+        .filter(|folder| Path::new(folder).is_absolute())
+        .collect()
 }

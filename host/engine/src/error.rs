@@ -5,11 +5,12 @@ use std::io;
 use std::iter::successors;
 use std::path::PathBuf;
 
-use assay_core::{ArtifactHash, CanonicalError, PipelineError, UnknownStage};
+use assay_core::{ArtifactHash, CanonicalError, PipelineError};
 use assay_store::StoreError;
 
 use crate::device::DeviceError;
 use crate::lock::LockError;
+use crate::plan::UnknownStage;
 use crate::plugin::PluginError;
 use crate::supervise::Failure;
 use crate::trust::Untrusted;
@@ -100,6 +101,9 @@ pub enum EngineError {
     /// An action has no canonical JSON.
     #[error("a parameter cannot be part of an action")]
     Canonical(#[source] CanonicalError),
+    /// The parameters of an action have no JSON.
+    #[error("a parameter cannot be part of an action")]
+    Parameters(#[from] serde_json::Error),
     /// It was asked to stop.
     #[error("stopped")]
     Stopped,

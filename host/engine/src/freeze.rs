@@ -2,13 +2,12 @@
 //! every hyper-parameter and fills in the defaults. What comes out decides everything, so
 //! nothing that happens on disk afterwards can change what the run does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_core::{
-    Complaints, Diagnostic, Environment, Limits, Place, PlannedStage, PluginPin, PluginUse,
-    StageKind,
+    Action, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places, PluginPin,
 };
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
@@ -21,6 +20,7 @@ use crate::environment::{Settings, environment};
 use crate::error::EngineError;
 use crate::lock::LockWatch;
 use crate::notice::FirstUse;
+use crate::plan::{PlannedStage, PluginUse, place};
 use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
@@ -29,12 +29,23 @@ use crate::trust::{Trust, TrustPolicy};
 #[derive(Clone, Debug)]
 pub(crate) struct FrozenStage {
     pub(crate) planned: Arc<PlannedStage>,
+    /// The parameters of its action, a plugin's defaults filled in.
+    parameters: Map<String, Value>,
     pub(crate) plugin: Option<PluginPin>,
     pub(crate) environment: Option<Environment>,
     /// The file of its plugin's library, unless that was found in the store.
     pub(crate) library: Option<PathBuf>,
     /// Why it cannot run: its plugin could not say what it offers, and the run goes on without.
     pub(crate) refused: Option<Refusal>,
+}
+
+impl FrozenStage {
+    /// Its action, once every input is known.
+    pub(crate) fn action(&self, inputs: BTreeMap<String, ArtifactHash>) -> Action {
+        let (plugin, environment) = (self.plugin.clone(), self.environment.clone());
+        let kind = self.planned.kind();
+        Action::new(kind, self.parameters.clone(), inputs, plugin, environment)
+    }
 }
 
 /// A plugin that failed when it was asked what it offers.
@@ -130,7 +141,7 @@ pub(crate) struct Freezer<'a> {
 }
 
 impl Freezer<'_> {
-    /// Freezes every stage.
+    /// Freezes every stage; gives none once there are complaints.
     ///
     /// # Errors
     /// A plugin or hyper-parameter that cannot be used is a complaint in `complaints`; an error
@@ -154,9 +165,10 @@ impl Freezer<'_> {
                 match plugins.get(&reference.value) {
                     Some(Answered::Pinned(pinned)) => {
                         if let Some(algorithm) = pinned.algorithm(&wanted, complaints)
-                            && stage.kind == StageKind::Train
+                            && let Some(training) = stage.work.training_mut()
                         {
-                            complete(&mut stage, algorithm, complaints);
+                            let given = &mut training.hyperparameters;
+                            complete(given, &stage.places, algorithm, complaints);
                         }
                         plugin = Some(pinned.pin.clone());
                         environment = Some(pinned.environment.clone());
@@ -166,7 +178,11 @@ impl Freezer<'_> {
                     Some(Answered::Complaint) | None => continue,
                 }
             }
+            if !complaints.is_empty() {
+                continue;
+            }
             frozen.push(FrozenStage {
+                parameters: stage.parameters()?,
                 planned: Arc::new(stage),
                 plugin,
                 environment,
@@ -316,7 +332,8 @@ fn usable(algorithm: &AlgorithmDescription) -> Result<Validator, String> {
 
 /// Fills in the defaults of the schema and checks every hyper-parameter against it.
 pub(crate) fn complete(
-    stage: &mut PlannedStage,
+    given: &mut Map<String, Value>,
+    places: &Places,
     algorithm: &Algorithm,
     complaints: &mut Complaints,
 ) {
@@ -324,18 +341,12 @@ pub(crate) fn complete(
         .schema
         .get("properties")
         .and_then(Value::as_object);
-    let hyperparameters = stage
-        .parameters
-        .entry("hyperparameters")
-        .or_insert_with(|| Map::new().into());
-    if let Value::Object(given) = &mut *hyperparameters {
-        for (name, property) in properties.into_iter().flatten() {
-            if let (false, Some(default)) = (given.contains_key(name), property.get("default")) {
-                given.insert(name.clone(), default.clone());
-            }
+    for (name, property) in properties.into_iter().flatten() {
+        if let (false, Some(default)) = (given.contains_key(name), property.get("default")) {
+            given.insert(name.clone(), default.clone());
         }
     }
-    let hyperparameters = hyperparameters.clone();
+    let hyperparameters = Value::Object(given.clone());
     let known = || {
         properties
             .into_iter()
@@ -345,7 +356,7 @@ pub(crate) fn complete(
     for error in algorithm.validator.iter_errors(&hyperparameters) {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
             for name in unexpected {
-                let place = stage.place(&format!("hyperparameters.{name}"));
+                let place = place(places, &format!("hyperparameters.{name}"));
                 let message = format!("the algorithm has no hyper-parameter `{name}`");
                 let help = complaints.choices(name, known().collect::<Vec<_>>().into_iter());
                 complaints.extend(place.map(|place| Diagnostic::new(message, place).help(help)));
@@ -362,7 +373,7 @@ pub(crate) fn complete(
         } else {
             format!("the hyper-parameter `{name}` is refused: {error}")
         };
-        let place = stage.place(&format!("hyperparameters.{name}"));
+        let place = place(places, &format!("hyperparameters.{name}"));
         complaints.extend(place.map(|place| Diagnostic::new(message, place).help(description)));
     }
 }

@@ -22,6 +22,7 @@ mod freeze;
 mod lock;
 mod log;
 mod notice;
+mod plan;
 mod plugin;
 mod preview;
 mod rerun;
@@ -56,6 +57,7 @@ pub use event::{Progress, Unit};
 pub use explain::{Answer, Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
+pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use plugin::{
     AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LibraryFile, LoadFailure,
     MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,
@@ -69,7 +71,7 @@ pub use rerun::{
 pub use run::{Observer, RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
-pub use stages::REPORT_TABLE;
+pub use stages::{REPORT_TABLE, TrainingParameters};
 pub use supervise::{CardTrouble, Completed, Execution, Failure};
 pub use trust::{
     InvalidKey, SignatureError, SigningKey, Trust, TrustError, TrustPolicy, TrustStore, TrustedKey,

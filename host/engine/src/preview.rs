@@ -72,7 +72,7 @@ impl Session {
             };
             previews.push(StagePreview {
                 name: stage.planned.name.clone(),
-                kind: stage.planned.kind,
+                kind: stage.planned.kind(),
                 key: now.key(),
                 reason,
             });

@@ -10,9 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use assay_core::{
-    Action, ActionKey, ActionResult, ArtifactHash, PlannedStage, RunHash, RunStage, StageOutcome,
-};
+use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, RunHash, RunStage, StageOutcome};
 use assay_store::{ActionLock, Store};
 
 use crate::cancel::Cancel;
@@ -21,6 +19,7 @@ use crate::environment::{Settings, is_on_card};
 use crate::error::EngineError;
 use crate::event::Progress;
 use crate::freeze::FrozenStage;
+use crate::plan::PlannedStage;
 use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
 
 /// Is told what happens, from several threads.
@@ -139,11 +138,7 @@ pub(crate) fn resolve(
     let inputs: Option<BTreeMap<_, _>> = inputs
         .map(|(role, &input)| Some((role.clone(), artifact(input)?)))
         .collect();
-    Some(
-        stage
-            .planned
-            .action(inputs?, stage.plugin.clone(), stage.environment.clone()),
-    )
+    Some(stage.action(inputs?))
 }
 
 /// The action of a stage whose inputs are there, which is stored, and its result if it has one;
@@ -340,7 +335,7 @@ impl Runner<'_> {
             card,
         } = job;
         let stage = &self.stages[at].planned;
-        let own = stage.data_path.as_ref().map(|path| self.base.join(path));
+        let own = stage.work.data_path().map(|path| self.base.join(path));
         let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
         let observe = |progress| self.observer.progress(&stage.name, &progress);
         let execution = Execution {

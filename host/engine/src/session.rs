@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use assay_core::{Complaints, PipelineError, Plan, Run, Source, Spec, StageOutcome};
+use assay_core::{Complaints, PipelineError, Run, Source, StageOutcome};
 use assay_store::Store;
 
 use crate::cancel::Cancel;
@@ -12,12 +12,10 @@ use crate::error::EngineError;
 use crate::freeze::{Freezer, FrozenStage};
 use crate::lock::{LockMode, LockWatch};
 use crate::notice::{FirstUse, Notice};
+use crate::plan::{Completion, Plan};
 use crate::plugin::{Origin, SearchFolder, SearchPath};
 use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport};
-use crate::source_file::{load_beside, read_text};
-use crate::stages::{
-    Planning, check_networks, compare_datasets, complete_datasets, complete_reports,
-};
+use crate::source_file::PlanFile;
 use crate::supervise::{host_name, now_ms};
 use crate::trust::TrustPolicy;
 
@@ -58,8 +56,8 @@ pub struct Request<'a> {
 }
 
 /// The folders of plugins that a pipeline file in `base` names.
-fn plugin_dirs(spec: &Spec, base: &Path) -> impl Iterator<Item = SearchFolder> {
-    spec.plugin_dirs.iter().map(|folder| SearchFolder {
+fn plugin_dirs(plan: &Plan, base: &Path) -> impl Iterator<Item = SearchFolder> {
+    plan.plugin_dirs.iter().map(|folder| SearchFolder {
         path: base.join(folder),
         origin: Origin::Pipeline,
     })
@@ -70,11 +68,8 @@ fn plugin_dirs(spec: &Spec, base: &Path) -> impl Iterator<Item = SearchFolder> {
 /// # Errors
 /// The file cannot be read, or is no pipeline file.
 pub fn pipeline_plugin_dirs(path: &Path) -> Result<Vec<SearchFolder>, EngineError> {
-    let text = read_text(path, "a pipeline file")?;
-    let base = path.parent().unwrap_or(Path::new(""));
-    let name = path.display().to_string();
-    let spec = Spec::parse(&name, &text, &[], &load_beside(base))?;
-    Ok(plugin_dirs(&spec, base).collect())
+    let PlanFile { plan, base, .. } = PlanFile::read(path, &[])?;
+    Ok(plugin_dirs(&plan, &base).collect())
 }
 
 impl Session {
@@ -89,28 +84,23 @@ impl Session {
         request: Request<'_>,
         cancel: &Cancel,
     ) -> Result<Self, EngineError> {
-        let file = read_text(request.file, "a pipeline file")?;
-        let name = request.file.display().to_string();
-        let base = request.file.parent().unwrap_or(Path::new("")).to_owned();
-        let spec = Spec::parse(&name, &file, request.overrides, &load_beside(&base))?;
-        let networks = spec.networks_file.and_then(|at| spec.sources.get(at));
+        let PlanFile { plan, base, text } = PlanFile::read(request.file, request.overrides)?;
+        let mut plan = plan.only(request.only)?;
+        let networks = plan.networks_file.and_then(|at| plan.sources.get(at));
         let networks = networks.map(|source| source.text.clone());
-        let plan = Plan::new(&spec).only(request.only)?;
         let mut lock = LockWatch::open(request.file, request.lock)?;
         let mut search = request.search;
-        search.extend(plugin_dirs(&spec, &base));
+        search.extend(plugin_dirs(&plan, &base));
         let mut complaints = Complaints::default();
         let mut sources = store.source_hashes();
         cancel.check()?;
-        let mut planning = Planning {
+        let mut completion = Completion {
             base: &base,
             data_dir: settings.data_dir.as_deref(),
-            sources: &mut sources,
+            hashes: &mut sources,
+            lock: Some(&mut lock),
         };
-        let stages = complete_datasets(plan.stages, &mut planning, &mut complaints);
-        compare_datasets(&stages, &mut lock, &mut complaints);
-        check_networks(&stages, &mut complaints);
-        let stages = complete_reports(stages, &base, &mut complaints);
+        plan.complete(&mut completion, &mut complaints);
         // Whatever comes of the rest, these files need not be read again.
         sources.save()?;
         let mut freezer = Freezer {
@@ -123,12 +113,12 @@ impl Session {
             base: &base,
             lock: Some(&mut lock),
             notices: Vec::new(),
-            limits: spec.limits,
+            limits: plan.limits,
         };
-        let stages = freezer.freeze(stages, &mut complaints)?;
+        let stages = freezer.freeze(plan.stages, &mut complaints)?;
         let first_uses = freezer.notices;
         if !complaints.is_empty() {
-            return Err(PipelineError::new(spec.sources, complaints).into());
+            return Err(PipelineError::new(plan.sources, complaints).into());
         }
         sources.save()?;
         let overrides = request.overrides.to_vec();
@@ -137,8 +127,8 @@ impl Session {
             settings,
             name: plan.name,
             base,
-            sources: spec.sources,
-            file,
+            sources: plan.sources,
+            file: text,
             networks,
             overrides,
             stages,

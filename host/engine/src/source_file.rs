@@ -1,13 +1,14 @@
 //! Reads the files that a person names: pipeline files, the files of networks that those name, and
 //! arguments of commands. It owns what is accepted as a file; what it says is read elsewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assay_core::{Source, parse_networks};
 use assay_files::{NotRegular, TooLarge};
 use assay_network::Network;
 
 use crate::error::EngineError;
+use crate::plan::Plan;
 
 /// A text that a person writes may not be larger.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -23,8 +24,28 @@ pub fn read_networks(path: &Path) -> Result<Vec<(String, Network)>, EngineError>
     Ok(networks.into_iter().collect())
 }
 
+/// A pipeline file that was read and planned.
+pub(crate) struct PlanFile {
+    pub(crate) plan: Plan,
+    /// The folder of the file.
+    pub(crate) base: PathBuf,
+    /// The text of the file, overrides not applied.
+    pub(crate) text: String,
+}
+
+impl PlanFile {
+    /// Reads and plans the pipeline file at `path`, with these `--set` overrides.
+    pub(crate) fn read(path: &Path, overrides: &[String]) -> Result<Self, EngineError> {
+        let text = read_text(path, "a pipeline file")?;
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        let name = path.display().to_string();
+        let plan = Plan::parse(&name, &text, overrides, &load_beside(&base))?;
+        Ok(Self { plan, base, text })
+    }
+}
+
 /// Reads the files that a pipeline file in `base` names.
-pub(crate) fn load_beside(base: &Path) -> impl Fn(&str) -> Result<Source, String> {
+fn load_beside(base: &Path) -> impl Fn(&str) -> Result<Source, String> {
     move |name| {
         let path = base.join(name);
         let text = read_or_reason(&path, "a file of networks", LARGEST_FILE)?;

@@ -16,12 +16,12 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use signal_hook::consts::SIGTERM;
 
-use crate::containment::{ContainError, Places, Profile, contain};
+use crate::containment::{ContainError, Places, contain};
 use crate::environment::is_on_card;
 use crate::error::causes;
 use crate::event::{Done, Event, Reporter};
 use crate::log::note;
-use crate::stages::{self, Context, StageError};
+use crate::stages::{self, Context, Kind, StageError};
 
 /// The folder below the scratch folder that outputs go to.
 pub(crate) const OUT: &str = "out";
@@ -137,7 +137,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
     }
     // From here on this process can reach nothing but what it is about to read.
     let places = objects.places(&action, &store, &arguments.scratch);
-    let reached = contain(Profile::of(action.kind), &places, arguments.limits)?;
+    let reached = contain(Kind::of(action.kind).profile, &places, arguments.limits)?;
     reporter.send(&Event::Contained(reached));
     let (inputs, plugin) = objects.verified(&store)?;
     // Until here a request to stop ends the process as it ends any other.

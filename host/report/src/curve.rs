@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::entry::Entry;
+use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::metrics::Split;
 use crate::summary::Statistic;
@@ -18,7 +18,7 @@ pub(crate) struct Point {
 }
 
 /// The error on `split` by epoch. Values that are not finite are left out.
-pub(crate) fn error_curve(entries: &[Entry], split: Split) -> Vec<Point> {
+pub(crate) fn error_curve(entries: &[ReportEntry], split: Split) -> Vec<Point> {
     let mut by_epoch: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for entry in entries {
         let error = ErrorMeasure::of(entry.task).metric;

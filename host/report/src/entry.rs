@@ -9,7 +9,7 @@ use crate::reference::Figures;
 
 /// One training, as a report takes it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct ReportEntry {
     /// The name the pipeline file gives this way of training.
     pub method: String,
     /// The plugin's algorithm behind it.

@@ -18,7 +18,7 @@ mod table;
 mod trainings;
 
 pub use assay_network::Task;
-pub use entry::Entry;
+pub use entry::ReportEntry;
 pub use file::FileError;
 pub use measure::ErrorMeasure;
 pub use metrics::{

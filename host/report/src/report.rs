@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use assay_network::Task;
 use serde_json::Value;
 
-use crate::entry::Entry;
+use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::metrics::{Split, TOP_5_ERROR};
 use crate::reference::Citation;
@@ -98,7 +98,7 @@ pub struct Report {
     pub(crate) citation: Option<Citation>,
     pub(crate) rows: Vec<ReportRow>,
     /// The trainings of each row by ascending seed.
-    pub(crate) trainings: Vec<Vec<Entry>>,
+    pub(crate) trainings: Vec<Vec<ReportEntry>>,
 }
 
 impl Report {
@@ -110,7 +110,7 @@ impl Report {
     /// # Errors
     /// No trainings, the same training twice, several tasks, or metrics that cannot be right. Values
     /// that are not finite are no error: training may diverge, and the report shows it.
-    pub fn build(title: impl Into<String>, entries: Vec<Entry>) -> Result<Self, ReportError> {
+    pub fn build(title: impl Into<String>, entries: Vec<ReportEntry>) -> Result<Self, ReportError> {
         check_tasks(&entries)?;
         for entry in &entries {
             check(entry)?;
@@ -139,14 +139,14 @@ impl Report {
     }
 
     /// The rows with their trainings.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = (&ReportRow, &[Entry])> {
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&ReportRow, &[ReportEntry])> {
         self.rows
             .iter()
             .zip(self.trainings.iter().map(Vec::as_slice))
     }
 }
 
-fn plain_label(entry: &Entry) -> Label {
+fn plain_label(entry: &ReportEntry) -> Label {
     Label {
         dataset: entry.dataset.clone(),
         network: entry.network.clone(),
@@ -154,7 +154,7 @@ fn plain_label(entry: &Entry) -> Label {
     }
 }
 
-fn check_tasks(entries: &[Entry]) -> Result<(), ReportError> {
+fn check_tasks(entries: &[ReportEntry]) -> Result<(), ReportError> {
     let Some(first) = entries.first() else {
         return Err(ReportError::Empty);
     };
@@ -169,7 +169,7 @@ fn check_tasks(entries: &[Entry]) -> Result<(), ReportError> {
     }
 }
 
-fn check(entry: &Entry) -> Result<(), ReportError> {
+fn check(entry: &ReportEntry) -> Result<(), ReportError> {
     let (label, seed) = (|| plain_label(entry), entry.seed);
     let error = ErrorMeasure::of(entry.task).metric;
     let mut measured = HashSet::new();
@@ -201,7 +201,7 @@ fn check(entry: &Entry) -> Result<(), ReportError> {
     check_percent(entry)
 }
 
-fn check_percent(entry: &Entry) -> Result<(), ReportError> {
+fn check_percent(entry: &ReportEntry) -> Result<(), ReportError> {
     let error = ErrorMeasure::of(entry.task);
     let metrics = entry.metrics.iter().map(|row| (&row.metric, row.value));
     let evaluation = entry.evaluation.iter().map(|row| (&row.metric, row.value));
@@ -219,10 +219,11 @@ fn check_percent(entry: &Entry) -> Result<(), ReportError> {
     Ok(())
 }
 
-fn group(entries: Vec<Entry>) -> Result<Vec<Vec<Entry>>, ReportError> {
-    let mut groups: Vec<Vec<Entry>> = Vec::new();
+fn group(entries: Vec<ReportEntry>) -> Result<Vec<Vec<ReportEntry>>, ReportError> {
+    let mut groups: Vec<Vec<ReportEntry>> = Vec::new();
     for entry in entries {
-        let same = |group: &&mut Vec<Entry>| group.first().is_some_and(|one| alike(one, &entry));
+        let same =
+            |group: &&mut Vec<ReportEntry>| group.first().is_some_and(|one| alike(one, &entry));
         match groups.iter_mut().find(same) {
             None => groups.push(vec![entry]),
             Some(group) => match group.binary_search_by_key(&entry.seed, |one| one.seed) {
@@ -240,21 +241,21 @@ fn group(entries: Vec<Entry>) -> Result<Vec<Vec<Entry>>, ReportError> {
 }
 
 /// Whether two trainings differ at most in seed and outcome.
-fn alike(a: &Entry, b: &Entry) -> bool {
+fn alike(a: &ReportEntry, b: &ReportEntry) -> bool {
     same_name(a, b)
         && a.algorithm == b.algorithm
         && a.epochs == b.epochs
         && a.hyperparameters == b.hyperparameters
 }
 
-fn same_name(a: &Entry, b: &Entry) -> bool {
+fn same_name(a: &ReportEntry, b: &ReportEntry) -> bool {
     a.dataset == b.dataset && a.network == b.network && a.method == b.method
 }
 
 /// One label per group, with the training that stands for it: the plain one where it is unique,
 /// else with the settings that differ.
-fn labels(groups: &[Vec<Entry>]) -> Vec<(Label, &Entry)> {
-    let firsts: Vec<(&Entry, Vec<Setting>)> = groups
+fn labels(groups: &[Vec<ReportEntry>]) -> Vec<(Label, &ReportEntry)> {
+    let firsts: Vec<(&ReportEntry, Vec<Setting>)> = groups
         .iter()
         .filter_map(|group| group.first())
         .map(|entry| (entry, settings(entry)))
@@ -280,7 +281,7 @@ fn labels(groups: &[Vec<Entry>]) -> Vec<(Label, &Entry)> {
 type Setting = (String, Value);
 
 /// Everything but the name that may tell two rows apart, hyper-parameters by name.
-fn settings(entry: &Entry) -> Vec<Setting> {
+fn settings(entry: &ReportEntry) -> Vec<Setting> {
     let hyperparameters = entry.hyperparameters.clone().into_iter();
     let mut settings: Vec<Setting> = hyperparameters.collect();
     settings.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -292,7 +293,7 @@ fn settings(entry: &Entry) -> Vec<Setting> {
     settings
 }
 
-fn row(label: Label, first: &Entry, group: &[Entry]) -> ReportRow {
+fn row(label: Label, first: &ReportEntry, group: &[ReportEntry]) -> ReportRow {
     let summaries: Vec<Summary> = group
         .iter()
         .map(|entry| summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task))

@@ -13,6 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use assay_core::ObjectHash;
+use assay_skips::skip;
 use assay_store::Store;
 use assay_tests::{CLASSES, Finished, Sandbox, binary, libraries as built};
 
@@ -306,7 +307,7 @@ fn a_hostile_plugin_fails_by_name_and_alone() {
 #[test]
 fn a_home_folder_is_as_forbidden_as_any_other() {
     let Some(home) = std::env::var_os("HOME").filter(|home| Path::new(home).is_dir()) else {
-        eprintln!("SKIPPED: there is no HOME to keep a secret in");
+        skip("there is no HOME to keep a secret in");
         return;
     };
     let forbidden = tempfile::tempdir_in(home).unwrap();
@@ -331,11 +332,11 @@ const NOBODY: &str = "65534";
 #[test]
 fn an_ordinary_user_is_protected_too() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: not root, so the other tests have shown it already");
+        skip("not root, so the other tests have shown it already");
         return;
     }
     if Command::new("setpriv").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: there is no `setpriv` to become an ordinary user with");
+        skip("there is no `setpriv` to become an ordinary user with");
         return;
     }
     // The build folder may lie where only root can go.

@@ -165,7 +165,7 @@ fn export_reports(
         .unwrap_or_else(|| session.store().root().join("reports").join(session.name()));
     let mut exported = Vec::new();
     for stage in &report.stages {
-        let (StageKind::Report, Some(result)) = (stage.planned.kind, &stage.result) else {
+        let (StageKind::Report, Some(result)) = (stage.planned.kind(), &stage.result) else {
             continue;
         };
         let paths = export(
@@ -311,15 +311,13 @@ fn published_test_error(row: &ReportRow) -> Option<f64> {
 /// so a cached training shows the time it once took.
 fn training_time(row: &ReportRow, stages: &[StageReport]) -> String {
     let is_of_row = |stage: &&StageReport| {
-        let parameter = |name: &str| stage.planned.parameters.get(name);
-        stage.planned.kind == StageKind::Train
-            && stage.planned.labels.as_ref().is_some_and(|labels| {
-                labels.dataset == row.label.dataset && labels.network == row.label.network
-            })
-            && parameter("algorithm").and_then(|name| name.as_str()) == Some(&row.algorithm)
-            && parameter("epochs").and_then(serde_json::Value::as_u64) == Some(row.epochs.into())
-            && parameter("hyperparameters").and_then(|values| values.as_object())
-                == Some(&row.hyperparameters)
+        stage.planned.training().is_some_and(|training| {
+            training.algorithm == row.algorithm
+                && training.epochs == row.epochs
+                && training.hyperparameters == row.hyperparameters
+        }) && stage.planned.labels.as_ref().is_some_and(|labels| {
+            labels.dataset == row.label.dataset && labels.network == row.label.network
+        })
     };
     let times: Vec<_> = stages
         .iter()
@@ -339,7 +337,7 @@ fn json(run: &RunReport, reports: &[ExportedReport]) -> String {
         .map(|stage| {
             json!({
                 "name": stage.planned.name,
-                "kind": stage.planned.kind.name(),
+                "kind": stage.planned.kind().name(),
                 "outcome": stage.outcome,
                 "action": stage.key,
                 "artifact": stage.result.as_ref().map(|result| result.artifact),

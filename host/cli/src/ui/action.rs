@@ -72,18 +72,11 @@ fn word(path: &str, value: &str) -> String {
 
 /// The few parameters that tell a step from those beside it.
 pub(crate) fn headline(action: &Action) -> String {
-    let parameters = &action.parameters;
-    let text = |key: &str| Some(plain(parameters.get(key)?.as_str()?));
-    let number = |key: &str| Some(format!("{key} {}", parameters.get(key)?.as_u64()?));
-    let words = match action.kind {
-        StageKind::Train => vec![text("algorithm"), number("epochs"), number("seed")],
-        StageKind::Report => vec![text("title")],
-        StageKind::Dataset => vec![parameters.get("source").and_then(source)],
-        StageKind::Evaluate | StageKind::Describe | StageKind::Directions | StageKind::Check => {
-            vec![text("algorithm"), text("check")]
-        }
-    };
-    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let words = action.kind.headline().iter().filter_map(|&key| {
+        let value = action.parameters.get(key)?;
+        source(value).or_else(|| Some(format!("{key} {}", value.as_u64()?)))
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The name of a dataset's source: `"mnist"`, or `{"idx": {"name": "mine", …}}`.

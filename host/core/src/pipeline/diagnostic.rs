@@ -167,11 +167,13 @@ pub struct PipelineError {
 }
 
 impl PipelineError {
-    /// An error with these complaints about these files.
+    /// An error with these complaints about these files, in the order of their places.
     pub fn new(sources: Vec<Source>, complaints: Complaints) -> Self {
+        let mut diagnostics = complaints.kept;
+        diagnostics.sort_by_key(|it| (it.place.source, it.place.bytes.start));
         Self {
             sources,
-            diagnostics: complaints.kept,
+            diagnostics,
             more: complaints.more,
         }
     }

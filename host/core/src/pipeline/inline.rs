@@ -6,8 +6,7 @@ use assay_network::Network;
 use serde_json::{Map, Value as Json};
 
 use super::diagnostic::{Complaints, Diagnostic, Place};
-use super::read::hyperparameters;
-use super::spec::{Hyperparameters, Placed};
+use super::file::{Hyperparameters, Placed, hyperparameters};
 use super::tree::{self, Node, Value};
 
 /// The network whose layers `text`, which is source number `source`, lists with commas:

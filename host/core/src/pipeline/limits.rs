@@ -6,7 +6,7 @@ use super::tree::Node;
 use crate::limits::{InvalidLimit, Limits, parse_memory, parse_time};
 
 /// The limits in the table that `reader` reads; none where nothing is said.
-pub(super) fn read_limits(reader: &mut Reader<'_>, out: &mut Complaints) -> Limits {
+pub fn read_limits(reader: &mut Reader<'_>, out: &mut Complaints) -> Limits {
     let node = reader.optional("limits", out, Ok);
     let Some(mut reader) = node.and_then(|node| Reader::of(node, "`limits`", out)) else {
         return Limits::default();

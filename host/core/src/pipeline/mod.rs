@@ -1,32 +1,29 @@
-//! The pipeline file: TOML text → [`Tree`](tree) (values that know where they stand) → [`Spec`]
-//! (typed, checked, defaults filled in). Every complaint points at its place in the text. What a
-//! command line says instead of a file is read by the same rules ([`inline`]).
+//! The pipeline file: TOML text → [`Tree`](tree) (values that know where they stand, overrides
+//! applied) → [`PipelineFile`] (networks and methods read, one table for each stage). Settings are
+//! read by a [`Reader`](settings::Reader), and every complaint points at its place in the text.
+//! Arguments that a command line gives instead of a file are read by the same rules ([`inline`]).
 
 mod diagnostic;
+mod file;
 mod inline;
 mod limits;
 mod matrix;
 mod networks;
-mod read;
 mod reader;
-mod references;
-mod spec;
-mod stage;
 mod tree;
 
 pub use diagnostic::{Complaints, Diagnostic, PipelineError, Place, Places, Source};
+pub use file::{Hyperparameters, Instance, Method, PipelineFile, Placed, StageTable};
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
 pub use reader::choices;
+
 /// Tables of settings whose every value knows where it stands, read key by key.
 pub mod settings {
+    pub use super::file::{hyperparameters, json_and_places};
+    pub use super::limits::read_limits as limits;
     pub use super::reader::{
-        Reader, array, choices, integer, one_of, shortened, string, strings, table,
+        Reader, array, choices, integer, one_of, placed, shortened, string, strings, table,
     };
     pub use super::tree::{Entry, Node, Table, Value, parse};
 }
-pub use spec::{
-    AugmentationSettings, DatasetStage, EvaluateStage, Hyperparameters, Placed, ReportStage, Spec,
-    Stage, StageWork, TrainStage,
-};
-pub(crate) use stage::{instance_name, is_below, selectors};

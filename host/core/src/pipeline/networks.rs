@@ -5,8 +5,9 @@ use assay_network::Network;
 use indexmap::IndexMap;
 
 use super::diagnostic::{Complaints, Diagnostic, PipelineError, Place, Source};
+use super::file::Placed;
 use super::reader::{Reader, array, integer, string, strings, table};
-use super::spec::Placed;
+
 use super::tree::{Entry, Node, Table, Value, merge, parse};
 
 /// Gives the file that a pipeline file names, by the path written there, or the reason why not.

@@ -2,6 +2,7 @@
 //! complains about every key that nobody asked for.
 
 use super::diagnostic::{Complaints, Diagnostic, Place, Places};
+use super::file::Placed;
 use super::tree::{Entry, Node, Table, Value};
 
 /// One table being read.
@@ -129,25 +130,33 @@ pub fn string(node: &Node) -> Result<String, Diagnostic> {
     }
 }
 
-/// One of these words.
-pub fn one_of(words: &'static [&'static str]) -> impl FnOnce(&Node) -> Result<String, Diagnostic> {
+/// What `read` accepts, and where it stands.
+pub fn placed<T>(
+    read: impl Fn(&Node) -> Result<T, Diagnostic>,
+) -> impl Fn(&Node) -> Result<Placed<T>, Diagnostic> {
+    move |node| {
+        Ok(Placed {
+            value: read(node)?,
+            place: node.place.clone(),
+        })
+    }
+}
+
+/// The meaning of one of these words.
+pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node) -> Result<T, Diagnostic> {
     move |node| {
         let word = string(node)?;
-        if words.contains(&word.as_str()) {
-            return Ok(word);
+        if let Some((_, value)) = words.iter().find(|(known, _)| *known == word) {
+            return Ok(*value);
         }
-        Err(Diagnostic::new(
-            format!("`{}` is not known here", shortened(&word)),
-            &node.place,
-        )
-        .help(choices(&word, words.iter().copied())))
+        let known = words.iter().map(|(word, _)| *word);
+        let message = format!("`{}` is not known here", shortened(&word));
+        Err(Diagnostic::new(message, &node.place).help(choices(&word, known)))
     }
 }
 
 /// An integer in `range`.
-pub fn integer(
-    range: std::ops::RangeInclusive<i64>,
-) -> impl FnOnce(&Node) -> Result<i64, Diagnostic> {
+pub fn integer(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Node) -> Result<i64, Diagnostic> {
     move |node| match node.value {
         Value::Integer(integer) if range.contains(&integer) => Ok(integer),
         Value::Integer(integer) => Err(Diagnostic::new(

@@ -14,7 +14,6 @@ use assay_core::{
 };
 use assay_store::Store;
 use assay_testkit::{CHECKS, Check, DESCRIBES, LOADS, Outcome, Verdict};
-use serde_json::{Map, Value};
 
 use self::verdict::{Found, found};
 use crate::cancel::Cancel;
@@ -22,7 +21,7 @@ use crate::device::Card;
 use crate::environment::{Settings, environment};
 use crate::error::EngineError;
 use crate::plugin::{Libraries, PluginError, SearchPath};
-use crate::stages::CheckParameters;
+use crate::stages::{CheckParameters, object};
 use crate::supervise::Execution;
 use crate::trust::TrustPolicy;
 
@@ -274,19 +273,13 @@ impl Checker<'_> {
             algorithm: algorithm.map(str::to_owned),
             seed: self.request.seed,
         };
-        // A struct of named fields is an object.
-        let parameters = match serde_json::to_value(parameters) {
-            Ok(Value::Object(parameters)) => parameters,
-            _ => Map::new(),
-        };
-        let action = Action {
-            kind: StageKind::Check,
-            revision: StageKind::Check.revision(),
-            parameters,
-            inputs: BTreeMap::new(),
-            plugin: Some(self.pin.clone()),
-            environment: Some(self.environment.clone()),
-        };
+        let action = Action::new(
+            StageKind::Check,
+            object(&parameters)?,
+            BTreeMap::new(),
+            Some(self.pin.clone()),
+            Some(self.environment.clone()),
+        );
         Ok(self.store.put_action(&action)?)
     }
 

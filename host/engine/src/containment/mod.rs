@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use assay_core::{Containment, Limits, StageKind};
+use assay_core::{Containment, Limits};
 use landlock::RulesetError;
 
 /// Rights that a worker keeps, by the kind of its stage.
@@ -27,21 +27,6 @@ pub(crate) enum Profile {
     /// The network, other programs and every file for reading: for stages that obtain datasets.
     /// No plugin runs there.
     Fetching,
-}
-
-impl Profile {
-    /// The profile of each kind of stage.
-    pub(crate) fn of(kind: StageKind) -> Self {
-        match kind {
-            StageKind::Describe
-            | StageKind::Train
-            | StageKind::Evaluate
-            | StageKind::Directions
-            | StageKind::Check
-            | StageKind::Report => Self::Sealed,
-            StageKind::Dataset => Self::Fetching,
-        }
-    }
 }
 
 /// The files that a sealed worker needs beside those of the system.

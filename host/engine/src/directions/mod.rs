@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use assay_core::{
-    ActionKey, Artifact, ArtifactFile, ArtifactHash, Complaints, Diagnostic, Hyperparameters,
-    Limits, PipelineError, Place, Placed, PlannedStage, PluginUse, Source, StageKind,
-    parse_hyperparameters,
+    Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, Complaints, Diagnostic,
+    Hyperparameters, Limits, PipelineError, Place, Placed, Source, StageKind,
+    parse_hyperparameters, settings::json_and_places,
 };
 use assay_store::Store;
-use serde_json::{Map, Value};
 
 pub use self::network::NetworkArgument;
 pub use self::summary::{InvalidTensors, TensorSummary, summarise};
@@ -23,10 +22,11 @@ use crate::cancel::Cancel;
 use crate::environment::Settings;
 use crate::error::EngineError;
 use crate::freeze::{Freezer, Pinned, complete};
+use crate::plan::PluginUse;
 use crate::plugin::SearchPath;
 use crate::source_file::{read_file, read_text};
 use crate::stages::{
-    DIRECTIONS, DIRECTIONS_BATCH, DIRECTIONS_STATE, DirectionsParameters, SAFETENSORS,
+    DIRECTIONS, DIRECTIONS_BATCH, DIRECTIONS_STATE, DirectionsParameters, SAFETENSORS, object,
 };
 use crate::trust::TrustPolicy;
 
@@ -92,30 +92,37 @@ pub fn plan_directions(
     };
     let mut complaints = Complaints::default();
     let pinned = freezer.pin(&reference.value, &reference.place, &mut complaints)?;
-    let stage = pinned.as_ref().and_then(|pinned| {
+    let parameters = pinned.as_ref().and_then(|pinned| {
         let wanted = PluginUse {
             algorithm: choose(pinned, &reference, algorithm, &mut complaints)?,
             reference,
         };
-        let parameters = DirectionsParameters {
-            algorithm: wanted.algorithm.value.clone(),
-            network,
-            hyperparameters: values(&hyperparameters),
-            seed: request.seed,
-        };
-        let mut stage = planned(&parameters, &hyperparameters, &wanted.reference.place)?;
+        let (mut hyperparameters, mut places) = json_and_places(hyperparameters);
+        // What has no place of its own is complained about where the plugin is named.
+        places.insert(String::new(), wanted.reference.place.clone());
         let algorithm = pinned.algorithm(&wanted, &mut complaints)?;
-        complete(&mut stage, algorithm, &mut complaints);
-        Some(stage)
+        complete(&mut hyperparameters, &places, algorithm, &mut complaints);
+        Some(DirectionsParameters {
+            algorithm: wanted.algorithm.value,
+            network,
+            hyperparameters,
+            seed: request.seed,
+        })
     });
-    let (Some(pinned), Some(stage), true) = (pinned, stage, complaints.is_empty()) else {
+    let (Some(pinned), Some(parameters), true) = (pinned, parameters, complaints.is_empty()) else {
         return Err(PipelineError::new(texts.0, complaints).into());
     };
     let mut inputs = BTreeMap::from([input(store, DIRECTIONS_BATCH, request.batch)?]);
     if let Some(state) = request.state {
         inputs.extend([input(store, DIRECTIONS_STATE, state)?]);
     }
-    let action = stage.action(inputs, Some(pinned.pin), Some(pinned.environment));
+    let action = Action::new(
+        StageKind::Directions,
+        object(&parameters)?,
+        inputs,
+        Some(pinned.pin),
+        Some(pinned.environment),
+    );
     Ok(store.put_action(&action)?)
 }
 
@@ -143,41 +150,6 @@ fn choose(
     Some(Placed {
         value: chosen?.to_owned(),
         place: plugin.place.clone(),
-    })
-}
-
-fn values(hyperparameters: &Hyperparameters) -> Map<String, Value> {
-    let values = hyperparameters.iter();
-    values
-        .map(|(name, placed)| (name.clone(), placed.value.clone()))
-        .collect()
-}
-
-/// The stage of an action that no pipeline file asks for.
-fn planned(
-    parameters: &DirectionsParameters,
-    hyperparameters: &Hyperparameters,
-    plugin: &Place,
-) -> Option<PlannedStage> {
-    // A struct of named fields is an object.
-    let Ok(Value::Object(parameters)) = serde_json::to_value(parameters) else {
-        return None;
-    };
-    let own = hyperparameters
-        .iter()
-        .map(|(name, placed)| (format!("hyperparameters.{name}"), placed.place.clone()));
-    Some(PlannedStage {
-        name: StageKind::Directions.to_string(),
-        kind: StageKind::Directions,
-        parameters,
-        inputs: BTreeMap::new(),
-        plugin: None,
-        data_path: None,
-        limits: Limits::default(),
-        labels: None,
-        places: std::iter::once((String::new(), plugin.clone()))
-            .chain(own)
-            .collect(),
     })
 }
 

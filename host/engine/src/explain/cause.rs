@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use assay_core::{Difference, Place, Source, StageKind};
+use assay_core::{Difference, Place, Source};
 use serde::Serialize;
 
 use super::history::Comparison;
@@ -136,26 +136,27 @@ pub(super) fn cause(sources: &[Source], stage: &FrozenStage, difference: &Differ
 /// Cause of a difference in a parameter that is written there: a dataset's files are only named in
 /// the file, and differ outside of it.
 fn written_there(stage: &FrozenStage, name: &str, there: Option<Location>) -> Option<Cause> {
-    let is_data = stage.planned.kind == StageKind::Dataset && name.starts_with("source.");
-    let files = stage.planned.places.contains_key("path");
-    there.map(if is_data && files {
+    there.map(if is_of_files(stage, name) {
         Cause::Data
     } else {
         Cause::Written
     })
 }
 
+/// Whether the parameter comes of a dataset's files, which the pipeline file names.
+fn is_of_files(stage: &FrozenStage, parameter: &str) -> bool {
+    stage.planned.work.data_path().is_some()
+        && parameter.starts_with("source.")
+        && stage.planned.places.contains_key("path")
+}
+
 /// Where the parameter stands, or what it is a part of.
 fn written<'a>(stage: &'a FrozenStage, parameter: &str) -> Option<&'a Place> {
     let places = &stage.planned.places;
-    let mut name = match (stage.planned.kind, parameter) {
-        (StageKind::Report, "entries") => "evaluations",
-        (StageKind::Dataset, name)
-            if name.starts_with("source.") && places.contains_key("path") =>
-        {
-            "path"
-        }
-        (_, name) => name,
+    let mut name = if is_of_files(stage, parameter) {
+        "path"
+    } else {
+        parameter
     };
     loop {
         if let Some(place) = places.get(name) {

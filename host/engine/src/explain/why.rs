@@ -100,7 +100,7 @@ impl Explainer<'_> {
         };
         Ok(Why {
             stage: stage.planned.name.clone(),
-            kind: stage.planned.kind,
+            kind: stage.planned.kind(),
             action: resolved.key(),
             answer,
         })
@@ -130,8 +130,7 @@ impl Explainer<'_> {
 
     fn waits(&mut self, at: usize) -> Result<Answer, StoreError> {
         let stage = &self.stages[at];
-        let (plugin, environment) = (stage.plugin.clone(), stage.environment.clone());
-        let action = stage.planned.action([].into(), plugin, environment);
+        let action = stage.action([].into());
         let own = |field: &str| !field.starts_with(INPUTS);
         let nearest = self.history.nearest(&stage.planned.name, &action, own)?;
         let comparison = nearest

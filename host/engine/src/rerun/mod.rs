@@ -20,10 +20,12 @@ pub use self::sample::{InvalidSample, Sample};
 pub use self::target::{NoAction, Target};
 
 use crate::cancel::Cancel;
+use crate::containment::Profile;
 use crate::device::{CardPool, CardsWhenNeeded, DeviceError, HeldCard};
 use crate::environment::{is_on_card, unmet};
 use crate::error::EngineError;
 use crate::event::Progress;
+use crate::stages::Kind;
 use crate::supervise::{Execution, Failure, LOCK_INTERVAL};
 use crate::trust::TrustPolicy;
 
@@ -257,8 +259,10 @@ impl Rerunning<'_> {
             Ok(result) => result,
             Err(Failure::Cancelled) => return Ok(RerunOutcome::Stopped),
             Err(Failure::Store(error)) => return Err(error),
-            // The one stage that needs what no store has.
-            Err(failure @ Failure::Stage { .. }) if action.kind == StageKind::Dataset => {
+            // It needs what no store has.
+            Err(failure @ Failure::Stage { .. })
+                if Kind::of(action.kind).profile == Profile::Fetching =>
+            {
                 return Ok(RerunOutcome::Cannot(Obstacle::Source(failure)));
             }
             Err(failure) => return Ok(RerunOutcome::Failed(failure)),

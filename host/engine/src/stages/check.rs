@@ -13,7 +13,7 @@ use assay_testkit::{Check, DESCRIBES, Loading, Outcome, Subject, Verdict, find};
 use rustix::stdio::dup2_stdout;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, JSON, Outputs, StageError, TEXT, write_document};
+use super::{Context, JSON, Kind, Outputs, StageError, TEXT, write_document};
 use crate::error::causes;
 use crate::event::Event;
 use crate::plugin::LoadFailure;
@@ -47,7 +47,9 @@ pub(crate) struct CheckDocument {
     pub(crate) algorithms: Vec<String>,
 }
 
-pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
+pub(super) const KIND: Kind = Kind::of_commands(run);
+
+fn run(context: &Context) -> Result<Outputs, StageError> {
     let parameters: CheckParameters = context.parameters()?;
     let check = find(&parameters.check)
         .ok_or_else(|| StageError::Incomplete(format!("known check `{}`", parameters.check)))?;

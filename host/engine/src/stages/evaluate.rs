@@ -1,25 +1,96 @@
 //! The evaluate stage: loss and errors of a training's saved states, on every split.
 
+use assay_core::settings::{array, integer, placed, string};
+use assay_core::{Diagnostic, StageKind, StageTable, settings};
+use assay_network::Task;
 use assay_report::{EvaluationRow, LOSS, State, write_evaluation};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::measure::measure;
-use super::train::{BEST, FINAL, Splits, TRAINING};
+use super::splits::Splits;
+use super::train::{BEST, FINAL, TRAINING, TrainingDocument};
 use super::{
-    Context, Outputs, PARQUET, Phase, StageError, TrainingDocument, data, read, read_document,
+    Context, Kind, Outputs, PARQUET, Phase, StageError, data, object, read, read_document,
 };
+use crate::containment::Profile;
+use crate::plan::{PlannedStage, Planner, Work};
 
 /// The measurements.
 pub(super) const EVALUATION: &str = "evaluation.parquet";
 
-#[derive(Deserialize)]
+pub(super) const KIND: Kind = Kind {
+    plan: Some(plan),
+    run,
+    profile: Profile::Sealed,
+    keeps_progress: false,
+};
+
+/// Parameters of an evaluation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Parameters {
+struct EvaluationParameters {
+    /// Count a sample as right if its class is among the k best, for each of these k.
     top_k: Vec<u32>,
 }
 
-pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
-    let parameters: Parameters = context.parameters()?;
+impl Work for EvaluationParameters {
+    fn kind(&self) -> StageKind {
+        StageKind::Evaluate
+    }
+
+    fn parameters(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        object(self)
+    }
+}
+
+/// Plans an evaluation for each instance of a train stage.
+fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
+    let out = &mut *planner.complaints;
+    let mut reader = stage.reader();
+    let places = reader.places();
+    let training = reader.required("training", out, placed(string));
+    let top_k = reader.optional("top_k", out, |node| {
+        let ks = array(node)?.iter().map(integer(1..=1 << 20));
+        let ks = ks.map(|k| k.map(|k| k as u32));
+        Ok((ks.collect::<Result<Vec<_>, _>>()?, &node.place))
+    });
+    let limits = settings::limits(&mut reader, out);
+    reader.finish(out);
+    let Some(training) = training else { return };
+    let trainings = planner.for_each_training(&stage.name, &training);
+    let reconstructs = |at: usize| {
+        let labels = planner.stage(at).labels.as_ref();
+        labels.is_some_and(|labels| labels.task == Task::Reconstruction)
+    };
+    if let Some((_, place)) = &top_k
+        && trainings.iter().any(|(_, at)| reconstructs(*at))
+    {
+        let message = "a reconstruction has no classes to be among the `top_k`";
+        planner.complaints.push(Diagnostic::new(message, place));
+    }
+    let parameters = EvaluationParameters {
+        top_k: top_k.map_or(vec![1], |(top_k, _)| top_k),
+    };
+    for (name, at) in trainings {
+        let trained = planner.stage(at);
+        let mut inputs = trained.inputs.clone();
+        inputs.insert("training".to_owned(), at);
+        let planned = PlannedStage {
+            name,
+            work: Box::new(parameters.clone()),
+            inputs,
+            plugin: trained.plugin.clone(),
+            limits,
+            labels: trained.labels.clone(),
+            places: places.clone(),
+        };
+        planner.push(planned);
+    }
+}
+
+fn run(context: &Context) -> Result<Outputs, StageError> {
+    let parameters: EvaluationParameters = context.parameters()?;
     // The error of the table is the top-1 error, so it is always measured.
     let mut top_k = parameters.top_k;
     top_k.push(1);

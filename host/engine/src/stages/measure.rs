@@ -8,7 +8,7 @@ use assay_network::{Network, Task};
 use assay_report::{ERROR, RECONSTRUCTION_ERROR};
 
 use super::answers::OutputBuffer;
-use super::samples::batch_shape;
+use super::train::batch_shape;
 use super::{Context, Phase, StageError, data};
 
 /// The most samples in one call of `predict`.

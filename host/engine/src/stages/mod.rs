@@ -1,47 +1,40 @@
 //! The stages: each turns an action's inputs and parameters into files in its output folder. A
 //! stage sees what [`Context`] shows it, never the store, the plan or another stage.
+//!
+//! A kind of stage is one module with a [`Kind`]: how a pipeline file's stage of the kind is
+//! planned, how an action of it is executed, and under which conditions.
 
 mod answers;
 mod check;
-mod checkpoint;
+mod context;
 mod dataset;
 mod describe;
 mod directions;
 mod evaluate;
-mod fit;
 mod measure;
-mod passes;
 mod report;
-mod samples;
+mod splits;
 mod train;
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-
-use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
-use assay_core::{Action, StageKind};
-use assay_data::augment::Augmentation;
-use assay_network::Network;
-use assay_store::SourceHashes;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use assay_core::{StageKind, StageTable};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::event::{Output, Progress, Reporter, Unit};
-use crate::plugin::{LoadFailure, load};
-
 pub(crate) use check::{CHECKED, CheckDocument, CheckParameters, PRINTED};
-pub(crate) use dataset::{Planning, compare_datasets, complete_datasets};
+pub(crate) use context::{Context, Outputs, StageError};
+use context::{
+    LearnerSettings, Phase, cancelled, data, read, read_document, write, write_document,
+};
+pub(crate) use dataset::PlannedDataset;
 pub(crate) use describe::PLUGIN;
 pub(crate) use directions::{
     BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
 };
-pub(crate) use fit::check_networks;
 pub use report::REPORT_TABLE;
-pub(crate) use report::complete_reports;
+pub use train::TrainingParameters;
+
+use crate::containment::Profile;
+use crate::plan::Planner;
 
 pub(crate) const PARQUET: &str = "application/vnd.apache.parquet";
 pub(crate) const JSON: &str = "application/json";
@@ -49,291 +42,55 @@ pub(crate) const SAFETENSORS: &str = "application/vnd.safetensors";
 pub(crate) const TEXT: &str = "text/plain";
 pub(crate) const ARROW: &str = "application/vnd.apache.arrow.file";
 
-/// Everything that a stage may see and touch.
-pub(crate) struct Context {
-    pub(crate) action: Action,
-    /// The files of each input by role and name; their bytes were verified.
-    pub(crate) inputs: BTreeMap<String, BTreeMap<String, PathBuf>>,
-    /// The library of the plugin; its bytes were verified.
-    pub(crate) plugin: Option<PathBuf>,
-    /// Where outputs go; empty when the stage begins.
-    pub(crate) out: PathBuf,
-    /// Scratch folder, which survives an interruption.
-    pub(crate) scratch: PathBuf,
-    /// Where the user keeps datasets.
-    pub(crate) data_dir: Option<PathBuf>,
-    /// How many processors the host's own work may use; it decides nothing.
-    pub(crate) threads: usize,
-    /// Hashes of files outside the store, to check what was planned with.
-    pub(crate) sources: Mutex<SourceHashes>,
-    pub(crate) reporter: Arc<Reporter>,
-    pub(crate) cancelled: Arc<AtomicBool>,
+/// The largest integer that RFC 8785 JSON holds exactly.
+const LARGEST_SEED: i64 = 1 << 53;
+
+/// A kind of stage.
+pub(crate) struct Kind {
+    /// Reads a stage of this kind in a pipeline file and adds its instances to the plan. Kinds
+    /// that only commands ask for have none.
+    pub(crate) plan: Option<fn(&StageTable, &mut Planner<'_>)>,
+    /// Executes an action of the kind in a worker.
+    run: fn(&Context) -> Result<Outputs, StageError>,
+    /// Rights that a worker of the kind keeps.
+    pub(crate) profile: Profile,
+    /// Whether a worker that is asked to stop gets the time to keep what it has done so far.
+    pub(crate) keeps_progress: bool,
 }
 
-/// Outputs of a stage.
-#[derive(Default)]
-pub(crate) struct Outputs {
-    pub(crate) files: Vec<Output>,
-    /// Time that interrupted executions had taken before, in milliseconds.
-    pub(crate) earlier_ms: u64,
-}
-
-impl Outputs {
-    pub(crate) fn add(&mut self, name: &str, media_type: &str) {
-        self.files.push(Output {
-            name: name.to_owned(),
-            media_type: media_type.to_owned(),
-        });
+impl Kind {
+    /// A kind that only commands ask for.
+    const fn of_commands(run: fn(&Context) -> Result<Outputs, StageError>) -> Self {
+        Self {
+            plan: None,
+            run,
+            profile: Profile::Sealed,
+            keeps_progress: false,
+        }
     }
-}
 
-/// Why a stage gave nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StageError {
-    #[error("stopped")]
-    Cancelled,
-    #[error("{0}")]
-    Invalid(String),
-    #[error("the action has no {0}; it was made by another version of Assay")]
-    Incomplete(String),
-    #[error("cannot {what} {}", path.display())]
-    File {
-        what: &'static str,
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("{} is not the JSON document it should be", path.display())]
-    Document {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
-    #[error("the parameters are not those of this stage")]
-    Parameters(#[source] serde_json::Error),
-    #[error(transparent)]
-    Load(#[from] LoadFailure),
-    #[error("the plugin `{name}` failed while it was asked to {doing}")]
-    Plugin {
-        name: String,
-        doing: String,
-        source: PluginError,
-    },
-    #[error("the plugin `{name}` {what}")]
-    Answer { name: String, what: String },
-    #[error(transparent)]
-    Data(#[from] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl StageError {
-    /// Advice on the next step.
-    pub(crate) fn help(&self) -> String {
-        match self {
-            Self::Plugin { source, .. } => source.help.to_string(),
-            Self::Answer { .. } => "the plugin is at fault: its author should know".to_owned(),
-            Self::Load(LoadFailure::Plugin(error)) => error.help(),
-            Self::Load(LoadFailure::Open(_)) => {
-                "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
-            }
-            Self::Load(LoadFailure::Interface(_) | LoadFailure::NoRoot) => {
-                "build it again with the SDK of this host's version".to_owned()
-            }
-            _ => String::new(),
+    /// The description of each kind.
+    pub(crate) const fn of(kind: StageKind) -> &'static Self {
+        match kind {
+            StageKind::Describe => &describe::KIND,
+            StageKind::Dataset => &dataset::KIND,
+            StageKind::Train => &train::KIND,
+            StageKind::Evaluate => &evaluate::KIND,
+            StageKind::Report => &report::KIND,
+            StageKind::Directions => &directions::KIND,
+            StageKind::Check => &check::KIND,
         }
     }
 }
 
-/// Runs the stage of `context.action`.
+/// Executes the action of `context`.
 pub(crate) fn run(context: &Context) -> Result<Outputs, StageError> {
-    match context.action.kind {
-        StageKind::Describe => describe::run(context),
-        StageKind::Dataset => dataset::run(context),
-        StageKind::Train => train::run(context),
-        StageKind::Evaluate => evaluate::run(context),
-        StageKind::Report => report::run(context),
-        StageKind::Directions => directions::run(context),
-        StageKind::Check => check::run(context),
-    }
+    (Kind::of(context.action.kind).run)(context)
 }
 
-/// How a training was set up: what `training.json` says, and what an evaluation goes by.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TrainingParameters {
-    pub(crate) algorithm: String,
-    pub(crate) network: Network,
-    pub(crate) hyperparameters: Map<String, Value>,
-    pub(crate) seed: u64,
-    pub(crate) epochs: u32,
-    pub(crate) batch_size: u32,
-    /// Absent where nothing is done to training images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) augmentation: Option<Augmentation>,
-}
-
-/// The document `training.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TrainingDocument {
-    #[serde(flatten)]
-    pub(crate) parameters: TrainingParameters,
-    /// The epoch after which `best.safetensors` was saved.
-    pub(crate) best_epoch: u32,
-    /// The split whose error chose it.
-    pub(crate) best_chosen_on: String,
-}
-
-/// Settings that decide a learner, beside the environment.
-#[derive(Clone, Copy)]
-struct LearnerSettings<'a> {
-    algorithm: &'a str,
-    network: &'a Network,
-    hyperparameters: &'a Map<String, Value>,
-    seed: u64,
-}
-
-impl Context {
-    /// The parameters of the action as the stage's own type.
-    fn parameters<T: DeserializeOwned>(&self) -> Result<T, StageError> {
-        let parameters = Value::Object(self.action.parameters.clone());
-        serde_json::from_value(parameters).map_err(StageError::Parameters)
-    }
-
-    /// The file `name` of the input `role`.
-    fn input(&self, role: &str, name: &str) -> Result<&Path, StageError> {
-        self.optional_input(role, name)
-            .ok_or_else(|| StageError::Incomplete(format!("input `{name}` of `{role}`")))
-    }
-
-    fn optional_input(&self, role: &str, name: &str) -> Option<&Path> {
-        self.inputs.get(role)?.get(name).map(PathBuf::as_path)
-    }
-
-    fn check_cancelled(&self) -> Result<(), StageError> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(StageError::Cancelled);
-        }
-        Ok(())
-    }
-
-    fn load_plugin(&self) -> Result<LoadedPlugin, StageError> {
-        Ok(self.try_load_plugin()??)
-    }
-
-    /// Loads the action's library; how that went is for the caller to judge.
-    fn try_load_plugin(&self) -> Result<Result<LoadedPlugin, LoadFailure>, StageError> {
-        let path = self.plugin.as_ref();
-        let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
-        // SAFETY: an action names a library only once the user's trust has admitted it, and the worker
-        // has found the object's bytes to be those of the hash in the action. Objects never change.
-        Ok(unsafe { load(path) })
-    }
-
-    /// A fresh learner for the training.
-    fn learner(&self, training: &TrainingParameters) -> Result<LearnerHandle, StageError> {
-        self.create_learner(LearnerSettings {
-            algorithm: &training.algorithm,
-            network: &training.network,
-            hyperparameters: &training.hyperparameters,
-            seed: training.seed,
-        })
-    }
-
-    /// A fresh learner.
-    fn create_learner(&self, settings: LearnerSettings<'_>) -> Result<LearnerHandle, StageError> {
-        let environment = self.action.environment.as_ref();
-        let environment =
-            environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
-        let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
-        let network = to_json(serde_json::to_string(settings.network))?;
-        let hyperparameters = to_json(serde_json::to_string(settings.hyperparameters))?;
-        let request = CreateRequest {
-            algorithm: settings.algorithm.into(),
-            network: network.as_str().into(),
-            hyperparameters: hyperparameters.as_str().into(),
-            seed: settings.seed,
-            device: environment.device.as_str().into(),
-            threads: environment.threads,
-        };
-        let created = self.load_plugin()?.create(&request);
-        created.map_err(|error| self.plugin_error("create a learner", error))
-    }
-
-    /// Name of the plugin; empty where the action has none.
-    fn plugin_name(&self) -> &str {
-        self.action.plugin.as_ref().map_or("", |pin| &pin.name)
-    }
-
-    /// The plugin's own error, or the cancellation that it hands back.
-    fn plugin_error(&self, doing: &str, source: PluginError) -> StageError {
-        if source.is_cancelled() {
-            return StageError::Cancelled;
-        }
-        StageError::Plugin {
-            name: self.plugin_name().to_owned(),
-            doing: doing.to_owned(),
-            source,
-        }
-    }
-}
-
-/// A part of an action: what it is called and where it lies in the whole, for progress.
-#[derive(Clone, Debug)]
-struct Phase {
-    name: String,
-    /// The fraction of the action that is done when the phase begins.
-    begin: f64,
-    /// The fraction that the phase is.
-    size: f64,
-}
-
-impl Phase {
-    fn report(&self, context: &Context, done: usize, total: usize) {
-        let part = done as f64 / total.max(1) as f64;
-        context.reporter.progress(Progress {
-            phase: self.name.clone(),
-            done: done as u64,
-            total: total as u64,
-            unit: Unit::Samples,
-            fraction: self.begin + self.size * part,
-        });
-    }
-}
-
-/// The error of a library as a stage's error, its chain kept.
-fn data(error: impl std::error::Error + Send + Sync + 'static) -> StageError {
-    StageError::Data(Box::new(error))
-}
-
-/// Writes an output file; the worker flushes outputs to disk before it reports them.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
-    fs::write(path, bytes).map_err(|source| StageError::File {
-        what: "write",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Reads an input that a plugin or a person may have made.
-fn read(path: &Path) -> Result<Vec<u8>, StageError> {
-    assay_files::read(path, u64::MAX).map_err(|source| StageError::File {
-        what: "read",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn read_document<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
-    serde_json::from_slice(&read(path)?).map_err(|source| StageError::Document {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn write_document<T: Serialize>(path: &Path, value: &T) -> Result<(), StageError> {
-    let bytes = assay_core::canonical_json(value).map_err(data)?;
-    write(path, &bytes)
-}
-
-/// The plugin's own cancellation code, for what the host serves it.
-fn cancelled() -> PluginError {
-    PluginError::new(ErrorCode::CANCELLED, "stopped")
+/// Parameters as the JSON object that an action holds.
+pub(crate) fn object<T: Serialize>(
+    parameters: &T,
+) -> Result<Map<String, Value>, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(parameters)?)
 }

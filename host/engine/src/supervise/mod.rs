@@ -33,6 +33,7 @@ use crate::containment::Profile;
 use crate::device::Card;
 use crate::environment::{card_variable, inherited, variables};
 use crate::event::{Done, Event, Progress};
+use crate::stages::Kind;
 use crate::worker::{OUT, TEMPORARY};
 
 /// The end of an execution that gave an artifact.
@@ -222,7 +223,7 @@ impl Execution<'_> {
         if let Some(memory) = self.limits.memory {
             command.args(["--memory", &format!("{memory} B")]);
         }
-        if Profile::of(action.kind) == Profile::Sealed {
+        if Kind::of(action.kind).profile == Profile::Sealed {
             command.env_clear().envs(inherited());
         }
         if let Some(environment) = &action.environment {
@@ -315,11 +316,11 @@ fn nonsense(action: &Action, reason: String) -> Failure {
     }
 }
 
-/// Only trainings and datasets keep what they have done so far.
 fn manner(kind: StageKind) -> Manner {
-    match kind {
-        StageKind::Train | StageKind::Dataset => Manner::Gently,
-        _ => Manner::AtOnce,
+    if Kind::of(kind).keeps_progress {
+        Manner::Gently
+    } else {
+        Manner::AtOnce
     }
 }
 

@@ -8,7 +8,7 @@ use super::chart::{Axes, Series, chart, line_class};
 use super::comparison::{Comparison, HEADINGS, comparison};
 use super::selection::{Selection, measured, selections};
 use crate::curve::error_curve;
-use crate::entry::Entry;
+use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::metrics::Split;
 use crate::report::Report;
@@ -71,7 +71,7 @@ struct Line<'a> {
     /// Numbers the method's name within the report, so that it looks the same in every chart.
     style: usize,
     row: &'a ReportRow,
-    entries: &'a [Entry],
+    entries: &'a [ReportEntry],
 }
 
 impl Section<'_> {

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use assay_report::{Entry, Report};
+use assay_report::{Report, ReportEntry};
 use scraper::{Html, Selector};
 use tempfile::tempdir;
 
 use crate::samples::{entry, reconstruction, small};
 
-fn page(entries: Vec<Entry>) -> String {
+fn page(entries: Vec<ReportEntry>) -> String {
     let folder = tempdir().unwrap();
     let report = Report::build("Small", entries).unwrap();
     report

@@ -1,12 +1,12 @@
 //! Trainings that become one row, and trainings that are refused.
 
-use assay_report::{ERROR, Entry, Quantity, Report, ReportError, Split};
+use assay_report::{ERROR, Quantity, Report, ReportEntry, ReportError, Split};
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::samples::{entry, metric, reconstruction, small};
 
-fn build(entries: Vec<Entry>) -> Result<Report, ReportError> {
+fn build(entries: Vec<ReportEntry>) -> Result<Report, ReportError> {
     Report::build("report", entries)
 }
 
@@ -46,7 +46,7 @@ fn settings_that_differ_become_part_of_the_name() {
 #[test]
 fn the_same_method_on_two_networks_keeps_its_name() {
     let base = entry("fa", 1, &[(5.0, 4.0)]);
-    let other = Entry {
+    let other = ReportEntry {
         network: "lc".to_owned(),
         ..base.clone()
     };

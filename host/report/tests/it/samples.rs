@@ -1,7 +1,7 @@
 //! Trainings to make reports of.
 
 use assay_report::{
-    ERROR, Entry, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, Split, State, Task,
+    ERROR, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, ReportEntry, Split, State, Task,
 };
 use serde_json::json;
 
@@ -24,13 +24,13 @@ pub(crate) fn evaluation(state: State, split: Split, metric: &str, value: f64) -
 }
 
 /// A training whose test and train errors after each epoch are `errors`.
-pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
+pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> ReportEntry {
     let mut metrics = Vec::new();
     for (epoch, (test, train)) in (1..).zip(errors) {
         metrics.push(metric(epoch, Split::Test, ERROR, *test));
         metrics.push(metric(epoch, Split::Train, ERROR, *train));
     }
-    Entry {
+    ReportEntry {
         method: method.to_owned(),
         algorithm: method.to_owned(),
         network: "fc".to_owned(),
@@ -49,7 +49,7 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
 }
 
 /// `entry` with a validation split, whose chosen state has these test and train errors.
-pub(crate) fn with_validation(mut entry: Entry, test: f64, train: f64) -> Entry {
+pub(crate) fn with_validation(mut entry: ReportEntry, test: f64, train: f64) -> ReportEntry {
     entry.metrics.push(metric(1, Split::Validation, ERROR, 2.5));
     entry.evaluation = vec![
         evaluation(State::Best, Split::Validation, ERROR, 2.5),
@@ -60,7 +60,7 @@ pub(crate) fn with_validation(mut entry: Entry, test: f64, train: f64) -> Entry 
 }
 
 /// Two methods; the first with two seeds and a validation split.
-pub(crate) fn small() -> Vec<Entry> {
+pub(crate) fn small() -> Vec<ReportEntry> {
     vec![
         with_validation(entry("bp", 1, &[(4.0, 3.0), (2.0, 1.0)]), 4.0, 3.0),
         entry("fa|b", 1, &[(6.0, 5.0), (6.5, 4.5)]),
@@ -69,7 +69,7 @@ pub(crate) fn small() -> Vec<Entry> {
 }
 
 /// An autoencoder whose test and train reconstruction errors after each epoch are `errors`.
-pub(crate) fn reconstruction(method: &str, seed: u64, errors: &[(f64, f64)]) -> Entry {
+pub(crate) fn reconstruction(method: &str, seed: u64, errors: &[(f64, f64)]) -> ReportEntry {
     let mut entry = entry(method, seed, errors);
     entry.task = Task::Reconstruction;
     "autoencoder".clone_into(&mut entry.network);

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use assay_skips::skip;
 use assay_store::{Store, StoreError};
 
 use crate::support::{execute, new_store};
@@ -102,7 +103,7 @@ fn a_store_that_may_only_be_read_is_read_and_says_what_it_cannot_write() {
     fs::set_permissions(&temporary, Permissions::from_mode(0o555)).unwrap();
     if File::create(temporary.join("probe")).is_ok() {
         // Permissions do not bind the superuser.
-        println!("skipped: this user may write to read-only folders");
+        skip("this user may write to read-only folders");
         return;
     }
     let store = Store::open(store.root()).unwrap();

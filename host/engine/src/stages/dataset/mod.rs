@@ -1,96 +1,19 @@
-//! The dataset stage: obtains, checks and splits a dataset, and what a plan must know of one
-//! before it can be an action.
+//! The dataset stage: a dataset obtained, checked and split. Its settings and sources are those of
+//! the crate `assay-data`.
 
-mod complete;
 mod hashes;
-mod locked;
+mod plan;
+mod run;
 
-use std::sync::PoisonError;
+pub(crate) use self::hashes::StoreHashes;
+pub(crate) use self::plan::PlannedDataset;
 
-use assay_data::DatasetError;
-use assay_data::obtain::Search;
-use assay_data::prepare::{DESCRIPTION_FILE, Progress as Step, Summary, Workplace, prepare};
-use assay_data::sources::{DatasetParameters, DatasetSource};
+use super::Kind;
+use crate::containment::Profile;
 
-use crate::event::{Progress, Unit};
-use crate::log::note;
-
-pub(crate) use self::complete::{Planning, complete_datasets};
-pub(crate) use self::locked::compare_datasets;
-
-use self::hashes::StoreHashes;
-use super::{ARROW, Context, JSON, Outputs, StageError, data};
-
-pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
-    let parameters: DatasetParameters = context.parameters()?;
-    // Before, so that nobody waits hours for a dataset that is not the planned one, and after,
-    // so that files that change meanwhile are noticed.
-    check_unchanged(context, &parameters.source)?;
-    let summary = prepare_reporting(context, &parameters)?;
-    check_unchanged(context, &parameters.source)?;
-    for (file, origin) in &summary.origins {
-        note(&format!("{file}: from {origin}"));
-    }
-    let mut outputs = Outputs::default();
-    for split in summary.description.splits.iter() {
-        for skipped in &split.skipped {
-            note(&format!("left out: {} {}", skipped.file, skipped.reason));
-        }
-        split.files().for_each(|file| outputs.add(file, ARROW));
-    }
-    outputs.add(DESCRIPTION_FILE, JSON);
-    Ok(outputs)
-}
-
-fn check_unchanged(context: &Context, source: &DatasetSource) -> Result<(), StageError> {
-    let mut sources = context
-        .sources
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let directory = context.data_dir.as_deref();
-    let checked = source.check_unchanged(directory, &mut StoreHashes(&mut sources));
-    checked.map_err(data)?;
-    // Keeping these hashes only saves time: a store that cannot keep them fails elsewhere.
-    let _ = sources.save();
-    Ok(())
-}
-
-fn prepare_reporting(
-    context: &Context,
-    parameters: &DatasetParameters,
-) -> Result<Summary, StageError> {
-    let search = Search {
-        directory: context.data_dir.as_deref(),
-        network: true,
-    };
-    let workplace = Workplace {
-        output: &context.out,
-        scratch: &context.scratch,
-        threads: context.threads,
-        cancelled: &context.cancelled,
-    };
-    let mut report = |step: Step<'_>| context.reporter.progress(progress(step));
-    prepare(parameters, search, &workplace, &mut report).map_err(|error| match error {
-        DatasetError::Cancelled => StageError::Cancelled,
-        error => data(error),
-    })
-}
-
-fn progress(step: Step<'_>) -> Progress {
-    match step {
-        Step::Fetching(step) => Progress {
-            phase: format!("fetching {}", step.file),
-            done: step.done,
-            total: step.total.unwrap_or(0),
-            unit: Unit::Bytes,
-            fraction: 0.0,
-        },
-        Step::Images { done, total } => Progress {
-            phase: "decoding images".to_owned(),
-            done,
-            total,
-            unit: Unit::Samples,
-            fraction: done as f64 / total.max(1) as f64,
-        },
-    }
-}
+pub(super) const KIND: Kind = Kind {
+    plan: Some(plan::plan),
+    run: run::run,
+    profile: Profile::Fetching,
+    keeps_progress: true,
+};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::batch::LabelledBatch;
-use super::{Context, LearnerSettings, Outputs, SAFETENSORS, StageError, data, read, write};
+use super::{Context, Kind, LearnerSettings, Outputs, SAFETENSORS, StageError, data, read, write};
 
 /// The role of the batch among the inputs, and its file.
 pub(crate) const BATCH: (&str, &str) = ("batch", "batch.safetensors");
@@ -28,7 +28,9 @@ pub(crate) struct DirectionsParameters {
     pub(crate) seed: u64,
 }
 
-pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
+pub(super) const KIND: Kind = Kind::of_commands(run);
+
+fn run(context: &Context) -> Result<Outputs, StageError> {
     let parameters: DirectionsParameters = context.parameters()?;
     let (role, file) = BATCH;
     let batch = LabelledBatch::parse(&read(context.input(role, file)?)?, &parameters.network)

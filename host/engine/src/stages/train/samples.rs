@@ -9,7 +9,7 @@ use assay_data::augment::EpochAugmentation;
 use assay_data::table::ImageTable;
 
 use super::passes::Passes;
-use super::{Context, Phase, cancelled};
+use crate::stages::{Context, Phase, cancelled};
 
 /// The batches of one epoch, served in one pass or two.
 pub(super) struct EpochBatches<'a> {
@@ -29,7 +29,7 @@ pub(super) struct EpochBatches<'a> {
 }
 
 /// The shape (B, C, H, W) of `size` samples of `table`.
-pub(super) fn batch_shape(size: usize, table: &ImageTable) -> [i64; 4] {
+pub(in crate::stages) fn batch_shape(size: usize, table: &ImageTable) -> [i64; 4] {
     let shape = table.shape();
     [
         size as i64,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use assay_core::ObjectHash;
 use serde::{Deserialize, Serialize};
 
-use super::{StageError, read, read_document, write, write_document};
+use crate::stages::{StageError, read, read_document, write, write_document};
 
 /// A training after some epoch.
 #[derive(Clone, Debug)]

@@ -1,34 +1,33 @@
-//! The train stage: the host's loop around a learner's update. Order, evaluation, checkpoints
+//! Executes a training: the host's loop around a learner's update. Order, evaluation, checkpoints
 //! and metrics are the same for every algorithm, so that a comparison compares algorithms.
 
-use std::path::Path;
 use std::time::Instant;
 
 use assay_abi::{BatchSource, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
 use assay_data::order::epoch_order;
-use assay_data::prepare::{DESCRIPTION_FILE, Description};
 use assay_data::table::ImageTable;
 use assay_network::Network;
 use assay_report::{LOSS, MetricRow, Split, write_metrics};
 
 use super::checkpoint::{self, Checkpoint, TrainingProgress};
 use super::fit::check_fit;
-use super::measure::measure;
 use super::samples::EpochBatches;
-use super::{
-    Context, JSON, Outputs, PARQUET, Phase, SAFETENSORS, StageError, TrainingDocument,
-    TrainingParameters, data, read_document, write, write_document,
-};
+use super::{TrainingDocument, TrainingParameters};
 use crate::log::note;
+use crate::stages::measure::measure;
+use crate::stages::splits::Splits;
+use crate::stages::{
+    Context, JSON, Outputs, PARQUET, Phase, SAFETENSORS, StageError, data, write, write_document,
+};
 
 /// The metrics of every epoch.
-pub(super) const METRICS: &str = "metrics.parquet";
+pub(in crate::stages) const METRICS: &str = "metrics.parquet";
 /// The state after the last epoch.
-pub(super) const FINAL: &str = "final.safetensors";
+pub(in crate::stages) const FINAL: &str = "final.safetensors";
 /// The state after the epoch with the lowest error on the validation split.
-pub(super) const BEST: &str = "best.safetensors";
+pub(in crate::stages) const BEST: &str = "best.safetensors";
 /// The [`TrainingDocument`].
-pub(super) const TRAINING: &str = "training.json";
+pub(in crate::stages) const TRAINING: &str = "training.json";
 
 pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let started = Instant::now();
@@ -81,40 +80,6 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         earlier_ms,
         ..outputs
     })
-}
-
-/// The tables of a dataset.
-pub(super) struct Splits {
-    pub(super) train: ImageTable,
-    pub(super) validation: Option<ImageTable>,
-    pub(super) test: ImageTable,
-}
-
-impl Splits {
-    pub(super) fn open(context: &Context) -> Result<Self, StageError> {
-        let description = context.input("dataset", DESCRIPTION_FILE)?;
-        let description: Description = read_document(description)?;
-        let locate = |file: &str| context.optional_input("dataset", file).map(Path::to_owned);
-        let open = |split| description.open_split(split, locate).map_err(data);
-        let splits = &description.splits;
-        Ok(Self {
-            train: open(&splits.train)?,
-            validation: splits.validation.as_ref().map(open).transpose()?,
-            test: open(&splits.test)?,
-        })
-    }
-
-    /// Each split with its name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Split, &ImageTable)> {
-        let validation = self
-            .validation
-            .as_ref()
-            .map(|table| (Split::Validation, table));
-        let train = (Split::Train, &self.train);
-        std::iter::once(train)
-            .chain(validation)
-            .chain(std::iter::once((Split::Test, &self.test)))
-    }
 }
 
 fn check_shapes(parameters: &TrainingParameters, train: &ImageTable) -> Result<(), StageError> {

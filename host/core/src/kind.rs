@@ -1,0 +1,113 @@
+//! The kinds of stages, and the facts of each that a reader of its actions needs. How a kind is
+//! planned and executed is the engine's.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Declares the kinds and their list from one table, so that neither can lack one. Caches on disk know
+/// kinds by their position here: a new one comes last.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $facts:expr,)+) => {
+        /// The kind of a stage's work.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum StageKind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl StageKind {
+            /// Every kind, each after the kinds that it reads.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            const fn facts(self) -> Facts {
+                match self {
+                    $(Self::$kind => $facts,)+
+                }
+            }
+        }
+    };
+}
+
+/// Facts of a kind.
+struct Facts {
+    name: &'static str,
+    revision: u32,
+    /// The parameters that tell one action of the kind from others, the most telling first.
+    headline: &'static [&'static str],
+    /// The table of measurements in its artifact.
+    measurements: Option<&'static str>,
+}
+
+kinds! {
+    /// Asks a plugin what it offers.
+    Describe = Facts { name: "describe", revision: 1, headline: &[], measurements: None },
+    /// Obtains, checks and splits a dataset.
+    Dataset = Facts { name: "dataset", revision: 1, headline: &["source"], measurements: None },
+    /// Trains a network with an algorithm.
+    Train = Facts {
+        name: "train",
+        revision: 1,
+        headline: &["algorithm", "epochs", "seed"],
+        measurements: None,
+    },
+    /// Measures a trained network.
+    Evaluate = Facts {
+        name: "evaluate",
+        revision: 1,
+        headline: &[],
+        measurements: Some("evaluation.parquet"),
+    },
+    /// Gathers trainings into a table.
+    Report = Facts {
+        name: "report",
+        revision: 2,
+        headline: &["title"],
+        measurements: Some("table.parquet"),
+    },
+    /// Asks a learner for the update directions of one batch.
+    Directions = Facts { name: "directions", revision: 1, headline: &["algorithm"], measurements: None },
+    /// Checks that a plugin keeps one promise of the boundary.
+    Check = Facts { name: "check", revision: 1, headline: &["algorithm", "check"], measurements: None },
+}
+
+impl StageKind {
+    /// The revision of the code behind the kind: raised whenever the same parameters and inputs
+    /// would give other bytes, so that old results are not taken for new ones.
+    pub const fn revision(self) -> u32 {
+        self.facts().revision
+    }
+
+    /// The kind as a pipeline file spells it.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// The parameters that tell one action of the kind from others, the most telling first.
+    pub const fn headline(self) -> &'static [&'static str] {
+        self.facts().headline
+    }
+
+    /// The file of its artifact with a table of measurements, if it has one.
+    pub const fn measurements(self) -> Option<&'static str> {
+        self.facts().measurements
+    }
+}
+
+impl fmt::Display for StageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_spelled_alike_in_documents_and_in_messages() {
+        for &kind in StageKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The pipeline file: its own settings, the networks and methods that stages refer to, and the
+//! tables of its stages. What a stage's settings mean is for its kind to say.
+
+use assay_network::Network;
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use super::diagnostic::{Complaints, Diagnostic, Place, Places, Source};
+use super::limits::read_limits;
+use super::matrix;
+use super::networks::{Load, Networks, include, read_networks, start_of};
+use super::reader::{Reader, placed, shortened, string, strings, table};
+use super::tree::{Entry, Node, Table, apply_override, parse};
+use crate::limits::Limits;
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Hyper-parameters by name, as written: the algorithm's schema decides what they mean.
+pub type Hyperparameters = IndexMap<String, Placed<Json>>;
+
+/// A whole pipeline file.
+#[derive(Clone, Debug, Default)]
+pub struct PipelineFile {
+    /// The texts that places point into: the file, then each override, then the file of networks
+    /// that it names.
+    pub sources: Vec<Source>,
+    /// Which source is the file of networks.
+    pub networks_file: Option<usize>,
+    /// The pipeline's name.
+    pub name: String,
+    /// Folders to look for plugins in, relative to the file.
+    pub plugin_dirs: Vec<String>,
+    /// Limits on every stage, for each that it does not set itself.
+    pub limits: Limits,
+    /// The stages, in the order of the file.
+    pub stages: Vec<StageTable>,
+    networks: Networks,
+    /// Methods by name; one that is wrong is `None`, so that its users are not blamed too.
+    methods: IndexMap<String, Option<Method>>,
+}
+
+/// A method of the comparison: an algorithm with its hyper-parameters.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// The algorithm.
+    pub algorithm: Placed<String>,
+    /// The plugin that has it, by name or path; the algorithm's name unless said otherwise.
+    pub plugin: Placed<String>,
+    /// The hyper-parameters on every network.
+    hyperparameters: Hyperparameters,
+    /// The hyper-parameters that differ on a network, by its name.
+    on: IndexMap<String, Hyperparameters>,
+}
+
+/// The table of one stage.
+#[derive(Clone, Debug)]
+pub struct StageTable {
+    /// The stage's name.
+    pub name: String,
+    /// The name of its kind.
+    pub kind: Placed<String>,
+    /// Where its header stands: the best place for what the table lacks.
+    header: Place,
+    table: Table,
+}
+
+/// A stage at one point of its matrix.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The stage's name, and behind it that of the point, such as `train/bp/seed=1`.
+    pub name: String,
+    title: String,
+    header: Place,
+    table: Table,
+}
+
+impl PipelineFile {
+    /// Reads a pipeline file; `overrides` are the `--set` arguments, in order, and `load` gives
+    /// the file of networks, if one is named. Whatever is wrong goes to `out`, with its place; the
+    /// rest of the file is then there to be complained about too.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        overrides: &[String],
+        load: Load<'_>,
+        out: &mut Complaints,
+    ) -> Self {
+        let file = Source {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        };
+        let overrides = overrides.iter().map(|text| Source {
+            name: "--set".to_owned(),
+            text: text.clone(),
+        });
+        let mut sources: Vec<_> = std::iter::once(file).chain(overrides).collect();
+        let mut root = parse(text, 0, out);
+        if !out.is_empty() {
+            return Self {
+                sources,
+                ..Self::default()
+            };
+        }
+        for number in 1..sources.len() {
+            apply_override(&mut root, &sources, number, out);
+        }
+        let networks_file = include(&mut root, &mut sources, load, out);
+        Self {
+            sources,
+            networks_file,
+            ..Self::read(&root, out)
+        }
+    }
+
+    /// Reads the tree whose networks are complete.
+    fn read(root: &Table, out: &mut Complaints) -> Self {
+        let mut reader = Reader::new(root, &start_of(0), "the pipeline file");
+        reader.entry("networks");
+        let name = reader.required("name", out, |node| {
+            let name = string(node)?;
+            check_name(&name, &node.place).map(|()| name)
+        });
+        let plugin_dirs = reader.optional("plugin_dirs", out, strings);
+        let limits = read_limits(&mut reader, out);
+        let networks = reader.optional("network", out, table);
+        let methods = reader.optional("method", out, table);
+        let stages = reader.required("stage", out, table);
+        reader.finish(out);
+        let networks = networks.map(|tables| read_networks(tables, out));
+        let networks = networks.unwrap_or_default();
+        let methods = methods.into_iter().flatten();
+        let methods = methods
+            .map(|(name, entry)| {
+                (
+                    name.clone(),
+                    Method::read(name, &entry.node, &networks, out),
+                )
+            })
+            .collect();
+        let stages = stages.into_iter().flatten();
+        let stages = stages
+            .filter_map(|(name, entry)| StageTable::read(name, entry, out))
+            .collect();
+        Self {
+            name: name.unwrap_or_default(),
+            plugin_dirs: plugin_dirs.unwrap_or_default(),
+            limits,
+            stages,
+            networks,
+            methods,
+            ..Self::default()
+        }
+    }
+
+    /// The network of that name, which stands where its layers do.
+    pub fn network(&self, name: &Placed<String>, out: &mut Complaints) -> Option<Placed<Network>> {
+        look_up("network", name, &self.networks, out)
+    }
+
+    /// The method of that name.
+    pub fn method(&self, name: &Placed<String>, out: &mut Complaints) -> Option<Method> {
+        look_up("method", name, &self.methods, out)
+    }
+}
+
+impl Method {
+    /// The method that an algorithm is by itself.
+    pub fn of_algorithm(algorithm: Placed<String>) -> Self {
+        Self {
+            plugin: algorithm.clone(),
+            algorithm,
+            hyperparameters: Hyperparameters::new(),
+            on: IndexMap::new(),
+        }
+    }
+
+    /// The hyper-parameters on a network.
+    pub fn hyperparameters(mut self, network: &str) -> Hyperparameters {
+        self.hyperparameters
+            .extend(self.on.shift_remove(network).unwrap_or_default());
+        self.hyperparameters
+    }
+
+    fn read(name: &str, node: &Node, networks: &Networks, out: &mut Complaints) -> Option<Self> {
+        let mut reader = Reader::of(node, format!("[method.{name}]"), out)?;
+        let algorithm = reader.required("algorithm", out, placed(string));
+        let plugin = reader.optional("plugin", out, placed(string));
+        let hyperparameters = reader.optional("hyperparameters", out, hyperparameters);
+        let tables = reader.optional("on", out, table).into_iter().flatten();
+        reader.finish(out);
+        let mut on = IndexMap::new();
+        for (network, entry) in tables {
+            if !networks.contains_key(network) {
+                let message = format!("there is no network `{}`", shortened(network));
+                let known = networks.keys().map(String::as_str);
+                out.push(Diagnostic::new(message, &entry.key).help(out.choices(network, known)));
+            }
+            match self::hyperparameters(&entry.node) {
+                Ok(values) => drop(on.insert(network.clone(), values)),
+                Err(complaint) => out.push(complaint),
+            }
+        }
+        let algorithm = algorithm?;
+        Some(Self {
+            plugin: plugin.unwrap_or_else(|| algorithm.clone()),
+            algorithm,
+            hyperparameters: hyperparameters.unwrap_or_default(),
+            on,
+        })
+    }
+}
+
+impl StageTable {
+    fn read(name: &str, entry: &Entry, out: &mut Complaints) -> Option<Self> {
+        if let Err(complaint) = check_name(name, &entry.key) {
+            out.push(complaint);
+        }
+        let title = title(name);
+        let mut reader = Reader::of(&entry.node, title, out)?;
+        reader.place = entry.key.clone();
+        let kind = reader.required("kind", out, placed(string))?;
+        Some(Self {
+            name: name.to_owned(),
+            kind,
+            header: entry.key.clone(),
+            table: table(&entry.node).ok()?.clone(),
+        })
+    }
+
+    /// The reader of its settings, after `kind`.
+    pub fn reader(&self) -> Reader<'_> {
+        settings(&self.table, &self.header, title(&self.name))
+    }
+
+    /// The stage at each point of its `matrix`: every combination of the axes' values, each put in
+    /// place of the setting that the axis names. Without a matrix it is one.
+    pub fn instances(&self, out: &mut Complaints) -> impl Iterator<Item = Instance> + use<> {
+        let (stage, header) = (self.name.clone(), self.header.clone());
+        let points = matrix::expand(&self.table, out).into_iter();
+        points.map(move |(point, table)| Instance {
+            name: if point.is_empty() {
+                stage.clone()
+            } else {
+                format!("{stage}/{point}")
+            },
+            title: title(&stage),
+            header: header.clone(),
+            table,
+        })
+    }
+}
+
+impl Instance {
+    /// The reader of its settings, after `kind`.
+    pub fn reader(&self) -> Reader<'_> {
+        settings(&self.table, &self.header, self.title.clone())
+    }
+}
+
+fn title(stage: &str) -> String {
+    format!("[stage.{stage}]")
+}
+
+fn settings<'a>(table: &'a Table, header: &Place, title: String) -> Reader<'a> {
+    let mut reader = Reader::new(table, header, title);
+    reader.entry("kind");
+    reader
+}
+
+/// Pipelines and stages name folders, and stages are picked by name on a command line.
+fn check_name(name: &str, place: &Place) -> Result<(), Diagnostic> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Diagnostic::new(
+        format!("`{}` cannot be a name here", shortened(name)),
+        place,
+    )
+    .label("expected letters, digits, `-`, `_` and `.`"))
+}
+
+/// Hyper-parameters, as written.
+///
+/// # Errors
+/// It is no table.
+pub fn hyperparameters(node: &Node) -> Result<Hyperparameters, Diagnostic> {
+    let written = |entry: &Entry| Placed {
+        value: entry.node.value.to_json(),
+        place: entry.node.place.clone(),
+    };
+    Ok(table(node)?
+        .iter()
+        .map(|(name, entry)| (name.clone(), written(entry)))
+        .collect())
+}
+
+/// Hyper-parameters as JSON, and where each stands as a setting of its stage.
+pub fn json_and_places(hyperparameters: Hyperparameters) -> (Map<String, Json>, Places) {
+    let settings = hyperparameters.into_iter();
+    settings
+        .map(|(name, Placed { value, place })| {
+            let path = format!("hyperparameters.{name}");
+            ((name, value), (path, place))
+        })
+        .unzip()
+}
+
+fn look_up<T: Clone>(
+    what: &str,
+    name: &Placed<String>,
+    known: &IndexMap<String, Option<T>>,
+    out: &mut Complaints,
+) -> Option<T> {
+    known.get(&name.value).cloned().unwrap_or_else(|| {
+        let message = format!("there is no {what} `{}`", shortened(&name.value));
+        out.push(
+            Diagnostic::new(message, &name.place)
+                .label(format!("expected the name of a [{what}.NAME] table"))
+                .help(out.choices(&name.value, known.keys().map(String::as_str))),
+        );
+        None
+    })
+}

@@ -1,0 +1,274 @@
+//! Everything that a stage sees of its action, and what it gives back.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
+use assay_core::Action;
+use assay_network::Network;
+use assay_store::SourceHashes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::train::TrainingParameters;
+use crate::event::{Output, Progress, Reporter, Unit};
+use crate::plugin::{LoadFailure, load};
+
+/// Everything that a stage may see and touch.
+pub(crate) struct Context {
+    pub(crate) action: Action,
+    /// The files of each input by role and name; their bytes were verified.
+    pub(crate) inputs: BTreeMap<String, BTreeMap<String, PathBuf>>,
+    /// The library of the plugin; its bytes were verified.
+    pub(crate) plugin: Option<PathBuf>,
+    /// Where outputs go; empty when the stage begins.
+    pub(crate) out: PathBuf,
+    /// Scratch folder, which survives an interruption.
+    pub(crate) scratch: PathBuf,
+    /// Where the user keeps datasets.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How many processors the host's own work may use; it decides nothing.
+    pub(crate) threads: usize,
+    /// Hashes of files outside the store, to check what was planned with.
+    pub(crate) sources: Mutex<SourceHashes>,
+    pub(crate) reporter: Arc<Reporter>,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+/// Outputs of a stage.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    pub(crate) files: Vec<Output>,
+    /// Time that interrupted executions had taken before, in milliseconds.
+    pub(crate) earlier_ms: u64,
+}
+
+impl Outputs {
+    pub(crate) fn add(&mut self, name: &str, media_type: &str) {
+        self.files.push(Output {
+            name: name.to_owned(),
+            media_type: media_type.to_owned(),
+        });
+    }
+}
+
+/// Why a stage gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StageError {
+    #[error("stopped")]
+    Cancelled,
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the action has no {0}; it was made by another version of Assay")]
+    Incomplete(String),
+    #[error("cannot {what} {}", path.display())]
+    File {
+        what: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is not the JSON document it should be", path.display())]
+    Document {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("the parameters are not those of this stage")]
+    Parameters(#[source] serde_json::Error),
+    #[error(transparent)]
+    Load(#[from] LoadFailure),
+    #[error("the plugin `{name}` failed while it was asked to {doing}")]
+    Plugin {
+        name: String,
+        doing: String,
+        source: PluginError,
+    },
+    #[error("the plugin `{name}` {what}")]
+    Answer { name: String, what: String },
+    #[error(transparent)]
+    Data(#[from] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StageError {
+    /// Advice on the next step.
+    pub(crate) fn help(&self) -> String {
+        match self {
+            Self::Plugin { source, .. } => source.help.to_string(),
+            Self::Answer { .. } => "the plugin is at fault: its author should know".to_owned(),
+            Self::Load(LoadFailure::Plugin(error)) => error.help(),
+            Self::Load(LoadFailure::Open(_)) => {
+                "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
+            }
+            Self::Load(LoadFailure::Interface(_) | LoadFailure::NoRoot) => {
+                "build it again with the SDK of this host's version".to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// Settings that decide a learner, beside the environment.
+#[derive(Clone, Copy)]
+pub(super) struct LearnerSettings<'a> {
+    pub(super) algorithm: &'a str,
+    pub(super) network: &'a Network,
+    pub(super) hyperparameters: &'a Map<String, Value>,
+    pub(super) seed: u64,
+}
+
+impl Context {
+    /// The parameters of the action as the stage's own type.
+    pub(super) fn parameters<T: DeserializeOwned>(&self) -> Result<T, StageError> {
+        let parameters = Value::Object(self.action.parameters.clone());
+        serde_json::from_value(parameters).map_err(StageError::Parameters)
+    }
+
+    /// The file `name` of the input `role`.
+    pub(super) fn input(&self, role: &str, name: &str) -> Result<&Path, StageError> {
+        self.optional_input(role, name)
+            .ok_or_else(|| StageError::Incomplete(format!("input `{name}` of `{role}`")))
+    }
+
+    pub(super) fn optional_input(&self, role: &str, name: &str) -> Option<&Path> {
+        self.inputs.get(role)?.get(name).map(PathBuf::as_path)
+    }
+
+    pub(super) fn check_cancelled(&self) -> Result<(), StageError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(StageError::Cancelled);
+        }
+        Ok(())
+    }
+
+    pub(super) fn load_plugin(&self) -> Result<LoadedPlugin, StageError> {
+        Ok(self.try_load_plugin()??)
+    }
+
+    /// Loads the action's library; how that went is for the caller to judge.
+    pub(super) fn try_load_plugin(&self) -> Result<Result<LoadedPlugin, LoadFailure>, StageError> {
+        let path = self.plugin.as_ref();
+        let path = path.ok_or_else(|| StageError::Incomplete("plugin".to_owned()))?;
+        // SAFETY: an action names a library only once the user's trust has admitted it, and the worker
+        // has found the object's bytes to be those of the hash in the action. Objects never change.
+        Ok(unsafe { load(path) })
+    }
+
+    /// A fresh learner for the training.
+    pub(super) fn learner(
+        &self,
+        training: &TrainingParameters,
+    ) -> Result<LearnerHandle, StageError> {
+        self.create_learner(LearnerSettings {
+            algorithm: &training.algorithm,
+            network: &training.network,
+            hyperparameters: &training.hyperparameters,
+            seed: training.seed,
+        })
+    }
+
+    /// A fresh learner.
+    pub(super) fn create_learner(
+        &self,
+        settings: LearnerSettings<'_>,
+    ) -> Result<LearnerHandle, StageError> {
+        let environment = self.action.environment.as_ref();
+        let environment =
+            environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
+        let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
+        let network = to_json(serde_json::to_string(settings.network))?;
+        let hyperparameters = to_json(serde_json::to_string(settings.hyperparameters))?;
+        let request = CreateRequest {
+            algorithm: settings.algorithm.into(),
+            network: network.as_str().into(),
+            hyperparameters: hyperparameters.as_str().into(),
+            seed: settings.seed,
+            device: environment.device.as_str().into(),
+            threads: environment.threads,
+        };
+        let created = self.load_plugin()?.create(&request);
+        created.map_err(|error| self.plugin_error("create a learner", error))
+    }
+
+    /// Name of the plugin; empty where the action has none.
+    pub(super) fn plugin_name(&self) -> &str {
+        self.action.plugin.as_ref().map_or("", |pin| &pin.name)
+    }
+
+    /// The plugin's own error, or the cancellation that it hands back.
+    pub(super) fn plugin_error(&self, doing: &str, source: PluginError) -> StageError {
+        if source.is_cancelled() {
+            return StageError::Cancelled;
+        }
+        StageError::Plugin {
+            name: self.plugin_name().to_owned(),
+            doing: doing.to_owned(),
+            source,
+        }
+    }
+}
+
+/// A part of an action: what it is called and where it lies in the whole, for progress.
+#[derive(Clone, Debug)]
+pub(super) struct Phase {
+    pub(super) name: String,
+    /// The fraction of the action that is done when the phase begins.
+    pub(super) begin: f64,
+    /// The fraction that the phase is.
+    pub(super) size: f64,
+}
+
+impl Phase {
+    pub(super) fn report(&self, context: &Context, done: usize, total: usize) {
+        let part = done as f64 / total.max(1) as f64;
+        context.reporter.progress(Progress {
+            phase: self.name.clone(),
+            done: done as u64,
+            total: total as u64,
+            unit: Unit::Samples,
+            fraction: self.begin + self.size * part,
+        });
+    }
+}
+
+/// The error of a library as a stage's error, its chain kept.
+pub(super) fn data(error: impl std::error::Error + Send + Sync + 'static) -> StageError {
+    StageError::Data(Box::new(error))
+}
+
+/// Writes an output file; the worker flushes outputs to disk before it reports them.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
+    fs::write(path, bytes).map_err(|source| StageError::File {
+        what: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads an input that a plugin or a person may have made.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, StageError> {
+    assay_files::read(path, u64::MAX).map_err(|source| StageError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(super) fn read_document<T: DeserializeOwned>(path: &Path) -> Result<T, StageError> {
+    serde_json::from_slice(&read(path)?).map_err(|source| StageError::Document {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(super) fn write_document<T: Serialize>(path: &Path, value: &T) -> Result<(), StageError> {
+    let bytes = assay_core::canonical_json(value).map_err(data)?;
+    write(path, &bytes)
+}
+
+/// The plugin's own cancellation code, for what the host serves it.
+pub(super) fn cancelled() -> PluginError {
+    PluginError::new(ErrorCode::CANCELLED, "stopped")
+}

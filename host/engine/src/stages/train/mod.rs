@@ -1,0 +1,60 @@
+//! The train stage: a network trained with an algorithm.
+
+mod checkpoint;
+mod fit;
+mod passes;
+mod plan;
+mod run;
+mod samples;
+
+use assay_data::augment::Augmentation;
+use assay_network::Network;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub(super) use self::run::{BEST, FINAL, METRICS, TRAINING};
+pub(super) use self::samples::batch_shape;
+
+use super::Kind;
+use crate::containment::Profile;
+
+pub(super) const KIND: Kind = Kind {
+    plan: Some(plan::plan),
+    run: run::run,
+    profile: Profile::Sealed,
+    keeps_progress: true,
+};
+
+/// Everything that decides a training beside its dataset, its plugin and the numerical environment:
+/// the parameters of its action, and the setup in `training.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingParameters {
+    /// The algorithm's name in its plugin.
+    pub algorithm: String,
+    /// The network.
+    pub network: Network,
+    /// The hyper-parameters of the algorithm.
+    pub hyperparameters: Map<String, Value>,
+    /// Decides weights, batch order and noise.
+    pub seed: u64,
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Samples in a batch; the last one may be smaller.
+    pub batch_size: u32,
+    /// The augmentation of training images; absent where nothing is done to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Augmentation>,
+}
+
+/// The document `training.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrainingDocument {
+    #[serde(flatten)]
+    pub(crate) parameters: TrainingParameters,
+    /// The epoch after which `best.safetensors` was saved.
+    pub(crate) best_epoch: u32,
+    /// The split whose error chose it.
+    pub(crate) best_chosen_on: String,
+}
