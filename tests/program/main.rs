@@ -16,6 +16,7 @@ mod data;
 mod devices;
 mod diff;
 mod doctor;
+mod export;
 mod faults;
 mod gc;
 mod imagenet;

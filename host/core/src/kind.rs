@@ -69,6 +69,8 @@ kinds! {
     Directions = Facts { name: "directions", revision: 1, headline: &["algorithm"], measurements: None },
     /// Checks that a plugin keeps one promise of the boundary.
     Check = Facts { name: "check", revision: 1, headline: &["algorithm", "check"], measurements: None },
+    /// Takes a training's parameters out of its saved state.
+    Export = Facts { name: "export", revision: 1, headline: &["state"], measurements: None },
 }
 
 impl StageKind {

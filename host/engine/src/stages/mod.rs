@@ -11,6 +11,7 @@ mod dataset;
 mod describe;
 mod directions;
 mod evaluate;
+mod export;
 mod measure;
 mod report;
 mod splits;
@@ -79,6 +80,7 @@ impl Kind {
             StageKind::Report => &report::KIND,
             StageKind::Directions => &directions::KIND,
             StageKind::Check => &check::KIND,
+            StageKind::Export => &export::KIND,
         }
     }
 }
