@@ -23,8 +23,8 @@ pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHa
 pub use kind::StageKind;
 pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
-    Complaints, Diagnostic, Hyperparameters, Instance, Load, Method, PipelineError, PipelineFile,
-    Place, Placed, Places, Source, StageTable, choices, parse_hyperparameters, parse_layers,
+    Complaints, Diagnostic, Hyperparameters, Instance, Load, Method, PipelineFile, Place, Placed,
+    Places, Source, SourceError, StageTable, choices, parse_hyperparameters, parse_layers,
     parse_networks, settings,
 };
 pub use printable::{printable, printable_line, steers_terminal};

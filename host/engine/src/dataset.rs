@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use assay_core::{
-    Action, ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, PipelineError, Place, Source,
+    Action, ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, Place, Source, SourceError,
     StageKind, choices,
 };
 use assay_data::prepare::{DESCRIPTION_FILE, Description, SplitDescription};
@@ -75,7 +75,7 @@ pub fn plan_dataset(
     stage.complete(&[], &mut completion, &mut complaints);
     hashes.save()?;
     if !complaints.is_empty() {
-        return Err(PipelineError::new(texts, complaints).into());
+        return Err(SourceError::new(texts, complaints).into());
     }
     let (kind, parameters) = (stage.kind(), stage.parameters()?);
     let action = Action::new(kind, parameters, [].into(), None, None);
@@ -92,7 +92,7 @@ fn known(name: &str) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError
     let (texts, place) = argument("DATASET", name);
     let mut complaints = Complaints::default();
     let Some(settings) = DatasetSettings::known(name, &mut complaints) else {
-        return Err(PipelineError::new(texts, complaints).into());
+        return Err(SourceError::new(texts, complaints).into());
     };
     let stage = PlannedStage {
         name: name.to_owned(),
@@ -141,7 +141,7 @@ fn of_file(
 }
 
 /// The complaint about a stage that is not there, or about a name that is needed.
-fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> PipelineError {
+fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> SourceError {
     let path = path.display().to_string();
     let names = stages.iter().map(|stage| stage.name.as_str());
     let ((texts, place), message, help) = match wanted {
@@ -158,7 +158,7 @@ fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> Pipel
         ),
     };
     let complaint = Diagnostic::new(message, &place).help(help);
-    PipelineError::new(texts, complaint.into())
+    SourceError::new(texts, complaint.into())
 }
 
 /// A dataset that lies in the store.

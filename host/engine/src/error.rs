@@ -5,7 +5,7 @@ use std::io;
 use std::iter::successors;
 use std::path::PathBuf;
 
-use assay_core::{ArtifactHash, CanonicalError, PipelineError};
+use assay_core::{ArtifactHash, CanonicalError, SourceError};
 use assay_store::StoreError;
 
 use crate::device::DeviceError;
@@ -20,7 +20,7 @@ use crate::trust::Untrusted;
 pub enum EngineError {
     /// The pipeline file has errors.
     #[error(transparent)]
-    Pipeline(#[from] PipelineError),
+    Source(#[from] SourceError),
     /// `--only` names a stage that is not there.
     #[error(transparent)]
     UnknownStage(#[from] UnknownStage),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use assay_core::{Complaints, PipelineError, Run, Source, StageOutcome};
+use assay_core::{Complaints, Run, Source, SourceError, StageOutcome};
 use assay_store::Store;
 
 use crate::cancel::Cancel;
@@ -118,7 +118,7 @@ impl Session {
         let stages = freezer.freeze(plan.stages, &mut complaints)?;
         let first_uses = freezer.notices;
         if !complaints.is_empty() {
-            return Err(PipelineError::new(plan.sources, complaints).into());
+            return Err(SourceError::new(plan.sources, complaints).into());
         }
         sources.save()?;
         let overrides = request.overrides.to_vec();

@@ -5,7 +5,7 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
-use assay_core::{PipelineError, Source, StageKind, parse_networks};
+use assay_core::{Source, SourceError, StageKind, parse_networks};
 use assay_engine::Plan;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -53,7 +53,7 @@ fn no_file(path: &str) -> Result<Source, String> {
     Err(format!("there is no {path}"))
 }
 
-fn parse(text: &str, overrides: &[&str]) -> Result<Plan, PipelineError> {
+fn parse(text: &str, overrides: &[&str]) -> Result<Plan, SourceError> {
     let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
     Plan::parse("small.toml", text, &overrides, &no_file)
 }
@@ -397,7 +397,7 @@ layers = ["fc 3", "fc 4"]
 "#;
 
 /// `SMALL` with the networks of a file beside its own.
-fn parse_with(networks: &str, overrides: &[&str]) -> Result<Plan, PipelineError> {
+fn parse_with(networks: &str, overrides: &[&str]) -> Result<Plan, SourceError> {
     let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
     let load = |path: &str| {
         Ok(Source {

@@ -157,7 +157,7 @@ impl From<Diagnostic> for Complaints {
 
 /// Everything that is wrong with a pipeline file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipelineError {
+pub struct SourceError {
     /// The texts that the diagnostics point into.
     pub sources: Vec<Source>,
     /// The first complaints; never empty.
@@ -166,7 +166,7 @@ pub struct PipelineError {
     pub more: usize,
 }
 
-impl PipelineError {
+impl SourceError {
     /// An error with these complaints about these files, in the order of their places.
     pub fn new(sources: Vec<Source>, complaints: Complaints) -> Self {
         let mut diagnostics = complaints.kept;
@@ -185,7 +185,7 @@ impl PipelineError {
     }
 }
 
-impl fmt::Display for PipelineError {
+impl fmt::Display for SourceError {
     /// One line for each complaint, `file:line:column: message`, and one for the rest of them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, diagnostic) in self.diagnostics.iter().enumerate() {
@@ -205,4 +205,4 @@ impl fmt::Display for PipelineError {
     }
 }
 
-impl std::error::Error for PipelineError {}
+impl std::error::Error for SourceError {}

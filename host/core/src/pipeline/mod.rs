@@ -12,7 +12,7 @@ mod networks;
 mod reader;
 mod tree;
 
-pub use diagnostic::{Complaints, Diagnostic, PipelineError, Place, Places, Source};
+pub use diagnostic::{Complaints, Diagnostic, Place, Places, Source, SourceError};
 pub use file::{Hyperparameters, Instance, Method, PipelineFile, Placed, StageTable};
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};

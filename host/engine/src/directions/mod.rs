@@ -10,8 +10,8 @@ use std::path::Path;
 
 use assay_core::{
     Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, Complaints, Diagnostic,
-    Hyperparameters, Limits, PipelineError, Place, Placed, Source, StageKind,
-    parse_hyperparameters, settings::json_and_places,
+    Hyperparameters, Limits, Place, Placed, Source, SourceError, StageKind, parse_hyperparameters,
+    settings::json_and_places,
 };
 use assay_store::Store;
 
@@ -110,7 +110,7 @@ pub fn plan_directions(
         })
     });
     let (Some(pinned), Some(parameters), true) = (pinned, parameters, complaints.is_empty()) else {
-        return Err(PipelineError::new(texts.0, complaints).into());
+        return Err(SourceError::new(texts.0, complaints).into());
     };
     let mut inputs = BTreeMap::from([input(store, DIRECTIONS_BATCH, request.batch)?]);
     if let Some(state) = request.state {
@@ -216,6 +216,6 @@ impl Texts {
     }
 
     fn refused(&self, complaints: Complaints) -> EngineError {
-        PipelineError::new(self.0.clone(), complaints).into()
+        SourceError::new(self.0.clone(), complaints).into()
     }
 }

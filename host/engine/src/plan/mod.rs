@@ -10,8 +10,8 @@ mod work;
 use std::collections::BTreeMap;
 
 use assay_core::{
-    Complaints, Limits, Load, PipelineError, PipelineFile, Place, Placed, Places, Source,
-    StageKind, choices,
+    Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError, StageKind,
+    choices,
 };
 use assay_network::Task;
 use serde_json::{Map, Value};
@@ -143,12 +143,12 @@ impl Plan {
         text: &str,
         overrides: &[String],
         load: Load<'_>,
-    ) -> Result<Self, PipelineError> {
+    ) -> Result<Self, SourceError> {
         let mut complaints = Complaints::default();
         let file = PipelineFile::parse(name, text, overrides, load, &mut complaints);
         let stages = Planner::plan(&file, &mut complaints);
         if !complaints.is_empty() {
-            return Err(PipelineError::new(file.sources, complaints));
+            return Err(SourceError::new(file.sources, complaints));
         }
         Ok(Self {
             name: file.name,

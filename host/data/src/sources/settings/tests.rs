@@ -28,7 +28,7 @@ fn read(text: &str) -> Result<DatasetSettings, Vec<String>> {
     reader.place = stage.key.clone();
     let settings = DatasetSettings::read(&mut reader, "data", &mut out);
     reader.finish(&mut out);
-    let error = assay_core::PipelineError::new(Vec::new(), out);
+    let error = assay_core::SourceError::new(Vec::new(), out);
     let complaints = error.diagnostics.iter();
     let complaints: Vec<_> = complaints
         .map(|it| format!("{} @ {}", it.message, &text[it.place.bytes.clone()]))
@@ -83,7 +83,7 @@ fn unknown_datasets_are_refused_with_the_closest_known() {
     );
     let mut out = Complaints::default();
     assert!(DatasetSettings::known("mnits", &mut out).is_none());
-    let error = assay_core::PipelineError::new(Vec::new(), out);
+    let error = assay_core::SourceError::new(Vec::new(), out);
     let complaint = &error.diagnostics[0];
     assert_eq!(complaint.help.as_deref(), Some("did you mean `mnist`?"));
     assert_eq!(complaint.place.bytes, 0..5);
