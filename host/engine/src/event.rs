@@ -34,6 +34,36 @@ pub enum Unit {
     Bytes,
 }
 
+/// Receives what happens to the stages of a run or the targets of a rerun, from several threads.
+pub trait Observer: Sync {
+    /// A worker was started for the stage.
+    fn started(&self, stage: &str);
+    /// Nothing can go on before another run has finished the stage.
+    fn waiting(&self, _stage: &str) {}
+    /// The stage's worker is so far.
+    fn progress(&self, stage: &str, progress: &Progress);
+    /// The stage came to its end.
+    fn finished(&self, stage: &str, end: StageEnd);
+}
+
+/// How the work on a stage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageEnd {
+    /// It ran.
+    Ran {
+        /// How long it took, interrupted executions included.
+        duration_ms: u64,
+    },
+    /// It was executed again, and the same bytes came out.
+    Same,
+    /// It was executed again, and other bytes came out.
+    Differs,
+    /// It failed.
+    Failed,
+    /// It was not executed: it is cached, was skipped or stopped, or cannot be executed here.
+    NotExecuted,
+}
+
 /// A file that an action leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Output {

@@ -9,11 +9,12 @@ use assay_store::Store;
 use crate::cancel::Cancel;
 use crate::environment::Settings;
 use crate::error::EngineError;
+use crate::event::Observer;
 use crate::freeze::{Freezer, FrozenStage};
 use crate::lock::{LockMode, LockWatch};
 use crate::notice::{FirstUse, Notice};
 use crate::plugin::{Origin, SearchFolder, SearchPath};
-use crate::run::{Observer, RunOutcome, RunReport, Runner, StageReport};
+use crate::run::{RunOutcome, RunReport, Runner, StageReport};
 use crate::source_file::{load_beside, read_text};
 use crate::stages::{
     Planning, check_networks, compare_datasets, complete_datasets, complete_reports,

@@ -51,17 +51,17 @@ impl Sample {
     /// The sample that `seed` draws from `targets`, in their order.
     pub fn draw(self, targets: Vec<Target>, seed: u64) -> Vec<Target> {
         let count = self.of(targets.len());
-        let mut lots: Vec<_> = targets.iter().map(|it| lot(seed, it)).collect();
-        lots.sort_unstable();
-        lots.truncate(count);
-        let drawn = |target: &Target| lots.binary_search(&lot(seed, target)).is_ok();
-        targets.into_iter().filter(drawn).collect()
+        let mut drawn: Vec<_> = targets.iter().map(|it| sample_key(seed, it)).collect();
+        drawn.sort_unstable();
+        drawn.truncate(count);
+        let is_drawn = |target: &Target| drawn.binary_search(&sample_key(seed, target)).is_ok();
+        targets.into_iter().filter(is_drawn).collect()
     }
 }
 
-/// The lot of a target: those with the smallest lots are drawn. Actions differ, and so do their
-/// lots.
-fn lot(seed: u64, target: &Target) -> ObjectHash {
+/// The hash by which a target is drawn: a sample is the targets with the smallest keys. Actions
+/// differ, and so do their keys.
+fn sample_key(seed: u64, target: &Target) -> ObjectHash {
     ObjectHash::of(format!("{seed} {}", target.action).as_bytes())
 }
 
