@@ -54,7 +54,7 @@ pub use doctor::{Cuda, Examination, Health, Libtorch, Problem, Processor, StoreP
 pub use environment::{Settings, Unmet, environment, variables};
 pub use error::EngineError;
 pub use event::{Observer, Progress, StageEnd, Unit};
-pub use explain::{Answer, Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
+pub use explain::{Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
 pub use plugin::{
@@ -62,7 +62,6 @@ pub use plugin::{
     MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,
     SearchPath, handshake_of, load, read_library,
 };
-pub use preview::StagePreview;
 pub use rerun::{
     InvalidSample, NoAction, Obstacle, Reexecution, Rerun, RerunOutcome, Rerunning, Sample, Target,
 };

@@ -1,13 +1,14 @@
 //! How things of every kind are said: sizes, moments, counts, and texts of strangers, in which no
 //! character may steer a terminal.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use assay_core::printable_line;
 use bytesize::ByteSize;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use serde::{Serialize, Serializer};
 
 use crate::ui::{RULES, terminal};
 
@@ -30,6 +31,23 @@ pub(crate) fn visible(line: &str) -> String {
 /// A path on one line, in which no character can steer a terminal.
 pub(crate) fn path(path: &Path) -> String {
     printable_line(&path.to_string_lossy()).into_owned()
+}
+
+/// A path in a view: text in JSON, and for a person on one line in which no character can steer a
+/// terminal.
+#[derive(Clone, Copy)]
+pub(crate) struct ShownPath<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for ShownPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&path(self.0))
+    }
+}
+
+impl Serialize for ShownPath<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display())
+    }
 }
 
 /// A text of at most so many characters, the last of them `…` where it was longer.
