@@ -4,11 +4,13 @@
 //! A stage's key needs the artifacts it reads; the plan therefore holds the shape of the graph
 //! and [`PlannedStage::action`] completes an action once its inputs are there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
 use crate::action::{Action, Environment, PluginPin, StageKind};
+use crate::advice::Advice;
 use crate::hash::ArtifactHash;
 use crate::limits::Limits;
 use crate::pipeline::{
@@ -195,6 +197,12 @@ impl UnknownStage {
             name: name.to_owned(),
             help,
         }
+    }
+}
+
+impl Advice for UnknownStage {
+    fn help(&self) -> Cow<'_, str> {
+        self.help.as_str().into()
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use assay_core::Containment;
 use serde::{Deserialize, Serialize};
 
-/// How far an action is.
+/// The progress of an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The current phase, such as `epoch 2/5`.
@@ -20,7 +20,7 @@ pub struct Progress {
     pub total: u64,
     /// The unit of `done` and `total`.
     pub unit: Unit,
-    /// How much of the whole action is done, from 0 to 1; 0 where that is not known.
+    /// The fraction of the whole action that is done, from 0 to 1; 0 where that is not known.
     pub fraction: f64,
 }
 
@@ -46,12 +46,12 @@ pub trait Observer: Sync {
     fn finished(&self, stage: &str, end: StageEnd);
 }
 
-/// How the work on a stage ended.
+/// The end of the work on a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageEnd {
     /// It ran.
     Ran {
-        /// How long it took, interrupted executions included.
+        /// The time that it took, interrupted executions included.
         duration_ms: u64,
     },
     /// It was executed again, and the same bytes came out.
@@ -98,7 +98,7 @@ pub(crate) enum Event {
     Cancelled,
 }
 
-/// How often progress is worth a line.
+/// The shortest time between two lines of progress.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The worker's end of the pipe.

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use assay_core::ArtifactHash;
+use assay_core::{Advice, ArtifactHash};
 use assay_data::figures::Figures;
 use assay_data::prepare::ScalingChoice;
-use assay_data::sheet::Sheet;
+use assay_data::sheet::{Sheet, SheetError};
 use assay_engine::{
     Cancel, DatasetArgument, Execution, Observer as _, PlannedDataset, StoredDataset, StoredSplit,
     open_dataset, plan_dataset,
@@ -86,7 +86,7 @@ enum SheetSplit {
 }
 
 impl SheetSplit {
-    pub(crate) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Validation => "validation",
@@ -98,7 +98,7 @@ impl SheetSplit {
 impl DataShowArguments {
     /// # Errors
     /// A known dataset has neither stages nor a file to override.
-    pub(crate) fn argument(&self) -> Result<DatasetArgument<'_>, String> {
+    fn argument(&self) -> Result<DatasetArgument<'_>, String> {
         let path = Path::new(&self.dataset);
         let in_file =
             self.dataset.contains('/') || path.extension().is_some_and(|end| end == "toml");
@@ -118,6 +118,13 @@ impl DataShowArguments {
         Ok(DatasetArgument::Known(&self.dataset))
     }
 }
+
+/// The contact sheet cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no contact sheet of the dataset")]
+struct NoSheet(#[source] SheetError);
+
+impl Advice for NoSheet {}
 
 /// A dataset in figures.
 #[derive(Serialize)]
@@ -248,8 +255,8 @@ fn write_sheet<'a>(
     let split = dataset.splits.iter().find(|split| split.name == wanted);
     let split = split
         .ok_or_else(|| CliError::Arguments(format!("the dataset has no {wanted} split to show")))?;
-    let sheet = Sheet::draw(&split.table, arguments.per_class)?;
-    write(path, &sheet.to_png()?)?;
+    let sheet = Sheet::draw(&split.table, arguments.per_class).map_err(NoSheet)?;
+    write(path, &sheet.to_png().map_err(NoSheet)?)?;
     let (width, height) = sheet.size();
     Ok(Some(SheetView {
         file: ShownPath(path),

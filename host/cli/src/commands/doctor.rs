@@ -65,7 +65,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments, cancel: &Cancel) -> Result<Exi
     })
 }
 
-/// What a machine offers, and what it lacks.
+/// The health of a machine: its parts, and the problems with them.
 #[derive(Serialize)]
 struct HealthView<'a> {
     ready: bool,

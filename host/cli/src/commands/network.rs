@@ -1,10 +1,11 @@
 //! `pipeline network show`: the sizes of networks, worked out without training or data.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::choices;
+use assay_core::{Advice, choices};
 use assay_engine::read_networks;
 use assay_network::{LayerSummary, Network, NetworkError, Shape};
 use clap::{Args, Subcommand};
@@ -77,13 +78,12 @@ enum ShowNetworkError {
     Invalid(#[from] NetworkError),
 }
 
-impl From<ShowNetworkError> for CliError {
-    fn from(error: ShowNetworkError) -> Self {
-        let help = match &error {
-            ShowNetworkError::Unknown { help, .. } => help.clone(),
-            ShowNetworkError::Invalid(_) => String::new(),
-        };
-        Self::of_verb(error, help)
+impl Advice for ShowNetworkError {
+    fn help(&self) -> Cow<'_, str> {
+        match self {
+            Self::Unknown { help, .. } => help.into(),
+            Self::Invalid(_) => "".into(),
+        }
     }
 }
 

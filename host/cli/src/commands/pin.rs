@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject, check_label};
-use assay_core::ObjectHash;
+use assay_core::{Advice, ObjectHash};
 use assay_store::{Pinned, Store};
 use clap::Args;
 use serde::Serialize;
@@ -67,6 +67,13 @@ pub(crate) struct UnpinArguments {
     store: StoreArguments,
 }
 
+/// Nothing has that name among the pins.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing is pinned as `{0}`; `pipeline pin` lists what is")]
+struct NotPinned(String);
+
+impl Advice for NotPinned {}
+
 pub(crate) fn pin(arguments: &PinArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
     let Some(name) = &arguments.name else {
@@ -97,7 +104,7 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
         pins.retain(|_, other| *other == pinned);
     }
     if pins.is_empty() {
-        return Err(CliError::NotPinned(arguments.name.clone()));
+        return Err(NotPinned(arguments.name.clone()).into());
     }
     for label in pins.keys() {
         store.unpin(label)?;

@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::{ActionKey, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome};
+use assay_core::{
+    ActionKey, Advice, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome,
+};
 use assay_engine::{
     Cancel, DeviceError, Failure, LockMode, REPORT_TABLE, RunOutcome, RunReport, Session, Settings,
     StageReport,
 };
-use assay_report::{ErrorMeasure, Quantity, ReportRow, Statistic, Task, read_table};
+use assay_report::{ErrorMeasure, Quantity, ReportRow, Statistic, TableError, Task, read_table};
 use assay_store::Store;
 use clap::Args;
 use serde::Serialize;
@@ -78,7 +80,7 @@ pub(crate) struct RunArguments {
     json: bool,
 }
 
-/// What the pipeline file's lock is to a run.
+/// The part that the pipeline file's lock has in a run.
 #[derive(Args, Debug)]
 struct LockArguments {
     /// Write what the run uses to the lock beside the file: NAME.lock, for version control
@@ -91,7 +93,7 @@ struct LockArguments {
 }
 
 impl RunArguments {
-    pub(crate) fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
+    fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
         self.plan.settings(self.jobs, self.keep_going, cancel)
     }
 
@@ -103,6 +105,13 @@ impl RunArguments {
         }
     }
 }
+
+/// The table of a report is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the report's table cannot be read")]
+struct UnreadableTable(#[source] TableError);
+
+impl Advice for UnreadableTable {}
 
 /// A report of a run, laid out for a person.
 struct ExportedReport {
@@ -170,7 +179,7 @@ fn export_reports(
         let table = session
             .store()
             .artifact_file_path(result.artifact, REPORT_TABLE)?;
-        let rows = read_table(&table)?;
+        let rows = read_table(&table).map_err(UnreadableTable)?;
         exported.push(ExportedReport {
             stage: stage.planned.name.clone(),
             rows,

@@ -182,7 +182,7 @@ pub(crate) const fn outcome(outcome: StageOutcome) -> &'static str {
     }
 }
 
-/// How a run ended, from what became of its stages.
+/// The end of a run, from the outcomes of its stages.
 pub(crate) fn ending(run: &Run) -> &'static str {
     let any = |outcome| run.stages.iter().any(|stage| stage.outcome == outcome);
     if any(StageOutcome::Failed) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::ui::words::{cut, plain};
 
-/// How many differing fields are listed.
+/// The most differing fields that are listed.
 pub(crate) const MOST_DIFFERENCES: usize = 8;
 
 /// A plan: its stages, and why each would or would not run.

@@ -12,7 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::ui::duration;
 use crate::ui::terminal::say;
 
-/// How often a stage may print a plain line.
+/// The shortest time between two plain lines of a stage.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// A bar counts thousandths of its stage.
 const BAR: u64 = 1000;

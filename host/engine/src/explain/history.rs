@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::cause::Change;
 
-/// How many runs are looked into, latest first. Older ones tell of settings long gone.
+/// The most runs that are looked into, latest first. Older ones tell of settings long gone.
 const MOST_RUNS: usize = 64;
 
 /// The action that a stage is compared with.

@@ -27,7 +27,7 @@ use crate::event::{Observer, StageEnd};
 use crate::supervise::{Execution, Failure, LOCK_INTERVAL};
 use crate::trust::TrustPolicy;
 
-/// How actions are executed again.
+/// Settings for executing actions again.
 #[derive(Clone, Copy)]
 pub struct Rerunning<'a> {
     /// Where the actions are, and where their new results go.
@@ -40,7 +40,7 @@ pub struct Rerunning<'a> {
     pub share_cards: bool,
     /// Where actions are executed that were executed on cards.
     pub cards: &'a CardsWhenNeeded<'a>,
-    /// How many processors the host's own work may use; it decides nothing.
+    /// The number of processors that the host's own work may use; it decides nothing.
     pub threads: usize,
     /// Execute also what was executed in an environment that there is not here. What comes out is
     /// compared, and not recorded as a result of the action.

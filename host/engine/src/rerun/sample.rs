@@ -7,7 +7,7 @@ use assay_core::ObjectHash;
 
 use super::Target;
 
-/// How many actions are executed again.
+/// The share of the actions that is executed again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sample {
     /// So many, or all if there are fewer.
@@ -39,7 +39,7 @@ impl FromStr for Sample {
 }
 
 impl Sample {
-    /// How many of so many.
+    /// The size of the sample of so many.
     fn of(self, all: usize) -> usize {
         let count = match self {
             Self::Count(count) => count,

@@ -82,7 +82,7 @@ pub(crate) struct LsArguments {
 
 impl LsArguments {
     /// The most that is listed.
-    pub(crate) fn most(&self) -> usize {
+    fn most(&self) -> usize {
         if self.all { usize::MAX } else { self.limit }
     }
 }

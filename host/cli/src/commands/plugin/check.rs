@@ -78,7 +78,7 @@ pub(crate) struct CheckArguments {
 }
 
 impl CheckArguments {
-    pub(crate) fn request<'a>(&'a self, trust: &'a TrustPolicy) -> CheckRequest<'a> {
+    fn request<'a>(&'a self, trust: &'a TrustPolicy) -> CheckRequest<'a> {
         CheckRequest {
             plugin: self.plugin.as_deref().unwrap_or_default(),
             algorithms: &self.algorithms,

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use assay_core::{ArtifactHash, Limits};
+use assay_core::{Advice, ArtifactHash, Limits};
 use assay_engine::{
-    Cancel, DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, Execution, NetworkArgument,
-    TensorSummary, TrustPolicy, plan_directions, summarise,
+    Cancel, DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, Execution, InvalidTensors,
+    NetworkArgument, TensorSummary, TrustPolicy, plan_directions, summarise,
 };
 use assay_files::TemporaryFolder;
 use assay_network::Shape;
@@ -102,10 +102,7 @@ pub(crate) struct DirectionsArguments {
 impl DirectionsArguments {
     /// # Errors
     /// `--input` and the form of `--network` do not go together.
-    pub(crate) fn request<'a>(
-        &'a self,
-        trust: &'a TrustPolicy,
-    ) -> Result<DirectionsRequest<'a>, String> {
+    fn request<'a>(&'a self, trust: &'a TrustPolicy) -> Result<DirectionsRequest<'a>, String> {
         Ok(DirectionsRequest {
             plugin: &self.plugin,
             algorithm: self.algorithm.as_deref(),
@@ -144,6 +141,13 @@ impl DirectionsArguments {
     }
 }
 
+/// The plugin's answer is not the tensors that it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin's answer cannot be shown")]
+struct UnreadableAnswer(#[source] InvalidTensors);
+
+impl Advice for UnreadableAnswer {}
+
 pub(crate) fn directions(
     arguments: &DirectionsArguments,
     cancel: &Cancel,
@@ -177,7 +181,7 @@ pub(crate) fn directions(
     if let Some(path) = &arguments.out {
         write(path, &directions)?;
     }
-    let tensors = summarise(&directions)?;
+    let tensors = summarise(&directions).map_err(UnreadableAnswer)?;
     if arguments.json || arguments.out.is_none() {
         let view = DirectionsView {
             directions: tensors.iter().map(DirectionView::of).collect(),
