@@ -25,7 +25,7 @@ pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHa
 pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
     AugmentationSettings, Complaints, DatasetStage, Diagnostic, EvaluateStage, Hyperparameters,
-    Load, PipelineError, Place, Placed, Places, ReportStage, Source, Spec, Stage, StageWork,
+    Load, Place, Placed, Places, ReportStage, Source, SourceError, Spec, Stage, StageWork,
     TrainStage, choices, parse_hyperparameters, parse_layers, parse_networks, settings,
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};

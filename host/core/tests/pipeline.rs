@@ -6,7 +6,7 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
-use assay_core::{PipelineError, Plan, Source, Spec, StageKind, parse_networks};
+use assay_core::{Plan, Source, SourceError, Spec, StageKind, parse_networks};
 use proptest::prelude::*;
 
 const SMALL: &str = r#"
@@ -52,7 +52,7 @@ fn no_file(path: &str) -> Result<Source, String> {
     Err(format!("there is no {path}"))
 }
 
-fn parse(text: &str, overrides: &[&str]) -> Result<Spec, PipelineError> {
+fn parse(text: &str, overrides: &[&str]) -> Result<Spec, SourceError> {
     let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
     Spec::parse("small.toml", text, &overrides, &no_file)
 }
@@ -396,7 +396,7 @@ layers = ["fc 3", "fc 4"]
 "#;
 
 /// `SMALL` with the networks of a file beside its own.
-fn parse_with(networks: &str, overrides: &[&str]) -> Result<Spec, PipelineError> {
+fn parse_with(networks: &str, overrides: &[&str]) -> Result<Spec, SourceError> {
     let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
     let load = |path: &str| {
         Ok(Source {

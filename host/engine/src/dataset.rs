@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use assay_core::{
-    ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, PipelineError, Place, Plan,
-    PlannedStage, Source, Spec, StageKind, choices,
+    ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, Place, Plan, PlannedStage, Source,
+    SourceError, Spec, StageKind, choices,
 };
 use assay_data::prepare::{DESCRIPTION_FILE, Description, SplitDescription};
 use assay_data::table::ImageTable;
@@ -72,7 +72,7 @@ pub fn plan_dataset(
     let stages = complete_datasets(vec![stage], &mut planning, &mut complaints);
     planning.sources.save()?;
     let Some(stage) = stages.into_iter().next().filter(|_| complaints.is_empty()) else {
-        return Err(PipelineError::new(sources, complaints).into());
+        return Err(SourceError::new(sources, complaints).into());
     };
     let data_dir = stage.data_path.as_ref().map(|path| base.join(path));
     let action = stage.action([].into(), None, None);
@@ -137,7 +137,7 @@ fn of_file(
 }
 
 /// The complaint about a stage that is not there, or about a name that is needed.
-fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> PipelineError {
+fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> SourceError {
     let path = path.display().to_string();
     let names = stages.iter().map(|stage| stage.name.as_str());
     let (source, message, help) = match wanted {
@@ -158,7 +158,7 @@ fn no_stage(path: &Path, wanted: Option<&str>, stages: &[PlannedStage]) -> Pipel
         bytes: 0..source.text.len(),
     };
     let complaint = Diagnostic::new(message, &place).help(help);
-    PipelineError::new(vec![source], complaint.into())
+    SourceError::new(vec![source], complaint.into())
 }
 
 /// A dataset that lies in the store.

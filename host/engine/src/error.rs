@@ -6,7 +6,7 @@ use std::io;
 use std::iter::successors;
 use std::path::PathBuf;
 
-use assay_core::{Advice, ArtifactHash, CanonicalError, Ending, PipelineError, UnknownStage};
+use assay_core::{Advice, ArtifactHash, CanonicalError, Ending, SourceError, UnknownStage};
 use assay_store::{StoreError, room_advice};
 
 use crate::device::DeviceError;
@@ -18,9 +18,9 @@ use crate::trust::Untrusted;
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The pipeline file has errors.
+    /// A pipeline file, or an argument that stands for one, has errors.
     #[error(transparent)]
-    Pipeline(#[from] PipelineError),
+    Source(#[from] SourceError),
     /// `--only` names a stage that is not there.
     #[error(transparent)]
     UnknownStage(#[from] UnknownStage),
@@ -120,7 +120,7 @@ impl Advice for EngineError {
             Self::Lock(error) => error.help(),
             Self::Describe { failure, .. } | Self::Check { failure, .. } => failure.help(),
             Self::Store(error) => error.help(),
-            Self::Pipeline(_)
+            Self::Source(_)
             | Self::Unfit { .. }
             | Self::Verdict { .. }
             | Self::Description { .. }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use assay_core::{Complaints, PipelineError, Plan, Run, Source, Spec, StageOutcome};
+use assay_core::{Complaints, Plan, Run, Source, SourceError, Spec, StageOutcome};
 use assay_store::Store;
 
 use crate::cancel::Cancel;
@@ -129,7 +129,7 @@ impl Session {
         let stages = freezer.freeze(stages, &mut complaints)?;
         let first_uses = freezer.notices;
         if !complaints.is_empty() {
-            return Err(PipelineError::new(spec.sources, complaints).into());
+            return Err(SourceError::new(spec.sources, complaints).into());
         }
         sources.save()?;
         let overrides = request.overrides.to_vec();

@@ -1,4 +1,4 @@
-//! Complaints about a pipeline file and the places they point at.
+//! Complaints about a pipeline file or an argument, and the places they point at.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -155,9 +155,10 @@ impl From<Diagnostic> for Complaints {
     }
 }
 
-/// Everything that is wrong with a pipeline file.
+/// The faults of texts that a person wrote: a pipeline file, or the arguments of a command, each with its
+/// place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipelineError {
+pub struct SourceError {
     /// The texts that the diagnostics point into.
     pub sources: Vec<Source>,
     /// The first complaints; never empty.
@@ -166,7 +167,7 @@ pub struct PipelineError {
     pub more: usize,
 }
 
-impl PipelineError {
+impl SourceError {
     /// An error with these complaints about these files.
     pub fn new(sources: Vec<Source>, complaints: Complaints) -> Self {
         Self {
@@ -183,7 +184,7 @@ impl PipelineError {
     }
 }
 
-impl fmt::Display for PipelineError {
+impl fmt::Display for SourceError {
     /// One line for each complaint, `file:line:column: message`, and one for the rest of them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, diagnostic) in self.diagnostics.iter().enumerate() {
@@ -203,4 +204,4 @@ impl fmt::Display for PipelineError {
     }
 }
 
-impl std::error::Error for PipelineError {}
+impl std::error::Error for SourceError {}

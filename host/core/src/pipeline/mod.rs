@@ -14,7 +14,7 @@ mod spec;
 mod stage;
 mod tree;
 
-pub use diagnostic::{Complaints, Diagnostic, PipelineError, Place, Places, Source};
+pub use diagnostic::{Complaints, Diagnostic, Place, Places, Source, SourceError};
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
 pub use reader::choices;

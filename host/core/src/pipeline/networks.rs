@@ -4,7 +4,7 @@
 use assay_network::Network;
 use indexmap::IndexMap;
 
-use super::diagnostic::{Complaints, Diagnostic, PipelineError, Place, Source};
+use super::diagnostic::{Complaints, Diagnostic, Place, Source, SourceError};
 use super::reader::{Reader, array, integer, string, strings, table};
 use super::spec::Placed;
 use super::tree::{Entry, Node, Table, Value, merge, parse};
@@ -24,7 +24,7 @@ pub fn parse_networks(
     name: &str,
     text: &str,
     load: Load<'_>,
-) -> Result<IndexMap<String, Network>, PipelineError> {
+) -> Result<IndexMap<String, Network>, SourceError> {
     let mut sources = vec![Source {
         name: name.to_owned(),
         text: text.to_owned(),
@@ -43,7 +43,7 @@ pub fn parse_networks(
         let valid = |(name, network): (String, Option<Placed<_>>)| Some((name, network?.value));
         return Ok(networks.into_iter().filter_map(valid).collect());
     }
-    Err(PipelineError::new(sources, complaints))
+    Err(SourceError::new(sources, complaints))
 }
 
 /// The first byte of a source: the place of what a file as a whole lacks.

@@ -7,7 +7,7 @@ use assay_network::Network;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use super::diagnostic::{Complaints, PipelineError, Place, Places, Source};
+use super::diagnostic::{Complaints, Place, Places, Source, SourceError};
 use super::networks::{Load, include};
 use super::read::read_spec;
 use super::tree::{apply_override, parse};
@@ -175,7 +175,7 @@ impl Spec {
         text: &str,
         overrides: &[String],
         load: Load<'_>,
-    ) -> Result<Self, PipelineError> {
+    ) -> Result<Self, SourceError> {
         let file = Source {
             name: name.to_owned(),
             text: text.to_owned(),
@@ -198,7 +198,7 @@ impl Spec {
         }
         match spec {
             Some(spec) if complaints.is_empty() => Ok(spec),
-            _ => Err(PipelineError::new(sources, complaints)),
+            _ => Err(SourceError::new(sources, complaints)),
         }
     }
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use assay_core::{
-    Action, ActionKey, Diagnostic, Environment, Limits, PipelineError, Place, PluginHash,
-    PluginPin, Source, StageKind, choices,
+    Action, ActionKey, Diagnostic, Environment, Limits, Place, PluginHash, PluginPin, Source,
+    SourceError, StageKind, choices,
 };
 use assay_store::Store;
 use assay_testkit::{CHECKS, Check, DESCRIBES, LOADS, Outcome, Verdict};
@@ -303,6 +303,6 @@ impl Checker<'_> {
             text: wanted.to_owned(),
         };
         let complaint = Diagnostic::new(message, &place).help(help);
-        PipelineError::new(vec![source], complaint.into()).into()
+        SourceError::new(vec![source], complaint.into()).into()
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use assay_core::{
     ActionKey, Artifact, ArtifactFile, ArtifactHash, Complaints, Diagnostic, Hyperparameters,
-    Limits, PipelineError, Place, Placed, PlannedStage, PluginUse, Source, StageKind,
+    Limits, Place, Placed, PlannedStage, PluginUse, Source, SourceError, StageKind,
     parse_hyperparameters,
 };
 use assay_store::Store;
@@ -109,7 +109,7 @@ pub fn plan_directions(
         Some(stage)
     });
     let (Some(pinned), Some(stage), true) = (pinned, stage, complaints.is_empty()) else {
-        return Err(PipelineError::new(texts.0, complaints).into());
+        return Err(SourceError::new(texts.0, complaints).into());
     };
     let mut inputs = BTreeMap::from([input(store, DIRECTIONS_BATCH, request.batch)?]);
     if let Some(state) = request.state {
@@ -244,6 +244,6 @@ impl Texts {
     }
 
     fn refused(&self, complaints: Complaints) -> EngineError {
-        PipelineError::new(self.0.clone(), complaints).into()
+        SourceError::new(self.0.clone(), complaints).into()
     }
 }

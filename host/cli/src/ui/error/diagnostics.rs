@@ -1,13 +1,13 @@
-//! The complaints about a pipeline file, each with the lines that it is about.
+//! Complaints about a pipeline file or an argument, each with the lines that it is about.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use assay_core::{Diagnostic, PipelineError, printable_line};
+use assay_core::{Diagnostic, SourceError, printable_line};
 
 use crate::ui::error::excerpt::Excerpt;
 use crate::ui::words::digits;
 
 /// The complaints as they are printed: nothing in them steers a terminal but our own colours.
-pub(crate) fn text(error: &PipelineError, colours: bool) -> String {
+pub(crate) fn text(error: &SourceError, colours: bool) -> String {
     let renderer = if colours {
         Renderer::styled()
     } else {
@@ -25,7 +25,7 @@ pub(crate) fn text(error: &PipelineError, colours: bool) -> String {
     texts.join("\n\n")
 }
 
-fn snippet(error: &PipelineError, complaint: &Diagnostic, renderer: &Renderer) -> String {
+fn snippet(error: &SourceError, complaint: &Diagnostic, renderer: &Renderer) -> String {
     let message = printable_line(&complaint.message);
     let Some(source) = error.sources.get(complaint.place.source) else {
         return format!("error: {message}");

@@ -20,7 +20,7 @@ pub(crate) const STOPPED: &str = "stopped; run the same command again to go on";
 
 pub(crate) fn print(error: &CliError) {
     match error.advised() {
-        Some(EngineError::Pipeline(error)) => {
+        Some(EngineError::Source(error)) => {
             say_coloured(&diagnostics::text(error, has_colours()));
         }
         _ => say(&text(error)),
