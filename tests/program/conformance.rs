@@ -44,18 +44,13 @@ fn broken() -> PathBuf {
 }
 
 fn check(plugin: &Path, arguments: &[&str]) -> Finished {
-    let output = Command::new(binary())
+    let mut command = Command::new(binary());
+    command
         .args(["plugin", "check"])
         .arg(plugin)
         .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+        .stdin(Stdio::null());
+    Finished::run(&mut command)
 }
 
 /// The checks that failed, with their reasons, by algorithm.

@@ -87,12 +87,7 @@ matrix = {{ method = ["cards"], seed = [{}] }}
     }
 
     fn execute(&self, arguments: &[&str]) -> Finished {
-        let output = self.command(arguments).output().unwrap();
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Finished::run(&mut self.command(arguments))
     }
 
     /// `pipeline run` on this device, with more arguments.

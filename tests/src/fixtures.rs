@@ -1,9 +1,9 @@
 //! The plugins and the host of `tests/fixtures`: built once per test run, where the tests need them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::cargo;
 use crate::sandbox::libraries;
 
 /// The file that cargo made of a fixture, such as `liblinear.so` or `old-host`.
@@ -42,17 +42,5 @@ fn built(file: &Path) -> PathBuf {
 
 fn build(arguments: &[&str]) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(fixtures)
-        .args(["build", "--locked", "--quiet", "--target-dir"])
-        .arg(target())
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "the fixtures cannot be built:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    cargo::build(&fixtures, &target(), &[&["--locked"], arguments].concat());
 }

@@ -8,6 +8,7 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
+mod cargo;
 mod fake_cuda;
 mod fixtures;
 mod idx;

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::cargo;
 use crate::idx::{CLASSES, write_dataset};
 
 /// The folder that cargo leaves binaries and plugin libraries in.
@@ -16,29 +17,19 @@ use crate::idx::{CLASSES, write_dataset};
 /// The first call of a process has cargo build them, which finds them built where nothing has changed.
 pub fn libraries() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build).clone()
+    BUILT.get_or_init(build_libraries).clone()
 }
 
-fn build() -> PathBuf {
+fn build_libraries() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
     let profile = match folder.file_name().and_then(OsStr::to_str).unwrap() {
         "debug" => "dev",
         other => other,
     };
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .args(["build", "--workspace", "--quiet", "--profile", profile])
-        .arg("--target-dir")
-        .arg(folder.parent().unwrap())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "the program and its plugins cannot be built:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let arguments = ["--workspace", "--profile", profile];
+    cargo::build(&workspace, folder.parent().unwrap(), &arguments);
     folder.to_owned()
 }
 
@@ -64,6 +55,16 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// Runs a command to its end.
+    pub fn run(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Standard output as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
@@ -167,12 +168,7 @@ evaluations = ["evaluate"]
 
     /// Runs the binary to its end.
     pub fn execute(&self, arguments: &[&str]) -> Finished {
-        let output = self.command(arguments).output().unwrap();
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        Finished::run(&mut self.command(arguments))
     }
 
     /// `pipeline run pipeline.toml` with more arguments.

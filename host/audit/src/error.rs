@@ -1,7 +1,9 @@
 //! Errors of questions about a store, in words that name the next step.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use assay_core::{Advice, Ending};
 use assay_store::StoreError;
 
 use crate::lineage::RowError;
@@ -49,6 +51,22 @@ pub enum AuditError {
         /// Things that it may stand for.
         matches: Vec<Match>,
     },
+}
+
+impl Advice for AuditError {
+    fn help(&self) -> Cow<'_, str> {
+        match self {
+            Self::Store(error) => error.help(),
+            _ => "".into(),
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Store(error) if error.is_damage() => Ending::Failed,
+            _ => Ending::Refused,
+        }
+    }
 }
 
 /// One of the things that a name may stand for.

@@ -1,12 +1,13 @@
 //! Errors of bundles, in words that name the place and the next step. Names that come from a bundle
 //! are shown with their control characters escaped, and shortened.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use assay_core::{ActionKey, ArtifactHash, CanonicalError, ObjectHash};
-use assay_store::StoreError;
+use assay_core::{ActionKey, Advice, ArtifactHash, CanonicalError, Ending, ObjectHash};
+use assay_store::{StoreError, room_advice};
 
 /// Why there is no bundle, or nothing was taken from one.
 #[derive(Debug, thiserror::Error)]
@@ -229,6 +230,24 @@ impl BundleError {
             | Self::NotIntact { .. }
             | Self::Metadata(_)
             | Self::Stopped => false,
+        }
+    }
+}
+
+impl Advice for BundleError {
+    fn help(&self) -> Cow<'_, str> {
+        match self {
+            Self::Store(error) => error.help(),
+            Self::File { source, .. } => room_advice(source).into(),
+            _ => "".into(),
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Stopped => Ending::Stopped,
+            error if error.is_refusal() => Ending::Failed,
+            _ => Ending::Refused,
         }
     }
 }

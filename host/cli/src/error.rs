@@ -1,22 +1,14 @@
 //! Everything that can end a verb, and the exit code it ends with.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use assay_audit::AuditError;
-use assay_bundle::BundleError;
-use assay_data::sheet::SheetError;
-use assay_engine::{
-    DeviceError, EngineError, Failure, InvalidTensors, NoAction, Obstacle, SignatureError,
-    TrustError,
-};
-use assay_report::TableError;
-use assay_store::StoreError;
-
-use crate::scaffold::ScaffoldError;
-use crate::signing::{SigningError, VerifyError};
+use assay_core::{Advice, Ending};
+use assay_engine::Failure;
+use assay_store::{StoreError, room_advice};
 
 /// The exit code of what was stopped: as shells have it for a program that Ctrl-C ended.
 pub(crate) const STOPPED: u8 = 130;
@@ -24,54 +16,23 @@ pub(crate) const STOPPED: u8 = 130;
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
+    /// An error of a library or of one verb, with its own advice.
     #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Damaged(StoreError),
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    #[error(transparent)]
-    NoAction(#[from] NoAction),
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    #[error(transparent)]
-    Signing(#[from] SigningError),
-    #[error(transparent)]
-    Key(#[from] SignatureError),
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
+    Advised(Advised),
     #[error("{0}")]
     Arguments(String),
-    #[error("nothing is pinned as `{0}`; `pipeline pin` lists what is")]
-    NotPinned(String),
-    #[error("cannot make a temporary folder")]
-    Temporary(#[source] io::Error),
-    #[error("the plugin's answer cannot be shown")]
-    Directions(#[from] InvalidTensors),
-    #[error("there is no contact sheet of the dataset")]
-    Sheet(#[from] SheetError),
+    #[error(transparent)]
+    Damaged(StoreError),
     #[error("the action failed")]
     Action(#[source] Failure),
-    #[error("the action cannot be executed here: it {0}")]
-    Environment(Obstacle),
+    #[error("cannot make a temporary folder")]
+    Temporary(#[source] io::Error),
     #[error("cannot {what} {}", path.display())]
     File {
         what: &'static str,
         path: PathBuf,
         source: io::Error,
     },
-    #[error(transparent)]
-    Verb(VerbError),
-    #[error(transparent)]
-    Scaffold(#[from] ScaffoldError),
-    #[error("the report's table cannot be read")]
-    Table(#[from] TableError),
     #[error("stopped")]
     Stopped,
     #[error("cannot listen for Ctrl-C")]
@@ -80,66 +41,86 @@ pub(crate) enum CliError {
         "these bytes are no text, and standard output is a terminal; write them to a file with `> FILE`, look at them with `pipeline show`, or use --force"
     )]
     Terminal,
+    #[error("the answer has no JSON form")]
+    Json(#[source] serde_json::Error),
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
 }
 
-/// An error that only one verb has, and what to do next; may be empty.
+/// Any error with its own advice.
 #[derive(Debug)]
-pub(crate) struct VerbError {
-    error: Box<dyn Error + Send + Sync>,
-    pub(crate) help: String,
-}
+pub(crate) struct Advised(Box<dyn Advice>);
 
-impl fmt::Display for VerbError {
+impl fmt::Display for Advised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        self.0.fmt(f)
     }
 }
 
-impl Error for VerbError {
+impl Error for Advised {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
+        self.0.source()
+    }
+}
+
+impl<E: Advice> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::Advised(Advised(Box::new(error)))
     }
 }
 
 impl CliError {
-    /// An error of a verb, with what to do next.
-    pub(crate) fn of_verb(error: impl Error + Send + Sync + 'static, help: String) -> Self {
-        Self::Verb(VerbError {
-            error: Box::new(error),
-            help,
-        })
+    /// The error of a library, if it is of this type.
+    pub(crate) fn advised<E: Advice>(&self) -> Option<&E> {
+        match self {
+            Self::Advised(Advised(error)) => (error.as_ref() as &dyn Error).downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Advice on the next step; may be empty.
+    pub(crate) fn help(&self) -> Cow<'_, str> {
+        match self {
+            Self::Advised(Advised(error)) => error.help(),
+            Self::Action(failure) => failure.help(),
+            Self::Damaged(error) => error.help(),
+            Self::File { source, .. } | Self::Temporary(source) | Self::Output(source) => {
+                room_advice(source).into()
+            }
+            Self::Arguments(_)
+            | Self::Stopped
+            | Self::Signals(_)
+            | Self::Terminal
+            | Self::Json(_) => "".into(),
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Advised(Advised(error)) => error.ending(),
+            Self::Action(failure) => failure.ending(),
+            Self::Damaged(_) => Ending::Failed,
+            Self::Stopped => Ending::Stopped,
+            Self::Arguments(_)
+            | Self::Temporary(_)
+            | Self::File { .. }
+            | Self::Signals(_)
+            | Self::Terminal
+            | Self::Json(_)
+            | Self::Output(_) => Ending::Refused,
+        }
     }
 
     /// Whether it was asked to stop.
     pub(crate) fn is_stop(&self) -> bool {
-        matches!(
-            self,
-            Self::Stopped
-                | Self::Device(DeviceError::Stopped)
-                | Self::Action(Failure::Cancelled)
-                | Self::Engine(
-                    EngineError::Stopped
-                        | EngineError::Device(DeviceError::Stopped)
-                        | EngineError::Describe {
-                            failure: Failure::Cancelled,
-                            ..
-                        }
-                )
-                | Self::Bundle(BundleError::Stopped)
-        )
+        self.ending() == Ending::Stopped
     }
 
-    /// 1 where an action failed, or a store, bundle or signature is not good; 130 where it was
-    /// stopped; 2 where nothing could be done at all.
     pub(crate) fn exit_code(&self) -> u8 {
-        match self {
-            _ if self.is_stop() => STOPPED,
-            Self::Bundle(error) if error.is_refusal() => 1,
-            Self::Audit(AuditError::Store(error)) if error.is_damage() => 1,
-            Self::Action(_) | Self::Verify(_) | Self::Damaged(_) => 1,
-            _ => 2,
+        match self.ending() {
+            Ending::Failed => 1,
+            Ending::Refused => 2,
+            Ending::Stopped => STOPPED,
         }
     }
 }

@@ -19,12 +19,12 @@ use signal_hook::iterator::Signals;
 use crate::error::{CliError, STOPPED};
 use crate::ui::error;
 
-/// How long a verb may take to end by itself, once no work is left that is worth waiting for.
+/// The time that a verb may take to end by itself, once no work is left that is worth waiting for.
 const GRACE: Duration = Duration::from_millis(400);
 /// The same after the second signal, which is enough to record a run.
 const SHORT_GRACE: Duration = Duration::from_millis(200);
 const INTERVAL: Duration = Duration::from_millis(10);
-/// How long a last message may take.
+/// The time that a last message may take.
 const LAST_MESSAGE: Duration = Duration::from_millis(50);
 
 const STOPPING: &str =

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
-use assay_core::ObjectHash;
+use assay_core::{Advice, Ending, ObjectHash};
 use assay_engine::{SignatureError, TrustError, TrustStore, TrustedKey};
 use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
 
 use crate::arguments::user::{signing_key_file, trust_file};
 
-/// How the line of an encrypted key begins: `EdScB2`, an Ed25519 key under scrypt, in base64.
+/// The beginning of the line of an encrypted key: `EdScB2`, an Ed25519 key under scrypt, in base64.
 const ENCRYPTED: &str = "RWRTY0Iy";
 /// A key file is a few lines.
 const LARGEST: u64 = 64 << 10;
@@ -50,6 +50,8 @@ pub(crate) enum SigningError {
     #[error("there is no place for your key: name one with --key, or set HOME")]
     NoHome,
 }
+
+impl Advice for SigningError {}
 
 /// A new key pair as the texts of its two files: the secret key, the public key.
 pub(crate) fn generate(with_password: bool) -> Result<(String, String), SigningError> {
@@ -164,6 +166,12 @@ pub(crate) enum VerifyError {
     /// The signature is not good.
     #[error(transparent)]
     Signature(SignatureError),
+}
+
+impl Advice for VerifyError {
+    fn ending(&self) -> Ending {
+        Ending::Failed
+    }
 }
 
 /// The keys that the user trusts.

@@ -4,6 +4,7 @@
 //! is touched. An auditor needs this crate and the store, nothing else.
 
 mod action;
+mod advice;
 mod artifact;
 mod canonical;
 mod difference;
@@ -16,6 +17,7 @@ mod result;
 mod run;
 
 pub use action::{Action, CudaEnvironment, Environment, PluginPin};
+pub use advice::{Advice, Ending};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};
 pub use difference::{Difference, Fields};

@@ -1,12 +1,13 @@
 //! Why a pipeline, or a question about a plugin, came to nothing as a whole.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::iter::successors;
 use std::path::PathBuf;
 
-use assay_core::{ArtifactHash, CanonicalError, SourceError};
-use assay_store::StoreError;
+use assay_core::{Advice, ArtifactHash, CanonicalError, Ending, SourceError};
+use assay_store::{StoreError, room_advice};
 
 use crate::device::DeviceError;
 use crate::lock::LockError;
@@ -18,7 +19,7 @@ use crate::trust::Untrusted;
 /// Why a pipeline could not be planned or run as a whole. A stage that fails is no such error.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The pipeline file has errors.
+    /// A pipeline file, or an argument that stands for one, has errors.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// `--only` names a stage that is not there.
@@ -110,6 +111,40 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Advice for EngineError {
+    fn help(&self) -> Cow<'_, str> {
+        match self {
+            Self::UnknownStage(error) => error.help(),
+            Self::File { source, .. } => room_advice(source).into(),
+            Self::Plugin(error) => error.help(),
+            Self::Untrusted(error) => error.help(),
+            Self::Device(error) => error.help(),
+            Self::Lock(error) => error.help(),
+            Self::Describe { failure, .. } | Self::Check { failure, .. } => failure.help(),
+            Self::Store(error) => error.help(),
+            Self::Source(_)
+            | Self::Unfit { .. }
+            | Self::Verdict { .. }
+            | Self::Description { .. }
+            | Self::Dataset { .. }
+            | Self::Canonical(_)
+            | Self::Parameters(_)
+            | Self::Stopped => "".into(),
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Stopped => Ending::Stopped,
+            Self::Device(error) => error.ending(),
+            Self::Describe { failure, .. } if failure.ending() == Ending::Stopped => {
+                Ending::Stopped
+            }
+            _ => Ending::Refused,
+        }
+    }
 }
 
 /// The causes of an error, outermost first.

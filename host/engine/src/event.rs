@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use assay_core::Containment;
 use serde::{Deserialize, Serialize};
 
-/// How far an action is.
+/// The progress of an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The current phase, such as `epoch 2/5`.
@@ -20,7 +20,7 @@ pub struct Progress {
     pub total: u64,
     /// The unit of `done` and `total`.
     pub unit: Unit,
-    /// How much of the whole action is done, from 0 to 1; 0 where that is not known.
+    /// The fraction of the whole action that is done, from 0 to 1; 0 where that is not known.
     pub fraction: f64,
 }
 
@@ -32,6 +32,36 @@ pub enum Unit {
     Samples,
     /// Bytes of a download.
     Bytes,
+}
+
+/// Receives what happens to the stages of a run or the targets of a rerun, from several threads.
+pub trait Observer: Sync {
+    /// A worker was started for the stage.
+    fn started(&self, stage: &str);
+    /// Nothing can go on before another run has finished the stage.
+    fn waiting(&self, _stage: &str) {}
+    /// The stage's worker is so far.
+    fn progress(&self, stage: &str, progress: &Progress);
+    /// The stage came to its end.
+    fn finished(&self, stage: &str, end: StageEnd);
+}
+
+/// The end of the work on a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageEnd {
+    /// It ran.
+    Ran {
+        /// The time that it took, interrupted executions included.
+        duration_ms: u64,
+    },
+    /// It was executed again, and the same bytes came out.
+    Same,
+    /// It was executed again, and other bytes came out.
+    Differs,
+    /// It failed.
+    Failed,
+    /// It was not executed: it is cached, was skipped or stopped, or cannot be executed here.
+    NotExecuted,
 }
 
 /// A file that an action leaves.
@@ -68,7 +98,7 @@ pub(crate) enum Event {
     Cancelled,
 }
 
-/// How often progress is worth a line.
+/// The shortest time between two lines of progress.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The worker's end of the pipe.

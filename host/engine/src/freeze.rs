@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_core::{
-    Action, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places, PluginPin,
+    Action, Advice, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places, PluginPin,
 };
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
@@ -291,7 +291,9 @@ impl Freezer<'_> {
         match self.trust.admit(self.store, &library) {
             Ok(trust) => Ok(Some((library, trust))),
             Err(EngineError::Untrusted(refused)) => {
-                complaints.push(Diagnostic::new(refused.to_string(), place).help(refused.help()));
+                complaints.push(
+                    Diagnostic::new(refused.to_string(), place).help(refused.help().into_owned()),
+                );
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -304,7 +306,7 @@ fn unusable(error: &PluginError, place: &Place) -> Diagnostic {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     };
-    Diagnostic::new(message, place).help(error.help())
+    Diagnostic::new(message, place).help(error.help().into_owned())
 }
 
 /// The validator of an algorithm's schema. References are refused: a schema describes itself.

@@ -2,7 +2,7 @@
 //!
 //! [`Session`] turns a pipeline file into a frozen plan and runs it: results that are intact are
 //! taken from the store, everything else is executed by worker processes, one action each. The
-//! engine never prints: what happens is told to an observer, what fails is a value.
+//! engine never prints: what happens is announced to an observer, what fails is a value.
 
 mod ask;
 mod cancel;
@@ -53,8 +53,8 @@ pub use directions::{
 pub use doctor::{Cuda, Examination, Health, Libtorch, Problem, Processor, StorePlace};
 pub use environment::{Settings, Unmet, environment, variables};
 pub use error::EngineError;
-pub use event::{Progress, Unit};
-pub use explain::{Answer, Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
+pub use event::{Observer, Progress, StageEnd, Unit};
+pub use explain::{Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
@@ -63,12 +63,10 @@ pub use plugin::{
     MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,
     SearchPath, handshake_of, load, read_library,
 };
-pub use preview::StagePreview;
 pub use rerun::{
-    Again, InvalidSample, NoAction, Obstacle, Rerun, RerunObserver, RerunOutcome, Rerunning,
-    Sample, Target,
+    InvalidSample, NoAction, Obstacle, Reexecution, Rerun, RerunOutcome, Rerunning, Sample, Target,
 };
-pub use run::{Observer, RunOutcome, RunReport, StageReport};
+pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::{REPORT_TABLE, TrainingParameters};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, StageKind};
+use assay_core::{Action, ActionKey, ActionResult, ArtifactHash};
 
 use crate::cancel::Cancel;
 use crate::error::EngineError;
@@ -10,19 +10,6 @@ use crate::explain::{Explainer, History, Reason, Why};
 use crate::freeze::FrozenStage;
 use crate::run::resolve;
 use crate::session::Session;
-
-/// Preview of a stage.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StagePreview {
-    /// Its name in the plan.
-    pub name: String,
-    /// The kind of stage.
-    pub kind: StageKind,
-    /// Its action, if everything it reads is there.
-    pub key: Option<ActionKey>,
-    /// Why it would or would not run.
-    pub reason: Reason,
-}
 
 /// Action and result of a stage, as far as they are known before anything runs.
 pub(crate) struct Resolved {
@@ -47,37 +34,14 @@ impl Session {
     ///
     /// # Errors
     /// The store cannot be read, or it was asked to stop.
-    pub fn preview(&self, cancel: &Cancel) -> Result<Vec<StagePreview>, EngineError> {
+    pub fn preview(&self, cancel: &Cancel) -> Result<Vec<Why>, EngineError> {
         let resolved = self.resolved(cancel)?;
-        let mut history = None;
-        let mut previews = Vec::with_capacity(resolved.len());
-        for (stage, now) in self.stages.iter().zip(&resolved) {
+        let mut explainer = self.explainer(&resolved);
+        let whys = (0..self.stages.len()).map(|at| {
             cancel.check()?;
-            let reason = if let Some(refusal) = &stage.refused {
-                Reason::Refused {
-                    why: refusal.failure().to_string(),
-                }
-            } else if now.result.is_some() {
-                Reason::Cached
-            } else if let Some((key, action)) = &now.action {
-                let history = match &history {
-                    Some(history) => history,
-                    None => history.insert(History::read(&self.store, &self.name)?),
-                };
-                history.reason(&stage.planned.name, *key, action)?
-            } else {
-                Reason::DependsOn {
-                    stages: waiting(&self.stages, &resolved, stage),
-                }
-            };
-            previews.push(StagePreview {
-                name: stage.planned.name.clone(),
-                kind: stage.planned.kind(),
-                key: now.key(),
-                reason,
-            });
-        }
-        Ok(previews)
+            Ok(explainer.explain(at)?)
+        });
+        whys.collect()
     }
 
     /// Why each stage that `names` select is cached or not; without names, why each one that
@@ -87,25 +51,32 @@ impl Session {
     /// The store cannot be read, or it was asked to stop.
     pub fn why(&self, names: &[String], cancel: &Cancel) -> Result<Vec<Why>, EngineError> {
         let resolved = self.resolved(cancel)?;
-        let mut explainer = Explainer {
-            store: &self.store,
-            sources: &self.sources,
-            stages: &self.stages,
-            resolved: &resolved,
-            history: History::read(&self.store, &self.name)?,
-            told: HashSet::new(),
-        };
+        let mut explainer = self.explainer(&resolved);
         let is_asked = |at: &usize| {
             let stage = &self.stages[*at].planned;
             let is_named = names.iter().any(|name| stage.is_selected_by(name));
             is_named || (names.is_empty() && resolved[*at].result.is_none())
         };
-        let asked = (0..self.stages.len()).filter(is_asked);
-        let whys = asked.map(|at| {
+        let whys = (0..self.stages.len()).filter(is_asked).map(|at| {
             cancel.check()?;
-            Ok(explainer.explain(at)?)
+            let mut why = explainer.explain(at)?;
+            if let Reason::Waits { comparison, .. } = &mut why.reason {
+                *comparison = explainer.compare_waiting(at)?;
+            }
+            Ok(why)
         });
         whys.collect()
+    }
+
+    fn explainer<'a>(&'a self, resolved: &'a [Resolved]) -> Explainer<'a> {
+        Explainer {
+            store: &self.store,
+            sources: &self.sources,
+            stages: &self.stages,
+            resolved,
+            history: History::new(&self.store, &self.name),
+            explained: HashSet::new(),
+        }
     }
 
     /// The action and the result of each stage, as far as they are known.

@@ -17,22 +17,10 @@ use crate::cancel::Cancel;
 use crate::device::{CardPool, HeldCard};
 use crate::environment::{Settings, is_on_card};
 use crate::error::EngineError;
-use crate::event::Progress;
+use crate::event::{Observer, StageEnd};
 use crate::freeze::FrozenStage;
 use crate::plan::PlannedStage;
 use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
-
-/// Is told what happens, from several threads.
-pub trait Observer: Sync {
-    /// A worker was started for the stage.
-    fn started(&self, stage: &str);
-    /// Nothing can go on before another run has finished the stage.
-    fn waiting(&self, _stage: &str) {}
-    /// The stage's worker is so far.
-    fn progress(&self, stage: &str, progress: &Progress);
-    /// The stage came to its end.
-    fn finished(&self, stage: &StageReport);
-}
 
 /// Report of a stage that came to its end.
 #[derive(Debug)]
@@ -47,6 +35,20 @@ pub struct StageReport {
     pub result: Option<ActionResult>,
     /// The failure or cancellation that left it without a result, if there was one.
     pub failure: Option<Failure>,
+}
+
+impl StageReport {
+    fn end(&self) -> StageEnd {
+        match (self.outcome, &self.result) {
+            (StageOutcome::Ran, Some(result)) => StageEnd::Ran {
+                duration_ms: result.duration_ms,
+            },
+            (StageOutcome::Failed, _) => StageEnd::Failed,
+            (StageOutcome::Ran | StageOutcome::Cached | StageOutcome::Skipped, _) => {
+                StageEnd::NotExecuted
+            }
+        }
+    }
 }
 
 /// How a run ended.
@@ -93,7 +95,7 @@ struct State {
     /// Stages to execute, whose actions are stored.
     pending: BTreeMap<usize, ActionKey>,
     /// Stages that the observer knows to wait for another run.
-    told: BTreeSet<usize>,
+    announced: BTreeSet<usize>,
     failed: bool,
 }
 
@@ -119,7 +121,7 @@ impl State {
             readers,
             ready,
             pending: BTreeMap::new(),
-            told: BTreeSet::new(),
+            announced: BTreeSet::new(),
             failed: false,
         }
     }
@@ -183,7 +185,7 @@ impl Runner<'_> {
                     return Ok::<(), EngineError>(());
                 }
                 if running == 0 {
-                    self.tell_what_waits(&mut state);
+                    self.announce_waiting(&mut state);
                 }
                 // A stage may wait for another run to finish it, which nobody tells us of.
                 let patience = if waits && running < self.settings.jobs {
@@ -203,10 +205,10 @@ impl Runner<'_> {
             .collect())
     }
 
-    /// Tells once of the first stage that another run is at.
-    fn tell_what_waits(&self, state: &mut State) {
+    /// Announces, once, the first stage that another run is at.
+    fn announce_waiting(&self, state: &mut State) {
         if let Some((&at, _)) = state.pending.first_key_value()
-            && state.told.insert(at)
+            && state.announced.insert(at)
         {
             self.observer.waiting(&self.stages[at].planned.name);
         }
@@ -385,7 +387,7 @@ impl Runner<'_> {
             result,
             failure,
         };
-        self.observer.finished(&report);
+        self.observer.finished(&report.planned.name, report.end());
         state.failed |= outcome == StageOutcome::Failed;
         if report.result.is_some() {
             for &reader in &state.readers[at] {

@@ -1,6 +1,7 @@
 //! The worker: executes one action in a process of its own and leaves its files in a scratch
 //! folder. It commits nothing; whatever a plugin does here costs this action and no more.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use assay_core::{Action, ActionKey, Limits, ObjectHash, PluginPin};
+use assay_core::{Action, ActionKey, Advice, Limits, ObjectHash, PluginPin};
 use assay_store::{Store, StoreError, room_advice};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
@@ -64,34 +65,15 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            let help = match &error {
-                WorkerError::Stage(error) => error.help(),
-                WorkerError::Library { .. } => {
-                    "run the pipeline again: it copies the library from its file anew".to_owned()
-                }
-                _ => String::new(),
-            };
-            let help = if help.is_empty() {
-                room_help(&error)
-            } else {
-                help
-            };
             let event = Event::Failed {
                 message: error.to_string(),
-                help,
+                help: error.help().into_owned(),
                 chain: causes(&error).map(ToString::to_string).collect(),
             };
             reporter.send(&event);
             ExitCode::FAILURE
         }
     }
-}
-
-/// Advice on making room, if the lack of it is a cause of the error; else empty.
-fn room_help(error: &WorkerError) -> String {
-    let errors = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
-    let mut advice = errors.map(room_advice).filter(|advice| !advice.is_empty());
-    advice.next().unwrap_or_default().to_owned()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +90,25 @@ enum WorkerError {
     Signal(#[source] io::Error),
     #[error(transparent)]
     Contain(#[from] ContainError),
+}
+
+impl Advice for WorkerError {
+    /// That of the error, or else on making room, where the lack of it is a cause.
+    fn help(&self) -> Cow<'_, str> {
+        let own = match self {
+            Self::Stage(error) => error.help(),
+            Self::Library { .. } => {
+                "run the pipeline again: it copies the library from its file anew".into()
+            }
+            Self::Store(_) | Self::Scratch { .. } | Self::Signal(_) | Self::Contain(_) => "".into(),
+        };
+        if !own.is_empty() {
+            return own;
+        }
+        let errors = causes(self).filter_map(|cause| cause.downcast_ref::<io::Error>());
+        let mut advice = errors.map(room_advice).filter(|advice| !advice.is_empty());
+        advice.next().unwrap_or_default().into()
+    }
 }
 
 /// Keeps the pipe to the supervisor for events alone, and the lock from being read as input:

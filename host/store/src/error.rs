@@ -1,10 +1,11 @@
 //! Errors of the store, with messages that name the place and the next step. Nothing here prints or
 //! decides what a failure costs.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use assay_core::{ActionKey, ArtifactHash, CanonicalError, InvalidFileName, ObjectHash};
+use assay_core::{ActionKey, Advice, ArtifactHash, CanonicalError, InvalidFileName, ObjectHash};
 use assay_files::{Kind, NotRegular, TooLarge};
 
 /// A failure of the store.
@@ -188,24 +189,26 @@ pub fn room_advice(error: &io::Error) -> &'static str {
 /// Operations that only read.
 const READING: [&str; 5] = ["open", "read", "list", "inspect", "locate"];
 
-impl StoreError {
-    /// Advice on what to do next, where the error's message has none; may be empty.
-    pub fn help(&self) -> &'static str {
-        match self {
-            Self::Io {
-                operation, source, ..
-            } if is_forbidden(source) => {
-                if READING.contains(operation) {
-                    "make it readable for this user, or name another place"
-                } else {
-                    "make it writable for this user, or name another store with --store"
-                }
+impl Advice for StoreError {
+    fn help(&self) -> Cow<'_, str> {
+        let Self::Io {
+            operation, source, ..
+        } = self
+        else {
+            return "".into();
+        };
+        let advice = match is_forbidden(source) {
+            true if READING.contains(operation) => {
+                "make it readable for this user, or name another place"
             }
-            Self::Io { source, .. } => room_advice(source),
-            _ => "",
-        }
+            true => "make it writable for this user, or name another store with --store",
+            false => room_advice(source),
+        };
+        advice.into()
     }
+}
 
+impl StoreError {
     /// Whether the contents of the store are at fault, rather than the machine: what the error
     /// names counts as not there, and running the action again makes it anew.
     pub const fn is_damage(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Groups of options that several verbs share.
 
+pub(crate) mod compute;
 pub(crate) mod plan;
 pub(crate) mod search;
 pub(crate) mod user;

@@ -4,27 +4,26 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use assay_core::ArtifactHash;
+use assay_core::{Advice, ArtifactHash};
 use assay_data::figures::Figures;
 use assay_data::prepare::Description;
-use assay_data::sheet::Sheet;
+use assay_data::sheet::{Sheet, SheetError};
 use assay_data::sources::ScalingChoice;
 use assay_engine::{
-    Cancel, DatasetArgument, Execution, Observer as _, PlannedDataset, StoredDataset, open_dataset,
-    plan_dataset,
+    Cancel, DatasetArgument, Execution, Observer as _, PlannedDataset, StoredDataset, StoredSplit,
+    open_dataset, plan_dataset,
 };
 use assay_store::Store;
 use clap::{Args, Subcommand, ValueEnum};
-use comfy_table::{CellAlignment, Table};
-use serde_json::{Value, json};
+use comfy_table::Table;
+use serde::Serialize;
 
 use crate::arguments::{Places, processors};
 use crate::error::CliError;
 use crate::export::write;
-use crate::ui::json::document;
+use crate::ui;
 use crate::ui::progress::ProgressView;
-use crate::ui::words::{path, plain, size};
-use crate::ui::{self, RULES};
+use crate::ui::words::{ShownPath, plain, right, size, table};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataVerb {
@@ -88,7 +87,7 @@ enum SheetSplit {
 }
 
 impl SheetSplit {
-    pub(crate) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Validation => "validation",
@@ -100,7 +99,7 @@ impl SheetSplit {
 impl DataShowArguments {
     /// # Errors
     /// A known dataset has neither stages nor a file to override.
-    pub(crate) fn argument(&self) -> Result<DatasetArgument<'_>, String> {
+    fn argument(&self) -> Result<DatasetArgument<'_>, String> {
         let path = Path::new(&self.dataset);
         let in_file =
             self.dataset.contains('/') || path.extension().is_some_and(|end| end == "toml");
@@ -121,32 +120,77 @@ impl DataShowArguments {
     }
 }
 
-/// A dataset as it is shown.
-struct ShownDataset {
+/// The contact sheet cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no contact sheet of the dataset")]
+struct NoSheet(#[source] SheetError);
+
+impl Advice for NoSheet {}
+
+/// A dataset in figures.
+#[derive(Serialize)]
+struct DatasetView<'a> {
     /// The stage's name, or that of the known dataset.
-    name: String,
+    dataset: &'a str,
     artifact: ArtifactHash,
-    description: Description,
-    splits: Vec<ShownSplit>,
-    sheet: Option<ShownSheet>,
+    /// Channels, rows and columns of an image.
+    shape: [u32; 3],
+    classes: u16,
+    class_names: &'a [String],
+    scaling: ScalingChoice,
+    splits: Vec<SplitView>,
+    sheet: Option<SheetView<'a>>,
 }
 
-/// One split of it.
-struct ShownSplit {
+#[derive(Serialize)]
+struct SplitView {
     name: &'static str,
+    images: u64,
     /// The size of its table.
     bytes: u64,
-    figures: Figures,
+    label_counts: Vec<u64>,
+    channels: Vec<ChannelView>,
+}
+
+/// The pixels of one channel of a split.
+#[derive(Serialize)]
+struct ChannelView {
+    mean: f64,
+    standard_deviation: f64,
+    /// None where there is no image, as is the largest.
+    smallest: Option<u8>,
+    largest: Option<u8>,
 }
 
 /// The contact sheet that was written.
-struct ShownSheet {
-    path: PathBuf,
+#[derive(Serialize)]
+struct SheetView<'a> {
+    file: ShownPath<'a>,
     split: &'static str,
-    /// Width and height in pixels.
-    size: (u32, u32),
+    /// In pixels, as is the height.
+    width: u32,
+    height: u32,
     /// Images in a row.
     columns: u32,
+}
+
+impl SplitView {
+    fn of(split: &StoredSplit) -> Self {
+        let figures = Figures::of(&split.table);
+        let channels = figures.channels.iter().map(|channel| ChannelView {
+            mean: channel.mean,
+            standard_deviation: channel.standard_deviation,
+            smallest: channel.range.map(|(smallest, _)| smallest),
+            largest: channel.range.map(|(_, largest)| largest),
+        });
+        Self {
+            name: split.name,
+            images: figures.label_counts.iter().sum(),
+            bytes: split.bytes,
+            channels: channels.collect(),
+            label_counts: figures.label_counts,
+        }
+    }
 }
 
 pub(crate) fn show(arguments: &DataShowArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
@@ -156,23 +200,18 @@ pub(crate) fn show(arguments: &DataShowArguments, cancel: &Cancel) -> Result<Exi
     let artifact = prepare(arguments, &store, &planned, cancel)?;
     let dataset = open_dataset(&store, artifact)?;
     let sheet = write_sheet(arguments, &dataset)?;
-    let splits = dataset.splits.iter().map(|split| ShownSplit {
-        name: split.name,
-        bytes: split.bytes,
-        figures: Figures::of(&split.table),
-    });
-    let shown = ShownDataset {
-        name: planned.name,
+    let description = &dataset.description;
+    let view = DatasetView {
+        dataset: &planned.name,
         artifact,
-        splits: splits.collect(),
-        description: dataset.description,
+        shape: description.shape.into(),
+        classes: description.classes,
+        class_names: &description.class_names,
+        scaling: description.scaling,
+        splits: dataset.splits.iter().map(SplitView::of).collect(),
         sheet,
     };
-    ui::print(&if arguments.json {
-        json(&shown)
-    } else {
-        text(&shown)
-    })?;
+    ui::print_view(&view, arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -206,10 +245,10 @@ fn prepare(
     Ok(ended.map_err(CliError::Action)?.result.artifact)
 }
 
-fn write_sheet(
-    arguments: &DataShowArguments,
+fn write_sheet<'a>(
+    arguments: &'a DataShowArguments,
     dataset: &StoredDataset,
-) -> Result<Option<ShownSheet>, CliError> {
+) -> Result<Option<SheetView<'a>>, CliError> {
     let Some(path) = &arguments.sheet else {
         return Ok(None);
     };
@@ -217,29 +256,30 @@ fn write_sheet(
     let split = dataset.splits.iter().find(|split| split.name == wanted);
     let split = split
         .ok_or_else(|| CliError::Arguments(format!("the dataset has no {wanted} split to show")))?;
-    let sheet = Sheet::draw(&split.table, arguments.per_class)?;
-    write(path, &sheet.to_png()?)?;
-    Ok(Some(ShownSheet {
-        path: path.clone(),
+    let sheet = Sheet::draw(&split.table, arguments.per_class).map_err(NoSheet)?;
+    write(path, &sheet.to_png().map_err(NoSheet)?)?;
+    let (width, height) = sheet.size();
+    Ok(Some(SheetView {
+        file: ShownPath(path),
         split: split.name,
-        size: sheet.size(),
+        width,
+        height,
         columns: sheet.columns(),
     }))
 }
 
-fn text(dataset: &ShownDataset) -> String {
-    let description = &dataset.description;
-    let [channels, height, width] = <[u32; 3]>::from(description.shape);
+fn text(view: &DatasetView<'_>) -> String {
+    let [channels, height, width] = view.shape;
     let mut text = String::new();
     let _ = writeln!(
         text,
         "{}: {} classes, images of {channels} × {height} × {width} (channels, rows, columns)",
-        plain(&dataset.name),
-        description.classes
+        plain(view.dataset),
+        view.classes
     );
-    let _ = writeln!(text, "artifact {}", dataset.artifact);
-    let _ = writeln!(text, "\n{}", splits(dataset));
-    let scaling = match description.scaling {
+    let _ = writeln!(text, "artifact {}", view.artifact);
+    let _ = writeln!(text, "\n{}", splits(view));
+    let scaling = match view.scaling {
         ScalingChoice::UnitInterval => "Scaled to the unit interval: pixel / 255.",
         ScalingChoice::Standardised => {
             "Standardised: (pixel / 255 − mean) / sd, with the train split's figures."
@@ -250,118 +290,64 @@ fn text(dataset: &ShownDataset) -> String {
         "Mean and standard deviation (sd) of pixel / 255, smallest and largest pixel of 0 to 255.\n\
          {scaling}"
     );
-    let _ = writeln!(text, "\n{}", classes(dataset));
-    if let Some(sheet) = &dataset.sheet {
-        let _ = writeln!(text, "{}", self::sheet(sheet));
+    let _ = writeln!(text, "\n{}", classes(view));
+    if let Some(sheet) = &view.sheet {
+        let _ = writeln!(text, "{}", sheet_text(sheet));
     }
     text
 }
 
 /// A row for each channel of each split.
-fn splits(dataset: &ShownDataset) -> Table {
-    let mut table = Table::new();
-    table.load_style(RULES).set_header([
+fn splits(view: &DatasetView<'_>) -> Table {
+    let mut shown = table(&[
         "split", "images", "table", "channel", "mean", "sd", "pixels",
     ]);
-    for split in &dataset.splits {
-        for (channel, figures) in split.figures.channels.iter().enumerate() {
-            let mut cells = if channel == 0 {
-                let images: u64 = split.figures.label_counts.iter().sum();
-                vec![split.name.to_owned(), images.to_string(), size(split.bytes)]
+    for split in &view.splits {
+        for (number, channel) in split.channels.iter().enumerate() {
+            let mut cells = if number == 0 {
+                vec![
+                    split.name.to_owned(),
+                    split.images.to_string(),
+                    size(split.bytes),
+                ]
             } else {
                 vec![String::new(); 3]
             };
-            cells.push(channel.to_string());
-            cells.extend([figures.mean, figures.standard_deviation].map(|it| format!("{it:.4}")));
-            cells.push(match figures.range {
-                Some((smallest, largest)) => format!("{smallest} to {largest}"),
-                None => "—".to_owned(),
-            });
-            table.add_row(cells);
+            cells.push(number.to_string());
+            cells.extend([channel.mean, channel.standard_deviation].map(|it| format!("{it:.4}")));
+            let range = channel.smallest.zip(channel.largest);
+            cells.push(range.map_or("—".to_owned(), |(smallest, largest)| {
+                format!("{smallest} to {largest}")
+            }));
+            shown.add_row(cells);
         }
     }
-    right(&mut table, 1);
-    table
+    right(&mut shown, &[1, 2, 3, 4, 5, 6]);
+    shown
 }
 
 /// A row for each class, with its images in each split.
-fn classes(dataset: &ShownDataset) -> Table {
-    let mut table = Table::new();
+fn classes(view: &DatasetView<'_>) -> Table {
     let mut header = vec!["label", "class"];
-    header.extend(dataset.splits.iter().map(|split| split.name));
-    table.load_style(RULES).set_header(header);
-    for (label, name) in dataset.description.class_names.iter().enumerate() {
+    header.extend(view.splits.iter().map(|split| split.name));
+    let mut shown = table(&header);
+    for (label, name) in view.class_names.iter().enumerate() {
         let mut cells = vec![label.to_string(), plain(name)];
-        cells.extend(dataset.splits.iter().map(|split| {
-            let count = split.figures.label_counts.get(label);
+        cells.extend(view.splits.iter().map(|split| {
+            let count = split.label_counts.get(label);
             count.map_or("—".to_owned(), u64::to_string)
         }));
-        table.add_row(cells);
+        shown.add_row(cells);
     }
-    right(&mut table, 2);
-    table
+    let numbers: Vec<_> = (2..header.len()).collect();
+    right(&mut shown, &numbers);
+    shown
 }
 
-fn right(table: &mut Table, from: usize) {
-    for column in table.column_iter_mut().skip(from) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-fn sheet(sheet: &ShownSheet) -> String {
-    let (width, height) = sheet.size;
+fn sheet_text(sheet: &SheetView<'_>) -> String {
     format!(
-        "{}: {width} × {height} pixels, the first {} images of each class of the {} split, a row \
-         for each class\nin the order of the labels",
-        path(&sheet.path),
-        sheet.columns,
-        sheet.split
+        "{}: {} × {} pixels, the first {} images of each class of the {} split, a row for each \
+         class\nin the order of the labels",
+        sheet.file, sheet.width, sheet.height, sheet.columns, sheet.split
     )
-}
-
-fn json(dataset: &ShownDataset) -> String {
-    let description = &dataset.description;
-    let splits: Vec<_> = dataset.splits.iter().map(split_json).collect();
-    let sheet = dataset.sheet.as_ref().map(|sheet| {
-        json!({
-            "file": sheet.path,
-            "split": sheet.split,
-            "width": sheet.size.0,
-            "height": sheet.size.1,
-            "columns": sheet.columns,
-        })
-    });
-    document(&json!({
-        "dataset": dataset.name,
-        "artifact": dataset.artifact,
-        "shape": description.shape,
-        "classes": description.classes,
-        "class_names": description.class_names,
-        "scaling": description.scaling,
-        "splits": splits,
-        "sheet": sheet,
-    }))
-}
-
-fn split_json(split: &ShownSplit) -> Value {
-    let channels: Vec<_> = split
-        .figures
-        .channels
-        .iter()
-        .map(|channel| {
-            json!({
-                "mean": channel.mean,
-                "standard_deviation": channel.standard_deviation,
-                "smallest": channel.range.map(|(smallest, _)| smallest),
-                "largest": channel.range.map(|(_, largest)| largest),
-            })
-        })
-        .collect();
-    json!({
-        "name": split.name,
-        "images": split.figures.label_counts.iter().sum::<u64>(),
-        "bytes": split.bytes,
-        "label_counts": split.figures.label_counts,
-        "channels": channels,
-    })
 }

@@ -1,9 +1,10 @@
 //! `pipeline exec`: one action, as a supervised job or as the worker of one.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::{ActionKey, Limits, parse_memory, parse_time};
+use assay_core::{ActionKey, Advice, Limits, parse_memory, parse_time};
 use assay_engine::{
     Cancel, CardRequest, CardsWhenNeeded, EngineError, Execution, Obstacle, WorkerArguments,
     run_worker,
@@ -54,16 +55,28 @@ impl ExecArguments {
         self.scratch.is_some()
     }
 
-    pub(crate) fn threads(&self) -> usize {
+    fn threads(&self) -> usize {
         self.threads
             .map_or_else(processors, |threads| threads as usize)
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    fn limits(&self) -> Limits {
         Limits {
             memory: self.memory,
             time_ms: self.time,
         }
+    }
+}
+
+/// The action needs an environment that there is not here.
+#[derive(Debug, thiserror::Error)]
+#[error("the action cannot be executed here: it {0}")]
+struct OtherEnvironment(Obstacle);
+
+impl Advice for OtherEnvironment {
+    fn help(&self) -> Cow<'_, str> {
+        "use such a machine, or execute it nevertheless with `pipeline audit --rerun --anyway`"
+            .into()
     }
 }
 
@@ -88,7 +101,7 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
     }
     let unmet = cards.unmet(&store, &action)?;
     if !unmet.is_empty() {
-        return Err(CliError::Environment(Obstacle::Environment(unmet)));
+        return Err(OtherEnvironment(Obstacle::Environment(unmet)).into());
     }
     let card = cards.first_for(&action)?;
     let execution = Execution {

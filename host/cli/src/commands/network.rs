@@ -1,19 +1,19 @@
 //! `pipeline network show`: the sizes of networks, worked out without training or data.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::choices;
+use assay_core::{Advice, choices};
 use assay_engine::read_networks;
 use assay_network::{LayerSummary, Network, NetworkError, Shape};
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, Table};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::error::CliError;
-use crate::ui::words::plain;
-use crate::ui::{self, RULES};
+use crate::ui;
+use crate::ui::words::{digits, plain, right, table};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetworkVerb {
@@ -78,24 +78,22 @@ enum ShowNetworkError {
     Invalid(#[from] NetworkError),
 }
 
-impl From<ShowNetworkError> for CliError {
-    fn from(error: ShowNetworkError) -> Self {
-        let help = match &error {
-            ShowNetworkError::Unknown { help, .. } => help.clone(),
-            ShowNetworkError::Invalid(_) => String::new(),
-        };
-        Self::of_verb(error, help)
+impl Advice for ShowNetworkError {
+    fn help(&self) -> Cow<'_, str> {
+        match self {
+            Self::Unknown { help, .. } => help.into(),
+            Self::Invalid(_) => "".into(),
+        }
     }
 }
 
 pub(crate) fn run(verb: &NetworkVerb) -> Result<ExitCode, CliError> {
     let NetworkVerb::Show(arguments) = verb;
     let networks = networks(arguments)?;
-    ui::print(&if arguments.json {
-        json(&networks)
-    } else {
-        text(&networks)
-    })?;
+    let view = NetworksView {
+        networks: networks.iter().map(NetworkView::of).collect(),
+    };
+    ui::print_view(&view, arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -131,6 +129,7 @@ fn networks(arguments: &NetworkShowArguments) -> Result<Vec<(String, Network)>, 
 const FLOAT: u64 = 4;
 
 /// The memory that the parameters of a network take, in bytes.
+#[derive(Clone, Copy, Serialize)]
 struct Memory {
     /// The weights and biases.
     parameters: u64,
@@ -140,33 +139,89 @@ struct Memory {
     trained: u64,
 }
 
-impl Memory {
-    fn of(network: &Network) -> Self {
+#[derive(Serialize)]
+struct NetworksView<'a> {
+    networks: Vec<NetworkView<'a>>,
+}
+
+#[derive(Serialize)]
+struct NetworkView<'a> {
+    /// None for the network of the command line.
+    name: Option<&'a str>,
+    task: &'static str,
+    /// Channels, rows and columns.
+    input: [usize; 3],
+    layers: Vec<LayerView>,
+    parameters: u64,
+    multiply_adds: u64,
+    bytes: Memory,
+}
+
+#[derive(Serialize)]
+struct LayerView {
+    layer: usize,
+    notation: String,
+    /// Channels, rows and columns.
+    output: [usize; 3],
+    fan_in: u64,
+    parameters: u64,
+    multiply_adds: u64,
+}
+
+impl<'a> NetworkView<'a> {
+    fn of((name, network): &'a (String, Network)) -> Self {
         // At most 2^32 parameters, so nothing overflows.
         let parameters = FLOAT * network.parameters();
         Self {
-            parameters,
-            saved: 3 * parameters,
-            trained: 4 * parameters,
+            name: Some(name.as_str()).filter(|name| !name.is_empty()),
+            task: network.task().name(),
+            input: network.input().into(),
+            layers: network.summary().iter().map(LayerView::of).collect(),
+            parameters: network.parameters(),
+            multiply_adds: network.multiply_adds(),
+            bytes: Memory {
+                parameters,
+                saved: 3 * parameters,
+                trained: 4 * parameters,
+            },
         }
     }
 }
 
-fn text(networks: &[(String, Network)]) -> String {
-    let blocks: Vec<_> = networks.iter().map(|(name, it)| block(name, it)).collect();
+impl LayerView {
+    fn of(layer: &LayerSummary) -> Self {
+        Self {
+            layer: layer.index,
+            notation: layer.layer.to_string(),
+            output: layer.output.into(),
+            fan_in: layer.fan_in,
+            parameters: layer.parameters,
+            multiply_adds: layer.multiply_adds,
+        }
+    }
+}
+
+fn text(view: &NetworksView<'_>) -> String {
+    let blocks: Vec<_> = view.networks.iter().map(block).collect();
     blocks.join("\n")
 }
 
-fn block(name: &str, network: &Network) -> String {
-    let (task, input) = (network.task(), network.input());
-    let mut text = match name {
-        "" => format!("{task}, input {input}\n"),
-        name => format!("{}: {task}, input {input}\n", plain(name)),
-    };
-    let _ = writeln!(text, "{}", table(network));
-    let memory = Memory::of(network);
-    let [parameters, saved, trained] =
-        [memory.parameters, memory.saved, memory.trained].map(megabytes);
+fn block(network: &NetworkView<'_>) -> String {
+    let name = network.name.map(|name| format!("{}: ", plain(name)));
+    let mut text = name.unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "{}, input {}",
+        network.task,
+        Shape::from(network.input)
+    );
+    let _ = writeln!(text, "{}", layers(network));
+    let Memory {
+        parameters,
+        saved,
+        trained,
+    } = network.bytes;
+    let [parameters, saved, trained] = [parameters, saved, trained].map(megabytes);
     let _ = writeln!(
         text,
         "memory: {parameters} of parameters; {saved} with Adam's moments, as saved; {trained} with \
@@ -175,92 +230,33 @@ fn block(name: &str, network: &Network) -> String {
     text
 }
 
-fn table(network: &Network) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(RULES)
-        .set_header(["", "layer", "output", "parameters", "multiply-adds"]);
-    for layer in network.summary() {
-        table.add_row([
-            layer.index.to_string(),
+fn layers(network: &NetworkView<'_>) -> String {
+    let mut shown = table(&["", "layer", "output", "parameters", "multiply-adds"]);
+    for layer in &network.layers {
+        shown.add_row([
             layer.layer.to_string(),
+            layer.notation.clone(),
             shape(layer.output),
-            grouped(layer.parameters),
-            grouped(layer.multiply_adds),
+            digits(layer.parameters),
+            digits(layer.multiply_adds),
         ]);
     }
-    let totals = [network.parameters(), network.multiply_adds()].map(grouped);
+    let totals = [network.parameters, network.multiply_adds].map(digits);
     let [parameters, multiply_adds] = totals;
-    table.add_row(["", "total", "", &parameters, &multiply_adds]);
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    shown.add_row(["", "total", "", &parameters, &multiply_adds]);
+    right(&mut shown, &[2, 3, 4]);
+    shown.to_string()
 }
 
 /// An image as channels, rows and columns, a vector as its units.
-fn shape(shape: Shape) -> String {
-    if shape.height == 1 && shape.width == 1 {
-        return grouped(shape.channels as u64);
+fn shape(shape: [usize; 3]) -> String {
+    match shape {
+        [units, 1, 1] => digits(units as u64),
+        image => Shape::from(image).to_string(),
     }
-    shape.to_string()
-}
-
-/// `1,234,567`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Millions of bytes, with a digit after the point.
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
-}
-
-fn json(networks: &[(String, Network)]) -> String {
-    let networks: Vec<_> = networks
-        .iter()
-        .map(|(name, network)| document(name, network))
-        .collect();
-    crate::ui::json::document(&json!({ "networks": networks }))
-}
-
-fn document(name: &str, network: &Network) -> Value {
-    let memory = Memory::of(network);
-    json!({
-        "name": Some(name).filter(|name| !name.is_empty()),
-        "task": network.task().name(),
-        "input": sizes(network.input()),
-        "layers": network.summary().iter().map(layer).collect::<Vec<_>>(),
-        "parameters": network.parameters(),
-        "multiply_adds": network.multiply_adds(),
-        "bytes": {
-            "parameters": memory.parameters,
-            "saved": memory.saved,
-            "trained": memory.trained,
-        },
-    })
-}
-
-fn layer(layer: &LayerSummary) -> Value {
-    json!({
-        "layer": layer.index,
-        "notation": layer.layer.to_string(),
-        "output": sizes(layer.output),
-        "fan_in": layer.fan_in,
-        "parameters": layer.parameters,
-        "multiply_adds": layer.multiply_adds,
-    })
-}
-
-/// Channels, rows and columns.
-fn sizes(shape: Shape) -> [usize; 3] {
-    shape.into()
 }

@@ -1,17 +1,16 @@
 //! `pipeline pin` and `unpin`: what stays whatever a collection is told.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject, check_label};
+use assay_core::{Advice, ObjectHash};
 use assay_store::{Pinned, Store};
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::arguments::{StoreArguments, remembered_index};
 use crate::error::CliError;
 use crate::ui;
-use crate::ui::json::document;
 
 const PIN_EXAMPLES: &str = "\
 Examples:
@@ -68,15 +67,18 @@ pub(crate) struct UnpinArguments {
     store: StoreArguments,
 }
 
+/// Nothing has that name among the pins.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing is pinned as `{0}`; `pipeline pin` lists what is")]
+struct NotPinned(String);
+
+impl Advice for NotPinned {}
+
 pub(crate) fn pin(arguments: &PinArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
     let Some(name) = &arguments.name else {
         let pins = store.pins()?;
-        ui::print(&if arguments.json {
-            pins_json(&pins)
-        } else {
-            pins_text(&pins)
-        })?;
+        ui::print_view(&PinsView::of(&pins), arguments.json, listed)?;
         return Ok(ExitCode::SUCCESS);
     };
     let index = remembered_index(&store)?;
@@ -85,10 +87,9 @@ pub(crate) fn pin(arguments: &PinArguments) -> Result<ExitCode, CliError> {
     let label = label.unwrap_or_else(|| pinned.object().short());
     check_label(index, &label, pinned.object())?;
     store.pin(&label, pinned)?;
-    ui::print(&if arguments.json {
-        pins_json(&[(label, pinned)].into())
-    } else {
-        format!("pinned {pinned} as {label}\n")
+    let view = PinsView::of([(&label, &pinned)]);
+    ui::print_view(&view, arguments.json, |view| {
+        view.lines(|pin| format!("pinned {} as {}\n", pin.pinned, pin.label))
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -103,15 +104,13 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
         pins.retain(|_, other| *other == pinned);
     }
     if pins.is_empty() {
-        return Err(CliError::NotPinned(arguments.name.clone()));
+        return Err(NotPinned(arguments.name.clone()).into());
     }
     for label in pins.keys() {
         store.unpin(label)?;
     }
-    ui::print(&if arguments.json {
-        pins_json(&pins)
-    } else {
-        unpinned(&pins)
+    ui::print_view(&PinsView::of(&pins), arguments.json, |view| {
+        view.lines(|pin| format!("unpinned {}, which was {}\n", pin.pinned, pin.label))
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -127,30 +126,45 @@ fn find(store: &Store, index: &Index, name: &str) -> Result<Pinned, CliError> {
     })
 }
 
-fn pins_text(pins: &BTreeMap<String, Pinned>) -> String {
-    if pins.is_empty() {
+/// The pins of a store, or some of them.
+#[derive(Serialize)]
+struct PinsView<'a> {
+    pins: Vec<PinView<'a>>,
+}
+
+#[derive(Serialize)]
+struct PinView<'a> {
+    label: &'a str,
+    kind: &'static str,
+    hash: ObjectHash,
+    #[serde(skip)]
+    pinned: Pinned,
+}
+
+impl<'a> PinsView<'a> {
+    fn of(pins: impl IntoIterator<Item = (&'a String, &'a Pinned)>) -> Self {
+        let pins = pins.into_iter().map(|(label, pinned)| PinView {
+            label,
+            kind: pinned.what(),
+            hash: pinned.object(),
+            pinned: *pinned,
+        });
+        Self {
+            pins: pins.collect(),
+        }
+    }
+
+    /// A line for each pin.
+    fn lines(&self, line: impl Fn(&PinView<'a>) -> String) -> String {
+        self.pins.iter().map(line).collect()
+    }
+}
+
+fn listed(view: &PinsView<'_>) -> String {
+    if view.pins.is_empty() {
         return "nothing is pinned\n".to_owned();
     }
-    let width = pins.keys().map(String::len).max().unwrap_or_default();
-    let lines = pins
-        .iter()
-        .map(|(label, pinned)| format!("{label:width$}  {pinned}\n"));
-    lines.collect()
-}
-
-fn unpinned(pins: &BTreeMap<String, Pinned>) -> String {
-    let lines = pins
-        .iter()
-        .map(|(label, pinned)| format!("unpinned {pinned}, which was {label}\n"));
-    lines.collect()
-}
-
-fn pins_json(pins: &BTreeMap<String, Pinned>) -> String {
-    let pins: Vec<_> = pins
-        .iter()
-        .map(|(label, pinned)| {
-            json!({ "label": label, "kind": pinned.what(), "hash": pinned.object() })
-        })
-        .collect();
-    document(&json!({ "pins": pins }))
+    let width = view.pins.iter().map(|pin| pin.label.len()).max();
+    let width = width.unwrap_or_default();
+    view.lines(|pin| format!("{:width$}  {}\n", pin.label, pin.pinned))
 }

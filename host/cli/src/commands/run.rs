@@ -1,29 +1,32 @@
 //! `pipeline run`: preview or run a pipeline file, and show the reports it made.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::{StageKind, StageOutcome};
+use assay_core::{
+    ActionKey, Advice, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome,
+};
 use assay_engine::{
     Cancel, DeviceError, Failure, LockMode, REPORT_TABLE, RunOutcome, RunReport, Session, Settings,
     StageReport,
 };
-use assay_report::{ErrorMeasure, Quantity, ReportRow, Task, read_table};
+use assay_report::{ErrorMeasure, Quantity, ReportRow, Statistic, TableError, Task, read_table};
 use assay_store::Store;
 use clap::Args;
-use comfy_table::{CellAlignment, Table};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
 use crate::error::{CliError, STOPPED};
 use crate::export::export;
-use crate::ui::json::document;
+use crate::ui::action::Outcomes;
+use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
-use crate::ui::words::plain;
-use crate::ui::{self, RULES, duration, error};
+use crate::ui::words::{ShownPath, plain, right, table};
+use crate::ui::{self, duration, error};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,7 +80,7 @@ pub(crate) struct RunArguments {
     json: bool,
 }
 
-/// What the pipeline file's lock is to a run.
+/// The part that the pipeline file's lock has in a run.
 #[derive(Args, Debug)]
 struct LockArguments {
     /// Write what the run uses to the lock beside the file: NAME.lock, for version control
@@ -90,7 +93,7 @@ struct LockArguments {
 }
 
 impl RunArguments {
-    pub(crate) fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
+    fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
         self.plan.settings(self.jobs, self.keep_going, cancel)
     }
 
@@ -102,6 +105,13 @@ impl RunArguments {
         }
     }
 }
+
+/// The table of a report is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the report's table cannot be read")]
+struct UnreadableTable(#[source] TableError);
+
+impl Advice for UnreadableTable {}
 
 /// A report of a run, laid out for a person.
 struct ExportedReport {
@@ -125,11 +135,8 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     ui::notice::print(&session.notices());
     if arguments.dry_run {
         let previews = session.preview(cancel)?;
-        ui::print(&if arguments.json {
-            ui::preview::json(&previews)
-        } else {
-            ui::preview::text(&previews)
-        })?;
+        let view = PlanView::of(&previews);
+        ui::print_view(&view, arguments.json, ui::preview::text)?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.lock.lock {
@@ -139,11 +146,7 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let report = session.run(cancel, &view)?;
     view.finish();
     let reports = export_reports(arguments, &session, &report)?;
-    let printed = ui::print(&if arguments.json {
-        json(&report, &reports)
-    } else {
-        text(&report, &reports)
-    });
+    let printed = ui::print_view(&RunView::of(&report, &reports), arguments.json, text);
     // The run is recorded, and what failed is told, whoever takes the table.
     print_failures(&report, arguments);
     printed?;
@@ -176,7 +179,7 @@ fn export_reports(
         let table = session
             .store()
             .artifact_file_path(result.artifact, REPORT_TABLE)?;
-        let rows = read_table(&table)?;
+        let rows = read_table(&table).map_err(UnreadableTable)?;
         exported.push(ExportedReport {
             stage: stage.planned.name.clone(),
             rows,
@@ -186,11 +189,168 @@ fn export_reports(
     Ok(exported)
 }
 
-fn text(run: &RunReport, reports: &[ExportedReport]) -> String {
+/// A run, its stages and its reports.
+#[derive(Serialize)]
+struct RunView<'a> {
+    run: RunHash,
+    outcome: &'static str,
+    stages: Vec<StageView<'a>>,
+    reports: Vec<ReportView<'a>>,
+}
+
+#[derive(Serialize)]
+struct StageView<'a> {
+    name: &'a str,
+    kind: &'static str,
+    outcome: StageOutcome,
+    action: Option<ActionKey>,
+    artifact: Option<ArtifactHash>,
+    duration_ms: Option<u64>,
+    peak_memory: Option<u64>,
+    containment: Option<Containment>,
+    limits: Option<Limits>,
+    failure: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ReportView<'a> {
+    stage: &'a str,
+    files: Vec<ShownPath<'a>>,
+    rows: Vec<RowView<'a>>,
+}
+
+#[derive(Serialize)]
+struct RowView<'a> {
+    dataset: &'a str,
+    network: &'a str,
+    method: &'a str,
+    task: &'static str,
+    algorithm: &'a str,
+    epochs: u32,
+    seeds: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<PublishedView>,
+    #[serde(flatten)]
+    measured: BTreeMap<String, StatisticView>,
+    #[serde(skip)]
+    row: &'a ReportRow,
+    /// The mean time of the row's trainings, where there is one.
+    #[serde(skip)]
+    training_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PublishedView {
+    #[serde(rename = "train_error")]
+    train: Option<f64>,
+    #[serde(rename = "test_error")]
+    test: Option<f64>,
+    #[serde(rename = "test_top_5_error")]
+    test_top_5: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct StatisticView {
+    mean: f64,
+    sd: Option<f64>,
+    n: u32,
+}
+
+impl<'a> RunView<'a> {
+    fn of(run: &'a RunReport, reports: &'a [ExportedReport]) -> Self {
+        let reports = reports.iter().map(|report| ReportView {
+            stage: &report.stage,
+            files: report.paths.iter().map(|path| ShownPath(path)).collect(),
+            rows: report
+                .rows
+                .iter()
+                .map(|row| RowView::of(row, &run.stages))
+                .collect(),
+        });
+        Self {
+            run: run.hash,
+            outcome: match run.outcome {
+                RunOutcome::Complete => "complete",
+                RunOutcome::Failed => "failed",
+                RunOutcome::Stopped => "stopped",
+            },
+            stages: run.stages.iter().map(StageView::of).collect(),
+            reports: reports.collect(),
+        }
+    }
+}
+
+impl<'a> StageView<'a> {
+    fn of(stage: &'a StageReport) -> Self {
+        let result = stage.result.as_ref();
+        Self {
+            name: &stage.planned.name,
+            kind: stage.planned.kind().name(),
+            outcome: stage.outcome,
+            action: stage.key,
+            artifact: result.map(|result| result.artifact),
+            duration_ms: result.map(|result| result.duration_ms),
+            peak_memory: result.map(|result| result.peak_memory),
+            containment: result.and_then(|result| result.containment),
+            limits: result.map(|result| result.limits),
+            failure: stage.failure.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl<'a> RowView<'a> {
+    fn of(row: &'a ReportRow, stages: &[StageReport]) -> Self {
+        let measured = Quantity::of(row.task).iter().filter_map(|quantity| {
+            let Statistic { mean, sd, n } = row.get(*quantity)?;
+            Some((quantity.name(row.task), StatisticView { mean, sd, n }))
+        });
+        Self {
+            dataset: &row.label.dataset,
+            network: &row.label.network,
+            method: &row.label.method,
+            task: row.task.name(),
+            algorithm: &row.algorithm,
+            epochs: row.epochs,
+            seeds: row.seeds,
+            published: row.figures.map(|figures| PublishedView {
+                train: figures.train_error,
+                test: figures.test_error,
+                test_top_5: figures.test_top_5_error,
+            }),
+            measured: measured.collect(),
+            row,
+            training_ms: training_time(row, stages),
+        }
+    }
+}
+
+/// The mean time of the row's trainings. Times are facts of executions and lie in their results,
+/// so a cached training has the time it once took.
+fn training_time(row: &ReportRow, stages: &[StageReport]) -> Option<u64> {
+    let is_of_row = |stage: &&StageReport| {
+        stage.planned.training().is_some_and(|training| {
+            training.algorithm == row.algorithm
+                && training.epochs == row.epochs
+                && training.hyperparameters == row.hyperparameters
+        }) && stage.planned.labels.as_ref().is_some_and(|labels| {
+            labels.dataset == row.label.dataset && labels.network == row.label.network
+        })
+    };
+    let times: Vec<_> = stages
+        .iter()
+        .filter(is_of_row)
+        .filter_map(|stage| Some(stage.result.as_ref()?.duration_ms))
+        .collect();
+    times.iter().sum::<u64>().checked_div(times.len() as u64)
+}
+
+fn text(run: &RunView<'_>) -> String {
     let mut text = String::new();
-    for report in reports {
-        let _ = writeln!(text, "{}\n", table(&report.rows, &run.stages));
-        let measure = ErrorMeasure::of(task(&report.rows));
+    for report in &run.reports {
+        let _ = writeln!(text, "{}\n", report_table(&report.rows));
+        // All rows of a report have the same task.
+        let task = report.rows.first().map(|row| row.row.task);
+        let measure = ErrorMeasure::of(task.unwrap_or(Task::Classification));
         let _ = writeln!(
             text,
             "{} {}.\nBest epoch: lowest test error over the epochs, as the paper reports it (chosen on \
@@ -198,29 +358,67 @@ fn text(run: &RunReport, reports: &[ExportedReport]) -> String {
              held-out training data.\n",
             measure.heading, measure.unit
         );
-        for path in &report.paths {
-            let _ = writeln!(text, "  {}", crate::ui::words::path(path));
+        for path in &report.files {
+            let _ = writeln!(text, "  {path}");
         }
     }
-    let count = |outcome| {
-        run.stages
-            .iter()
-            .filter(|stage| stage.outcome == outcome)
-            .count()
-    };
-    let _ = write!(text, "\nrun {}: ", run.hash);
-    let counts = [
-        (count(StageOutcome::Ran), "ran"),
-        (count(StageOutcome::Cached), "cached"),
-        (count(StageOutcome::Failed), "failed"),
-        (count(StageOutcome::Skipped), "skipped"),
-    ];
-    let counts = counts.iter().filter(|(count, _)| *count > 0);
-    let counts: Vec<_> = counts
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    let _ = writeln!(text, "{}", counts.join(", "));
+    let outcomes: Outcomes = run.stages.iter().map(|stage| stage.outcome).collect();
+    let _ = writeln!(text, "\nrun {}: {outcomes}", run.run);
     text.trim_start().to_owned()
+}
+
+fn report_table(rows: &[RowView<'_>]) -> String {
+    let first = rows.first();
+    let is_shown = |differs: fn(&RowView<'_>, &RowView<'_>) -> bool| {
+        first.is_some_and(|first| rows.iter().any(|row| differs(row, first)))
+    };
+    // A column with the same value in every row says nothing in a table.
+    let with_dataset = is_shown(|row, first| row.dataset != first.dataset);
+    let with_network = is_shown(|row, first| row.network != first.network);
+    let with_published = rows.iter().any(|row| published_test_error(row).is_some());
+    let mut header = Vec::new();
+    header.extend(with_dataset.then_some("dataset"));
+    header.extend(with_network.then_some("network"));
+    let names = header.len() + 1;
+    header.extend([
+        "method",
+        "epochs",
+        "train error\nbest epoch",
+        "test error\nbest epoch",
+    ]);
+    if with_published {
+        header.extend(["paper", "difference"]);
+    }
+    header.extend(["test error\nlast", "test error\nvalidation", "time"]);
+    let numbers: Vec<_> = (names..header.len()).collect();
+    let mut shown = table(&header);
+    for row in rows {
+        let show = |quantity| row.row.show(quantity);
+        let mut cells = Vec::new();
+        cells.extend(with_dataset.then(|| plain(row.dataset)));
+        cells.extend(with_network.then(|| plain(row.network)));
+        cells.extend([plain(row.method), row.epochs.to_string()]);
+        cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));
+        if with_published {
+            let figure = published_test_error(row);
+            cells.extend(row.row.show_beside(figure, Quantity::TestErrorBestEpoch));
+        }
+        cells.extend(
+            [
+                Quantity::TestErrorLastEpoch,
+                Quantity::TestErrorValidationEpoch,
+            ]
+            .map(show),
+        );
+        cells.push(row.training_ms.map_or("—".to_owned(), duration));
+        shown.add_row(cells);
+    }
+    right(&mut shown, &numbers);
+    shown.to_string()
+}
+
+fn published_test_error(row: &RowView<'_>) -> Option<f64> {
+    row.published.as_ref()?.test
 }
 
 /// Failed stages on standard error, and how to go on after a stop.
@@ -244,153 +442,4 @@ fn print_failures(run: &RunReport, arguments: &RunArguments) {
             say("stopped; the same command goes on from the last checkpoints");
         }
     }
-}
-
-/// The task of a report, whose rows all have it.
-fn task(rows: &[ReportRow]) -> Task {
-    rows.first().map_or(Task::Classification, |row| row.task)
-}
-
-fn table(rows: &[ReportRow], stages: &[StageReport]) -> String {
-    let several = |name: fn(&ReportRow) -> &str| {
-        rows.first()
-            .is_some_and(|first| rows.iter().any(|row| name(row) != name(first)))
-    };
-    let dataset: fn(&ReportRow) -> &str = |row| row.label.dataset.as_str();
-    let network: fn(&ReportRow) -> &str = |row| row.label.network.as_str();
-    // A column with the same value in every row says nothing in a table.
-    let shown: Vec<_> = [("dataset", dataset), ("network", network)]
-        .into_iter()
-        .filter(|(_, name)| several(*name))
-        .collect();
-    let mut header: Vec<_> = shown.iter().map(|(title, _)| *title).collect();
-    header.extend([
-        "method",
-        "epochs",
-        "train error\nbest epoch",
-        "test error\nbest epoch",
-    ]);
-    let published = rows.iter().any(|row| published_test_error(row).is_some());
-    if published {
-        header.extend(["paper", "difference"]);
-    }
-    header.extend(["test error\nlast", "test error\nvalidation", "time"]);
-    let mut table = Table::new();
-    table.load_style(RULES).set_header(header);
-    for row in rows {
-        let mut cells: Vec<_> = shown.iter().map(|(_, name)| plain(name(row))).collect();
-        cells.push(plain(&row.label.method));
-        cells.push(row.epochs.to_string());
-        let show = |quantity| row.show(quantity);
-        cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));
-        if published {
-            let figure = published_test_error(row);
-            cells.extend(row.show_beside(figure, Quantity::TestErrorBestEpoch));
-        }
-        cells.extend(
-            [
-                Quantity::TestErrorLastEpoch,
-                Quantity::TestErrorValidationEpoch,
-            ]
-            .map(show),
-        );
-        cells.push(training_time(row, stages));
-        table.add_row(cells);
-    }
-    for column in table.column_iter_mut().skip(shown.len() + 1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
-}
-
-fn published_test_error(row: &ReportRow) -> Option<f64> {
-    row.figures?.test_error
-}
-
-/// The mean time of the row's trainings. Times are facts of executions and lie in their results,
-/// so a cached training shows the time it once took.
-fn training_time(row: &ReportRow, stages: &[StageReport]) -> String {
-    let is_of_row = |stage: &&StageReport| {
-        stage.planned.training().is_some_and(|training| {
-            training.algorithm == row.algorithm
-                && training.epochs == row.epochs
-                && training.hyperparameters == row.hyperparameters
-        }) && stage.planned.labels.as_ref().is_some_and(|labels| {
-            labels.dataset == row.label.dataset && labels.network == row.label.network
-        })
-    };
-    let times: Vec<_> = stages
-        .iter()
-        .filter(is_of_row)
-        .filter_map(|stage| Some(stage.result.as_ref()?.duration_ms))
-        .collect();
-    match times.len() as u64 {
-        0 => "—".to_owned(),
-        count => duration(times.iter().sum::<u64>() / count),
-    }
-}
-
-fn json(run: &RunReport, reports: &[ExportedReport]) -> String {
-    let stages: Vec<_> = run
-        .stages
-        .iter()
-        .map(|stage| {
-            json!({
-                "name": stage.planned.name,
-                "kind": stage.planned.kind().name(),
-                "outcome": stage.outcome,
-                "action": stage.key,
-                "artifact": stage.result.as_ref().map(|result| result.artifact),
-                "duration_ms": stage.result.as_ref().map(|result| result.duration_ms),
-                "peak_memory": stage.result.as_ref().map(|result| result.peak_memory),
-                "containment": stage.result.as_ref().map(|result| result.containment),
-                "limits": stage.result.as_ref().map(|result| result.limits),
-                "failure": stage.failure.as_ref().map(ToString::to_string),
-            })
-        })
-        .collect();
-    let reports: Vec<_> = reports
-        .iter()
-        .map(|report| {
-            let rows: Vec<_> = report.rows.iter().map(row_json).collect();
-            json!({ "stage": report.stage, "files": report.paths, "rows": rows })
-        })
-        .collect();
-    let outcome = match run.outcome {
-        RunOutcome::Complete => "complete",
-        RunOutcome::Failed => "failed",
-        RunOutcome::Stopped => "stopped",
-    };
-    document(&json!({
-        "run": run.hash,
-        "outcome": outcome,
-        "stages": stages,
-        "reports": reports,
-    }))
-}
-
-fn row_json(row: &ReportRow) -> Value {
-    let mut value = json!({
-        "dataset": row.label.dataset,
-        "network": row.label.network,
-        "method": row.label.method,
-        "task": row.task.name(),
-        "algorithm": row.algorithm,
-        "epochs": row.epochs,
-        "seeds": row.seeds,
-    });
-    if let Some(figures) = row.figures {
-        value["published"] = json!({
-            "train_error": figures.train_error,
-            "test_error": figures.test_error,
-            "test_top_5_error": figures.test_top_5_error,
-        });
-    }
-    for quantity in Quantity::of(row.task) {
-        if let Some(statistic) = row.get(*quantity) {
-            value[quantity.name(row.task)] =
-                json!({ "mean": statistic.mean, "sd": statistic.sd, "n": statistic.n });
-        }
-    }
-    value
 }

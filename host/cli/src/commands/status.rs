@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use assay_engine::{Cancel, LockMode, Reason, Session};
+use assay_engine::{Cancel, LockMode, Session};
 use assay_store::Store;
 use clap::Args;
 
 use crate::arguments::plan::PlanArguments;
 use crate::error::CliError;
 use crate::ui;
+use crate::ui::preview::PlanView;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,12 +46,9 @@ pub(crate) fn status(arguments: &StatusArguments, cancel: &Cancel) -> Result<Exi
     let store = Store::open(&plan.places.store.path)?;
     let session = Session::open(store, settings, request, cancel)?;
     let previews = session.preview(cancel)?;
-    ui::print(&if arguments.json {
-        ui::preview::json(&previews)
-    } else {
-        ui::preview::status(&previews)
-    })?;
-    let is_current = previews.iter().all(|stage| stage.reason == Reason::Cached);
+    let view = PlanView::of(&previews);
+    ui::print_view(&view, arguments.json, ui::preview::status)?;
+    let is_current = view.is_current();
     Ok(if is_current {
         ExitCode::SUCCESS
     } else {

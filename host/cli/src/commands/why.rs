@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use assay_engine::{
-    Answer, Cancel, Cause, Change, Comparison, Location, LockMode, Session, StageChange, Why,
+    Cancel, Cause, Change, Comparison, Location, LockMode, Reason, Session, StageChange, Why,
 };
 use assay_store::Store;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::arguments::plan::PlanArguments;
 use crate::error::CliError;
 use crate::ui::preview::{MOST_DIFFERENCES, value};
 use crate::ui::words::{moment, path, plain};
-use crate::ui::{self, duration, json};
+use crate::ui::{self, duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,31 +51,29 @@ pub(crate) fn why(arguments: &WhyArguments, cancel: &Cancel) -> Result<ExitCode,
     let store = Store::open(&plan.places.store.path)?;
     let session = Session::open(store, settings, request, cancel)?;
     let whys = session.why(&arguments.stages, cancel)?;
-    ui::print(&if arguments.json {
-        json(&whys)
-    } else {
-        text(&whys)
-    })?;
+    ui::print_view(&WhyView { stages: &whys }, arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn json(whys: &[Why]) -> String {
-    json::document(&json!({ "stages": whys }))
+/// The stages that were asked about.
+#[derive(Serialize)]
+struct WhyView<'a> {
+    stages: &'a [Why],
 }
 
-fn text(whys: &[Why]) -> String {
-    if whys.is_empty() {
+fn text(view: &WhyView<'_>) -> String {
+    if view.stages.is_empty() {
         return "every stage is cached; name one to see its result\n".to_owned();
     }
-    let texts: Vec<_> = whys.iter().map(stage).collect();
+    let texts: Vec<_> = view.stages.iter().map(stage).collect();
     texts.join("\n")
 }
 
 fn stage(why: &Why) -> String {
     let name = plain(&why.stage);
     let mut text = String::new();
-    let _ = match &why.answer {
-        Answer::Cached { result } => writeln!(
+    let _ = match &why.reason {
+        Reason::Cached { result } => writeln!(
             text,
             "{name} is cached: its action {} gave artifact {}\n  on {} UTC, in {}, on the machine {:?}",
             result.action.short(),
@@ -84,17 +82,17 @@ fn stage(why: &Why) -> String {
             duration(result.duration_ms),
             result.host,
         ),
-        Answer::FirstOfItsKind => writeln!(
+        Reason::FirstOfItsKind => writeln!(
             text,
             "{name} would run: no {} has run in this store",
             why.kind
         ),
-        Answer::Failed { run } => writeln!(
+        Reason::Failed { run } => writeln!(
             text,
             "{name} would run: it failed when it last ran, in run {}",
             run.short()
         ),
-        Answer::Damaged { problems } => {
+        Reason::Damaged { problems } => {
             let _ = writeln!(
                 text,
                 "{name} would run: it has a result that cannot be used"
@@ -104,8 +102,8 @@ fn stage(why: &Why) -> String {
             }
             Ok(())
         }
-        Answer::Refused { why } => writeln!(text, "{name} would fail: {}", plain(why)),
-        Answer::Differs { comparison } => {
+        Reason::Refused { why } => writeln!(text, "{name} would fail: {}", plain(why)),
+        Reason::Differs { comparison } => {
             let _ = writeln!(
                 text,
                 "{name} would run: it differs from {} in",
@@ -114,7 +112,7 @@ fn stage(why: &Why) -> String {
             changes(&mut text, &comparison.changes, 1);
             Ok(())
         }
-        Answer::Waits { stages, comparison } => {
+        Reason::Waits { stages, comparison } => {
             let _ = writeln!(text, "{name} waits for {}", plain(&stages.join(", ")));
             if let Some(comparison) = comparison.as_ref().filter(|it| !it.changes.is_empty()) {
                 let earlier = earlier(comparison);

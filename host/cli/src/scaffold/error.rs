@@ -1,7 +1,10 @@
 //! Why a new plugin's crate was not written.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
+
+use assay_core::Advice;
 
 /// Nothing was written, unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +26,9 @@ pub(crate) enum ScaffoldError {
     Write { path: PathBuf, source: io::Error },
 }
 
-impl ScaffoldError {
-    /// Advice on the next step.
-    pub(crate) fn help(&self) -> &'static str {
-        match self {
+impl Advice for ScaffoldError {
+    fn help(&self) -> Cow<'_, str> {
+        let advice = match self {
             Self::NoLibtorch { .. } => {
                 "run scripts/setup in the sources of Assay, or name a folder with `lib` and \
                  `include` with --libtorch or LIBTORCH"
@@ -41,6 +43,7 @@ impl ScaffoldError {
             Self::Occupied { .. } => "name a folder that is new or empty with --dir",
             Self::Path { .. } => "use a path in UTF-8 without control characters",
             Self::Write { .. } => "check that the folder above it may be written to",
-        }
+        };
+        advice.into()
     }
 }

@@ -1,13 +1,14 @@
 //! Actions in words that a researcher knows: their parameters, plugin and environment, and the
 //! stages of runs that they are.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use assay_audit::{Index, StageUse};
 use assay_core::{
     Action, ActionKey, ActionResult, Environment, ObjectHash, PluginPin, Run, StageKind,
     StageOutcome,
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::ui::duration;
@@ -174,7 +175,7 @@ pub(crate) const fn outcome(outcome: StageOutcome) -> &'static str {
     }
 }
 
-/// How a run ended, from what became of its stages.
+/// The end of a run, from the outcomes of its stages.
 pub(crate) fn ending(run: &Run) -> &'static str {
     let any = |outcome| run.stages.iter().any(|stage| stage.outcome == outcome);
     if any(StageOutcome::Failed) {
@@ -186,20 +187,47 @@ pub(crate) fn ending(run: &Run) -> &'static str {
     }
 }
 
-/// How many of the run's stages came to what: `3 ran, 8 cached`.
-pub(crate) fn outcomes(run: &Run) -> String {
-    let all = [
-        StageOutcome::Ran,
-        StageOutcome::Cached,
-        StageOutcome::Failed,
-        StageOutcome::Skipped,
-    ];
-    let counts = all.into_iter().filter_map(|outcome| {
-        let of = run.stages.iter().filter(|stage| stage.outcome == outcome);
-        let count = of.count();
-        (count > 0).then(|| format!("{count} {}", self::outcome(outcome)))
-    });
-    counts.collect::<Vec<_>>().join(", ")
+/// The number of stages by outcome: `3 ran, 8 cached`.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Outcomes {
+    ran: usize,
+    cached: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl FromIterator<StageOutcome> for Outcomes {
+    fn from_iter<I: IntoIterator<Item = StageOutcome>>(outcomes: I) -> Self {
+        let mut counts = Self::default();
+        for outcome in outcomes {
+            *match outcome {
+                StageOutcome::Ran => &mut counts.ran,
+                StageOutcome::Cached => &mut counts.cached,
+                StageOutcome::Failed => &mut counts.failed,
+                StageOutcome::Skipped => &mut counts.skipped,
+            } += 1;
+        }
+        counts
+    }
+}
+
+impl fmt::Display for Outcomes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.ran, StageOutcome::Ran),
+            (self.cached, StageOutcome::Cached),
+            (self.failed, StageOutcome::Failed),
+            (self.skipped, StageOutcome::Skipped),
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let words = counts.map(|(count, outcome)| format!("{count} {}", self::outcome(outcome)));
+        f.write_str(&words.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The outcomes of a run's stages.
+pub(crate) fn outcomes(run: &Run) -> Outcomes {
+    run.stages.iter().map(|stage| stage.outcome).collect()
 }
 
 /// The same for scripts: all of them.

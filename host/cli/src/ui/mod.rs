@@ -15,33 +15,33 @@ pub(crate) mod role;
 pub(crate) mod terminal;
 pub(crate) mod words;
 
-use comfy_table::{LineStyle, TableStyle};
+use serde::Serialize;
 
+use crate::error::CliError;
 pub(crate) use terminal::print;
 use terminal::say;
+pub(crate) use words::{RULES, duration};
 
-/// Lines above, below and under the header, as books set tables.
-pub(crate) const RULES: TableStyle = {
-    let rule = LineStyle::none().fill('─').junction('─');
-    TableStyle::new()
-        .top_border(rule)
-        .header_separator(rule)
-        .bottom_border(rule)
-};
+/// Prints the answer of a verb: its view as a JSON document, or as the text that `text` makes of it.
+///
+/// # Errors
+/// The view has no JSON form, or standard output takes no more.
+pub(crate) fn print_view<V: Serialize>(
+    view: &V,
+    as_json: bool,
+    text: impl FnOnce(&V) -> String,
+) -> Result<(), CliError> {
+    if as_json {
+        let value = serde_json::to_value(view).map_err(CliError::Json)?;
+        print(&json::document(&value))
+    } else {
+        print(&text(view))
+    }
+}
 
 /// Says on standard error what this kernel lacks to contain plugins, if anything.
 pub(crate) fn print_containment_notice() {
     if let Some(notice) = containment::notice(assay_engine::kernel_support()) {
         say(&notice);
-    }
-}
-
-/// A duration as a person says it: `0.4 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`.
-pub(crate) fn duration(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    match seconds {
-        0..60 => format!("{:.1} s", milliseconds as f64 / 1000.0),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
     }
 }

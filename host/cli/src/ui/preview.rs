@@ -2,81 +2,141 @@
 
 use std::fmt::Write as _;
 
-use assay_core::{Difference, ObjectHash};
-use assay_engine::{Reason, StagePreview};
-use serde_json::{Value, json};
+use assay_core::{ActionKey, Difference, ObjectHash, StageKind};
+use assay_engine::{Comparison, Reason, Why};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::ui::json::document;
-use crate::ui::words::plain;
+use crate::ui::words::{cut, plain};
 
-/// How many differing fields are listed.
+/// The most differing fields that are listed.
 pub(crate) const MOST_DIFFERENCES: usize = 8;
 
-pub(crate) fn text(previews: &[StagePreview]) -> String {
-    let width = previews
-        .iter()
-        .map(|preview| preview.name.len())
-        .max()
-        .unwrap_or(0);
+/// A plan: its stages, and why each would or would not run.
+#[derive(Serialize)]
+pub(crate) struct PlanView<'a> {
+    stages: Vec<StageView<'a>>,
+}
+
+#[derive(Serialize)]
+struct StageView<'a> {
+    name: &'a str,
+    kind: StageKind,
+    action: Option<ActionKey>,
+    reason: &'static str,
+    details: Option<Details<'a>>,
+    #[serde(skip)]
+    why: &'a Reason,
+}
+
+/// The part of a reason that a program can go on with.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Details<'a> {
+    Refused {
+        why: &'a str,
+    },
+    Waits {
+        stages: &'a [String],
+    },
+    Differs {
+        nearest: ActionKey,
+        differences: Vec<&'a Difference>,
+    },
+}
+
+impl<'a> PlanView<'a> {
+    pub(crate) fn of(stages: &'a [Why]) -> Self {
+        Self {
+            stages: stages.iter().map(StageView::of).collect(),
+        }
+    }
+
+    /// Whether no stage would run.
+    pub(crate) fn is_current(&self) -> bool {
+        self.stages.iter().all(StageView::is_current)
+    }
+}
+
+impl<'a> StageView<'a> {
+    fn of(stage: &'a Why) -> Self {
+        let (reason, details) = match &stage.reason {
+            Reason::Cached { .. } => ("cached", None),
+            Reason::FirstOfItsKind => ("first-of-its-kind", None),
+            Reason::Failed { .. } => ("failed", None),
+            Reason::Damaged { .. } => ("damaged", None),
+            Reason::Refused { why } => ("refused", Some(Details::Refused { why })),
+            Reason::Waits { stages, .. } => ("depends-on", Some(Details::Waits { stages })),
+            Reason::Differs { comparison } => (
+                "differs",
+                Some(Details::Differs {
+                    nearest: comparison.earlier.action,
+                    differences: comparison.differences().collect(),
+                }),
+            ),
+        };
+        Self {
+            name: &stage.stage,
+            kind: stage.kind,
+            action: stage.action,
+            reason,
+            details,
+            why: &stage.reason,
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        matches!(self.why, Reason::Cached { .. })
+    }
+}
+
+/// Every stage with the reason, and how many would run.
+pub(crate) fn text(plan: &PlanView<'_>) -> String {
+    let width = plan.stages.iter().map(|stage| stage.name.len()).max();
+    let width = width.unwrap_or(0);
     let mut text = String::new();
-    for preview in previews {
-        let name = plain(&preview.name);
-        let _ = match &preview.reason {
-            Reason::Cached => writeln!(text, "{name:width$}  cached"),
+    for stage in &plan.stages {
+        let _ = write!(text, "{:width$}  ", plain(stage.name));
+        let _ = match stage.why {
+            Reason::Cached { .. } => writeln!(text, "cached"),
             Reason::FirstOfItsKind => {
-                writeln!(
-                    text,
-                    "{name:width$}  runs: no {} has run in this store",
-                    preview.kind
-                )
+                writeln!(text, "runs: no {} has run in this store", stage.kind)
             }
-            Reason::Failed => {
-                writeln!(text, "{name:width$}  runs: it failed when it last ran")
+            Reason::Failed { .. } => writeln!(text, "runs: it failed when it last ran"),
+            Reason::Damaged { .. } => {
+                writeln!(text, "runs: a file of its result is missing or damaged")
             }
-            Reason::Damaged => {
-                writeln!(
-                    text,
-                    "{name:width$}  runs: a file of its result is missing or damaged"
-                )
-            }
-            Reason::Refused { why } => writeln!(text, "{name:width$}  fails: {}", plain(why)),
-            Reason::DependsOn { stages } => {
-                writeln!(text, "{name:width$}  depends on {}", list(stages))
-            }
-            Reason::Differs {
-                nearest,
-                differences,
-            } => {
-                let _ = writeln!(
-                    text,
-                    "{name:width$}  runs: differs from the nearest result, {}, in",
-                    nearest.short()
-                );
-                text.push_str(&fields(differences));
-                Ok(())
-            }
+            Reason::Refused { why } => writeln!(text, "fails: {}", plain(why)),
+            Reason::Waits { stages, .. } => writeln!(text, "depends on {}", list(stages)),
+            Reason::Differs { comparison } => write!(
+                text,
+                "runs: differs from the nearest result, {}, in\n{}",
+                comparison.earlier.action.short(),
+                fields(comparison)
+            ),
         };
     }
-    let run = previews
+    let run = plan
+        .stages
         .iter()
-        .filter(|preview| preview.reason != Reason::Cached)
+        .filter(|stage| !stage.is_current())
         .count();
-    let cached = previews.len() - run;
+    let cached = plan.stages.len() - run;
     let _ = writeln!(text, "\n{cached} cached, {run} to run");
     text
 }
 
 /// The stages that are not up to date, each with the reason in a few words.
-pub(crate) fn status(previews: &[StagePreview]) -> String {
-    let is_stale = |preview: &&StagePreview| preview.reason != Reason::Cached;
-    let stale: Vec<_> = previews.iter().filter(is_stale).collect();
+pub(crate) fn status(plan: &PlanView<'_>) -> String {
+    let stale = plan.stages.iter().filter(|stage| !stage.is_current());
+    let stale: Vec<_> = stale.collect();
     let width = stale.iter().map(|stage| stage.name.len()).max();
     let mut text = String::new();
     for stage in &stale {
         let _ = writeln!(
             text,
             "{:width$}  {}",
-            plain(&stage.name),
+            plain(stage.name),
             in_short(stage),
             width = width.unwrap_or(0)
         );
@@ -84,43 +144,43 @@ pub(crate) fn status(previews: &[StagePreview]) -> String {
     if !stale.is_empty() {
         text.push('\n');
     }
-    let current = previews.len() - stale.len();
+    let current = plan.stages.len() - stale.len();
     let _ = writeln!(text, "{current} up to date, {} not", stale.len());
     text
 }
 
-fn in_short(stage: &StagePreview) -> String {
-    match &stage.reason {
-        Reason::Cached => "up to date".to_owned(),
+fn in_short(stage: &StageView<'_>) -> String {
+    match stage.why {
+        Reason::Cached { .. } => "up to date".to_owned(),
         Reason::FirstOfItsKind => format!("no {} has run in this store", stage.kind),
-        Reason::Failed => "failed when it last ran".to_owned(),
-        Reason::Damaged => "a file of its result is missing or damaged".to_owned(),
+        Reason::Failed { .. } => "failed when it last ran".to_owned(),
+        Reason::Damaged { .. } => "a file of its result is missing or damaged".to_owned(),
         Reason::Refused { why } => plain(why),
-        Reason::DependsOn { stages } => format!("depends on {}", list(stages)),
-        Reason::Differs { differences, .. } => {
-            let names: Vec<_> = differences.iter().map(|it| it.field.clone()).collect();
+        Reason::Waits { stages, .. } => format!("depends on {}", list(stages)),
+        Reason::Differs { comparison } => {
+            let names = comparison.differences().map(|it| it.field.clone());
+            let names: Vec<_> = names.collect();
             format!("changed: {}", list(&names))
         }
     }
 }
 
-fn fields(differences: &[Difference]) -> String {
-    let mut text = String::new();
-    for difference in differences.iter().take(MOST_DIFFERENCES) {
-        let (before, now) = (
-            value(difference.before.as_ref()),
-            value(difference.now.as_ref()),
-        );
-        let _ = writeln!(text, "    {}: {before} → {now}", plain(&difference.field));
+/// The differing fields, a line for each.
+fn fields(comparison: &Comparison) -> String {
+    let differences = comparison.differences().take(MOST_DIFFERENCES);
+    let mut lines: Vec<_> = differences
+        .map(|difference| {
+            let (before, now) = (
+                value(difference.before.as_ref()),
+                value(difference.now.as_ref()),
+            );
+            format!("    {}: {before} → {now}\n", plain(&difference.field))
+        })
+        .collect();
+    if let Some(more @ 1..) = comparison.changes.len().checked_sub(MOST_DIFFERENCES) {
+        lines.push(format!("    and {more} more\n"));
     }
-    if let Some(more) = differences
-        .len()
-        .checked_sub(MOST_DIFFERENCES)
-        .filter(|&more| more > 0)
-    {
-        let _ = writeln!(text, "    and {more} more");
-    }
-    text
+    lines.concat()
 }
 
 /// A value, shortened: hashes and long lists are recognised by their beginning.
@@ -132,12 +192,7 @@ pub(crate) fn value(value: Option<&Value>) -> String {
     let is_hash = value
         .as_str()
         .is_some_and(|text| text.parse::<ObjectHash>().is_ok());
-    let most = if is_hash { 13 } else { 60 };
-    if text.chars().count() <= most {
-        return text;
-    }
-    let start: String = text.chars().take(most).collect();
-    format!("{start}…")
+    cut(&text, if is_hash { 14 } else { 61 })
 }
 
 fn list(names: &[String]) -> String {
@@ -146,47 +201,5 @@ fn list(names: &[String]) -> String {
             format!("{first}, {second}, …, {last} ({} in all)", names.len())
         }
         _ => names.join(", "),
-    })
-}
-
-pub(crate) fn json(previews: &[StagePreview]) -> String {
-    let stages: Vec<_> = previews.iter().map(stage_json).collect();
-    document(&json!({ "stages": stages }))
-}
-
-fn stage_json(preview: &StagePreview) -> Value {
-    let (reason, more) = match &preview.reason {
-        Reason::Cached => ("cached", Value::Null),
-        Reason::FirstOfItsKind => ("first-of-its-kind", Value::Null),
-        Reason::Failed => ("failed", Value::Null),
-        Reason::Damaged => ("damaged", Value::Null),
-        Reason::Refused { why } => ("refused", json!({ "why": why })),
-        Reason::DependsOn { stages } => ("depends-on", json!({ "stages": stages })),
-        Reason::Differs {
-            nearest,
-            differences,
-        } => {
-            let differences: Vec<_> = differences
-                .iter()
-                .map(|difference| {
-                    json!({
-                        "field": difference.field,
-                        "before": difference.before,
-                        "now": difference.now,
-                    })
-                })
-                .collect();
-            (
-                "differs",
-                json!({ "nearest": nearest, "differences": differences }),
-            )
-        }
-    };
-    json!({
-        "name": preview.name,
-        "kind": preview.kind.name(),
-        "action": preview.key,
-        "reason": reason,
-        "details": more,
     })
 }

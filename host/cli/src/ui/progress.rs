@@ -5,14 +5,14 @@ use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use assay_core::{StageOutcome, printable_line};
-use assay_engine::{Observer, Progress, Rerun, RerunObserver, RerunOutcome, StageReport, Unit};
+use assay_core::printable_line;
+use assay_engine::{Observer, Progress, StageEnd, Unit};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::ui::duration;
 use crate::ui::terminal::say;
 
-/// How often a stage may print a plain line.
+/// The shortest time between two plain lines of a stage.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// A bar counts thousandths of its stage.
 const BAR: u64 = 1000;
@@ -123,43 +123,17 @@ impl Observer for ProgressView {
         }
     }
 
-    fn finished(&self, stage: &StageReport) {
-        let name = &stage.planned.name;
-        self.remove(name);
-        match (stage.outcome, &stage.result) {
-            (StageOutcome::Ran, Some(result)) => {
-                let took = duration(result.duration_ms);
-                self.line(&format!("{name:width$} done in {took}", width = self.width));
-            }
-            (StageOutcome::Failed, _) => {
-                self.line(&format!("{name:width$} failed", width = self.width));
-            }
-            // A thousand cached stages are no news.
-            _ => {}
-        }
-    }
-}
-
-impl RerunObserver for ProgressView {
-    fn started(&self, name: &str) {
-        Observer::started(self, name);
-    }
-
-    fn progress(&self, name: &str, progress: &Progress) {
-        Observer::progress(self, name, progress);
-    }
-
-    fn finished(&self, rerun: &Rerun) {
-        let name = &rerun.target.name;
-        self.remove(name);
-        let word = match &rerun.outcome {
-            RerunOutcome::Same(_) => "the same",
-            RerunOutcome::Differs { .. } => "differs",
-            RerunOutcome::Failed(_) => "failed",
-            // Actions that were not executed are told at the end, with the reason.
-            RerunOutcome::Cannot(_) | RerunOutcome::Stopped => return,
+    fn finished(&self, stage: &str, end: StageEnd) {
+        self.remove(stage);
+        let word = match end {
+            StageEnd::Ran { duration_ms } => format!("done in {}", duration(duration_ms)),
+            StageEnd::Failed => "failed".to_owned(),
+            StageEnd::Same => "the same".to_owned(),
+            StageEnd::Differs => "differs".to_owned(),
+            // A thousand cached stages are no news, and an obstacle is printed with its reason.
+            StageEnd::NotExecuted => return,
         };
-        self.line(&format!("{name:width$} {word}", width = self.width));
+        self.line(&format!("{stage:width$} {word}", width = self.width));
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn say(message: &str) {
 pub(crate) fn say_coloured(message: &str) {
     // One write for the whole: messages of several threads do not mix.
     let line = format!("{message}\n");
-    // Nobody is left to tell that nobody can be told.
+    // An error of standard error cannot be reported anywhere.
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
@@ -51,7 +51,7 @@ const WIDTH: usize = 100;
 /// The fewest that text is fitted to.
 const LEAST_WIDTH: usize = 40;
 
-/// How many columns a line of prose on standard output may have.
+/// The number of columns of a line of prose on standard output.
 pub(crate) fn width() -> usize {
     width_up_to(WIDTH)
 }
@@ -66,17 +66,17 @@ pub(crate) fn width_up_to(most: usize) -> usize {
     }
 }
 
-/// Whether standard error may be coloured.
+/// True where standard error may be coloured.
 pub(crate) fn has_colours() -> bool {
     io::stderr().is_terminal() && allows_colours()
 }
 
-/// Whether standard output may be coloured.
+/// True where standard output may be coloured.
 pub(crate) fn output_has_colours() -> bool {
     io::stdout().is_terminal() && allows_colours()
 }
 
-/// Whether the user has not asked for plain text (<https://no-color.org>).
+/// True unless the user asks for plain text (<https://no-color.org>).
 fn allows_colours() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,15 +1,25 @@
-//! How things of every kind are said: sizes, moments, counts, and texts of strangers, in which no
-//! character may steer a terminal.
+//! Words for things of every kind: sizes, durations, moments, counts, tables, and texts of strangers,
+//! in which no character may steer a terminal.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use assay_core::printable_line;
 use bytesize::ByteSize;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use serde::{Serialize, Serializer};
 
-use crate::ui::{RULES, terminal};
+use crate::ui::terminal;
+
+/// Lines above, below and under the header, as books set tables.
+pub(crate) const RULES: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new()
+        .top_border(rule)
+        .header_separator(rule)
+        .bottom_border(rule)
+};
 
 /// Columns of a table whose last column is prose, where the terminal has as many.
 const PROSE_TABLE: usize = 110;
@@ -30,6 +40,23 @@ pub(crate) fn visible(line: &str) -> String {
 /// A path on one line, in which no character can steer a terminal.
 pub(crate) fn path(path: &Path) -> String {
     printable_line(&path.to_string_lossy()).into_owned()
+}
+
+/// A path in a view: text in JSON, and for a person on one line in which no character can steer a
+/// terminal.
+#[derive(Clone, Copy)]
+pub(crate) struct ShownPath<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for ShownPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&path(self.0))
+    }
+}
+
+impl Serialize for ShownPath<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display())
+    }
 }
 
 /// A text of at most so many characters, the last of them `…` where it was longer.
@@ -68,6 +95,16 @@ pub(crate) fn size(bytes: u64) -> String {
     ByteSize(bytes).display().si().to_string()
 }
 
+/// A duration as a person says it: `0.4 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`.
+pub(crate) fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    match seconds {
+        0..60 => format!("{:.1} s", milliseconds as f64 / 1000.0),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
 /// A moment, given in milliseconds since 1970, in UTC: `2026-11-24 09:12:03`.
 pub(crate) fn moment(milliseconds: u64) -> String {
     if milliseconds > LAST_MOMENT {
@@ -79,10 +116,10 @@ pub(crate) fn moment(milliseconds: u64) -> String {
 }
 
 /// `1 stage`, `2 stages`.
-pub(crate) fn count(number: u64, what: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     match number {
-        1 => format!("1 {what}"),
-        _ => format!("{} {what}s", digits(number)),
+        1 => format!("1 {noun}"),
+        _ => format!("{} {noun}s", digits(number)),
     }
 }
 

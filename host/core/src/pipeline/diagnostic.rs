@@ -1,4 +1,4 @@
-//! Complaints about a pipeline file and the places they point at.
+//! Complaints about a pipeline file or an argument, and the places they point at.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -155,7 +155,8 @@ impl From<Diagnostic> for Complaints {
     }
 }
 
-/// Everything that is wrong with a pipeline file.
+/// The faults of texts that a person wrote: a pipeline file, or the arguments of a command, each with its
+/// place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceError {
     /// The texts that the diagnostics point into.

@@ -33,7 +33,7 @@ pub struct Catalogue<'a> {
     pub trust: &'a TrustPolicy,
     /// A folder to remember answers in.
     pub remember: Option<PathBuf>,
-    /// How many plugins are asked at a time.
+    /// The number of plugins that are asked at a time.
     pub jobs: usize,
     /// Resource limits of each while it answers.
     pub limits: Limits,
@@ -48,7 +48,7 @@ pub struct ListedPlugin {
     pub name: String,
     /// The file.
     pub file: PathBuf,
-    /// How its folder came to be searched.
+    /// The origin of its folder in the search path.
     pub origin: Origin,
     /// The file that the name means instead, where one of an earlier folder has the same.
     pub shadowed_by: Option<PathBuf>,

@@ -51,9 +51,9 @@ pub struct Checked {
     pub check: &'static Check,
     /// The algorithm that was checked; `None` for the library as a whole.
     pub algorithm: Option<String>,
-    /// How it ended.
+    /// Its verdict.
     pub verdict: Verdict,
-    /// How long it took.
+    /// The time that it took.
     pub duration_ms: u64,
 }
 
@@ -71,7 +71,7 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// How many checks ended so.
+    /// The number of checks that ended so.
     pub fn count(&self, outcome: Outcome) -> usize {
         let checks = self.checks.iter();
         checks.filter(|it| it.verdict.outcome == outcome).count()

@@ -85,7 +85,7 @@ fn read(store: &Store, check: &'static Check, completed: &Completed) -> Result<F
     })
 }
 
-/// How much a plugin printed, and how it begins.
+/// The size of a plugin's output, and its beginning.
 fn printed(path: &Path) -> Result<(u64, Vec<u8>), EngineError> {
     let read = || {
         let file = assay_files::open(path)?;

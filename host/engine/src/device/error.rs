@@ -1,5 +1,9 @@
 //! Why a device that was asked for cannot be used, with what there is instead.
 
+use std::borrow::Cow;
+
+use assay_core::{Advice, Ending};
+
 use super::card::Card;
 
 /// Who is asked which cards there are.
@@ -69,10 +73,9 @@ pub enum DeviceError {
     },
 }
 
-impl DeviceError {
-    /// Advice on the next step; may be empty.
-    pub fn help(&self) -> &'static str {
-        match self {
+impl Advice for DeviceError {
+    fn help(&self) -> Cow<'_, str> {
+        let advice = match self {
             Self::Stopped => "",
             Self::NoDriver { .. } => {
                 "install it, or start the container with its cards (`--gpus all`); \
@@ -112,6 +115,14 @@ impl DeviceError {
                  set ASSAY_DRIVER_PATIENCE to more seconds"
             }
             Self::Failed { .. } => "`nvidia-smi` and `pipeline doctor` may say more",
+        };
+        advice.into()
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Stopped => Ending::Stopped,
+            _ => Ending::Refused,
         }
     }
 }

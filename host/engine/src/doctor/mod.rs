@@ -1,5 +1,5 @@
 //! Examination of this machine: what it has for the work of this program, and what is missing.
-//! Whatever could hang or crash is asked in a child process or a thread that is abandoned after a
+//! A question that could hang or crash is asked in a child process or a thread that is abandoned after a
 //! time limit, and nothing is created.
 
 mod libtorch;
@@ -11,8 +11,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use assay_core::{Containment, Limits};
-use assay_store::StoreError;
+use assay_core::{Advice, Containment, Limits};
 
 pub use self::libtorch::Libtorch;
 pub(crate) use self::libtorch::look as look_at_libtorch;
@@ -27,7 +26,7 @@ use crate::error::EngineError;
 use crate::plugin::SearchPath;
 use crate::trust::TrustPolicy;
 
-/// How long a plugin may take to say what it offers.
+/// The time that a plugin may take to say what it offers.
 const LONGEST_MS: u64 = 60 * 1000;
 /// Less than this is worth a word: a training on images fills it.
 const LITTLE_DISK: u64 = 1 << 30;
@@ -47,7 +46,7 @@ pub struct Examination<'a> {
 /// Result of the examination of a machine.
 #[derive(Debug)]
 pub struct Health {
-    /// How far the kernel contains workers.
+    /// The means of the kernel to contain workers.
     pub containment: Containment,
     /// The processor.
     pub processor: Processor,
@@ -227,9 +226,8 @@ fn unlisted(error: &EngineError) -> Problem {
         text.push_str(&cause.to_string());
     }
     let help = match error {
-        EngineError::File { .. } => "set TMPDIR to a folder that can be written",
-        EngineError::Store(error) => StoreError::help(error),
-        _ => "",
+        EngineError::File { .. } => "set TMPDIR to a folder that can be written".into(),
+        error => error.help(),
     };
     Problem::new(format!("plugins cannot be asked: {text}"), help)
 }

@@ -11,7 +11,7 @@ use crate::environment::cpu_capability;
 pub struct Processor {
     /// Its name, where the system says it.
     pub name: Option<String>,
-    /// How many threads this process may run at a time.
+    /// The number of threads that this process may run at a time.
     pub threads: usize,
     /// The vector instructions it has, of those that matter here.
     pub instructions: Vec<&'static str>,

@@ -8,11 +8,12 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use assay_core::Advice;
 use assay_store::{Store, StoreError};
 
 use super::Problem;
 
-/// How long a file system may take to answer: one of a network that is gone never does.
+/// The time that a file system may take to answer: one of a network that is gone never does.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The place of a store.

@@ -10,10 +10,9 @@ use assay_core::{
 use assay_store::{Store, StoreError};
 use serde::Serialize;
 
-use super::Reason;
 use super::cause::Change;
 
-/// How many runs are looked into, latest first. Older ones tell of settings long gone.
+/// The most runs that are looked into, latest first. Older ones tell of settings long gone.
 const MOST_RUNS: usize = 64;
 
 /// The action that a stage is compared with.
@@ -32,6 +31,13 @@ pub struct Comparison {
     pub earlier: Earlier,
     /// The differences, each with its cause.
     pub changes: Vec<Change>,
+}
+
+impl Comparison {
+    /// The differences alone.
+    pub fn differences(&self) -> impl Iterator<Item = &Difference> {
+        self.changes.iter().map(|change| &change.difference)
+    }
 }
 
 /// A stage as it was in one run.
@@ -58,71 +64,41 @@ pub(super) struct Nearest {
     pub(super) differences: Vec<Difference>,
 }
 
-/// Earlier actions in a store that a stage may be compared with.
+/// Earlier actions in a store that a stage may be compared with, read as they are needed.
 pub(crate) struct History<'a> {
     store: &'a Store,
+    pipeline: &'a str,
     /// Each stage of the pipeline as it was in past runs, the latest run first.
-    stages: HashMap<String, Vec<Past>>,
+    stages: OnceCell<HashMap<String, Vec<Past>>>,
     /// Every action with results; read only if a stage has no past.
     all: OnceCell<Vec<(ActionKey, StageKind, Fields)>>,
 }
 
 impl<'a> History<'a> {
-    /// Reads the runs of the pipeline. What cannot be read explains nothing and is left out.
-    pub(crate) fn read(store: &'a Store, pipeline: &str) -> Result<Self, StoreError> {
-        let latest_first = store.runs()?.into_iter().rev();
-        let runs = latest_first.filter_map(|(_, hash)| Some((hash, store.run(hash).ok()?)));
-        let own = runs.filter(|(_, run)| run.pipeline == pipeline);
-        let mut stages: HashMap<String, Vec<Past>> = HashMap::new();
-        for (hash, run) in own.take(MOST_RUNS) {
-            for stage in run.stages {
-                let Some(action) = stage.action else { continue };
-                stages.entry(stage.name).or_default().push(Past {
-                    run: hash,
-                    action,
-                    artifact: stage.artifact,
-                    outcome: stage.outcome,
-                });
-            }
-        }
-        Ok(Self {
+    pub(crate) fn new(store: &'a Store, pipeline: &'a str) -> Self {
+        Self {
             store,
-            stages,
+            pipeline,
+            stages: OnceCell::new(),
             all: OnceCell::new(),
-        })
-    }
-
-    /// Why the action `key` of a stage, which has no usable result, would run.
-    pub(crate) fn reason(
-        &self,
-        stage: &str,
-        key: ActionKey,
-        action: &Action,
-    ) -> Result<Reason, StoreError> {
-        if !self.store.records(key)?.is_empty() {
-            return Ok(Reason::Damaged);
         }
-        if self.failed(stage, key).is_some() {
-            return Ok(Reason::Failed);
-        }
-        Ok(match self.nearest(stage, action, |_| true)? {
-            Some(nearest) => Reason::Differs {
-                nearest: nearest.earlier.action,
-                differences: nearest.differences,
-            },
-            None => Reason::FirstOfItsKind,
-        })
     }
 
     /// The latest run in which the stage had this action, if it failed there.
-    pub(super) fn failed(&self, stage: &str, key: ActionKey) -> Option<RunHash> {
-        let last = self.past(stage).iter().find(|past| past.action == key)?;
-        (last.outcome == StageOutcome::Failed).then_some(last.run)
+    pub(super) fn failed(
+        &self,
+        stage: &str,
+        key: ActionKey,
+    ) -> Result<Option<RunHash>, StoreError> {
+        let mut past = self.past(stage)?.iter();
+        let last = past.find(|past| past.action == key);
+        let failed = last.filter(|past| past.outcome == StageOutcome::Failed);
+        Ok(failed.map(|past| past.run))
     }
 
     /// The stage as it was in that run.
-    pub(super) fn in_run(&self, stage: &str, run: RunHash) -> Option<&Past> {
-        self.past(stage).iter().find(|past| past.run == run)
+    pub(super) fn in_run(&self, stage: &str, run: RunHash) -> Result<Option<&Past>, StoreError> {
+        Ok(self.past(stage)?.iter().find(|past| past.run == run))
     }
 
     /// The nearest action that the stage had, or else the nearest of its kind, looking only at
@@ -141,7 +117,7 @@ impl<'a> History<'a> {
             differences
         };
         let own = self
-            .past(stage)
+            .past(stage)?
             .iter()
             .filter(|past| past.artifact.is_some());
         let own = own.filter_map(|past| {
@@ -176,8 +152,34 @@ impl<'a> History<'a> {
         })
     }
 
-    fn past(&self, stage: &str) -> &[Past] {
-        self.stages.get(stage).map_or(&[], Vec::as_slice)
+    fn past(&self, stage: &str) -> Result<&[Past], StoreError> {
+        let stages = if let Some(stages) = self.stages.get() {
+            stages
+        } else {
+            let stages = self.past_stages()?;
+            self.stages.get_or_init(|| stages)
+        };
+        Ok(stages.get(stage).map_or(&[], Vec::as_slice))
+    }
+
+    /// Reads the runs of the pipeline. What cannot be read explains nothing and is left out.
+    fn past_stages(&self) -> Result<HashMap<String, Vec<Past>>, StoreError> {
+        let latest_first = self.store.runs()?.into_iter().rev();
+        let runs = latest_first.filter_map(|(_, hash)| Some((hash, self.store.run(hash).ok()?)));
+        let own = runs.filter(|(_, run)| run.pipeline == self.pipeline);
+        let mut stages: HashMap<String, Vec<Past>> = HashMap::new();
+        for (hash, run) in own.take(MOST_RUNS) {
+            for stage in run.stages {
+                let Some(action) = stage.action else { continue };
+                stages.entry(stage.name).or_default().push(Past {
+                    run: hash,
+                    action,
+                    artifact: stage.artifact,
+                    outcome: stage.outcome,
+                });
+            }
+        }
+        Ok(stages)
     }
 
     fn all(&self) -> Result<&[(ActionKey, StageKind, Fields)], StoreError> {

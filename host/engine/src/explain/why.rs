@@ -26,13 +26,13 @@ pub struct Why {
     pub action: Option<ActionKey>,
     /// The reason.
     #[serde(flatten)]
-    pub answer: Answer,
+    pub reason: Reason,
 }
 
-/// Why a stage is cached or not.
+/// Reason why a stage is cached or not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Answer {
+pub enum Reason {
     /// Its action has this result.
     Cached {
         /// The result.
@@ -64,7 +64,8 @@ pub enum Answer {
     Waits {
         /// The stages that come first.
         stages: Vec<String>,
-        /// Differences known already, beside the artifacts that it will read.
+        /// Differences known already, beside the artifacts that it will read. They are looked for
+        /// only where the stage is asked about.
         comparison: Option<Comparison>,
     },
 }
@@ -76,8 +77,8 @@ pub(crate) struct Explainer<'a> {
     pub(crate) stages: &'a [FrozenStage],
     pub(crate) resolved: &'a [Resolved],
     pub(crate) history: History<'a>,
-    /// The stages whose changes were told.
-    pub(crate) told: HashSet<usize>,
+    /// The stages whose changes were explained.
+    pub(crate) explained: HashSet<usize>,
 }
 
 impl Explainer<'_> {
@@ -85,24 +86,27 @@ impl Explainer<'_> {
     pub(crate) fn explain(&mut self, at: usize) -> Result<Why, StoreError> {
         let (stages, resolved) = (self.stages, self.resolved);
         let (stage, resolved) = (&stages[at], &resolved[at]);
-        let answer = if let Some(refusal) = &stage.refused {
-            Answer::Refused {
+        let reason = if let Some(refusal) = &stage.refused {
+            Reason::Refused {
                 why: refusal.failure().to_string(),
             }
         } else if let Some(result) = &resolved.result {
-            Answer::Cached {
+            Reason::Cached {
                 result: result.clone(),
             }
         } else if let Some((key, action)) = &resolved.action {
             self.not_cached(at, *key, action)?
         } else {
-            self.waits(at)?
+            Reason::Waits {
+                stages: waiting(stages, self.resolved, stage),
+                comparison: None,
+            }
         };
         Ok(Why {
             stage: stage.planned.name.clone(),
             kind: stage.planned.kind(),
             action: resolved.key(),
-            answer,
+            reason,
         })
     }
 
@@ -111,39 +115,34 @@ impl Explainer<'_> {
         at: usize,
         key: ActionKey,
         action: &Action,
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<Reason, StoreError> {
         let problems = problems(self.store, key)?;
         if !problems.is_empty() {
-            return Ok(Answer::Damaged { problems });
+            return Ok(Reason::Damaged { problems });
         }
         let name = &self.stages[at].planned.name;
-        if let Some(run) = self.history.failed(name, key) {
-            return Ok(Answer::Failed { run });
+        if let Some(run) = self.history.failed(name, key)? {
+            return Ok(Reason::Failed { run });
         }
         Ok(match self.history.nearest(name, action, |_| true)? {
-            Some(nearest) => Answer::Differs {
+            Some(nearest) => Reason::Differs {
                 comparison: self.compare(at, nearest)?,
             },
-            None => Answer::FirstOfItsKind,
+            None => Reason::FirstOfItsKind,
         })
     }
 
-    fn waits(&mut self, at: usize) -> Result<Answer, StoreError> {
+    /// The differences known already of a stage that waits for others.
+    pub(crate) fn compare_waiting(&mut self, at: usize) -> Result<Option<Comparison>, StoreError> {
         let stage = &self.stages[at];
         let action = stage.action([].into());
         let own = |field: &str| !field.starts_with(INPUTS);
         let nearest = self.history.nearest(&stage.planned.name, &action, own)?;
-        let comparison = nearest
-            .map(|nearest| self.compare(at, nearest))
-            .transpose()?;
-        Ok(Answer::Waits {
-            stages: waiting(self.stages, self.resolved, &self.stages[at]),
-            comparison,
-        })
+        nearest.map(|nearest| self.compare(at, nearest)).transpose()
     }
 
     fn compare(&mut self, at: usize, nearest: Nearest) -> Result<Comparison, StoreError> {
-        self.told.insert(at);
+        self.explained.insert(at);
         let Nearest {
             earlier,
             differences,
@@ -166,18 +165,21 @@ impl Explainer<'_> {
 
     /// Why a stage gives another artifact than it did in `run`.
     fn change(&mut self, at: usize, run: Option<RunHash>) -> Result<StageChange, StoreError> {
-        if !self.told.insert(at) {
+        if !self.explained.insert(at) {
             return Ok(StageChange::Told);
         }
         let name = &self.stages[at].planned.name;
-        let past = run.and_then(|run| self.history.in_run(name, run));
-        let (Some(past), Some((key, action))) = (past, &self.resolved[at].action) else {
+        let past = match run {
+            Some(run) => self.history.in_run(name, run)?,
+            None => None,
+        };
+        let (Some(past), Some((key, action))) = (past.cloned(), &self.resolved[at].action) else {
             return Ok(StageChange::Unknown);
         };
         if past.action == *key {
             return Ok(StageChange::NotReproducible);
         }
-        match self.history.compared(past, action) {
+        match self.history.compared(&past, action) {
             Some(nearest) => Ok(StageChange::Differs(self.compare(at, nearest)?)),
             None => Ok(StageChange::Unknown),
         }

@@ -1,11 +1,12 @@
 //! The lock as a file: TOML, in one order, so that equal locks are equal bytes and a difference
 //! reads well. Owns its format, reading and writing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use assay_core::{ObjectHash, PluginHash};
+use assay_core::{Advice, ObjectHash, PluginHash};
 use assay_files::{READABLE, replace};
 use serde::{Deserialize, Serialize};
 
@@ -90,17 +91,17 @@ pub enum LockError {
     },
 }
 
-impl LockError {
-    /// Advice on the next step.
-    pub fn help(&self) -> &'static str {
-        match self {
+impl Advice for LockError {
+    fn help(&self) -> Cow<'_, str> {
+        let advice = match self {
             Self::File { .. } => "check the path and its permissions",
             Self::Malformed { .. } => {
                 "restore it from version control, or delete it and write a new one with --lock"
             }
             Self::Version { .. } => "use the version of Assay that wrote it",
             Self::Missing { .. } => "write one: the same command with --lock in place of --locked",
-        }
+        };
+        advice.into()
     }
 }
 

@@ -7,10 +7,11 @@
 mod planner;
 mod work;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use assay_core::{
-    Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError, StageKind,
+    Advice, Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError, StageKind,
     choices,
 };
 use assay_network::Task;
@@ -231,5 +232,11 @@ impl UnknownStage {
             name: name.to_owned(),
             help: choices(name, names).unwrap_or_default(),
         }
+    }
+}
+
+impl Advice for UnknownStage {
+    fn help(&self) -> Cow<'_, str> {
+        self.help.as_str().into()
     }
 }

@@ -1,10 +1,11 @@
 //! Reads the handshake of a plugin's library without loading it, and owns what can be wrong with a
 //! plugin as a file.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
-use assay_core::PluginHash;
+use assay_core::{Advice, PluginHash};
 use object::{Object, ObjectSection, ReadCache};
 
 use super::reference::{HashPrefix, InvalidHashPrefix};
@@ -82,19 +83,18 @@ pub enum PluginError {
     },
 }
 
-impl PluginError {
-    /// Advice on the next step.
-    pub fn help(&self) -> String {
+impl Advice for PluginError {
+    fn help(&self) -> Cow<'_, str> {
         match self {
             Self::Reference { .. } => {
                 "a plugin is named by name, by path, or by either with `@` and the beginning of \
                  its hash"
-                    .to_owned()
+                    .into()
             }
             Self::OtherHash { .. } => {
                 "build that library again, or ask for the one that is there; a whole hash also \
                  finds a library that the store still has"
-                    .to_owned()
+                    .into()
             }
             Self::NotFound {
                 file_name,
@@ -109,26 +109,25 @@ impl PluginError {
                     "looked for {file_name} in {}; name a folder with --plugin-dir",
                     folders.join(", ")
                 )
+                .into()
             }
-            Self::Unreadable { .. } => "check the path and its permissions".to_owned(),
+            Self::Unreadable { .. } => "check the path and its permissions".into(),
             Self::OtherMachine { .. } => {
-                "take the library that was built for this kind of machine, or build it here"
-                    .to_owned()
+                "take the library that was built for this kind of machine, or build it here".into()
             }
             Self::NotAPlugin { .. } => {
-                "a plugin is a cdylib that uses export_plugin! of the assay-sdk crate".to_owned()
+                "a plugin is a cdylib that uses export_plugin! of the assay-sdk crate".into()
             }
             Self::Mismatch {
                 source: HandshakeMismatch::PanicAbort,
                 ..
-            } => "remove panic = \"abort\" from its profile and build it again".to_owned(),
+            } => "remove panic = \"abort\" from its profile and build it again".into(),
             Self::Mismatch {
                 source: HandshakeMismatch::Libtorch { ours, .. },
                 ..
-            } => format!("build it again with libtorch {ours}, so that all plugins compute alike"),
-            Self::Mismatch { .. } => {
-                "build it again with the SDK of this host's version".to_owned()
-            }
+            } => format!("build it again with libtorch {ours}, so that all plugins compute alike")
+                .into(),
+            Self::Mismatch { .. } => "build it again with the SDK of this host's version".into(),
         }
     }
 }

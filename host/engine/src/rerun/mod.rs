@@ -24,22 +24,12 @@ use crate::containment::Profile;
 use crate::device::{CardPool, CardsWhenNeeded, DeviceError, HeldCard};
 use crate::environment::{is_on_card, unmet};
 use crate::error::EngineError;
-use crate::event::Progress;
 use crate::stages::Kind;
+use crate::event::{Observer, StageEnd};
 use crate::supervise::{Execution, Failure, LOCK_INTERVAL};
 use crate::trust::TrustPolicy;
 
-/// Is told what happens, from several threads.
-pub trait RerunObserver: Sync {
-    /// A worker was started for the target of this name.
-    fn started(&self, name: &str);
-    /// Its worker is so far.
-    fn progress(&self, name: &str, progress: &Progress);
-    /// The target came to its end.
-    fn finished(&self, rerun: &Rerun);
-}
-
-/// How actions are executed again.
+/// Settings for executing actions again.
 #[derive(Clone, Copy)]
 pub struct Rerunning<'a> {
     /// Where the actions are, and where their new results go.
@@ -52,7 +42,7 @@ pub struct Rerunning<'a> {
     pub share_cards: bool,
     /// Where actions are executed that were executed on cards.
     pub cards: &'a CardsWhenNeeded<'a>,
-    /// How many processors the host's own work may use; it decides nothing.
+    /// The number of processors that the host's own work may use; it decides nothing.
     pub threads: usize,
     /// Execute also what was executed in an environment that there is not here. What comes out is
     /// compared, and not recorded as a result of the action.
@@ -78,11 +68,11 @@ pub struct Rerun {
 #[derive(Debug)]
 pub enum RerunOutcome {
     /// The same bytes came out.
-    Same(Again),
+    Same(Reexecution),
     /// Other bytes came out.
     Differs {
         /// The new execution.
-        again: Again,
+        again: Reexecution,
         /// Every difference.
         differences: Vec<FileDifference>,
     },
@@ -94,9 +84,20 @@ pub enum RerunOutcome {
     Stopped,
 }
 
+impl RerunOutcome {
+    fn end(&self) -> StageEnd {
+        match self {
+            Self::Same(_) => StageEnd::Same,
+            Self::Differs { .. } => StageEnd::Differs,
+            Self::Failed(_) => StageEnd::Failed,
+            Self::Cannot(_) | Self::Stopped => StageEnd::NotExecuted,
+        }
+    }
+}
+
 /// A new execution of a recorded action.
 #[derive(Clone, Debug)]
-pub struct Again {
+pub struct Reexecution {
     /// Its result.
     pub result: ActionResult,
     /// Whether it was recorded beside the results that were there.
@@ -111,7 +112,7 @@ impl Rerunning<'_> {
     pub fn rerun(
         &self,
         targets: &[Target],
-        observer: &dyn RerunObserver,
+        observer: &dyn Observer,
     ) -> Result<Vec<Rerun>, EngineError> {
         let pool = OnceLock::new();
         let next = AtomicUsize::new(0);
@@ -123,7 +124,7 @@ impl Rerunning<'_> {
                     return Ok::<_, StoreError>(());
                 };
                 let rerun = self.rerun_one(target, &pool, observer)?;
-                observer.finished(&rerun);
+                observer.finished(&rerun.target.name, rerun.outcome.end());
                 let mut reruns = reruns.lock().unwrap_or_else(PoisonError::into_inner);
                 reruns.push((at, rerun));
             }
@@ -147,7 +148,7 @@ impl Rerunning<'_> {
         &self,
         target: &Target,
         pool: &OnceLock<CardPool>,
-        observer: &dyn RerunObserver,
+        observer: &dyn Observer,
     ) -> Result<Rerun, StoreError> {
         let ended = |kind, outcome| Rerun {
             target: target.clone(),
@@ -244,7 +245,7 @@ impl Rerunning<'_> {
         target: &Target,
         action: &Action,
         card: Option<&HeldCard<'_>>,
-        observer: &dyn RerunObserver,
+        observer: &dyn Observer,
     ) -> Result<RerunOutcome, StoreError> {
         let execution = Execution {
             store: self.store,
@@ -275,7 +276,7 @@ impl Rerunning<'_> {
         }
         let differences = compare_artifacts(self.store, target.recorded, result.artifact)?;
         let same = result.artifact == target.recorded;
-        let again = Again { result, recorded };
+        let again = Reexecution { result, recorded };
         Ok(if same {
             RerunOutcome::Same(again)
         } else {

@@ -1,6 +1,8 @@
 //! Why an action cannot be executed again here, which says nothing about what it gave.
 
-use assay_core::ArtifactHash;
+use std::borrow::Cow;
+
+use assay_core::{Advice, ArtifactHash};
 use assay_store::StoreError;
 
 use crate::device::DeviceError;
@@ -42,20 +44,19 @@ pub enum Obstacle {
     Source(#[source] Failure),
 }
 
-impl Obstacle {
-    /// Advice on the next step; may be empty.
-    pub fn help(&self) -> String {
+impl Advice for Obstacle {
+    fn help(&self) -> Cow<'_, str> {
         match self {
             Self::Environment(_) => {
-                "use such a machine and version, or compare nevertheless with --anyway".to_owned()
+                "use such a machine and version, or compare nevertheless with --anyway".into()
             }
-            Self::Device(error) => error.help().to_owned(),
+            Self::Device(error) => error.help(),
             Self::Untrusted(untrusted) => untrusted.help(),
             Self::Missing { .. } | Self::Damaged { .. } => {
-                "`pipeline audit` says what else is missing or damaged".to_owned()
+                "`pipeline audit` says what else is missing or damaged".into()
             }
             Self::Source(_) => {
-                "name the folder that has them with --data-dir, or set ASSAY_DATA_DIR".to_owned()
+                "name the folder that has them with --data-dir, or set ASSAY_DATA_DIR".into()
             }
         }
     }

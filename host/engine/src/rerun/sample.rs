@@ -7,7 +7,7 @@ use assay_core::ObjectHash;
 
 use super::Target;
 
-/// How many actions are executed again.
+/// The share of the actions that is executed again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sample {
     /// So many, or all if there are fewer.
@@ -39,7 +39,7 @@ impl FromStr for Sample {
 }
 
 impl Sample {
-    /// How many of so many.
+    /// The size of the sample of so many.
     fn of(self, all: usize) -> usize {
         let count = match self {
             Self::Count(count) => count,
@@ -51,17 +51,17 @@ impl Sample {
     /// The sample that `seed` draws from `targets`, in their order.
     pub fn draw(self, targets: Vec<Target>, seed: u64) -> Vec<Target> {
         let count = self.of(targets.len());
-        let mut lots: Vec<_> = targets.iter().map(|it| lot(seed, it)).collect();
-        lots.sort_unstable();
-        lots.truncate(count);
-        let drawn = |target: &Target| lots.binary_search(&lot(seed, target)).is_ok();
-        targets.into_iter().filter(drawn).collect()
+        let mut drawn: Vec<_> = targets.iter().map(|it| sample_key(seed, it)).collect();
+        drawn.sort_unstable();
+        drawn.truncate(count);
+        let is_drawn = |target: &Target| drawn.binary_search(&sample_key(seed, target)).is_ok();
+        targets.into_iter().filter(is_drawn).collect()
     }
 }
 
-/// The lot of a target: those with the smallest lots are drawn. Actions differ, and so do their
-/// lots.
-fn lot(seed: u64, target: &Target) -> ObjectHash {
+/// The hash by which a target is drawn: a sample is the targets with the smallest keys. Actions
+/// differ, and so do their keys.
+fn sample_key(seed: u64, target: &Target) -> ObjectHash {
     ObjectHash::of(format!("{seed} {}", target.action).as_bytes())
 }
 

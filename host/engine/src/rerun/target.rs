@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use assay_audit::{ActionEntry, Index, Subject};
-use assay_core::{ActionKey, ArtifactHash, Limits, RunHash};
+use assay_core::{ActionKey, Advice, ArtifactHash, Limits, RunHash};
 
 /// An action that is executed again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Target {
     "that is a {0}, and no action with a result stands behind it; name a run, a stage, an action or an artifact"
 )]
 pub struct NoAction(&'static str);
+
+impl Advice for NoAction {}
 
 impl Target {
     /// The actions behind `subject`, each once: of a run, in the order of its stages.

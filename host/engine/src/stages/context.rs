@@ -1,5 +1,6 @@
 //! Everything that a stage sees of its action, and what it gives back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
-use assay_core::Action;
+use assay_core::{Action, Advice};
 use assay_network::Network;
 use assay_store::SourceHashes;
 use serde::Serialize;
@@ -92,20 +93,19 @@ pub(crate) enum StageError {
     Data(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl StageError {
-    /// Advice on the next step.
-    pub(crate) fn help(&self) -> String {
+impl Advice for StageError {
+    fn help(&self) -> Cow<'_, str> {
         match self {
-            Self::Plugin { source, .. } => source.help.to_string(),
-            Self::Answer { .. } => "the plugin is at fault: its author should know".to_owned(),
+            Self::Plugin { source, .. } => source.help.as_str().into(),
+            Self::Answer { .. } => "the plugin is at fault: its author should know".into(),
             Self::Load(LoadFailure::Plugin(error)) => error.help(),
             Self::Load(LoadFailure::Open(_)) => {
-                "does it find its libtorch? `scripts/setup` puts one in place".to_owned()
+                "does it find its libtorch? `scripts/setup` puts one in place".into()
             }
             Self::Load(LoadFailure::Interface(_) | LoadFailure::NoRoot) => {
-                "build it again with the SDK of this host's version".to_owned()
+                "build it again with the SDK of this host's version".into()
             }
-            _ => String::new(),
+            _ => "".into(),
         }
     }
 }

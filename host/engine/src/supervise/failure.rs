@@ -1,10 +1,11 @@
 //! Why an execution gave nothing, in words that name the plugin.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use assay_core::Limit;
+use assay_core::{Advice, Ending, Limit};
 use assay_store::{StoreError, room_advice};
 
 use super::CardTrouble;
@@ -94,23 +95,32 @@ pub enum Failure {
     Store(#[from] StoreError),
 }
 
-impl Failure {
-    /// Advice on the next step; may be empty.
-    pub fn help(&self) -> String {
+impl Advice for Failure {
+    fn help(&self) -> Cow<'_, str> {
         match self {
-            Self::Stage { help, .. } => help.clone(),
+            Self::Stage { help, .. } => help.into(),
             Self::Limit { limit, .. } => format!(
                 "`limits.{}` of the stage, or of the whole file, can be raised",
                 limit.key()
-            ),
+            )
+            .into(),
             Self::Refused { failure, .. } => failure.help(),
-            Self::Card { trouble, .. } => trouble.help().to_owned(),
-            Self::InputChanged(error) | Self::Store(error) => error.help().to_owned(),
-            Self::File { source, .. } => room_advice(source).to_owned(),
-            _ => String::new(),
+            Self::Card { trouble, .. } => trouble.help().into(),
+            Self::InputChanged(error) | Self::Store(error) => error.help(),
+            Self::File { source, .. } => room_advice(source).into(),
+            _ => "".into(),
         }
     }
 
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Cancelled => Ending::Stopped,
+            _ => Ending::Failed,
+        }
+    }
+}
+
+impl Failure {
     /// The causes that a worker reported, outermost first.
     pub fn reported_causes(&self) -> Vec<String> {
         match self {

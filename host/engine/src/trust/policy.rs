@@ -1,9 +1,10 @@
 //! Judgement of one library by the user's trust: whether, and why, it may run where only trusted
 //! code may.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use assay_core::{PluginHash, PluginPin};
+use assay_core::{Advice, PluginHash, PluginPin};
 use assay_store::Store;
 
 use super::signature::{read_signature, signature_path, verify_signature};
@@ -54,10 +55,11 @@ impl Untrusted {
             hash: pin.hash,
         }
     }
+}
 
-    /// Advice on the next step.
-    pub fn help(&self) -> String {
-        format!("if you trust it: pipeline plugin trust {}", self.hash)
+impl Advice for Untrusted {
+    fn help(&self) -> Cow<'_, str> {
+        format!("if you trust it: pipeline plugin trust {}", self.hash).into()
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use assay_core::Advice;
 use minisign_verify::{Error, PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,8 @@ pub enum SignatureError {
         path: PathBuf,
     },
 }
+
+impl Advice for SignatureError {}
 
 /// Where the signature of a file lies.
 pub fn signature_path(file: &Path) -> PathBuf {

@@ -1,13 +1,14 @@
 //! The user's trust store: a small TOML file with the libraries and the signing keys that the user
 //! trusts. Owns the file's format and its safe reading and writing, and no policy.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use assay_core::PluginHash;
+use assay_core::{Advice, PluginHash};
 use assay_files::{PRIVATE, replace};
 use serde::{Deserialize, Serialize};
 
@@ -98,17 +99,17 @@ pub enum TrustError {
     },
 }
 
-impl TrustError {
-    /// Advice on the next step.
-    pub fn help(&self) -> &'static str {
-        match self {
+impl Advice for TrustError {
+    fn help(&self) -> Cow<'_, str> {
+        let advice = match self {
             Self::File { .. } => "check the path and its permissions",
             Self::Unsafe { .. } => {
                 "look through it, then make it yours alone: chown it, and chmod 600"
             }
             Self::Malformed { .. } => "repair it, or move it away and trust again what you trust",
             Self::Version { .. } => "use the version of Assay that wrote it",
-        }
+        };
+        advice.into()
     }
 }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use assay_audit::{Index, Subject};
 use assay_bundle::{Limits, Watch, unbundle};
+use assay_core::Advice as _;
 use assay_engine::{
     Cancel, CardRequest, CardsWhenNeeded, Rerun, RerunOutcome, Rerunning, Sample, Target,
 };

@@ -3,22 +3,22 @@
 mod rows;
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use assay_audit::{Census, Index};
-use assay_core::{ActionKey, ArtifactHash, ObjectHash, PluginPin, RunHash};
-use assay_store::Store;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::arguments::{StoreArguments, remembered_index};
 use crate::error::CliError;
 use crate::ui::action::source;
-use crate::ui::action::{ending, outcomes};
-use crate::ui::json::document;
-use crate::ui::role::{first_role, pins};
-use crate::ui::words::{count, cut, digits, lines, moment, plain, right, size, table};
+use crate::ui::role::first_role;
+use crate::ui::words::{count, cut, digits, lines, moment, path, plain, right, size, table};
 use crate::ui::{self, duration};
+use rows::{
+    ActionView, ListedAction, ListedArtifact, ListedDataset, ListedObject, ListedPlugin, ListedRun,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +32,7 @@ The size of a run or an action is that of the files it gave; files that several 
 
 Exit codes: 0 listed, 2 the store cannot be read.";
 
-/// What a store holds.
+/// A kind of thing that a store holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Listed {
     /// Executions of pipelines
@@ -53,8 +53,8 @@ enum Listed {
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LsArguments {
     /// What to list
-    #[arg(value_enum, default_value_t = Listed::Runs)]
-    what: Listed,
+    #[arg(value_enum, value_name = "WHAT", default_value_t = Listed::Runs)]
+    listed: Listed,
 
     /// Of the runs, only those of this pipeline
     #[arg(long, value_name = "NAME")]
@@ -82,101 +82,108 @@ pub(crate) struct LsArguments {
 
 impl LsArguments {
     /// The most that is listed.
-    pub(crate) fn most(&self) -> usize {
+    fn most(&self) -> usize {
         if self.all { usize::MAX } else { self.limit }
     }
 }
 
-/// A listing: its rows, and how much there is in all.
+/// A listing: its rows, how many more there are, and the objects of the whole store.
+#[derive(Serialize)]
 struct Listing<'a> {
-    index: &'a Index,
-    rows: Rows,
-    /// How many more there are.
+    #[serde(flatten)]
+    rows: Rows<'a>,
     more: usize,
-    /// The objects of the whole store.
-    census: Census,
-    store: &'a Store,
+    store: StoreView<'a>,
 }
 
-/// The things that are listed, each with its size in bytes.
-enum Rows {
-    Runs(Vec<(RunHash, u64)>),
-    Actions(Vec<(ActionKey, u64)>),
-    Artifacts(Vec<(ArtifactHash, u64)>),
+#[derive(Serialize)]
+struct StoreView<'a> {
+    objects: u64,
+    bytes: u64,
+    unreadable: usize,
+    #[serde(skip)]
+    root: &'a Path,
+}
+
+/// The rows of one kind. In JSON the kind is the name of their list.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Rows<'a> {
+    Runs(Vec<ListedRun<'a>>),
+    Actions(Vec<ListedAction<'a>>),
+    Artifacts(Vec<ListedArtifact<'a>>),
     Datasets(Vec<ListedDataset>),
     Plugins(Vec<ListedPlugin>),
-    Objects(Vec<(ObjectHash, u64)>),
-}
-
-/// A dataset that was prepared.
-struct ListedDataset {
-    action: ActionKey,
-    /// Its source, as the action has it.
-    source: Option<serde_json::Value>,
-    artifact: Option<ArtifactHash>,
-    size: u64,
-}
-
-/// A plugin's library.
-pub(crate) struct ListedPlugin {
-    pin: PluginPin,
-    /// Whether the library is in the store, and its size.
-    size: Option<u64>,
-    /// The actions that use it.
-    actions: usize,
-    /// When one of them last began, in milliseconds since 1970.
-    last_ms: Option<u64>,
+    Objects(Vec<ListedObject>),
 }
 
 pub(crate) fn run(arguments: &LsArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
     let index = remembered_index(&store)?;
     let (by_size, most) = (arguments.size, arguments.most());
-    let (rows, more) = match arguments.what {
+    let (rows, more) = match arguments.listed {
         Listed::Runs => {
             let runs = rows::runs(index, arguments.pipeline.as_deref(), by_size);
-            limited(runs, most, Rows::Runs)
+            let (runs, more) = limited(runs, most);
+            let runs = runs.into_iter();
+            let runs = runs.map(|(run, entry, size)| ListedRun::of(index, run, entry, size));
+            (Rows::Runs(runs.collect()), more)
         }
-        Listed::Actions => limited(rows::actions(index, by_size), most, Rows::Actions),
-        Listed::Artifacts => limited(rows::artifacts(index, by_size), most, Rows::Artifacts),
+        Listed::Actions => {
+            let (actions, more) = limited(rows::actions(index, by_size), most);
+            let actions = actions.into_iter();
+            let actions = actions.map(|(action, size)| ListedAction::of(index, action, size));
+            (Rows::Actions(actions.collect()), more)
+        }
+        Listed::Artifacts => {
+            let (artifacts, more) = limited(rows::artifacts(index, by_size), most);
+            let artifacts = artifacts.into_iter();
+            let artifacts = artifacts.map(|(it, size)| ListedArtifact::of(index, it, size));
+            (Rows::Artifacts(artifacts.collect()), more)
+        }
         Listed::Datasets => {
-            let datasets = rows::datasets(&store, index, by_size);
-            limited(datasets, most, Rows::Datasets)
+            let (datasets, more) = limited(rows::datasets(&store, index, by_size), most);
+            (Rows::Datasets(datasets), more)
         }
-        Listed::Plugins => limited(rows::plugins(&store, index, by_size)?, most, Rows::Plugins),
-        Listed::Objects => limited(rows::objects(&store, by_size)?, most, Rows::Objects),
+        Listed::Plugins => {
+            let (plugins, more) = limited(rows::plugins(&store, index, by_size)?, most);
+            (Rows::Plugins(plugins), more)
+        }
+        Listed::Objects => {
+            let (objects, more) = limited(rows::objects(&store, by_size)?, most);
+            (Rows::Objects(objects), more)
+        }
     };
+    let census = Census::take(&store)?;
     let listing = Listing {
-        index,
         rows,
         more,
-        census: Census::take(&store)?,
-        store: &store,
+        store: StoreView {
+            objects: census.objects,
+            bytes: census.bytes,
+            unreadable: index.unreadable().len(),
+            root: store.root(),
+        },
     };
-    ui::print(&if arguments.json {
-        json(&listing)
-    } else {
-        text(&listing)
-    })?;
+    ui::print_view(&listing, arguments.json, |listing| text(index, listing))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The first rows, and how many more there are.
-fn limited<T>(mut rows: Vec<T>, most: usize, kind: impl Fn(Vec<T>) -> Rows) -> (Rows, usize) {
+fn limited<T>(mut rows: Vec<T>, most: usize) -> (Vec<T>, usize) {
     let more = rows.len().saturating_sub(most);
     rows.truncate(most);
-    (kind(rows), more)
+    (rows, more)
 }
 
 /// The most characters of the names of stages and roles.
 const NAME: usize = 40;
 
-fn text(listing: &Listing<'_>) -> String {
-    let index = listing.index;
+fn text(index: &Index, listing: &Listing<'_>) -> String {
     let mut text = match &listing.rows {
-        Rows::Runs(rows) => runs(index, rows),
-        Rows::Actions(rows) => actions(index, rows),
-        Rows::Artifacts(rows) => artifacts(index, rows),
+        Rows::Runs(rows) => runs(rows),
+        Rows::Actions(rows) => actions(rows),
+        Rows::Artifacts(rows) => artifacts(rows),
         Rows::Datasets(rows) => datasets(rows),
         Rows::Plugins(rows) => plugins(rows),
         Rows::Objects(rows) => objects(index, rows),
@@ -188,11 +195,11 @@ fn text(listing: &Listing<'_>) -> String {
     let _ = writeln!(
         text,
         "\n{}, {} in {}",
-        count(listing.census.objects, "object"),
-        size(listing.census.bytes),
-        crate::ui::words::path(listing.store.root())
+        count(listing.store.objects, "object"),
+        size(listing.store.bytes),
+        path(listing.store.root)
     );
-    let unreadable = listing.index.unreadable().len() as u64;
+    let unreadable = listing.store.unreadable as u64;
     if unreadable > 0 {
         let documents = count(unreadable, "document");
         let _ = writeln!(
@@ -203,7 +210,7 @@ fn text(listing: &Listing<'_>) -> String {
     text
 }
 
-fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
+fn runs(rows: &[ListedRun<'_>]) -> String {
     if rows.is_empty() {
         return "no runs\n".to_owned();
     }
@@ -218,50 +225,40 @@ fn runs(index: &Index, rows: &[(RunHash, u64)]) -> String {
         "pinned as",
     ];
     // A column for those who pin.
-    let is_pinned = |(hash, _): &(RunHash, u64)| index.labels((*hash).into()).next().is_some();
-    let columns = header.len() - usize::from(!rows.iter().any(is_pinned));
+    let is_any_pinned = rows.iter().any(|row| !row.pinned_as.is_empty());
+    let columns = header.len() - usize::from(!is_any_pinned);
     let mut shown = table(header.get(..columns).unwrap_or(&header));
-    for (hash, bytes) in rows {
-        let Some(entry) = index.runs().get(hash) else {
-            continue;
-        };
-        let row = [
-            hash.short(),
-            moment(entry.started_ms),
-            cut(&plain(&entry.run.pipeline), NAME),
-            ending(&entry.run).to_owned(),
-            outcomes(&entry.run),
-            duration(entry.run.duration_ms),
-            size(*bytes),
-            pins(index, (*hash).into()),
+    for row in rows {
+        let cells = [
+            row.run.short(),
+            moment(row.started_ms),
+            cut(&plain(row.pipeline), NAME),
+            row.outcome.to_owned(),
+            row.stages.to_string(),
+            duration(row.duration_ms),
+            size(row.size),
+            row.pinned_as.join(", "),
         ];
-        shown.add_row(row.into_iter().take(columns));
+        shown.add_row(cells.into_iter().take(columns));
     }
     right(&mut shown, &[5, 6]);
     lines(&shown)
 }
 
-/// The kind of the action, its last stage in a run, and its plugin; `—` for each that is not known.
-fn deed(index: &Index, key: ActionKey) -> [String; 3] {
-    let entry = index.actions().get(&key);
-    let document = entry.and_then(|entry| entry.document.as_ref());
-    let kind = document.map_or("—", |document| document.kind.name());
-    let plugin = document.and_then(|document| document.plugin.as_ref());
-    let stage = index.stages(key).last();
+/// The cells of an action in a table, or of what it made: its last beginning, kind, last stage and
+/// plugin; `—` for each that is not known.
+fn action_columns(action: Option<&ActionView<'_>>) -> [String; 4] {
+    let cell = |known: Option<String>| known.unwrap_or_else(|| "—".to_owned());
+    let name = |name: &str| cut(&plain(name), NAME);
     [
-        kind.to_owned(),
-        stage.map_or("—".to_owned(), |at| cut(&plain(&at.stage), NAME)),
-        plugin.map_or("—".to_owned(), |pin| cut(&plain(&pin.name), NAME)),
+        cell(action.and_then(|action| action.began_ms).map(moment)),
+        cell(action.and_then(|action| action.kind).map(str::to_owned)),
+        cell(action.and_then(|action| action.stage).map(name)),
+        cell(action.and_then(|action| action.plugin).map(name)),
     ]
 }
 
-fn began(index: &Index, key: ActionKey) -> String {
-    let results = index.actions().get(&key).map(|entry| &entry.results);
-    let last = results.and_then(|results| results.last());
-    last.map_or("—".to_owned(), |(_, result)| moment(result.started_ms))
-}
-
-fn actions(index: &Index, rows: &[(ActionKey, u64)]) -> String {
+fn actions(rows: &[ListedAction<'_>]) -> String {
     let header = [
         "action",
         "last ran (UTC)",
@@ -272,27 +269,23 @@ fn actions(index: &Index, rows: &[(ActionKey, u64)]) -> String {
         "size",
     ];
     let mut shown = table(&header);
-    for (key, bytes) in rows {
-        let times = index
-            .actions()
-            .get(key)
-            .map_or(0, |entry| entry.results.len());
-        let [kind, stage, plugin] = deed(index, *key);
+    for row in rows {
+        let [began, kind, stage, plugin] = action_columns(Some(&row.shown));
         shown.add_row([
-            key.short(),
-            began(index, *key),
+            row.action.short(),
+            began,
             kind,
             stage,
             plugin,
-            times.to_string(),
-            size(*bytes),
+            row.results.unwrap_or(0).to_string(),
+            size(row.size),
         ]);
     }
     right(&mut shown, &[5, 6]);
     lines(&shown)
 }
 
-fn artifacts(index: &Index, rows: &[(ArtifactHash, u64)]) -> String {
+fn artifacts(rows: &[ListedArtifact<'_>]) -> String {
     let header = [
         "artifact",
         "last made (UTC)",
@@ -303,22 +296,17 @@ fn artifacts(index: &Index, rows: &[(ArtifactHash, u64)]) -> String {
         "size",
     ];
     let mut shown = table(&header);
-    for (artifact, bytes) in rows {
-        let files = index
-            .artifacts()
-            .get(artifact)
-            .map(|it| it.files.len().to_string());
-        let maker = index.producers(*artifact).last();
-        let nothing = || [(); 3].map(|()| "—".to_owned());
-        let [kind, stage, plugin] = maker.map_or_else(nothing, |maker| deed(index, maker));
+    for row in rows {
+        let [began, kind, stage, plugin] = action_columns(row.maker.as_ref());
+        let files = row.files.map(|files| files.to_string());
         shown.add_row([
-            artifact.short(),
-            maker.map_or("—".to_owned(), |maker| began(index, maker)),
+            row.artifact.short(),
+            began,
             kind,
             stage,
             plugin,
             files.unwrap_or_else(|| "—".to_owned()),
-            size(*bytes),
+            size(row.size),
         ]);
     }
     right(&mut shown, &[5, 6]);
@@ -352,10 +340,10 @@ fn plugins(rows: &[ListedPlugin]) -> String {
     ]);
     for row in rows {
         shown.add_row([
-            plain(&row.pin.name),
-            row.pin.hash.short(),
-            plain(&row.pin.abi),
-            row.last_ms.map_or("—".to_owned(), moment),
+            plain(&row.name),
+            row.hash.short(),
+            plain(&row.abi),
+            row.last_used_ms.map_or("—".to_owned(), moment),
             digits(row.actions as u64),
             row.size.map_or("MISSING".to_owned(), size),
         ]);
@@ -364,99 +352,12 @@ fn plugins(rows: &[ListedPlugin]) -> String {
     lines(&shown)
 }
 
-fn objects(index: &Index, rows: &[(ObjectHash, u64)]) -> String {
+fn objects(index: &Index, rows: &[ListedObject]) -> String {
     let mut shown = table(&["object", "what it is", "size"]);
-    for (object, bytes) in rows {
-        let what = first_role(index, *object);
-        shown.add_row([object.short(), cut(&what, 60), size(*bytes)]);
+    for row in rows {
+        let role = first_role(index, row.object);
+        shown.add_row([row.object.short(), cut(&role, 60), size(row.size)]);
     }
     right(&mut shown, &[2]);
     lines(&shown)
-}
-
-fn json(listing: &Listing<'_>) -> String {
-    let index = listing.index;
-    let (kind, rows): (_, Vec<_>) = match &listing.rows {
-        Rows::Runs(rows) => (
-            "runs",
-            rows.iter().map(|row| run_json(index, row)).collect(),
-        ),
-        Rows::Actions(rows) => {
-            let rows = rows.iter().map(|(action, bytes)| {
-                let results = index.actions().get(action).map(|entry| entry.results.len());
-                let [kind, _, _] = deed(index, *action);
-                json!({ "action": action, "kind": kind, "results": results, "size": bytes })
-            });
-            ("actions", rows.collect())
-        }
-        Rows::Artifacts(rows) => {
-            let rows = rows.iter().map(|(artifact, bytes)| {
-                let makers: Vec<_> = index.producers(*artifact).collect();
-                json!({ "artifact": artifact, "made_by": makers, "size": bytes })
-            });
-            ("artifacts", rows.collect())
-        }
-        Rows::Datasets(rows) => {
-            let rows = rows.iter().map(|row| {
-                json!({
-                    "action": row.action,
-                    "source": row.source,
-                    "artifact": row.artifact,
-                    "size": row.size,
-                })
-            });
-            ("datasets", rows.collect())
-        }
-        Rows::Plugins(rows) => {
-            let rows = rows.iter().map(|row| {
-                json!({
-                    "name": row.pin.name,
-                    "hash": row.pin.hash,
-                    "abi": row.pin.abi,
-                    "actions": row.actions,
-                    "last_used_ms": row.last_ms,
-                    "size": row.size,
-                })
-            });
-            ("plugins", rows.collect())
-        }
-        Rows::Objects(rows) => {
-            let rows = rows
-                .iter()
-                .map(|(object, bytes)| json!({ "object": object, "size": bytes }));
-            ("objects", rows.collect())
-        }
-    };
-    let mut value = json!({
-        "more": listing.more,
-        "store": {
-            "objects": listing.census.objects,
-            "bytes": listing.census.bytes,
-            "unreadable": listing.index.unreadable().len(),
-        },
-    });
-    value[kind] = rows.into();
-    document(&value)
-}
-
-fn run_json(index: &Index, (hash, bytes): &(RunHash, u64)) -> Value {
-    let entry = index.runs().get(hash);
-    let run = entry.map(|entry| &entry.run);
-    let count = |wanted| {
-        let stages = run.into_iter().flat_map(|run| &run.stages);
-        stages.filter(|stage| stage.outcome == wanted).count()
-    };
-    json!({
-        "run": hash,
-        "pinned_as": index.labels((*hash).into()).collect::<Vec<_>>(),
-        "pipeline": run.map(|run| &run.pipeline),
-        "started_ms": entry.map(|entry| entry.started_ms),
-        "duration_ms": run.map(|run| run.duration_ms),
-        "outcome": run.map(ending),
-        "ran": count(assay_core::StageOutcome::Ran),
-        "cached": count(assay_core::StageOutcome::Cached),
-        "failed": count(assay_core::StageOutcome::Failed),
-        "skipped": count(assay_core::StageOutcome::Skipped),
-        "size": bytes,
-    })
 }

@@ -3,11 +3,146 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_audit::Index;
+use assay_audit::{Index, RunEntry};
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, PluginHash, RunHash, StageKind};
 use assay_store::{Store, StoreError};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::commands::ls::{ListedDataset, ListedPlugin};
+use crate::ui::action::{Outcomes, ending, outcomes};
+
+#[derive(Serialize)]
+pub(super) struct ListedRun<'a> {
+    pub(super) run: RunHash,
+    pub(super) pinned_as: Vec<&'a str>,
+    pub(super) pipeline: &'a str,
+    pub(super) started_ms: u64,
+    pub(super) duration_ms: u64,
+    pub(super) outcome: &'static str,
+    #[serde(flatten)]
+    pub(super) stages: Outcomes,
+    pub(super) size: u64,
+}
+
+impl<'a> ListedRun<'a> {
+    pub(super) fn of(index: &'a Index, run: RunHash, entry: &'a RunEntry, size: u64) -> Self {
+        Self {
+            run,
+            pinned_as: index.labels(run.into()).collect(),
+            pipeline: &entry.run.pipeline,
+            started_ms: entry.started_ms,
+            duration_ms: entry.run.duration_ms,
+            outcome: ending(&entry.run),
+            stages: outcomes(&entry.run),
+            size,
+        }
+    }
+}
+
+/// An action as a table shows it, as far as it is known.
+pub(super) struct ActionView<'a> {
+    /// When an execution of it last began, in milliseconds since 1970.
+    pub(super) began_ms: Option<u64>,
+    pub(super) kind: Option<&'static str>,
+    /// Its last stage in a run.
+    pub(super) stage: Option<&'a str>,
+    pub(super) plugin: Option<&'a str>,
+}
+
+impl<'a> ActionView<'a> {
+    fn of(index: &'a Index, action: ActionKey) -> Self {
+        let entry = index.actions().get(&action);
+        let document = entry.and_then(|entry| entry.document.as_ref());
+        let plugin = document.and_then(|document| document.plugin.as_ref());
+        Self {
+            began_ms: last(index, action),
+            kind: document.map(|document| document.kind.name()),
+            stage: index.stages(action).last().map(|at| at.stage.as_str()),
+            plugin: plugin.map(|pin| pin.name.as_str()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ListedAction<'a> {
+    pub(super) action: ActionKey,
+    kind: &'static str,
+    pub(super) results: Option<usize>,
+    pub(super) size: u64,
+    #[serde(skip)]
+    pub(super) shown: ActionView<'a>,
+}
+
+impl<'a> ListedAction<'a> {
+    pub(super) fn of(index: &'a Index, action: ActionKey, size: u64) -> Self {
+        let shown = ActionView::of(index, action);
+        Self {
+            action,
+            kind: shown.kind.unwrap_or("—"),
+            results: index
+                .actions()
+                .get(&action)
+                .map(|entry| entry.results.len()),
+            size,
+            shown,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ListedArtifact<'a> {
+    pub(super) artifact: ArtifactHash,
+    made_by: Vec<ActionKey>,
+    pub(super) size: u64,
+    /// The last action that made it.
+    #[serde(skip)]
+    pub(super) maker: Option<ActionView<'a>>,
+    #[serde(skip)]
+    pub(super) files: Option<usize>,
+}
+
+impl<'a> ListedArtifact<'a> {
+    pub(super) fn of(index: &'a Index, artifact: ArtifactHash, size: u64) -> Self {
+        let made_by: Vec<_> = index.producers(artifact).collect();
+        Self {
+            artifact,
+            size,
+            maker: made_by.last().map(|maker| ActionView::of(index, *maker)),
+            files: index.artifacts().get(&artifact).map(|it| it.files.len()),
+            made_by,
+        }
+    }
+}
+
+/// A dataset that was prepared.
+#[derive(Serialize)]
+pub(super) struct ListedDataset {
+    pub(super) action: ActionKey,
+    /// Its source, as the action has it.
+    pub(super) source: Option<Value>,
+    pub(super) artifact: Option<ArtifactHash>,
+    pub(super) size: u64,
+}
+
+/// A plugin's library.
+#[derive(Serialize)]
+pub(super) struct ListedPlugin {
+    pub(super) name: String,
+    pub(super) hash: PluginHash,
+    pub(super) abi: String,
+    /// The actions that use it.
+    pub(super) actions: usize,
+    /// When one of them last began, in milliseconds since 1970.
+    pub(super) last_used_ms: Option<u64>,
+    /// The library's size; none where it is not in the store.
+    pub(super) size: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ListedObject {
+    pub(super) object: ObjectHash,
+    pub(super) size: u64,
+}
 
 /// The bytes of the files of artifacts, each file once.
 fn bytes(index: &Index, artifacts: impl Iterator<Item = ArtifactHash>) -> u64 {
@@ -27,16 +162,20 @@ fn sorted<T>(mut rows: Vec<T>, by_size: bool, size: impl Fn(&T) -> u64) -> Vec<T
     rows
 }
 
-pub(crate) fn runs(index: &Index, pipeline: Option<&str>, by_size: bool) -> Vec<(RunHash, u64)> {
+pub(super) fn runs<'a>(
+    index: &'a Index,
+    pipeline: Option<&str>,
+    by_size: bool,
+) -> Vec<(RunHash, &'a RunEntry, u64)> {
     let runs = index.runs().iter();
     let chosen = runs.filter(|(_, entry)| pipeline.is_none_or(|name| entry.run.pipeline == name));
     let mut newest: Vec<_> = chosen.collect();
     newest.sort_by_key(|(run, entry)| Reverse((entry.started_ms, **run)));
     let rows = newest.into_iter().map(|(run, entry)| {
         let gave = entry.run.stages.iter().filter_map(|stage| stage.artifact);
-        (*run, bytes(index, gave))
+        (*run, entry, bytes(index, gave))
     });
-    sorted(rows.collect(), by_size, |row| row.1)
+    sorted(rows.collect(), by_size, |row| row.2)
 }
 
 /// When an execution of the action last began.
@@ -58,13 +197,13 @@ fn given(index: &Index, action: ActionKey) -> impl Iterator<Item = ArtifactHash>
     results.map(|(_, result)| result.artifact)
 }
 
-pub(crate) fn actions(index: &Index, by_size: bool) -> Vec<(ActionKey, u64)> {
+pub(super) fn actions(index: &Index, by_size: bool) -> Vec<(ActionKey, u64)> {
     let actions = newest(index).into_iter();
     let rows = actions.map(|action| (action, bytes(index, given(index, action))));
     sorted(rows.collect(), by_size, |row| row.1)
 }
 
-pub(crate) fn artifacts(index: &Index, by_size: bool) -> Vec<(ArtifactHash, u64)> {
+pub(super) fn artifacts(index: &Index, by_size: bool) -> Vec<(ArtifactHash, u64)> {
     let mut seen = BTreeSet::new();
     let made = newest(index).into_iter().flat_map(|it| given(index, it));
     // Artifacts that no action here made count as the oldest.
@@ -76,7 +215,7 @@ pub(crate) fn artifacts(index: &Index, by_size: bool) -> Vec<(ArtifactHash, u64)
     sorted(rows.collect(), by_size, |row| row.1)
 }
 
-pub(crate) fn datasets(store: &Store, index: &Index, by_size: bool) -> Vec<ListedDataset> {
+pub(super) fn datasets(store: &Store, index: &Index, by_size: bool) -> Vec<ListedDataset> {
     let is_dataset = |action: &ActionKey| {
         let entry = index.actions().get(action);
         let document = entry.and_then(|entry| entry.document.as_ref());
@@ -95,7 +234,7 @@ pub(crate) fn datasets(store: &Store, index: &Index, by_size: bool) -> Vec<Liste
     sorted(rows.collect(), by_size, |row| row.size)
 }
 
-pub(crate) fn plugins(
+pub(super) fn plugins(
     store: &Store,
     index: &Index,
     by_size: bool,
@@ -106,30 +245,34 @@ pub(crate) fn plugins(
         let Some(pin) = document.and_then(|document| document.plugin.as_ref()) else {
             continue;
         };
-        let last_ms = last(index, *action);
+        let last_used_ms = last(index, *action);
         if let Some(known) = plugins.get_mut(&(pin.hash, pin.name.clone())) {
             known.actions += 1;
-            known.last_ms = known.last_ms.max(last_ms);
+            known.last_used_ms = known.last_used_ms.max(last_used_ms);
             continue;
         }
         let listed = ListedPlugin {
-            pin: pin.clone(),
-            size: store.size(pin.hash.into())?,
+            name: pin.name.clone(),
+            hash: pin.hash,
+            abi: pin.abi.clone(),
             actions: 1,
-            last_ms,
+            last_used_ms,
+            size: store.size(pin.hash.into())?,
         };
         plugins.insert((pin.hash, pin.name.clone()), listed);
     }
     let mut rows: Vec<_> = plugins.into_values().collect();
-    rows.sort_by_key(|row| Reverse(row.last_ms));
+    rows.sort_by_key(|row| Reverse(row.last_used_ms));
     Ok(sorted(rows, by_size, |row| row.size.unwrap_or(0)))
 }
 
-pub(crate) fn objects(store: &Store, by_size: bool) -> Result<Vec<(ObjectHash, u64)>, StoreError> {
-    let mut rows = Vec::new();
+pub(super) fn objects(store: &Store, by_size: bool) -> Result<Vec<ListedObject>, StoreError> {
+    let mut objects = Vec::new();
     for folder in store.object_folders()? {
-        rows.extend(store.object_sizes(&folder.prefix)?);
+        objects.extend(store.object_sizes(&folder.prefix)?);
     }
-    rows.sort_unstable();
-    Ok(sorted(rows, by_size, |row| row.1))
+    objects.sort_unstable();
+    let rows = objects.into_iter();
+    let rows = rows.map(|(object, size)| ListedObject { object, size });
+    Ok(sorted(rows.collect(), by_size, |row| row.size))
 }

@@ -5,20 +5,20 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use assay_core::PluginHash;
 use assay_engine::{
-    CHECKS, Cancel, CheckReport, CheckRequest, Checked, Device, DeviceError, DeviceRequest,
-    Outcome, Settings, TrustPolicy, check_plugin,
+    CHECKS, Cancel, CheckReport, CheckRequest, Checked, Outcome, TrustPolicy, check_plugin,
 };
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use serde_json::json;
+use serde::Serialize;
 
+use crate::arguments::compute::ComputeArguments;
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::error::CliError;
-use crate::ui::json::document;
-use crate::ui::words::{path, plain};
+use crate::ui::words::{ShownPath, plain};
 use crate::ui::{self, duration};
 
 const EXAMPLES: &str = "\
@@ -67,14 +67,8 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     json: bool,
 
-    /// Threads of an operation
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: u32,
-
-    /// Where to compute: cpu, cuda (the first card) or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value_t = DeviceRequest::Cpu,
-        value_parser = DeviceRequest::single)]
-    device: DeviceRequest,
+    #[command(flatten)]
+    compute: ComputeArguments,
 
     #[command(flatten)]
     search: SearchArguments,
@@ -84,20 +78,7 @@ pub(crate) struct CheckArguments {
 }
 
 impl CheckArguments {
-    /// # Errors
-    /// The device is not there.
-    pub(crate) fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
-        Ok(Settings {
-            jobs: 1,
-            share_cards: false,
-            threads: self.threads,
-            device: Device::open(&self.device, cancel)?,
-            keep_going: true,
-            data_dir: None,
-        })
-    }
-
-    pub(crate) fn request<'a>(&'a self, trust: &'a TrustPolicy) -> CheckRequest<'a> {
+    fn request<'a>(&'a self, trust: &'a TrustPolicy) -> CheckRequest<'a> {
         CheckRequest {
             plugin: self.plugin.as_deref().unwrap_or_default(),
             algorithms: &self.algorithms,
@@ -112,11 +93,11 @@ impl CheckArguments {
 
 pub(crate) fn check(arguments: &CheckArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     if arguments.list {
-        ui::print(&if arguments.json { list_json() } else { list() })?;
+        ui::print_view(&ChecksView::all(), arguments.json, list)?;
         return Ok(ExitCode::SUCCESS);
     }
     let trust = arguments.trust.policy()?;
-    let settings = arguments.settings(cancel)?;
+    let settings = arguments.compute.settings(true, cancel)?;
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
     let printed = RefCell::new(Ok(()));
@@ -127,111 +108,153 @@ pub(crate) fn check(arguments: &CheckArguments, cancel: &Cancel) -> Result<ExitC
         cancel,
         &|checked| {
             if !arguments.json && printed.borrow().is_ok() {
-                *printed.borrow_mut() = ui::print(&line(checked));
+                *printed.borrow_mut() = ui::print(&line(&CheckedView::of(checked)));
             }
         },
     )?;
     printed.into_inner()?;
-    ui::print(&if arguments.json {
-        json(&report)
-    } else {
-        summary(&report)
-    })?;
+    ui::print_view(&ReportView::of(&report), arguments.json, summary)?;
     if report.stopped {
         return Err(CliError::Stopped);
     }
     Ok(ExitCode::from(u8::from(report.count(Outcome::Failed) > 0)))
 }
 
+/// The outcome of every check that was made.
+#[derive(Serialize)]
+struct ReportView<'a> {
+    plugin: ShownPath<'a>,
+    library: Option<PluginHash>,
+    complete: bool,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    checks: Vec<CheckedView<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckedView<'a> {
+    check: &'static str,
+    algorithm: Option<&'a str>,
+    outcome: Outcome,
+    reason: &'a str,
+    duration_ms: u64,
+    #[serde(skip)]
+    promise: &'static str,
+}
+
+/// Every check that can be made.
+#[derive(Serialize)]
+struct ChecksView {
+    checks: Vec<CheckView>,
+}
+
+#[derive(Serialize)]
+struct CheckView {
+    check: &'static str,
+    of: Part,
+    promise: &'static str,
+    why: &'static str,
+}
+
+/// The part of a plugin that a check is of.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Part {
+    Algorithm,
+    Library,
+}
+
+impl<'a> ReportView<'a> {
+    fn of(report: &'a CheckReport) -> Self {
+        Self {
+            plugin: ShownPath(&report.path),
+            library: report.library,
+            complete: !report.stopped,
+            passed: report.count(Outcome::Passed),
+            failed: report.count(Outcome::Failed),
+            skipped: report.count(Outcome::Skipped),
+            checks: report.checks.iter().map(CheckedView::of).collect(),
+        }
+    }
+}
+
+impl<'a> CheckedView<'a> {
+    fn of(checked: &'a Checked) -> Self {
+        Self {
+            check: checked.check.name,
+            algorithm: checked.algorithm.as_deref(),
+            outcome: checked.verdict.outcome,
+            reason: &checked.verdict.reason,
+            duration_ms: checked.duration_ms,
+            promise: checked.check.promise,
+        }
+    }
+}
+
+impl ChecksView {
+    fn all() -> Self {
+        let checks = CHECKS.iter().map(|check| CheckView {
+            check: check.name,
+            of: if check.is_of_algorithm() {
+                Part::Algorithm
+            } else {
+                Part::Library
+            },
+            promise: check.promise,
+            why: check.why,
+        });
+        Self {
+            checks: checks.collect(),
+        }
+    }
+}
+
 /// The width of `algorithm/check`: longer names push the reason aside.
 const NAME: usize = 34;
 
-/// One check that was made; of one that failed, also what was promised.
-fn line(checked: &Checked) -> String {
-    let name = match &checked.algorithm {
-        Some(algorithm) => format!("{}/{}", plain(algorithm), checked.check.name),
-        None => checked.check.name.to_owned(),
+/// One check that was made; of one that failed, also its promise.
+fn line(checked: &CheckedView<'_>) -> String {
+    let name = match checked.algorithm {
+        Some(algorithm) => format!("{}/{}", plain(algorithm), checked.check),
+        None => checked.check.to_owned(),
     };
-    let outcome = match checked.verdict.outcome {
+    let outcome = match checked.outcome {
         Outcome::Passed => "pass",
         Outcome::Failed => "FAIL",
         Outcome::Skipped => "skip",
     };
-    let mut text = format!(
-        "{outcome}  {name:<NAME$}  {}\n",
-        plain(&checked.verdict.reason)
-    );
-    if checked.verdict.outcome == Outcome::Failed {
-        let _ = writeln!(text, "      promised: {}", checked.check.promise);
+    let mut text = format!("{outcome}  {name:<NAME$}  {}\n", plain(checked.reason));
+    if checked.outcome == Outcome::Failed {
+        let _ = writeln!(text, "      promised: {}", checked.promise);
     }
     text
 }
 
 /// The number of checks by outcome, and their time in all.
-fn summary(report: &CheckReport) -> String {
+fn summary(report: &ReportView<'_>) -> String {
     let time = report.checks.iter().map(|it| it.duration_ms).sum();
     format!(
         "{}: {} passed, {} failed, {} skipped in {}\n",
-        path(&report.path),
-        report.count(Outcome::Passed),
-        report.count(Outcome::Failed),
-        report.count(Outcome::Skipped),
+        report.plugin,
+        report.passed,
+        report.failed,
+        report.skipped,
         duration(time)
     )
 }
 
 /// Every check with its promise.
-fn list() -> String {
-    let entries = CHECKS.iter().map(|check| {
-        let of = if check.is_of_algorithm() {
-            "each algorithm"
-        } else {
-            "the library"
+fn list(view: &ChecksView) -> String {
+    let entries = view.checks.iter().map(|check| {
+        let of = match check.of {
+            Part::Algorithm => "each algorithm",
+            Part::Library => "the library",
         };
         format!(
             "{} (of {of})\n  {}\n  {}\n",
-            check.name, check.promise, check.why
+            check.check, check.promise, check.why
         )
     });
     entries.collect()
-}
-
-fn json(report: &CheckReport) -> String {
-    let checks: Vec<_> = report
-        .checks
-        .iter()
-        .map(|checked| {
-            json!({
-                "check": checked.check.name,
-                "algorithm": checked.algorithm,
-                "outcome": checked.verdict.outcome,
-                "reason": checked.verdict.reason,
-                "duration_ms": checked.duration_ms,
-            })
-        })
-        .collect();
-    document(&json!({
-        "plugin": report.path,
-        "library": report.library,
-        "complete": !report.stopped,
-        "passed": report.count(Outcome::Passed),
-        "failed": report.count(Outcome::Failed),
-        "skipped": report.count(Outcome::Skipped),
-        "checks": checks,
-    }))
-}
-
-fn list_json() -> String {
-    let checks: Vec<_> = CHECKS
-        .iter()
-        .map(|check| {
-            json!({
-                "check": check.name,
-                "of": if check.is_of_algorithm() { "algorithm" } else { "library" },
-                "promise": check.promise,
-                "why": check.why,
-            })
-        })
-        .collect();
-    document(&json!({ "checks": checks }))
 }

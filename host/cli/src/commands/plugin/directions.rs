@@ -4,25 +4,23 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use assay_core::{ArtifactHash, Limits};
+use assay_core::{Advice, ArtifactHash, Limits};
 use assay_engine::{
-    Cancel, DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, Device, DeviceError, DeviceRequest,
-    DirectionsRequest, Execution, NetworkArgument, Settings, TensorSummary, TrustPolicy,
-    plan_directions, summarise,
+    Cancel, DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, Execution, InvalidTensors,
+    NetworkArgument, TensorSummary, TrustPolicy, plan_directions, summarise,
 };
 use assay_files::TemporaryFolder;
 use assay_network::Shape;
 use assay_store::Store;
 use clap::Args;
-use comfy_table::{CellAlignment, Table};
-use serde_json::json;
+use serde::Serialize;
 
+use crate::arguments::compute::ComputeArguments;
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::error::CliError;
 use crate::export::write;
-use crate::ui::json::document;
-use crate::ui::words::plain;
-use crate::ui::{self, RULES};
+use crate::ui;
+use crate::ui::words::{plain, right, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,14 +89,8 @@ pub(crate) struct DirectionsArguments {
     #[arg(long)]
     json: bool,
 
-    /// Threads of an operation; they can change the last bits
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: u32,
-
-    /// Where to compute: cpu, cuda (the first card) or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value_t = DeviceRequest::Cpu,
-        value_parser = DeviceRequest::single)]
-    device: DeviceRequest,
+    #[command(flatten)]
+    compute: ComputeArguments,
 
     #[command(flatten)]
     search: SearchArguments,
@@ -109,24 +101,8 @@ pub(crate) struct DirectionsArguments {
 
 impl DirectionsArguments {
     /// # Errors
-    /// The device is not there.
-    pub(crate) fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
-        Ok(Settings {
-            jobs: 1,
-            share_cards: false,
-            threads: self.threads,
-            device: Device::open(&self.device, cancel)?,
-            keep_going: false,
-            data_dir: None,
-        })
-    }
-
-    /// # Errors
     /// `--input` and the form of `--network` do not go together.
-    pub(crate) fn request<'a>(
-        &'a self,
-        trust: &'a TrustPolicy,
-    ) -> Result<DirectionsRequest<'a>, String> {
+    fn request<'a>(&'a self, trust: &'a TrustPolicy) -> Result<DirectionsRequest<'a>, String> {
         Ok(DirectionsRequest {
             plugin: &self.plugin,
             algorithm: self.algorithm.as_deref(),
@@ -165,6 +141,13 @@ impl DirectionsArguments {
     }
 }
 
+/// The plugin's answer is not the tensors that it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin's answer cannot be shown")]
+struct UnreadableAnswer(#[source] InvalidTensors);
+
+impl Advice for UnreadableAnswer {}
+
 pub(crate) fn directions(
     arguments: &DirectionsArguments,
     cancel: &Cancel,
@@ -172,7 +155,7 @@ pub(crate) fn directions(
     let trust = arguments.trust.policy()?;
     let request = arguments.request(&trust).map_err(CliError::Arguments)?;
     ui::print_containment_notice();
-    let settings = arguments.settings(cancel)?;
+    let settings = arguments.compute.settings(false, cancel)?;
     let card = settings.device.cards().map(|cards| &cards.as_slice()[0]);
     let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
     let store = Store::open(folder.path().join("store"))?;
@@ -198,11 +181,12 @@ pub(crate) fn directions(
     if let Some(path) = &arguments.out {
         write(path, &directions)?;
     }
-    let tensors = summarise(&directions)?;
-    if arguments.json {
-        ui::print(&json(&tensors))?;
-    } else if arguments.out.is_none() {
-        ui::print(&text(&tensors))?;
+    let tensors = summarise(&directions).map_err(UnreadableAnswer)?;
+    if arguments.json || arguments.out.is_none() {
+        let view = DirectionsView {
+            directions: tensors.iter().map(DirectionView::of).collect(),
+        };
+        ui::print_view(&view, arguments.json, text)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -216,35 +200,41 @@ fn read(store: &Store, artifact: ArtifactHash, name: &str) -> Result<Vec<u8>, Cl
     })
 }
 
-fn text(tensors: &[TensorSummary]) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(RULES)
-        .set_header(["direction", "shape", "norm", "mean", "max |x|"]);
-    for tensor in tensors {
-        let sizes: Vec<_> = tensor.shape.iter().map(ToString::to_string).collect();
-        let mut cells = vec![plain(&tensor.name), sizes.join(" × ")];
-        cells.extend([tensor.norm, tensor.mean, tensor.max].map(|value| format!("{value:.4e}")));
-        table.add_row(cells);
-    }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    format!("{table}\n")
+/// The directions in figures.
+#[derive(Serialize)]
+struct DirectionsView<'a> {
+    directions: Vec<DirectionView<'a>>,
 }
 
-fn json(tensors: &[TensorSummary]) -> String {
-    let tensors: Vec<_> = tensors
-        .iter()
-        .map(|tensor| {
-            json!({
-                "name": tensor.name,
-                "shape": tensor.shape,
-                "norm": tensor.norm,
-                "mean": tensor.mean,
-                "max": tensor.max,
-            })
-        })
-        .collect();
-    document(&json!({ "directions": tensors }))
+#[derive(Serialize)]
+struct DirectionView<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+    norm: f64,
+    mean: f64,
+    max: f64,
+}
+
+impl<'a> DirectionView<'a> {
+    fn of(tensor: &'a TensorSummary) -> Self {
+        Self {
+            name: &tensor.name,
+            shape: &tensor.shape,
+            norm: tensor.norm,
+            mean: tensor.mean,
+            max: tensor.max,
+        }
+    }
+}
+
+fn text(view: &DirectionsView<'_>) -> String {
+    let mut shown = table(&["direction", "shape", "norm", "mean", "max |x|"]);
+    for tensor in &view.directions {
+        let sizes: Vec<_> = tensor.shape.iter().map(ToString::to_string).collect();
+        let mut cells = vec![plain(tensor.name), sizes.join(" × ")];
+        cells.extend([tensor.norm, tensor.mean, tensor.max].map(|value| format!("{value:.4e}")));
+        shown.add_row(cells);
+    }
+    right(&mut shown, &[2, 3, 4]);
+    format!("{shown}\n")
 }

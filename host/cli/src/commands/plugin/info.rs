@@ -4,20 +4,19 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::Limits;
+use assay_core::{Limits, PluginHash};
 use assay_engine::{AlgorithmDescription, Cancel, Catalogue, PluginInfo, Trust};
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::arguments::user::descriptions_folder;
 use crate::commands::plugin::schema::hyperparameters;
 use crate::error::CliError;
 use crate::ui;
-use crate::ui::json::document;
-use crate::ui::words::{plain, prose_table};
+use crate::ui::words::{ShownPath, plain, prose_table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,38 +67,70 @@ pub(crate) fn info(arguments: &InfoArguments, cancel: &Cancel) -> Result<ExitCod
         cancel,
     };
     let info = catalogue.info(&store, &arguments.plugin)?;
-    ui::print(&if arguments.json {
-        json(&info)
-    } else {
-        text(&info)
-    })?;
+    ui::print_view(&PluginView::of(&info), arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(info: &PluginInfo) -> String {
-    let described = &info.description;
-    let (name, version) = (plain(&described.name), plain(&described.version));
-    let file = match &info.file {
-        Some(file) => crate::ui::words::path(file),
+/// A plugin in full.
+#[derive(Serialize)]
+struct PluginView<'a> {
+    name: &'a str,
+    version: &'a str,
+    description: &'a str,
+    /// None where its hash found it in the store.
+    file: Option<ShownPath<'a>>,
+    hash: PluginHash,
+    trust: &'static str,
+    abi: &'a str,
+    target: &'a str,
+    libtorch: &'a str,
+    algorithms: &'a [AlgorithmDescription],
+    #[serde(skip)]
+    trusted_by: &'a Trust,
+}
+
+impl<'a> PluginView<'a> {
+    fn of(info: &'a PluginInfo) -> Self {
+        let described = &info.description;
+        Self {
+            name: &described.name,
+            version: &described.version,
+            description: &described.description,
+            file: info.file.as_deref().map(ShownPath),
+            hash: info.pin.hash,
+            trust: info.trust.name(),
+            abi: &info.pin.abi,
+            target: &info.target,
+            libtorch: &info.libtorch,
+            algorithms: &described.algorithms,
+            trusted_by: &info.trust,
+        }
+    }
+}
+
+fn text(plugin: &PluginView<'_>) -> String {
+    let (name, version) = (plain(plugin.name), plain(plugin.version));
+    let file = match &plugin.file {
+        Some(file) => file.to_string(),
         None => "none: its hash found it in the store".to_owned(),
     };
-    let libtorch = match info.libtorch.as_str() {
+    let libtorch = match plugin.libtorch {
         "" => "none".to_owned(),
         version => plain(version),
     };
     let facts = [
         ("file", file),
-        ("hash", info.pin.hash.to_string()),
-        ("trust", trust(&info.trust)),
-        ("ABI", plain(&info.pin.abi)),
-        ("target", plain(&info.target)),
+        ("hash", plugin.hash.to_string()),
+        ("trust", trust(plugin.trusted_by)),
+        ("ABI", plain(plugin.abi)),
+        ("target", plain(plugin.target)),
         ("libtorch", libtorch),
     ];
-    let mut text = format!("{name} {version}: {}\n", plain(&described.description));
+    let mut text = format!("{name} {version}: {}\n", plain(plugin.description));
     for (title, fact) in facts {
         let _ = writeln!(text, "  {title:8}  {fact}");
     }
-    for described in &described.algorithms {
+    for described in plugin.algorithms {
         text.push_str(&algorithm(described));
     }
     text
@@ -153,40 +184,4 @@ fn algorithm(algorithm: &AlgorithmDescription) -> String {
         let _ = writeln!(text, "{table}");
     }
     text
-}
-
-fn json(info: &PluginInfo) -> String {
-    let described = &info.description;
-    let algorithms: Vec<_> = described
-        .algorithms
-        .iter()
-        .map(algorithm_document)
-        .collect();
-    document(&json!({
-        "name": described.name,
-        "version": described.version,
-        "description": described.description,
-        "file": info.file.as_ref().map(|file| file.display().to_string()),
-        "hash": info.pin.hash,
-        "trust": info.trust.name(),
-        "abi": info.pin.abi,
-        "target": info.target,
-        "libtorch": info.libtorch,
-        "algorithms": algorithms,
-    }))
-}
-
-fn algorithm_document(algorithm: &AlgorithmDescription) -> Value {
-    let metrics: Vec<_> = algorithm
-        .metrics
-        .iter()
-        .map(|metric| json!({ "name": metric.name, "description": metric.description }))
-        .collect();
-    json!({
-        "name": algorithm.name,
-        "summary": algorithm.summary,
-        "reference": algorithm.reference,
-        "hyperparameters": algorithm.hyperparameters,
-        "metrics": metrics,
-    })
 }

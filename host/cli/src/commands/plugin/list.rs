@@ -4,21 +4,20 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::Limits;
+use assay_core::{Limits, PluginHash};
 use assay_engine::{
     Cancel, Catalogue, ListedLibrary, ListedPlugin, SearchPath, pipeline_plugin_dirs,
 };
 use clap::Args;
 use comfy_table::Table;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::arguments::processors;
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::arguments::user::descriptions_folder;
 use crate::error::CliError;
-use crate::ui::json::document;
-use crate::ui::words::{path, plain};
-use crate::ui::{self, RULES};
+use crate::ui;
+use crate::ui::words::{ShownPath, path, plain, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,24 +63,69 @@ pub(crate) fn list(arguments: &ListArguments, cancel: &Cancel) -> Result<ExitCod
         cancel,
     };
     let plugins = catalogue.list()?;
-    ui::print(&if arguments.json {
-        json(&plugins)
-    } else {
-        text(&plugins, &search)
-    })?;
+    let view = PluginsView {
+        plugins: plugins.iter().map(PluginView::of).collect(),
+        searched: &search,
+    };
+    ui::print_view(&view, arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(plugins: &[ListedPlugin], search: &SearchPath) -> String {
+/// Every file that is named like a plugin, and where such files were looked for.
+#[derive(Serialize)]
+struct PluginsView<'a> {
+    plugins: Vec<PluginView<'a>>,
+    #[serde(skip)]
+    searched: &'a SearchPath,
+}
+
+/// A file that is named like a plugin; nothing is known of a library that cannot be used.
+#[derive(Serialize)]
+struct PluginView<'a> {
+    name: &'a str,
+    version: Option<&'a str>,
+    abi: Option<&'a str>,
+    libtorch: Option<&'a str>,
+    hash: Option<PluginHash>,
+    trust: Option<&'static str>,
+    file: ShownPath<'a>,
+    origin: &'static str,
+    shadowed_by: Option<ShownPath<'a>>,
+    unusable: Option<&'a str>,
+    #[serde(skip)]
+    library: Option<&'a ListedLibrary>,
+}
+
+impl<'a> PluginView<'a> {
+    fn of(plugin: &'a ListedPlugin) -> Self {
+        let library = plugin.library.as_ref();
+        let usable = library.ok();
+        Self {
+            name: &plugin.name,
+            version: usable.and_then(|library| library.version.as_deref()),
+            abi: usable.map(|library| library.abi.as_str()),
+            libtorch: usable.map(|library| library.libtorch.as_str()),
+            hash: usable.map(|library| library.hash),
+            trust: usable.map(|library| library.trust.name()),
+            file: ShownPath(&plugin.file),
+            origin: plugin.origin.name(),
+            shadowed_by: plugin.shadowed_by.as_deref().map(ShownPath),
+            unusable: library.err().map(String::as_str),
+            library: usable,
+        }
+    }
+}
+
+fn text(view: &PluginsView<'_>) -> String {
     let mut text = String::new();
     let usable = |shadowed: bool| {
-        plugins
+        view.plugins
             .iter()
             .filter(move |plugin| plugin.shadowed_by.is_some() == shadowed)
-            .filter_map(|plugin| Some((plugin, plugin.library.as_ref().ok()?)))
+            .filter_map(|plugin| Some((plugin, plugin.library?)))
     };
     if usable(false).next().is_some() {
-        let _ = writeln!(text, "{}", table(usable(false)));
+        let _ = writeln!(text, "{}", usable_table(usable(false)));
     } else {
         let _ = writeln!(text, "no plugin can be used");
     }
@@ -90,16 +134,17 @@ fn text(plugins: &[ListedPlugin], search: &SearchPath) -> String {
             text,
             "\nshadowed by a plugin of the same name in an earlier folder; only NAME@HASH or a path finds it:"
         );
-        let _ = writeln!(text, "{}", table(usable(true)));
+        let _ = writeln!(text, "{}", usable_table(usable(true)));
     }
-    let unusable = plugins
+    let unusable = view
+        .plugins
         .iter()
-        .filter_map(|plugin| Some((plugin, plugin.library.as_ref().err()?)));
+        .filter_map(|plugin| Some((plugin, plugin.unusable?)));
     for (number, (plugin, reason)) in unusable.enumerate() {
         if number == 0 {
             let _ = writeln!(text, "\nunusable:");
         }
-        let (file, reason) = (path(&plugin.file), plain(reason));
+        let (file, reason) = (plugin.file.to_string(), plain(reason));
         let _ = if reason.contains(&file) {
             writeln!(text, "  {reason}")
         } else {
@@ -107,48 +152,26 @@ fn text(plugins: &[ListedPlugin], search: &SearchPath) -> String {
         };
     }
     let _ = writeln!(text, "\nsearched, in this order:");
-    for folder in search.folders() {
+    for folder in view.searched.folders() {
         let _ = writeln!(text, "  {} ({})", path(&folder.path), folder.origin);
     }
     text
 }
 
-fn table<'a>(plugins: impl Iterator<Item = (&'a ListedPlugin, &'a ListedLibrary)>) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(RULES)
-        .set_header(["plugin", "version", "ABI", "hash", "trust", "file"]);
+fn usable_table<'a>(
+    plugins: impl Iterator<Item = (&'a PluginView<'a>, &'a ListedLibrary)>,
+) -> Table {
+    let mut shown = table(&["plugin", "version", "ABI", "hash", "trust", "file"]);
     for (plugin, library) in plugins {
         let version = library.version.as_deref().map_or("—".to_owned(), plain);
-        table.add_row([
-            plain(&plugin.name),
+        shown.add_row([
+            plain(plugin.name),
             version,
             plain(&library.abi),
             library.hash.short(),
             library.trust.name().to_owned(),
-            path(&plugin.file),
+            plugin.file.to_string(),
         ]);
     }
-    table
-}
-
-fn json(plugins: &[ListedPlugin]) -> String {
-    let plugins: Vec<_> = plugins.iter().map(entry).collect();
-    document(&json!({ "plugins": plugins }))
-}
-
-fn entry(plugin: &ListedPlugin) -> Value {
-    let library = plugin.library.as_ref().ok();
-    json!({
-        "name": plugin.name,
-        "version": library.map(|library| &library.version),
-        "abi": library.map(|library| &library.abi),
-        "libtorch": library.map(|library| &library.libtorch),
-        "hash": library.map(|library| library.hash),
-        "trust": library.map(|library| library.trust.name()),
-        "file": plugin.file.display().to_string(),
-        "origin": plugin.origin.name(),
-        "shadowed_by": plugin.shadowed_by.as_ref().map(|file| file.display().to_string()),
-        "unusable": plugin.library.as_ref().err(),
-    })
+    shown
 }

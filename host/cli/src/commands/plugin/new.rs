@@ -55,7 +55,7 @@ impl NewArguments {
     ///
     /// # Errors
     /// There is no SDK or no libtorch where they were said to be.
-    pub(crate) fn scaffold(&self) -> Result<Scaffold, ScaffoldError> {
+    fn scaffold(&self) -> Result<Scaffold, ScaffoldError> {
         let sdk = match (&self.sdk_git, &self.rev) {
             (Some(url), Some(rev)) => Sdk::at_commit(url, rev)?,
             _ => Sdk::in_folder(self.sdk.as_deref())?,
@@ -68,7 +68,7 @@ impl NewArguments {
     }
 
     /// Where to write it.
-    pub(crate) fn folder(&self) -> &Path {
+    fn folder(&self) -> &Path {
         match &self.dir {
             Some(folder) => folder,
             None => Path::new(self.name.as_str()),

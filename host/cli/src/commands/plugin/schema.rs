@@ -16,7 +16,7 @@ pub(super) struct Hyperparameter {
 }
 
 /// The properties of a schema, in its order.
-pub(crate) fn hyperparameters(schema: &Value) -> Vec<Hyperparameter> {
+pub(super) fn hyperparameters(schema: &Value) -> Vec<Hyperparameter> {
     let required = schema.get("required").and_then(Value::as_array);
     let is_required = |name: &str| {
         required.is_some_and(|names| names.iter().any(|other| other.as_str() == Some(name)))

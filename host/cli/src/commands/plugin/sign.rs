@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use assay_core::PluginHash;
 use assay_engine::{
-    LibraryFile, PluginError, SignatureError, SigningKey, TrustedKey, read_library, read_signature,
+    LibraryFile, SignatureError, SigningKey, TrustedKey, read_library, read_signature,
     signature_path, verify_signature,
 };
 use clap::Args;
@@ -106,7 +106,7 @@ pub(crate) fn keygen(arguments: &KeygenArguments) -> Result<ExitCode, CliError> 
 
 pub(crate) fn sign(arguments: &SignArguments) -> Result<ExitCode, CliError> {
     let library = &arguments.library;
-    let LibraryFile { bytes, hash, .. } = read_library(library).map_err(engine)?;
+    let LibraryFile { bytes, hash, .. } = read_library(library)?;
     let key = read_key(&key_file(arguments.key.as_deref())?)?;
     let name = library.file_name().unwrap_or_default().to_string_lossy();
     let signed = Signed {
@@ -124,7 +124,7 @@ pub(crate) fn sign(arguments: &SignArguments) -> Result<ExitCode, CliError> {
 
 pub(crate) fn verify(arguments: &VerifyArguments) -> Result<ExitCode, CliError> {
     let library = &arguments.library;
-    let LibraryFile { bytes, hash, .. } = read_library(library).map_err(engine)?;
+    let LibraryFile { bytes, hash, .. } = read_library(library)?;
     let keys = match &arguments.key {
         Some(key) => vec![TrustedKey {
             key: SigningKey::read(key)?,
@@ -150,11 +150,7 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Result<ExitCode, CliError> 
         .into())
 }
 
-fn engine(error: PluginError) -> CliError {
-    CliError::Engine(error.into())
-}
-
-pub(crate) fn made(secret: &Path, public: &Path, key: &str) -> String {
+fn made(secret: &Path, public: &Path, key: &str) -> String {
     let key = key.lines().nth(1).unwrap_or_default();
     format!(
         "secret key: {} (keep it to yourself)\npublic key: {}\n{key}\n",
@@ -167,12 +163,7 @@ fn signed_text(library: &Path, signature: &Path, hash: PluginHash) -> String {
     format!("signed {}: {}\n{hash}\n", path(library), path(signature))
 }
 
-pub(crate) fn verified(
-    library: &Path,
-    hash: PluginHash,
-    key: &TrustedKey,
-    comment: &str,
-) -> String {
+fn verified(library: &Path, hash: PluginHash, key: &TrustedKey, comment: &str) -> String {
     let signer = match key.comment.as_str() {
         "" => String::new(),
         comment => format!(" ({})", plain(comment)),

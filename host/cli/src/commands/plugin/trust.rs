@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::{Limits, PluginHash};
+use assay_core::{Advice, Limits, PluginHash};
 use assay_engine::{
     Cancel, Catalogue, EngineError, HashPrefix, SigningKey, TrustPolicy, TrustStore, TrustedKey,
     TrustedPlugin,
@@ -91,11 +91,7 @@ enum TrustVerbError {
     Ambiguous(usize, String),
 }
 
-impl From<TrustVerbError> for CliError {
-    fn from(error: TrustVerbError) -> Self {
-        Self::of_verb(error, String::new())
-    }
-}
+impl Advice for TrustVerbError {}
 
 pub(crate) fn trust(arguments: &TrustVerbArguments) -> Result<ExitCode, CliError> {
     let mut store = open()?;

@@ -1,4 +1,4 @@
-//! The complaints about a pipeline file, each with the lines that it is about.
+//! Complaints about a pipeline file or an argument, each with the lines that it is about.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use assay_core::{Diagnostic, SourceError, printable_line};

@@ -8,10 +8,9 @@ mod excerpt;
 use std::error::Error;
 use std::fmt::Write as _;
 
-use assay_audit::AuditError;
-use assay_core::printable_line;
+use assay_bundle::BundleError;
+use assay_core::{Advice as _, printable_line};
 use assay_engine::{EngineError, Failure};
-use assay_store::room_advice;
 
 use crate::error::CliError;
 use crate::ui::terminal::{has_colours, say, say_coloured};
@@ -20,8 +19,8 @@ use crate::ui::terminal::{has_colours, say, say_coloured};
 pub(crate) const STOPPED: &str = "stopped; run the same command again to go on";
 
 pub(crate) fn print(error: &CliError) {
-    match error {
-        CliError::Engine(EngineError::Source(error)) => {
+    match error.advised() {
+        Some(EngineError::Source(error)) => {
             say_coloured(&diagnostics::text(error, has_colours()));
         }
         _ => say(&text(error)),
@@ -29,46 +28,23 @@ pub(crate) fn print(error: &CliError) {
 }
 
 fn text(error: &CliError) -> String {
-    match error {
-        // It says what was left.
-        CliError::Bundle(stopped) if error.is_stop() => stopped.to_string(),
-        _ if error.is_stop() => STOPPED.to_owned(),
-        CliError::Action(failure) | CliError::Engine(EngineError::Describe { failure, .. }) => {
-            format!("error: {}{}", message(error), causes(failure))
-        }
-        _ => {
-            let mut text = format!("error: {}{}", message(error), chain(error));
-            push_help(&mut text, &help(error));
-            text
-        }
+    if error.is_stop() {
+        // That of a bundle says what was left.
+        let stopped = error.advised().map(BundleError::to_string);
+        return stopped.unwrap_or_else(|| STOPPED.to_owned());
     }
-}
-
-/// Advice on the next step; may be empty.
-fn help(error: &CliError) -> String {
-    match error {
-        CliError::Engine(EngineError::UnknownStage(unknown)) => unknown.help.clone(),
-        CliError::Device(device) | CliError::Engine(EngineError::Device(device)) => {
-            device.help().to_owned()
+    let failure = match (error, error.advised()) {
+        (CliError::Action(failure), _) | (_, Some(EngineError::Describe { failure, .. })) => {
+            Some(failure)
         }
-        CliError::Environment(_) => {
-            "use such a machine, or execute it nevertheless with `pipeline audit --rerun --anyway`"
-                .to_owned()
-        }
-        CliError::Verb(verb) => verb.help.clone(),
-        CliError::Trust(trust) => trust.help().to_owned(),
-        CliError::Engine(EngineError::Lock(lock)) => lock.help().to_owned(),
-        CliError::Engine(EngineError::Untrusted(untrusted)) => untrusted.help(),
-        CliError::Scaffold(refused) => refused.help().to_owned(),
-        CliError::Engine(EngineError::Plugin(plugin)) => plugin.help(),
-        CliError::Store(store)
-        | CliError::Audit(AuditError::Store(store))
-        | CliError::Engine(EngineError::Store(store)) => store.help().to_owned(),
-        CliError::File { source, .. } | CliError::Engine(EngineError::File { source, .. }) => {
-            room_advice(source).to_owned()
-        }
-        _ => String::new(),
+        _ => None,
+    };
+    if let Some(failure) = failure {
+        return format!("error: {}{}", message(error), causes(failure));
     }
+    let mut text = format!("error: {}{}", message(error), chain(error));
+    push_help(&mut text, &error.help());
+    text
 }
 
 fn push_help(text: &mut String, help: &str) {
