@@ -128,10 +128,6 @@ impl<'a> Setup<'a> {
     /// (`units`, `n_{L-1}`) and `auxiliary.bias` (`units`), both Glorot-uniform.
     #[track_caller]
     pub(crate) fn auxiliary(&mut self, units: i64) -> Result<[Tensor; 2], Error> {
-        if units < 0 {
-            let message = format!("{units} auxiliary units were asked for");
-            return Err(refused(message, "ask for 0 or more"));
-        }
         let inputs = self.model.layer(self.model.depth()).map().inputs();
         let initial = Initial::Glorot {
             fan_in: inputs.count(),

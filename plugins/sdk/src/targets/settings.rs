@@ -1,6 +1,7 @@
 //! The hyper-parameters of the target-propagation algorithms.
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
@@ -83,6 +84,23 @@ impl InverseSettings {
     }
 }
 
+/// The hyper-parameters of an algorithm that propagates targets: those that all of them have, and
+/// its own. Makes them a [`Configuration`].
+pub trait TargetConfiguration: Serialize + DeserializeOwned + JsonSchema + Default {
+    /// The hyper-parameters that all of them have.
+    fn targets(&self) -> &TargetSettings;
+}
+
+impl<C: TargetConfiguration> Configuration for C {
+    fn optimiser(&self) -> Adam {
+        self.targets().adam
+    }
+
+    fn inverse_training(&self) -> Option<InverseTraining> {
+        Some(self.targets().inverse.training())
+    }
+}
+
 /// The hyper-parameters of an algorithm whose targets start at the output's own: SDTP's, and what
 /// the others add to.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
@@ -113,13 +131,9 @@ impl Default for TargetSettings {
     }
 }
 
-impl Configuration for TargetSettings {
-    fn optimiser(&self) -> Adam {
-        self.adam
-    }
-
-    fn inverse_training(&self) -> Option<InverseTraining> {
-        Some(self.inverse.training())
+impl TargetConfiguration for TargetSettings {
+    fn targets(&self) -> &TargetSettings {
+        self
     }
 }
 
@@ -144,12 +158,8 @@ impl Default for DescentSettings {
     }
 }
 
-impl Configuration for DescentSettings {
-    fn optimiser(&self) -> Adam {
-        self.targets.optimiser()
-    }
-
-    fn inverse_training(&self) -> Option<InverseTraining> {
-        self.targets.inverse_training()
+impl TargetConfiguration for DescentSettings {
+    fn targets(&self) -> &TargetSettings {
+        &self.targets
     }
 }
