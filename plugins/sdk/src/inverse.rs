@@ -14,37 +14,22 @@ use crate::adam::Adam;
 use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::function::{Function, multiply_derivative};
-use crate::layer::Map;
+use crate::layer::{Map, sum_over_batch};
 use crate::operand;
 use crate::parameters::{Parameter, Parameters};
 use crate::seam::refuse_overlap;
 
-/// One inverse with views of its parameters and of their gradients.
+/// One inverse with its parameters.
 pub struct Inverse {
-    layer: usize,
     map: Rc<Map>,
-    weight: Tensor,
-    bias: Tensor,
-    weight_gradient: Tensor,
-    bias_gradient: Tensor,
+    weight: Rc<Parameter>,
+    bias: Rc<Parameter>,
 }
 
 impl Inverse {
-    /// The inverse of layer l, which computes `map`.
-    pub(crate) fn new(layer: usize, map: Rc<Map>, weight: &Parameter, bias: &Parameter) -> Self {
-        Self {
-            layer,
-            map,
-            weight: weight.value.shallow_clone(),
-            bias: bias.value.shallow_clone(),
-            weight_gradient: weight.gradient.shallow_clone(),
-            bias_gradient: bias.gradient.shallow_clone(),
-        }
-    }
-
     /// l, the layer that it inverts.
     pub fn layer(&self) -> usize {
-        self.layer
+        self.weight.layer
     }
 
     /// The rows of u: `n_l`, and for the top of AO-SDTP the auxiliary units besides.
@@ -61,17 +46,19 @@ impl Inverse {
     /// both are contiguous.
     #[track_caller]
     pub fn apply(&self, u: &Tensor, out: &Tensor) -> Result<(), Error> {
-        let map = format_args!("the inverse of layer {}", self.layer);
+        let map = format_args!("the inverse of layer {}", self.layer());
         operand::mapped(map, [self.inputs(), self.outputs()], ("an input", u), out)?;
+        let (weight, bias) = (&self.weight.value, &self.bias.value);
         self.map
-            .inverse(&self.weight, &self.bias, Function::Tanh, u, out)
+            .feedback(weight, Some(bias), Function::Tanh, u, out)
     }
 
     /// Writes `δ uᵀ` and the sum of δ over the batch into the gradients of `V_l` and `c_l`.
     fn write_gradient(&self, delta: &Tensor, u: &Tensor) -> Result<(), Error> {
         self.map
-            .inverse_weight_gradient(delta, u, &self.weight_gradient)?;
-        Map::inverse_bias_gradient(delta, &self.bias_gradient)
+            .feedback_gradient(delta, u, &self.weight.gradient)?;
+        // Every unit of h_{l-1} has its own c.
+        sum_over_batch(delta, &self.bias.gradient)
     }
 }
 
@@ -101,7 +88,7 @@ impl InverseDirections {
         target: &Tensor,
         delta: &Tensor,
     ) -> Result<(), Error> {
-        let (l, outputs) = (inverse.layer, inverse.outputs());
+        let (l, outputs) = (inverse.layer(), inverse.outputs());
         let samples = operand::columns("an input", u, inverse.inputs(), || {
             format!(
                 "the inverse of layer {l} takes {} values of each sample",
@@ -174,7 +161,7 @@ pub(crate) struct InverseParameters {
 
 /// The inverses of layers with their maps, and the group of parameters behind them.
 pub(crate) fn inverses(
-    maps: &[(usize, Rc<Map>)],
+    maps: Vec<(usize, Rc<Map>)>,
     seed: u64,
     device: Device,
 ) -> Result<(Vec<Inverse>, InverseParameters), Error> {
@@ -183,11 +170,15 @@ pub(crate) fn inverses(
         .flat_map(|(l, map)| map.inverse_declarations(*l))
         .collect();
     let parameters = Parameters::new(declarations, seed, device)?;
-    let inverses = maps
-        .iter()
-        .zip(parameters.tensors().chunks_exact(2))
-        .map(|((l, map), pair)| Inverse::new(*l, Rc::clone(map), &pair[0], &pair[1]))
-        .collect();
     let layers = maps.iter().map(|(l, _)| *l).collect();
+    let inverses = maps
+        .into_iter()
+        .zip(parameters.pairs())
+        .map(|((_, map), [weight, bias])| Inverse {
+            map,
+            weight: Rc::clone(weight),
+            bias: Rc::clone(bias),
+        })
+        .collect();
     Ok((inverses, InverseParameters { layers, parameters }))
 }

@@ -97,7 +97,7 @@ impl<'a> Setup<'a> {
         for l in layers {
             maps.push((l, self.inverted_map(l, auxiliary_units)?));
         }
-        let (inverses, parameters) = inverses(&maps, self.seed, self.model.device())?;
+        let (inverses, parameters) = inverses(maps, self.seed, self.model.device())?;
         self.inverses = Some(parameters);
         Ok(inverses)
     }
@@ -107,12 +107,12 @@ impl<'a> Setup<'a> {
     fn inverted_map(&self, l: usize, auxiliary_units: i64) -> Result<Rc<Map>, Error> {
         let layer = self.model.find(l)?;
         if l < self.model.depth() || auxiliary_units == 0 {
-            return Ok(layer.shared_map());
+            return Ok(Rc::clone(layer.map()));
         }
-        match layer.map() {
-            map @ Map::Dense(_) => {
+        match layer.map().as_ref() {
+            Map::Dense { inputs, .. } => {
                 let outputs = Units::Flat(layer.units() + auxiliary_units);
-                Ok(Rc::new(Map::dense(map.inputs(), outputs)))
+                Ok(Rc::new(Map::dense(*inputs, outputs)))
             }
             Map::Windowed(_) => Err(Error::new(
                 ErrorCode::UNSUPPORTED,

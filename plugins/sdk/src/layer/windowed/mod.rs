@@ -10,15 +10,15 @@
 mod native;
 mod tensors;
 
+use assay_network::Shape;
 use tch::Tensor;
 
+use super::map::sum_over_batch;
 use super::span::{Span, merged, positions};
-use super::sum_over_batch;
 use crate::error::Error;
 use crate::function::Function;
 use crate::layout::{Layout, Units};
 use crate::product::Transposed;
-use crate::rng::Initial;
 use crate::seam::operands;
 
 /// Whether the output positions have weights of their own.
@@ -36,6 +36,16 @@ pub(super) struct Image {
     pub(super) channels: i64,
     pub(super) height: i64,
     pub(super) width: i64,
+}
+
+impl From<Shape> for Image {
+    fn from(shape: Shape) -> Self {
+        Self {
+            channels: shape.channels as i64,
+            height: shape.height as i64,
+            width: shape.width as i64,
+        }
+    }
 }
 
 impl Image {
@@ -114,13 +124,9 @@ impl Windowed {
         }
     }
 
-    /// The distribution of one output position's weights.
-    pub(super) fn glorot(&self, scale: f64) -> Initial {
-        Initial::Glorot {
-            fan_in: self.patch(),
-            fan_out: self.output.channels,
-            scale,
-        }
+    /// Fan-in and fan-out of one output position.
+    pub(super) fn fans(&self) -> (i64, i64) {
+        (self.patch(), self.output.channels)
     }
 
     /// `out = function(W h + b)`
@@ -182,10 +188,12 @@ impl Windowed {
 
     pub(super) fn bias_gradient(&self, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
         match self.sharing {
-            Sharing::None => sum_over_batch(delta, &[1], &out.f_view(-1)?),
+            Sharing::None => sum_over_batch(delta, out),
             Sharing::Positions => {
                 let delta = delta.f_view([-1, self.output.channels, delta.size2()?.1])?;
-                sum_over_batch(&delta, &[0, 2], out)
+                let axes = [0_i64, 2].as_slice();
+                delta.f_sum_intlist_out(out, axes, false, None).map(drop)?;
+                Ok(())
             }
         }
     }
