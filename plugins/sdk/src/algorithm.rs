@@ -18,7 +18,7 @@ pub trait Algorithm: Sized + 'static {
     const NAME: &'static str;
     /// Description of the algorithm, in one sentence.
     const SUMMARY: &'static str;
-    /// Where it was published.
+    /// The publication.
     const REFERENCE: &'static str;
 
     /// The share of samples, 0 to 1, that it promises to get right on the small task of the

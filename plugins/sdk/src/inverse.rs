@@ -17,7 +17,7 @@ use crate::function::{Function, multiply_derivative};
 use crate::layer::{Map, sum_over_batch};
 use crate::operand;
 use crate::parameters::{Parameter, Parameters};
-use crate::seam::refuse_overlap;
+use crate::tensor_slices::refuse_overlap;
 
 /// One inverse with its parameters.
 pub struct Inverse {
@@ -62,7 +62,7 @@ impl Inverse {
     }
 }
 
-/// Where the update directions of the inverses go, and the sum of their losses.
+/// Takes the update directions of the inverses, and sums their losses.
 ///
 /// It reaches nothing but `V_l` and `c_l`: whatever the loss of an inverse was computed from is a
 /// constant in it.
@@ -131,18 +131,18 @@ impl InverseDirections {
     }
 }
 
-/// How the inverses are trained.
+/// The training of the inverses.
 #[derive(Clone, Copy, Debug)]
 pub struct InverseTraining {
     /// Their optimiser.
     pub optimiser: Adam,
-    /// When they are trained.
+    /// Their turns with the network.
     pub schedule: Schedule,
     /// σ of the noise that they are trained with.
     pub sigma: f64,
 }
 
-/// How updates of the network and of the inverses take turns.
+/// The order of updates of the network and of the inverses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {

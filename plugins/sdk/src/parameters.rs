@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::arithmetic::is_finite;
 use crate::error::Error;
-use crate::finite::is_finite;
 use crate::layout::{Canonical, Layout};
 use crate::rng::Initial;
-use crate::seam::copy_f32;
+use crate::tensor_slices::copy_f32;
 
 /// Views start at multiples of 64 bytes, which matrix products like.
 const ALIGNMENT: i64 = 16;

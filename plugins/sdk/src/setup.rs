@@ -13,7 +13,7 @@ use crate::layout::{Canonical, Layout, Units};
 use crate::model::Model;
 use crate::operand::refused;
 use crate::rng::Initial;
-use crate::seam::copy_f32;
+use crate::tensor_slices::copy_f32;
 
 /// The network that an algorithm is created for, and the maker of its own tensors.
 ///

@@ -27,7 +27,7 @@ pub(crate) enum Body {
     Algorithm(fn(&Subject<'_>) -> Evidence),
 }
 
-/// How loading a library went, as the one who loaded it saw it.
+/// The outcome of loading a library, as its loader saw it.
 pub enum Loading {
     /// It can be used.
     Loaded(LoadedPlugin),
@@ -37,7 +37,7 @@ pub enum Loading {
     Refused(String),
 }
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -49,10 +49,10 @@ pub enum Outcome {
     Skipped,
 }
 
-/// How a check ended, and what was seen.
+/// The outcome of a check, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// Reason for the outcome: the evidence, the fault, or why the check does not apply.
     pub reason: String,
@@ -90,7 +90,7 @@ impl From<Evidence> for Verdict {
 }
 
 impl Check {
-    /// Whether it looks at each algorithm, rather than at the library as a whole.
+    /// True if it looks at each algorithm, false if at the library as a whole.
     pub fn is_of_algorithm(&self) -> bool {
         matches!(self.body, Body::Algorithm(_))
     }

@@ -13,7 +13,7 @@ pub struct Problem {
     pub input: [usize; 3],
     /// `n_1` to `n_L`.
     pub widths: Vec<usize>,
-    /// Whether the last layer reconstructs the input, whose size it then has, and does not
+    /// True if the last layer reconstructs the input, whose size it then has, and does not
     /// classify.
     pub reconstructs: bool,
     pub seed: u64,
@@ -83,7 +83,7 @@ pub fn randomise_biases(state: &mut State, seed: u64) {
     }
 }
 
-/// Whether it is a trained bias.
+/// True for a trained bias.
 fn is_bias(name: &str) -> bool {
     let trained = name.starts_with("forward.") || name.starts_with("inverse.");
     trained && name.rsplit('.').next() == Some("bias")

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::layout::{Layout, Units};
 use crate::parameters::Declaration;
-use crate::product::Transposed;
+use crate::product::TransposeBuffer;
 use crate::rng::Initial;
 
 /// The linear part of a layer.
@@ -27,7 +27,7 @@ pub(crate) enum Map {
         inputs: Units,
         outputs: Units,
         /// Activations by sample, for the weight gradient.
-        by_sample: Transposed,
+        by_sample: TransposeBuffer,
     },
     /// Every unit to a window of an image.
     Windowed(Windowed),
@@ -59,7 +59,7 @@ impl Map {
         Self::Dense {
             inputs,
             outputs,
-            by_sample: Transposed::default(),
+            by_sample: TransposeBuffer::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::windowed::{Image, Sharing, Windowed};
 use super::*;
 use crate::layout::Layout;
 use crate::rng::Initial;
-use crate::seam::copy_f32;
+use crate::tensor_slices::copy_f32;
 
 /// Of the sum of the terms' magnitudes: the rounding errors of a sum in f32 grow with those and
 /// with 6e-8, however much of the sum cancels. The longest sums here have some thousand terms.
@@ -97,7 +97,7 @@ impl Problem {
         (self.width + self.stride - 1) / self.stride
     }
 
-    /// How many sets of weights there are.
+    /// The number of sets of weights.
     fn sets(&self) -> i64 {
         if self.shared {
             1

@@ -13,9 +13,9 @@ use tch::Device;
 use crate::activations::Activations;
 use crate::adam::{Finite, Optimiser};
 use crate::algorithm::Algorithm;
+use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
 use crate::error::{Error, panic_text};
-use crate::finite::is_finite;
 use crate::function::Function;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
@@ -41,7 +41,7 @@ pub(crate) struct Trainer<A> {
     inference: Option<Activations>,
 }
 
-/// Which of the two groups of parameters a step moves.
+/// The groups of parameters that a step moves.
 #[derive(Clone, Copy)]
 struct Update {
     network: bool,
@@ -170,7 +170,7 @@ impl<A: Algorithm> Trainer<A> {
             report.push(losses)?;
             if let Some((name, loss)) = losses.non_finite() {
                 let what = format!("{name} became {loss} at step {step} of epoch {epoch}");
-                return Err(diverged(&what, self.culprit()?));
+                return Err(diverged(&what, self.first_non_finite()?));
             }
             if self.step(update)? == Finite::No {
                 let what = format!(
@@ -226,7 +226,7 @@ impl<A: Algorithm> Trainer<A> {
     }
 
     /// The first tensor that is not finite after a step: a parameter, or else what a layer gave.
-    fn culprit(&self) -> Result<Option<String>, Error> {
+    fn first_non_finite(&self) -> Result<Option<String>, Error> {
         if let Some(name) = self.non_finite()? {
             return Ok(Some(name.to_owned()));
         }
@@ -234,7 +234,7 @@ impl<A: Algorithm> Trainer<A> {
             Some(workspace) => workspace.non_finite()?,
             None => None,
         };
-        Ok(layer.map(outputs_of))
+        Ok(layer.map(output_name))
     }
 
     /// The directions of every parameter for `batch`, applied to none.
@@ -282,7 +282,7 @@ impl<A: Algorithm> Trainer<A> {
         let activations = self.inference.insert(activations);
         activations.run(&self.model, inputs.as_f32()?)?;
         if !is_finite(activations.output())? {
-            let layer = activations.non_finite()?.map(outputs_of);
+            let layer = activations.non_finite()?.map(output_name);
             let what = "an output of the network is infinite or not a number";
             return Err(diverged(what, layer));
         }
@@ -308,7 +308,7 @@ impl<A: Algorithm> Learner for Trainer<A> {
         batches: &mut BatchSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
-        entered(|| {
+        at_boundary(|| {
             let mut report = Report::new(metrics);
             let trained = self.train(epoch, batches, &mut report);
             // Also on the way out of a failure: the last losses tell how it came about.
@@ -319,25 +319,25 @@ impl<A: Algorithm> Learner for Trainer<A> {
     }
 
     fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
-        entered(|| self.write_outputs(inputs, outputs))
+        at_boundary(|| self.write_outputs(inputs, outputs))
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PluginError> {
-        entered(|| self.state.save())
+        at_boundary(|| self.state.save())
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        entered(|| self.state.restore(state))
+        at_boundary(|| self.state.restore(state))
     }
 
     fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
-        entered(|| self.all_directions(&batch, noise))
+        at_boundary(|| self.all_directions(&batch, noise))
     }
 }
 
 /// Runs what the host asks for: no gradient is recorded, and a panic that libtorch's bindings raise
 /// goes on with one sentence of what libtorch said.
-pub(crate) fn entered<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, PluginError> {
+pub(crate) fn at_boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, PluginError> {
     let _no_grad = tch::no_grad_guard();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => Ok(result?),
@@ -357,7 +357,7 @@ fn left_out<A: Algorithm>(whose: &str, what: &str) -> Error {
 }
 
 /// Name of the output of layer l, for messages.
-fn outputs_of(l: usize) -> String {
+fn output_name(l: usize) -> String {
     format!("the output of layer {l}")
 }
 

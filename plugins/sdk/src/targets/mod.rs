@@ -65,7 +65,7 @@ pub enum TopTarget {
     /// `[ĥ_L, z]` against `[h_L, z]`, with z = φ(A `h_{L-1}` + d), A and d fixed and random. The
     /// inverse of layer L takes z besides `h_L`.
     AuxiliaryOutput {
-        /// How many values z has; none is [`TopTarget::Output`].
+        /// The number of values of z; with none this is [`TopTarget::Output`].
         units: u32,
         /// φ
         activation: AuxiliaryActivation,

@@ -18,7 +18,7 @@ pub enum InverseLoss {
     Denoising,
 }
 
-/// How the inverses are trained, ready to be flattened into an algorithm's configuration.
+/// The training of the inverses, ready to be flattened into an algorithm's configuration.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct InverseSettings {
     /// Step size of the inverses' Adam. The paper searched 1e-5 to 3e-4 (Table 4) and printed
@@ -108,7 +108,7 @@ pub struct TargetSettings {
     /// Adam for the network.
     #[serde(flatten)]
     pub adam: Adam,
-    /// How the inverses are trained.
+    /// The training of the inverses.
     #[serde(flatten)]
     pub inverse: InverseSettings,
 }
@@ -140,7 +140,7 @@ impl TargetConfiguration for TargetSettings {
 /// The hyper-parameters of an algorithm whose targets start with a step down the loss.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DescentSettings {
-    /// What every algorithm with targets has.
+    /// The settings that every algorithm with targets has.
     #[serde(flatten)]
     pub targets: TargetSettings,
     /// How far the target of the penultimate layer lies down the gradient of each sample's loss.

@@ -37,7 +37,7 @@ fn run(subject: &Subject<'_>) -> Evidence {
     Ok(seen)
 }
 
-/// Whether `network` was trained; `false` where it was refused as it should be.
+/// True if `network` was trained, false if it was refused as it should be.
 fn is_trained(subject: &Subject<'_>, name: &str, network: &Network) -> Result<bool, Problem> {
     let defaults = Value::Object(subject.defaults()).to_string();
     let mut learner = match subject.create(network, &defaults, subject.seed) {

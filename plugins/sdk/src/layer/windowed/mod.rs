@@ -18,10 +18,10 @@ use super::span::{Span, merged, positions};
 use crate::error::Error;
 use crate::function::Function;
 use crate::layout::{Layout, Units};
-use crate::product::Transposed;
-use crate::seam::operands;
+use crate::product::TransposeBuffer;
+use crate::tensor_slices::slices;
 
-/// Whether the output positions have weights of their own.
+/// The sharing of weights between output positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Each its own: locally connected.
@@ -71,7 +71,7 @@ pub(crate) struct Windowed {
     columns: Vec<Span>,
     /// The columns, neighbours that see the same taps put together.
     groups: Vec<Span>,
-    by_sample: Transposed,
+    by_sample: TransposeBuffer,
 }
 
 impl Windowed {
@@ -92,7 +92,7 @@ impl Windowed {
             rows: positions(input.height, kernel, stride),
             groups: merged(&columns),
             columns,
-            by_sample: Transposed::default(),
+            by_sample: TransposeBuffer::default(),
         }
     }
 
@@ -140,7 +140,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: here and below: only the products use these slices.
-        let slices = unsafe { operands(out, [weight, bias, h]) }?;
+        let slices = unsafe { slices(out, [weight, bias, h]) }?;
         let Some((out, [weight, bias, h])) = slices else {
             self.forward_tensors(weight, bias, h, out)?;
             return function.apply_to(out);
@@ -160,7 +160,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        let slices = unsafe { operands(out, [weight, delta, bias.unwrap_or(delta)]) }?;
+        let slices = unsafe { slices(out, [weight, delta, bias.unwrap_or(delta)]) }?;
         let Some((out, [weight, delta, values])) = slices else {
             self.transposed_tensors(weight, bias, delta, out)?;
             return function.apply_to(out);
@@ -177,7 +177,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        match unsafe { operands(out, [delta, h]) }? {
+        match unsafe { slices(out, [delta, h]) }? {
             Some((out, [delta, h])) => {
                 self.weight_gradient_native(delta, h, out);
                 Ok(())
@@ -203,7 +203,7 @@ impl Windowed {
         self.kernel * self.kernel * self.input.channels
     }
 
-    /// Where the weights of a tap begin among those of a unit.
+    /// The first of a tap's weights among those of a unit.
     fn tap(&self, row: i64, column: i64) -> i64 {
         (row * self.kernel + column) * self.input.channels
     }
