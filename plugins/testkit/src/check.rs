@@ -89,9 +89,35 @@ impl From<Evidence> for Verdict {
     }
 }
 
+impl Problem {
+    /// The same of one part of what was checked: a failure names it.
+    pub(crate) fn of(self, part: &str) -> Self {
+        match self {
+            Self::Failed(reason) => Self::Failed(format!("{part}: {reason}")),
+            Self::Skipped(reason) => Self::Skipped(reason),
+        }
+    }
+}
+
 impl Check {
     /// True if it looks at each algorithm, false if at the library as a whole.
     pub fn is_of_algorithm(&self) -> bool {
         matches!(self.body, Body::Algorithm(_))
+    }
+
+    /// Looks at a library as a whole. A check of algorithms is skipped.
+    pub fn of_library(&self, loading: &Loading) -> Verdict {
+        match self.body {
+            Body::Library(body) => body(loading).into(),
+            Body::Algorithm(_) => skipped("it is a check of an algorithm").into(),
+        }
+    }
+
+    /// Looks at one algorithm. A check of libraries is skipped.
+    pub fn of_algorithm(&self, subject: &Subject<'_>) -> Verdict {
+        match self.body {
+            Body::Library(_) => skipped("it is a check of a library").into(),
+            Body::Algorithm(body) => body(subject).into(),
+        }
     }
 }
