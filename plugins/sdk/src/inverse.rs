@@ -121,8 +121,8 @@ impl InverseDirections {
     }
 
     /// The first of `layers` whose inverse was not written.
-    pub(crate) fn left_out(&self, layers: &[usize]) -> Option<usize> {
-        layers.iter().copied().find(|l| !self.written.contains(l))
+    pub(crate) fn left_out(&self, mut layers: impl Iterator<Item = usize>) -> Option<usize> {
+        layers.find(|l| !self.written.contains(l))
     }
 
     /// The sum of the losses so far.
@@ -153,24 +153,17 @@ pub enum Schedule {
     Alternating,
 }
 
-/// The parameters of the inverses of `layers`.
-pub(crate) struct InverseParameters {
-    pub(crate) layers: Vec<usize>,
-    pub(crate) parameters: Parameters,
-}
-
 /// The inverses of layers with their maps, and the group of parameters behind them.
 pub(crate) fn inverses(
     maps: Vec<(usize, Rc<Map>)>,
     seed: u64,
     device: Device,
-) -> Result<(Vec<Inverse>, InverseParameters), Error> {
+) -> Result<(Vec<Inverse>, Parameters), Error> {
     let declarations = maps
         .iter()
         .flat_map(|(l, map)| map.inverse_declarations(*l))
         .collect();
     let parameters = Parameters::new(declarations, seed, device)?;
-    let layers = maps.iter().map(|(l, _)| *l).collect();
     let inverses = maps
         .into_iter()
         .zip(parameters.pairs())
@@ -180,5 +173,5 @@ pub(crate) fn inverses(
             bias: Rc::clone(bias),
         })
         .collect();
-    Ok((inverses, InverseParameters { layers, parameters }))
+    Ok((inverses, parameters))
 }

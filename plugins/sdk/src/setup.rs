@@ -7,11 +7,12 @@ use assay_abi::ErrorCode;
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
-use crate::inverse::{Inverse, InverseParameters, inverses};
+use crate::inverse::{Inverse, inverses};
 use crate::layer::Map;
 use crate::layout::{Canonical, Layout, Units};
 use crate::model::Model;
 use crate::operand::refused;
+use crate::parameters::Parameters;
 use crate::rng::Initial;
 use crate::tensor_slices::copy_f32;
 
@@ -25,7 +26,7 @@ pub struct Setup<'a> {
     model: &'a Model,
     seed: u64,
     fixed: Vec<(String, Canonical)>,
-    inverses: Option<InverseParameters>,
+    inverses: Option<Parameters>,
 }
 
 impl<'a> Setup<'a> {
@@ -160,7 +161,7 @@ impl<'a> Setup<'a> {
     }
 
     /// The fixed tensors with their names, and the group of the inverses' parameters.
-    pub(crate) fn finish(self) -> (Vec<(String, Canonical)>, Option<InverseParameters>) {
+    pub(crate) fn finish(self) -> (Vec<(String, Canonical)>, Option<Parameters>) {
         (self.fixed, self.inverses)
     }
 }

@@ -1,6 +1,12 @@
 //! The one learner behind every algorithm: it implements the boundary's contract once.
+//!
+//! A batch becomes an update in three calls of `train_pass`. The host's batch source hands it over;
+//! `compute` runs the forward pass and the loss ([`Workspace`]) and has the algorithm write its
+//! directions into the parameters' gradient buffers; `step` has the optimiser move the parameters
+//! against them.
 
 mod checks;
+mod divergence;
 mod inverse_group;
 mod report;
 
@@ -20,11 +26,11 @@ use crate::function::Function;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::{Noise, Source};
-use crate::parameters::Parameter;
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
 use checks::{checked_labels, checked_samples};
+use divergence::{diverged, output_name};
 use inverse_group::InverseGroup;
 use report::{Losses, Report};
 
@@ -80,51 +86,7 @@ impl<A: Algorithm> Trainer<A> {
         })
     }
 
-    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`.
-    /// The inverses' noise is `noise`, or else what comes next from their stream.
-    fn compute(
-        &mut self,
-        batch: &Batch<'_>,
-        update: Update,
-        noise: Option<Source<'_>>,
-    ) -> Result<Losses, Error> {
-        let samples = checked_samples(&self.model, batch.inputs)?;
-        let labels = checked_labels(&self.model, batch, samples)?;
-        let workspace = match self.training.take() {
-            Some(workspace) if workspace.samples() == samples => workspace,
-            _ => Workspace::new(&self.model, samples)?,
-        };
-        let workspace = self.training.insert(workspace);
-        let batch_loss = workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
-        let (pass, mut out) = workspace.pass(&self.model);
-        let mut losses = Losses::default();
-        // Both groups' directions before either moves: they follow from the same parameters.
-        if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
-            let mut out = InverseDirections::default();
-            let source = match noise {
-                Some(given) => given,
-                None => inverses.noise().next()?,
-            };
-            let noise = Noise::new(source, self.model.units(), samples);
-            self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
-            if let Some(l) = out.left_out(inverses.layers()) {
-                return Err(left_out::<A>(
-                    &format!("the inverse of layer {l}"),
-                    "`squared_error`",
-                ));
-            }
-            losses.inverse = Some(out.loss());
-        }
-        if update.network {
-            self.algorithm.directions(&pass, &mut out)?;
-            if let Some(l) = out.left_out() {
-                return Err(left_out::<A>(&format!("layer {l}"), "`gradient` or `none`"));
-            }
-            losses.batch = Some(batch_loss);
-        }
-        Ok(losses)
-    }
-
+    /// Trains one epoch: in one pass over its batches, or one for each group of parameters.
     fn train(
         &mut self,
         epoch: u32,
@@ -179,7 +141,7 @@ impl<A: Algorithm> Trainer<A> {
                 return Err(diverged(&what, self.non_finite_direction()?));
             }
         }
-        match self.non_finite()? {
+        match self.non_finite_parameter()? {
             None => Ok(step),
             name => Err(diverged(
                 &format!(
@@ -188,6 +150,51 @@ impl<A: Algorithm> Trainer<A> {
                 name.map(str::to_owned),
             )),
         }
+    }
+
+    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`.
+    /// The inverses' noise is `noise`, or else what comes next from their stream.
+    fn compute(
+        &mut self,
+        batch: &Batch<'_>,
+        update: Update,
+        noise: Option<Source<'_>>,
+    ) -> Result<Losses, Error> {
+        let samples = checked_samples(&self.model, batch.inputs)?;
+        let labels = checked_labels(&self.model, batch, samples)?;
+        let workspace = match self.training.take() {
+            Some(workspace) if workspace.samples() == samples => workspace,
+            _ => Workspace::new(&self.model, samples)?,
+        };
+        let workspace = self.training.insert(workspace);
+        let batch_loss = workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
+        let (pass, mut out) = workspace.pass(&self.model);
+        let mut losses = Losses::default();
+        // Both groups' directions before either moves: they follow from the same parameters.
+        if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
+            let mut out = InverseDirections::default();
+            let source = match noise {
+                Some(given) => given,
+                None => inverses.noise().next()?,
+            };
+            let noise = Noise::new(source, self.model.units(), samples);
+            self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
+            if let Some(l) = out.left_out(inverses.layers()) {
+                return Err(left_out::<A>(
+                    &format!("the inverse of layer {l}"),
+                    "`squared_error`",
+                ));
+            }
+            losses.inverse = Some(out.loss());
+        }
+        if update.network {
+            self.algorithm.directions(&pass, &mut out)?;
+            if let Some(l) = out.left_out() {
+                return Err(left_out::<A>(&format!("layer {l}"), "`gradient` or `none`"));
+            }
+            losses.batch = Some(batch_loss);
+        }
+        Ok(losses)
     }
 
     /// Moves the groups of `update` against their directions.
@@ -201,40 +208,6 @@ impl<A: Algorithm> Trainer<A> {
             return self.optimiser.step(self.model.parameters_mut());
         }
         Ok(Finite::Yes)
-    }
-
-    /// The first direction with a value that is not finite.
-    fn non_finite_direction(&self) -> Result<Option<String>, Error> {
-        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
-        for group in inverses.into_iter().chain([self.model.parameters()]) {
-            if let Some(Parameter { name, layer, .. }) = group.non_finite_gradient()? {
-                return Ok(Some(format!("the direction of {name}, in layer {layer}")));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first parameter with a value that is not finite.
-    fn non_finite(&self) -> Result<Option<&str>, Error> {
-        if let Some(name) = self.model.parameters().non_finite()? {
-            return Ok(Some(name));
-        }
-        match &self.inverses {
-            Some(inverses) => inverses.parameters().non_finite(),
-            None => Ok(None),
-        }
-    }
-
-    /// The first tensor that is not finite after a step: a parameter, or else what a layer gave.
-    fn first_non_finite(&self) -> Result<Option<String>, Error> {
-        if let Some(name) = self.non_finite()? {
-            return Ok(Some(name.to_owned()));
-        }
-        let layer = match &self.training {
-            Some(workspace) => workspace.non_finite()?,
-            None => None,
-        };
-        Ok(layer.map(output_name))
     }
 
     /// The directions of every parameter for `batch`, applied to none.
@@ -354,21 +327,4 @@ fn left_out<A: Algorithm>(whose: &str, what: &str) -> Error {
     let error = PluginError::new(ErrorCode::OTHER, message);
     let help = format!("the algorithm has to call {what} for every layer in every step");
     Error::Plugin(error.with_help(help))
-}
-
-/// Name of the output of layer l, for messages.
-fn output_name(l: usize) -> String {
-    format!("the output of layer {l}")
-}
-
-/// The error of a training that diverged; `tensor` is the first that is not finite.
-fn diverged(what: &str, tensor: Option<String>) -> Error {
-    let message = match tensor {
-        Some(name) => format!("{what}; the first tensor that is not finite is {name}"),
-        None => what.to_owned(),
-    };
-    Error::Plugin(
-        PluginError::new(ErrorCode::NON_FINITE, message)
-            .with_help("training diverged: try a smaller learning_rate or a larger epsilon"),
-    )
 }
