@@ -1,4 +1,4 @@
-//! TransposeBuffer copies: of what the host lays out by sample, and for the one product in which samples
+//! Transposed copies: of what the host lays out by sample, and for the one product in which samples
 //! are what is summed over.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -13,7 +13,7 @@ use crate::layer::span::Span;
 /// The inputs that one row of the kernel meets from neighbouring output positions in one row.
 struct KernelRow<'a> {
     output_row: i64,
-    kernel_row: i64,
+    tap_row: i64,
     input_row: i64,
     columns: &'a Span,
 }
@@ -111,11 +111,11 @@ impl Windowed {
     fn kernel_rows(&self) -> impl Iterator<Item = KernelRow<'_>> {
         self.rows.iter().flat_map(move |row| {
             let (output_row, first, input) = (row.outputs.start, row.taps.start, row.input);
-            row.taps.clone().flat_map(move |kernel_row| {
+            row.taps.clone().flat_map(move |tap_row| {
                 self.groups.iter().map(move |columns| KernelRow {
                     output_row,
-                    kernel_row,
-                    input_row: input + kernel_row - first,
+                    tap_row,
+                    input_row: input + tap_row - first,
                     columns,
                 })
             })
@@ -124,8 +124,7 @@ impl Windowed {
 
     /// The weights that meet the inputs of `row`, among those of a unit.
     fn taps(&self, row: &KernelRow<'_>) -> Range<i64> {
-        self.tap(row.kernel_row, row.columns.taps.start)
-            ..self.tap(row.kernel_row, row.columns.taps.end)
+        self.tap(row.tap_row, row.columns.taps.start)..self.tap(row.tap_row, row.columns.taps.end)
     }
 
     /// The output positions of `row`, counted row by row.
