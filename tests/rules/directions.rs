@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::host::Samples;
-use crate::support::problem::{Problem, randomise_biases};
+use crate::support::problem::Problem;
 use crate::support::reference::{Named, Reference};
 use crate::support::running::assert_close;
-use crate::support::state::{SavedTensor, State};
+use crate::support::state::{SavedTensor, State, randomise_biases};
 use crate::support::variant::{Noise, Variant, noise, noise_bytes, strengthen};
 use assay_tests::{Finished, Sandbox, binary};
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::host::SplitMix;
+
 /// Named tensors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State(pub BTreeMap<String, SavedTensor>);
@@ -86,6 +88,23 @@ impl State {
                 .collect(),
         )
     }
+}
+
+/// Random trained biases: zero at the start, they would hide their part.
+pub fn randomise_biases(state: &mut State, seed: u64) {
+    let mut random = SplitMix(seed);
+    let biases: Vec<_> = state.0.keys().filter(|it| is_bias(it)).cloned().collect();
+    for name in biases {
+        let count = state.shape(&name).iter().product();
+        let values: Vec<_> = (0..count).map(|_| random.symmetric() as f32).collect();
+        state.set(&name, &values);
+    }
+}
+
+/// True for a trained bias.
+fn is_bias(name: &str) -> bool {
+    let trained = name.starts_with("forward.") || name.starts_with("inverse.");
+    trained && name.rsplit('.').next() == Some("bias")
 }
 
 /// The transpose of a row-major (rows, columns).
