@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::host::Samples;
-use crate::support::problem::{Problem, randomise_biases};
+use crate::support::problem::Problem;
 use crate::support::reference::{Named, Reference};
 use crate::support::running::assert_close;
-use crate::support::state::{Entry, State};
+use crate::support::state::{SavedTensor, State, randomise_biases};
 use crate::support::variant::{Noise, Variant, noise, noise_bytes, strengthen};
 use assay_skips::skip;
 use assay_tests::{Finished, Sandbox, binary};
@@ -35,12 +35,12 @@ fn batch(samples: &Samples, noise: &Noise, as_images: bool) -> State {
     let shape = if as_images { &images[..] } else { &flat };
     file.insert("inputs", shape, &samples.inputs);
     let labels = samples.labels.iter().flat_map(|label| label.to_le_bytes());
-    let entry = Entry {
+    let tensor = SavedTensor {
         dtype: safetensors::Dtype::I64,
         shape: vec![count],
         bytes: labels.collect(),
     };
-    file.0.insert("labels".to_owned(), entry);
+    file.0.insert("labels".to_owned(), tensor);
     file
 }
 

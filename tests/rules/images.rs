@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 const ALGORITHMS: [&str; 3] = ["bp", "fa", "dfa"];
 /// Fails unless outputs and directions are those of the reference.
 fn compare(algorithm: &str, problem: &Problem) {
-    let (mut learner, state) = problem.prepared(&problem.settings(algorithm, problem.seed), |_| {});
+    let (mut learner, state) = problem.settings(algorithm, problem.seed).prepared(|_| {});
     let samples = problem.batch(problem.seed);
     let reference = problem.reference(algorithm, &state);
 

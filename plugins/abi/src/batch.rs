@@ -20,7 +20,7 @@ pub struct Batch<'a> {
     pub labels: TensorView<'a>,
 }
 
-/// How often a learner may go through the batches of one epoch.
+/// The most passes of a learner over the batches of one epoch.
 pub const MOST_PASSES: u32 = 2;
 
 /// Source of batches, implemented by the host.

@@ -79,7 +79,7 @@ impl PluginError {
         plugin_error
     }
 
-    /// Whether this is the answer to a request to stop rather than a failure.
+    /// True if this is the answer to a request to stop rather than a failure.
     pub fn is_cancelled(&self) -> bool {
         self.code == ErrorCode::CANCELLED
     }

@@ -15,7 +15,7 @@ pub const HANDSHAKE_SYMBOL: &str = "ASSAY_HANDSHAKE";
 const MAGIC: [u8; 8] = *b"ASSAYPLG";
 const TEXT: usize = 64;
 
-/// How a plugin was compiled to behave on a panic.
+/// The behaviour on a panic that a plugin was compiled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanicStrategy {
     /// Panics unwind, so the SDK can turn them into errors.
@@ -127,8 +127,8 @@ impl Handshake {
         })
     }
 
-    /// Whether a host that works with the given version of libtorch can load the library, field by
-    /// field. A plugin without libtorch fits every host.
+    /// Checks, field by field, that a host that works with the given version of libtorch can load the
+    /// library. A plugin without libtorch fits every host.
     pub fn check(&self, libtorch: &str) -> Result<(), HandshakeMismatch> {
         if self.abi_major != ABI_MAJOR {
             return Err(HandshakeMismatch::Abi {
@@ -208,7 +208,7 @@ const fn padded(text: &str) -> [u8; TEXT] {
     field
 }
 
-/// Whether it is printable ASCII, then nothing but zero bytes.
+/// True for printable ASCII, then nothing but zero bytes.
 fn is_text(field: &[u8; TEXT]) -> bool {
     let printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
     let rest = field.iter().skip_while(|byte| printable(byte));

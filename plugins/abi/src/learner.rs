@@ -25,7 +25,7 @@ pub struct CreateRequest<'a> {
     pub seed: u64,
     /// `cpu` or `cuda`.
     pub device: RStr<'a>,
-    /// How many threads one operation may use; decides bits, so it is fixed.
+    /// Threads that one operation may use; decides bits, so it is fixed.
     pub threads: u32,
 }
 

@@ -1,6 +1,6 @@
 //! The place in its author's own code that a panic came from.
 //!
-//! Where a panic is raised is often somebody else's line: that of an `unwrap` inside a library. What
+//! A panic is often raised on somebody else's line: that of an `unwrap` inside a library. What
 //! helps is the line of the plugin that led there, which the stack knows at that moment alone.
 
 use std::backtrace::Backtrace;
@@ -50,7 +50,7 @@ fn place_of(info: &PanicHookInfo<'_>) -> Option<String> {
     Some(own_line(&stack).unwrap_or_else(|| location.to_string()))
 }
 
-/// Whether a location is in neither the standard library nor a dependency nor the crates beside this
+/// True if a location is in neither the standard library nor a dependency nor the crates beside this
 /// one that a plugin is made with.
 fn is_own_file(location: &Location<'_>) -> bool {
     let (file, here) = (location.file(), file!());
@@ -58,7 +58,7 @@ fn is_own_file(location: &Location<'_>) -> bool {
     !is_dependency(file) && !is_between(file, beside)
 }
 
-/// Whether a file is one of the standard library or of a crate that cargo fetched.
+/// True if a file is one of the standard library or of a crate that cargo fetched.
 fn is_dependency(file: &str) -> bool {
     file.starts_with("/rustc/")
         || ["/rustlib/src/", "/registry/src/", "/git/checkouts/"]
@@ -66,7 +66,7 @@ fn is_dependency(file: &str) -> bool {
             .any(|folder| file.contains(folder))
 }
 
-/// Whether a file is one of [`BETWEEN`], which all lie in the folder `beside`.
+/// True if a file is one of [`BETWEEN`], which all lie in the folder `beside`.
 fn is_between(file: &str, beside: &str) -> bool {
     let inside = file.strip_prefix(beside);
     inside.is_some_and(|it| BETWEEN.iter().any(|crate_| it.starts_with(crate_)))

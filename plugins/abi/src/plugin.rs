@@ -26,7 +26,7 @@ use crate::learner::{CreateRequest, LearnerHandle};
 /// The symbol of the root module. A break of the boundary is a new symbol, tried first.
 pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V1";
 
-/// Who a plugin is.
+/// The identity of a plugin.
 #[repr(C)]
 #[derive(StableAbi, Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -67,7 +67,7 @@ pub struct AlgorithmInfo {
     pub name: RString,
     /// Description of the algorithm, in one sentence.
     pub summary: RString,
-    /// Where it was published.
+    /// The publication.
     pub reference: RString,
     /// The JSON Schema of its hyper-parameters, defaults included.
     pub hyperparameters: RString,
@@ -81,7 +81,7 @@ pub struct AlgorithmInfo {
 #[sabi(kind(Prefix(prefix_ref = PluginRef)))]
 #[sabi(missing_field(panic))]
 pub struct Plugin {
-    /// Who the plugin is.
+    /// The plugin's identity.
     pub identity: extern "C" fn() -> Fallible<Identity>,
     /// Algorithms that the plugin offers.
     pub algorithms: extern "C" fn() -> Fallible<RVec<AlgorithmInfo>>,
@@ -106,7 +106,7 @@ pub trait PluginDefinition: 'static {
     /// Accuracies that its algorithms promise to reach: the extension `minimum/1`.
     const MINIMUMS: &'static [AlgorithmMinimum] = &[];
 
-    /// Who the plugin is.
+    /// The plugin's identity.
     fn identity() -> Identity;
     /// Algorithms that the plugin offers.
     fn algorithms() -> Result<Vec<AlgorithmInfo>, PluginError>;
@@ -207,7 +207,7 @@ impl LoadedPlugin {
         Ok(Self { root, minimum })
     }
 
-    /// Who the plugin is.
+    /// The plugin's identity.
     pub fn identity(&self) -> Result<Identity, PluginError> {
         self.root.identity()().into_result()
     }

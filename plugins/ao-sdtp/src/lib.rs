@@ -6,8 +6,8 @@
 //! that the difference rule. Inverses exist for layers 2 to L.
 
 use assay_sdk::{
-    Adam, Algorithm, Auxiliary, AuxiliaryActivation, Configuration, Directions, Error,
-    InverseTraining, Pass, Setup, TargetPropagation, TargetSettings,
+    AuxiliaryActivation, Error, Target, TargetConfiguration, TargetPropagation, TargetRule,
+    TargetSettings, TopTarget,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,21 +35,15 @@ impl Default for Config {
     }
 }
 
-impl Configuration for Config {
-    fn optimiser(&self) -> Adam {
-        self.targets.optimiser()
-    }
-
-    fn inverse_training(&self) -> Option<InverseTraining> {
-        self.targets.inverse_training()
+impl TargetConfiguration for Config {
+    fn targets(&self) -> &TargetSettings {
+        &self.targets
     }
 }
 
-struct AuxiliaryOutputSdtp {
-    inverses: TargetPropagation,
-}
+struct AuxiliaryOutputSdtp;
 
-impl Algorithm for AuxiliaryOutputSdtp {
+impl TargetRule for AuxiliaryOutputSdtp {
     type Config = Config;
 
     const NAME: &'static str = "ao-sdtp";
@@ -59,32 +53,21 @@ impl Algorithm for AuxiliaryOutputSdtp {
          (2018), Assessing the scalability of biologically-motivated deep learning algorithms \
          and architectures, NeurIPS 31";
 
-    fn new(setup: &mut Setup<'_>, config: &Config) -> Result<Self, Error> {
-        let inverted = 2..=setup.model().depth();
-        let units = config.auxiliary_units.into();
-        let z = Auxiliary::new(setup, units, config.auxiliary_activation)?;
-        let loss = config.targets.inverse.inverse_loss;
-        Ok(Self {
-            inverses: TargetPropagation::with_auxiliary(setup, inverted, loss, z)?,
-        })
-    }
-
-    fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
-        let targets = self.inverses.targets(pass)?;
-        targets.output()?; // [ĥ_L, z] against [o, z], ĥ_L = onehot, or x for reconstruction
-        for l in (1..pass.depth()).rev() {
-            targets.difference(l)?; // ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})
+    fn top(config: &Config) -> TopTarget {
+        // [ĥ_L, z] against [o, z], ĥ_L = onehot, or x for reconstruction
+        TopTarget::AuxiliaryOutput {
+            units: config.auxiliary_units,
+            activation: config.auxiliary_activation,
         }
-        targets.local_losses(out)
     }
 
-    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
-        Some(&mut self.inverses)
+    fn below(target: &Target<'_>) -> Result<(), Error> {
+        target.difference() // ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})
     }
 }
 
 assay_sdk::export_plugin!(
     name = "ao-sdtp",
     description = "Simplified difference target propagation with an auxiliary output.",
-    algorithms = [AuxiliaryOutputSdtp],
+    algorithms = [TargetPropagation<AuxiliaryOutputSdtp>],
 );

@@ -26,7 +26,7 @@ pub enum Layer {
     Convolution(Window),
 }
 
-/// How a locally connected or convolution layer looks at its input: with zero padding of
+/// The window of a locally connected or convolution layer on its input: with zero padding of
 /// `kernel / 2` on every side, so that the output has ceil(input / stride) rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {

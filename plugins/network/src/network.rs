@@ -34,9 +34,9 @@ pub struct LayerSummary {
     pub input: Shape,
     /// The shape of one sample of `h_l`.
     pub output: Shape,
-    /// How many inputs one output unit sees, padding included.
+    /// Number of inputs that one output unit sees, padding included.
     pub fan_in: u64,
-    /// How many weights and biases the layer has.
+    /// Number of weights and biases of the layer.
     pub parameters: u64,
     /// Multiplications (each with its addition) that one sample costs in the forward pass,
     /// padding included.
@@ -114,19 +114,19 @@ impl Network {
         }
     }
 
-    /// How many outputs the network has: the number of classes, or of the values of an input.
+    /// Number of outputs: of the classes, or of the values of an input.
     pub fn outputs(&self) -> usize {
         self.summary()
             .last()
             .map_or(0, |summary| summary.output.units())
     }
 
-    /// How many weights and biases the network has.
+    /// Number of weights and biases of the network.
     pub fn parameters(&self) -> u64 {
         self.summary().iter().map(|layer| layer.parameters).sum()
     }
 
-    /// How many multiplications (each with its addition) one sample costs in the forward pass.
+    /// Multiplications (each with its addition) of one sample's forward pass.
     pub fn multiply_adds(&self) -> u64 {
         let layers = self.summary();
         layers

@@ -2,11 +2,11 @@
 
 use tch::{Kind, Tensor};
 
+use crate::arithmetic::is_finite;
 use crate::error::Error;
-use crate::finite::is_finite;
 use crate::model::Model;
-use crate::product::Turn;
-use crate::seam::{copy_f32, operands};
+use crate::product::Transpose;
+use crate::tensor_slices::{copy_f32, slices};
 
 /// Outputs of the layers for the batch of the last forward pass.
 ///
@@ -60,16 +60,16 @@ impl Activations {
         let [channels, units] = planes.map(|size| size as usize);
         let samples = self.samples as usize;
         // SAFETY: nothing else uses this buffer while it is filled.
-        match unsafe { operands(&self.h[0], []) }? {
+        match unsafe { slices(&self.h[0], []) }? {
             Some((h, [])) if h.len() == inputs.len() => {
-                let turn = Turn {
+                let transpose = Transpose {
                     rows: samples,
                     columns: units,
                     from_row: channels * units,
                     to_row: channels * samples,
                 };
                 for channel in 0..channels {
-                    turn.run(&mut h[channel * samples..], &inputs[channel * units..]);
+                    transpose.run(&mut h[channel * samples..], &inputs[channel * units..]);
                 }
                 Ok(())
             }

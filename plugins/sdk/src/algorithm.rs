@@ -6,7 +6,6 @@ use crate::inverse::InverseDirections;
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
 use crate::setup::Setup;
-use crate::targets::TargetPropagation;
 
 /// A way to assign credit: how the update directions of a batch follow from its forward pass.
 ///
@@ -19,7 +18,7 @@ pub trait Algorithm: Sized + 'static {
     const NAME: &'static str;
     /// Description of the algorithm, in one sentence.
     const SUMMARY: &'static str;
-    /// Where it was published.
+    /// The publication.
     const REFERENCE: &'static str;
 
     /// The share of samples, 0 to 1, that it promises to get right on the small task of the
@@ -34,23 +33,15 @@ pub trait Algorithm: Sized + 'static {
     /// but its arguments and its fixed tensors, so that it can be asked without being applied.
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error>;
 
-    /// The inverses of an algorithm that propagates targets.
-    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
-        None
-    }
-
-    /// Writes the direction of every inverse that [`Setup::inverses`] made: by default, those of
-    /// [`Algorithm::target_propagation`]. Called where the configuration says how inverses are
-    /// trained, and bound by the same promise as [`Algorithm::directions`].
+    /// Writes the direction of every inverse that [`Setup::inverses`] made. Called where the
+    /// configuration says how inverses are trained, and bound by the same promise as
+    /// [`Algorithm::directions`].
     fn inverse_directions(
         &mut self,
-        pass: &Pass<'_>,
-        noise: &Noise<'_>,
-        out: &mut InverseDirections,
+        _pass: &Pass<'_>,
+        _noise: &Noise<'_>,
+        _out: &mut InverseDirections,
     ) -> Result<(), Error> {
-        match self.target_propagation() {
-            Some(inverses) => inverses.inverse_directions(pass, noise, out),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ pub trait Configuration: Serialize + DeserializeOwned + JsonSchema + Default {
     /// The optimiser of the network's weights and biases.
     fn optimiser(&self) -> Adam;
 
-    /// How the inverses are trained; `None` for an algorithm without any.
+    /// The training of the inverses; `None` for an algorithm without any.
     fn inverse_training(&self) -> Option<InverseTraining> {
         None
     }

@@ -1,4 +1,4 @@
-//! Where and on how many threads the learner computes.
+//! The device and the threads that a learner computes on.
 
 use std::sync::Once;
 

@@ -8,7 +8,7 @@ use crate::algorithm::Algorithm;
 use crate::configuration::Configuration;
 use crate::device;
 use crate::hyperparameters;
-use crate::learner::{BATCH_LOSS, INVERSE_LOSS, Trainer, entered};
+use crate::learner::{BATCH_LOSS, INVERSE_LOSS, Trainer, at_boundary};
 
 /// The version of libtorch that this SDK is built for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -113,7 +113,7 @@ pub fn create<A: Algorithm>(request: &CreateRequest<'_>) -> Result<LearnerHandle
     let config = hyperparameters::parse::<A::Config>(request.hyperparameters.as_str())?;
     device::set_threads(request.threads)?;
     let device = device::open(request.device.as_str())?;
-    let trainer = entered(|| Trainer::<A>::new(&network, &config, request.seed, device))?;
+    let trainer = at_boundary(|| Trainer::<A>::new(&network, &config, request.seed, device))?;
     Ok(LearnerHandle::new(trainer))
 }
 

@@ -14,37 +14,22 @@ use crate::adam::Adam;
 use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::function::{Function, multiply_derivative};
-use crate::layer::Map;
+use crate::layer::{Map, sum_over_batch};
 use crate::operand;
 use crate::parameters::{Parameter, Parameters};
-use crate::seam::refuse_overlap;
+use crate::tensor_slices::refuse_overlap;
 
-/// One inverse with views of its parameters and of their gradients.
+/// One inverse with its parameters.
 pub struct Inverse {
-    layer: usize,
     map: Rc<Map>,
-    weight: Tensor,
-    bias: Tensor,
-    weight_gradient: Tensor,
-    bias_gradient: Tensor,
+    weight: Rc<Parameter>,
+    bias: Rc<Parameter>,
 }
 
 impl Inverse {
-    /// The inverse of layer l, which computes `map`.
-    pub(crate) fn new(layer: usize, map: Rc<Map>, weight: &Parameter, bias: &Parameter) -> Self {
-        Self {
-            layer,
-            map,
-            weight: weight.value.shallow_clone(),
-            bias: bias.value.shallow_clone(),
-            weight_gradient: weight.gradient.shallow_clone(),
-            bias_gradient: bias.gradient.shallow_clone(),
-        }
-    }
-
     /// l, the layer that it inverts.
     pub fn layer(&self) -> usize {
-        self.layer
+        self.weight.layer
     }
 
     /// The rows of u: `n_l`, and for the top of AO-SDTP the auxiliary units besides.
@@ -61,21 +46,23 @@ impl Inverse {
     /// both are contiguous.
     #[track_caller]
     pub fn apply(&self, u: &Tensor, out: &Tensor) -> Result<(), Error> {
-        let map = format_args!("the inverse of layer {}", self.layer);
+        let map = format_args!("the inverse of layer {}", self.layer());
         operand::mapped(map, [self.inputs(), self.outputs()], ("an input", u), out)?;
+        let (weight, bias) = (&self.weight.value, &self.bias.value);
         self.map
-            .inverse(&self.weight, &self.bias, Function::Tanh, u, out)
+            .feedback(weight, Some(bias), Function::Tanh, u, out)
     }
 
     /// Writes `δ uᵀ` and the sum of δ over the batch into the gradients of `V_l` and `c_l`.
     fn write_gradient(&self, delta: &Tensor, u: &Tensor) -> Result<(), Error> {
         self.map
-            .inverse_weight_gradient(delta, u, &self.weight_gradient)?;
-        Map::inverse_bias_gradient(delta, &self.bias_gradient)
+            .feedback_gradient(delta, u, &self.weight.gradient)?;
+        // Every unit of h_{l-1} has its own c.
+        sum_over_batch(delta, &self.bias.gradient)
     }
 }
 
-/// Where the update directions of the inverses go, and the sum of their losses.
+/// Takes the update directions of the inverses, and sums their losses.
 ///
 /// It reaches nothing but `V_l` and `c_l`: whatever the loss of an inverse was computed from is a
 /// constant in it.
@@ -101,7 +88,7 @@ impl InverseDirections {
         target: &Tensor,
         delta: &Tensor,
     ) -> Result<(), Error> {
-        let (l, outputs) = (inverse.layer, inverse.outputs());
+        let (l, outputs) = (inverse.layer(), inverse.outputs());
         let samples = operand::columns("an input", u, inverse.inputs(), || {
             format!(
                 "the inverse of layer {l} takes {} values of each sample",
@@ -134,8 +121,8 @@ impl InverseDirections {
     }
 
     /// The first of `layers` whose inverse was not written.
-    pub(crate) fn left_out(&self, layers: &[usize]) -> Option<usize> {
-        layers.iter().copied().find(|l| !self.written.contains(l))
+    pub(crate) fn left_out(&self, mut layers: impl Iterator<Item = usize>) -> Option<usize> {
+        layers.find(|l| !self.written.contains(l))
     }
 
     /// The sum of the losses so far.
@@ -144,18 +131,18 @@ impl InverseDirections {
     }
 }
 
-/// How the inverses are trained.
+/// The training of the inverses.
 #[derive(Clone, Copy, Debug)]
 pub struct InverseTraining {
     /// Their optimiser.
     pub optimiser: Adam,
-    /// When they are trained.
+    /// Their turns with the network.
     pub schedule: Schedule,
     /// σ of the noise that they are trained with.
     pub sigma: f64,
 }
 
-/// How updates of the network and of the inverses take turns.
+/// The order of updates of the network and of the inverses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
@@ -166,28 +153,25 @@ pub enum Schedule {
     Alternating,
 }
 
-/// The parameters of the inverses of `layers`.
-pub(crate) struct InverseParameters {
-    pub(crate) layers: Vec<usize>,
-    pub(crate) parameters: Parameters,
-}
-
 /// The inverses of layers with their maps, and the group of parameters behind them.
 pub(crate) fn inverses(
-    maps: &[(usize, Rc<Map>)],
+    maps: Vec<(usize, Rc<Map>)>,
     seed: u64,
     device: Device,
-) -> Result<(Vec<Inverse>, InverseParameters), Error> {
+) -> Result<(Vec<Inverse>, Parameters), Error> {
     let declarations = maps
         .iter()
         .flat_map(|(l, map)| map.inverse_declarations(*l))
         .collect();
     let parameters = Parameters::new(declarations, seed, device)?;
     let inverses = maps
-        .iter()
-        .zip(parameters.tensors().chunks_exact(2))
-        .map(|((l, map), pair)| Inverse::new(*l, Rc::clone(map), &pair[0], &pair[1]))
+        .into_iter()
+        .zip(parameters.pairs())
+        .map(|((_, map), [weight, bias])| Inverse {
+            map,
+            weight: Rc::clone(weight),
+            bias: Rc::clone(bias),
+        })
         .collect();
-    let layers = maps.iter().map(|(l, _)| *l).collect();
-    Ok((inverses, InverseParameters { layers, parameters }))
+    Ok((inverses, parameters))
 }

@@ -1,4 +1,4 @@
-//! Where the elements of a tensor lie, and in which order they are saved.
+//! The order of a tensor's elements in memory and in a saved state.
 //!
 //! Kernels choose the order in memory; saved states and initial values keep one canonical order
 //! (`docs/methods.md`, channels before rows before columns). A [`Layout`] is the way from one to the

@@ -14,9 +14,9 @@
 //! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. The units of an image lie as (row,
 //! column, channel); saved states keep the order (channel, row, column) throughout. No gradient
 //! is ever recorded by libtorch. An algorithm may also train inverses `g_l` ([`Setup::inverses`]):
-//! they are a second group of parameters with an optimiser, a [`Schedule`] and noise of their own,
-//! and the target-propagation algorithms share the rest in [`TargetPropagation`]. On a CPU the
-//! same seed, thread count and instruction set give the same bits.
+//! they are a second group of parameters with an optimiser, a [`Schedule`] and noise of their own.
+//! An algorithm of target propagation is a [`TargetRule`], of which [`TargetPropagation`] makes an
+//! [`Algorithm`]. On a CPU the same seed, thread count and instruction set give the same bits.
 //!
 //! # Example
 //! A plugin that trains the last layer only:
@@ -59,7 +59,6 @@ mod determinism;
 mod device;
 mod error;
 mod export;
-mod finite;
 mod function;
 mod hyperparameters;
 mod inverse;
@@ -74,10 +73,10 @@ mod parameters;
 mod pass;
 mod product;
 mod rng;
-mod seam;
 mod setup;
 mod state;
 mod targets;
+mod tensor_slices;
 mod trial;
 mod workers;
 
@@ -102,8 +101,8 @@ pub use schemars;
 pub use serde;
 pub use setup::Setup;
 pub use targets::{
-    Auxiliary, AuxiliaryActivation, DescentSettings, InverseLoss, InverseSettings,
-    TargetPropagation, TargetSettings, Targets,
+    AuxiliaryActivation, DescentSettings, InverseLoss, InverseSettings, Target,
+    TargetConfiguration, TargetPropagation, TargetRule, TargetSettings, TopTarget,
 };
 pub use tch::Tensor;
 pub use trial::{Tensors, Trial};

@@ -11,7 +11,7 @@ use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::function::{Function, multiply_derivative};
 use crate::model::Model;
-use crate::seam::{copy_f32, copy_i64};
+use crate::tensor_slices::{copy_f32, copy_i64};
 
 /// `out = h_L`, from `activation` `a_L`; both are (`n_L`, B).
 pub(crate) fn output_function(task: Task, activation: &Tensor, out: &Tensor) -> Result<(), Error> {

@@ -39,11 +39,8 @@ impl Model {
             .flat_map(|(l, map)| map.declarations(l))
             .collect();
         let parameters = Parameters::new(declarations, seed, device)?;
-        let layers = (1..)
-            .zip(maps)
-            .zip(parameters.tensors().chunks_exact(2))
-            .map(|((l, map), pair)| Layer::new(l, Rc::new(map), &pair[0], &pair[1]))
-            .collect();
+        let layers = maps.into_iter().zip(parameters.pairs());
+        let layers = layers.map(|(map, pair)| Layer::new(map, pair)).collect();
         Ok(Self {
             task: network.task(),
             input: <[usize; 3]>::from(network.input()).map(|size| size as i64),

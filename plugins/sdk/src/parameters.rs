@@ -3,13 +3,15 @@
 //! Flat, so that the optimiser is one pass over memory however many tensors there are. A view
 //! shares its memory with the buffer: what is written through one is seen through the other.
 
+use std::rc::Rc;
+
 use tch::{Device, Kind, Tensor};
 
+use crate::arithmetic::is_finite;
 use crate::error::Error;
-use crate::finite::is_finite;
 use crate::layout::{Canonical, Layout};
 use crate::rng::Initial;
-use crate::seam::copy_f32;
+use crate::tensor_slices::copy_f32;
 
 /// Views start at multiples of 64 bytes, which matrix products like.
 const ALIGNMENT: i64 = 16;
@@ -21,6 +23,26 @@ pub(crate) struct Declaration {
     pub(crate) layer: usize,
     pub(crate) layout: Layout,
     pub(crate) initial: Initial,
+}
+
+impl Declaration {
+    /// Weight and bias of layer l in a group: `{group}.{l}.weight`, and `{group}.{l}.bias` of zeros.
+    pub(crate) fn pair(
+        group: &str,
+        l: usize,
+        weight: Layout,
+        bias: Layout,
+        initial: Initial,
+    ) -> [Self; 2] {
+        [("weight", weight, initial), ("bias", bias, Initial::Zero)].map(
+            |(part, layout, initial)| Self {
+                name: format!("{group}.{l}.{part}"),
+                layer: l,
+                layout,
+                initial,
+            },
+        )
+    }
 }
 
 /// The views of one tensor, in the shape that kernels see.
@@ -37,7 +59,7 @@ pub(crate) struct Parameters {
     values: Tensor,
     gradients: Tensor,
     offsets: Vec<(i64, Layout)>,
-    tensors: Vec<Parameter>,
+    tensors: Vec<Rc<Parameter>>,
 }
 
 impl Parameters {
@@ -65,12 +87,12 @@ impl Parameters {
                     .initial
                     .values(seed, &declaration.name, value.numel());
                 copy_f32(layout.canonical(&value)?.view(), &initial)?;
-                Ok(Parameter {
+                Ok(Rc::new(Parameter {
                     name: declaration.name,
                     layer: declaration.layer,
                     value,
                     gradient: view(&gradients, *offset, layout)?,
-                })
+                }))
             })
             .collect::<Result<_, Error>>()?;
         Ok(Self {
@@ -81,9 +103,9 @@ impl Parameters {
         })
     }
 
-    /// Every tensor, in the order of declaration.
-    pub(crate) fn tensors(&self) -> &[Parameter] {
-        &self.tensors
+    /// Weight and bias of every layer, in the order of declaration.
+    pub(crate) fn pairs(&self) -> &[[Rc<Parameter>; 2]] {
+        self.tensors.as_chunks().0
     }
 
     /// The flat buffers: values, and gradients of the same length.

@@ -145,13 +145,13 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Where the update directions of one batch go: the parameters move *against* them.
+/// Takes the update directions of one batch: the parameters move *against* them.
 ///
 /// An algorithm writes every layer in every step; a step that leaves one out is an error.
 pub struct Directions<'a> {
     model: &'a Model,
     workspace: &'a Workspace,
-    /// Whether each layer was written; l from 1.
+    /// True for each layer that was written; l from 1.
     written: Vec<bool>,
 }
 

@@ -7,7 +7,7 @@
 /// initial weight.
 const CONTEXT: &str = "assay 2026-11 initial values of a named tensor";
 
-/// How a tensor begins.
+/// The distribution of a tensor's first values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Initial {
     /// All zero.

@@ -7,13 +7,14 @@ use assay_abi::ErrorCode;
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
-use crate::inverse::{Inverse, InverseParameters, inverses};
+use crate::inverse::{Inverse, inverses};
 use crate::layer::Map;
 use crate::layout::{Canonical, Layout, Units};
 use crate::model::Model;
 use crate::operand::refused;
+use crate::parameters::Parameters;
 use crate::rng::Initial;
-use crate::seam::copy_f32;
+use crate::tensor_slices::copy_f32;
 
 /// The network that an algorithm is created for, and the maker of its own tensors.
 ///
@@ -25,7 +26,7 @@ pub struct Setup<'a> {
     model: &'a Model,
     seed: u64,
     fixed: Vec<(String, Canonical)>,
-    inverses: Option<InverseParameters>,
+    inverses: Option<Parameters>,
 }
 
 impl<'a> Setup<'a> {
@@ -97,7 +98,7 @@ impl<'a> Setup<'a> {
         for l in layers {
             maps.push((l, self.inverted_map(l, auxiliary_units)?));
         }
-        let (inverses, parameters) = inverses(&maps, self.seed, self.model.device())?;
+        let (inverses, parameters) = inverses(maps, self.seed, self.model.device())?;
         self.inverses = Some(parameters);
         Ok(inverses)
     }
@@ -107,12 +108,12 @@ impl<'a> Setup<'a> {
     fn inverted_map(&self, l: usize, auxiliary_units: i64) -> Result<Rc<Map>, Error> {
         let layer = self.model.find(l)?;
         if l < self.model.depth() || auxiliary_units == 0 {
-            return Ok(layer.shared_map());
+            return Ok(Rc::clone(layer.map()));
         }
-        match layer.map() {
-            map @ Map::Dense(_) => {
+        match layer.map().as_ref() {
+            Map::Dense { inputs, .. } => {
                 let outputs = Units::Flat(layer.units() + auxiliary_units);
-                Ok(Rc::new(Map::dense(map.inputs(), outputs)))
+                Ok(Rc::new(Map::dense(*inputs, outputs)))
             }
             Map::Windowed(_) => Err(Error::new(
                 ErrorCode::UNSUPPORTED,
@@ -128,10 +129,6 @@ impl<'a> Setup<'a> {
     /// (`units`, `n_{L-1}`) and `auxiliary.bias` (`units`), both Glorot-uniform.
     #[track_caller]
     pub(crate) fn auxiliary(&mut self, units: i64) -> Result<[Tensor; 2], Error> {
-        if units < 0 {
-            let message = format!("{units} auxiliary units were asked for");
-            return Err(refused(message, "ask for 0 or more"));
-        }
         let inputs = self.model.layer(self.model.depth()).map().inputs();
         let initial = Initial::Glorot {
             fan_in: inputs.count(),
@@ -164,7 +161,7 @@ impl<'a> Setup<'a> {
     }
 
     /// The fixed tensors with their names, and the group of the inverses' parameters.
-    pub(crate) fn finish(self) -> (Vec<(String, Canonical)>, Option<InverseParameters>) {
+    pub(crate) fn finish(self) -> (Vec<(String, Canonical)>, Option<Parameters>) {
         (self.fixed, self.inverses)
     }
 }

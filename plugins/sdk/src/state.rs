@@ -88,10 +88,10 @@ impl State {
 pub(crate) fn to_safetensors<'a>(
     tensors: impl Iterator<Item = (&'a str, &'a Canonical)>,
 ) -> Result<Vec<u8>, Error> {
-    let entries = tensors
-        .map(|(name, tensor)| Ok((name, Entry::new(tensor)?)))
+    let saved = tensors
+        .map(|(name, tensor)| Ok((name, SavedTensor::new(tensor)?)))
         .collect::<Result<Vec<_>, Error>>()?;
-    Ok(safetensors::serialize(entries, None)
+    Ok(safetensors::serialize(saved, None)
         .map_err(|error| StateError::Unreadable(error.to_string()))?)
 }
 
@@ -134,13 +134,13 @@ fn kind(tensor: &Tensor) -> Result<(Kind, Dtype), Error> {
 }
 
 /// A copy of a tensor in main memory.
-struct Entry {
+struct SavedTensor {
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
-impl Entry {
+impl SavedTensor {
     fn new(tensor: &Canonical) -> Result<Self, Error> {
         let (_, dtype) = kind(tensor.view())?;
         let plain = tensor.read()?;
@@ -155,7 +155,7 @@ impl Entry {
     }
 }
 
-impl View for Entry {
+impl View for SavedTensor {
     fn dtype(&self) -> Dtype {
         self.dtype
     }

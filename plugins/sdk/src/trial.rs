@@ -74,7 +74,7 @@ impl<A: Algorithm> Trial<A> {
         let shapes = self.shapes(labels);
         let batch = shapes.batch(inputs, labels)?;
         let served = false;
-        let (mut once, mut loss) = (Once { batch, served }, LastLoss(f64::NAN));
+        let (mut once, mut loss) = (SingleBatch { batch, served }, LastLoss(f64::NAN));
         self.trainer.train_epoch(
             self.epoch,
             &mut BatchSource::new(&mut once),
@@ -123,12 +123,12 @@ impl Shapes {
 }
 
 /// Serves one batch in every pass.
-struct Once<'a> {
+struct SingleBatch<'a> {
     batch: Batch<'a>,
     served: bool,
 }
 
-impl Batches for Once<'_> {
+impl Batches for SingleBatch<'_> {
     fn next_batch(&mut self) -> Result<Option<Batch<'_>>, PluginError> {
         self.served = !self.served;
         Ok(self.served.then_some(self.batch))

@@ -9,20 +9,19 @@
 use std::cell::Cell;
 
 use assay_sdk::{
-    Adam, Algorithm, Configuration, Directions, Error, InverseLoss, InverseTraining, Pass,
-    Schedule, Setup, TargetPropagation, Tensor, Trial, scale, tanh_derivative,
+    Adam, Algorithm, Configuration, Directions, Error, InverseTraining, Pass, Schedule, Setup,
+    Target, TargetPropagation, TargetRule, TargetSettings, Tensor, TopTarget, Trial, scale,
+    tanh_derivative,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 type Rule = fn(&Pass<'_>, &mut Directions<'_>) -> Result<(), Error>;
-type Made = fn(&mut Setup<'_>) -> Result<Option<TargetPropagation>, Error>;
-type TargetRule = fn(&mut TargetPropagation, &Pass<'_>, &mut Directions<'_>) -> Result<(), Error>;
+type Made = fn(&mut Setup<'_>) -> Result<(), Error>;
 
 thread_local! {
     static RULE: Cell<Rule> = const { Cell::new(|_, _| Ok(())) };
-    static MADE: Cell<Made> = const { Cell::new(|_| Ok(None)) };
-    static TARGET_RULE: Cell<Option<TargetRule>> = const { Cell::new(None) };
+    static MADE: Cell<Made> = const { Cell::new(|_| Ok(())) };
 }
 
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
@@ -47,7 +46,7 @@ impl Configuration for Settings {
 }
 
 /// Does what the test of its thread asks for.
-struct Obedient(Option<TargetPropagation>);
+struct Obedient;
 
 impl Algorithm for Obedient {
     type Config = Settings;
@@ -56,18 +55,12 @@ impl Algorithm for Obedient {
     const REFERENCE: &'static str = "none";
 
     fn new(setup: &mut Setup<'_>, _settings: &Settings) -> Result<Self, Error> {
-        Ok(Self(MADE.get()(setup)?))
+        MADE.get()(setup)?;
+        Ok(Self)
     }
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
-        match (&mut self.0, TARGET_RULE.get()) {
-            (Some(inverses), Some(rule)) => rule(inverses, pass, out),
-            _ => RULE.get()(pass, out),
-        }
-    }
-
-    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
-        self.0.as_mut()
+        RULE.get()(pass, out)
     }
 }
 
@@ -259,61 +252,55 @@ fn tensors_have_names_of_their_own_and_layers_that_there_are() {
         |setup| {
             let _ = setup.transposed_feedback(3, 1.0)?;
             let _ = setup.direct_feedback(3, 1.0)?;
-            Ok(None)
+            Ok(())
         },
         "obedient makes two tensors of the name `feedback.3.weight`",
     );
     refuses_to_make(
-        |setup| setup.direct_feedback(4, 1.0).map(|_| None),
+        |setup| setup.direct_feedback(4, 1.0).map(drop),
         "there is no layer 4: the network has layers 1 to 3",
     );
     refuses_to_make(
-        |setup| setup.inverses(0..=1, 0).map(|_| None),
+        |setup| setup.inverses(0..=1, 0).map(drop),
         "there is no layer 0",
     );
     refuses_to_make(
         |setup| {
             setup.inverses(2..=2, 0)?;
-            setup.inverses(3..=3, 0).map(|_| None)
+            setup.inverses(3..=3, 0).map(drop)
         },
         "obedient asks for inverses twice",
     );
     refuses_to_make(
-        |setup| setup.inverses(3..=3, -1).map(|_| None),
+        |setup| setup.inverses(3..=3, -1).map(drop),
         "-1 auxiliary units were asked for",
     );
 }
 
+/// A rule that sets no hidden target.
+struct Idle;
+
+impl TargetRule for Idle {
+    type Config = TargetSettings;
+    const NAME: &'static str = "idle";
+    const SUMMARY: &'static str = "Sets no hidden target.";
+    const REFERENCE: &'static str = "none";
+
+    fn top(_config: &TargetSettings) -> TopTarget {
+        TopTarget::Output
+    }
+
+    fn below(_target: &Target<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 #[test]
-fn a_target_is_set_before_it_is_read() {
-    MADE.set(|setup| TargetPropagation::new(setup, 2..=3, InverseLoss::Denoising).map(Some));
-    let refuses = |rule: TargetRule, words: &str| {
-        TARGET_RULE.set(Some(rule));
-        refuses(|_, _| Ok(()), words);
-    };
-    refuses(
-        |inverses, pass, _| inverses.targets(pass)?.difference(2),
-        "the target of layer 3 is read before it is set",
-    );
-    refuses(
-        |inverses, pass, _| {
-            let targets = inverses.targets(pass)?;
-            targets.output()?;
-            targets.invert(1)
-        },
-        "the target of layer 2 is read before it is set",
-    );
-    refuses(
-        |inverses, pass, out| {
-            let targets = inverses.targets(pass)?;
-            targets.output()?;
-            targets.difference(2)?;
-            targets.local_losses(out)
-        },
-        "the target of layer 1 is read before it is set",
-    );
-    refuses(
-        |inverses, pass, _| inverses.targets(pass)?.invert(0),
-        "layer 0 has no target that follows from the one above it",
-    );
+fn a_target_that_was_not_set_is_named() {
+    let layers = ["fc 5", "fc 4", "softmax 3"];
+    let settings = TargetSettings::default();
+    let mut trial =
+        Trial::<TargetPropagation<Idle>>::new([1, 2, 3], &layers, &settings, 7).unwrap();
+    let error = trial.directions(&[0.5; 24], &[0, 1, 2, 0]).unwrap_err();
+    assert_eq!(error.to_string(), "idle set no target for layer 2");
 }

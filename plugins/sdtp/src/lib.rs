@@ -5,13 +5,11 @@
 //! gradient crosses a layer: `ĥ_L = onehot` or x,
 //! `ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})`. Inverses exist for layers 2 to L.
 
-use assay_sdk::{Algorithm, Directions, Error, Pass, Setup, TargetPropagation, TargetSettings};
+use assay_sdk::{Error, Target, TargetPropagation, TargetRule, TargetSettings, TopTarget};
 
-struct SimplifiedDifferenceTargetPropagation {
-    inverses: TargetPropagation,
-}
+struct SimplifiedDifferenceTargetPropagation;
 
-impl Algorithm for SimplifiedDifferenceTargetPropagation {
+impl TargetRule for SimplifiedDifferenceTargetPropagation {
     type Config = TargetSettings;
 
     const NAME: &'static str = "sdtp";
@@ -21,29 +19,17 @@ impl Algorithm for SimplifiedDifferenceTargetPropagation {
          (2018), Assessing the scalability of biologically-motivated deep learning algorithms \
          and architectures, NeurIPS 31";
 
-    fn new(setup: &mut Setup<'_>, config: &TargetSettings) -> Result<Self, Error> {
-        let inverted = 2..=setup.model().depth();
-        Ok(Self {
-            inverses: TargetPropagation::new(setup, inverted, config.inverse.inverse_loss)?,
-        })
+    fn top(_config: &TargetSettings) -> TopTarget {
+        TopTarget::Output // ĥ_L = onehot, or x for reconstruction
     }
 
-    fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
-        let targets = self.inverses.targets(pass)?;
-        targets.output()?; // ĥ_L = onehot, or x for reconstruction
-        for l in (1..pass.depth()).rev() {
-            targets.difference(l)?; // ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})
-        }
-        targets.local_losses(out)
-    }
-
-    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
-        Some(&mut self.inverses)
+    fn below(target: &Target<'_>) -> Result<(), Error> {
+        target.difference() // ĥ_l = h_l + g_{l+1}(ĥ_{l+1}) − g_{l+1}(h_{l+1})
     }
 }
 
 assay_sdk::export_plugin!(
     name = "sdtp",
     description = "Simplified difference target propagation.",
-    algorithms = [SimplifiedDifferenceTargetPropagation],
+    algorithms = [TargetPropagation<SimplifiedDifferenceTargetPropagation>],
 );

@@ -27,7 +27,7 @@ pub(crate) enum Body {
     Algorithm(fn(&Subject<'_>) -> Evidence),
 }
 
-/// How loading a library went, as the one who loaded it saw it.
+/// The outcome of loading a library, as its loader saw it.
 pub enum Loading {
     /// It can be used.
     Loaded(LoadedPlugin),
@@ -37,7 +37,7 @@ pub enum Loading {
     Refused(String),
 }
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -49,10 +49,10 @@ pub enum Outcome {
     Skipped,
 }
 
-/// How a check ended, and what was seen.
+/// The outcome of a check, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// Reason for the outcome: the evidence, the fault, or why the check does not apply.
     pub reason: String,
@@ -89,9 +89,35 @@ impl From<Evidence> for Verdict {
     }
 }
 
+impl Problem {
+    /// The same of one part of what was checked: a failure names it.
+    pub(crate) fn of(self, part: &str) -> Self {
+        match self {
+            Self::Failed(reason) => Self::Failed(format!("{part}: {reason}")),
+            Self::Skipped(reason) => Self::Skipped(reason),
+        }
+    }
+}
+
 impl Check {
-    /// Whether it looks at each algorithm, rather than at the library as a whole.
+    /// True if it looks at each algorithm, false if at the library as a whole.
     pub fn is_of_algorithm(&self) -> bool {
         matches!(self.body, Body::Algorithm(_))
+    }
+
+    /// Looks at a library as a whole. A check of algorithms is skipped.
+    pub fn of_library(&self, loading: &Loading) -> Verdict {
+        match self.body {
+            Body::Library(body) => body(loading).into(),
+            Body::Algorithm(_) => skipped("it is a check of an algorithm").into(),
+        }
+    }
+
+    /// Looks at one algorithm. A check of libraries is skipped.
+    pub fn of_algorithm(&self, subject: &Subject<'_>) -> Verdict {
+        match self.body {
+            Body::Library(_) => skipped("it is a check of a library").into(),
+            Body::Algorithm(body) => body(subject).into(),
+        }
     }
 }

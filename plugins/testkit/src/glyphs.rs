@@ -12,7 +12,7 @@ use crate::samples::Samples;
 
 /// (C, H, W) of a picture.
 pub(crate) const INPUT: [usize; 3] = [1, 6, 4];
-/// How many digits there are to tell apart.
+/// The number of digits to tell apart.
 pub(crate) const CLASSES: usize = 4;
 
 /// Rows of three dots, top to bottom, of digits that share most of their dots.
@@ -22,7 +22,7 @@ const FONT: [[u8; 5]; CLASSES] = [
     [0b101, 0b101, 0b111, 0b001, 0b001],
     [0b111, 0b001, 0b001, 0b010, 0b010],
 ];
-/// How far noise moves a dot of contrast 1 at most.
+/// The most that noise moves a dot of contrast 1.
 const NOISE: f32 = 0.4;
 
 /// `count` pictures with their classes, of which there are equally many up to one.

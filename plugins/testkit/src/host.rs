@@ -16,14 +16,14 @@ pub(crate) struct Epoch<'a> {
     pub(crate) conduct: Conduct,
 }
 
-/// How a learner went through the batches.
+/// A learner's way through the batches of an epoch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Conduct {
-    /// How many batches it was served.
+    /// Batches that it was served.
     pub(crate) served: usize,
-    /// How many passes it was told the end of.
+    /// Passes that it was told the end of.
     pub(crate) passes: usize,
-    /// How often it asked on after it was told to stop.
+    /// Batches that it asked for after it was told to stop.
     pub(crate) asked_on: usize,
     cancelled: bool,
 }

@@ -20,23 +20,3 @@ mod tensors;
 pub use check::{Check, Loading, Outcome, Verdict};
 pub use checks::{CHECKS, DESCRIBES, LOADS, SILENT, find, judge_output};
 pub use subject::Subject;
-
-use check::{Body, skipped};
-
-impl Check {
-    /// Looks at a library as a whole. A check of algorithms is skipped.
-    pub fn of_library(&self, loading: &Loading) -> Verdict {
-        match self.body {
-            Body::Library(body) => body(loading).into(),
-            Body::Algorithm(_) => skipped("it is a check of an algorithm").into(),
-        }
-    }
-
-    /// Looks at one algorithm. A check of libraries is skipped.
-    pub fn of_algorithm(&self, subject: &Subject<'_>) -> Verdict {
-        match self.body {
-            Body::Library(_) => skipped("it is a check of a library").into(),
-            Body::Algorithm(body) => body(subject).into(),
-        }
-    }
-}

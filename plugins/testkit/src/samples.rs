@@ -44,7 +44,7 @@ impl Samples {
         Self::new(input, inputs, labels)
     }
 
-    /// How many samples there are.
+    /// The number of samples.
     pub(crate) fn count(&self) -> usize {
         self.labels.len()
     }

@@ -57,9 +57,8 @@ impl Subject<'_> {
 
     /// A learner with the algorithm's defaults.
     pub(crate) fn seeded(&self, network: &Network, seed: u64) -> Result<Learner, Problem> {
-        let defaults = Value::Object(self.defaults()).to_string();
-        let created = self.create(network, &defaults, seed);
-        created.map_err(|error| said("to create a learner with its defaults", &error))
+        let created = self.create(network, &self.default_text(), seed);
+        created.map_err(|error| unexpected("to create a learner with its defaults", &error))
     }
 
     /// The small network that most checks train: the first of [`candidates`] that the algorithm
@@ -73,12 +72,14 @@ impl Subject<'_> {
         &self,
         networks: impl IntoIterator<Item = Network>,
     ) -> Result<Network, Problem> {
-        let defaults = Value::Object(self.defaults()).to_string();
+        let defaults = self.default_text();
         for network in networks {
             match self.create(&network, &defaults, self.seed) {
                 Ok(_) => return Ok(network),
                 Err(error) if error.code == ErrorCode::UNSUPPORTED => {}
-                Err(error) => return Err(said("to create a learner with its defaults", &error)),
+                Err(error) => {
+                    return Err(unexpected("to create a learner with its defaults", &error));
+                }
             }
         }
         skipped("it supports none of the networks that this check could train")
@@ -105,6 +106,11 @@ impl Subject<'_> {
             .filter_map(|(name, property)| Some((name, property.get("default")?.clone())))
             .collect()
     }
+
+    /// The defaults as JSON.
+    pub(crate) fn default_text(&self) -> String {
+        Value::Object(self.defaults()).to_string()
+    }
 }
 
 /// A learner of the algorithm under test.
@@ -123,7 +129,7 @@ impl Learner {
     /// Trains an epoch that has to end well.
     pub(crate) fn train(&mut self, epoch: u32, batches: &[Samples]) -> Result<Trained, Problem> {
         let (trained, result) = self.try_train(epoch, batches, None);
-        result.map_err(|error| said(&format!("to train epoch {epoch}"), &error))?;
+        result.map_err(|error| unexpected(&format!("to train epoch {epoch}"), &error))?;
         Ok(trained)
     }
 
@@ -151,18 +157,18 @@ impl Learner {
         let predicted = samples
             .batch()
             .and_then(|batch| self.handle.predict(batch.inputs, &mut outputs));
-        predicted.map_err(|error| said("to predict", &error))?;
+        predicted.map_err(|error| unexpected("to predict", &error))?;
         Ok(outputs)
     }
 
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, Problem> {
         let saved = self.handle.save();
-        saved.map_err(|error| said("to save its state", &error))
+        saved.map_err(|error| unexpected("to save its state", &error))
     }
 
     pub(crate) fn restore(&mut self, state: &[u8]) -> Result<(), Problem> {
         let restored = self.try_restore(state);
-        restored.map_err(|error| said("to restore a state that it had saved", &error))
+        restored.map_err(|error| unexpected("to restore a state that it had saved", &error))
     }
 
     pub(crate) fn try_restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
@@ -177,12 +183,29 @@ impl Learner {
 }
 
 /// The failure of a call that had to succeed.
-pub(crate) fn said(asked: &str, error: &PluginError) -> Problem {
+pub(crate) fn unexpected(asked: &str, error: &PluginError) -> Problem {
     Problem::Failed(format!("asked {asked}, it said: {error}"))
 }
 
+/// Fails unless `error`, which answers a request that had to be refused, has the `code` of that name
+/// and is one that a person can read.
+pub(crate) fn check_refusal(
+    asked: &str,
+    error: &PluginError,
+    (code, name): (ErrorCode, &str),
+) -> Result<(), Problem> {
+    check_readable(asked, error)?;
+    if error.code == code {
+        return Ok(());
+    }
+    let found = error.code.0;
+    failed(format!(
+        "asked {asked}, it refused with the code {found} instead of {name}: {error}"
+    ))
+}
+
 /// Fails unless `error` is one that a person can read.
-pub(crate) fn readable(asked: &str, error: &PluginError) -> Result<(), Problem> {
+pub(crate) fn check_readable(asked: &str, error: &PluginError) -> Result<(), Problem> {
     /// A message is a sentence or two.
     const LONGEST: usize = 1000;
     let message = error.message.trim();

@@ -38,3 +38,14 @@ impl Tensors {
         found.map(|(name, _)| name.as_str())
     }
 }
+
+/// True if two lists have the same numbers, bit for bit.
+pub(crate) fn same_bits(one: &[f32], other: &[f32]) -> bool {
+    let bits = |values: &[f32]| {
+        values
+            .iter()
+            .map(|value| value.to_bits())
+            .collect::<Vec<_>>()
+    };
+    bits(one) == bits(other)
+}

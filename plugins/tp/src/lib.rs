@@ -4,14 +4,11 @@
 //! image of the target above it: `ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}`,
 //! `ĥ_l = g_{l+1}(ĥ_{l+1})`. Inverses exist for layers 2 to L-1.
 
-use assay_sdk::{Algorithm, DescentSettings, Directions, Error, Pass, Setup, TargetPropagation};
+use assay_sdk::{DescentSettings, Error, Target, TargetPropagation, TargetRule, TopTarget};
 
-struct VanillaTargetPropagation {
-    inverses: TargetPropagation,
-    alpha: f64,
-}
+struct VanillaTargetPropagation;
 
-impl Algorithm for VanillaTargetPropagation {
+impl TargetRule for VanillaTargetPropagation {
     type Config = DescentSettings;
 
     const NAME: &'static str = "tp";
@@ -20,31 +17,18 @@ impl Algorithm for VanillaTargetPropagation {
     const REFERENCE: &'static str = "Bengio (2014), How auto-encoders could provide credit \
          assignment in deep networks via target propagation, arXiv 1407.7906";
 
-    fn new(setup: &mut Setup<'_>, config: &DescentSettings) -> Result<Self, Error> {
-        let inverted = 2..=setup.model().depth() - 1;
-        let loss = config.targets.inverse.inverse_loss;
-        Ok(Self {
-            inverses: TargetPropagation::new(setup, inverted, loss)?,
-            alpha: config.alpha,
-        })
+    fn top(config: &DescentSettings) -> TopTarget {
+        let alpha = config.alpha;
+        TopTarget::Descent { alpha } // ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}
     }
 
-    fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
-        let targets = self.inverses.targets(pass)?;
-        targets.descend(self.alpha)?; // ĥ_{L-1} = h_{L-1} − α ∂loss/∂h_{L-1}
-        for l in (1..pass.depth() - 1).rev() {
-            targets.invert(l)?; // ĥ_l = g_{l+1}(ĥ_{l+1})
-        }
-        targets.local_losses(out)
-    }
-
-    fn target_propagation(&mut self) -> Option<&mut TargetPropagation> {
-        Some(&mut self.inverses)
+    fn below(target: &Target<'_>) -> Result<(), Error> {
+        target.invert() // ĥ_l = g_{l+1}(ĥ_{l+1})
     }
 }
 
 assay_sdk::export_plugin!(
     name = "tp",
     description = "Target propagation.",
-    algorithms = [VanillaTargetPropagation],
+    algorithms = [TargetPropagation<VanillaTargetPropagation>],
 );

@@ -46,7 +46,7 @@ impl Backpropagation {
             }
             error
         })?;
-        network.bends = ![Defect::IsLinear, Defect::PromisesLittle].contains(&defect);
+        network.nonlinear = ![Defect::IsLinear, Defect::PromisesLittle].contains(&defect);
         if defect == Defect::Leaks {
             // Opaque to the compiler, which would otherwise leave the allocation out.
             std::mem::forget(std::hint::black_box(vec![1_u8; 8192]));

@@ -18,8 +18,8 @@ pub(crate) struct Affine {
 pub(crate) struct Perceptron {
     pub(crate) layers: Vec<Affine>,
     pub(crate) task: Task,
-    /// Whether hidden layers apply tanh.
-    pub(crate) bends: bool,
+    /// True if hidden layers apply tanh.
+    pub(crate) nonlinear: bool,
 }
 
 /// The gradient of one batch, layer by layer: of the weights and of the biases.
@@ -55,11 +55,11 @@ impl Perceptron {
         Ok(Self {
             layers,
             task: network.task(),
-            bends: true,
+            nonlinear: true,
         })
     }
 
-    /// How many outputs one sample has.
+    /// The number of outputs of one sample.
     pub(crate) fn outputs(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.outputs)
     }
@@ -71,10 +71,10 @@ impl Perceptron {
         for (at, layer) in self.layers.iter().enumerate() {
             let below = &activations[at];
             let last = at + 1 == self.layers.len();
-            let bends = if last {
+            let nonlinear = if last {
                 self.task == Task::Reconstruction
             } else {
-                self.bends
+                self.nonlinear
             };
             let rows = layer.weight.chunks_exact(layer.inputs).zip(&layer.bias);
             let sums = rows.map(|(row, bias)| {
@@ -82,7 +82,7 @@ impl Perceptron {
                 bias + products.sum::<f32>()
             });
             let above = sums
-                .map(|sum| if bends { sum.tanh() } else { sum })
+                .map(|sum| if nonlinear { sum.tanh() } else { sum })
                 .collect();
             activations.push(above);
         }
@@ -110,7 +110,7 @@ impl Perceptron {
                     let weights = under.iter_mut().zip(&layer.weight[row]);
                     weights.for_each(|(sum, weight)| *sum += error * weight);
                 }
-                if self.bends {
+                if self.nonlinear {
                     let tanh = under.iter_mut().zip(below);
                     tanh.for_each(|(sum, value)| *sum *= 1.0 - value * value);
                 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::Failure;
-use crate::networks::{Described, all, find};
+use crate::networks::{NamedNetwork, all, find};
 
 /// The options of `scripts/bench train`.
 #[derive(Parser)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
     /// Networks of the paper, separated by commas [default: all of them].
     #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = find)]
-    networks: Vec<Described>,
+    networks: Vec<NamedNetwork>,
     /// Algorithms, each the name of a plugin.
     #[arg(
         long,
@@ -71,7 +71,7 @@ pub(crate) enum Work {
     /// Training steps of a plugin.
     Train {
         #[arg(value_parser = find)]
-        network: Described,
+        network: NamedNetwork,
         algorithm: String,
         threads: u32,
     },
@@ -80,7 +80,7 @@ pub(crate) enum Work {
 }
 
 impl Arguments {
-    pub(crate) fn networks(&self) -> Result<Vec<Described>, Failure> {
+    pub(crate) fn networks(&self) -> Result<Vec<NamedNetwork>, Failure> {
         if !self.networks.is_empty() {
             return Ok(self.networks.clone());
         }

@@ -8,9 +8,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use assay_engine::{environment, variables};
 
 use crate::Failure;
-use crate::networks::Described;
+use crate::networks::NamedNetwork;
 
-/// Where the `PyTorch` side is, from the root of the repository.
+/// The script of the `PyTorch` side, from the root of the repository.
 const PYTORCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/bench-pytorch.py");
 
 /// One thing to be measured.
@@ -36,7 +36,7 @@ impl Contestant {
         }
     }
 
-    /// Whether it is `PyTorch`'s.
+    /// True if it is `PyTorch`'s.
     pub(crate) fn is_pytorch(&self) -> bool {
         matches!(self, Self::PyTorch { .. })
     }
@@ -51,7 +51,7 @@ impl Contestant {
     }
 
     /// Starts it; it has taken a first step when this returns.
-    pub(crate) fn start(&self, network: &Described, threads: u32) -> Result<Running, Failure> {
+    pub(crate) fn start(&self, network: &NamedNetwork, threads: u32) -> Result<Running, Failure> {
         let count = threads.to_string();
         let mut command = match self {
             Self::Plugin(algorithm) => worker(threads, &["train", &network.name, algorithm]),
@@ -80,7 +80,7 @@ fn worker(threads: u32, work: &[&str]) -> Command {
 }
 
 /// `PyTorch` as it comes: only the number of threads is set.
-fn pytorch(python: &Path, network: &Described, idiom: &str) -> Result<Command, Failure> {
+fn pytorch(python: &Path, network: &NamedNetwork, idiom: &str) -> Result<Command, Failure> {
     let mut command = Command::new(python);
     command
         .args(["-W", "ignore", PYTORCH, &network.json()?, idiom])

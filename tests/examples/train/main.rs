@@ -1,4 +1,4 @@
-//! How fast the plugins train, beside `PyTorch` in the same run: what `scripts/bench train` starts.
+//! The speed of the plugins' training, beside `PyTorch`'s in the same run: `scripts/bench train`.
 //!
 //! It decides what is measured and in which order; each thing measured is a process of its own.
 //! docs/performance.md says what the numbers mean.
@@ -24,7 +24,7 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 use contestant::Contestant;
 use measure::{Effort, Measured, measure};
-use networks::Described;
+use networks::NamedNetwork;
 use row::{Machine, rows};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -57,7 +57,7 @@ fn compare(arguments: &Arguments) -> Result<(), Failure> {
 
 fn measure_network(
     arguments: &Arguments,
-    network: &Described,
+    network: &NamedNetwork,
     threads: u32,
 ) -> Result<Vec<Measured>, Failure> {
     eprintln!("{}, {threads} thread(s)", network.name);
@@ -78,7 +78,7 @@ fn measure_network(
 }
 
 /// Our algorithms, then whatever `PyTorch` has for the network.
-fn contestants(arguments: &Arguments, network: &Described) -> Vec<Contestant> {
+fn contestants(arguments: &Arguments, network: &NamedNetwork) -> Vec<Contestant> {
     let ours = arguments.algorithms.iter().cloned().map(Contestant::Plugin);
     let mut contestants: Vec<_> = ours.collect();
     if let Some(python) = &arguments.python {

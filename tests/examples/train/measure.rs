@@ -3,7 +3,7 @@
 
 use crate::Failure;
 use crate::contestant::{Contestant, Running};
-use crate::networks::Described;
+use crate::networks::NamedNetwork;
 use crate::worker::PRODUCT_SIZE;
 
 /// Operations of one product of the reference: a multiplication and an addition for each.
@@ -12,11 +12,11 @@ const PRODUCT_FLOP: f64 = (2 * PRODUCT_SIZE.pow(3)) as f64;
 /// Steps of a turn at most.
 const MOST_STEPS: f64 = 500.0;
 
-/// How long it is measured.
+/// Rounds and length of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
     rounds: u32,
-    /// How long a turn takes, about.
+    /// The length of a turn, about.
     turn_seconds: f64,
 }
 
@@ -58,7 +58,7 @@ struct Turn<'a> {
 /// Measures `contestants` together. One that cannot start or ends early is left out with a word
 /// on standard error: it may be that only its memory does not suffice.
 pub(crate) fn measure(
-    network: &Described,
+    network: &NamedNetwork,
     threads: u32,
     contestants: &[Contestant],
     effort: Effort,
@@ -93,7 +93,7 @@ fn unless_failed<T>(contestant: &Contestant, result: Result<T, Failure>) -> Opti
 impl<'a> Turn<'a> {
     fn start(
         contestant: &'a Contestant,
-        network: &Described,
+        network: &NamedNetwork,
         threads: u32,
         effort: Effort,
     ) -> Result<Self, Failure> {

@@ -12,9 +12,9 @@ const SHIPPED: &str = include_str!("../../../pipelines/networks.toml");
 /// More parameters than this, and several trainings do not fit into an ordinary machine's memory.
 const MANY: u64 = 100_000_000;
 
-/// A network with what it is called.
+/// A network with its name.
 #[derive(Clone, Debug)]
-pub(crate) struct Described {
+pub(crate) struct NamedNetwork {
     pub(crate) name: String,
     pub(crate) network: Network,
 }
@@ -25,16 +25,16 @@ struct Shipped {
 }
 
 /// Every classifier that ships.
-pub(crate) fn all() -> Result<Vec<Described>, Failure> {
+pub(crate) fn all() -> Result<Vec<NamedNetwork>, Failure> {
     let shipped: Shipped = toml::from_str(SHIPPED)?;
-    let described = (shipped.network.into_iter())
+    let named = (shipped.network.into_iter())
         .filter(|(_, network)| network.task() == Task::Classification)
-        .map(|(name, network)| Described { name, network });
-    Ok(described.collect())
+        .map(|(name, network)| NamedNetwork { name, network });
+    Ok(named.collect())
 }
 
 /// The network of that name.
-pub(crate) fn find(name: &str) -> Result<Described, Failure> {
+pub(crate) fn find(name: &str) -> Result<NamedNetwork, Failure> {
     let all = all()?;
     let names: Vec<_> = all.iter().map(|it| it.name.as_str()).collect();
     let unknown = format!(
@@ -45,7 +45,7 @@ pub(crate) fn find(name: &str) -> Result<Described, Failure> {
     found.ok_or_else(|| unknown.into())
 }
 
-impl Described {
+impl NamedNetwork {
     /// Its JSON.
     pub(crate) fn json(&self) -> Result<String, Failure> {
         Ok(serde_json::to_string(&self.network)?)
@@ -60,7 +60,7 @@ impl Described {
         }
     }
 
-    /// How `PyTorch` is written for it: more than one way for locally connected layers.
+    /// The ways in which `PyTorch` is written for it: more than one for locally connected layers.
     pub(crate) fn idioms(&self) -> &'static [&'static str] {
         let local = |layer: &Layer| matches!(layer, Layer::Local(_));
         if self.network.layers().iter().any(local) {
@@ -70,7 +70,7 @@ impl Described {
         }
     }
 
-    /// Whether several trainings of it do not fit into an ordinary machine's memory together.
+    /// True if several trainings of it do not fit into an ordinary machine's memory together.
     pub(crate) fn is_large(&self) -> bool {
         self.network.parameters() > MANY
     }
@@ -104,7 +104,7 @@ fn multiplications(layer: &LayerSummary) -> u64 {
     }
 }
 
-/// How often a tap of the kernel meets an input along one axis.
+/// The number of times that a tap of the kernel meets an input along one axis.
 fn taps(inputs: usize, window: Window) -> usize {
     let padding = window.kernel / 2;
     (0..inputs.div_ceil(window.stride))

@@ -6,7 +6,7 @@ use std::fs;
 use std::thread::available_parallelism;
 
 use crate::measure::Measured;
-use crate::networks::Described;
+use crate::networks::NamedNetwork;
 
 /// The least, the middle and the largest of several values.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl Spread {
     }
 }
 
-/// Where it was measured.
+/// The machine that it was measured on.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
@@ -75,9 +75,9 @@ pub(crate) struct Row {
     pub(crate) product_percent: Option<f64>,
     /// The rate of large products in GFLOP/s.
     pub(crate) product_rate: f64,
-    /// How many times faster than the fastest of `PyTorch`.
+    /// The time of the fastest of `PyTorch` over this one.
     pub(crate) over_pytorch: Option<f64>,
-    /// How many times the time of our own backpropagation.
+    /// This time over that of our own backpropagation.
     pub(crate) times_bp: Option<f64>,
     pub(crate) peak_memory: u64,
     pub(crate) machine: Machine,
@@ -85,7 +85,7 @@ pub(crate) struct Row {
 
 /// The rows of what was measured together on one network.
 pub(crate) fn rows(
-    network: &Described,
+    network: &NamedNetwork,
     flop: f64,
     threads: u32,
     measured: &[Measured],

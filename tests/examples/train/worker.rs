@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::Failure;
 use crate::arguments::Work;
-use crate::networks::Described;
+use crate::networks::NamedNetwork;
 use crate::support::host::{Recorder, Samples};
 use crate::support::plugin::{Learner, load};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(work: &Work) -> Result<(), Failure> {
     }
 }
 
-fn train(network: &Described, algorithm: &str, threads: u32) -> Result<(), Failure> {
+fn train(network: &NamedNetwork, algorithm: &str, threads: u32) -> Result<(), Failure> {
     let version = load(algorithm).identity()?.version;
     let mut learner = Learner {
         algorithm,

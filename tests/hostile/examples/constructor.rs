@@ -21,19 +21,19 @@ static ASSAY_HANDSHAKE: Handshake = Handshake::current("");
 static CONSTRUCTOR: extern "C" fn() = misbehave;
 
 extern "C" fn misbehave() {
-    let Ok(deed) = std::env::var("ASSAY_HOSTILE_CONSTRUCTOR") else {
+    let Ok(misbehaviour) = std::env::var("ASSAY_HOSTILE_CONSTRUCTOR") else {
         return;
     };
-    match deed.split_once(':') {
+    match misbehaviour.split_once(':') {
         Some(("read", files)) => files.split(':').for_each(read),
         Some(("load", library)) => load(library),
-        _ if deed == "abort" => std::process::abort(),
-        _ if deed == "loop" => loop {
+        _ if misbehaviour == "abort" => std::process::abort(),
+        _ if misbehaviour == "loop" => loop {
             std::thread::sleep(std::time::Duration::from_mins(1));
         },
-        _ if deed == "descriptors" => write_to_descriptors(),
+        _ if misbehaviour == "descriptors" => write_to_descriptors(),
         _ => {
-            if let Err(error) = std::fs::write(deed, "written by a constructor") {
+            if let Err(error) = std::fs::write(misbehaviour, "written by a constructor") {
                 eprintln!("the constructor cannot write: {error}");
             }
         }

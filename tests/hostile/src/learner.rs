@@ -1,12 +1,12 @@
-//! A learner that learns nothing, and misbehaves where its deed says.
+//! A learner that learns nothing, and misbehaves where its misbehaviour says.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
 
-use crate::deeds::Deed;
+use crate::misbehaviours::Misbehaviour;
 
-/// How far behind its buffer an overrun writes.
+/// Elements behind its buffer that an overrun writes.
 const OVERRUN: usize = 4;
 
 /// An empty safetensors file: the length of its header, and the header.
@@ -16,7 +16,7 @@ const EMPTY_STATE: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
 const CLOCK_HEADER: &str = r#"{"clock":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}"#;
 
 pub(crate) struct Hostile {
-    pub(crate) deed: Deed,
+    pub(crate) misbehaviour: Misbehaviour,
     pub(crate) target: String,
     /// Outputs of the network.
     pub(crate) outputs: usize,
@@ -41,19 +41,19 @@ impl Learner for Hostile {
         batches: &mut BatchSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
-        if let Deed::Attempt(attempt) = self.deed {
+        if let Misbehaviour::Attempt(attempt) = self.misbehaviour {
             attempt(&self.target).map_err(|refusal| PluginError::new(ErrorCode::OTHER, refusal))?;
         }
-        if matches!(self.deed, Deed::Hurry) {
+        if matches!(self.misbehaviour, Misbehaviour::Hurry) {
             return Ok(());
         }
-        if matches!(self.deed, Deed::ReadClock) && epoch > 1 {
+        if matches!(self.misbehaviour, Misbehaviour::ReadClock) && epoch > 1 {
             let time = SystemTime::now().duration_since(UNIX_EPOCH);
             self.clock = time.map_or(0.0, |time| time.subsec_nanos() as f32 * 1e-9);
         }
         while batches.next_batch()?.is_some() {
-            let loss = match self.deed {
-                Deed::NanMetric => f64::NAN,
+            let loss = match self.misbehaviour {
+                Misbehaviour::NanMetric => f64::NAN,
                 _ => 1.0 + f64::from(self.clock),
             };
             metrics.record("batch_loss", &[loss])?;
@@ -63,15 +63,15 @@ impl Learner for Hostile {
 
     fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
         let expected = inputs.samples() * self.outputs;
-        let written = match self.deed {
-            Deed::ForgetLogits => expected - 1,
+        let written = match self.misbehaviour {
+            Misbehaviour::ForgetLogits => expected - 1,
             _ => expected,
         };
-        outputs[..written].fill(match self.deed {
-            Deed::NanLogits => f32::NAN,
+        outputs[..written].fill(match self.misbehaviour {
+            Misbehaviour::NanLogits => f32::NAN,
             _ => 0.0,
         });
-        if matches!(self.deed, Deed::OverrunLogits) {
+        if matches!(self.misbehaviour, Misbehaviour::OverrunLogits) {
             // SAFETY: there is none: this is the overrun that the host must notice.
             unsafe {
                 let end = outputs.as_mut_ptr().add(outputs.len());
@@ -82,11 +82,11 @@ impl Learner for Hostile {
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PluginError> {
-        Ok(match self.deed {
-            Deed::OddState => vec![1; 64],
+        Ok(match self.misbehaviour {
+            Misbehaviour::OddState => vec![1; 64],
             // Never touched, so it costs no memory to make.
-            Deed::HugeState => vec![0; 5 << 28],
-            Deed::ReadClock => self.clock_state(),
+            Misbehaviour::HugeState => vec![0; 5 << 28],
+            Misbehaviour::ReadClock => self.clock_state(),
             _ => EMPTY_STATE.to_owned(),
         })
     }

@@ -9,8 +9,8 @@
 
 mod attempts;
 mod calls;
-mod deeds;
 mod learner;
+mod misbehaviours;
 
 use assay_abi::{
     AlgorithmInfo, CreateRequest, ErrorCode, Handshake, Identity, LearnerHandle, PluginDefinition,
@@ -19,8 +19,8 @@ use assay_abi::{
 use assay_network::Network;
 use serde_json::Value;
 
-use self::deeds::{DEEDS, Deed};
 use self::learner::Hostile;
+use self::misbehaviours::{MISBEHAVIOURS, Misbehaviour};
 
 /// Hyper-parameters of every algorithm: a path to misbehave with.
 const SCHEMA: &str = r#"{
@@ -37,14 +37,14 @@ impl PluginDefinition for Definition {
     }
 
     fn algorithms() -> Result<Vec<AlgorithmInfo>, PluginError> {
-        let info = |(name, _): &(&str, Deed)| AlgorithmInfo {
+        let info = |(name, _): &(&str, Misbehaviour)| AlgorithmInfo {
             name: (*name).into(),
             summary: "Misbehaves.".into(),
             reference: String::new().into(),
             hyperparameters: SCHEMA.into(),
             metrics: Vec::new().into(),
         };
-        Ok(DEEDS.iter().map(info).collect())
+        Ok(MISBEHAVIOURS.iter().map(info).collect())
     }
 
     fn create(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
@@ -54,10 +54,13 @@ impl PluginDefinition for Definition {
         let hyperparameters: Value = serde_json::from_str(request.hyperparameters.as_str())
             .map_err(|error| invalid(error.to_string()))?;
         let target = hyperparameters.get("target").and_then(Value::as_str);
-        let deed = DEEDS.iter().find(|(name, _)| *name == request.algorithm);
-        let (_, deed) = deed.ok_or_else(|| invalid("there is no such deed".to_owned()))?;
+        let misbehaviour = MISBEHAVIOURS
+            .iter()
+            .find(|(name, _)| *name == request.algorithm);
+        let (_, misbehaviour) =
+            misbehaviour.ok_or_else(|| invalid("there is no such misbehaviour".to_owned()))?;
         Ok(LearnerHandle::new(Hostile {
-            deed: *deed,
+            misbehaviour: *misbehaviour,
             target: target.unwrap_or_default().to_owned(),
             outputs: network.outputs(),
             clock: 0.0,

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 
 use super::host::Samples;
 use super::plugin::{Learner, network};
-use super::problem::randomise_biases;
 use super::reference::{Named, Reference};
 use super::running::Running;
 use super::state::State;
@@ -181,21 +180,8 @@ impl Problem {
         widths
     }
 
-    /// A learner with random biases, changed further by `edit`, and its state.
-    pub fn prepared(
-        &self,
-        settings: &Learner<'_>,
-        edit: impl FnOnce(&mut State),
-    ) -> (LearnerHandle, State) {
-        let mut learner = settings.create().unwrap();
-        let mut state = State::parse(&learner.save().unwrap());
-        randomise_biases(&mut state, self.seed);
-        edit(&mut state);
-        learner.restore(&state.to_bytes()).unwrap();
-        (learner, state)
-    }
-
-    /// State and directions of a prepared learner.
+    /// A learner's state with random biases, changed further by `edit`, and the directions that follow
+    /// from it.
     pub fn directions(&self, algorithm: &str, edit: impl FnOnce(&mut State)) -> (State, State) {
         self.directions_of(&self.settings(algorithm, self.seed), &[], edit)
     }
@@ -207,12 +193,7 @@ impl Problem {
         noise: &[u8],
         edit: impl FnOnce(&mut State),
     ) -> (State, State) {
-        let (mut learner, state) = self.prepared(settings, edit);
-        let directions = self
-            .batch(self.seed)
-            .with(|batch| learner.directions(batch, noise))
-            .unwrap();
-        (state, State::parse(&directions))
+        settings.directions(&self.batch(self.seed), noise, edit)
     }
 
     /// The state of the same network with dense layers only.

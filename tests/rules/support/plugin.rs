@@ -5,6 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use assay_abi::{CreateRequest, LearnerHandle, LoadedPlugin, PluginError};
 
+use super::host::Samples;
+use super::state::{State, randomise_biases};
+
 /// A worker holds one plugin; here several share one libtorch, whose settings each sets once.
 static CREATION: Mutex<()> = Mutex::new(());
 
@@ -44,6 +47,28 @@ impl Learner<'_> {
             device: self.device.into(),
             threads: self.threads,
         })
+    }
+
+    /// A learner with random biases, changed further by `edit`, and its state.
+    pub fn prepared(&self, edit: impl FnOnce(&mut State)) -> (LearnerHandle, State) {
+        let mut learner = self.create().unwrap();
+        let mut state = State::parse(&learner.save().unwrap());
+        randomise_biases(&mut state, self.seed);
+        edit(&mut state);
+        learner.restore(&state.to_bytes()).unwrap();
+        (learner, state)
+    }
+
+    /// The state of such a learner, and its directions for `samples` with the given noise.
+    pub fn directions(
+        &self,
+        samples: &Samples,
+        noise: &[u8],
+        edit: impl FnOnce(&mut State),
+    ) -> (State, State) {
+        let (mut learner, state) = self.prepared(edit);
+        let directions = samples.with(|batch| learner.directions(batch, noise));
+        (state, State::parse(&directions.unwrap()))
     }
 }
 

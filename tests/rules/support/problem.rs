@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::host::{Samples, SplitMix};
+use super::host::Samples;
 use super::plugin::{Learner, network};
 use super::reference::Reference;
 use super::state::State;
@@ -13,7 +13,7 @@ pub struct Problem {
     pub input: [usize; 3],
     /// `n_1` to `n_L`.
     pub widths: Vec<usize>,
-    /// Whether the last layer reconstructs the input, whose size it then has, and does not
+    /// True if the last layer reconstructs the input, whose size it then has, and does not
     /// classify.
     pub reconstructs: bool,
     pub seed: u64,
@@ -47,7 +47,8 @@ impl Problem {
         }
     }
 
-    /// A learner's state with random biases, changed further by `edit`, and the directions that follow from it.
+    /// A learner's state with random biases, changed further by `edit`, and the directions that follow
+    /// from it.
     pub fn directions(&self, algorithm: &str, edit: impl FnOnce(&mut State)) -> (State, State) {
         self.directions_of(&self.learner(algorithm), &[], edit)
     }
@@ -59,37 +60,11 @@ impl Problem {
         noise: &[u8],
         edit: impl FnOnce(&mut State),
     ) -> (State, State) {
-        let mut learner = learner.create().unwrap();
-        let mut state = State::parse(&learner.save().unwrap());
-        randomise_biases(&mut state, self.seed);
-        edit(&mut state);
-        learner.restore(&state.to_bytes()).unwrap();
-        let directions = self
-            .samples()
-            .with(|batch| learner.directions(batch, noise))
-            .unwrap();
-        (state, State::parse(&directions))
+        learner.directions(&self.samples(), noise, edit)
     }
 }
 
-/// Random trained biases: zero at the start, they would hide their part.
-pub fn randomise_biases(state: &mut State, seed: u64) {
-    let mut random = SplitMix(seed);
-    let biases: Vec<_> = state.0.keys().filter(|it| is_bias(it)).cloned().collect();
-    for name in biases {
-        let count = state.shape(&name).iter().product();
-        let values: Vec<_> = (0..count).map(|_| random.symmetric() as f32).collect();
-        state.set(&name, &values);
-    }
-}
-
-/// Whether it is a trained bias.
-fn is_bias(name: &str) -> bool {
-    let trained = name.starts_with("forward.") || name.starts_with("inverse.");
-    trained && name.rsplit('.').next() == Some("bias")
-}
-
-/// Problems of so many layers, of both tasks.
+/// Problems of `depth` layers, of both tasks.
 pub fn problems(
     depth: impl Into<proptest::collection::SizeRange>,
 ) -> impl Strategy<Value = Problem> {

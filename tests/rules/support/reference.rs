@@ -107,7 +107,7 @@ pub fn add_directions(
     }
 }
 
-/// How an error reaches a hidden layer.
+/// The way of an error to a hidden layer.
 pub enum Feedback {
     /// Through `W_lᵀ`.
     Backpropagation,
@@ -124,7 +124,7 @@ pub struct Reference {
     /// `b_l`, l from 1.
     pub biases: Vec<Vec<f64>>,
     pub feedback: Feedback,
-    /// Whether it reconstructs its input: tanh outputs and the squared error in the place of the
+    /// True if it reconstructs its input: tanh outputs and the squared error in the place of the
     /// softmax and the cross-entropy.
     pub reconstructs: bool,
 }

@@ -9,7 +9,7 @@ use std::ops::{Add, AddAssign, Div, Mul, Sub};
 /// The largest error of a single rounding to 32 bits, relative to the number.
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
 
-/// How many expected errors a number may be off. Roundings that reach a result by several ways are
+/// Expected errors that a number may be off. Roundings that reach a result by several ways are
 /// not independent, and some operations round more than once: over two million numbers the largest
 /// error was 6 times the expected one.
 const SLACK: f64 = 16.0;
@@ -46,7 +46,7 @@ impl Running {
         Self::rounded(value, value * self.error)
     }
 
-    /// Whether a 32-bit number may have been found in the place of this one, which is an element
+    /// True if a 32-bit number may have been found in the place of this one, which is an element
     /// of a tensor whose largest value is `scale`.
     fn admits(self, found: f32, scale: f64) -> bool {
         let difference = (f64::from(found) - self.value).abs();

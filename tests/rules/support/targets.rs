@@ -9,7 +9,7 @@ use super::reference::{Matrix, Named, Reference, add_directions, derivative};
 use super::running::Running;
 use super::state::State;
 
-/// How targets come about.
+/// The rule that targets follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// A step α down the loss, then inverse images.

@@ -5,7 +5,7 @@
 //! matrix is read back, so that the reference for dense layers serves for every network.
 
 use super::running::Running;
-use super::state::{Entry, State};
+use super::state::{SavedTensor, State};
 
 /// A layer with windows, as the network describes it.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub struct Windows {
     pub outputs: usize,
     pub kernel: usize,
     pub stride: usize,
-    /// Whether all positions have the same weights.
+    /// True if all positions have the same weights.
     pub shared: bool,
 }
 
@@ -75,7 +75,7 @@ impl Windows {
         self.input.iter().product()
     }
 
-    /// Which saved bias a unit has.
+    /// The saved bias of a unit.
     fn bias_of(&self, unit: usize) -> usize {
         if self.shared {
             unit * self.outputs / self.units()
@@ -129,14 +129,14 @@ impl Windows {
         assert_eq!(state.shape(&bias), self.bias_shape());
         let biases = state.f32(&bias);
         let biases: Vec<_> = (0..units).map(|unit| biases[self.bias_of(unit)]).collect();
-        state.0.insert(bias, entry(vec![units], &biases));
+        state.0.insert(bias, saved(vec![units], &biases));
         let matrix = self.matrix(&state.f32(&weight), |it| it.unit * inputs + it.input);
-        state.0.insert(weight, entry(vec![units, inputs], &matrix));
+        state.0.insert(weight, saved(vec![units, inputs], &matrix));
         for name in [feedback, inverse] {
             // Direct feedback is a matrix already.
             if state.0.contains_key(&name) && state.shape(&name) == self.weight_shape() {
                 let matrix = self.matrix(&state.f32(&name), |it| it.input * units + it.unit);
-                state.0.insert(name, entry(vec![inputs, units], &matrix));
+                state.0.insert(name, saved(vec![inputs, units], &matrix));
             }
         }
     }
@@ -179,9 +179,9 @@ impl Windows {
     }
 }
 
-fn entry(shape: Vec<usize>, values: &[f32]) -> Entry {
+fn saved(shape: Vec<usize>, values: &[f32]) -> SavedTensor {
     assert_eq!(shape.iter().product::<usize>(), values.len());
-    Entry {
+    SavedTensor {
         dtype: safetensors::Dtype::F32,
         shape,
         bytes: values

@@ -1,9 +1,16 @@
-//! One pass of Adam over slices, with the same bits on every x86-64 and aarch64 CPU.
+//! One pass of Adam over slices, with the same bits on every x86-64 and aarch64 CPU. Every element is
+//! updated on its own, so the number of threads and the order in which they work change no bit.
 //!
 //! The AVX2 version is the scalar loop compiled for wider registers. It leaves fused
 //! multiply-add out, which would round once where the scalar loop rounds twice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{Coefficients, Finite};
+use crate::workers;
+
+/// Elements that a thread takes at a time.
+pub(super) const CHUNK: usize = 1 << 16;
 
 /// All bits of a float but its sign.
 const MAGNITUDE: u32 = 0x7fff_ffff;
@@ -11,6 +18,33 @@ const MAGNITUDE: u32 = 0x7fff_ffff;
 /// Updates `values` and both moments; all slices have the same length. Says whether every gradient
 /// was finite.
 pub(super) fn update(
+    coefficients: Coefficients,
+    values: &mut [f32],
+    gradients: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) -> Finite {
+    let infinite = AtomicBool::new(false);
+    let parameters = values.chunks_mut(CHUNK).zip(gradients.chunks(CHUNK));
+    let moments = first.chunks_mut(CHUNK).zip(second.chunks_mut(CHUNK));
+    workers::share(
+        parameters.zip(moments),
+        || (),
+        |(), ((values, gradients), (first, second))| {
+            let finite = update_chunk(coefficients, values, gradients, first, second);
+            if finite == Finite::No {
+                infinite.store(true, Ordering::Relaxed);
+            }
+        },
+    );
+    if infinite.into_inner() {
+        Finite::No
+    } else {
+        Finite::Yes
+    }
+}
+
+fn update_chunk(
     coefficients: Coefficients,
     values: &mut [f32],
     gradients: &[f32],

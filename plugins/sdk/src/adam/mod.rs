@@ -10,7 +10,6 @@
 //! a moment that would become subnormal becomes zero.
 
 mod kernel;
-mod parallel;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +18,7 @@ use tch::{Device, Kind, Tensor};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
-use crate::seam::elements_mut;
+use crate::tensor_slices::elements_mut;
 
 /// The settings of Adam, ready to be an algorithm's configuration or, flattened, a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -81,7 +80,7 @@ impl Adam {
     }
 }
 
-/// Whether every value of the gradients of a step was finite.
+/// The finiteness of the gradients of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finite {
     Yes,
@@ -126,7 +125,7 @@ impl Optimiser {
             )
         };
         if let (Some(values), Some(gradients), Some(first), Some(second)) = slices {
-            return Ok(parallel::update(
+            return Ok(kernel::update(
                 coefficients,
                 values,
                 gradients,

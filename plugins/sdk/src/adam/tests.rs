@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 use tch::Tensor;
 
-use super::kernel::{update, update_portable};
-use super::{Adam, parallel, update_tensors};
+use super::kernel::{CHUNK, update, update_portable};
+use super::{Adam, update_tensors};
 
 /// The formula of the module's documentation, in f64.
 fn reference(adam: Adam, steps: &[Vec<f32>], start: &[f32]) -> Vec<f64> {
@@ -72,7 +72,7 @@ fn moments_that_fade_end_at_zero() {
 #[test]
 fn threads_change_no_bit() {
     // A last chunk that is not whole.
-    let size = 5 * parallel::CHUNK + 7;
+    let size = 5 * CHUNK + 7;
     let some = |seed: u64| -> Vec<f32> {
         let mut random = seed;
         let mut next = || {
@@ -86,7 +86,7 @@ fn threads_change_no_bit() {
         let (mut values, mut first, mut second) = start.clone();
         let c = Adam::default().coefficients(3);
         tch::set_num_threads(threads);
-        parallel::update(c, &mut values, &gradients, &mut first, &mut second);
+        update(c, &mut values, &gradients, &mut first, &mut second);
         [values, first, second].map(|it| it.into_iter().map(f32::to_bits).collect::<Vec<_>>())
     };
     let alone = updated(1);

@@ -10,7 +10,7 @@ use tch::Tensor;
 
 use crate::error::Error;
 use crate::operand;
-use crate::seam::operands;
+use crate::tensor_slices::slices;
 use crate::workers;
 
 /// Elements that a thread takes at a time.
@@ -39,7 +39,7 @@ impl Function {
             return Ok(());
         }
         // SAFETY: nothing else uses this tensor meanwhile.
-        match unsafe { operands(sums, []) }? {
+        match unsafe { slices(sums, []) }? {
             Some((sums, [])) => {
                 workers::share(sums.chunks_mut(CHUNK), || (), |(), sums| self.apply(sums));
             }
@@ -63,7 +63,7 @@ pub fn tanh_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
 #[track_caller]
 pub(crate) fn multiply_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
     // SAFETY: only this function uses the slices.
-    match unsafe { operands(delta, [h]) }? {
+    match unsafe { slices(delta, [h]) }? {
         Some((delta, [h])) if delta.len() == h.len() => {
             workers::share(
                 delta.chunks_mut(CHUNK).zip(h.chunks(CHUNK)),

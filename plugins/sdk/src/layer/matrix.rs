@@ -4,12 +4,12 @@ use tch::Tensor;
 
 use crate::error::Error;
 use crate::function::Function;
-use crate::product::{Product, Start, Term, Transposed};
-use crate::seam::operands;
+use crate::product::{Product, Start, Term, TransposeBuffer};
+use crate::tensor_slices::slices;
 
-/// Floats of `h` that [`outer`] turns at a time: a quarter of a megabyte, which a processor's own
-/// cache holds while all rows of the product pass over it.
-const TURNED: usize = 1 << 16;
+/// Floats of `h` that [`outer`] transposes at a time: a quarter of a megabyte, which a processor's
+/// own cache holds while all rows of the product pass over it.
+const BLOCK: usize = 1 << 16;
 
 /// Columns of the widest tile of a product.
 const TILE: usize = 32;
@@ -25,7 +25,7 @@ pub(crate) fn affine(
 ) -> Result<(), Error> {
     let ([rows, depth], [_, samples]) = (size(weight)?, size(h)?);
     // SAFETY: only the product uses these slices.
-    let slices = unsafe { operands(out, [weight, h, bias.unwrap_or(h)]) }?;
+    let slices = unsafe { slices(out, [weight, h, bias.unwrap_or(h)]) }?;
     let Some((out, [weight, h, values])) = slices else {
         match bias {
             Some(bias) => bias
@@ -63,7 +63,7 @@ pub(crate) fn affine(
 pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
     let ([depth, rows], [_, samples]) = (size(weight)?, size(delta)?);
     // SAFETY: only the product uses these slices.
-    let Some((out, [weight, delta])) = unsafe { operands(out, [weight, delta]) }? else {
+    let Some((out, [weight, delta])) = unsafe { slices(out, [weight, delta]) }? else {
         weight.f_tr()?.f_mm_out(out, delta).map(drop)?;
         return Ok(());
     };
@@ -88,19 +88,19 @@ pub(crate) fn outer(
     delta: &Tensor,
     h: &Tensor,
     out: &Tensor,
-    by_sample: &Transposed,
+    by_sample: &TransposeBuffer,
 ) -> Result<(), Error> {
     let ([rows, samples], [columns, _]) = (size(delta)?, size(h)?);
     // SAFETY: only the product uses these slices.
-    let Some((out, [delta, h])) = unsafe { operands(out, [delta, h]) }? else {
+    let Some((out, [delta, h])) = unsafe { slices(out, [delta, h]) }? else {
         delta.f_mm_out(out, &h.f_tr()?).map(drop)?;
         return Ok(());
     };
-    let parts = h.len().div_ceil(TURNED).max(1);
+    let parts = h.len().div_ceil(BLOCK).max(1);
     let width = columns.div_ceil(parts).max(1).next_multiple_of(TILE);
     for column in (0..columns).step_by(width) {
         let width = width.min(columns - column);
-        let h = by_sample.of(&h[column * samples..][..width * samples], width, samples);
+        let h = by_sample.fill(&h[column * samples..][..width * samples], width, samples);
         let product = Product {
             rows,
             columns: width,
@@ -151,7 +151,7 @@ mod tests {
             let size = [rows as i64, columns as i64];
             let out = Tensor::full(size, f64::NAN, (Kind::Float, Device::Cpu));
             let (d, k) = (tensor(&delta, rows), tensor(&h, columns));
-            outer(&d, &k, &out, &Transposed::default()).unwrap();
+            outer(&d, &k, &out, &TransposeBuffer::default()).unwrap();
             let found = Vec::<f32>::try_from(out.view(-1)).unwrap();
             for (at, found) in found.iter().enumerate() {
                 let delta = &delta[at / columns * samples..][..samples];

@@ -1,4 +1,4 @@
-//! Which inputs the taps of a kernel meet along one axis, with the zero padding cut away.
+//! The inputs that the taps of a kernel meet along one axis, with the zero padding cut away.
 //!
 //! Every product leaves out the terms that padding would multiply: at the borders of the paper's
 //! networks that saves up to a quarter of a layer's work, and no padded copy of an activation has
@@ -18,12 +18,12 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// How many output positions there are.
+    /// The number of output positions.
     pub(super) fn len(&self) -> i64 {
         self.outputs.end - self.outputs.start
     }
 
-    /// How many taps each of them sees.
+    /// The number of taps that each of them sees.
     pub(super) fn width(&self) -> i64 {
         self.taps.end - self.taps.start
     }

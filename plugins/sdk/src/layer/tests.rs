@@ -9,7 +9,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::windowed::{Image, Sharing, Windowed};
 use super::*;
-use crate::seam::copy_f32;
+use crate::layout::Layout;
+use crate::rng::Initial;
+use crate::tensor_slices::copy_f32;
 
 /// Of the sum of the terms' magnitudes: the rounding errors of a sum in f32 grow with those and
 /// with 6e-8, however much of the sum cancels. The longest sums here have some thousand terms.
@@ -95,7 +97,7 @@ impl Problem {
         (self.width + self.stride - 1) / self.stride
     }
 
-    /// How many sets of weights there are.
+    /// The number of sets of weights.
     fn sets(&self) -> i64 {
         if self.shared {
             1
@@ -305,7 +307,7 @@ fn assert_tanh_of_sums(map: &Map, samples: i64, kind: Kind, seed: u64) {
     let [sums, found] = [Function::Identity, Function::Tanh].map(|function| {
         let (out, image) = (u.full_like(f64::NAN), h.full_like(f64::NAN));
         map.forward(&weight, &bias, function, &h, &out).unwrap();
-        map.inverse(&feedback, &shift, function, &u, &image)
+        map.feedback(&feedback, Some(&shift), function, &u, &image)
             .unwrap();
         [out, image]
     });

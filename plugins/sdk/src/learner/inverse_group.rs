@@ -5,7 +5,7 @@ use tch::Device;
 
 use crate::adam::{Finite, Optimiser};
 use crate::error::Error;
-use crate::inverse::{InverseParameters, InverseTraining, Schedule};
+use crate::inverse::{InverseTraining, Schedule};
 use crate::layout::Canonical;
 use crate::model::Model;
 use crate::noise::{GivenNoise, NoiseStream};
@@ -17,8 +17,6 @@ pub(super) struct InverseGroup {
     optimiser: Optimiser,
     noise: NoiseStream,
     schedule: Schedule,
-    /// The layers that have an inverse; the activations below them get noise.
-    layers: Vec<usize>,
 }
 
 impl InverseGroup {
@@ -28,12 +26,12 @@ impl InverseGroup {
     /// Inverses without a training.
     pub(super) fn new(
         training: Option<InverseTraining>,
-        inverses: Option<InverseParameters>,
+        parameters: Option<Parameters>,
         seed: u64,
         device: Device,
     ) -> Result<Option<Self>, Error> {
         let Some(training) = training else {
-            return match inverses {
+            return match parameters {
                 None => Ok(None),
                 Some(_) => Err(Error::new(
                     ErrorCode::OTHER,
@@ -41,19 +39,15 @@ impl InverseGroup {
                 )),
             };
         };
-        let InverseParameters { layers, parameters } = match inverses {
-            Some(inverses) => inverses,
-            None => InverseParameters {
-                layers: Vec::new(),
-                parameters: Parameters::new(Vec::new(), seed, device)?,
-            },
+        let parameters = match parameters {
+            Some(parameters) => parameters,
+            None => Parameters::new(Vec::new(), seed, device)?,
         };
         Ok(Some(Self {
             optimiser: Optimiser::new(training.optimiser, &parameters)?,
             parameters,
             noise: NoiseStream::new(seed, training.sigma),
             schedule: training.schedule,
-            layers,
         }))
     }
 
@@ -77,14 +71,15 @@ impl InverseGroup {
         samples: i64,
     ) -> Result<GivenNoise, Error> {
         // The inverse of layer l reconstructs h_{l-1}, so its noise belongs to that activation.
-        let layers = self.layers.iter();
-        let layers = layers.map(|&l| (l - 1, model.layer(l).map().inputs()));
+        let layers = self.layers();
+        let layers = layers.map(|l| (l - 1, model.layer(l).map().inputs()));
         GivenNoise::parse(bytes, layers, samples)
     }
 
     /// The layers that have an inverse.
-    pub(super) fn layers(&self) -> &[usize] {
-        &self.layers
+    pub(super) fn layers(&self) -> impl Iterator<Item = usize> {
+        let pairs = self.parameters.pairs().iter();
+        pairs.map(|[weight, _]| weight.layer)
     }
 
     /// Moves the inverses against their directions; see [`Optimiser::step`].

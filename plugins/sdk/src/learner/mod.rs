@@ -1,6 +1,12 @@
 //! The one learner behind every algorithm: it implements the boundary's contract once.
+//!
+//! A batch becomes an update in three calls of `train_pass`. The host's batch source hands it over;
+//! `compute` runs the forward pass and the loss ([`Workspace`]) and has the algorithm write its
+//! directions into the parameters' gradient buffers; `step` has the optimiser move the parameters
+//! against them.
 
 mod checks;
+mod divergence;
 mod inverse_group;
 mod report;
 
@@ -13,18 +19,18 @@ use tch::Device;
 use crate::activations::Activations;
 use crate::adam::{Finite, Optimiser};
 use crate::algorithm::Algorithm;
+use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
 use crate::error::{Error, panic_text};
-use crate::finite::is_finite;
 use crate::function::Function;
 use crate::inverse::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::{Noise, Source};
-use crate::parameters::Parameter;
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
 use checks::{checked_labels, checked_samples};
+use divergence::{diverged, output_name};
 use inverse_group::InverseGroup;
 use report::{Losses, Report};
 
@@ -41,7 +47,7 @@ pub(crate) struct Trainer<A> {
     inference: Option<Activations>,
 }
 
-/// Which of the two groups of parameters a step moves.
+/// The groups of parameters that a step moves.
 #[derive(Clone, Copy)]
 struct Update {
     network: bool,
@@ -78,6 +84,72 @@ impl<A: Algorithm> Trainer<A> {
             training: None,
             inference: None,
         })
+    }
+
+    /// Trains one epoch: in one pass over its batches, or one for each group of parameters.
+    fn train(
+        &mut self,
+        epoch: u32,
+        batches: &mut BatchSource<'_>,
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), Error> {
+        let update = |network, inverses| Update { network, inverses };
+        match self.inverses.as_ref().map(InverseGroup::schedule) {
+            None => self.train_pass(epoch, update(true, false), batches, report)?,
+            Some(Schedule::Parallel) => {
+                self.train_pass(epoch, update(true, true), batches, report)?
+            }
+            Some(Schedule::Alternating) => {
+                let first = self.train_pass(epoch, update(false, true), batches, report)?;
+                let second = self.train_pass(epoch, update(true, false), batches, report)?;
+                if first != second {
+                    return Err(Error::new(
+                        ErrorCode::HOST,
+                        format!(
+                            "the host served {first} batches of epoch {epoch} at first and \
+                             {second} in a second pass"
+                        ),
+                    ));
+                }
+                second
+            }
+        };
+        Ok(())
+    }
+
+    /// Trains on every batch up to the end of a pass; how many there were.
+    fn train_pass(
+        &mut self,
+        epoch: u32,
+        update: Update,
+        batches: &mut BatchSource<'_>,
+        report: &mut Report<'_, '_>,
+    ) -> Result<u64, Error> {
+        let mut step = 0_u64;
+        while let Some(batch) = batches.next_batch()? {
+            step += 1;
+            let losses = self.compute(&batch, update, None)?;
+            report.push(losses)?;
+            if let Some((name, loss)) = losses.non_finite() {
+                let what = format!("{name} became {loss} at step {step} of epoch {epoch}");
+                return Err(diverged(&what, self.first_non_finite()?));
+            }
+            if self.step(update)? == Finite::No {
+                let what = format!(
+                    "a direction became infinite or not a number at step {step} of epoch {epoch}"
+                );
+                return Err(diverged(&what, self.non_finite_direction()?));
+            }
+        }
+        match self.non_finite_parameter()? {
+            None => Ok(step),
+            name => Err(diverged(
+                &format!(
+                    "a parameter became infinite or not a number by step {step}, the last of epoch {epoch}"
+                ),
+                name.map(str::to_owned),
+            )),
+        }
     }
 
     /// Writes the directions of `batch` into the gradient buffers of the groups of `update`.
@@ -125,71 +197,6 @@ impl<A: Algorithm> Trainer<A> {
         Ok(losses)
     }
 
-    fn train(
-        &mut self,
-        epoch: u32,
-        batches: &mut BatchSource<'_>,
-        report: &mut Report<'_, '_>,
-    ) -> Result<(), Error> {
-        let update = |network, inverses| Update { network, inverses };
-        match self.inverses.as_ref().map(InverseGroup::schedule) {
-            None => self.train_pass(epoch, update(true, false), batches, report)?,
-            Some(Schedule::Parallel) => {
-                self.train_pass(epoch, update(true, true), batches, report)?
-            }
-            Some(Schedule::Alternating) => {
-                let first = self.train_pass(epoch, update(false, true), batches, report)?;
-                let second = self.train_pass(epoch, update(true, false), batches, report)?;
-                if first != second {
-                    return Err(Error::new(
-                        ErrorCode::HOST,
-                        format!(
-                            "the host served {first} batches of epoch {epoch} at first and \
-                             {second} in a second pass"
-                        ),
-                    ));
-                }
-                second
-            }
-        };
-        Ok(())
-    }
-
-    /// Trains on every batch up to the end of a pass; how many there were.
-    fn train_pass(
-        &mut self,
-        epoch: u32,
-        update: Update,
-        batches: &mut BatchSource<'_>,
-        report: &mut Report<'_, '_>,
-    ) -> Result<u64, Error> {
-        let mut step = 0_u64;
-        while let Some(batch) = batches.next_batch()? {
-            step += 1;
-            let losses = self.compute(&batch, update, None)?;
-            report.push(losses)?;
-            if let Some((name, loss)) = losses.non_finite() {
-                let what = format!("{name} became {loss} at step {step} of epoch {epoch}");
-                return Err(diverged(&what, self.culprit()?));
-            }
-            if self.step(update)? == Finite::No {
-                let what = format!(
-                    "a direction became infinite or not a number at step {step} of epoch {epoch}"
-                );
-                return Err(diverged(&what, self.non_finite_direction()?));
-            }
-        }
-        match self.non_finite()? {
-            None => Ok(step),
-            name => Err(diverged(
-                &format!(
-                    "a parameter became infinite or not a number by step {step}, the last of epoch {epoch}"
-                ),
-                name.map(str::to_owned),
-            )),
-        }
-    }
-
     /// Moves the groups of `update` against their directions.
     fn step(&mut self, update: Update) -> Result<Finite, Error> {
         if let Some(inverses) = self.inverses.as_mut().filter(|_| update.inverses)
@@ -201,40 +208,6 @@ impl<A: Algorithm> Trainer<A> {
             return self.optimiser.step(self.model.parameters_mut());
         }
         Ok(Finite::Yes)
-    }
-
-    /// The first direction with a value that is not finite.
-    fn non_finite_direction(&self) -> Result<Option<String>, Error> {
-        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
-        for group in inverses.into_iter().chain([self.model.parameters()]) {
-            if let Some(Parameter { name, layer, .. }) = group.non_finite_gradient()? {
-                return Ok(Some(format!("the direction of {name}, in layer {layer}")));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first parameter with a value that is not finite.
-    fn non_finite(&self) -> Result<Option<&str>, Error> {
-        if let Some(name) = self.model.parameters().non_finite()? {
-            return Ok(Some(name));
-        }
-        match &self.inverses {
-            Some(inverses) => inverses.parameters().non_finite(),
-            None => Ok(None),
-        }
-    }
-
-    /// The first tensor that is not finite after a step: a parameter, or else what a layer gave.
-    fn culprit(&self) -> Result<Option<String>, Error> {
-        if let Some(name) = self.non_finite()? {
-            return Ok(Some(name.to_owned()));
-        }
-        let layer = match &self.training {
-            Some(workspace) => workspace.non_finite()?,
-            None => None,
-        };
-        Ok(layer.map(outputs_of))
     }
 
     /// The directions of every parameter for `batch`, applied to none.
@@ -282,7 +255,7 @@ impl<A: Algorithm> Trainer<A> {
         let activations = self.inference.insert(activations);
         activations.run(&self.model, inputs.as_f32()?)?;
         if !is_finite(activations.output())? {
-            let layer = activations.non_finite()?.map(outputs_of);
+            let layer = activations.non_finite()?.map(output_name);
             let what = "an output of the network is infinite or not a number";
             return Err(diverged(what, layer));
         }
@@ -308,7 +281,7 @@ impl<A: Algorithm> Learner for Trainer<A> {
         batches: &mut BatchSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
-        entered(|| {
+        at_boundary(|| {
             let mut report = Report::new(metrics);
             let trained = self.train(epoch, batches, &mut report);
             // Also on the way out of a failure: the last losses tell how it came about.
@@ -319,25 +292,25 @@ impl<A: Algorithm> Learner for Trainer<A> {
     }
 
     fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
-        entered(|| self.write_outputs(inputs, outputs))
+        at_boundary(|| self.write_outputs(inputs, outputs))
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PluginError> {
-        entered(|| self.state.save())
+        at_boundary(|| self.state.save())
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        entered(|| self.state.restore(state))
+        at_boundary(|| self.state.restore(state))
     }
 
     fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
-        entered(|| self.all_directions(&batch, noise))
+        at_boundary(|| self.all_directions(&batch, noise))
     }
 }
 
 /// Runs what the host asks for: no gradient is recorded, and a panic that libtorch's bindings raise
 /// goes on with one sentence of what libtorch said.
-pub(crate) fn entered<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, PluginError> {
+pub(crate) fn at_boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, PluginError> {
     let _no_grad = tch::no_grad_guard();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => Ok(result?),
@@ -354,21 +327,4 @@ fn left_out<A: Algorithm>(whose: &str, what: &str) -> Error {
     let error = PluginError::new(ErrorCode::OTHER, message);
     let help = format!("the algorithm has to call {what} for every layer in every step");
     Error::Plugin(error.with_help(help))
-}
-
-/// Name of the output of layer l, for messages.
-fn outputs_of(l: usize) -> String {
-    format!("the output of layer {l}")
-}
-
-/// The error of a training that diverged; `tensor` is the first that is not finite.
-fn diverged(what: &str, tensor: Option<String>) -> Error {
-    let message = match tensor {
-        Some(name) => format!("{what}; the first tensor that is not finite is {name}"),
-        None => what.to_owned(),
-    };
-    Error::Plugin(
-        PluginError::new(ErrorCode::NON_FINITE, message)
-            .with_help("training diverged: try a smaller learning_rate or a larger epsilon"),
-    )
 }

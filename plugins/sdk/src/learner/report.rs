@@ -8,7 +8,7 @@ use crate::error::Error;
 pub(crate) const BATCH_LOSS: &str = "batch_loss";
 /// The metric that algorithms with inverses report for every step that updates those.
 pub(crate) const INVERSE_LOSS: &str = "inverse_loss";
-/// How many steps are reported at once: often enough for progress, rare enough to cost nothing.
+/// Steps that are reported at once: often enough for progress, rare enough to cost nothing.
 const REPORT_EVERY: usize = 64;
 
 /// The losses of the steps not reported yet.

@@ -17,7 +17,7 @@ use tch::{Kind, Tensor};
 use crate::error::Error;
 use crate::layout::{Canonical, Units};
 use crate::operand::{self, refused};
-use crate::seam::{copy_f32, elements_mut};
+use crate::tensor_slices::{copy_f32, elements_mut};
 
 /// Separates the keys from every other use of BLAKE3.
 const CONTEXT: &str = "assay 2026-11 key of the noise of training";
@@ -28,7 +28,7 @@ pub(crate) struct NoiseStream {
     scale: f32,
     /// A scalar `i64`, at least 0: it decides every number together with `step`.
     key: Tensor,
-    /// How many updates were made, a scalar `i64`.
+    /// The number of updates made, a scalar `i64`.
     step: Tensor,
 }
 
@@ -80,7 +80,7 @@ pub struct Noise<'a> {
     samples: i64,
 }
 
-/// Where noise comes from.
+/// The origin of noise.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
     /// From the learner's own stream.
@@ -139,10 +139,10 @@ fn draw(stream: normal::Stream, scale: f32, out: &Tensor) -> Result<(), Error> {
 }
 
 /// Noise that a caller of `directions` chose.
-pub(crate) struct GivenNoise(BTreeMap<usize, Given>);
+pub(crate) struct GivenNoise(BTreeMap<usize, LayerNoise>);
 
 /// The noise of one layer, (B, `n_l`) in canonical order.
-struct Given {
+struct LayerNoise {
     units: Units,
     values: Tensor,
 }
@@ -180,7 +180,7 @@ impl GivenNoise {
             }
             let size = [samples, units.count()];
             let values = Tensor::f_from_data_size(view.data(), &size, Kind::Float)?;
-            tensors.insert(l, Given { units, values });
+            tensors.insert(l, LayerNoise { units, values });
         }
         let used = |name: &str| tensors.keys().any(|l| name == format!("noise.{l}"));
         match given.names().into_iter().find(|name| !used(name)) {
@@ -192,7 +192,7 @@ impl GivenNoise {
     }
 
     fn write(&self, l: usize, out: &Tensor) -> Result<(), Error> {
-        let Given { units, values } = self.0.get(&l).ok_or_else(|| {
+        let LayerNoise { units, values } = self.0.get(&l).ok_or_else(|| {
             Error::new(
                 ErrorCode::SHAPE,
                 format!("no noise was given for layer {l}"),

@@ -1,7 +1,7 @@
 //! Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as
 //! 1, 2, 3"): random words as a function of a key and a counter, several counters at a time.
 
-/// How many counters one call takes: as many as an AVX2 register has 32-bit lanes.
+/// Counters of one call: as many as an AVX2 register has 32-bit lanes.
 pub(super) const LANES: usize = 8;
 
 /// One word of each of [`LANES`] counters.

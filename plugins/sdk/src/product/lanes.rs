@@ -11,7 +11,7 @@
 /// The processor has the instructions of the implementation. A pointer points to `COUNT` floats,
 /// or to `count` ≤ `COUNT` where one is given.
 pub(super) trait Lanes: Copy {
-    /// How many floats.
+    /// The number of floats.
     const COUNT: usize;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;

@@ -13,7 +13,7 @@ mod lanes;
 mod tile;
 mod transpose;
 
-pub(crate) use self::transpose::{Transposed, Turn};
+pub(crate) use self::transpose::{Transpose, TransposeBuffer};
 use crate::workers;
 
 /// Sums this long at a time: the part of `B` that a tile walks through stays in the processor's
@@ -41,7 +41,7 @@ pub(crate) struct Product {
     pub(crate) out_row: usize,
 }
 
-/// Where one pair of matrices begins in its slices.
+/// The beginnings of one pair of matrices in their slices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Term {
     pub(crate) a: usize,
@@ -171,7 +171,7 @@ impl Product {
     }
 }
 
-/// Whether an element exists: `first`, and from there so many steps of a size along either axis.
+/// True if `slice` has the element that lies the given steps, each a count and a size, after `first`.
 fn lies_in(slice: &[f32], steps: [(usize, usize); 2], first: usize) -> bool {
     let at = steps.iter().try_fold(first, |at, (count, size)| {
         at.checked_add(count.checked_mul(*size)?)

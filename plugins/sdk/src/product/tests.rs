@@ -145,18 +145,18 @@ proptest! {
     }
 
     #[test]
-    fn a_turned_matrix_has_rows_for_columns(
+    fn a_transposed_matrix_has_rows_for_columns(
         (rows, columns) in (0..40_usize, 0..40_usize),
         (from_gap, to_gap) in (0..3_usize, 0..3_usize),
     ) {
-        let turn = Turn { rows, columns, from_row: columns + from_gap, to_row: rows + to_gap };
-        let from: Vec<_> = (0..(rows + 1) * turn.from_row).map(|at| at as f32).collect();
-        let mut to = vec![-1.0; columns * turn.to_row];
-        turn.run(&mut to, &from);
+        let transpose = Transpose { rows, columns, from_row: columns + from_gap, to_row: rows + to_gap };
+        let from: Vec<_> = (0..(rows + 1) * transpose.from_row).map(|at| at as f32).collect();
+        let mut to = vec![-1.0; columns * transpose.to_row];
+        transpose.run(&mut to, &from);
         for j in 0..columns {
-            for i in 0..turn.to_row {
-                let expected = if i < rows { from[i * turn.from_row + j] } else { -1.0 };
-                prop_assert_eq!(to[j * turn.to_row + i].to_bits(), expected.to_bits());
+            for i in 0..transpose.to_row {
+                let expected = if i < rows { from[i * transpose.from_row + j] } else { -1.0 };
+                prop_assert_eq!(to[j * transpose.to_row + i].to_bits(), expected.to_bits());
             }
         }
     }

@@ -9,12 +9,12 @@ use crate::workers;
 /// enough that the lines being written stay in the cache.
 const ROWS: usize = 64;
 
-/// The side of the squares that the compiler turns in registers.
+/// The side of the squares that are transposed in registers.
 const SIDE: usize = 4;
 
-/// A matrix to be turned.
+/// A transposition: the sizes of a matrix, and the steps between its rows and those of the copy.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Transpose {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     /// From one row to the next.
@@ -25,33 +25,33 @@ pub(crate) struct Turn {
 
 /// A buffer for transposed copies, kept from step to step.
 #[derive(Debug, Default)]
-pub(crate) struct Transposed(Mutex<Vec<f32>>);
+pub(crate) struct TransposeBuffer(Mutex<Vec<f32>>);
 
-impl Transposed {
-    /// The matrices (`units`, `samples`) that `matrices` consists of, each as (`samples`, `units`).
-    pub(crate) fn of(
+impl TransposeBuffer {
+    /// Copies of the matrices (`units`, `samples`) that `matrices` consists of, each transposed.
+    pub(crate) fn fill(
         &self,
         matrices: &[f32],
         units: usize,
         samples: usize,
     ) -> MutexGuard<'_, Vec<f32>> {
-        let mut turned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turned.resize(matrices.len(), 0.0);
-        let turn = Turn {
+        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.resize(matrices.len(), 0.0);
+        let transpose = Transpose {
             rows: units,
             columns: samples,
             from_row: samples,
             to_row: units,
         };
         let size = (units * samples).max(1);
-        let pairs = turned.chunks_mut(size).zip(matrices.chunks(size));
-        turn.share(pairs.flat_map(|(to, from)| turn.blocks(to, from)));
-        turned
+        let pairs = copies.chunks_mut(size).zip(matrices.chunks(size));
+        transpose.share(pairs.flat_map(|(to, from)| transpose.blocks(to, from)));
+        copies
     }
 }
 
-impl Turn {
-    /// Writes `from`, turned, to `to`.
+impl Transpose {
+    /// Writes the transpose of `from` to `to`.
     ///
     /// # Panics
     /// A slice is too short.
@@ -101,19 +101,19 @@ impl Turn {
             .min()
             .unwrap_or(0);
         for at in 0..count {
-            let mut turned = [[0.0; N]; SIDE];
+            let mut square = [[0.0; N]; SIDE];
             for (i, squares) in squares.iter().enumerate() {
-                for (turned, &value) in turned.iter_mut().zip(&squares[at]) {
-                    turned[i] = value;
+                for (line, &value) in square.iter_mut().zip(&squares[at]) {
+                    line[i] = value;
                 }
             }
-            for (j, turned) in turned.iter().enumerate() {
-                to[(at * SIDE + j) * self.to_row..][..N].copy_from_slice(turned);
+            for (j, line) in square.iter().enumerate() {
+                to[(at * SIDE + j) * self.to_row..][..N].copy_from_slice(line);
             }
         }
         for j in count * SIDE..lines.first().map_or(0, |line| line.len()) {
-            let turned = lines.map(|line| line[j]);
-            to[j * self.to_row..][..N].copy_from_slice(&turned);
+            let column = lines.map(|line| line[j]);
+            to[j * self.to_row..][..N].copy_from_slice(&column);
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum AuxiliaryActivation {
 }
 
 /// `z = φ(A h_{L-1} + d)` with A and d fixed and random.
-pub struct Auxiliary {
+pub(super) struct Auxiliary {
     weight: Tensor,
     bias: Tensor,
     units: i64,
@@ -30,12 +30,12 @@ pub struct Auxiliary {
 impl Auxiliary {
     /// `units` features: `auxiliary.weight` (`units`, `n_{L-1}`) and `auxiliary.bias` (`units`),
     /// both Glorot-uniform.
-    #[track_caller]
-    pub fn new(
+    pub(super) fn new(
         setup: &mut Setup<'_>,
-        units: i64,
+        units: u32,
         activation: AuxiliaryActivation,
     ) -> Result<Self, Error> {
+        let units = units.into();
         let [weight, bias] = setup.auxiliary(units)?;
         Ok(Self {
             weight,

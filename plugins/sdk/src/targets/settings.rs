@@ -1,6 +1,7 @@
 //! The hyper-parameters of the target-propagation algorithms.
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
@@ -17,7 +18,7 @@ pub enum InverseLoss {
     Denoising,
 }
 
-/// How the inverses are trained, ready to be flattened into an algorithm's configuration.
+/// The training of the inverses, ready to be flattened into an algorithm's configuration.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct InverseSettings {
     /// Step size of the inverses' Adam. The paper searched 1e-5 to 3e-4 (Table 4) and printed
@@ -83,6 +84,23 @@ impl InverseSettings {
     }
 }
 
+/// The hyper-parameters of an algorithm that propagates targets: those that all of them have, and
+/// its own. Makes them a [`Configuration`].
+pub trait TargetConfiguration: Serialize + DeserializeOwned + JsonSchema + Default {
+    /// The hyper-parameters that all of them have.
+    fn targets(&self) -> &TargetSettings;
+}
+
+impl<C: TargetConfiguration> Configuration for C {
+    fn optimiser(&self) -> Adam {
+        self.targets().adam
+    }
+
+    fn inverse_training(&self) -> Option<InverseTraining> {
+        Some(self.targets().inverse.training())
+    }
+}
+
 /// The hyper-parameters of an algorithm whose targets start at the output's own: SDTP's, and what
 /// the others add to.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +108,7 @@ pub struct TargetSettings {
     /// Adam for the network.
     #[serde(flatten)]
     pub adam: Adam,
-    /// How the inverses are trained.
+    /// The training of the inverses.
     #[serde(flatten)]
     pub inverse: InverseSettings,
 }
@@ -113,20 +131,16 @@ impl Default for TargetSettings {
     }
 }
 
-impl Configuration for TargetSettings {
-    fn optimiser(&self) -> Adam {
-        self.adam
-    }
-
-    fn inverse_training(&self) -> Option<InverseTraining> {
-        Some(self.inverse.training())
+impl TargetConfiguration for TargetSettings {
+    fn targets(&self) -> &TargetSettings {
+        self
     }
 }
 
 /// The hyper-parameters of an algorithm whose targets start with a step down the loss.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DescentSettings {
-    /// What every algorithm with targets has.
+    /// The settings that every algorithm with targets has.
     #[serde(flatten)]
     pub targets: TargetSettings,
     /// How far the target of the penultimate layer lies down the gradient of each sample's loss.
@@ -144,12 +158,8 @@ impl Default for DescentSettings {
     }
 }
 
-impl Configuration for DescentSettings {
-    fn optimiser(&self) -> Adam {
-        self.targets.optimiser()
-    }
-
-    fn inverse_training(&self) -> Option<InverseTraining> {
-        self.targets.inverse_training()
+impl TargetConfiguration for DescentSettings {
+    fn targets(&self) -> &TargetSettings {
+        &self.targets
     }
 }

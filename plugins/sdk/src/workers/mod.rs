@@ -3,13 +3,13 @@
 //! Work is handed out piece by piece, so that no thread is left with a large rest while another was
 //! held up. Whoever shares work sees to it that the order of the pieces changes no bit.
 
-mod team;
+mod openmp;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
-/// How many threads an operation may use.
+/// The number of threads that an operation may use.
 pub(crate) fn count() -> usize {
     usize::try_from(tch::get_num_threads()).unwrap_or(1)
 }
@@ -44,7 +44,7 @@ pub(crate) fn share<P, S>(
             *panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
         }
     };
-    team::run(threads, &take);
+    openmp::run(threads, &take);
     let payload = panicked
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);

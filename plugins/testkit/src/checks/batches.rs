@@ -1,4 +1,4 @@
-//! `batches`: whether epochs and batches of unusual sizes are survived.
+//! `batches`: epochs and batches of unusual sizes.
 
 use crate::check::{Body, Check, Evidence, Problem, failed};
 use crate::samples::Samples;
@@ -26,13 +26,10 @@ fn run(subject: &Subject<'_>) -> Evidence {
         ("without a batch", Vec::new()),
     ];
     for (epoch, (shape, batches)) in (1..).zip(&shapes) {
-        let named = |reason: String| Problem::Failed(format!("an epoch {shape}: {reason}"));
+        let of_epoch = |problem: Problem| problem.of(&format!("an epoch {shape}"));
         let (trained, result) = learner.try_train(epoch, batches, None);
-        result.map_err(|error| named(format!("it said: {error}")))?;
-        healthy(&mut learner, &trained, batches, &samples).map_err(|problem| match problem {
-            Problem::Failed(reason) => named(reason),
-            other @ Problem::Skipped(_) => other,
-        })?;
+        result.map_err(|error| of_epoch(Problem::Failed(format!("it said: {error}"))))?;
+        healthy(&mut learner, &trained, batches, &samples).map_err(of_epoch)?;
     }
     Ok(format!(
         "{} epochs of unusual sizes ended well",

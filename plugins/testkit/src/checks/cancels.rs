@@ -1,8 +1,8 @@
-//! `cancels`: whether a request to stop is obeyed.
+//! `cancels`: a request to stop is obeyed.
 
 use crate::check::{Body, Check, Evidence, failed};
 use crate::samples::Samples;
-use crate::subject::{Subject, readable};
+use crate::subject::{Subject, check_readable};
 
 pub(super) const CHECK: Check = Check {
     name: "cancels",
@@ -45,7 +45,7 @@ fn run(subject: &Subject<'_>) -> Evidence {
             ));
         }
         if let (_, Err(error)) = learner.try_train(1, &batches, None) {
-            readable("to train again after it was stopped", &error)?;
+            check_readable("to train again after it was stopped", &error)?;
             seen = "it stopped, and says that it does not go on";
         }
     }

@@ -1,11 +1,11 @@
-//! `describes`: whether a plugin says who it is and what it offers.
+//! `describes`: a plugin says who it is and what it offers.
 
 use std::collections::BTreeSet;
 
 use assay_abi::AlgorithmInfo;
 
 use crate::check::{Body, Check, Evidence, Loading, Problem, failed, skipped};
-use crate::subject::said;
+use crate::subject::unexpected;
 
 pub(super) const CHECK: Check = Check {
     name: "describes",
@@ -20,9 +20,9 @@ fn run(loading: &Loading) -> Evidence {
         return skipped("it does not load");
     };
     let identity = plugin.identity();
-    let identity = identity.map_err(|error| said("who it is", &error))?;
+    let identity = identity.map_err(|error| unexpected("who it is", &error))?;
     let algorithms = plugin.algorithms();
-    let algorithms = algorithms.map_err(|error| said("what it offers", &error))?;
+    let algorithms = algorithms.map_err(|error| unexpected("what it offers", &error))?;
     for (what, text) in [
         ("name", &identity.name),
         ("version", &identity.version),

@@ -1,4 +1,4 @@
-//! `directions`: whether the update directions are those that training follows.
+//! `directions`: the update directions are those that training follows.
 //!
 //! The boundary has no plain gradient descent to compare with, and needs none: as ε grows, Adam's
 //! first step lr · g / (|g| + ε) becomes lr/ε · g. So an algorithm with Adam's four hyper-parameters
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::check::{Body, Check, Evidence, Problem, failed, skipped};
 use crate::samples::Samples;
-use crate::subject::{Subject, said};
+use crate::subject::{Subject, unexpected};
 use crate::tensors::Tensors;
 use assay_abi::ErrorCode;
 
@@ -37,7 +37,7 @@ fn run(subject: &Subject<'_>) -> Evidence {
     let text = Value::Object(hyperparameters).to_string();
     let created = subject.create(&network, &text, subject.seed);
     let mut learner =
-        created.map_err(|error| said(&format!("to create a learner with {text}"), &error))?;
+        created.map_err(|error| unexpected(&format!("to create a learner with {text}"), &error))?;
     let batch = Samples::random(&network, 16, subject.seed);
     let before = Tensors::parse("its state", &learner.save()?)?;
     let directions = match learner.directions(&batch) {
@@ -45,7 +45,7 @@ fn run(subject: &Subject<'_>) -> Evidence {
         Err(error) if error.code == ErrorCode::UNSUPPORTED => {
             return skipped(format!("it gives no directions: {error}"));
         }
-        Err(error) => return Err(said("for directions", &error)),
+        Err(error) => return Err(unexpected("for directions", &error)),
     };
     if let Some(name) = directions.non_finite() {
         return failed(format!("the direction of `{name}` is not finite"));

@@ -1,4 +1,4 @@
-//! `leaks`: whether a learner gives back what it took.
+//! `leaks`: a learner gives back the memory that it took.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `learns`: whether the algorithm learns what no linear model can.
+//! `learns`: the algorithm learns what no linear model can.
 
 use assay_network::Network;
 

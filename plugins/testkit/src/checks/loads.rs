@@ -1,4 +1,4 @@
-//! `loads` and `layout`: whether a library can be used at all.
+//! `loads` and `layout`: a library can be used at all.
 
 use crate::check::{Body, Check, Evidence, Loading, failed, skipped};
 

@@ -1,4 +1,4 @@
-//! `metrics`: whether what is reported is what was declared.
+//! `metrics`: the metrics reported are those declared.
 
 use std::collections::BTreeSet;
 

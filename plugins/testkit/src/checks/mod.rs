@@ -1,7 +1,6 @@
 //! All checks, in the order in which they are made: what the others rest on comes first.
 
-mod bad_states;
-mod bad_values;
+mod asking;
 mod batches;
 mod cancels;
 mod describes;
@@ -12,11 +11,10 @@ mod loads;
 mod metrics;
 mod networks;
 mod predictions;
-mod pure;
+mod refusals;
 mod repeats;
 mod resumes;
 mod schema;
-mod seeds;
 mod silent;
 
 use crate::check::Check;
@@ -36,14 +34,14 @@ pub static CHECKS: &[Check] = &[
     loads::LAYOUT,
     describes::CHECK,
     schema::CHECK,
-    bad_values::CHECK,
+    refusals::BAD_VALUES,
     networks::CHECK,
     predictions::CHECK,
-    pure::CHECK,
-    repeats::CHECK,
-    seeds::CHECK,
+    asking::CHECK,
+    repeats::REPEATS,
+    repeats::SEEDS,
     resumes::CHECK,
-    bad_states::CHECK,
+    refusals::BAD_STATES,
     metrics::CHECK,
     batches::CHECK,
     cancels::CHECK,

@@ -1,13 +1,12 @@
-//! `networks`: whether every kind of network is either trained or refused.
+//! `networks`: every kind of network is either trained or refused.
 
 use assay_abi::ErrorCode;
 use assay_network::Network;
-use serde_json::Value;
 
 use crate::check::{Body, Check, Evidence, Problem, failed};
 use crate::networks::candidates;
 use crate::samples::Samples;
-use crate::subject::{Subject, readable};
+use crate::subject::{Subject, check_refusal};
 
 pub(super) const CHECK: Check = Check {
     name: "networks",
@@ -37,28 +36,18 @@ fn run(subject: &Subject<'_>) -> Evidence {
     Ok(seen)
 }
 
-/// Whether `network` was trained; `false` where it was refused as it should be.
+/// True if `network` was trained, false if it was refused as it should be.
 fn is_trained(subject: &Subject<'_>, name: &str, network: &Network) -> Result<bool, Problem> {
-    let defaults = Value::Object(subject.defaults()).to_string();
-    let mut learner = match subject.create(network, &defaults, subject.seed) {
+    let mut learner = match subject.create(network, &subject.default_text(), subject.seed) {
         Ok(learner) => learner,
         Err(error) => {
-            readable(&format!("to train the network `{name}`"), &error)?;
-            if error.code == ErrorCode::UNSUPPORTED {
-                return Ok(false);
-            }
-            let code = error.code.0;
-            return failed(format!(
-                "the network `{name}` is refused with the code {code} instead of UNSUPPORTED: \
-                 {error}"
-            ));
+            let asked = format!("to train the network `{name}`");
+            check_refusal(&asked, &error, (ErrorCode::UNSUPPORTED, "UNSUPPORTED"))?;
+            return Ok(false);
         }
     };
     let samples = Samples::random(network, 20, subject.seed);
-    let of_network = |problem| match problem {
-        Problem::Failed(reason) => Problem::Failed(format!("the network `{name}`: {reason}")),
-        other @ Problem::Skipped(_) => other,
-    };
+    let of_network = |problem: Problem| problem.of(&format!("the network `{name}`"));
     learner.train(1, &samples.batches(8)).map_err(of_network)?;
     let outputs = learner.predict(&samples).map_err(of_network)?;
     if outputs.iter().all(|output| output.is_finite()) {

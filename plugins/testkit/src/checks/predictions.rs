@@ -1,8 +1,9 @@
-//! `predictions`: whether predictions are numbers, and those of each sample alone.
+//! `predictions`: predictions are numbers, and those of each sample alone.
 
 use crate::check::{Body, Check, Evidence, Problem, failed};
 use crate::samples::Samples;
 use crate::subject::Subject;
+use crate::tensors::same_bits;
 
 pub(super) const CHECK: Check = Check {
     name: "predictions",
@@ -41,12 +42,6 @@ fn run(subject: &Subject<'_>) -> Evidence {
         learner.train(epoch, &samples.batches(11))?;
     }
     Ok(format!("33 samples agree in {parts} parts of their batch"))
-}
-
-fn same_bits(one: &[f32], other: &[f32]) -> bool {
-    one.iter()
-        .map(|value| value.to_bits())
-        .eq(other.iter().map(|value| value.to_bits()))
 }
 
 fn agree(whole: &[f32], split: &[f32], outputs: usize) -> Result<(), Problem> {

@@ -1,9 +1,9 @@
-//! `resumes`: whether a saved state is the whole state.
+//! `resumes`: a saved state is the whole state.
 
 use crate::check::{Body, Check, Evidence, Problem, failed};
 use crate::samples::Samples;
 use crate::subject::{Learner, Subject};
-use crate::tensors::Tensors;
+use crate::tensors::{Tensors, same_bits};
 
 pub(super) const CHECK: Check = Check {
     name: "resumes",
@@ -21,7 +21,7 @@ fn run(subject: &Subject<'_>) -> Evidence {
     let mut straight = subject.learner(&network)?;
     straight.train(1, &epochs[0])?;
     let saved = straight.save()?;
-    let straight = ending(&mut straight, &epochs[1..3])?;
+    let straight = train_on(&mut straight, &epochs[1..3])?;
 
     let mut fresh = subject.seeded(&network, subject.seed.wrapping_add(1))?;
     let mut used = subject.learner(&network)?;
@@ -31,8 +31,8 @@ fn run(subject: &Subject<'_>) -> Evidence {
         ("a fresh learner of another seed", &mut fresh),
         ("a learner that was trained on something else", &mut used),
     ] {
-        take_up(learner, &saved)?;
-        let resumed = ending(learner, &epochs[1..3])?;
+        restore_exactly(learner, &saved)?;
+        let resumed = train_on(learner, &epochs[1..3])?;
         if resumed != straight {
             return failed(format!(
                 "{which} took up the state, and ended otherwise than the one that went on: {}",
@@ -44,7 +44,7 @@ fn run(subject: &Subject<'_>) -> Evidence {
 }
 
 /// Restores `saved`, which has to come out again as it went in.
-fn take_up(learner: &mut Learner, saved: &[u8]) -> Result<(), Problem> {
+fn restore_exactly(learner: &mut Learner, saved: &[u8]) -> Result<(), Problem> {
     learner.restore(saved)?;
     if learner.save()? == saved {
         return Ok(());
@@ -52,8 +52,8 @@ fn take_up(learner: &mut Learner, saved: &[u8]) -> Result<(), Problem> {
     failed("a restored state is not the same when it is saved again")
 }
 
-/// The state after epochs 2 and 3.
-fn ending(learner: &mut Learner, epochs: &[Vec<Samples>]) -> Result<Vec<u8>, Problem> {
+/// Trains epochs 2 and 3; the state after them.
+fn train_on(learner: &mut Learner, epochs: &[Vec<Samples>]) -> Result<Vec<u8>, Problem> {
     for (epoch, batches) in (2..).zip(epochs) {
         learner.train(epoch, batches)?;
     }
@@ -67,9 +67,8 @@ fn difference(one: &[u8], other: &[u8]) -> Result<String, Problem> {
         Tensors::parse("its state", one)?,
         Tensors::parse("its state", other)?,
     );
-    let bits = |values: &[f32]| values.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
     let same = |name: &String, values: &[f32]| {
-        other.0.get(name).is_some_and(|it| bits(it) == bits(values))
+        (other.0.get(name)).is_some_and(|other| same_bits(other, values))
     };
     let differ = one.0.iter().filter(|(name, values)| !same(name, values));
     let names: Vec<_> = differ.map(|(name, _)| format!("`{name}`")).collect();

@@ -1,4 +1,4 @@
-//! `schema`: whether the statement of the hyper-parameters is one that a host can act on.
+//! `schema`: the statement of the hyper-parameters is one that a host can act on.
 
 use serde_json::Value;
 

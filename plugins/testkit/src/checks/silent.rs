@@ -1,4 +1,4 @@
-//! `silent`: whether a plugin keeps off standard output.
+//! `silent`: a plugin keeps off standard output.
 
 use crate::check::{Body, Check, Evidence, Outcome, Verdict};
 use crate::samples::Samples;

@@ -10,18 +10,18 @@
 mod native;
 mod tensors;
 
+use assay_network::Shape;
 use tch::Tensor;
 
+use super::map::sum_over_batch;
 use super::span::{Span, merged, positions};
-use super::sum_over_batch;
 use crate::error::Error;
 use crate::function::Function;
 use crate::layout::{Layout, Units};
-use crate::product::Transposed;
-use crate::rng::Initial;
-use crate::seam::operands;
+use crate::product::TransposeBuffer;
+use crate::tensor_slices::slices;
 
-/// Whether the output positions have weights of their own.
+/// The sharing of weights between output positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Each its own: locally connected.
@@ -36,6 +36,16 @@ pub(super) struct Image {
     pub(super) channels: i64,
     pub(super) height: i64,
     pub(super) width: i64,
+}
+
+impl From<Shape> for Image {
+    fn from(shape: Shape) -> Self {
+        Self {
+            channels: shape.channels as i64,
+            height: shape.height as i64,
+            width: shape.width as i64,
+        }
+    }
 }
 
 impl Image {
@@ -61,7 +71,7 @@ pub(crate) struct Windowed {
     columns: Vec<Span>,
     /// The columns, neighbours that see the same taps put together.
     groups: Vec<Span>,
-    by_sample: Transposed,
+    by_sample: TransposeBuffer,
 }
 
 impl Windowed {
@@ -82,7 +92,7 @@ impl Windowed {
             rows: positions(input.height, kernel, stride),
             groups: merged(&columns),
             columns,
-            by_sample: Transposed::default(),
+            by_sample: TransposeBuffer::default(),
         }
     }
 
@@ -114,13 +124,9 @@ impl Windowed {
         }
     }
 
-    /// The distribution of one output position's weights.
-    pub(super) fn glorot(&self, scale: f64) -> Initial {
-        Initial::Glorot {
-            fan_in: self.patch(),
-            fan_out: self.output.channels,
-            scale,
-        }
+    /// Fan-in and fan-out of one output position.
+    pub(super) fn fans(&self) -> (i64, i64) {
+        (self.patch(), self.output.channels)
     }
 
     /// `out = function(W h + b)`
@@ -134,7 +140,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: here and below: only the products use these slices.
-        let slices = unsafe { operands(out, [weight, bias, h]) }?;
+        let slices = unsafe { slices(out, [weight, bias, h]) }?;
         let Some((out, [weight, bias, h])) = slices else {
             self.forward_tensors(weight, bias, h, out)?;
             return function.apply_to(out);
@@ -154,7 +160,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        let slices = unsafe { operands(out, [weight, delta, bias.unwrap_or(delta)]) }?;
+        let slices = unsafe { slices(out, [weight, delta, bias.unwrap_or(delta)]) }?;
         let Some((out, [weight, delta, values])) = slices else {
             self.transposed_tensors(weight, bias, delta, out)?;
             return function.apply_to(out);
@@ -171,7 +177,7 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: see `forward`.
-        match unsafe { operands(out, [delta, h]) }? {
+        match unsafe { slices(out, [delta, h]) }? {
             Some((out, [delta, h])) => {
                 self.weight_gradient_native(delta, h, out);
                 Ok(())
@@ -182,10 +188,12 @@ impl Windowed {
 
     pub(super) fn bias_gradient(&self, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
         match self.sharing {
-            Sharing::None => sum_over_batch(delta, &[1], &out.f_view(-1)?),
+            Sharing::None => sum_over_batch(delta, out),
             Sharing::Positions => {
                 let delta = delta.f_view([-1, self.output.channels, delta.size2()?.1])?;
-                sum_over_batch(&delta, &[0, 2], out)
+                let axes = [0_i64, 2].as_slice();
+                delta.f_sum_intlist_out(out, axes, false, None).map(drop)?;
+                Ok(())
             }
         }
     }
@@ -195,7 +203,7 @@ impl Windowed {
         self.kernel * self.kernel * self.input.channels
     }
 
-    /// Where the weights of a tap begin among those of a unit.
+    /// The first of a tap's weights among those of a unit.
     fn tap(&self, row: i64, column: i64) -> i64 {
         (row * self.kernel + column) * self.input.channels
     }

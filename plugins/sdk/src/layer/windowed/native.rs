@@ -131,8 +131,8 @@ impl Windowed {
     /// one that they share.
     pub(super) fn weight_gradient_native(&self, delta: &[f32], h: &[f32], out: &mut [f32]) {
         let s = self.sizes(h);
-        let turned = self.by_sample.of(h, s.input_width * s.inputs, s.samples);
-        let h = turned.as_slice();
+        let transposed = self.by_sample.fill(h, s.input_width * s.inputs, s.samples);
+        let h = transposed.as_slice();
         match self.sharing {
             Sharing::None => self.own_gradients(&s, delta, h, out),
             Sharing::Positions => self.shared_gradient(&s, delta, h, out),
@@ -205,7 +205,7 @@ impl Windowed {
 }
 
 impl Sizes {
-    /// Where a window begins that meets `column` first, in an image of (row, sample, column,
+    /// The first element of a window that meets `column` first, in an image of (row, sample, column,
     /// channel).
     fn window(&self, row: &Span, kernel_row: i64, column: i64) -> usize {
         let input_row = (row.input + kernel_row - row.taps.start) as usize;

@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::layer::span::Span;
 
 /// The inputs that one row of the kernel meets from neighbouring output positions in one row.
-struct Place<'a> {
-    row: i64,
-    kernel_row: i64,
+struct KernelRow<'a> {
+    output_row: i64,
+    tap_row: i64,
     input_row: i64,
     columns: &'a Span,
 }
@@ -31,10 +31,10 @@ impl Windowed {
         let o = self.output.channels;
         out.f_view([-1, o, samples])?
             .f_copy_(&bias.f_view([-1, o, 1])?)?;
-        for place in self.places() {
-            let a = self.at_positions(&out, self.positions(&place), samples)?;
-            let w = self.weights(&weight, self.positions(&place), self.taps(&place))?;
-            a.f_baddbmm_out(&a, &w, &self.windows(&h, &place, samples)?)
+        for row in self.kernel_rows() {
+            let a = self.at_positions(&out, self.positions(&row), samples)?;
+            let w = self.weights(&weight, self.positions(&row), self.taps(&row))?;
+            a.f_baddbmm_out(&a, &w, &self.windows(&h, &row, samples)?)
                 .map(drop)?;
         }
         Ok(())
@@ -54,14 +54,14 @@ impl Windowed {
         }
         let samples = samples(delta)?;
         let (weight, delta, out) = (flat(weight)?, flat(delta)?, flat(out)?);
-        for place in self.places() {
-            let d = self.at_positions(&delta, self.positions(&place), samples)?;
+        for row in self.kernel_rows() {
+            let d = self.at_positions(&delta, self.positions(&row), samples)?;
             let w = self
-                .weights(&weight, self.positions(&place), self.taps(&place))?
+                .weights(&weight, self.positions(&row), self.taps(&row))?
                 .f_transpose(1, 2)?;
-            let windows = self.windows(&out, &place, samples)?;
+            let windows = self.windows(&out, &row, samples)?;
             // One by one, since neighbouring windows overlap.
-            for at in 0..place.columns.len() {
+            for at in 0..row.columns.len() {
                 let window = windows.f_select(0, at)?;
                 window
                     .f_addmm_out(&window, &w.f_select(0, at)?, &d.f_select(0, at)?)
@@ -82,10 +82,10 @@ impl Windowed {
         if self.sharing == Sharing::Positions {
             out.f_zero_().map(drop)?;
         }
-        for place in self.places() {
-            let d = self.at_positions(&delta, self.positions(&place), samples)?;
-            let gradient = self.weights(&out, self.positions(&place), self.taps(&place))?;
-            self.outer_product(&d, &self.windows(&h, &place, samples)?, &gradient)?;
+        for row in self.kernel_rows() {
+            let d = self.at_positions(&delta, self.positions(&row), samples)?;
+            let gradient = self.weights(&out, self.positions(&row), self.taps(&row))?;
+            self.outer_product(&d, &self.windows(&h, &row, samples)?, &gradient)?;
         }
         Ok(())
     }
@@ -108,41 +108,38 @@ impl Windowed {
         Ok(())
     }
 
-    fn places(&self) -> impl Iterator<Item = Place<'_>> {
-        self.rows.iter().flat_map(|row| self.places_of(row))
-    }
-
-    fn places_of(&self, row: &Span) -> impl Iterator<Item = Place<'_>> {
-        let (at, first, input) = (row.outputs.start, row.taps.start, row.input);
-        row.taps.clone().flat_map(move |kernel_row| {
-            self.groups.iter().map(move |columns| Place {
-                row: at,
-                kernel_row,
-                input_row: input + kernel_row - first,
-                columns,
+    fn kernel_rows(&self) -> impl Iterator<Item = KernelRow<'_>> {
+        self.rows.iter().flat_map(move |row| {
+            let (output_row, first, input) = (row.outputs.start, row.taps.start, row.input);
+            row.taps.clone().flat_map(move |tap_row| {
+                self.groups.iter().map(move |columns| KernelRow {
+                    output_row,
+                    tap_row,
+                    input_row: input + tap_row - first,
+                    columns,
+                })
             })
         })
     }
 
-    /// The weights that take part at `place`, among those of a unit.
-    fn taps(&self, place: &Place<'_>) -> Range<i64> {
-        self.tap(place.kernel_row, place.columns.taps.start)
-            ..self.tap(place.kernel_row, place.columns.taps.end)
+    /// The weights that meet the inputs of `row`, among those of a unit.
+    fn taps(&self, row: &KernelRow<'_>) -> Range<i64> {
+        self.tap(row.tap_row, row.columns.taps.start)..self.tap(row.tap_row, row.columns.taps.end)
     }
 
-    /// The output positions of `place`, counted row by row.
-    fn positions(&self, place: &Place<'_>) -> Range<i64> {
-        let first = place.row * self.output.width;
-        first + place.columns.outputs.start..first + place.columns.outputs.end
+    /// The output positions of `row`, counted row by row.
+    fn positions(&self, row: &KernelRow<'_>) -> Range<i64> {
+        let first = row.output_row * self.output.width;
+        first + row.columns.outputs.start..first + row.columns.outputs.end
     }
 
-    /// The inputs that each position of `place` sees: (positions, taps · C, B).
-    fn windows(&self, image: &Tensor, place: &Place<'_>, samples: i64) -> Result<Tensor, Error> {
+    /// The inputs that each position of `row` sees: (positions, taps · C, B).
+    fn windows(&self, image: &Tensor, row: &KernelRow<'_>, samples: i64) -> Result<Tensor, Error> {
         let pixel = self.input.channels * samples;
-        let first = place.input_row * self.input.width + place.columns.input;
+        let first = row.input_row * self.input.width + row.columns.input;
         let size = [
-            place.columns.len(),
-            place.columns.width() * self.input.channels,
+            row.columns.len(),
+            row.columns.width() * self.input.channels,
             samples,
         ];
         strided(

@@ -11,7 +11,7 @@ use super::philox::{LANES, Words, philox};
 /// One float of each of [`LANES`] counters.
 type Floats = [f32; LANES];
 
-/// How many normal numbers [`LANES`] counters give.
+/// Normal numbers that [`LANES`] counters give.
 const CHUNK: usize = 4 * LANES;
 
 /// The stream that a key and the upper part of the counter choose.
@@ -20,7 +20,7 @@ pub(super) struct Stream {
     pub(super) key: u64,
     /// The layer l that the noise is for.
     pub(super) layer: u32,
-    /// How many updates came before.
+    /// The number of updates before this one.
     pub(super) step: u64,
 }
 

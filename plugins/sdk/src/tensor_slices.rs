@@ -60,27 +60,27 @@ pub(crate) type Slices<'a, const N: usize> = (&'a mut [f32], [&'a [f32]; N]);
 // A tensor is a handle to memory, and libtorch writes through shared ones as well.
 #[allow(clippy::mut_from_ref)]
 #[track_caller]
-pub(crate) unsafe fn operands<'a, const N: usize>(
+pub(crate) unsafe fn slices<'a, const N: usize>(
     out: &'a Tensor,
     inputs: [&'a Tensor; N],
 ) -> Result<Option<Slices<'a, N>>, Error> {
     refuse_overlap(out, inputs)?;
-    let mut slices: [&[f32]; N] = [&[]; N];
-    for (slice, input) in slices.iter_mut().zip(inputs) {
-        let Some((data, count)) = plain(input) else {
+    let mut read: [&[f32]; N] = [&[]; N];
+    for (slice, input) in read.iter_mut().zip(inputs) {
+        let Some((data, count)) = raw_parts(input) else {
             return Ok(None);
         };
-        // SAFETY: `plain` found that many elements, none of them one of `out`; that nothing else
+        // SAFETY: `raw_parts` found that many elements, none of them one of `out`; that nothing else
         // writes is promised.
         *slice = unsafe { std::slice::from_raw_parts(data, count) };
     }
-    let Some((data, count)) = plain(out) else {
+    let Some((data, count)) = raw_parts(out) else {
         return Ok(None);
     };
-    // SAFETY: `plain` found that many elements, none of them one of `inputs`; that nothing else
+    // SAFETY: `raw_parts` found that many elements, none of them one of `inputs`; that nothing else
     // uses them is promised.
     let out = unsafe { std::slice::from_raw_parts_mut(data, count) };
-    Ok(Some((out, slices)))
+    Ok(Some((out, read)))
 }
 
 /// Refuses an output that lies, even in part, where an input lies: the input would change while it
@@ -124,21 +124,21 @@ fn extent(tensor: &Tensor) -> Range<usize> {
 /// # Safety
 /// While the slice lives, nothing uses another tensor that shares this one's storage.
 pub(crate) unsafe fn elements_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
-    let (data, count) = plain(tensor)?;
-    // SAFETY: `plain` found that many elements; exclusiveness is promised.
+    let (data, count) = raw_parts(tensor)?;
+    // SAFETY: `raw_parts` found that many elements; exclusiveness is promised.
     Some(unsafe { std::slice::from_raw_parts_mut(data, count) })
 }
 
-/// Where the elements of a contiguous `f32` tensor in main memory lie, and how many there are; they
-/// live as long as the tensor. `None` for any other tensor.
-fn plain(tensor: &Tensor) -> Option<(*mut f32, usize)> {
-    let plain = tensor.device() == Device::Cpu
+/// Address and number of the elements of a contiguous `f32` tensor in main memory; they live as long
+/// as the tensor. `None` for any other tensor.
+fn raw_parts(tensor: &Tensor) -> Option<(*mut f32, usize)> {
+    let is_plain = tensor.device() == Device::Cpu
         && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
         && tensor.is_contiguous();
     let count = tensor.numel();
-    if !plain || count == 0 {
+    if !is_plain || count == 0 {
         // An empty tensor may have no memory at all.
-        return plain.then(|| (NonNull::dangling().as_ptr(), 0));
+        return is_plain.then(|| (NonNull::dangling().as_ptr(), 0));
     }
     // Neither has one of which libtorch knows that every element is zero.
     let data = NonNull::new(tensor.data_ptr().cast::<f32>())?;

@@ -9,28 +9,28 @@ use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_NOW};
 
-/// The runtime that libtorch brings along, and its entry for a parallel region: part of the
+/// The runtime that libtorch brings along, and its function for a parallel region: part of the
 /// binary interface of every program compiled with GCC's OpenMP.
 const RUNTIME: &str = "libgomp.so.1";
-const ENTRY: &[u8] = b"GOMP_parallel";
+const PARALLEL: &[u8] = b"GOMP_parallel";
 
 /// Only a library that is loaded already (`dlfcn.h` of Linux).
 const RTLD_NOLOAD: c_int = 4;
 
 type Region = unsafe extern "C" fn(*mut c_void);
-type Entry = unsafe extern "C" fn(Region, *mut c_void, c_uint, c_uint);
+type Parallel = unsafe extern "C" fn(Region, *mut c_void, c_uint, c_uint);
 
 /// Calls `work` on `threads` threads, this one among them, and returns when all are done. Where
 /// libtorch has another runtime, on this one alone. `work` must not panic.
 pub(super) fn run<W: Fn() + Sync>(threads: usize, work: &W) {
-    let entry = if threads > 1 { entry() } else { None };
-    let Some(entry) = entry else {
+    let parallel = if threads > 1 { parallel() } else { None };
+    let Some(parallel) = parallel else {
         return work();
     };
     let data = std::ptr::from_ref(work).cast_mut().cast();
-    // SAFETY: the entry has this signature; `call::<W>` gets back the pointer it expects, and all
-    // threads have returned from it, so that `work` outlives them, when the entry returns.
-    unsafe { entry(call::<W>, data, threads as c_uint, 0) };
+    // SAFETY: the function has this signature; `call::<W>` gets back the pointer it expects, and all
+    // threads have returned from it, so that `work` outlives them, when the function returns.
+    unsafe { parallel(call::<W>, data, threads as c_uint, 0) };
 }
 
 /// # Safety
@@ -40,13 +40,13 @@ unsafe extern "C" fn call<W: Fn() + Sync>(data: *mut c_void) {
     unsafe { (*data.cast_const().cast::<W>())() }
 }
 
-fn entry() -> Option<Entry> {
-    static FOUND: OnceLock<Option<Entry>> = OnceLock::new();
+fn parallel() -> Option<Parallel> {
+    static FOUND: OnceLock<Option<Parallel>> = OnceLock::new();
     *FOUND.get_or_init(|| {
         // SAFETY: the library is loaded, so none of its constructors run.
         let runtime = unsafe { Library::open(Some(RUNTIME), RTLD_NOW | RTLD_NOLOAD) }.ok()?;
         // SAFETY: a function of this signature, by the runtime's binary interface.
-        let entry = unsafe { runtime.get::<Entry>(ENTRY) }
+        let entry = unsafe { runtime.get::<Parallel>(PARALLEL) }
             .ok()
             .map(|entry| *entry);
         // libtorch keeps it loaded for the life of the process anyway.

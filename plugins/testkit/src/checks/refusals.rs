@@ -1,27 +1,37 @@
-//! `refuses-bad-values`: whether hyper-parameters outside the schema are refused, in words.
+//! `refuses-bad-values` and `refuses-bad-states`: hyper-parameters outside the schema and damaged
+//! states are refused, in words.
 
 use assay_abi::ErrorCode;
 use assay_network::Network;
-use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use crate::check::{Body, Check, Evidence, Problem, failed, skipped};
-use crate::subject::{Subject, readable};
+use crate::networks::candidates;
+use crate::samples::Samples;
+use crate::subject::{Subject, check_refusal};
 
-pub(super) const CHECK: Check = Check {
+pub(super) const BAD_VALUES: Check = Check {
     name: "refuses-bad-values",
     promise: "Values of the wrong type or outside their range, unknown keys and texts that are no \
               object are refused, each with an error of the code HYPERPARAMETERS that names what \
               is wrong.",
     why: "A misspelt or impossible setting that is taken in silence gives a result that is not \
           what its name says.",
-    body: Body::Algorithm(run),
+    body: Body::Algorithm(refuses_bad_values),
+};
+
+pub(super) const BAD_STATES: Check = Check {
+    name: "refuses-bad-states",
+    promise: "A state that is empty, cut short, no safetensors or another network's is refused \
+              with the code STATE and a reason, and the learner stays as it was.",
+    why: "A checkpoint that was damaged must not become the weights of a result.",
+    body: Body::Algorithm(refuses_bad_states),
 };
 
 /// No plugin means this.
 const UNKNOWN: &str = "no_such_hyperparameter";
 
-fn run(subject: &Subject<'_>) -> Evidence {
+fn refuses_bad_values(subject: &Subject<'_>) -> Evidence {
     let Some(schema) = subject.schema() else {
         return skipped("the schema cannot be used");
     };
@@ -44,17 +54,13 @@ fn run(subject: &Subject<'_>) -> Evidence {
             let mut instance = subject.defaults();
             instance.insert(name.clone(), value);
             let instance = Value::Object(instance);
-            if outside(&validator, &instance) {
+            if !validator.is_valid(&instance) {
                 refused(&instance.to_string(), &name)?;
                 tried += 1;
             }
         }
     }
     Ok(format!("{tried} bad settings were refused by name"))
-}
-
-fn outside(validator: &Validator, instance: &Value) -> bool {
-    !validator.is_valid(instance)
 }
 
 /// Values that may be wrong for a property; whether one is, its schema says.
@@ -88,17 +94,41 @@ fn refuses(subject: &Subject<'_>, network: &Network, text: &str, key: &str) -> R
     let Err(error) = subject.create(network, text, subject.seed) else {
         return failed(format!("it accepts {text}"));
     };
-    readable(&asked, &error)?;
-    if error.code != ErrorCode::HYPERPARAMETERS {
-        let code = error.code.0;
-        return failed(format!(
-            "asked {asked}, it refused with the code {code} instead of HYPERPARAMETERS: {error}"
-        ));
-    }
+    let code = (ErrorCode::HYPERPARAMETERS, "HYPERPARAMETERS");
+    check_refusal(&asked, &error, code)?;
     if !error.to_string().contains(key) {
         return failed(format!(
             "asked {asked}, it refused without naming `{key}`: {error}"
         ));
     }
     Ok(())
+}
+
+fn refuses_bad_states(subject: &Subject<'_>) -> Evidence {
+    let network = subject.network()?;
+    let mut learner = subject.learner(&network)?;
+    learner.train(1, &Samples::random(&network, 8, subject.seed).batches(8))?;
+    let own = learner.save()?;
+    let cut = &own[..own.len() / 2];
+    let mut states = vec![
+        ("an empty state", Vec::new()),
+        ("half of its own state", cut.to_vec()),
+        ("a text for a state", b"these are no tensors".to_vec()),
+    ];
+    let others = candidates().into_iter().map(|(_, other)| other);
+    if let Ok(other) = subject.first_supported(others.filter(|other| *other != network)) {
+        let state = subject.learner(&other)?.save()?;
+        states.push(("the state of another network", state));
+    }
+    for (what, state) in &states {
+        let asked = format!("to restore {what}");
+        let Err(error) = learner.try_restore(state) else {
+            return failed(format!("it restores {what}"));
+        };
+        check_refusal(&asked, &error, (ErrorCode::STATE, "STATE"))?;
+        if learner.save()? != own {
+            return failed(format!("it refused {what}, but is not what it was"));
+        }
+    }
+    Ok(format!("{} bad states were refused", states.len()))
 }

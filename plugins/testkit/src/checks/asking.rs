@@ -1,10 +1,10 @@
-//! `asking-changes-nothing`: whether predictions and directions leave a learner as it was.
+//! `asking-changes-nothing`: predictions and directions leave a learner as it was.
 
 use assay_abi::ErrorCode;
 
 use crate::check::{Body, Check, Evidence, failed};
 use crate::samples::Samples;
-use crate::subject::{Subject, said};
+use crate::subject::{Subject, unexpected};
 
 pub(super) const CHECK: Check = Check {
     name: "asking-changes-nothing",
@@ -28,7 +28,7 @@ fn run(subject: &Subject<'_>) -> Evidence {
         match asked.directions(&others) {
             Ok(_) => {}
             Err(error) if error.code == ErrorCode::UNSUPPORTED => {}
-            Err(error) => return Err(said("for directions", &error)),
+            Err(error) => return Err(unexpected("for directions", &error)),
         }
         if asked.save()? != before {
             return failed(format!(

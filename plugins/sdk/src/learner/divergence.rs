@@ -1,0 +1,62 @@
+//! The report of a training that diverged: the first tensor that is not finite, and the error that
+//! names it.
+
+use assay_abi::{ErrorCode, PluginError};
+
+use super::Trainer;
+use super::inverse_group::InverseGroup;
+use crate::error::Error;
+use crate::parameters::Parameter;
+
+impl<A> Trainer<A> {
+    /// The first direction with a value that is not finite.
+    pub(super) fn non_finite_direction(&self) -> Result<Option<String>, Error> {
+        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
+        for group in inverses.into_iter().chain([self.model.parameters()]) {
+            if let Some(Parameter { name, layer, .. }) = group.non_finite_gradient()? {
+                return Ok(Some(format!("the direction of {name}, in layer {layer}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first parameter with a value that is not finite.
+    pub(super) fn non_finite_parameter(&self) -> Result<Option<&str>, Error> {
+        if let Some(name) = self.model.parameters().non_finite()? {
+            return Ok(Some(name));
+        }
+        match &self.inverses {
+            Some(inverses) => inverses.parameters().non_finite(),
+            None => Ok(None),
+        }
+    }
+
+    /// The first tensor that is not finite after a step: a parameter, or else what a layer gave.
+    pub(super) fn first_non_finite(&self) -> Result<Option<String>, Error> {
+        if let Some(name) = self.non_finite_parameter()? {
+            return Ok(Some(name.to_owned()));
+        }
+        let layer = match &self.training {
+            Some(workspace) => workspace.non_finite()?,
+            None => None,
+        };
+        Ok(layer.map(output_name))
+    }
+}
+
+/// Name of the output of layer l, for messages.
+pub(super) fn output_name(l: usize) -> String {
+    format!("the output of layer {l}")
+}
+
+/// The error of a training that diverged; `tensor` is the first that is not finite.
+pub(super) fn diverged(what: &str, tensor: Option<String>) -> Error {
+    let message = match tensor {
+        Some(name) => format!("{what}; the first tensor that is not finite is {name}"),
+        None => what.to_owned(),
+    };
+    Error::Plugin(
+        PluginError::new(ErrorCode::NON_FINITE, message)
+            .with_help("training diverged: try a smaller learning_rate or a larger epsilon"),
+    )
+}
