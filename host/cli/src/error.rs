@@ -80,6 +80,8 @@ pub(crate) enum CliError {
         "these bytes are no text, and standard output is a terminal; write them to a file with `> FILE`, look at them with `pipeline show`, or use --force"
     )]
     Terminal,
+    #[error("the answer has no JSON form")]
+    Json(#[source] serde_json::Error),
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
 }

@@ -16,7 +16,9 @@ pub(crate) mod terminal;
 pub(crate) mod words;
 
 use comfy_table::{LineStyle, TableStyle};
+use serde::Serialize;
 
+use crate::error::CliError;
 pub(crate) use terminal::print;
 use terminal::say;
 
@@ -28,6 +30,23 @@ pub(crate) const RULES: TableStyle = {
         .header_separator(rule)
         .bottom_border(rule)
 };
+
+/// Prints the answer of a verb: its view as a JSON document, or as the text that `text` makes of it.
+///
+/// # Errors
+/// The view has no JSON form, or standard output takes no more.
+pub(crate) fn print_view<V: Serialize>(
+    view: &V,
+    as_json: bool,
+    text: impl FnOnce(&V) -> String,
+) -> Result<(), CliError> {
+    if as_json {
+        let value = serde_json::to_value(view).map_err(CliError::Json)?;
+        print(&json::document(&value))
+    } else {
+        print(&text(view))
+    }
+}
 
 /// Says on standard error what this kernel lacks to contain plugins, if anything.
 pub(crate) fn print_containment_notice() {
