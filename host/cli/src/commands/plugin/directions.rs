@@ -198,7 +198,7 @@ pub(crate) fn directions(
     if let Some(path) = &arguments.out {
         write(path, &directions)?;
     }
-    let tensors = summarise(&directions)?;
+    let tensors = summarise(&store.artifact_file_path(artifact, DIRECTIONS_FILE)?)?;
     if arguments.json {
         ui::print(&json(&tensors))?;
     } else if arguments.out.is_none() {
