@@ -13,6 +13,7 @@ mod element;
 mod error;
 mod json;
 mod library;
+mod npy;
 pub(crate) mod parquet;
 mod safetensors;
 mod table;
@@ -39,10 +40,11 @@ pub use self::text::{LineDifference, Text, TextDifference};
 
 /// Every format, in the order in which a file is held against them: those with a signature first,
 /// and text, which is the least particular, last.
-const FORMATS: [&Format; 6] = [
+const FORMATS: [&Format; 7] = [
     &parquet::FORMAT,
     &arrow::FORMAT,
     &library::FORMAT,
+    &npy::FORMAT,
     &safetensors::FORMAT,
     &json::FORMAT,
     &text::FORMAT,
