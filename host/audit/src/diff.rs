@@ -165,9 +165,7 @@ fn stage(store: &Store, pair: Pair<'_>, kinds: &Kinds) -> Result<StageDifference
         if keys[0] == keys[1] {
             files = compare_artifacts(store, before, now)?;
         }
-        if let Some(kind) = kind {
-            metrics = differing_metrics(store, kind, before, now)?;
-        }
+        metrics = differing_metrics(store, before, now)?;
     }
     let [before, now] = &fields;
     Ok(StageDifference {

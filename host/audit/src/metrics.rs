@@ -2,17 +2,18 @@
 //! about, so that another order or another set of rows confuses nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type};
-use assay_core::{ArtifactHash, StageKind};
+use assay_core::ArtifactHash;
 use assay_store::{Store, StoreError};
 use serde::Serialize;
 
-use crate::compare::open_parquet;
+use crate::formats::{FormatError, guarded, parquet};
 
+/// The tables of metrics in the artifacts of stages that measure or report.
+const TABLES: [&str; 2] = ["evaluation.parquet", "table.parquet"];
 /// More rows than any table of metrics that a person compares.
 const MOST_ROWS: usize = 100_000;
 /// The columns that say which metric a row is about, and its value, where a row has one metric.
@@ -34,30 +35,24 @@ pub struct Metric {
     pub now: Option<f64>,
 }
 
-/// The metrics that differ between two artifacts of such a stage, by what they are about. A table
-/// that cannot be read has none.
+/// The metrics that differ between two artifacts, by what they are about. An artifact without a
+/// table of metrics, or with one that cannot be read, has none.
 ///
 /// # Errors
 /// A manifest cannot be read.
 pub(crate) fn differing_metrics(
     store: &Store,
-    kind: StageKind,
     before: ArtifactHash,
     now: ArtifactHash,
 ) -> Result<Vec<Metric>, StoreError> {
-    let file = match kind {
-        StageKind::Evaluate => "evaluation.parquet",
-        StageKind::Report => "table.parquet",
-        _ => return Ok(Vec::new()),
-    };
     let read = |artifact| {
-        let Some(file) = store.artifact(artifact)?.files.get(file).cloned() else {
+        let files = store.artifact(artifact)?.files;
+        let Some(file) = TABLES.iter().find_map(|name| files.get(*name)) else {
             return Ok::<_, StoreError>(None);
         };
         store.verify(file.object)?;
         let path = store.object_path(file.object);
-        let table = catch_unwind(AssertUnwindSafe(|| read(&path)));
-        Ok(table.ok().and_then(Result::ok))
+        Ok(guarded(|| self::read(&path)).ok())
     };
     let (Some(before), Some(now)) = (read(before)?, read(now)?) else {
         return Ok(Vec::new());
@@ -78,12 +73,12 @@ pub(crate) fn differing_metrics(
 /// Subject of a measurement, and the name of its metric.
 type Key = (BTreeMap<String, String>, String);
 
-fn read(path: &Path) -> Result<BTreeMap<Key, f64>, String> {
+fn read(path: &Path) -> Result<BTreeMap<Key, f64>, FormatError> {
     let mut metrics = BTreeMap::new();
-    for batch in open_parquet(path)?.batches {
+    for batch in parquet::open(path)?.batches {
         add(&batch?, &mut metrics);
         if metrics.len() > MOST_ROWS {
-            return Err("it has too many rows".to_owned());
+            return Err("it has too many rows".into());
         }
     }
     Ok(metrics)

@@ -14,10 +14,10 @@ use arrow::array::{
     ArrayRef, FixedSizeBinaryArray, Float64Array, RecordBatch, StringArray, UInt8Array, UInt32Array,
 };
 use arrow::ipc::writer::FileWriter;
-use assay_audit::{
-    ContentDifference, FileChange, Inside, TableDifference, TensorChange, TensorsDifference,
-    compare_artifacts, compare_files,
+use assay_audit::formats::{
+    ContentDifference, Inside, TableDifference, TensorChange, TensorsDifference, compare_files,
 };
+use assay_audit::{FileChange, compare_artifacts};
 use assay_store::Store;
 use parquet::arrow::ArrowWriter;
 use proptest::collection::vec;
@@ -26,13 +26,10 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use tempfile::TempDir;
 
-const PARQUET: &str = "application/vnd.apache.parquet";
-const ARROW: &str = "application/vnd.apache.arrow.file";
-const SAFETENSORS: &str = "application/vnd.safetensors";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/csv";
 
-/// Two files and what they are.
+/// Two files.
 struct Pair {
     _folder: TempDir,
     paths: [PathBuf; 2],
@@ -50,27 +47,27 @@ impl Pair {
         }
     }
 
-    fn compare(&self, media_type: &str) -> ContentDifference {
-        compare_files(&self.paths[0], &self.paths[1], media_type).unwrap()
+    fn compare(&self) -> ContentDifference {
+        compare_files(&self.paths[0], &self.paths[1]).unwrap()
     }
 }
 
-fn inside(before: &[u8], now: &[u8], media_type: &str) -> Inside {
-    let difference = Pair::new(before, now).compare(media_type);
+fn inside(before: &[u8], now: &[u8]) -> Inside {
+    let difference = Pair::new(before, now).compare();
     difference
         .inside
         .unwrap_or_else(|| panic!("{:?}", difference.undecoded))
 }
 
-fn table(before: &[u8], now: &[u8], media_type: &str) -> TableDifference {
-    match inside(before, now, media_type) {
+fn table(before: &[u8], now: &[u8]) -> TableDifference {
+    match inside(before, now) {
         Inside::Table(table) => table,
         other => panic!("{other:?}"),
     }
 }
 
 fn tensors(before: &[u8], now: &[u8]) -> TensorsDifference {
-    match inside(before, now, SAFETENSORS) {
+    match inside(before, now) {
         Inside::Tensors(tensors) => tensors,
         other => panic!("{other:?}"),
     }
@@ -136,6 +133,18 @@ fn state(values: &[f32]) -> Vec<u8> {
     safetensors::serialize(views, None).unwrap()
 }
 
+/// Bytes that are no text, or none at all.
+fn no_text() -> impl Strategy<Value = Vec<u8>> {
+    let bytes = vec(any::<u8>(), 0..600);
+    bytes.prop_map(|mut bytes| {
+        bytes
+            .first_mut()
+            .into_iter()
+            .for_each(|first| *first = 0xff);
+        bytes
+    })
+}
+
 /// Values and the same with some of them changed.
 fn changed() -> impl Strategy<Value = (Vec<f64>, BTreeMap<usize, f64>)> {
     vec(-1e3..1e3_f64, 1..6000).prop_flat_map(|values| {
@@ -153,7 +162,7 @@ proptest! {
         for (&at, by) in &changes {
             other[at] += by;
         }
-        let found = table(&metrics(&values), &metrics(&other), PARQUET);
+        let found = table(&metrics(&values), &metrics(&other));
         prop_assert_eq!(found.rows, [values.len() as u64; 2]);
         prop_assert!(found.schema.is_empty() && found.metadata.is_empty());
         let Some((&first, _)) = changes.first_key_value() else {
@@ -201,8 +210,8 @@ proptest! {
     }
 
     #[test]
-    fn bytes_are_compared_as_by_hand(before in vec(any::<u8>(), 0..600), now in vec(any::<u8>(), 0..600)) {
-        let found = Pair::new(&before, &now).compare("application/octet-stream");
+    fn bytes_are_compared_as_by_hand(before in no_text(), now in no_text()) {
+        let found = Pair::new(&before, &now).compare();
         let length = before.len().max(now.len());
         let differs = |at: &usize| before.get(*at) != now.get(*at);
         prop_assert_eq!(found.bytes.first, (0..length).find(differs).map(|at| at as u64));
@@ -219,12 +228,12 @@ proptest! {
         truncate in any::<bool>(),
     ) {
         let sound = [
-            (metrics(&[1.0; 50]), PARQUET),
-            (images(&[[1, 2, 3]; 20], 8), ARROW),
-            (state(&[0.5; 64]), SAFETENSORS),
-            (br#"{"a": [1, 2, {"b": null}]}"#.to_vec(), JSON),
+            metrics(&[1.0; 50]),
+            images(&[[1, 2, 3]; 20], 8),
+            state(&[0.5; 64]),
+            br#"{"a": [1, 2, {"b": null}]}"#.to_vec(),
         ];
-        let (sound, media_type) = &sound[kind];
+        let sound = &sound[kind];
         let mut damaged = sound.clone();
         for (at, byte) in damage {
             let at = at.index(damaged.len());
@@ -233,7 +242,7 @@ proptest! {
         if truncate {
             damaged.truncate(cut.index(damaged.len()));
         }
-        let found = Pair::new(sound, &damaged).compare(media_type);
+        let found = Pair::new(sound, &damaged).compare();
         prop_assert_eq!(found.bytes.first.is_some(), *sound != damaged);
         prop_assert!(found.inside.is_some() || found.undecoded.is_some());
         if *sound == damaged {
@@ -248,17 +257,17 @@ fn tables_of_images_are_compared_row_by_row_however_they_are_batched() {
     let mut now = before.clone();
     now[40][2] = 7;
     now[90][0] = 91;
-    let found = table(&images(&before, 16), &images(&now, 30), ARROW);
+    let found = table(&images(&before, 16), &images(&now, 30));
     let columns: Vec<_> = found
         .columns
         .iter()
         .map(|it| (it.column.as_str(), it.rows, it.first_row))
         .collect();
     assert_eq!(columns, [("image", 2, 40), ("label", 1, 90)]);
-    assert!(table(&images(&before, 16), &images(&before, 30), ARROW).is_empty());
+    assert!(table(&images(&before, 16), &images(&before, 30)).is_empty());
 
     now.truncate(60);
-    let found = table(&images(&before, 16), &images(&now, 16), ARROW);
+    let found = table(&images(&before, 16), &images(&now, 16));
     assert_eq!(found.rows, [100, 60]);
     assert_eq!(found.columns.len(), 1);
 }
@@ -283,7 +292,7 @@ fn other_columns_and_other_types_are_differences_of_the_schema() {
         ("new", whole),
         ("same", numbers),
     ]);
-    let found = table(&before, &now, PARQUET);
+    let found = table(&before, &now);
     assert_eq!(found.columns, []);
     let schema: Vec<_> = found
         .schema
@@ -374,7 +383,7 @@ fn numbers_that_are_none_are_counted_and_not_measured() {
 fn values_of_documents_are_told_by_path_and_lines_of_texts_by_number() {
     let before = br#"{"a": {"b": [1, 2, 3]}, "gone": null, "same": [{}]}"#;
     let now = br#"{"a": {"b": [1, 5]}, "same": [{}]}"#;
-    let Inside::Json { values } = inside(before, now, JSON) else {
+    let Inside::Json { values } = inside(before, now) else {
         panic!("another form");
     };
     let values: Vec<_> = values
@@ -390,7 +399,7 @@ fn values_of_documents_are_told_by_path_and_lines_of_texts_by_number() {
         ]
     );
 
-    let Inside::Text(text) = inside(b"one\ntwo\nthree\n", b"one\n2\nthree", TEXT) else {
+    let Inside::Text(text) = inside(b"one\ntwo\nthree\n", b"one\n2\nthree") else {
         panic!("another form");
     };
     assert_eq!((text.lines, text.differing), ([3, 3], 2));
@@ -399,6 +408,14 @@ fn values_of_documents_are_told_by_path_and_lines_of_texts_by_number() {
         (first.line, first.before.as_deref(), first.now.as_deref()),
         (2, Some("two"), Some("2"))
     );
+}
+
+#[test]
+fn files_of_two_formats_are_named_and_not_compared() {
+    let found = Pair::new(&metrics(&[1.0]), b"a text\n").compare();
+    assert_eq!(found.inside, None);
+    let reason = "it was a table (Parquet), and is text";
+    assert_eq!(found.undecoded.as_deref(), Some(reason));
 }
 
 #[test]

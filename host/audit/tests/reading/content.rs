@@ -6,18 +6,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array};
-use assay_audit::content::{Content, Table};
+use assay_audit::formats::{Content, Summary, Table};
 use assay_data::table::{ImageShape, Scaling, TableWriter};
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use serde_json::json;
 
 fn content(bytes: &[u8]) -> Content {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, bytes).unwrap();
     Content::of(&path, 2).unwrap()
+}
+
+fn is_broken(bytes: &[u8]) -> bool {
+    matches!(content(bytes).summary, Summary::Broken { .. })
 }
 
 fn table() -> Vec<u8> {
@@ -74,12 +79,15 @@ fn write_images(path: &Path) {
 
 #[test]
 fn a_table_is_told_with_its_first_rows() {
-    let Content::Table(Table {
-        rows,
-        columns,
-        head,
-        ..
-    }) = content(&table())
+    let Summary::Table {
+        table:
+            Table {
+                rows,
+                columns,
+                head,
+                ..
+            },
+    } = content(&table()).summary
     else {
         panic!("no table");
     };
@@ -108,7 +116,7 @@ fn a_table_is_told_with_its_first_rows() {
 
 #[test]
 fn tensors_are_told_in_figures() {
-    let Content::Tensors(found) = content(&tensors()) else {
+    let Summary::Tensors(found) = content(&tensors()).summary else {
         panic!("no tensors");
     };
     let of = |name: &str| found.tensors.iter().find(|it| it.name == name).unwrap();
@@ -125,7 +133,7 @@ fn tensors_are_told_in_figures() {
 
 #[test]
 fn images_are_counted_by_class() {
-    let Content::Images(images) = content(&images()) else {
+    let Summary::Images(images) = content(&images()).summary else {
         panic!("no images");
     };
     assert_eq!((images.images, images.label_counts), (3, vec![1, 0, 2]));
@@ -133,26 +141,60 @@ fn images_are_counted_by_class() {
 
 #[test]
 fn texts_are_cut_and_json_is_laid_out() {
-    let Content::Text(text) = content(b"one\ntwo\nthree\n") else {
-        panic!("no text");
+    let text = |bytes: &[u8]| match content(bytes) {
+        Content {
+            what,
+            summary: Summary::Text(text),
+        } => (what, text),
+        other => panic!("no text: {other:?}"),
     };
+    let (what, shown) = text(b"one\ntwo\nthree\n");
     assert_eq!(
-        (text.lines, text.more, text.json),
-        (vec!["one".to_owned(), "two".to_owned()], true, false)
+        (shown.lines, shown.more, what),
+        (vec!["one".to_owned(), "two".to_owned()], true, "text")
     );
-    let Content::Text(text) = content(br#"{"a":[1]}"#) else {
-        panic!("no text");
-    };
+    let (what, shown) = text(br#"{"a":[1]}"#);
     assert_eq!(
-        (text.lines, text.json),
-        (vec!["{".to_owned(), "  \"a\": [".to_owned()], true)
+        (shown.lines, what),
+        (vec!["{".to_owned(), "  \"a\": [".to_owned()], "text (JSON)")
     );
+    let (what, shown) = text(b"[stage.train]\nepochs = 1\n");
+    assert_eq!((&*shown.lines[0], what), ("[stage.train]", "text"));
     // A character that the look at the beginning cuts in two.
     let long = "a".repeat((64 << 10) - 1) + "ä and more";
-    assert!(matches!(content(long.as_bytes()), Content::Text(text) if text.more));
-    assert_eq!(content(b""), Content::Empty);
-    assert_eq!(content(b"\x1f\x8b\x08\0").what(), "compressed bytes (gzip)");
-    assert!(matches!(content(&[1, 0, 255, 254]), Content::Bytes(_)));
+    assert!(text(long.as_bytes()).1.more);
+    assert_eq!(content(b"").what, "empty");
+    assert_eq!(content(b"\x1f\x8b\x08\0").what, "compressed bytes (gzip)");
+    assert_eq!(content(&[1, 0, 255, 254]).summary, Summary::Bytes {});
+}
+
+#[test]
+fn content_is_a_document_for_scripts() {
+    let document = |bytes: &[u8]| serde_json::to_value(content(bytes)).unwrap();
+    let found = document(&table());
+    let columns = json!([
+        { "name": "method", "type": "text", "nullable": false },
+        { "name": "epoch", "type": "uint32", "nullable": false },
+        { "name": "error", "type": "float64", "nullable": true },
+    ]);
+    let head = json!([
+        { "method": "bp", "epoch": 1, "error": 1.5 },
+        { "method": "fa", "epoch": 2, "error": null },
+    ]);
+    let table = json!({ "rows": 3, "columns": columns, "head": head, "units": null });
+    assert_eq!(
+        found,
+        json!({ "what": "a table (Parquet)", "table": table })
+    );
+    assert_eq!(document(&tensors())["tensors"][0]["figures"]["elements"], 4);
+    assert_eq!(document(b""), json!({ "what": "empty" }));
+    assert_eq!(
+        document(b"a"),
+        json!({ "what": "text", "lines": ["a"], "more": false })
+    );
+    let broken = document(b"PAR1");
+    assert_eq!(broken["what"], "a Parquet table");
+    assert!(broken["broken"].is_string());
 }
 
 #[test]
@@ -160,10 +202,10 @@ fn a_header_that_promises_too_much_is_refused() {
     let mut bytes = (20_u64 << 20).to_le_bytes().to_vec();
     bytes.extend(b"{");
     bytes.resize(21 << 20, b' ');
-    assert!(matches!(content(&bytes), Content::Broken { .. }));
+    assert!(is_broken(&bytes));
     let header = br#"{"a":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,0]}}"#;
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header].concat();
-    assert!(matches!(content(&bytes), Content::Broken { .. }));
+    assert!(is_broken(&bytes));
 }
 
 proptest! {

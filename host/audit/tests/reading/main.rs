@@ -10,5 +10,6 @@ mod census;
 mod content;
 mod index;
 mod lineage;
+mod npy;
 mod subject;
 mod support;

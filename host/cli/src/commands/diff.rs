@@ -8,15 +8,13 @@ use assay_audit::{AuditError, Index, Metric, RunDifference, StageDifference, Sub
 use assay_core::{Difference, Run, RunHash};
 use assay_store::Store;
 use clap::Args;
-use comfy_table::{CellAlignment, Table};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::ui::compare::number;
-use crate::ui::json::document;
-use crate::ui::words::plain;
-use crate::ui::{self, RULES, compare};
+use crate::ui::words::{plain, right, table};
+use crate::ui::{self, compare};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,9 +48,36 @@ pub(crate) struct DiffArguments {
 }
 
 /// Two runs and what differs between them.
-struct ShownDifference {
-    runs: [(RunHash, Run); 2],
-    difference: RunDifference,
+#[derive(Serialize)]
+struct DiffView {
+    runs: [RunView; 2],
+    same: bool,
+    fields: Vec<Difference>,
+    stages: Vec<StageDifference>,
+    stages_the_same: usize,
+}
+
+#[derive(Serialize)]
+struct RunView {
+    run: RunHash,
+    pipeline: String,
+    started_ms: u64,
+    duration_ms: u64,
+    host: String,
+    version: String,
+}
+
+impl RunView {
+    fn of(hash: RunHash, run: Run) -> Self {
+        Self {
+            run: hash,
+            pipeline: run.pipeline,
+            started_ms: run.started_ms,
+            duration_ms: run.duration_ms,
+            host: run.host,
+            version: run.version,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, CliError> {
@@ -60,16 +85,19 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, CliError> {
     let index = Index::read(&store)?;
     let before = find_run(&store, &index, &arguments.before)?;
     let now = find_run(&store, &index, &arguments.now)?;
-    let shown = ShownDifference {
-        runs: [(before, store.run(before)?), (now, store.run(now)?)],
-        difference: RunDifference::between(&store, before, now)?,
+    let difference = RunDifference::between(&store, before, now)?;
+    let view = DiffView {
+        runs: [
+            RunView::of(before, store.run(before)?),
+            RunView::of(now, store.run(now)?),
+        ],
+        same: difference.is_empty(),
+        fields: difference.fields,
+        stages: difference.stages,
+        stages_the_same: difference.same,
     };
-    ui::print(&if arguments.json {
-        json(&shown)
-    } else {
-        text(&shown)
-    })?;
-    Ok(if shown.difference.is_empty() {
+    ui::print_view(&view, arguments.json, text)?;
+    Ok(if view.same {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -91,34 +119,33 @@ const MOST_NAMES: usize = 4;
 /// The prefix of those fields of an action that name the artifacts it reads.
 const INPUTS: &str = "inputs.";
 
-fn text(shown: &ShownDifference) -> String {
-    let difference = &shown.difference;
+fn text(view: &DiffView) -> String {
     let mut text = String::new();
-    for (letter, (hash, run)) in ["a", "b"].iter().zip(&shown.runs) {
+    for (letter, run) in ["a", "b"].iter().zip(&view.runs) {
         let _ = writeln!(
             text,
             "{letter}  {}  {}, on {} with {}",
-            hash.short(),
+            run.run.short(),
             plain(&run.pipeline),
             plain(&run.host),
             plain(&run.version)
         );
     }
-    for line in compare::fields(&difference.fields) {
+    for line in compare::fields(&view.fields) {
         let _ = write!(text, "\n{line}");
     }
-    if !difference.fields.is_empty() {
+    if !view.fields.is_empty() {
         text.push('\n');
     }
-    text.push_str(&only(&difference.stages));
-    text.push_str(&fields(&difference.stages));
-    text.push_str(&results(&difference.stages));
-    text.push_str(&metrics(&difference.stages));
+    text.push_str(&only(&view.stages));
+    text.push_str(&fields(&view.stages));
+    text.push_str(&results(&view.stages));
+    text.push_str(&metrics(&view.stages));
     let _ = writeln!(
         text,
         "\n{} stages differ, {} are the same",
-        difference.stages.len(),
-        difference.same
+        view.stages.len(),
+        view.stages_the_same
     );
     text
 }
@@ -215,10 +242,7 @@ fn metrics(stages: &[StageDifference]) -> String {
     if stages.iter().all(|stage| stage.metrics.is_empty()) {
         return String::new();
     }
-    let mut table = Table::new();
-    table
-        .load_style(RULES)
-        .set_header(["stage", "metric", "a", "b", "difference"]);
+    let mut table = table(&["stage", "metric", "a", "b", "difference"]);
     for stage in stages {
         for metric in &stage.metrics {
             table.add_row(
@@ -228,9 +252,7 @@ fn metrics(stages: &[StageDifference]) -> String {
             );
         }
     }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    right(&mut table, &[2, 3, 4]);
     format!("\n{table}\n")
 }
 
@@ -257,29 +279,4 @@ fn values(metric: &Metric) -> [String; 3] {
         show(metric.now),
         format!("{sign}{}", show(difference)),
     ]
-}
-
-fn json(shown: &ShownDifference) -> String {
-    let runs = shown
-        .runs
-        .each_ref()
-        .map(|(hash, run)| run_json(*hash, run));
-    document(&json!({
-        "runs": runs,
-        "same": shown.difference.is_empty(),
-        "fields": shown.difference.fields,
-        "stages": shown.difference.stages,
-        "stages_the_same": shown.difference.same,
-    }))
-}
-
-fn run_json(hash: RunHash, run: &Run) -> Value {
-    json!({
-        "run": hash,
-        "pipeline": run.pipeline,
-        "started_ms": run.started_ms,
-        "duration_ms": run.duration_ms,
-        "host": run.host,
-        "version": run.version,
-    })
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use assay_audit::{
-    ColumnDifference, ContentDifference, FileChange, FileDifference, Inside, TableDifference,
-    TensorChange, TensorDifference, TensorsDifference, TextDifference, ValuesDifference,
+use assay_audit::formats::{
+    ColumnDifference, ContentDifference, Inside, TableDifference, TensorChange, TensorDifference,
+    TensorsDifference, TextDifference, ValuesDifference,
 };
+use assay_audit::{FileChange, FileDifference};
 use assay_core::Difference;
 use serde_json::Value;
 
@@ -34,7 +35,6 @@ pub(crate) fn files(differences: &[FileDifference], indent: usize) -> String {
             FileChange::Unreadable { reason } => {
                 (format!("differs, and cannot be read: {reason}"), Vec::new())
             }
-            _ => ("differs".to_owned(), Vec::new()),
         };
         let _ = writeln!(text, "{outer}{}: {}", visible(file), visible(&line));
         for line in lines {
@@ -92,7 +92,7 @@ fn inside(content: &ContentDifference) -> Vec<String> {
         Some(Inside::Tensors(tensors)) => self::tensors(tensors),
         Some(Inside::Json { values }) => fields(values),
         Some(Inside::Text(text)) => self::text(text),
-        _ => {
+        None => {
             let undecoded = content.undecoded.iter();
             undecoded
                 .map(|reason| format!("its content cannot be compared: {reason}"))

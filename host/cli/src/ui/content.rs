@@ -1,9 +1,8 @@
-//! The content of a file, for people and for scripts.
+//! The content of a file as text, by its shape: a new format needs nothing here.
 
 use std::fmt::Write as _;
 
-use assay_audit::content::{Column, Content, Figures, Images, Table, Tensors, Text};
-use serde_json::{Map, Value, json};
+use assay_audit::formats::{Column, Content, Figures, Images, Summary, Table, Tensors, Text};
 
 use crate::ui::terminal;
 use crate::ui::words::{count, cut, digits, lines, plain, right, table, visible, wrap};
@@ -16,44 +15,17 @@ const CELL_ACROSS: usize = 12;
 const CELL: usize = 40;
 
 pub(crate) fn text(content: &Content) -> String {
-    match content {
-        Content::Table(table) => table_text(table),
-        Content::Tensors(tensors) => tensors_text(tensors),
-        Content::Images(images) => images_text(images),
-        Content::Text(text) => text_text(text),
-        Content::Broken { like, why } => {
-            format!("It begins like {like}, and is none: {}.\n", plain(why))
+    match &content.summary {
+        Summary::Table { table } => table_text(table),
+        Summary::Tensors(tensors) => tensors_text(tensors),
+        Summary::Images(images) => images_text(images),
+        Summary::Text(text) => text_text(text),
+        Summary::Broken { broken } => {
+            let (like, why) = (content.what, plain(broken));
+            format!("It begins like {like}, and is none: {why}.\n")
         }
-        _ => String::new(),
+        Summary::Library {} | Summary::Bytes {} => String::new(),
     }
-}
-
-pub(crate) fn json(content: &Content) -> Value {
-    let details = match content {
-        Content::Table(table) => json!({ "table": table_json(table) }),
-        Content::Tensors(tensors) => json!({
-            "tensors": tensors.tensors.iter().map(|tensor| json!({
-                "name": tensor.name,
-                "dtype": tensor.dtype,
-                "shape": tensor.shape,
-                "figures": tensor.figures.as_ref().map(figures_json),
-            })).collect::<Vec<_>>(),
-            "metadata": tensors.metadata,
-        }),
-        Content::Images(images) => json!({
-            "images": images.images,
-            "shape": images.shape,
-            "label_counts": images.label_counts,
-        }),
-        Content::Text(text) => json!({ "lines": text.lines, "more": text.more }),
-        Content::Broken { why, .. } => json!({ "broken": why }),
-        _ => json!({}),
-    };
-    let mut value = json!({ "what": content.what() });
-    if let (Some(value), Value::Object(details)) = (value.as_object_mut(), details) {
-        value.extend(details);
-    }
-    value
 }
 
 fn text_text(text: &Text) -> String {
@@ -162,17 +134,6 @@ fn number(value: f64) -> String {
     }
 }
 
-fn figures_json(figures: &Figures) -> Value {
-    json!({
-        "elements": figures.elements,
-        "non_finite": figures.non_finite,
-        "norm": figures.norm,
-        "mean": figures.mean,
-        "min": figures.min,
-        "max": figures.max,
-    })
-}
-
 fn table_text(shown: &Table) -> String {
     let mut text = format!(
         "{}, {}\n",
@@ -236,33 +197,4 @@ fn across(shown: &Table) -> String {
 
 fn cell(value: Option<&str>, most: usize) -> String {
     value.map_or("—".to_owned(), |value| cut(&plain(value), most))
-}
-
-fn table_json(table: &Table) -> Value {
-    let columns = table.columns.iter().map(
-        |column| json!({ "name": column.name, "type": column.r#type, "nullable": column.nullable }),
-    );
-    let rows = table.head.iter().map(|row| {
-        let cells = table.columns.iter().zip(row);
-        let cells = cells.map(|(column, cell)| {
-            let value = cell_json(column, cell.as_deref());
-            (column.name.clone(), value)
-        });
-        Value::Object(cells.collect::<Map<_, _>>())
-    });
-    json!({
-        "rows": table.rows,
-        "columns": columns.collect::<Vec<_>>(),
-        "head": rows.collect::<Vec<_>>(),
-        "units": table.units,
-    })
-}
-
-/// A number or a truth value as itself, all else as text: JSON has no infinity, for one.
-fn cell_json(column: &Column, cell: Option<&str>) -> Value {
-    let Some(text) = cell else {
-        return Value::Null;
-    };
-    let plain = column.plain.then(|| serde_json::from_str(text).ok());
-    plain.flatten().unwrap_or_else(|| text.into())
 }

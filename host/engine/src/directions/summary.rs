@@ -1,10 +1,13 @@
-//! Summary of named tensors in a few figures, for a person to read.
+//! Summary of directions in a few figures, for a person to read.
 
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensorError, SafeTensors};
+use std::io;
+use std::path::Path;
 
-/// One tensor in figures. A value that is not a number makes every figure one.
-#[derive(Clone, Debug, PartialEq)]
+use assay_audit::formats::{Content, Summary, Tensor};
+use serde::Serialize;
+
+/// One tensor in figures. A value that is not finite makes every figure NaN.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TensorSummary {
     /// Its name.
     pub name: String,
@@ -18,60 +21,62 @@ pub struct TensorSummary {
     pub max: f64,
 }
 
-/// Bytes that are no tensors of 32-bit floats.
+/// A file that is not of tensors of 32-bit floats.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidTensors {
-    /// They are not safetensors.
-    #[error("the directions cannot be read as safetensors")]
-    Unreadable(#[from] SafeTensorError),
+    /// It cannot be read.
+    #[error("the directions cannot be read")]
+    Unreadable(#[from] io::Error),
+    /// It holds something else.
+    #[error("the directions are {what}, expected safetensors")]
+    Content {
+        /// Kind of its content.
+        what: &'static str,
+    },
     /// A tensor has another element type.
     #[error("tensor `{name}` of the directions is {dtype}, expected F32")]
     Type {
         /// Its name.
         name: String,
         /// Its element type.
-        dtype: Dtype,
+        dtype: String,
     },
 }
 
-/// The figures of every tensor, by name; sums are taken in 64 bits.
+/// The figures of every tensor of the file at `path`, by name; sums are taken in 64 bits.
 ///
 /// # Errors
 /// See [`InvalidTensors`].
-pub fn summarise(bytes: &[u8]) -> Result<Vec<TensorSummary>, InvalidTensors> {
-    let tensors = SafeTensors::deserialize(bytes)?;
-    let mut summaries = tensors
-        .iter()
-        .map(|(name, tensor)| summary(name, &tensor))
-        .collect::<Result<Vec<_>, _>>()?;
+pub fn summarise(path: &Path) -> Result<Vec<TensorSummary>, InvalidTensors> {
+    let content = Content::of(path, 0)?;
+    let Summary::Tensors(found) = content.summary else {
+        return Err(InvalidTensors::Content { what: content.what });
+    };
+    let summaries = found.tensors.into_iter().map(summary);
+    let mut summaries = summaries.collect::<Result<Vec<_>, _>>()?;
     summaries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(summaries)
 }
 
-fn summary(name: &str, tensor: &TensorView<'_>) -> Result<TensorSummary, InvalidTensors> {
-    if tensor.dtype() != Dtype::F32 {
-        return Err(InvalidTensors::Type {
-            name: name.to_owned(),
-            dtype: tensor.dtype(),
-        });
-    }
-    let (words, _) = tensor.data().as_chunks::<4>();
-    let (mut sum, mut squares, mut max) = (0.0, 0.0, 0.0_f64);
-    for &word in words {
-        let value = f64::from(f32::from_le_bytes(word));
-        sum += value;
-        squares += value * value;
-        // `f64::max` would pass over what is not a number.
-        if value.is_nan() || value.abs() > max {
-            max = value.abs();
+fn summary(tensor: Tensor) -> Result<TensorSummary, InvalidTensors> {
+    let (name, dtype) = (tensor.name, tensor.dtype);
+    let figures = match tensor.figures {
+        Some(figures) if dtype == "F32" => figures,
+        _ => return Err(InvalidTensors::Type { name, dtype }),
+    };
+    let finite = |figure| {
+        if figures.non_finite == 0 {
+            figure
+        } else {
+            f64::NAN
         }
-    }
-    let count = words.len().max(1) as f64;
+    };
+    let magnitude = |value: Option<f64>| value.map_or(0.0, f64::abs);
     Ok(TensorSummary {
-        name: name.to_owned(),
-        shape: tensor.shape().to_vec(),
-        norm: f64::sqrt(squares),
-        mean: sum / count,
-        max,
+        name,
+        shape: tensor.shape,
+        norm: finite(figures.norm),
+        mean: finite(figures.mean),
+        max: finite(magnitude(figures.min).max(magnitude(figures.max))),
     })
 }

@@ -181,11 +181,11 @@ pub(crate) fn directions(
     if let Some(path) = &arguments.out {
         write(path, &directions)?;
     }
-    let tensors = summarise(&directions).map_err(UnreadableAnswer)?;
+    let tensors = summarise(&store.artifact_file_path(artifact, DIRECTIONS_FILE)?);
+    let view = DirectionsView {
+        directions: tensors.map_err(UnreadableAnswer)?,
+    };
     if arguments.json || arguments.out.is_none() {
-        let view = DirectionsView {
-            directions: tensors.iter().map(DirectionView::of).collect(),
-        };
         ui::print_view(&view, arguments.json, text)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -202,36 +202,15 @@ fn read(store: &Store, artifact: ArtifactHash, name: &str) -> Result<Vec<u8>, Cl
 
 /// The directions in figures.
 #[derive(Serialize)]
-struct DirectionsView<'a> {
-    directions: Vec<DirectionView<'a>>,
+struct DirectionsView {
+    directions: Vec<TensorSummary>,
 }
 
-#[derive(Serialize)]
-struct DirectionView<'a> {
-    name: &'a str,
-    shape: &'a [usize],
-    norm: f64,
-    mean: f64,
-    max: f64,
-}
-
-impl<'a> DirectionView<'a> {
-    fn of(tensor: &'a TensorSummary) -> Self {
-        Self {
-            name: &tensor.name,
-            shape: &tensor.shape,
-            norm: tensor.norm,
-            mean: tensor.mean,
-            max: tensor.max,
-        }
-    }
-}
-
-fn text(view: &DirectionsView<'_>) -> String {
+fn text(view: &DirectionsView) -> String {
     let mut shown = table(&["direction", "shape", "norm", "mean", "max |x|"]);
     for tensor in &view.directions {
         let sizes: Vec<_> = tensor.shape.iter().map(ToString::to_string).collect();
-        let mut cells = vec![plain(tensor.name), sizes.join(" × ")];
+        let mut cells = vec![plain(&tensor.name), sizes.join(" × ")];
         cells.extend([tensor.norm, tensor.mean, tensor.max].map(|value| format!("{value:.4e}")));
         shown.add_row(cells);
     }

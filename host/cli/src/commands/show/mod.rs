@@ -1,25 +1,24 @@
-//! `pipeline show`: looks up what a name stands for, reads and checks it, and has it shown.
+//! `pipeline show`: looks up what a name stands for, reads and checks it, and shows it.
 
-mod json;
-mod run;
 mod text;
 
 use std::process::ExitCode;
 
-use assay_abi::Handshake;
-use assay_audit::content::Content;
-use assay_audit::{Index, Subject};
-use assay_core::{Action, ActionKey, ActionResult, Artifact, ArtifactFile, ObjectHash};
+use assay_abi::{Handshake, PanicStrategy};
+use assay_audit::formats::{Content, Summary};
+use assay_audit::{Index, Role, Subject};
+use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, ObjectHash, Run, RunHash};
 use assay_engine::handshake_of;
 use assay_store::{Store, StoreError};
 use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::arguments::{NAMES, StoreArguments, remembered_index};
 use crate::error::CliError;
 use crate::ui;
+use crate::ui::action::uses_json;
 use crate::ui::terminal::say;
-use json::json;
-use text::text;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,54 +51,173 @@ pub(crate) struct ShowArguments {
     store: StoreArguments,
 }
 
-/// Something as it is shown.
-struct Shown<'a> {
-    index: &'a Index,
-    subject: Subject,
-    details: Details,
-    /// The damage found while reading it.
-    damage: Vec<StoreError>,
+/// Something in a store, and what was found wrong with it.
+#[derive(Serialize)]
+struct ShowView<'a> {
+    kind: &'static str,
+    hash: ObjectHash,
+    intact: bool,
+    damage: Vec<String>,
+    pinned_as: Vec<&'a str>,
+    #[serde(flatten)]
+    details: Details<'a>,
 }
 
-/// The details of a subject, as read from the store.
-enum Details {
-    /// A run's manifest is in the index.
-    Run,
+/// The details of a subject, as read from the store and its index.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Details<'a> {
+    Run {
+        run: Option<&'a Run>,
+    },
     /// Of an action, or a stage that is one.
-    Action {
-        key: ActionKey,
-        action: Option<Action>,
-    },
+    Action(Box<ActionView<'a>>),
     Result {
-        action: ActionKey,
-        result: Option<ActionResult>,
+        of: ActionKey,
+        result: Option<&'a ActionResult>,
     },
-    Artifact {
-        files: Vec<ShownFile>,
-    },
-    Object {
-        size: Option<u64>,
-        /// Nothing where the object is not intact.
-        content: Option<Content>,
-        /// Of a plugin's library; else why it has none.
-        handshake: Option<Result<Handshake, String>>,
-    },
+    Artifact(ArtifactView<'a>),
+    Object(Box<ObjectView<'a>>),
 }
 
-/// A file of an artifact.
-struct ShownFile {
+#[derive(Serialize)]
+struct ActionView<'a> {
+    #[serde(skip)]
+    key: ActionKey,
+    /// The run that names it, its stage there and that stage's artifact.
+    run: Option<RunHash>,
+    stage: Option<&'a str>,
+    artifact: Option<ArtifactHash>,
+    action: Option<Action>,
+    results: Vec<ResultView<'a>>,
+    used_in: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct ResultView<'a> {
+    record: ObjectHash,
+    result: &'a ActionResult,
+}
+
+#[derive(Serialize)]
+struct ArtifactView<'a> {
+    #[serde(skip)]
+    artifact: ArtifactHash,
+    files: Vec<FileView>,
+    made_by: Vec<ActionKey>,
+    read_by: Vec<ReaderView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FileView {
     name: String,
-    file: ArtifactFile,
+    object: ObjectHash,
+    size: u64,
+    media_type: String,
     /// The size of its object, if there is one.
     found: Option<u64>,
 }
 
-impl ShownFile {
-    pub(crate) fn state(&self) -> &'static str {
-        match self.found {
-            None => "MISSING",
-            Some(size) if size == self.file.size => "there",
-            Some(_) => "WRONG SIZE",
+#[derive(Serialize)]
+struct ReaderView<'a> {
+    action: ActionKey,
+    role: &'a str,
+}
+
+#[derive(Serialize)]
+struct ObjectView<'a> {
+    size: Option<u64>,
+    roles: Vec<RoleView<'a>>,
+    /// Nothing where the object is not intact.
+    content: Option<Content>,
+    /// Of a plugin's library.
+    handshake: Option<HandshakeView>,
+    /// Reason why a library is no plugin's.
+    #[serde(skip)]
+    no_plugin: Option<String>,
+}
+
+#[derive(Serialize)]
+struct HandshakeView {
+    abi: String,
+    target: String,
+    libtorch: String,
+    #[serde(skip)]
+    panics: PanicStrategy,
+}
+
+impl HandshakeView {
+    fn of(handshake: &Handshake) -> Self {
+        Self {
+            abi: handshake.abi_version(),
+            target: handshake.target(),
+            libtorch: handshake.libtorch(),
+            panics: handshake.panic_strategy(),
+        }
+    }
+}
+
+/// A role of an object.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RoleView<'a> {
+    Run {
+        run: RunHash,
+    },
+    Action {
+        action: ActionKey,
+    },
+    Artifact {
+        artifact: ArtifactHash,
+    },
+    File {
+        file: &'a str,
+        of: ArtifactHash,
+    },
+    Library {
+        plugin: &'a str,
+        used_by: ActionKey,
+    },
+    Log {
+        log_of: ObjectHash,
+        action: ActionKey,
+    },
+    PipelineFile {
+        pipeline_file_of: RunHash,
+    },
+    NetworksFile {
+        networks_file_of: RunHash,
+    },
+    Pin {
+        pinned_as: &'a str,
+    },
+}
+
+impl<'a> RoleView<'a> {
+    fn of(role: &'a Role) -> Self {
+        match *role {
+            Role::Run(run) => Self::Run { run },
+            Role::Action(action) => Self::Action { action },
+            Role::Artifact(artifact) => Self::Artifact { artifact },
+            Role::File { artifact, ref name } => Self::File {
+                file: name,
+                of: artifact,
+            },
+            Role::Library { action, ref plugin } => Self::Library {
+                plugin,
+                used_by: action,
+            },
+            Role::Log { action, record } => Self::Log {
+                log_of: record,
+                action,
+            },
+            Role::PipelineFile(run) => Self::PipelineFile {
+                pipeline_file_of: run,
+            },
+            Role::NetworksFile(run) => Self::NetworksFile {
+                networks_file_of: run,
+            },
+            Role::Pin(ref label) => Self::Pin { pinned_as: label },
         }
     }
 }
@@ -108,63 +226,114 @@ pub(crate) fn run(arguments: &ShowArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
     let index = remembered_index(&store)?;
     let subject = Subject::find(&store, index, &arguments.name)?;
-    let (details, damage) = read(&store, index, &subject, arguments.rows as usize)?;
-    let shown = Shown {
+    let mut damage = Vec::new();
+    let details = read(
+        &store,
         index,
-        subject,
+        &subject,
+        arguments.rows as usize,
+        &mut damage,
+    )?;
+    let view = ShowView {
+        kind: subject.what(),
+        hash: subject.object(),
+        intact: damage.is_empty(),
+        damage: damage.iter().map(ToString::to_string).collect(),
+        pinned_as: index.labels(subject.object()).collect(),
         details,
-        damage,
     };
-    ui::print(&if arguments.json {
-        json(&shown)
-    } else {
-        text(&shown)
-    })?;
-    print_damage(&shown.damage);
-    Ok(if shown.damage.is_empty() {
+    ui::print_view(&view, arguments.json, |view| text::text(index, view))?;
+    for error in &view.damage {
+        // On standard error too, where it cannot be overlooked.
+        say(&format!("DAMAGED: {error}"));
+    }
+    Ok(if view.intact {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-fn read(
+fn read<'a>(
     store: &Store,
-    index: &Index,
-    subject: &Subject,
+    index: &'a Index,
+    subject: &'a Subject,
     rows: usize,
-) -> Result<(Details, Vec<StoreError>), CliError> {
-    let mut damage = Vec::new();
-    let details = match subject {
+    damage: &mut Vec<StoreError>,
+) -> Result<Details<'a>, CliError> {
+    Ok(match subject {
         Subject::Run(run) => {
-            keep(store.run(*run), &mut damage)?;
-            Details::Run
+            keep(store.run(*run), damage)?;
+            let run = index.runs().get(run).map(|entry| &entry.run);
+            Details::Run { run }
         }
-        Subject::Stage { action, .. } | Subject::Action(action) => {
-            let key = *action;
-            let action = keep(store.action(key), &mut damage)?;
-            Details::Action { key, action }
-        }
+        Subject::Action(key) => Details::Action(Box::new(ActionView {
+            action: keep(store.action(*key), damage)?,
+            ..ActionView::of(index, *key)
+        })),
+        Subject::Stage {
+            run,
+            stage,
+            action: key,
+            artifact,
+        } => Details::Action(Box::new(ActionView {
+            run: Some(*run),
+            stage: Some(stage),
+            artifact: *artifact,
+            action: keep(store.action(*key), damage)?,
+            ..ActionView::of(index, *key)
+        })),
         Subject::Result { action, record } => {
-            let found = keep(store.record_bytes(*action, *record), &mut damage)?;
-            let results = index.actions().get(action).map(|entry| &entry.results);
-            let mut results = results.into_iter().flatten();
-            let named = results.find(|(name, _)| name == record && found.is_some());
+            let found = keep(store.record_bytes(*action, *record), damage)?;
+            let mut results = ResultView::all(index, *action);
+            let named = results.find(|view| view.record == *record && found.is_some());
             Details::Result {
-                action: *action,
-                result: named.map(|(_, result)| result.clone()),
+                of: *action,
+                result: named.map(|view| view.result),
             }
         }
-        Subject::Artifact(artifact) => {
-            let manifest = keep(store.artifact(*artifact), &mut damage)?;
-            let files = files(store, manifest.as_ref(), &mut damage)?;
-            Details::Artifact { files }
-        }
+        Subject::Artifact(artifact) => Details::Artifact(ArtifactView {
+            artifact: *artifact,
+            files: files(store, *artifact, damage)?,
+            made_by: index.producers(*artifact).collect(),
+            read_by: index
+                .readers(*artifact)
+                .map(|(action, role)| ReaderView { action, role })
+                .collect(),
+        }),
         Subject::File { object, .. } | Subject::Object(object) => {
-            read_object(store, *object, rows, &mut damage)?
+            Details::Object(Box::new(ObjectView {
+                roles: index.roles(*object).map(RoleView::of).collect(),
+                ..read_object(store, *object, rows, damage)?
+            }))
         }
-    };
-    Ok((details, damage))
+    })
+}
+
+impl<'a> ActionView<'a> {
+    /// The action as the index knows it.
+    fn of(index: &'a Index, key: ActionKey) -> Self {
+        Self {
+            key,
+            run: None,
+            stage: None,
+            artifact: None,
+            action: None,
+            results: ResultView::all(index, key).collect(),
+            used_in: uses_json(index, key),
+        }
+    }
+}
+
+impl<'a> ResultView<'a> {
+    fn all(index: &'a Index, key: ActionKey) -> impl Iterator<Item = Self> {
+        let results = index.actions().get(&key).map(|entry| &entry.results);
+        let results = results.into_iter().flatten();
+        results.map(|(record, result)| Self {
+            record: *record,
+            result,
+        })
+    }
 }
 
 /// The value that was read; nothing where it is damaged, which is noted in `damage`.
@@ -184,13 +353,14 @@ fn keep<T>(
 
 fn files(
     store: &Store,
-    manifest: Option<&Artifact>,
+    artifact: ArtifactHash,
     damage: &mut Vec<StoreError>,
-) -> Result<Vec<ShownFile>, StoreError> {
+) -> Result<Vec<FileView>, StoreError> {
+    let manifest = keep(store.artifact(artifact), damage)?;
     let mut files = Vec::new();
-    for (name, file) in manifest.iter().flat_map(|manifest| &manifest.files) {
-        let found = store.size(file.object)?;
+    for (name, file) in manifest.into_iter().flat_map(|manifest| manifest.files) {
         let object = file.object;
+        let found = store.size(object)?;
         match found {
             None => damage.push(StoreError::Missing { object }),
             Some(size) if size != file.size => damage.push(StoreError::Damaged {
@@ -199,9 +369,11 @@ fn files(
             }),
             Some(_) => {}
         }
-        files.push(ShownFile {
-            name: name.clone(),
-            file: file.clone(),
+        files.push(FileView {
+            name,
+            object,
+            size: file.size,
+            media_type: file.media_type,
             found,
         });
     }
@@ -213,29 +385,33 @@ fn read_object(
     object: ObjectHash,
     rows: usize,
     damage: &mut Vec<StoreError>,
-) -> Result<Details, CliError> {
+) -> Result<ObjectView<'static>, CliError> {
     let path = store.object_path(object);
     let size = store.size(object)?;
     let is_intact = keep(store.verify(object), damage)?.is_some();
-    let content = || Content::of(&path, rows);
-    let content = is_intact.then(content).transpose();
+    let content = is_intact.then(|| Content::of(&path, rows)).transpose();
     let content = content.map_err(|source| CliError::File {
         what: "read",
         path: path.clone(),
         source,
     })?;
-    let is_library = content == Some(Content::Library);
-    let handshake = is_library.then(|| handshake_of(&path).map_err(|error| error.to_string()));
-    Ok(Details::Object {
+    let is_library = matches!(
+        content,
+        Some(Content {
+            summary: Summary::Library {},
+            ..
+        })
+    );
+    let (handshake, no_plugin) = match is_library.then(|| handshake_of(&path)) {
+        Some(Ok(handshake)) => (Some(HandshakeView::of(&handshake)), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        None => (None, None),
+    };
+    Ok(ObjectView {
         size,
+        roles: Vec::new(),
         content,
         handshake,
+        no_plugin,
     })
-}
-
-/// Says on standard error what is wrong, where it cannot be overlooked.
-fn print_damage(damage: &[StoreError]) {
-    for error in damage {
-        say(&format!("DAMAGED: {error}"));
-    }
 }

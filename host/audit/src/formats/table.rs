@@ -1,5 +1,5 @@
-//! Which columns and rows of two tables differ, wherever their rows come from. Rows are compared
-//! in order, some thousand at a time.
+//! Tables of any format, read batch by batch: their columns and first rows, and the columns and
+//! rows of two that differ. Rows are compared in order.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,148 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::compute::kernels::cmp::distinct;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, SchemaRef};
-use arrow::util::display::array_value_to_string;
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions, array_value_to_string};
 use assay_core::{Difference, Fields};
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use super::shortened;
+use super::{FormatError, quote};
+
+/// The most columns that are shown, and the most characters of a cell.
+const MOST_COLUMNS: usize = 1000;
+const LONGEST_CELL: usize = 4096;
+/// Metadata key of a table's description of its columns.
+const UNITS: &str = "assay.units";
 
 /// The column that says in which epoch a row was measured.
 const EPOCH: &str = "epoch";
 /// A value that is longer does not tell a person which row it is in.
 const LONGEST_KEY: usize = 60;
+
+/// The batches of rows of a table.
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch, FormatError>>>;
+
+/// A file with a table, which is read batch by batch.
+pub(crate) struct TableFile {
+    pub(crate) schema: SchemaRef,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) batches: Batches,
+}
+
+/// A table, and its first rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// How many rows it says it has.
+    pub rows: u64,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// The first rows: a cell for each column, nothing where it is null.
+    pub head: Vec<Vec<Option<String>>>,
+    /// Units and meaning of its columns, according to its metadata.
+    pub units: Option<String>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// The type of its values.
+    pub r#type: String,
+    /// Whether they may be null.
+    pub nullable: bool,
+    /// Whether they are numbers or truth values, which JSON has too.
+    #[serde(skip)]
+    pub plain: bool,
+}
+
+impl Serialize for Table {
+    /// Every row as an object whose keys are the columns.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rows = self.head.iter().map(|row| {
+            let cells = self.columns.iter().zip(row);
+            let cells =
+                cells.map(|(column, cell)| (column.name.clone(), column.json(cell.as_ref())));
+            cells.collect::<Map<_, _>>()
+        });
+        let mut table = serializer.serialize_struct("Table", 4)?;
+        table.serialize_field("rows", &self.rows)?;
+        table.serialize_field("columns", &self.columns)?;
+        table.serialize_field("head", &rows.collect::<Vec<_>>())?;
+        table.serialize_field("units", &self.units)?;
+        table.end()
+    }
+}
+
+impl Column {
+    /// A cell as itself where it is a number or a truth value, and all else as text: JSON has no
+    /// infinity, for one.
+    fn json(&self, cell: Option<&String>) -> Value {
+        let Some(text) = cell else {
+            return Value::Null;
+        };
+        let plain = self.plain.then(|| serde_json::from_str(text).ok());
+        plain.flatten().unwrap_or_else(|| text.as_str().into())
+    }
+}
+
+impl TableFile {
+    /// The columns and the first rows of a table that says that it has `claimed` of them.
+    pub(super) fn summarise(mut self, claimed: u64, rows: usize) -> Result<Table, FormatError> {
+        let fields = self.schema.fields().iter().take(MOST_COLUMNS);
+        let columns = fields.map(|field| Column {
+            name: field.name().clone(),
+            r#type: type_name(field.data_type()),
+            nullable: field.is_nullable(),
+            plain: field.data_type().is_numeric() || *field.data_type() == DataType::Boolean,
+        });
+        let columns = columns.collect();
+        let mut head = Vec::new();
+        while head.len() < rows
+            && let Some(batch) = self.batches.next()
+        {
+            let batch = batch?;
+            let missing = (rows - head.len()).min(batch.num_rows());
+            head.extend(cells(&batch.slice(0, missing))?);
+        }
+        Ok(Table {
+            rows: claimed,
+            columns,
+            head,
+            units: self.metadata.remove(UNITS),
+        })
+    }
+}
+
+/// A type as people name it.
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
+        DataType::Binary | DataType::LargeBinary => "bytes".to_owned(),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+fn cells(batch: &RecordBatch) -> Result<Vec<Vec<Option<String>>>, ArrowError> {
+    let options = FormatOptions::new();
+    let columns = batch.columns().iter().take(MOST_COLUMNS);
+    let columns = columns
+        .map(|column| Ok((column, ArrayFormatter::try_new(column, &options)?)))
+        .collect::<Result<Vec<_>, ArrowError>>()?;
+    let mut rows = Vec::new();
+    for row in 0..batch.num_rows() {
+        let mut cells = Vec::with_capacity(columns.len());
+        for (column, formatter) in &columns {
+            let value = || formatter.value(row).try_to_string();
+            let cell = column.is_valid(row).then(value).transpose()?;
+            cells.push(cell.map(|cell| cell.chars().take(LONGEST_CELL).collect()));
+        }
+        rows.push(cells);
+    }
+    Ok(rows)
+}
 
 /// Which parts of two tables differ.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -76,16 +208,8 @@ pub struct ColumnDifference {
     pub largest_relative: Option<f64>,
 }
 
-/// A table that is read batch by batch.
-pub(crate) struct Table {
-    pub(crate) schema: SchemaRef,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>,
-}
-
-pub(super) fn compare(before: Table, now: Table) -> Result<TableDifference, String> {
-    let fields = |table: &Table| Fields::of(&table.metadata).map_err(|it| it.to_string());
-    let metadata = fields(&before)?.differences(&fields(&now)?);
+pub(super) fn compare(before: TableFile, now: TableFile) -> Result<TableDifference, FormatError> {
+    let metadata = Fields::of(&before.metadata)?.differences(&Fields::of(&now.metadata)?);
     let schema = compare_schemas(&before.schema, &now.schema);
     let in_both = |column: &&String| !schema.iter().any(|it| it.column == **column);
     let names = before.schema.fields().iter().map(|field| field.name());
@@ -135,14 +259,14 @@ fn compare_schemas(before: &Schema, now: &Schema) -> Vec<SchemaDifference> {
 
 /// The rows of a table that are still to come.
 struct Rows {
-    batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>,
+    batches: Batches,
     batch: Option<RecordBatch>,
     /// How many rows were taken.
     passed: u64,
 }
 
 impl Rows {
-    fn new(batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>) -> Self {
+    fn new(batches: Batches) -> Self {
         Self {
             batches,
             batch: None,
@@ -151,7 +275,7 @@ impl Rows {
     }
 
     /// Whether there is another row, which is then here.
-    fn fill(&mut self) -> Result<bool, String> {
+    fn fill(&mut self) -> Result<bool, FormatError> {
         while self.here() == 0 {
             match self.batches.next() {
                 Some(batch) => self.batch = Some(batch?),
@@ -175,7 +299,7 @@ impl Rows {
     }
 
     /// How many rows there are in all, those to come included.
-    fn count(mut self) -> Result<u64, String> {
+    fn count(mut self) -> Result<u64, FormatError> {
         while self.fill()? {
             let here = self.here();
             drop(self.take(here));
@@ -191,7 +315,7 @@ fn compare_column(
     before: &RecordBatch,
     now: &RecordBatch,
     found: &mut Option<ColumnDifference>,
-) -> Result<(), String> {
+) -> Result<(), ArrowError> {
     let (Some(left), Some(right)) = (before.column_by_name(name), now.column_by_name(name)) else {
         return Ok(());
     };
@@ -201,8 +325,8 @@ fn compare_column(
         return Ok(());
     };
     let text = |array: &ArrayRef| {
-        let text = array_value_to_string(array, first).map_err(|error| error.to_string())?;
-        Ok::<_, String>(shortened(&text))
+        let text = array_value_to_string(array, first)?;
+        Ok::<_, ArrowError>(quote(&text))
     };
     if found.is_none() {
         *found = Some(ColumnDifference {

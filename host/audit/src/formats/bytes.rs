@@ -1,11 +1,41 @@
-//! Which bytes of two files differ, read side by side.
+//! Bytes as such: what those that are not looked into are, by their signatures, and which bytes of
+//! two files differ, read side by side.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use serde::Serialize;
 
+const SIGNATURES: [(&[u8], &str); 11] = [
+    (b"\x89PNG\r\n\x1a\n", "a picture (PNG)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
+    (b"GIF8", "a picture (GIF)"),
+    (b"%PDF-", "a document (PDF)"),
+    (b"\x1f\x8b", "compressed bytes (gzip)"),
+    (b"\x28\xb5\x2f\xfd", "compressed bytes (Zstandard)"),
+    (b"\xfd7zXZ\0", "compressed bytes (xz)"),
+    (b"BZh", "compressed bytes (bzip2)"),
+    (b"PK\x03\x04", "an archive (ZIP)"),
+    (b"SQLite format 3\0", "a database (SQLite)"),
+    (b"\x89HDF\r\n\x1a\n", "data (HDF5)"),
+];
+
+/// The place of a tar archive's signature.
+const TAR: std::ops::Range<usize> = 257..262;
+
 const BUFFER: usize = 256 << 10;
+
+/// The kind of a file that is not looked into, in a few words.
+pub(super) fn kind(head: &[u8]) -> &'static str {
+    let mut signatures = SIGNATURES.iter();
+    match signatures.find(|(signature, _)| head.starts_with(signature)) {
+        Some((_, kind)) => kind,
+        None if head.is_empty() => "empty",
+        None if head.get(TAR) == Some(b"ustar") => "an archive (tar)",
+        None if head.iter().all(|byte| *byte == 0) => "zero bytes",
+        None => "bytes of no format that is known here",
+    }
+}
 
 /// Which bytes of two files differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
