@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_core::{
-    Action, Advice, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places, PluginPin,
+    Action, Advice, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places,
+    PluginPin,
 };
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;

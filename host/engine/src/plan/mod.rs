@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use assay_core::{
-    Advice, Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError, StageKind,
-    choices,
+    Advice, Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError,
+    StageKind, choices,
 };
 use assay_network::Task;
 use serde_json::{Map, Value};

@@ -24,8 +24,8 @@ use crate::containment::Profile;
 use crate::device::{CardPool, CardsWhenNeeded, DeviceError, HeldCard};
 use crate::environment::{is_on_card, unmet};
 use crate::error::EngineError;
-use crate::stages::Kind;
 use crate::event::{Observer, StageEnd};
+use crate::stages::Kind;
 use crate::supervise::{Execution, Failure, LOCK_INTERVAL};
 use crate::trust::TrustPolicy;
 
