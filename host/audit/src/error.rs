@@ -2,10 +2,8 @@
 
 use std::fmt;
 
+use assay_core::ObjectHash;
 use assay_store::StoreError;
-
-use crate::lineage::RowError;
-use crate::subject::Subject;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +12,6 @@ pub enum AuditError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A table has no such row.
-    #[error(transparent)]
-    Row(#[from] RowError),
     /// Nothing in the store has that name.
     #[error("nothing in the store is called `{0}`; `pipeline ls` lists what there is")]
     Unknown(String),
@@ -53,11 +48,16 @@ pub enum AuditError {
 
 /// One of the things that a name may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Match(pub Subject);
+pub struct Match {
+    /// Kind of the thing, in one word.
+    pub what: &'static str,
+    /// The hash of its bytes.
+    pub object: ObjectHash,
+}
 
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.what(), self.0.object())
+        write!(f, "{} {}", self.what, self.object)
     }
 }
 

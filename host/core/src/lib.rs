@@ -7,6 +7,7 @@ mod action;
 mod artifact;
 mod canonical;
 mod difference;
+pub mod graph;
 mod hash;
 mod limits;
 mod pipeline;
@@ -28,5 +29,5 @@ pub use pipeline::{
 };
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
 pub use printable::{printable, printable_line, steers_terminal};
-pub use result::{ActionResult, Containment};
+pub use result::{ActionResult, Containment, Record};
 pub use run::{Run, RunStage, StageOutcome};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject, check_label};
-use assay_store::{Pinned, Store};
+use assay_core::graph::Node;
+use assay_store::Store;
 use clap::Args;
 use serde_json::json;
 
@@ -116,18 +117,18 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn find(store: &Store, index: &Index, name: &str) -> Result<Pinned, CliError> {
+fn find(store: &Store, index: &Index, name: &str) -> Result<Node, CliError> {
     Ok(match Subject::find(store, index, name)? {
-        Subject::Run(run) => Pinned::Run(run),
+        Subject::Run(run) => Node::Run(run),
         Subject::Stage { action, .. }
         | Subject::Action(action)
-        | Subject::Result { action, .. } => Pinned::Action(action),
-        Subject::Artifact(artifact) => Pinned::Artifact(artifact),
-        Subject::File { object, .. } | Subject::Object(object) => Pinned::Object(object),
+        | Subject::Result { action, .. } => Node::Action(action),
+        Subject::Artifact(artifact) => Node::Artifact(artifact),
+        Subject::File { object, .. } | Subject::Object(object) => Node::Object(object),
     })
 }
 
-fn pins_text(pins: &BTreeMap<String, Pinned>) -> String {
+fn pins_text(pins: &BTreeMap<String, Node>) -> String {
     if pins.is_empty() {
         return "nothing is pinned\n".to_owned();
     }
@@ -138,14 +139,14 @@ fn pins_text(pins: &BTreeMap<String, Pinned>) -> String {
     lines.collect()
 }
 
-fn unpinned(pins: &BTreeMap<String, Pinned>) -> String {
+fn unpinned(pins: &BTreeMap<String, Node>) -> String {
     let lines = pins
         .iter()
         .map(|(label, pinned)| format!("unpinned {pinned}, which was {label}\n"));
     lines.collect()
 }
 
-fn pins_json(pins: &BTreeMap<String, Pinned>) -> String {
+fn pins_json(pins: &BTreeMap<String, Node>) -> String {
     let pins: Vec<_> = pins
         .iter()
         .map(|(label, pinned)| {

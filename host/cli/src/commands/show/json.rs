@@ -1,7 +1,8 @@
 //! The subject of `show` as JSON, for scripts.
 
-use assay_audit::{Index, Role, Subject};
+use assay_audit::{Index, Subject};
 use assay_core::ActionKey;
+use assay_core::graph::Role;
 use serde_json::{Value, json};
 
 use crate::commands::show::{Details, Shown, ShownFile};

@@ -99,7 +99,7 @@ fn sizes(index: &Index, artifact: ArtifactHash) -> String {
     format!("{files}, {}", size(bytes))
 }
 
-fn executions(results: &[assay_store::Record]) -> String {
+fn executions(results: &[assay_core::Record]) -> String {
     if results.is_empty() {
         return String::new();
     }
