@@ -3,11 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use assay_core::{Advice, Ending};
+use assay_core::{Advice, Ending, ObjectHash};
 use assay_store::StoreError;
-
-use crate::lineage::RowError;
-use crate::subject::Subject;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +13,6 @@ pub enum AuditError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A table has no such row.
-    #[error(transparent)]
-    Row(#[from] RowError),
     /// Nothing in the store has that name.
     #[error("nothing in the store is called `{0}`; `pipeline ls` lists what there is")]
     Unknown(String),
@@ -71,11 +65,16 @@ impl Advice for AuditError {
 
 /// One of the things that a name may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Match(pub Subject);
+pub struct Match {
+    /// Kind of the thing, in one word.
+    pub what: &'static str,
+    /// The hash of its bytes.
+    pub object: ObjectHash,
+}
 
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.what(), self.0.object())
+        write!(f, "{} {}", self.what, self.object)
     }
 }
 

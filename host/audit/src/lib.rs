@@ -1,7 +1,7 @@
 //! Reads a store of Assay as an auditor does: what is this hash, what rests on it, is it intact.
 //!
-//! [`Index`] gathers what the documents of a store say of each other; [`Subject`] is what a hash,
-//! a prefix of one or a name stands for; [`formats`] says what is inside a file, and [`lineage`]
+//! It asks the [graph](assay_core::graph) of a store's documents, which the [`Index`] of a store is.
+//! [`Subject`] is what a hash, a prefix of one or a name stands for; [`formats`] reads what is inside a file, and [`lineage`]
 //! what something rests on; [`audit()`] holds everything against its name. The crate executes nothing and loads no plugin: what can be said of a
 //! store without running anything is here.
 
@@ -11,19 +11,19 @@ mod compare;
 mod diff;
 mod error;
 pub mod formats;
-mod index;
 pub mod lineage;
 mod metrics;
 mod subject;
 
+/// The graph of a store's documents, in which subjects are found and lineage is traced.
+pub use assay_store::Index;
 pub use audit::{
-    Affected, AffectedStage, AuditObserver, AuditReport, Counts, Fault, Finding, Moved, Note,
-    Place, Remedy, RunName, Scope, audit, fix,
+    Affected, AffectedStage, AuditObserver, AuditReport, Counts, Fault, Finding, Location, Moved,
+    Note, Remedy, RunName, Scope, audit, fix,
 };
 pub use census::Census;
 pub use compare::{FileChange, FileDifference, compare_artifacts};
 pub use diff::{RunDifference, StageDifference};
 pub use error::{AuditError, Match};
-pub use index::{ActionEntry, ActionSummary, Index, Role, RunEntry, StageUse, Unreadable};
 pub use metrics::Metric;
 pub use subject::{Subject, check_label};

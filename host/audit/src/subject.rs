@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::iter;
 use std::ops::RangeInclusive;
 
+use assay_core::graph::Role;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
-use assay_store::Store;
+use assay_store::{Index, Store};
 
 use crate::error::{AuditError, Match};
-use crate::index::{Index, Role};
 
 /// The fewest digits that are searched for.
 const SHORTEST_PREFIX: usize = 4;
@@ -135,13 +135,11 @@ impl Subject {
             Self::Run(run) => return stage(store, index, *run, part),
             Self::Stage { artifact, .. } => *artifact,
             Self::Action(action) => {
-                let entry = index.actions().get(action);
-                let first = entry.and_then(|entry| entry.results.first());
+                let first = index.results(*action).first();
                 first.map(|(_, result)| result.artifact)
             }
             Self::Result { action, record } => {
-                let entry = index.actions().get(action);
-                let mut results = entry.into_iter().flat_map(|entry| &entry.results);
+                let mut results = index.results(*action).iter();
                 let found = results.find(|(name, _)| name == record);
                 found.map(|(_, result)| result.artifact)
             }
@@ -236,7 +234,10 @@ fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, Audi
             matches: [first, second]
                 .into_iter()
                 .chain(found)
-                .map(Match)
+                .map(|subject| Match {
+                    what: subject.what(),
+                    object: subject.object(),
+                })
                 .collect(),
         }),
     }
@@ -264,7 +265,12 @@ fn of_object(index: &Index, object: ObjectHash) -> Subject {
         Role::Run(run) => Some(Subject::Run(*run)),
         Role::Action(action) => Some(Subject::Action(*action)),
         Role::Artifact(artifact) => Some(Subject::Artifact(*artifact)),
-        _ => None,
+        Role::File { .. }
+        | Role::Library { .. }
+        | Role::Log { .. }
+        | Role::PipelineFile(_)
+        | Role::NetworksFile(_)
+        | Role::Pin(_) => None,
     });
     documents.unwrap_or(Subject::Object(object))
 }

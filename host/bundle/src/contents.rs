@@ -1,60 +1,26 @@
-//! Contents of a bundle, which are all that a run rests on: its manifest, its actions with their
-//! records, and the artifacts that these gave and read. The same walk decides what goes into a
-//! bundle and what one must hold, so that a bundle lacks nothing and hides nothing.
+//! Contents of a bundle, which are all that a run rests on in the graph of documents: its manifest,
+//! its actions with their records, and the artifacts that these gave and read. The same closure
+//! decides what goes into a bundle and what one must hold, so that a bundle lacks nothing and hides
+//! nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use assay_audit::Index;
+use assay_core::graph::{ActionEntry, Closure, Graph, Node, ProducerRule, Role};
 use assay_core::{
-    Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, ObjectHash, PluginPin, Run, RunHash,
-    StageKind,
+    Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, ObjectHash, Record, Run, RunHash,
 };
-use assay_store::{Record, Store};
+use assay_store::{Index, Store};
 
 use crate::error::BundleError;
 
-/// Where documents are read from: a store, or a bundle.
-pub(crate) trait Source {
-    fn run(&self, run: RunHash) -> Result<Run, BundleError>;
-    fn action(&self, key: ActionKey) -> Result<Action, BundleError>;
-    fn artifact(&self, hash: ArtifactHash) -> Result<Artifact, BundleError>;
-    /// The records of the action whose artifacts can be had, the first one first.
-    fn records(&self, key: ActionKey) -> Result<Vec<Record>, BundleError>;
-    /// The actions whose records gave the artifact, sorted.
-    fn producers(&self, artifact: ArtifactHash) -> Vec<ActionKey>;
-}
-
 /// The documents that a run rests on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Contents {
     pub(crate) run: RunHash,
     pub(crate) manifest: Run,
-    pub(crate) actions: BTreeMap<ActionKey, Executed>,
-    pub(crate) artifacts: BTreeMap<ArtifactHash, Artifact>,
-}
-
-/// An action and its executions.
-#[derive(Clone, Debug)]
-pub(crate) struct Executed {
-    pub(crate) action: Action,
-    pub(crate) records: Vec<Record>,
-}
-
-/// Role of an object in the run.
-#[derive(Clone, Debug)]
-pub(crate) enum Role {
-    Run,
-    PipelineFile,
-    NetworksFile,
-    Action(StageKind),
-    Artifact,
-    File {
-        artifact: ArtifactHash,
-        name: String,
-        file: ArtifactFile,
-    },
-    Log(StageKind),
-    Library(PluginPin),
+    pub(crate) actions: BTreeMap<ActionKey, Action>,
+    /// The run, these actions with their records, and their artifacts.
+    graph: Graph,
 }
 
 impl Contents {
@@ -63,7 +29,55 @@ impl Contents {
     /// # Errors
     /// A document is missing or damaged, or an artifact is not whole.
     pub fn of_run(store: &Store, index: &Index, run: RunHash) -> Result<Self, BundleError> {
-        Self::gather(&StoreSource { store, index }, run)
+        let manifest = store.run(run)?;
+        // Only records whose artifacts can be had count, and only of actions that may belong to it.
+        let around = Closure::of(index, ProducerRule::All, [Node::Run(run)]);
+        let mut graph = Graph::default();
+        for key in around.actions {
+            let mut results = Vec::new();
+            for record in index.results(key) {
+                if store.is_intact(record.1.artifact)? {
+                    results.push(record.clone());
+                }
+            }
+            let document = index.document(key).cloned();
+            graph.add_action(key, ActionEntry { document, results });
+        }
+        let action = |key| Ok(store.action(key)?);
+        let artifact = |hash| {
+            if store.is_intact(hash)? {
+                Ok(store.artifact(hash)?)
+            } else {
+                Err(BundleError::NotIntact { artifact: hash })
+            }
+        };
+        Self::gather(graph, run, manifest, action, artifact)
+    }
+
+    /// Gathers what the run rests on among the actions of the graph.
+    pub(crate) fn gather(
+        mut graph: Graph,
+        run: RunHash,
+        manifest: Run,
+        mut action: impl FnMut(ActionKey) -> Result<Action, BundleError>,
+        mut artifact: impl FnMut(ArtifactHash) -> Result<Artifact, BundleError>,
+    ) -> Result<Self, BundleError> {
+        graph.add_run(run, manifest.started_ms, manifest.clone());
+        let rests_on = Closure::of(&graph, ProducerRule::Unexplained, [Node::Run(run)]);
+        graph.retain_actions(&rests_on.actions);
+        let actions = rests_on.actions.into_iter();
+        let actions = actions.map(|key| Ok((key, action(key)?)));
+        let mut contents = Self {
+            run,
+            manifest,
+            actions: actions.collect::<Result<_, BundleError>>()?,
+            graph,
+        };
+        contents.check_stages()?;
+        for hash in rests_on.artifacts {
+            contents.graph.add_artifact(hash, artifact(hash)?);
+        }
+        Ok(contents)
     }
 
     /// The name of the pipeline.
@@ -71,65 +85,27 @@ impl Contents {
         &self.manifest.pipeline
     }
 
-    pub(crate) fn gather(source: &impl Source, run: RunHash) -> Result<Self, BundleError> {
-        let mut contents = Self {
-            run,
-            manifest: source.run(run)?,
-            actions: BTreeMap::new(),
-            artifacts: BTreeMap::new(),
-        };
-        let stages = contents.manifest.stages.iter();
-        let mut keys: BTreeSet<_> = stages.filter_map(|stage| stage.action).collect();
-        while !keys.is_empty() {
-            for key in keys {
-                contents.add_action(source, key)?;
-            }
-            keys = contents.producers(source);
-        }
-        contents.check_stages()?;
-        contents.add_artifacts(source)?;
-        Ok(contents)
+    /// The records of an action of the run, the first one first.
+    pub(crate) fn records(&self, key: ActionKey) -> &[Record] {
+        self.graph.results(key)
     }
 
-    fn add_action(&mut self, source: &impl Source, key: ActionKey) -> Result<(), BundleError> {
-        let executed = Executed {
-            action: source.action(key)?,
-            records: source.records(key)?,
-        };
-        self.actions.insert(key, executed);
-        Ok(())
+    /// The artifacts that the actions of the run gave or read.
+    pub(crate) fn artifacts(&self) -> &BTreeMap<ArtifactHash, Artifact> {
+        self.graph.artifacts()
     }
 
-    /// The actions, not known yet, that gave what known ones read and no known one gave.
-    fn producers(&self, source: &impl Source) -> BTreeSet<ActionKey> {
-        let given = self.given();
-        let read = self
-            .actions
-            .values()
-            .flat_map(|known| known.action.inputs.values());
-        let unexplained: BTreeSet<_> = read.filter(|input| !given.contains(input)).collect();
-        let producers = unexplained.into_iter();
-        let producers = producers.flat_map(|input| source.producers(*input));
-        producers
-            .filter(|key| !self.actions.contains_key(key))
-            .collect()
-    }
-
-    /// Artifacts that the records name as results.
-    fn given(&self) -> BTreeSet<ArtifactHash> {
-        let records = self.actions.values().flat_map(|known| &known.records);
-        records.map(|(_, result)| result.artifact).collect()
-    }
-
-    /// Whether a record vouches for what each stage is said to have given.
+    /// Checks that a record confirms the artifact that each stage is said to have given.
     fn check_stages(&self) -> Result<(), BundleError> {
         for stage in &self.manifest.stages {
             let Some(artifact) = stage.artifact else {
                 continue;
             };
-            let executed = stage.action.and_then(|key| self.actions.get(&key));
-            let mut records = executed.into_iter().flat_map(|known| &known.records);
-            if !records.any(|(_, result)| result.artifact == artifact) {
+            let records = stage.action.map_or(&[][..], |key| self.records(key));
+            if !records
+                .iter()
+                .any(|(_, result)| result.artifact == artifact)
+            {
                 let stage = stage.name.clone();
                 return Err(BundleError::NoResult { stage, artifact });
             }
@@ -137,124 +113,69 @@ impl Contents {
         Ok(())
     }
 
-    fn add_artifacts(&mut self, source: &impl Source) -> Result<(), BundleError> {
-        let inputs = self
-            .actions
-            .values()
-            .flat_map(|known| known.action.inputs.values());
-        let mut needed = self.given();
-        needed.extend(inputs);
-        for hash in needed {
-            self.artifacts.insert(hash, source.artifact(hash)?);
-        }
-        Ok(())
-    }
-
-    /// Every object that the run rests on, with all that it is to it.
+    /// Every object that the run rests on, with its roles, the most important first.
     pub(crate) fn objects(&self) -> BTreeMap<ObjectHash, Vec<Role>> {
-        let mut objects = BTreeMap::<ObjectHash, Vec<Role>>::new();
-        let mut add = |object, role| objects.entry(object).or_default().push(role);
-        add(self.run.into(), Role::Run);
-        add(self.manifest.file, Role::PipelineFile);
-        if let Some(networks) = self.manifest.networks {
-            add(networks, Role::NetworksFile);
-        }
-        for (&key, executed) in &self.actions {
-            let kind = executed.action.kind;
-            add(key.into(), Role::Action(kind));
-            if let Some(pin) = &executed.action.plugin {
-                add(pin.hash.into(), Role::Library(pin.clone()));
-            }
-            for log in executed.records.iter().filter_map(|(_, result)| result.log) {
-                add(log, Role::Log(kind));
-            }
-        }
-        for (&artifact, manifest) in &self.artifacts {
-            add(artifact.into(), Role::Artifact);
-            for (name, file) in &manifest.files {
-                let (name, file) = (name.clone(), file.clone());
-                add(
-                    file.object,
-                    Role::File {
-                        artifact,
-                        name,
-                        file,
-                    },
-                );
-            }
-        }
-        objects
-    }
-}
-
-impl Role {
-    /// Whether the run can be verified without it: a library is needed to execute again alone.
-    pub(crate) fn is_library(&self) -> bool {
-        matches!(self, Self::Library(_))
+        let objects = self.graph.objects().iter();
+        let objects = objects.map(|(object, roles)| {
+            let mut roles = roles.clone();
+            roles.sort_by_key(rank);
+            (*object, roles)
+        });
+        objects.collect()
     }
 
     /// Description of the role, in words.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Run => "manifest of the run".to_owned(),
-            Self::PipelineFile => "pipeline file".to_owned(),
-            Self::NetworksFile => "file of networks".to_owned(),
-            Self::Action(kind) => format!("{kind} action"),
-            Self::Artifact => "manifest of an artifact".to_owned(),
-            Self::File { name, .. } => name.clone(),
-            Self::Log(kind) => format!("log of a {kind} action"),
-            Self::Library(pin) => format!("library of the plugin {}", pin.name),
+    pub(crate) fn role_name(&self, role: &Role) -> String {
+        match role {
+            Role::Run(_) => "manifest of the run".to_owned(),
+            Role::PipelineFile(_) => "pipeline file".to_owned(),
+            Role::NetworksFile(_) => "file of networks".to_owned(),
+            Role::Action(action) => format!("{} action", self.kind(*action)),
+            Role::Artifact(_) => "manifest of an artifact".to_owned(),
+            Role::File { name, .. } => name.clone(),
+            Role::Log { action, .. } => format!("log of a {} action", self.kind(*action)),
+            Role::Library { plugin, .. } => format!("library of the plugin {plugin}"),
+            Role::Pin(label) => format!("pinned as {label}"),
         }
     }
 
-    pub(crate) fn media_type(&self) -> &str {
-        match self {
-            Self::Run | Self::Action(_) | Self::Artifact => "application/json",
-            Self::PipelineFile | Self::NetworksFile => "application/toml",
-            Self::File { file, .. } => &file.media_type,
-            Self::Log(_) => "text/plain",
-            Self::Library(_) => "application/x-sharedlib",
+    pub(crate) fn media_type(&self, role: &Role) -> &str {
+        match role {
+            Role::Run(_) | Role::Action(_) | Role::Artifact(_) => "application/json",
+            Role::PipelineFile(_) | Role::NetworksFile(_) => "application/toml",
+            Role::File { artifact, name } => match self.file(*artifact, name) {
+                Some(file) => &file.media_type,
+                None => "application/octet-stream",
+            },
+            Role::Log { .. } => "text/plain",
+            Role::Library { .. } => "application/x-sharedlib",
+            Role::Pin(_) => "application/octet-stream",
         }
+    }
+
+    /// A file of an artifact of the run.
+    pub(crate) fn file(&self, artifact: ArtifactHash, name: &str) -> Option<&ArtifactFile> {
+        self.artifacts().get(&artifact)?.files.get(name)
+    }
+
+    fn kind(&self, key: ActionKey) -> &'static str {
+        let action = self.actions.get(&key);
+        action.map_or("unknown", |action| action.kind.name())
     }
 }
 
-/// A store and what its documents say of each other.
-struct StoreSource<'a> {
-    store: &'a Store,
-    index: &'a Index,
-}
-
-impl Source for StoreSource<'_> {
-    fn run(&self, run: RunHash) -> Result<Run, BundleError> {
-        Ok(self.store.run(run)?)
-    }
-
-    fn action(&self, key: ActionKey) -> Result<Action, BundleError> {
-        Ok(self.store.action(key)?)
-    }
-
-    fn artifact(&self, hash: ArtifactHash) -> Result<Artifact, BundleError> {
-        if self.store.is_intact(hash)? {
-            Ok(self.store.artifact(hash)?)
-        } else {
-            Err(BundleError::NotIntact { artifact: hash })
-        }
-    }
-
-    fn records(&self, key: ActionKey) -> Result<Vec<Record>, BundleError> {
-        let entry = self.index.actions().get(&key);
-        let mut whole = Vec::new();
-        for record in entry.into_iter().flat_map(|entry| &entry.results) {
-            if self.store.is_intact(record.1.artifact)? {
-                whole.push(record.clone());
-            }
-        }
-        Ok(whole)
-    }
-
-    fn producers(&self, artifact: ArtifactHash) -> Vec<ActionKey> {
-        let mut producers: Vec<_> = self.index.producers(artifact).collect();
-        producers.sort_unstable();
-        producers
+/// Place of a role among those of one object. The first one gives the media type in the metadata,
+/// so this order is part of their revision.
+fn rank(role: &Role) -> (u8, Option<ActionKey>, u8) {
+    match role {
+        Role::Run(_) => (0, None, 0),
+        Role::PipelineFile(_) => (1, None, 0),
+        Role::NetworksFile(_) => (2, None, 0),
+        Role::Action(action) => (3, Some(*action), 0),
+        Role::Library { action, .. } => (3, Some(*action), 1),
+        Role::Log { action, .. } => (3, Some(*action), 2),
+        Role::Artifact(_) => (4, None, 0),
+        Role::File { .. } => (4, None, 1),
+        Role::Pin(_) => (5, None, 0),
     }
 }

@@ -140,7 +140,7 @@ pub enum BundleError {
         "the bundle is refused: no record vouches that stage {} gave artifact {artifact}",
         shown(stage)
     )]
-    Unvouched {
+    Unconfirmed {
         /// The stage.
         stage: String,
         /// Artifact that the stage is said to have produced.
@@ -219,7 +219,7 @@ impl BundleError {
             | Self::Document { .. }
             | Self::Missing { .. }
             | Self::Size { .. }
-            | Self::Unvouched { .. }
+            | Self::Unconfirmed { .. }
             | Self::Stray { .. }
             | Self::StrayAction { .. }
             | Self::Untrue(_) => true,

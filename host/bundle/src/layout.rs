@@ -11,7 +11,7 @@ const TIME_DIGITS: usize = 13;
 
 /// One file of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Entry {
+pub(crate) enum BundleFile {
     /// The format file, which makes the unpacked bundle a store.
     Format,
     /// An object.
@@ -27,7 +27,7 @@ pub(crate) enum Entry {
     Run { started_ms: u64, run: RunHash },
 }
 
-impl Entry {
+impl BundleFile {
     /// Its name in the archive.
     pub(crate) fn name(self) -> String {
         match self {
@@ -41,7 +41,7 @@ impl Entry {
         }
     }
 
-    /// Entry with this name; nothing if no bundle has one.
+    /// BundleFile with this name; nothing if no bundle has one.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let (folder, rest) = name.split_once('/').unwrap_or(("", name));
         let entry = match folder {
@@ -85,16 +85,16 @@ mod tests {
         let action = ActionKey::of(b"y");
         let run = RunHash::of(b"z");
         for entry in [
-            Entry::Format,
-            Entry::Object(object),
-            Entry::Record {
+            BundleFile::Format,
+            BundleFile::Object(object),
+            BundleFile::Record {
                 action,
                 record: object,
             },
-            Entry::Metadata,
-            Entry::Run { started_ms: 7, run },
+            BundleFile::Metadata,
+            BundleFile::Run { started_ms: 7, run },
         ] {
-            assert_eq!(Entry::parse(&entry.name()), Some(entry));
+            assert_eq!(BundleFile::parse(&entry.name()), Some(entry));
         }
         let hex = object.to_string();
         for name in [
@@ -112,7 +112,7 @@ mod tests {
             &format!("runs/+000000000007-{run}"),
             &format!("scratch/{hex}"),
         ] {
-            assert_eq!(Entry::parse(name), None, "{name}");
+            assert_eq!(BundleFile::parse(name), None, "{name}");
         }
     }
 }

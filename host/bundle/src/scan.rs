@@ -2,22 +2,23 @@
 //! everything else to where the caller wants it. What the documents say of each other is checked
 //! in [`crate::unbundle`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, Write};
 
+use assay_core::graph::{ActionEntry, Graph};
 use assay_core::{
-    Action, ActionKey, ActionResult, Artifact, ArtifactHash, CanonicalError, ObjectHash, Run,
-    RunHash, canonical_json,
+    Action, ActionKey, ActionResult, Artifact, ArtifactHash, CanonicalError, ObjectHash, Record,
+    Run, RunHash, canonical_json,
 };
-use assay_store::{DOCUMENT_LIMIT, Record, Store, StoreError};
+use assay_store::{DOCUMENT_LIMIT, Store, StoreError};
 use serde_json::Error as JsonError;
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 
 use crate::archive::Reader;
-use crate::contents::Source;
+use crate::contents::Contents;
 use crate::error::{BundleError, Refusal, uncanonical};
-use crate::layout::{Entry, FORMAT};
+use crate::layout::{BundleFile, FORMAT};
 use crate::limits::Limits;
 use crate::metadata::FileFacts;
 use crate::watch::Watch;
@@ -30,7 +31,7 @@ const PIECE: usize = 256 << 10;
 pub(crate) struct Scanned {
     pub(crate) run: Option<(u64, RunHash)>,
     pub(crate) metadata: Option<Vec<u8>>,
-    pub(crate) files: BTreeMap<Entry, FileFacts>,
+    pub(crate) files: BTreeMap<BundleFile, FileFacts>,
     pub(crate) staged: BTreeMap<ObjectHash, TempPath>,
     documents: HashMap<ObjectHash, Vec<u8>>,
     records: BTreeMap<ActionKey, Vec<Record>>,
@@ -53,7 +54,7 @@ pub(crate) fn scan(
     let mut reader = Reader::new(input)?;
     let mut unpacked = 0_u64;
     while let Some((name, size)) = reader.next()? {
-        let entry = Entry::parse(&name).ok_or_else(|| BundleError::Entry {
+        let entry = BundleFile::parse(&name).ok_or_else(|| BundleError::Entry {
             name: name.clone(),
             why: Refusal::Name,
         })?;
@@ -66,7 +67,7 @@ pub(crate) fn scan(
                 limit: limits.files,
             });
         }
-        let mut taking = Taking::new(entry, size, store, limits)?;
+        let mut pending = PendingEntry::new(entry, size, store, limits)?;
         let mut left = size;
         let mut buffer = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE))];
         while left > 0 {
@@ -76,20 +77,20 @@ pub(crate) fn scan(
             let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
             let piece = buffer.get_mut(..wanted).unwrap_or_default();
             reader.fill(piece)?;
-            taking.take(piece, scanned.held, limits)?;
+            pending.add(piece, scanned.held, limits)?;
             left -= piece.len() as u64;
             (watch.progress)(reader.packed(), length);
         }
         reader.skip_padding(&name, size)?;
-        scanned.finish(taking, &name)?;
+        scanned.finish(pending, &name)?;
     }
     (watch.progress)(length, length);
     Ok(scanned)
 }
 
 /// A file that is being read.
-struct Taking {
-    entry: Entry,
+struct PendingEntry {
+    entry: BundleFile,
     size: u64,
     blake3: blake3::Hasher,
     sha256: Sha256,
@@ -98,14 +99,14 @@ struct Taking {
     staged: Option<tempfile::NamedTempFile>,
 }
 
-impl Taking {
+impl PendingEntry {
     fn new(
-        entry: Entry,
+        entry: BundleFile,
         size: u64,
         store: Option<&Store>,
         limits: &Limits,
     ) -> Result<Self, BundleError> {
-        let is_object = matches!(entry, Entry::Object(_));
+        let is_object = matches!(entry, BundleFile::Object(_));
         if !is_object && size > DOCUMENT_LIMIT.min(limits.documents) {
             return Err(BundleError::Documents {
                 limit: DOCUMENT_LIMIT.min(limits.documents),
@@ -125,12 +126,12 @@ impl Taking {
         })
     }
 
-    fn take(&mut self, piece: &[u8], held: u64, limits: &Limits) -> Result<(), BundleError> {
+    fn add(&mut self, piece: &[u8], held: u64, limits: &Limits) -> Result<(), BundleError> {
         self.blake3.update(piece);
         self.sha256.update(piece);
         if let Some(bytes) = &mut self.held {
             let begins = bytes.first().or(piece.first());
-            let is_object = matches!(self.entry, Entry::Object(_));
+            let is_object = matches!(self.entry, BundleFile::Object(_));
             if is_object && begins != Some(&b'{') {
                 // Documents are canonical JSON: these are other bytes.
                 self.held = None;
@@ -155,56 +156,58 @@ impl Taking {
 }
 
 impl Scanned {
-    fn finish(&mut self, taking: Taking, name: &str) -> Result<(), BundleError> {
+    fn finish(&mut self, pending: PendingEntry, name: &str) -> Result<(), BundleError> {
         let refused = |why| BundleError::Entry {
             name: name.to_owned(),
             why,
         };
-        let hash = ObjectHash::from(taking.blake3.finalize());
-        let bytes = taking.held;
-        match taking.entry {
-            Entry::Format if bytes.as_deref() == Some(FORMAT) => {}
-            Entry::Run { started_ms, run } if taking.size == 0 && self.run.is_none() => {
+        let hash = ObjectHash::from(pending.blake3.finalize());
+        let bytes = pending.held;
+        match pending.entry {
+            BundleFile::Format if bytes.as_deref() == Some(FORMAT) => {}
+            BundleFile::Run { started_ms, run } if pending.size == 0 && self.run.is_none() => {
                 self.run = Some((started_ms, run));
             }
-            Entry::Format | Entry::Run { .. } => return Err(refused(Refusal::Content)),
-            Entry::Object(object) | Entry::Record { record: object, .. } if object != hash => {
+            BundleFile::Format | BundleFile::Run { .. } => return Err(refused(Refusal::Content)),
+            BundleFile::Object(object) | BundleFile::Record { record: object, .. }
+                if object != hash =>
+            {
                 return Err(refused(Refusal::Hash));
             }
-            Entry::Object(object) => {
+            BundleFile::Object(object) => {
                 if let Some(bytes) = bytes {
                     self.held += bytes.len() as u64;
                     self.documents.insert(object, bytes);
                 }
-                if let Some(staged) = taking.staged {
+                if let Some(staged) = pending.staged {
                     self.staged.insert(object, staged.into_temp_path());
                 }
             }
-            Entry::Record { action, record } => {
+            BundleFile::Record { action, record } => {
                 let result = parse_record(action, record, &bytes.unwrap_or_default())?;
-                self.held += taking.size;
+                self.held += pending.size;
                 self.records
                     .entry(action)
                     .or_default()
                     .push((record, result));
             }
-            Entry::Metadata => {
-                self.held += taking.size;
+            BundleFile::Metadata => {
+                self.held += pending.size;
                 self.metadata = bytes;
             }
         }
         let facts = FileFacts {
-            size: taking.size,
-            sha256: taking.sha256.finalize().into(),
+            size: pending.size,
+            sha256: pending.sha256.finalize().into(),
         };
-        self.files.insert(taking.entry, facts);
+        self.files.insert(pending.entry, facts);
         Ok(())
     }
 
     /// The size of an object, if it is there.
     pub(crate) fn size(&self, object: ObjectHash) -> Option<u64> {
         self.files
-            .get(&Entry::Object(object))
+            .get(&BundleFile::Object(object))
             .map(|facts| facts.size)
     }
 
@@ -252,10 +255,38 @@ impl Scanned {
     }
 }
 
-impl Source for Scanned {
-    fn run(&self, run: RunHash) -> Result<Run, BundleError> {
+impl Scanned {
+    /// The contents of the bundle, whose run it is said to be of. Every document is verified.
+    ///
+    /// # Errors
+    /// A document is missing, malformed or not in canonical form, or there are records of an action
+    /// that the run does not rest on.
+    pub(crate) fn contents(&self, run: RunHash) -> Result<Contents, BundleError> {
         let read = |bytes: &[u8]| serde_json::from_slice(bytes);
-        self.parse("run manifest", run.into(), read, canonical_json)
+        let manifest: Run = self.parse("run manifest", run.into(), read, canonical_json)?;
+        let named = manifest.stages.iter().filter_map(|stage| stage.action);
+        let keys: BTreeSet<_> = named.chain(self.records.keys().copied()).collect();
+        let mut graph = Graph::default();
+        let mut actions = BTreeMap::new();
+        for key in keys {
+            let action = self.action(key)?;
+            let entry = ActionEntry {
+                document: Some(action.clone().into()),
+                results: self.records.get(&key).cloned().unwrap_or_default(),
+            };
+            graph.add_action(key, entry);
+            actions.insert(key, action);
+        }
+        let action = |key| match actions.remove(&key) {
+            Some(action) => Ok(action),
+            None => self.action(key),
+        };
+        let contents = Contents::gather(graph, run, manifest, action, |hash| self.artifact(hash))?;
+        let mut recorded = self.records.keys();
+        match recorded.find(|key| !contents.actions.contains_key(key)) {
+            Some(&action) => Err(BundleError::StrayAction { action }),
+            None => Ok(contents),
+        }
     }
 
     fn action(&self, key: ActionKey) -> Result<Action, BundleError> {
@@ -274,29 +305,6 @@ impl Source for Scanned {
                 problem: format!("names a file that no artifact holds: {error}"),
             })?;
         Ok(artifact)
-    }
-
-    fn records(&self, key: ActionKey) -> Result<Vec<Record>, BundleError> {
-        let mut records = self.records.get(&key).cloned().unwrap_or_default();
-        records.sort_unstable_by_key(|(record, result)| (result.started_ms, *record));
-        Ok(records)
-    }
-
-    fn producers(&self, artifact: ArtifactHash) -> Vec<ActionKey> {
-        let gave = |records: &[Record]| {
-            records
-                .iter()
-                .any(|(_, result)| result.artifact == artifact)
-        };
-        let producers = self.records.iter().filter(|(_, records)| gave(records));
-        producers.map(|(key, _)| *key).collect()
-    }
-}
-
-impl Scanned {
-    /// The actions that there are records of.
-    pub(crate) fn recorded(&self) -> impl Iterator<Item = ActionKey> {
-        self.records.keys().copied()
     }
 }
 

@@ -6,12 +6,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use assay_core::graph::Role;
 use assay_core::{ObjectHash, RunHash};
 use assay_store::Store;
 
-use crate::contents::{Contents, Role};
+use crate::contents::Contents;
 use crate::error::BundleError;
-use crate::layout::Entry;
+use crate::layout::BundleFile;
 use crate::limits::Limits;
 use crate::metadata;
 use crate::scan::{Scanned, scan};
@@ -111,7 +112,8 @@ pub fn unbundle_from(
         }
         store.put_file(&staged)?;
     }
-    for (_, result) in contents.actions.values().flat_map(|known| &known.records) {
+    let records = contents.actions.keys();
+    for (_, result) in records.flat_map(|key| contents.records(*key)) {
         if (watch.stopped)() {
             return Err(BundleError::Stopped);
         }
@@ -139,13 +141,13 @@ fn open(path: &Path) -> Result<(BufReader<File>, u64), BundleError> {
 /// Whether the files of a bundle are just what its run rests on, and its metadata are about them.
 fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
     let (started_ms, run) = scanned.run.ok_or(BundleError::Lacks("run"))?;
-    if !scanned.files.contains_key(&Entry::Format) {
+    if !scanned.files.contains_key(&BundleFile::Format) {
         return Err(BundleError::Lacks("file `format`"));
     }
     let metadata = scanned.metadata.as_deref();
     let metadata = metadata.ok_or(BundleError::Lacks("file `ro-crate-metadata.json`"))?;
-    let contents = Contents::gather(scanned, run).map_err(|error| match error {
-        BundleError::NoResult { stage, artifact } => BundleError::Unvouched { stage, artifact },
+    let contents = scanned.contents(run).map_err(|error| match error {
+        BundleError::NoResult { stage, artifact } => BundleError::Unconfirmed { stage, artifact },
         error => error,
     })?;
     if contents.manifest.started_ms != started_ms {
@@ -160,7 +162,7 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
     objects.retain(|object, _| scanned.size(*object).is_some());
     // The metadata are about every other file.
     let mut others = scanned.files.clone();
-    others.remove(&Entry::Metadata);
+    others.remove(&BundleFile::Metadata);
     metadata::check(metadata, &contents, &objects, &others)?;
     let files = scanned.files.iter();
     let checked = Checked {
@@ -170,7 +172,13 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
         networks: contents.manifest.networks,
         without_libraries,
         files: files
-            .map(|(entry, facts)| (entry.name(), facts.size, describe(*entry, &objects)))
+            .map(|(entry, facts)| {
+                (
+                    entry.name(),
+                    facts.size,
+                    describe(*entry, &contents, &objects),
+                )
+            })
             .collect(),
     };
     Ok((contents, checked))
@@ -186,11 +194,11 @@ fn complete(
     let mut absent = Vec::new();
     for (&object, roles) in objects {
         match scanned.size(object) {
-            Some(found) => check_size(found, roles)?,
+            Some(found) => check_size(contents, found, roles)?,
             None => absent.extend(roles.iter().map(|role| match role {
-                Role::Library(pin) => Ok(pin.name.clone()),
+                Role::Library { plugin, .. } => Ok(plugin.clone()),
                 role => Err(BundleError::Missing {
-                    what: role.name(),
+                    what: contents.role_name(role),
                     object,
                 }),
             })),
@@ -198,15 +206,11 @@ fn complete(
     }
     for entry in scanned.files.keys() {
         match *entry {
-            Entry::Object(object) if !objects.contains_key(&object) => {
+            BundleFile::Object(object) if !objects.contains_key(&object) => {
                 return Err(BundleError::Stray { object });
             }
             _ => {}
         }
-    }
-    let mut recorded = scanned.recorded();
-    if let Some(action) = recorded.find(|key| !contents.actions.contains_key(key)) {
-        return Err(BundleError::StrayAction { action });
     }
     let mut absent = absent.into_iter().collect::<Result<Vec<_>, _>>()?;
     absent.sort_unstable();
@@ -214,36 +218,36 @@ fn complete(
     Ok(absent)
 }
 
-fn check_size(found: u64, roles: &[Role]) -> Result<(), BundleError> {
+fn check_size(contents: &Contents, found: u64, roles: &[Role]) -> Result<(), BundleError> {
     for role in roles {
-        match role {
-            Role::File {
-                artifact,
-                name,
-                file,
-            } if file.size != found => {
-                return Err(BundleError::Size {
-                    artifact: *artifact,
-                    name: name.clone(),
-                    size: file.size,
-                    found,
-                });
-            }
-            _ => {}
+        if let Role::File { artifact, name } = role
+            && let Some(file) = contents.file(*artifact, name)
+            && file.size != found
+        {
+            return Err(BundleError::Size {
+                artifact: *artifact,
+                name: name.clone(),
+                size: file.size,
+                found,
+            });
         }
     }
     Ok(())
 }
 
-fn describe(entry: Entry, objects: &BTreeMap<ObjectHash, Vec<Role>>) -> String {
+fn describe(
+    entry: BundleFile,
+    contents: &Contents,
+    objects: &BTreeMap<ObjectHash, Vec<Role>>,
+) -> String {
     match entry {
-        Entry::Format => "format of the store".to_owned(),
-        Entry::Record { .. } => "record of an execution".to_owned(),
-        Entry::Metadata => "metadata of the crate".to_owned(),
-        Entry::Run { .. } => "marker of the run".to_owned(),
-        Entry::Object(object) => {
-            let mut roles = objects.get(&object).into_iter().flatten();
-            roles.next().map(Role::name).unwrap_or_default()
+        BundleFile::Format => "format of the store".to_owned(),
+        BundleFile::Record { .. } => "record of an execution".to_owned(),
+        BundleFile::Metadata => "metadata of the crate".to_owned(),
+        BundleFile::Run { .. } => "marker of the run".to_owned(),
+        BundleFile::Object(object) => {
+            let role = objects.get(&object).and_then(|roles| roles.first());
+            role.map_or_else(String::new, |role| contents.role_name(role))
         }
     }
 }

@@ -6,15 +6,16 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::Path;
 
+use assay_core::graph::Role;
 use assay_core::{ObjectHash, canonical_json};
 use assay_files::{NewFile, READABLE};
 use assay_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::archive::Writer;
-use crate::contents::{Contents, Role};
+use crate::contents::Contents;
 use crate::error::{BundleError, uncanonical};
-use crate::layout::{Entry, FORMAT};
+use crate::layout::{BundleFile, FORMAT};
 use crate::metadata::{self, Attribution, FileFacts, Sources};
 use crate::watch::Watch;
 
@@ -101,7 +102,7 @@ struct Packing<'a> {
     objects: BTreeMap<ObjectHash, Vec<Role>>,
     without_libraries: Vec<String>,
     watch: Watch<'a>,
-    facts: BTreeMap<Entry, FileFacts>,
+    facts: BTreeMap<BundleFile, FileFacts>,
     total: u64,
     done: u64,
 }
@@ -117,15 +118,15 @@ impl<'a> Packing<'a> {
         let mut without_libraries = Vec::new();
         if without {
             objects.retain(|_, roles| {
-                let plugins = roles.iter().filter_map(|role| match role {
-                    Role::Library(pin) => Some(pin.name.clone()),
+                let plugins = roles.iter().map(|role| match role {
+                    Role::Library { plugin, .. } => Some(plugin.clone()),
                     _ => None,
                 });
-                let left_out = roles.iter().all(Role::is_library);
-                if left_out {
-                    without_libraries.extend(plugins);
-                }
-                !left_out
+                // Bytes that have another role too are needed for that.
+                let plugins = plugins.collect::<Option<Vec<_>>>();
+                let stays = plugins.is_none();
+                without_libraries.extend(plugins.into_iter().flatten());
+                stays
             });
         }
         without_libraries.sort_unstable();
@@ -151,22 +152,23 @@ impl<'a> Packing<'a> {
         about: &Attribution,
         failed: &dyn Fn(io::Error) -> BundleError,
     ) -> Result<(), BundleError> {
-        self.put(writer, Entry::Format, FORMAT).map_err(failed)?;
+        self.put(writer, BundleFile::Format, FORMAT)
+            .map_err(failed)?;
         let objects: Vec<_> = self.objects.keys().copied().collect();
         for object in objects {
             self.put_object(writer, object, failed)?;
         }
-        for (&action, executed) in &self.contents.actions {
-            let mut records: Vec<_> = executed.records.iter().collect();
+        for &action in self.contents.actions.keys() {
+            let mut records: Vec<_> = self.contents.records(action).iter().collect();
             records.sort_unstable_by_key(|(record, _)| *record);
             for (record, result) in records {
                 let record = *record;
                 let bytes = canonical_json(result).map_err(uncanonical("record", record))?;
-                let entry = Entry::Record { action, record };
+                let entry = BundleFile::Record { action, record };
                 self.put(writer, entry, &bytes).map_err(failed)?;
             }
         }
-        let entry = Entry::Run {
+        let entry = BundleFile::Run {
             started_ms: self.contents.manifest.started_ms,
             run: self.contents.run,
         };
@@ -180,7 +182,7 @@ impl<'a> Packing<'a> {
         };
         let mut metadata = Vec::new();
         metadata::write(&sources, &mut metadata).map_err(BundleError::Metadata)?;
-        self.put(writer, Entry::Metadata, &metadata)
+        self.put(writer, BundleFile::Metadata, &metadata)
             .map_err(failed)?;
         self.put(writer, entry, b"").map_err(failed)
     }
@@ -188,7 +190,7 @@ impl<'a> Packing<'a> {
     fn put<W: io::Write>(
         &mut self,
         writer: &mut Writer<W>,
-        entry: Entry,
+        entry: BundleFile,
         bytes: &[u8],
     ) -> io::Result<()> {
         writer.append(&entry.name(), bytes.len() as u64, &mut &*bytes)?;
@@ -219,7 +221,7 @@ impl<'a> Packing<'a> {
                 (self.watch.stopped)()
             },
         };
-        let appended = writer.append(&Entry::Object(object).name(), size, &mut hashed);
+        let appended = writer.append(&BundleFile::Object(object).name(), size, &mut hashed);
         let Hashed { blake3, sha256, .. } = hashed;
         if (self.watch.stopped)() {
             return Err(BundleError::Stopped);
@@ -230,7 +232,7 @@ impl<'a> Packing<'a> {
         }
         let sha256 = sha256.finalize().into();
         self.facts
-            .insert(Entry::Object(object), FileFacts { size, sha256 });
+            .insert(BundleFile::Object(object), FileFacts { size, sha256 });
         Ok(())
     }
 

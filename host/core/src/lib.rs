@@ -8,6 +8,7 @@ mod advice;
 mod artifact;
 mod canonical;
 mod difference;
+pub mod graph;
 mod hash;
 mod kind;
 mod limits;
@@ -30,5 +31,5 @@ pub use pipeline::{
     parse_networks, settings,
 };
 pub use printable::{printable, printable_line, steers_terminal};
-pub use result::{ActionResult, Containment};
+pub use result::{ActionResult, Containment, Record};
 pub use run::{Run, RunStage, StageOutcome};

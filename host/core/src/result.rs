@@ -33,6 +33,9 @@ pub struct ActionResult {
     pub limits: Limits,
 }
 
+/// The record of one execution: its name, which is the hash of its bytes, and what it says.
+pub type Record = (ObjectHash, ActionResult);
+
 /// How far the kernel contained a worker, and so whatever plugin it loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

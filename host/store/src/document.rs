@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use assay_core::graph::Node;
 use assay_core::{
     Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, CanonicalError, ObjectHash, Run,
     RunHash,
@@ -13,7 +14,6 @@ use serde::de::DeserializeOwned;
 use crate::disk;
 use crate::error::{At, StoreError};
 use crate::store::{Part, Store};
-use crate::uses::Use;
 
 /// The most bytes that are read of a document.
 pub const DOCUMENT_LIMIT: u64 = 64 << 20;
@@ -28,9 +28,9 @@ impl Store {
     /// A parameter has no canonical JSON, or the store cannot be written.
     pub fn put_action(&self, action: &Action) -> Result<ActionKey, StoreError> {
         let (key, bytes) = action.document().map_err(cannot_store("action"))?;
-        let hold = self.hold()?;
+        let guard = self.hold()?;
         self.put_bytes(&bytes)?;
-        self.note(&hold, Use::Action(key));
+        self.note(&guard, Node::Action(key));
         Ok(key)
     }
 
@@ -148,25 +148,25 @@ impl Store {
     }
 
     /// Stores the manifest of a run, then the marker that names it. The manifest, the pipeline
-    /// file and the actions that have no result to vouch for them are flushed before the marker;
+    /// file and the actions that have no result of their own are flushed before the marker;
     /// the marker itself is left to the file system, and after a power cut is there or is not.
     ///
     /// # Errors
     /// The pipeline file or such an action is not in the store, or it cannot be written.
     pub fn commit_run(&self, run: &Run) -> Result<RunHash, StoreError> {
         let (hash, bytes) = run.document().map_err(cannot_store("run"))?;
-        let _hold = self.hold()?;
+        let _guard = self.hold()?;
         let without_result = run.stages.iter().filter(|stage| stage.artifact.is_none());
         let actions = without_result.filter_map(|stage| stage.action.map(ObjectHash::from));
-        let mut vouched = vec![run.file];
-        vouched.extend(actions);
-        for &object in &vouched {
+        let mut referenced = vec![run.file];
+        referenced.extend(actions);
+        for &object in &referenced {
             if !self.has_object(object)? {
                 return Err(StoreError::Missing { object });
             }
         }
-        vouched.push(self.put_bytes(&bytes)?);
-        disk::sync(&Vec::from_iter(self.object_files(vouched)))?;
+        referenced.push(self.put_bytes(&bytes)?);
+        disk::sync(&Vec::from_iter(self.object_files(referenced)))?;
 
         let marker = self.marker_path(run.started_ms, hash);
         assay_files::append(&marker).at("create", &marker)?;

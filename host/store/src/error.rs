@@ -140,7 +140,7 @@ pub enum StoreError {
     #[error(
         "a result of action {action} cannot be committed: object {object} is missing or has another size"
     )]
-    Unvouched {
+    Incomplete {
         /// The action.
         action: ActionKey,
         /// The first object that is not there.

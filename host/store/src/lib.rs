@@ -7,8 +7,8 @@
 //!
 //! # What holds after a crash
 //! Whatever appears under its name is whole: it is written elsewhere in the same file system and
-//! renamed. A marker that vouches for data (a result record, a run marker) is written after the
-//! data and the names of the data were flushed to disk. So a process killed at any instant, or a
+//! renamed. A record that refers to data (a result record, a run marker) is written after
+//! the data and the names of the data were flushed to disk. So a process killed at any instant, or a
 //! power cut, leaves the old state or the new one. Any number of processes may use one store, and
 //! [garbage can be collected](Store::collection) beside them.
 //!
@@ -30,6 +30,8 @@ mod document;
 mod error;
 mod examine;
 mod gate;
+mod index;
+mod lease;
 mod lock;
 mod object;
 mod pin;
@@ -40,20 +42,18 @@ mod source;
 mod stamp;
 mod store;
 mod survey;
-mod uses;
 
-pub use collect::{Amount, Collection, Garbage, Item, Retention, Sort, Waste};
+pub use collect::{Amount, Collection, Garbage, GarbageFile, GarbageItem, GarbageKind, Retention};
 pub use document::DOCUMENT_LIMIT;
 pub use error::{StoreError, room_advice};
 pub use examine::Found;
+pub use index::Index;
+pub use lease::GcGuard;
 pub use lock::ActionLock;
 pub use object::ObjectFolder;
-pub use pin::Pinned;
 pub use quarantine::QuarantineNote;
 pub use reader::ObjectReader;
-pub use result::{Record, RecordFolder};
 pub use source::SourceHashes;
 pub use stamp::Stamp;
 pub use store::Store;
 pub use survey::{Marker, Survey};
-pub use uses::Hold;

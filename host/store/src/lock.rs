@@ -10,12 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use assay_core::ActionKey;
+use assay_core::graph::Node;
 use rustix::io::Errno;
 
+use crate::disk;
 use crate::error::{At, StoreError};
 use crate::gate::is_free;
+use crate::object::file_name;
 use crate::store::{Part, Store};
-use crate::uses::Use;
 
 /// How long to wait before another look at a lock.
 const WAIT_INTERVAL: Duration = Duration::from_millis(5);
@@ -60,15 +62,15 @@ impl Store {
         }
     }
 
-    /// Opens and locks the file in one hold: a collection may remove the file of a lock that
+    /// Opens and locks the file under one guard: a collection may remove the file of a lock that
     /// nobody has, so one that was opened earlier may not be the lock any more.
     fn try_lock_action(&self, key: ActionKey) -> Result<Option<ActionLock>, StoreError> {
-        let hold = self.hold()?;
+        let guard = self.hold()?;
         let path = self.part(Part::Locks).join(key.to_string());
         let Some(file) = open_locked(&path)? else {
             return Ok(None);
         };
-        self.note(&hold, Use::Action(key));
+        self.note(&guard, Node::Action(key));
         Ok(Some(ActionLock { file, path }))
     }
 
@@ -84,6 +86,13 @@ impl Store {
     pub fn clear_scratch(&self, key: ActionKey) -> Result<(), StoreError> {
         let folder = self.scratch_folder(key);
         assay_files::remove(&folder).at("remove the folder", &folder)
+    }
+
+    /// The working folders of all actions that have one.
+    pub(crate) fn scratch_folders(&self) -> Result<Vec<(ActionKey, PathBuf)>, StoreError> {
+        let folders = disk::entries(&self.part(Part::Scratch))?.into_iter();
+        let named = |path: PathBuf| Some((file_name(&path).parse().ok()?, path));
+        Ok(folders.filter_map(named).collect())
     }
 
     pub(crate) fn scratch_folder(&self, key: ActionKey) -> PathBuf {

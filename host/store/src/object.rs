@@ -1,8 +1,8 @@
 //! Objects: bytes under their own hash. This module puts, reads and checks them; what they mean
 //! is for others to say.
 //!
-//! Objects are flushed to disk when something vouches for them, all together, and not one by
-//! one. After a power cut an object that nothing vouched for may be torn: that is why putting
+//! Objects are flushed to disk when a record refers to them, all together, and not one by
+//! one. After a power cut an object that no record refers to may be torn: that is why putting
 //! it again reads what is there before trusting it.
 
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use assay_core::ObjectHash;
+use assay_core::graph::Node;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
@@ -20,7 +21,6 @@ use crate::disk;
 use crate::error::{At, StoreError};
 use crate::stamp::Stamp;
 use crate::store::{Part, Store, create_parent, make_read_only};
-use crate::uses::Use;
 
 /// A folder of objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +42,11 @@ impl Store {
     /// that is damaged is replaced.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<ObjectHash, StoreError> {
         let object = disk::hash_bytes(bytes);
-        let hold = self.hold()?;
+        let guard = self.hold()?;
         if !self.is_sound(object)? {
             self.place(&self.temporary(bytes)?.into_temp_path(), object)?;
         }
-        self.note(&hold, Use::Object(object));
+        self.note(&guard, Node::Object(object));
         Ok(object)
     }
 
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// `path` is not a regular file, or cannot be moved.
     pub fn put_file(&self, path: &Path) -> Result<(ObjectHash, u64), StoreError> {
-        let hold = self.hold()?;
+        let guard = self.hold()?;
         let (file, metadata) = disk::open(path)?;
         if metadata.nlink() > 1 {
             let mut copy = self.empty_temporary()?;
@@ -74,7 +74,7 @@ impl Store {
             make_read_only(&file).at("make read-only", path)?;
             self.place(path, object)?;
         }
-        self.note(&hold, Use::Object(object));
+        self.note(&guard, Node::Object(object));
         Ok((object, size))
     }
 
@@ -143,10 +143,10 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn claim(&self, object: ObjectHash) -> Result<bool, StoreError> {
-        let hold = self.hold()?;
+        let guard = self.hold()?;
         let found = self.has_object(object)?;
         if found {
-            self.note(&hold, Use::Object(object));
+            self.note(&guard, Node::Object(object));
         }
         Ok(found)
     }

@@ -2,12 +2,11 @@
 //! of one line; what it pins is known by its hash alone.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
+use assay_core::graph::Node;
 
 use crate::disk;
 use crate::error::{At, StoreError, present};
@@ -17,64 +16,12 @@ use crate::store::{Part, Store, persist};
 const PIN_LIMIT: u64 = 256;
 const LABEL_LIMIT: usize = 100;
 
-/// The target of a pin, which a collection keeps with all that it needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Pinned {
-    /// A run: its manifest, and every action and artifact that it names.
-    Run(RunHash),
-    /// An action: what it reads, and all that its executions gave.
-    Action(ActionKey),
-    /// An artifact, and an action that gave it.
-    Artifact(ArtifactHash),
-    /// The bytes of any object, and nothing else.
-    Object(ObjectHash),
-}
-
-impl Pinned {
-    /// Kind of the pinned thing, in one word.
-    pub const fn what(self) -> &'static str {
-        match self {
-            Self::Run(_) => "run",
-            Self::Action(_) => "action",
-            Self::Artifact(_) => "artifact",
-            Self::Object(_) => "object",
-        }
-    }
-
-    /// The object with the bytes that it is named by.
-    pub fn object(self) -> ObjectHash {
-        match self {
-            Self::Run(run) => run.into(),
-            Self::Action(key) => key.into(),
-            Self::Artifact(artifact) => artifact.into(),
-            Self::Object(object) => object,
-        }
-    }
-
-    /// Reads what `Display` writes.
-    fn parse(line: &str) -> Option<Self> {
-        match line.split_once(' ')? {
-            ("run", hash) => hash.parse().ok().map(Self::Run),
-            ("action", hash) => hash.parse().ok().map(Self::Action),
-            ("artifact", hash) => hash.parse().ok().map(Self::Artifact),
-            ("object", hash) => hash.parse().ok().map(Self::Object),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Pinned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.what(), self.object())
-    }
-}
-
 impl Store {
     /// The pins by name.
     ///
     /// # Errors
     /// The folder cannot be read, or holds what is not a pin.
-    pub fn pins(&self) -> Result<BTreeMap<String, Pinned>, StoreError> {
+    pub fn pins(&self) -> Result<BTreeMap<String, Node>, StoreError> {
         let paths = self.pin_paths()?.into_iter();
         // One may have been removed since it was listed.
         paths
@@ -96,7 +43,7 @@ impl Store {
     ///
     /// # Errors
     /// It is not a pin, or cannot be read.
-    pub fn pin_at(&self, path: &Path) -> Result<(String, Pinned), StoreError> {
+    pub fn pin_at(&self, path: &Path) -> Result<(String, Node), StoreError> {
         let label = parse_label(path).ok_or_else(|| foreign(path))?;
         Ok((label, read_pin(path)?))
     }
@@ -107,10 +54,11 @@ impl Store {
     /// # Errors
     /// The name cannot be one or pins something else, the object is not in the store, or the store
     /// cannot be written.
-    pub fn pin(&self, label: &str, pinned: Pinned) -> Result<(), StoreError> {
-        let path = self.pin_path(label)?;
+    pub fn pin(&self, label: &str, pinned: Node) -> Result<(), StoreError> {
+        check_label(label)?;
+        let path = self.pin_path(label);
         let object = pinned.object();
-        let _hold = self.hold()?;
+        let _guard = self.hold()?;
         if !self.has_object(object)? {
             return Err(StoreError::Missing { object });
         }
@@ -135,29 +83,35 @@ impl Store {
     /// # Errors
     /// The name cannot be a pin's, or the store cannot be written.
     pub fn unpin(&self, label: &str) -> Result<bool, StoreError> {
-        let path = self.pin_path(label)?;
+        check_label(label)?;
+        let path = self.pin_path(label);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             removed => removed.at("remove the pin", &path).map(|()| true),
         }
     }
 
-    fn pin_path(&self, label: &str) -> Result<PathBuf, StoreError> {
-        if is_label(label) {
-            Ok(self.part(Part::Pins).join(label))
-        } else {
-            Err(StoreError::PinLabel {
-                label: label.chars().take(LABEL_LIMIT).collect(),
-            })
-        }
+    /// Where the pin of that name lies, if there is one.
+    pub fn pin_path(&self, label: &str) -> PathBuf {
+        self.part(Part::Pins).join(label)
     }
 }
 
-fn read_pin(path: &Path) -> Result<Pinned, StoreError> {
+fn check_label(label: &str) -> Result<(), StoreError> {
+    if is_label(label) {
+        Ok(())
+    } else {
+        Err(StoreError::PinLabel {
+            label: label.chars().take(LABEL_LIMIT).collect(),
+        })
+    }
+}
+
+fn read_pin(path: &Path) -> Result<Node, StoreError> {
     let bytes = disk::read(path, PIN_LIMIT)?;
     let line = str::from_utf8(&bytes).ok();
     let line = line.and_then(|text| text.strip_suffix('\n'));
-    line.and_then(Pinned::parse).ok_or_else(|| foreign(path))
+    line.and_then(Node::parse).ok_or_else(|| foreign(path))
 }
 
 fn foreign(path: &Path) -> StoreError {

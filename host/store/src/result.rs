@@ -1,10 +1,11 @@
 //! Results: one record for each execution of an action, and the question whether an action needs
-//! to run at all. Records are only ever added, and only after everything they vouch for.
+//! to run at all. Records are only ever added, and only after everything they refer to.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use assay_core::{ActionKey, ActionResult, ObjectHash, canonical_json};
+use assay_core::graph::Node;
+use assay_core::{ActionKey, ActionResult, ObjectHash, Record, canonical_json};
 
 use crate::disk;
 use crate::document::{DOCUMENT_LIMIT, cannot_store};
@@ -12,7 +13,6 @@ use crate::error::{At, StoreError, present, readable};
 use crate::object::sharded;
 use crate::stamp::Stamp;
 use crate::store::{Part, Store, persist};
-use crate::uses::Use;
 
 /// The folder of an action's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,6 @@ pub struct RecordFolder {
     pub stamp: Option<Stamp>,
 }
 
-/// The record of one execution: its name, which is the hash of its bytes, and what it says.
-pub type Record = (ObjectHash, ActionResult);
-
 impl Store {
     /// Records an execution of an action. Returns once the action, the artifact, the log and the
     /// record would all survive a power cut, in that order. Recording the same again changes
@@ -36,16 +33,14 @@ impl Store {
     /// The action, the log or part of the artifact is not in the store, or it cannot be written.
     pub fn commit_result(&self, result: &ActionResult) -> Result<(), StoreError> {
         let bytes = canonical_json(result).map_err(cannot_store("result"))?;
-        let hold = self.hold()?;
-        self.note(&hold, Use::Action(result.action));
+        let guard = self.hold()?;
+        self.note(&guard, Node::Action(result.action));
         let record = self.temporary(&bytes)?;
-        let mut vouched = self.object_files(self.vouched(result)?);
-        vouched.insert(record.path().to_owned());
-        disk::sync(&Vec::from_iter(vouched))?;
+        let mut referenced = self.object_files(self.referenced(result)?);
+        referenced.insert(record.path().to_owned());
+        disk::sync(&Vec::from_iter(referenced))?;
 
-        let path = self
-            .record_folder(result.action)
-            .join(format!("{}.json", ObjectHash::of(&bytes)));
+        let path = self.record_path(result.action, ObjectHash::of(&bytes));
         persist(record, &path)?;
         // The two folders above the record's may be as new as the record.
         let folders = path.ancestors().skip(1).take(3).map(Path::to_owned);
@@ -53,14 +48,14 @@ impl Store {
     }
 
     /// Every object that the result says the store holds.
-    fn vouched(&self, result: &ActionResult) -> Result<Vec<ObjectHash>, StoreError> {
-        let unvouched = |object| StoreError::Unvouched {
+    fn referenced(&self, result: &ActionResult) -> Result<Vec<ObjectHash>, StoreError> {
+        let absent = |object| StoreError::Incomplete {
             action: result.action,
             object,
         };
         let artifact = self.artifact(result.artifact)?;
         if let Some(object) = self.first_absent(&artifact)? {
-            return Err(unvouched(object));
+            return Err(absent(object));
         }
         let mut objects = vec![result.artifact.into()];
         for object in [Some(result.action.into()), result.log]
@@ -68,7 +63,7 @@ impl Store {
             .flatten()
         {
             if !self.has_object(object)? {
-                return Err(unvouched(object));
+                return Err(absent(object));
             }
             objects.push(object);
         }
@@ -105,14 +100,14 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn cached(&self, key: ActionKey) -> Result<Option<ActionResult>, StoreError> {
-        let hold = self.hold()?;
+        let guard = self.hold()?;
         let mut records = Vec::new();
         for record in self.records(key)? {
             records.extend(readable(record)?);
         }
         for result in in_order(records) {
             if self.is_intact(result.artifact)? {
-                self.note(&hold, Use::Action(key));
+                self.note(&guard, Node::Action(key));
                 return Ok(Some(result));
             }
         }
@@ -151,12 +146,17 @@ impl Store {
         Ok(folders.into_iter().flatten().collect())
     }
 
+    /// Where the record of the action with this name lies.
+    pub fn record_path(&self, key: ActionKey, name: ObjectHash) -> PathBuf {
+        self.record_folder(key).join(format!("{name}.json"))
+    }
+
     /// The bytes of a record of the action, checked against its name.
     ///
     /// # Errors
     /// There is no such record, or it is damaged.
     pub fn record_bytes(&self, key: ActionKey, name: ObjectHash) -> Result<Vec<u8>, StoreError> {
-        let path = self.record_folder(key).join(format!("{name}.json"));
+        let path = self.record_path(key, name);
         let bytes = disk::read(&path, DOCUMENT_LIMIT)?;
         if name == ObjectHash::of(&bytes) {
             Ok(bytes)
@@ -210,7 +210,7 @@ fn record_folders(shard: &Path, now: SystemTime) -> Result<Vec<RecordFolder>, St
     Ok(folders)
 }
 
-fn record_name(path: &Path) -> Option<ObjectHash> {
+pub(crate) fn record_name(path: &Path) -> Option<ObjectHash> {
     path.file_name()?
         .to_str()?
         .strip_suffix(".json")?

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::disk;
 use crate::error::{At, StoreError};
-use crate::uses::Uses;
+use crate::lease::Leases;
 
 /// The contents of `format`, less the newline.
 const FORMAT: &str = "assay store 1";
@@ -36,7 +36,7 @@ const READ_ONLY_BY_USER: u32 = 0o400;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
-    pub(crate) uses: Arc<Uses>,
+    pub(crate) leases: Arc<Leases>,
 }
 
 /// The folders right below the root.
@@ -49,7 +49,7 @@ pub(crate) enum Part {
     Locks,
     Temporary,
     Cache,
-    Uses,
+    Leases,
     Pins,
     Quarantine,
 }
@@ -64,7 +64,7 @@ impl Part {
         Self::Locks,
         Self::Temporary,
         Self::Cache,
-        Self::Uses,
+        Self::Leases,
         Self::Pins,
     ];
 
@@ -78,7 +78,7 @@ impl Part {
             Self::Temporary => "tmp",
             Self::Cache => "cache",
             Self::Quarantine => "quarantine",
-            Self::Uses => "uses",
+            Self::Leases => "uses",
             Self::Pins => "pins",
         }
     }
@@ -138,8 +138,8 @@ impl Store {
         if let Some((link, target)) = dangling_link(&root) {
             return Err(StoreError::DanglingLink { root, link, target });
         }
-        let uses = Arc::new(Uses::new(root.join(Part::Uses.name())));
-        Ok(Self { root, uses })
+        let leases = Arc::new(Leases::new(root.join(Part::Leases.name())));
+        Ok(Self { root, leases })
     }
 
     pub(crate) fn part(&self, part: Part) -> PathBuf {

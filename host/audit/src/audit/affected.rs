@@ -3,59 +3,55 @@
 
 use std::collections::BTreeSet;
 
+use assay_core::graph::Role;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
 
-use super::census::Census;
-use super::finding::{Affected, AffectedStage, Fault, Place};
-use crate::index::Role;
+use super::finding::{Affected, AffectedStage, Fault, Location};
+use super::verify::Verified;
 
-impl Census {
+impl Verified<'_> {
     /// Roles, stages, actions and runs affected by the fault.
-    pub(super) fn affected(&self, place: &Place, fault: &Fault) -> Affected {
-        match place {
-            Place::Object(object) => self.affected_by_object(*object, fault),
-            Place::Record { action, .. } => {
+    pub(super) fn affected(&self, location: &Location, fault: &Fault) -> Affected {
+        match location {
+            Location::Object(object) => self.affected_by_object(*object, fault),
+            Location::Record { action, .. } => {
                 self.affected_by_actions(&BTreeSet::from([*action]), true)
             }
-            Place::Marker { run, .. } => Affected {
+            Location::Marker { run, .. } => Affected {
                 runs: vec![*run],
                 ..Affected::default()
             },
-            Place::Entry(_) => Affected::default(),
+            Location::Path(_) => Affected::default(),
         }
     }
 
     /// The stages of runs that an action is.
     pub(super) fn affected_stages(&self, action: ActionKey) -> impl Iterator<Item = AffectedStage> {
-        let document = self.actions.get(&action).and_then(Option::as_ref);
-        let kind = document.map(|action| action.kind);
-        let uses = self.stages.get(&action).into_iter().flatten();
-        uses.map(move |stage| AffectedStage {
-            run: stage.run,
-            stage: stage.stage.clone(),
-            action,
-            kind,
-        })
+        let kind = self.graph.document(action).map(|action| action.kind);
+        self.graph
+            .stages(action)
+            .iter()
+            .map(move |stage| AffectedStage {
+                run: stage.run,
+                stage: stage.stage.clone(),
+                action,
+                kind,
+            })
     }
 
     fn affected_by_object(&self, object: ObjectHash, fault: &Fault) -> Affected {
         let mut actions = BTreeSet::new();
         let mut runs = BTreeSet::new();
         let mut spreads = false;
-        let roles: Vec<_> = self
-            .roles
-            .get(&object)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect();
-        for role in &roles {
+        let roles = self.roles(object);
+        for role in roles {
             match role {
                 Role::Artifact(artifact) | Role::File { artifact, .. } => {
-                    let producers = self.producers.get(artifact).into_iter().flatten();
-                    actions.extend(producers.copied());
+                    let mut producers = self.graph.claimed_producers(*artifact).peekable();
                     // Nobody's result, or that of a record that is gone: whoever reads it knows.
-                    if !self.producers.contains_key(artifact) {
+                    let is_given = producers.peek().is_some();
+                    actions.extend(producers);
+                    if !is_given {
                         actions.extend(self.reading(*artifact));
                     }
                     spreads = true;
@@ -83,7 +79,7 @@ impl Census {
         affected.runs.extend(runs);
         affected.runs.sort_unstable();
         affected.runs.dedup();
-        affected.roles = roles;
+        affected.roles = roles.to_vec();
         affected
     }
 
@@ -95,8 +91,8 @@ impl Census {
             Vec::new()
         };
         while let Some(action) = waiting.pop() {
-            let gave = self.gave.get(&action).into_iter().flatten();
-            for reader in gave.flat_map(|artifact| self.reading(*artifact)) {
+            let gave = self.graph.claimed_results(action).into_iter();
+            for reader in gave.flat_map(|artifact| self.reading(artifact)) {
                 if !own.contains(&reader) && downstream.insert(reader) {
                     waiting.push(reader);
                 }
@@ -119,17 +115,17 @@ impl Census {
         affected.runs.dedup();
         let unnamed = own.union(&downstream).copied();
         affected.actions = unnamed
-            .filter(|action| !self.stages.contains_key(action))
+            .filter(|action| self.graph.stages(*action).is_empty())
             .collect();
         affected
     }
 
     fn reading(&self, artifact: ArtifactHash) -> impl Iterator<Item = ActionKey> {
-        self.readers.get(&artifact).into_iter().flatten().copied()
+        self.graph.readers(artifact).map(|(action, _)| action)
     }
 
     fn action_of(&self, run: RunHash, stage: &str) -> Option<ActionKey> {
-        let stages = &self.runs.get(&run)?.stages;
+        let stages = &self.graph.runs().get(&run)?.run.stages;
         stages.iter().find(|known| known.name == stage)?.action
     }
 }

@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use assay_core::graph::Role;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash, StageKind};
 use assay_store::{Store, StoreError};
-
-use crate::index::Role;
 
 /// Result of an audit.
 #[derive(Debug, Default)]
@@ -51,8 +50,8 @@ pub struct RunName {
 /// One thing that is wrong.
 #[derive(Debug)]
 pub struct Finding {
-    /// Place of the fault.
-    pub place: Place,
+    /// Location of the fault.
+    pub location: Location,
     /// The fault.
     pub fault: Fault,
     /// Everything affected by it.
@@ -64,7 +63,7 @@ pub struct Finding {
 
 /// Where something is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Location {
     /// The file of an object.
     Object(ObjectHash),
     /// The record of a result.
@@ -82,7 +81,7 @@ pub enum Place {
         path: PathBuf,
     },
     /// Something else in the store's folders.
-    Entry(PathBuf),
+    Path(PathBuf),
 }
 
 impl AuditReport {
@@ -98,12 +97,12 @@ impl AuditReport {
     }
 }
 
-impl Place {
+impl Location {
     /// The file or folder.
     pub fn path(&self, store: &Store) -> PathBuf {
         match self {
             Self::Object(object) => store.object_path(*object),
-            Self::Record { path, .. } | Self::Marker { path, .. } | Self::Entry(path) => {
+            Self::Record { path, .. } | Self::Marker { path, .. } | Self::Path(path) => {
                 path.clone()
             }
         }
@@ -278,7 +277,7 @@ pub enum Remedy {
     /// Moves what lies in the object's place, or sets down that the object is lost.
     Object(ObjectHash),
     /// Moves a record, or something that does not belong.
-    Entry(PathBuf),
+    Path(PathBuf),
     /// Moves a marker, and puts the right one in its place if the run can be read.
     Marker {
         /// The run.
@@ -290,7 +289,6 @@ pub enum Remedy {
 
 /// Something worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Note {
     /// The results of one action differ. Nothing is damaged; the action is not reproducible.
     Irreproducible {
@@ -347,7 +345,12 @@ impl Note {
             | Self::Unfinished(paths)
             | Self::Temporary(paths)
             | Self::Strange(paths) => paths.is_empty(),
-            _ => false,
+            Self::Irreproducible { .. }
+            | Self::UnnamedRun(_)
+            | Self::NewerRevision { .. }
+            | Self::KnownLoss { .. }
+            | Self::Unnamed { .. }
+            | Self::Quarantine(_) => false,
         }
     }
 }

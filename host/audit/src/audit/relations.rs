@@ -1,79 +1,94 @@
 //! Contradictions between documents and objects, each of which may be sound by itself: sizes in
 //! manifests, markers and their runs, the stages of runs and the results of their actions.
 
-use assay_core::{ObjectHash, RunStage, StageOutcome};
-use assay_store::Survey;
+use std::collections::BTreeSet;
 
-use super::census::Census;
-use super::finding::{Fault, Place};
+use assay_core::{ActionKey, ObjectHash, RunStage, StageOutcome};
+
+use super::finding::{Fault, Location};
+use super::verify::Verified;
 
 /// Everything that contradicts something else.
-pub(super) fn contradictions(census: &Census, survey: &Survey) -> Vec<(Place, Fault)> {
-    let mut faults = sizes(census);
-    faults.extend(markers(census, survey));
-    faults.extend(stages(census));
+pub(super) fn contradictions(verified: &Verified<'_>) -> Vec<(Location, Fault)> {
+    let mut faults = sizes(verified);
+    faults.extend(markers(verified));
+    faults.extend(stages(verified));
     faults
 }
 
-fn sizes(census: &Census) -> Vec<(Place, Fault)> {
+fn sizes(verified: &Verified<'_>) -> Vec<(Location, Fault)> {
     let mut faults = Vec::new();
-    for (&hash, artifact) in &census.artifacts {
+    for (&hash, artifact) in verified.graph.artifacts() {
         for (name, file) in &artifact.files {
-            let found = census.found.get(&file.object);
+            let found = verified.found.get(&file.object);
             // Where the bytes are wrong, that is the fault.
-            let Some(has) = found
-                .filter(|found| found.hash == file.object)
-                .map(|found| found.size)
-            else {
+            let Some(found) = found.filter(|found| found.hash == file.object) else {
                 continue;
             };
-            if has != file.size {
+            if found.size != file.size {
                 let fault = Fault::Size {
                     name: name.clone(),
                     object: file.object,
                     says: file.size,
-                    has,
+                    has: found.size,
                 };
-                faults.push((Place::Object(ObjectHash::from(hash)), fault));
+                faults.push((Location::Object(ObjectHash::from(hash)), fault));
             }
         }
     }
     faults
 }
 
-fn markers(census: &Census, survey: &Survey) -> Vec<(Place, Fault)> {
+fn markers(verified: &Verified<'_>) -> Vec<(Location, Fault)> {
     let mut faults = Vec::new();
-    for marker in &survey.markers {
-        let place = || Place::Marker {
+    for marker in &verified.survey.markers {
+        let location = || Location::Marker {
             run: marker.run,
             path: marker.path.clone(),
         };
         if !marker.is_empty {
-            faults.push((place(), Fault::MarkerContents));
+            faults.push((location(), Fault::MarkerContents));
         }
-        if let Some(run) = census.runs.get(&marker.run)
-            && !marker.is_named(run.started_ms)
+        if let Some(entry) = verified.graph.runs().get(&marker.run)
+            && !marker.is_named(entry.run.started_ms)
         {
-            let started_ms = run.started_ms;
-            faults.push((place(), Fault::MarkerTime { started_ms }));
+            let started_ms = entry.run.started_ms;
+            faults.push((location(), Fault::MarkerTime { started_ms }));
         }
     }
     faults
 }
 
-fn stages(census: &Census) -> Vec<(Place, Fault)> {
+fn stages(verified: &Verified<'_>) -> Vec<(Location, Fault)> {
+    // A damaged record of the action may be the missing one; then that is the fault.
+    let damaged = verified.faults.iter();
+    let damaged: BTreeSet<_> = damaged
+        .filter_map(|(location, _)| action(location))
+        .collect();
     let mut faults = Vec::new();
-    for (&hash, run) in &census.runs {
-        for stage in &run.stages {
-            if let Some(fault) = stage_fault(census, stage) {
-                faults.push((Place::Object(hash.into()), fault));
+    for (&hash, entry) in verified.graph.runs() {
+        for stage in &entry.run.stages {
+            if let Some(fault) = stage_fault(verified, &damaged, stage) {
+                faults.push((Location::Object(hash.into()), fault));
             }
         }
     }
     faults
 }
 
-fn stage_fault(census: &Census, stage: &RunStage) -> Option<Fault> {
+/// The action of a record.
+fn action(location: &Location) -> Option<ActionKey> {
+    match location {
+        Location::Record { action, .. } => Some(*action),
+        Location::Object(_) | Location::Marker { .. } | Location::Path(_) => None,
+    }
+}
+
+fn stage_fault(
+    verified: &Verified<'_>,
+    damaged: &BTreeSet<ActionKey>,
+    stage: &RunStage,
+) -> Option<Fault> {
     let succeeded = matches!(stage.outcome, StageOutcome::Cached | StageOutcome::Ran);
     let (action, artifact) = match (stage.action, stage.artifact) {
         (Some(action), Some(artifact)) if succeeded => (action, artifact),
@@ -84,15 +99,9 @@ fn stage_fault(census: &Census, stage: &RunStage) -> Option<Fault> {
             });
         }
     };
-    let mut records = census.records.get(&action).into_iter().flatten();
-    if records.any(|filed| filed.result.artifact == artifact) {
-        return None;
-    }
-    // A damaged record may be the one; then that is the fault.
-    let is_record =
-        |place: &Place| matches!(place, Place::Record { action: of, .. } if *of == action);
-    let is_unknown = census.faults.iter().any(|(place, _)| is_record(place));
-    (!is_unknown).then(|| Fault::NoResult {
+    let mut results = verified.graph.results(action).iter();
+    let is_recorded = results.any(|(_, result)| result.artifact == artifact);
+    (!is_recorded && !damaged.contains(&action)).then(|| Fault::NoResult {
         stage: stage.name.clone(),
         artifact,
     })

@@ -1,17 +1,17 @@
 //! Remedies for faults, and applying them. Only faulty files are moved, and the records, markers
-//! and pins that vouch for them where no run would repair them: the next run then finds the result
+//! and pins that name them where no run would repair them: the next run then finds the result
 //! missing and makes it again. Nothing is deleted.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
+use assay_core::graph::Role;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
-use assay_store::{Store, StoreError, Survey};
+use assay_store::{Store, StoreError};
 
-use super::census::{Census, Filed};
-use super::finding::{AuditReport, Fault, Place, Remedy};
-use crate::index::Role;
+use super::finding::{AuditReport, Fault, Location, Remedy};
+use super::verify::Verified;
 
 /// Something that was moved, or set down as lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Moved {
 /// # Errors
 /// Something cannot be moved. What was moved so far stays moved.
 pub fn fix(store: &Store, report: &AuditReport) -> Result<Vec<Moved>, StoreError> {
-    let _hold = store.hold()?;
+    let _guard = store.hold()?;
     let mut moved = Vec::new();
     let mut done = BTreeSet::new();
     for finding in &report.findings {
@@ -48,10 +48,10 @@ fn apply(store: &Store, remedy: &Remedy, why: &str) -> Result<Option<Moved>, Sto
             (store.object_path(*object), to)
         }
         // Someone else may have moved it meanwhile.
-        Remedy::Entry(path) | Remedy::Marker { path, .. } if path.symlink_metadata().is_err() => {
+        Remedy::Path(path) | Remedy::Marker { path, .. } if path.symlink_metadata().is_err() => {
             return Ok(None);
         }
-        Remedy::Entry(path) => (path.clone(), Some(store.quarantine(path, why)?)),
+        Remedy::Path(path) => (path.clone(), Some(store.quarantine(path, why)?)),
         Remedy::Marker { run, path } => {
             let to = store.quarantine(path, why)?;
             mark(store, *run)?;
@@ -61,7 +61,7 @@ fn apply(store: &Store, remedy: &Remedy, why: &str) -> Result<Option<Moved>, Sto
     Ok(Some(Moved { from, to }))
 }
 
-/// Gives a run the right marker, if what the marker vouches for is there.
+/// Gives a run the right marker, if what the marker refers to is there.
 fn mark(store: &Store, run: RunHash) -> Result<(), StoreError> {
     match store.run(run).and_then(|run| store.commit_run(&run)) {
         Err(error) if !error.is_damage() => Err(error),
@@ -69,10 +69,10 @@ fn mark(store: &Store, run: RunHash) -> Result<(), StoreError> {
     }
 }
 
-impl Census {
+impl Verified<'_> {
     /// Steps that `fix` would take against the fault.
-    pub(super) fn remedy(&self, survey: &Survey, place: &Place, fault: &Fault) -> Vec<Remedy> {
-        match (place, fault) {
+    pub(super) fn remedy(&self, location: &Location, fault: &Fault) -> Vec<Remedy> {
+        match (location, fault) {
             (_, Fault::Unreadable(StoreError::Io { source, .. }))
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
@@ -80,26 +80,23 @@ impl Census {
             }
             // A path that cannot be listed is a folder of the store. A claim of a run that no
             // result confirms comes right when its action runs again, or never.
-            (Place::Entry(_), Fault::Unreadable(_))
+            (Location::Path(_), Fault::Unreadable(_))
             | (_, Fault::NoResult { .. } | Fault::Outcome { .. } | Fault::FolderGone) => Vec::new(),
-            (Place::Object(object), fault) => self.object_remedy(survey, *object, fault),
-            (Place::Record { path, .. } | Place::Entry(path), _) => {
-                vec![Remedy::Entry(path.clone())]
+            (Location::Object(object), fault) => self.object_remedy(*object, fault),
+            (Location::Record { path, .. } | Location::Path(path), _) => {
+                vec![Remedy::Path(path.clone())]
             }
-            (Place::Marker { run, path }, _) => vec![Remedy::Marker {
+            (Location::Marker { run, path }, _) => vec![Remedy::Marker {
                 run: *run,
                 path: path.clone(),
             }],
         }
     }
 
-    fn object_remedy(&self, survey: &Survey, object: ObjectHash, fault: &Fault) -> Vec<Remedy> {
-        let is_loss = || {
-            let mut roles = self.roles.get(&object).into_iter().flatten();
-            roles.all(is_bearable)
-        };
+    fn object_remedy(&self, object: ObjectHash, fault: &Fault) -> Vec<Remedy> {
+        let roles = self.roles(object);
         let mut remedies = Vec::new();
-        if !matches!(fault, Fault::Missing) || is_loss() {
+        if !matches!(fault, Fault::Missing) || roles.iter().all(is_replaceable) {
             remedies.push(Remedy::Object(object));
         }
         // Bytes that are as named and still wrong come from no run: no run replaces them.
@@ -107,33 +104,38 @@ impl Census {
             fault,
             Fault::Document { .. } | Fault::NotCanonical { .. } | Fault::Size { .. }
         );
-        for role in self.roles.get(&object).into_iter().flatten() {
+        for role in roles {
             match role {
                 Role::Artifact(artifact) | Role::File { artifact, .. } => {
-                    let records = self.records_of(*artifact);
-                    let going = records.filter(|(action, _)| {
-                        is_forged || self.has_other_result(*action, *artifact)
-                    });
-                    remedies.extend(going.map(|(_, filed)| Remedy::Entry(filed.path.clone())));
+                    for action in self.graph.producers(*artifact) {
+                        if is_forged || self.has_other_result(action, *artifact) {
+                            let is_it = |gave: ArtifactHash| gave == *artifact;
+                            remedies.extend(self.record_remedies(action, is_it));
+                        }
+                    }
                 }
                 Role::Action(action) if is_forged => {
-                    let records = self.records.get(action).into_iter().flatten();
-                    remedies.extend(records.map(|filed| Remedy::Entry(filed.path.clone())));
+                    remedies.extend(self.record_remedies(*action, |_| true));
                 }
                 Role::Run(run) => {
-                    let markers = survey.markers.iter().filter(|marker| marker.run == *run);
+                    let markers = self.survey.markers.iter();
+                    let markers = markers.filter(|marker| marker.run == *run);
                     remedies.extend(markers.map(|marker| Remedy::Marker {
                         run: *run,
                         path: marker.path.clone(),
                     }));
                 }
-                _ => {}
+                Role::Action(_)
+                | Role::Library { .. }
+                | Role::Log { .. }
+                | Role::PipelineFile(_)
+                | Role::NetworksFile(_)
+                | Role::Pin(_) => {}
             }
         }
-        let mut roles = self.roles.get(&object).into_iter().flatten();
-        if !roles.any(|role| self.may_come_again(role)) {
-            let pins = self.pins.iter().filter(|(_, pin)| pin.object() == object);
-            remedies.extend(pins.map(|(path, _)| Remedy::Entry(path.clone())));
+        if !roles.iter().any(|role| self.may_come_again(role)) {
+            let pins = self.graph.labels(object);
+            remedies.extend(pins.map(|label| Remedy::Path(self.store.pin_path(label))));
         }
         remedies
     }
@@ -142,53 +144,60 @@ impl Census {
     fn may_come_again(&self, role: &Role) -> bool {
         match role {
             Role::Action(action) => {
-                self.stages.contains_key(action) || self.records.contains_key(action)
+                let is_used = !self.graph.stages(*action).is_empty();
+                is_used || !self.graph.results(*action).is_empty()
             }
             Role::Artifact(artifact) => {
-                self.producers.contains_key(artifact) || self.readers.contains_key(artifact)
+                let is_given = self.graph.claimed_producers(*artifact).next().is_some();
+                is_given || self.graph.readers(*artifact).next().is_some()
             }
             Role::File { .. } => true,
-            role => !is_bearable(role) && !matches!(role, Role::Run(_)),
+            Role::Run(_)
+            | Role::Library { .. }
+            | Role::Log { .. }
+            | Role::PipelineFile(_)
+            | Role::NetworksFile(_)
+            | Role::Pin(_) => false,
         }
     }
 
-    /// The records that say that their action gave the artifact.
-    fn records_of(&self, artifact: ArtifactHash) -> impl Iterator<Item = (ActionKey, &Filed)> {
-        let producers = self.producers.get(&artifact).into_iter().flatten();
-        producers.flat_map(move |action| {
-            let records = self.records.get(action).into_iter().flatten();
-            let gave = records.filter(move |filed| filed.result.artifact == artifact);
-            gave.map(|filed| (*action, filed))
-        })
+    /// Moving the records of the action whose artifact is such.
+    fn record_remedies(
+        &self,
+        action: ActionKey,
+        is_such: impl Fn(ArtifactHash) -> bool,
+    ) -> impl Iterator<Item = Remedy> {
+        let records = self.graph.results(action).iter();
+        let records = records.filter(move |(_, result)| is_such(result.artifact));
+        records.map(move |(name, _)| Remedy::Path(self.store.record_path(action, *name)))
     }
 
     /// Whether the action has a result with another artifact that is whole. Then it counts as
     /// cached, and no run makes this one again.
     fn has_other_result(&self, action: ActionKey, than: ArtifactHash) -> bool {
-        let records = self.records.get(&action).into_iter().flatten();
-        let mut others = records.filter(|filed| filed.result.artifact != than);
-        others.any(|filed| self.is_whole(filed.result.artifact))
+        let results = self.graph.results(action).iter();
+        let mut others = results.filter(|(_, result)| result.artifact != than);
+        others.any(|(_, result)| self.is_whole(result.artifact))
     }
 
     fn is_whole(&self, artifact: ArtifactHash) -> bool {
-        let files = self
-            .artifacts
-            .get(&artifact)
-            .map(|manifest| &manifest.files);
+        let manifest = self.graph.artifacts().get(&artifact);
+        let mut files = manifest.into_iter().flat_map(|it| it.files.values());
         self.is_sound(artifact.into())
-            && files.is_some_and(|files| files.values().all(|file| self.is_sound(file.object)))
+            && manifest.is_some()
+            && files.all(|file| self.is_sound(file.object))
     }
 }
 
 /// Whether no result's bytes are lost with what has this role, while no run can be relied on to
 /// make it again.
-pub(super) const fn is_bearable(role: &Role) -> bool {
-    matches!(
-        role,
+pub(super) const fn is_replaceable(role: &Role) -> bool {
+    match role {
         Role::Log { .. }
-            | Role::Library { .. }
-            | Role::PipelineFile(_)
-            | Role::NetworksFile(_)
-            | Role::Pin(_)
-    )
+        | Role::Library { .. }
+        | Role::PipelineFile(_)
+        | Role::NetworksFile(_)
+        | Role::Pin(_) => true,
+        Role::Run(_) | Role::Action(_) | Role::Artifact(_) | Role::File { .. } => false,
+    }
 }

@@ -7,11 +7,10 @@ mod row;
 mod source;
 mod walk;
 
-use assay_core::{Action, ActionKey, ArtifactHash, ObjectHash};
-use assay_store::{Record, Store};
+use assay_core::graph::StageUse;
+use assay_core::{Action, ActionKey, ArtifactHash, ObjectHash, Record};
+use assay_store::{Index, Store};
 
-use crate::error::AuditError;
-use crate::index::{Index, StageUse};
 use crate::subject::Subject;
 
 pub use self::row::{Row, RowError};
@@ -88,18 +87,10 @@ pub struct Link {
 impl Lineage {
     /// The steps to or from `subject`. Where an artifact was made by several actions, the one of
     /// the run that was asked about is taken, else the one that ran first.
-    ///
-    /// # Errors
-    /// A document that is needed to begin cannot be read.
-    pub fn of(
-        store: &Store,
-        index: &Index,
-        subject: &Subject,
-        direction: Direction,
-    ) -> Result<Self, AuditError> {
+    pub fn of(store: &Store, index: &Index, subject: &Subject, direction: Direction) -> Self {
         let mut walk = Walk::new(store, index, direction);
         walk.begin(subject);
-        Ok(walk.finish())
+        walk.finish()
     }
 
     /// The steps that rows of a report's table rest on: those whose entries are as `rows` say.
@@ -111,7 +102,7 @@ impl Lineage {
         index: &Index,
         subject: &Subject,
         rows: &[Row],
-    ) -> Result<Self, AuditError> {
+    ) -> Result<Self, RowError> {
         let mut walk = Walk::new(store, index, Direction::Up);
         walk.begin(subject);
         walk.keep_rows(rows)?;

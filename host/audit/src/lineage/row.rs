@@ -59,7 +59,7 @@ impl fmt::Display for Row {
 
 /// One training of a report, as its action names it.
 #[derive(Deserialize)]
-struct Entry {
+struct ReportedTraining {
     method: String,
     network: String,
     dataset: String,
@@ -67,7 +67,7 @@ struct Entry {
     evaluation: String,
 }
 
-impl Entry {
+impl ReportedTraining {
     fn fields(&self) -> [(&str, &str); 3] {
         [
             ("method", &self.method),
@@ -88,7 +88,7 @@ pub(super) fn inputs_of(
     parameters: impl Fn(&str) -> Option<Map<String, Value>>,
 ) -> Result<BTreeSet<String>, RowError> {
     let entries = action.parameters.get("entries");
-    let entries = entries.and_then(|entries| Vec::<Entry>::deserialize(entries).ok());
+    let entries = entries.and_then(|entries| Vec::<ReportedTraining>::deserialize(entries).ok());
     let Some(entries) = entries.filter(|_| action.kind == StageKind::Report) else {
         return Err(RowError::NoReport);
     };

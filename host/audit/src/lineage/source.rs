@@ -1,9 +1,9 @@
 //! The files that a dataset was made from: what its action says of their content, and what the log
 //! of its execution says of where they came from.
 
-use assay_core::{Action, StageKind};
+use assay_core::{Action, Record, StageKind};
 use assay_data::sources::{DatasetSource, SourceFile};
-use assay_store::{Record, Store};
+use assay_store::Store;
 use serde::Deserialize;
 
 /// More than the log of any dataset that says where its files are from.

@@ -1,19 +1,19 @@
 //! The walk from step to step.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use assay_core::graph::Role;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
-use assay_store::Store;
+use assay_store::{Index, Store};
 use serde_json::{Map, Value};
 
 use super::row::{Row, RowError, inputs_of};
 use super::source::sources;
 use super::{Direction, Execution, Lineage, Link, Maker, Step};
-use crate::index::{Index, Role};
 use crate::subject::Subject;
 
 /// Key of a step: its action, if that is known, and the artifact that it gave, if any.
-type Place = (Option<ActionKey>, Option<ArtifactHash>);
+type StepKey = (Option<ActionKey>, Option<ArtifactHash>);
 
 pub(super) struct Walk<'a> {
     store: &'a Store,
@@ -21,7 +21,7 @@ pub(super) struct Walk<'a> {
     direction: Direction,
     /// The actions of the run that was asked about, by what they gave there.
     preferred: BTreeMap<ArtifactHash, ActionKey>,
-    known: BTreeMap<Place, usize>,
+    known: BTreeMap<StepKey, usize>,
     waiting: VecDeque<usize>,
     lineage: Lineage,
 }
@@ -58,8 +58,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Subject::Result { action, record } => {
-                let entry = self.index.actions().get(action);
-                let results = entry.into_iter().flat_map(|entry| &entry.results);
+                let results = self.index.results(*action).iter();
                 let mut named = results.filter(|(name, _)| name == record);
                 let artifact = named.next().map(|(_, result)| result.artifact);
                 self.root((Some(*action), artifact));
@@ -121,16 +120,9 @@ impl<'a> Walk<'a> {
         self.prefer(run);
         let stages = self.index.runs().get(&run).map(|entry| &entry.run.stages);
         let stages: Vec<_> = stages.into_iter().flatten().collect();
-        let inputs = |action: ActionKey| {
-            let document = self.index.actions().get(&action)?.document.as_ref()?;
-            Some(&document.inputs)
-        };
-        let read: Vec<_> = stages
-            .iter()
-            .filter_map(|stage| inputs(stage.action?))
-            .collect();
-        let read: std::collections::BTreeSet<_> =
-            read.into_iter().flat_map(BTreeMap::values).collect();
+        let inputs = |action: ActionKey| Some(&self.index.document(action)?.inputs);
+        let read = stages.iter().filter_map(|stage| inputs(stage.action?));
+        let read: BTreeSet<_> = read.flat_map(BTreeMap::values).collect();
         let mut roots = Vec::new();
         for stage in stages {
             let (Some(action), Some(artifact)) = (stage.action, stage.artifact) else {
@@ -162,7 +154,12 @@ impl<'a> Walk<'a> {
                     self.begin(&Subject::Result { action, record });
                 }
                 Role::Library { action, plugin } => users.push((action, plugin)),
-                _ => {}
+                Role::Run(_)
+                | Role::Action(_)
+                | Role::Artifact(_)
+                | Role::PipelineFile(_)
+                | Role::NetworksFile(_)
+                | Role::Pin(_) => {}
             }
         }
         if !self.lineage.roots.is_empty() {
@@ -184,14 +181,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn root(&mut self, place: Place) {
+    fn root(&mut self, place: StepKey) {
         let step = self.step(place);
         if !self.lineage.roots.contains(&step) {
             self.lineage.roots.push(step);
         }
     }
 
-    fn link(&mut self, from: usize, role: &str, place: Place) {
+    fn link(&mut self, from: usize, role: &str, place: StepKey) {
         let step = self.step(place);
         if let Some(from) = self.lineage.steps.get_mut(from) {
             let role = role.to_owned();
@@ -200,7 +197,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Steps that this one was made from, or that were made from it, by role.
-    fn next(&self, step: usize) -> Vec<(String, Place)> {
+    fn next(&self, step: usize) -> Vec<(String, StepKey)> {
         let Some(step) = self.lineage.steps.get(step) else {
             return Vec::new();
         };
@@ -230,24 +227,16 @@ impl<'a> Walk<'a> {
     }
 
     /// Where the artifact was made.
-    fn made(&self, artifact: ArtifactHash) -> Place {
+    fn made(&self, artifact: ArtifactHash) -> StepKey {
         let preferred = self.preferred.get(&artifact).copied();
-        let began = |action: &ActionKey| {
-            let entry = self.index.actions().get(action);
-            let results = entry.into_iter().flat_map(|entry| &entry.results);
-            let gave = results.filter(|(_, result)| result.artifact == artifact);
-            gave.map(|(_, result)| result.started_ms).min()
-        };
-        let maker = preferred.or_else(|| self.index.producers(artifact).min_by_key(began));
+        let maker = preferred.or_else(|| self.index.first_producer(artifact));
         (maker, Some(artifact))
     }
 
     /// Artifacts that the action produced, each once; a single `None` if it has no result.
     fn given_by(&self, action: ActionKey) -> Vec<Option<ArtifactHash>> {
-        let entry = self.index.actions().get(&action);
-        let results = entry.into_iter().flat_map(|entry| &entry.results);
         let mut given = Vec::new();
-        for (_, result) in results {
+        for (_, result) in self.index.results(action) {
             if !given.contains(&Some(result.artifact)) {
                 given.push(Some(result.artifact));
             }
@@ -259,7 +248,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The step at this place, found once.
-    fn step(&mut self, place: Place) -> usize {
+    fn step(&mut self, place: StepKey) -> usize {
         if let Some(step) = self.known.get(&place) {
             return *step;
         }
@@ -287,8 +276,7 @@ impl<'a> Walk<'a> {
     }
 
     fn execution(&self, key: ActionKey, artifact: Option<ArtifactHash>) -> Execution {
-        let entry = self.index.actions().get(&key);
-        let results = entry.into_iter().flat_map(|entry| &entry.results);
+        let results = self.index.results(key).iter();
         let records = results.filter(|(_, result)| Some(result.artifact) == artifact);
         let records: Vec<_> = records.cloned().collect();
         let action = self.store.action(key).ok();

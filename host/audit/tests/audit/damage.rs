@@ -132,7 +132,7 @@ fn essence(record: &[u8]) -> Option<[String; 3]> {
 
 /// Whether the finding is about what was touched, or about what rests on it: then it names it.
 fn concerns(sample: &Sample, finding: &Finding, touched: &[PathBuf]) -> bool {
-    let path = finding.place.path(&sample.store);
+    let path = finding.location.path(&sample.store);
     let below = path.strip_prefix(sample.root()).unwrap();
     if touched
         .iter()

@@ -1,8 +1,7 @@
 //! Effects of damage, by the names that a person knows.
 
-use assay_audit::{
-    AuditReport, Fault, Finding, Index, Note, Place, Role, Scope, Subject, audit, fix,
-};
+use assay_audit::{AuditReport, Fault, Finding, Index, Location, Note, Scope, Subject, audit, fix};
+use assay_core::graph::Role;
 use assay_core::{ActionKey, ActionResult, ObjectHash};
 
 use crate::support::{Sample, remove, write};
@@ -25,9 +24,9 @@ fn file_of(sample: &Sample, stage: &str) -> ObjectHash {
     sample.store.artifact(result.artifact).unwrap().files["one.bin"].object
 }
 
-fn finding(report: &AuditReport, place: impl Fn(&Place) -> bool) -> &Finding {
+fn finding(report: &AuditReport, place: impl Fn(&Location) -> bool) -> &Finding {
     let mut findings = report.findings.iter();
-    let found = findings.find(|finding| place(&finding.place));
+    let found = findings.find(|finding| place(&finding.location));
     found.unwrap_or_else(|| panic!("{report:#?}"))
 }
 
@@ -122,7 +121,9 @@ fn a_pin_keeps_only_what_may_come_again() {
         remove(&sample.store.object_path(gone));
     }
     let report = sample.audit();
-    let run = finding(&report, |place| *place == Place::Object(sample.run.into()));
+    let run = finding(&report, |place| {
+        *place == Location::Object(sample.run.into())
+    });
     let role = Role::Pin("submitted".to_owned());
     assert!(run.affected.roles.contains(&role), "{run:#?}");
     fix(&sample.store, &report).unwrap();
@@ -132,7 +133,7 @@ fn a_pin_keeps_only_what_may_come_again() {
     let report = sample.audit();
     let pin = finding(
         &report,
-        |place| matches!(place, Place::Entry(path) if path.ends_with("pins/bp")),
+        |place| matches!(place, Location::Path(path) if path.ends_with("pins/bp")),
     );
     assert!(
         matches!(pin.fault, Fault::Document { what: "pin", .. }),

@@ -6,11 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use assay_audit::{AuditReport, Scope, audit};
+use assay_core::graph::Node;
 use assay_core::{
     Action, ActionKey, ActionResult, ArtifactHash, Limits, ObjectHash, PluginPin, Run, RunHash,
     RunStage, StageKind, StageOutcome,
 };
-use assay_store::{Pinned, Store};
+use assay_store::Store;
 use proptest::test_runner::Config;
 use tempfile::TempDir;
 
@@ -54,10 +55,10 @@ impl Sample {
         let run = maker.run(&stages, StageOutcome::Ran);
         maker.run(&stages, StageOutcome::Cached);
         for (label, pinned) in [
-            ("submitted", Pinned::Run(run)),
-            ("trained", Pinned::Action(train)),
-            ("table", Pinned::Artifact(table)),
-            ("bp", Pinned::Object(library)),
+            ("submitted", Node::Run(run)),
+            ("trained", Node::Action(train)),
+            ("table", Node::Artifact(table)),
+            ("bp", Node::Object(library)),
         ] {
             store.pin(label, pinned).unwrap();
         }

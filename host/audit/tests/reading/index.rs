@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use assay_audit::{Index, Role};
+use assay_audit::Index;
+use assay_core::graph::Role;
 use assay_core::{ObjectHash, StageKind};
 use proptest::prelude::*;
 use serde_json::json;

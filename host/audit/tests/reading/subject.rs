@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_audit::{AuditError, Index, Subject};
 use assay_core::ObjectHash;
-use assay_store::Pinned;
+use assay_core::graph::Node;
 
 use crate::support::Sample;
 
@@ -47,11 +47,11 @@ fn a_pin_stands_for_what_it_keeps_unless_a_pipeline_has_its_name() {
     let (action, artifact) = (stages[1].action, stages[1].artifact);
     let file = ObjectHash::of(b"weights 1");
     for (label, pinned) in [
-        ("submitted", Pinned::Run(run)),
-        ("trained", Pinned::Action(action)),
-        ("state", Pinned::Artifact(artifact)),
-        ("weights", Pinned::Object(file)),
-        ("sample", Pinned::Run(run)),
+        ("submitted", Node::Run(run)),
+        ("trained", Node::Action(action)),
+        ("state", Node::Artifact(artifact)),
+        ("weights", Node::Object(file)),
+        ("sample", Node::Run(run)),
     ] {
         sample.store.pin(label, pinned).unwrap();
     }
@@ -173,7 +173,7 @@ fn a_prefix_of_several_hashes_names_them_all() {
         panic!("nothing is ambiguous");
     };
     assert_eq!(name, one.to_string()[..4]);
-    let matches: Vec<_> = matches.iter().map(|found| found.0.object()).collect();
+    let matches: Vec<_> = matches.iter().map(|found| found.object).collect();
     assert!(matches.contains(&one) && matches.contains(&other));
     assert_eq!(
         find(&sample, &one.to_string()).unwrap(),

@@ -7,14 +7,15 @@ use std::fmt;
 use std::io;
 
 use assay_core::ObjectHash;
+use assay_core::graph::Role;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::people::{AUTHOR, Attribution, ORGANIZATION};
 use super::{FileFacts, REVISION, ROOT, Sources, write};
-use crate::contents::{Contents, Role};
+use crate::contents::Contents;
 use crate::error::BundleError;
-use crate::layout::Entry;
+use crate::layout::BundleFile;
 
 /// # Errors
 /// They are not JSON, of another revision, or about anything but this run and these files.
@@ -22,12 +23,12 @@ pub(crate) fn check(
     metadata: &[u8],
     contents: &Contents,
     objects: &BTreeMap<ObjectHash, Vec<Role>>,
-    files: &BTreeMap<Entry, FileFacts>,
+    files: &BTreeMap<BundleFile, FileFacts>,
 ) -> Result<(), BundleError> {
     let Crate { graph } = serde_json::from_slice(metadata)
         .map_err(|error| BundleError::Untrue(format!("are not JSON: {error}")))?;
     let stated = graph.unwrap_or_default();
-    let revision = stated.entity(&Entry::Metadata.name());
+    let revision = stated.entity(&BundleFile::Metadata.name());
     let revision = revision.and_then(|entity| text(entity.version.as_ref()));
     if revision != Some(REVISION) {
         let found = revision.unwrap_or("none");

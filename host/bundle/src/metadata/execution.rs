@@ -2,16 +2,15 @@
 //! parameters, and how the stages of the run led to them.
 
 use assay_core::{
-    Action, ActionKey, ActionResult, ArtifactHash, ObjectHash, StageKind, StageOutcome,
+    Action, ActionKey, ActionResult, ArtifactHash, ObjectHash, Record, StageKind, StageOutcome,
 };
-use assay_store::Record;
 use serde_json::{Map, Value, json};
 
 use super::graph::{Graph, all, fragment, reference};
 use super::people::Attribution;
 use super::workflow::{ENGINE, formal_id, step_id, tool_id};
 use super::{object_id, time};
-use crate::contents::{Contents, Executed};
+use crate::contents::Contents;
 
 const RUN: &str = "#run";
 const COMPLETED: &str = "http://schema.org/CompletedActionStatus";
@@ -21,7 +20,7 @@ const FAILED: &str = "http://schema.org/FailedActionStatus";
 const BYTES: &str = "AD";
 
 pub(super) fn add(graph: &mut Graph<'_>, contents: &Contents, about: &Attribution) {
-    for (&artifact, manifest) in &contents.artifacts {
+    for (&artifact, manifest) in contents.artifacts() {
         let files = manifest.files.values().map(|file| object_id(file.object));
         let mut files: Vec<_> = files.collect();
         files.sort_unstable();
@@ -35,12 +34,13 @@ pub(super) fn add(graph: &mut Graph<'_>, contents: &Contents, about: &Attributio
         graph.add_mentioned(&artifact_id(artifact), "Collection", fields);
     }
     for (&key, known) in &contents.actions {
-        add_parameters(graph, key, &known.action);
-        for record in &known.records {
-            add_execution(graph, &known.action, record, about);
+        add_parameters(graph, key, known);
+        let records = contents.records(key);
+        for record in records {
+            add_execution(graph, known, record, about);
         }
-        if known.records.is_empty() {
-            add_failure(graph, key, &known.action, about);
+        if records.is_empty() {
+            add_failure(graph, key, known, about);
         }
     }
     add_run(graph, contents, about);
@@ -213,7 +213,7 @@ fn results(contents: &Contents) -> Vec<Value> {
         let stages = contents.manifest.stages.iter();
         let stages = stages.filter(|stage| {
             let known = stage.action.and_then(|key| contents.actions.get(&key));
-            wanted.is_none() || known.map(|known| known.action.kind) == wanted
+            wanted.is_none() || known.map(|known| known.kind) == wanted
         });
         let mut ids: Vec<_> = stages.filter_map(|stage| stage.artifact).collect();
         ids.sort_unstable();
@@ -233,10 +233,8 @@ fn results(contents: &Contents) -> Vec<Value> {
 fn add_controls(graph: &mut Graph<'_>, contents: &Contents) -> Vec<Value> {
     let mut controls = Vec::new();
     for stage in &contents.manifest.stages {
-        let known = stage
-            .action
-            .and_then(|key| contents.actions.get_key_value(&key));
-        let Some((key, known)) = known else {
+        let known = |key: &ActionKey| contents.actions.contains_key(key);
+        let Some(key) = stage.action.filter(known) else {
             continue;
         };
         let id = format!("#control-{}", fragment(&stage.name));
@@ -247,7 +245,7 @@ fn add_controls(graph: &mut Graph<'_>, contents: &Contents) -> Vec<Value> {
         let fields = [
             ("name", json!(format!("stage {}", stage.name))),
             ("instrument", reference(&step_id(stage))),
-            ("object", all(executions(*key, known))),
+            ("object", all(executions(contents, key))),
             ("actionStatus", json!(status)),
         ];
         graph.add(&id, "ControlAction", fields);
@@ -256,12 +254,13 @@ fn add_controls(graph: &mut Graph<'_>, contents: &Contents) -> Vec<Value> {
     controls
 }
 
-fn executions(key: ActionKey, known: &Executed) -> Vec<Value> {
-    if known.records.is_empty() {
+fn executions(contents: &Contents, key: ActionKey) -> Vec<Value> {
+    let records = contents.records(key);
+    if records.is_empty() {
         return vec![reference(&attempt_id(key))];
     }
-    let records = known.records.iter();
     records
+        .iter()
         .map(|(record, _)| reference(&execution_id(*record)))
         .collect()
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use assay_core::ObjectHash;
+use assay_core::graph::Role;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::graph::{Graph, all};
-use crate::contents::{Contents, Role};
-use crate::layout::Entry;
+use crate::contents::Contents;
+use crate::layout::BundleFile;
 
 /// Size and SHA-256 of a file, which every reader of crates can check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +43,15 @@ pub(super) fn add(
     graph: &mut Graph<'_>,
     contents: &Contents,
     objects: &BTreeMap<ObjectHash, Vec<Role>>,
-    facts: &BTreeMap<Entry, FileFacts>,
+    facts: &BTreeMap<BundleFile, FileFacts>,
 ) {
     for (entry, facts) in facts {
         let fields = match *entry {
-            Entry::Object(object) => {
+            BundleFile::Object(object) => {
                 let roles = objects.get(&object).map_or(&[][..], Vec::as_slice);
-                object_fields(object, roles)
+                object_fields(contents, object, roles)
             }
-            Entry::Record { action, record } => vec![
+            BundleFile::Record { action, record } => vec![
                 (
                     "name",
                     json!(format!("record of an execution of {}", action.short())),
@@ -58,11 +59,11 @@ pub(super) fn add(
                 ("encodingFormat", json!("application/json")),
                 ("identifier", json!(format!("blake3:{record}"))),
             ],
-            Entry::Format => plain("format of the store"),
-            Entry::Run { .. } => plain("marker that names the run"),
-            Entry::Metadata => continue,
+            BundleFile::Format => plain("format of the store"),
+            BundleFile::Run { .. } => plain("marker that names the run"),
+            BundleFile::Metadata => continue,
         };
-        let is_pipeline = *entry == Entry::Object(contents.manifest.file);
+        let is_pipeline = *entry == BundleFile::Object(contents.manifest.file);
         let kind = if is_pipeline {
             json!([
                 "File",
@@ -92,11 +93,15 @@ fn plain(name: &str) -> Vec<(&'static str, Value)> {
 
 /// A file may be several things at once, such as the best weights and the last: it has the name of
 /// each.
-fn object_fields(object: ObjectHash, roles: &[Role]) -> Vec<(&'static str, Value)> {
-    let mut names: Vec<_> = roles.iter().map(Role::name).collect();
+fn object_fields(
+    contents: &Contents,
+    object: ObjectHash,
+    roles: &[Role],
+) -> Vec<(&'static str, Value)> {
+    let mut names: Vec<_> = roles.iter().map(|role| contents.role_name(role)).collect();
     names.sort_unstable();
     names.dedup();
-    let format = roles.first().map(Role::media_type);
+    let format = roles.first().map(|role| contents.media_type(role));
     vec![
         ("name", json!(names.join(", "))),
         ("encodingFormat", all(format.map(|format| json!(format)))),

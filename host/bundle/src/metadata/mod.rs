@@ -21,13 +21,14 @@ use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use assay_core::ObjectHash;
+use assay_core::graph::Role;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
 use self::graph::{Entity, Graph, all, reference};
-use crate::contents::{Contents, Role};
-use crate::layout::Entry;
+use crate::contents::Contents;
+use crate::layout::BundleFile;
 
 /// The vocabulary, and the terms of workflow runs that it lacks.
 const CONTEXT: &str = "https://w3id.org/ro/crate/1.1/context";
@@ -67,7 +68,7 @@ pub(crate) struct Sources<'a> {
     /// The objects among the files.
     pub(crate) objects: &'a BTreeMap<ObjectHash, Vec<Role>>,
     /// The files that the metadata are about.
-    pub(crate) files: &'a BTreeMap<Entry, FileFacts>,
+    pub(crate) files: &'a BTreeMap<BundleFile, FileFacts>,
     pub(crate) about: &'a Attribution,
 }
 
@@ -114,7 +115,7 @@ fn add(graph: &mut Graph<'_>, sources: &Sources<'_>) {
         about,
     } = *sources;
     graph.add(
-        &Entry::Metadata.name(),
+        &BundleFile::Metadata.name(),
         "CreativeWork",
         [
             ("about", reference(ROOT)),
@@ -139,7 +140,7 @@ fn add(graph: &mut Graph<'_>, sources: &Sources<'_>) {
 fn add_root(
     graph: &mut Graph<'_>,
     contents: &Contents,
-    facts: &BTreeMap<Entry, FileFacts>,
+    facts: &BTreeMap<BundleFile, FileFacts>,
     about: &Attribution,
 ) {
     let run = &contents.manifest;
@@ -173,7 +174,7 @@ fn add_root(
 
 /// The name of an object's file, which identifies it in the crate too.
 fn object_id(object: ObjectHash) -> String {
-    Entry::Object(object).name()
+    BundleFile::Object(object).name()
 }
 
 /// A time as ISO 8601 has it.

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assay_core::graph::Role;
 use assay_core::{Action, ObjectHash, RunStage};
 use serde_json::{Value, json};
 
 use super::execution::parameters;
 use super::graph::{Graph, all, fragment, reference};
 use super::{object_id, time};
-use crate::contents::{Contents, Role};
+use crate::contents::Contents;
 
 /// Assay as what runs the workflow.
 pub(super) const ENGINE: &str = "#assay";
@@ -36,11 +37,7 @@ pub(super) fn formal_id(action: &Action, path: &str) -> String {
 /// Properties of the pipeline file as a workflow, beside those that it has as a file.
 pub(super) fn fields(contents: &Contents) -> Vec<(&'static str, Value)> {
     let run = &contents.manifest;
-    let tools: BTreeSet<_> = contents
-        .actions
-        .values()
-        .map(|known| tool_id(&known.action))
-        .collect();
+    let tools: BTreeSet<_> = contents.actions.values().map(tool_id).collect();
     // A stage that never came to an action has no tool, and is no step of what ran.
     let steps = run.stages.iter().filter(|stage| stage.action.is_some());
     vec![
@@ -76,7 +73,7 @@ pub(super) fn add(
             let fields = [
                 ("name", json!(stage.name)),
                 ("position", json!((position + 1).to_string())),
-                ("workExample", reference(&tool_id(&known.action))),
+                ("workExample", reference(&tool_id(known))),
             ];
             graph.add(&step_id(stage), "HowToStep", fields);
         }
@@ -92,9 +89,9 @@ fn add_tools(
     let mut inputs = BTreeMap::<String, BTreeSet<String>>::new();
     let mut kinds = BTreeMap::<String, (String, BTreeSet<&'static str>)>::new();
     for known in contents.actions.values() {
-        let tool = inputs.entry(tool_id(&known.action)).or_default();
-        for (path, value) in parameters(&known.action) {
-            let id = formal_id(&known.action, &path);
+        let tool = inputs.entry(tool_id(known)).or_default();
+        for (path, value) in parameters(known) {
+            let id = formal_id(known, &path);
             tool.insert(id.clone());
             let (_, kinds) = kinds.entry(id).or_insert((path, BTreeSet::new()));
             kinds.insert(data_type(&value));
@@ -114,10 +111,10 @@ fn add_tools(
         graph.add(id, "FormalParameter", fields);
     }
     for known in contents.actions.values() {
-        let id = tool_id(&known.action);
+        let id = tool_id(known);
         let formal = inputs.get(&id).into_iter().flatten();
         let mut fields = vec![("input", all(formal.map(|id| reference(id))))];
-        fields.extend(tool_fields(contents, &known.action, objects));
+        fields.extend(tool_fields(contents, known, objects));
         graph.add(&id, "SoftwareApplication", fields);
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assay_core::{RunHash, StageKind};
-use assay_store::{Amount, Garbage, Retention, Sort, Waste};
+use assay_store::{Amount, Garbage, GarbageItem, GarbageKind, Retention};
 use clap::Args;
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -99,13 +99,13 @@ pub(crate) fn gc(arguments: &GcArguments) -> Result<ExitCode, CliError> {
 /// How many runs that go are named.
 const NAMED_RUNS: usize = 10;
 
-const SORTS: [Sort; 6] = [
-    Sort::Runs,
-    Sort::Results,
-    Sort::Objects,
-    Sort::Scratch,
-    Sort::Temporary,
-    Sort::Locks,
+const KINDS: [GarbageKind; 6] = [
+    GarbageKind::Runs,
+    GarbageKind::Results,
+    GarbageKind::Objects,
+    GarbageKind::Scratch,
+    GarbageKind::Temporary,
+    GarbageKind::Locks,
 ];
 
 fn garbage_text(garbage: &Garbage, arguments: &GcArguments) -> String {
@@ -160,14 +160,16 @@ fn amounts(garbage: &Garbage, dry_run: bool) -> Table {
     let mut table = table(&["", goes, "size", stays, "size"]);
     let going = garbage.amounts();
     let (mut all_going, mut all_staying) = (Amount::default(), Amount::default());
-    for sort in SORTS {
-        let of = |amounts: &BTreeMap<Sort, Amount>| amounts.get(&sort).copied().unwrap_or_default();
+    for kind in KINDS {
+        let of = |amounts: &BTreeMap<GarbageKind, Amount>| {
+            amounts.get(&kind).copied().unwrap_or_default()
+        };
         let (going, staying) = (of(&going), of(&garbage.kept));
         for (all, one) in [(&mut all_going, going), (&mut all_staying, staying)] {
             all.count += one.count;
             all.bytes += one.bytes;
         }
-        table.add_row(row(sort.name(), going, staying));
+        table.add_row(row(kind.name(), going, staying));
     }
     table.add_row(row("together", all_going, all_staying));
     right(&mut table, &[1, 2, 3, 4]);
@@ -196,7 +198,7 @@ fn room(bytes: u64) -> String {
 fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {
     let mut kinds = BTreeMap::new();
     for item in &garbage.items {
-        if let Waste::Result { kind, .. } = item.waste {
+        if let GarbageItem::Result { kind, .. } = item.item {
             let kind = kind.map_or("unknown", StageKind::name);
             *kinds.entry(kind).or_default() += 1;
         }
@@ -206,8 +208,8 @@ fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {
 
 /// The runs that go: hash, pipeline and when it began, in milliseconds since 1970 (UTC).
 fn runs(garbage: &Garbage) -> impl Iterator<Item = (RunHash, &str, u64)> {
-    garbage.items.iter().filter_map(|item| match &item.waste {
-        Waste::Run {
+    garbage.items.iter().filter_map(|item| match &item.item {
+        GarbageItem::Run {
             run,
             pipeline,
             started_ms,
@@ -217,10 +219,10 @@ fn runs(garbage: &Garbage) -> impl Iterator<Item = (RunHash, &str, u64)> {
 }
 
 fn garbage_json(garbage: &Garbage, dry_run: bool) -> String {
-    let amounts = |amounts: &BTreeMap<Sort, Amount>| -> Value {
-        let each = amounts.iter().map(|(sort, amount)| {
+    let amounts = |amounts: &BTreeMap<GarbageKind, Amount>| -> Value {
+        let each = amounts.iter().map(|(kind, amount)| {
             let amount = json!({ "count": amount.count, "bytes": amount.bytes });
-            (sort.name().to_owned(), amount)
+            (kind.name().to_owned(), amount)
         });
         each.collect::<serde_json::Map<_, _>>().into()
     };
@@ -233,15 +235,15 @@ fn garbage_json(garbage: &Garbage, dry_run: bool) -> String {
         .items
         .iter()
         .map(|item| {
-            let mut value = json!({ "sort": item.waste.sort().name(), "bytes": item.bytes });
-            match &item.waste {
-                Waste::Run { run, .. } => value["run"] = json!(run),
-                Waste::Result { action, kind } => {
+            let mut value = json!({ "sort": item.kind().name(), "bytes": item.bytes });
+            match &item.item {
+                GarbageItem::Run { run, .. } => value["run"] = json!(run),
+                GarbageItem::Result { action, kind } => {
                     value["action"] = json!(action);
                     value["kind"] = json!(kind.map(StageKind::name));
                 }
-                Waste::Object(object) => value["object"] = json!(object),
-                Waste::Scratch | Waste::Temporary | Waste::Lock => {
+                GarbageItem::Object(object) => value["object"] = json!(object),
+                GarbageItem::Scratch | GarbageItem::Temporary | GarbageItem::Lock => {
                     value["path"] = json!(item.path.display().to_string());
                 }
             }

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject, check_label};
+use assay_core::graph::Node;
 use assay_core::{Advice, ObjectHash};
-use assay_store::{Pinned, Store};
+use assay_store::Store;
 use clap::Args;
 use serde::Serialize;
 
@@ -70,9 +71,9 @@ pub(crate) struct UnpinArguments {
 /// Nothing has that name among the pins.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing is pinned as `{0}`; `pipeline pin` lists what is")]
-struct NotPinned(String);
+struct NotNode(String);
 
-impl Advice for NotPinned {}
+impl Advice for NotNode {}
 
 pub(crate) fn pin(arguments: &PinArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
@@ -104,7 +105,7 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
         pins.retain(|_, other| *other == pinned);
     }
     if pins.is_empty() {
-        return Err(NotPinned(arguments.name.clone()).into());
+        return Err(NotNode(arguments.name.clone()).into());
     }
     for label in pins.keys() {
         store.unpin(label)?;
@@ -115,14 +116,14 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn find(store: &Store, index: &Index, name: &str) -> Result<Pinned, CliError> {
+fn find(store: &Store, index: &Index, name: &str) -> Result<Node, CliError> {
     Ok(match Subject::find(store, index, name)? {
-        Subject::Run(run) => Pinned::Run(run),
+        Subject::Run(run) => Node::Run(run),
         Subject::Stage { action, .. }
         | Subject::Action(action)
-        | Subject::Result { action, .. } => Pinned::Action(action),
-        Subject::Artifact(artifact) => Pinned::Artifact(artifact),
-        Subject::File { object, .. } | Subject::Object(object) => Pinned::Object(object),
+        | Subject::Result { action, .. } => Node::Action(action),
+        Subject::Artifact(artifact) => Node::Artifact(artifact),
+        Subject::File { object, .. } | Subject::Object(object) => Node::Object(object),
     })
 }
 
@@ -138,11 +139,11 @@ struct PinView<'a> {
     kind: &'static str,
     hash: ObjectHash,
     #[serde(skip)]
-    pinned: Pinned,
+    pinned: Node,
 }
 
 impl<'a> PinsView<'a> {
-    fn of(pins: impl IntoIterator<Item = (&'a String, &'a Pinned)>) -> Self {
+    fn of(pins: impl IntoIterator<Item = (&'a String, &'a Node)>) -> Self {
         let pins = pins.into_iter().map(|(label, pinned)| PinView {
             label,
             kind: pinned.what(),

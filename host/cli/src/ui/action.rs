@@ -3,7 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
-use assay_audit::{Index, StageUse};
+use assay_audit::Index;
+use assay_core::graph::StageUse;
 use assay_core::{
     Action, ActionKey, ActionResult, Environment, ObjectHash, PluginPin, Run, StageKind,
     StageOutcome,

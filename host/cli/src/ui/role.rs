@@ -1,6 +1,7 @@
 //! The roles of objects, in words: how runs, actions, artifacts and pins name them.
 
-use assay_audit::{Index, Role};
+use assay_audit::Index;
+use assay_core::graph::Role;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash};
 
 use crate::ui::action;

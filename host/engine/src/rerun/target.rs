@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use assay_audit::{ActionEntry, Index, Subject};
+use assay_audit::{Index, Subject};
+use assay_core::graph::ActionEntry;
 use assay_core::{ActionKey, Advice, ArtifactHash, Limits, RunHash};
 
 /// An action that is executed again.

@@ -2,7 +2,7 @@
 //! that no run, no pin, no young result and no process at work reaches. Records are removed before
 //! the data that they refer to.
 //!
-//! From the first look to the last removal the store is closed to all others (`uses` has the
+//! From the first look to the last removal the store is closed to all others (`lease` has the
 //! protocol), so nothing that it looks at changes. A collection that is killed at any instant
 //! leaves a store in which every result that is still there has all its bytes.
 
@@ -24,7 +24,7 @@ use crate::store::Store;
 
 /// Something that a collection removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Waste {
+pub enum GarbageItem {
     /// The marker of a run.
     Run {
         /// The run.
@@ -51,9 +51,9 @@ pub enum Waste {
     Lock,
 }
 
-/// The sorts of [`Waste`], in the order in which they are removed.
+/// The kinds of [`GarbageItem`], in the order in which they are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sort {
+pub enum GarbageKind {
     /// Markers of runs.
     Runs,
     /// Records of executions.
@@ -68,8 +68,8 @@ pub enum Sort {
     Locks,
 }
 
-impl Sort {
-    /// The sort in one word.
+impl GarbageKind {
+    /// The kind in one word.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Runs => "runs",
@@ -82,29 +82,36 @@ impl Sort {
     }
 }
 
-impl Waste {
-    /// Its sort.
-    pub const fn sort(&self) -> Sort {
+impl GarbageItem {
+    /// Its kind.
+    pub const fn kind(&self) -> GarbageKind {
         match self {
-            Self::Run { .. } => Sort::Runs,
-            Self::Result { .. } => Sort::Results,
-            Self::Object(_) => Sort::Objects,
-            Self::Scratch => Sort::Scratch,
-            Self::Temporary => Sort::Temporary,
-            Self::Lock => Sort::Locks,
+            Self::Run { .. } => GarbageKind::Runs,
+            Self::Result { .. } => GarbageKind::Results,
+            Self::Object(_) => GarbageKind::Objects,
+            Self::Scratch => GarbageKind::Scratch,
+            Self::Temporary => GarbageKind::Temporary,
+            Self::Lock => GarbageKind::Locks,
         }
     }
 }
 
 /// A file or folder that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// Sort and identity of the thing.
-    pub waste: Waste,
+pub struct GarbageFile {
+    /// GarbageKind and identity of the thing.
+    pub item: GarbageItem,
     /// Where it is.
     pub path: PathBuf,
     /// Its size in bytes, of a folder that of its files.
     pub bytes: u64,
+}
+
+impl GarbageFile {
+    /// Its kind.
+    pub const fn kind(&self) -> GarbageKind {
+        self.item.kind()
+    }
 }
 
 /// A number of things and their bytes.
@@ -141,9 +148,9 @@ impl Collection {
 #[derive(Debug)]
 pub struct Garbage {
     /// Items to remove, in order.
-    pub items: Vec<Item>,
-    /// Amounts that stay, by sort.
-    pub kept: BTreeMap<Sort, Amount>,
+    pub items: Vec<GarbageFile>,
+    /// Amounts that stay, by kind.
+    pub kept: BTreeMap<GarbageKind, Amount>,
     /// Runs whose manifests cannot be read. What they name is not known, so every result stays.
     pub unreadable_runs: Vec<RunHash>,
     /// Results that stay although no run and no pin names them, since they are young.
@@ -151,11 +158,11 @@ pub struct Garbage {
 }
 
 impl Garbage {
-    /// How much of each sort goes.
-    pub fn amounts(&self) -> BTreeMap<Sort, Amount> {
+    /// How much of each kind goes.
+    pub fn amounts(&self) -> BTreeMap<GarbageKind, Amount> {
         let mut amounts = BTreeMap::<_, Amount>::new();
         for item in &self.items {
-            let amount = amounts.entry(item.waste.sort()).or_default();
+            let amount = amounts.entry(item.kind()).or_default();
             amount.add(item.bytes);
         }
         amounts
@@ -168,7 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be read, or something in it has a name that nothing in a store has. What is
-    /// damaged vouches for nothing and is no error.
+    /// damaged counts as not there and is no error.
     pub fn collection(&self, retention: &Retention) -> Result<Collection, StoreError> {
         let closed = self.close()?;
         let garbage = mark::garbage(self, retention)?;
@@ -184,7 +191,7 @@ impl Store {
     /// # Errors
     /// As [`Store::collection`].
     pub fn garbage(&self, retention: &Retention) -> Result<Garbage, StoreError> {
-        let _hold = self.hold()?;
+        let _guard = self.hold()?;
         mark::garbage(self, retention)
     }
 }

@@ -1,13 +1,14 @@
 //! Retention: which runs are kept, and for how long results that no run names and working folders
 //! of unfinished actions.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use assay_core::graph::{Node, RunEntry};
 use assay_core::{ActionKey, Run, RunHash};
 
-use crate::error::{StoreError, readable};
-use crate::pin::Pinned;
+use crate::error::StoreError;
+use crate::index::Index;
 use crate::store::Store;
 
 /// Rules for what a collection keeps beside everything that pins and processes at work reach.
@@ -23,70 +24,58 @@ pub struct Retention {
     pub now_ms: u64,
 }
 
-/// A run that a marker names.
-pub(super) struct MarkedRun {
+/// The runs that markers name: those that stay and those that go.
+#[derive(Default)]
+pub(super) struct Runs {
+    /// When each began, in milliseconds since 1970 (UTC), and its hash.
+    pub(super) kept: Vec<(u64, RunHash)>,
+    pub(super) dropped: Vec<DroppedRun>,
+    /// The runs of which nothing is known. They stay.
+    pub(super) unreadable: Vec<RunHash>,
+}
+
+/// A run that goes.
+pub(super) struct DroppedRun {
     pub(super) started_ms: u64,
     pub(super) hash: RunHash,
-    /// Its manifest, if it can be read.
-    pub(super) run: Option<Run>,
-}
-
-impl MarkedRun {
-    pub(super) fn actions(&self) -> impl Iterator<Item = ActionKey> {
-        let stages = self.run.iter().flat_map(|run| &run.stages);
-        stages.filter_map(|stage| stage.action)
-    }
-
-    fn is_complete(&self) -> bool {
-        let mut stages = self.run.iter().flat_map(|run| &run.stages);
-        stages.all(|stage| stage.artifact.is_some())
-    }
-}
-
-/// The runs that stay and those that go.
-pub(super) struct Runs {
-    pub(super) kept: Vec<MarkedRun>,
-    pub(super) dropped: Vec<MarkedRun>,
+    pub(super) run: Run,
 }
 
 impl Runs {
     pub(super) fn read(
         store: &Store,
+        index: &Index,
         retention: &Retention,
-        pins: &BTreeMap<String, Pinned>,
     ) -> Result<Self, StoreError> {
-        let pinned: HashSet<_> = pins.values().collect();
-        let mut complete = HashMap::<String, usize>::new();
-        let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+        let pinned: HashSet<_> = index.pins().values().collect();
+        let mut complete = HashMap::<&str, usize>::new();
+        let mut runs = Self::default();
         for (started_ms, hash) in store.runs()?.into_iter().rev() {
-            let marked = MarkedRun {
-                started_ms,
-                hash,
-                run: readable(store.run(hash))?,
+            let Some(RunEntry { run, .. }) = index.runs().get(&hash) else {
+                runs.unreadable.push(hash);
+                runs.kept.push((started_ms, hash));
+                continue;
             };
-            let stays = match (&marked.run, retention.keep_last) {
-                (Some(run), Some(last)) => {
-                    let newer = complete.entry(run.pipeline.clone()).or_default();
-                    let stays = *newer < last;
-                    *newer += usize::from(marked.is_complete());
-                    stays || pinned.contains(&Pinned::Run(hash))
-                }
-                // A run of which nothing is known is no run to drop.
-                (None, _) | (_, None) => true,
-            };
-            if stays {
-                kept.push(marked);
+            let newer = complete.entry(&run.pipeline).or_default();
+            let is_last = retention.keep_last.is_none_or(|last| *newer < last);
+            *newer += usize::from(run.stages.iter().all(|stage| stage.artifact.is_some()));
+            if is_last || pinned.contains(&Node::Run(hash)) {
+                runs.kept.push((started_ms, hash));
             } else {
-                dropped.push(marked);
+                runs.dropped.push(DroppedRun {
+                    started_ms,
+                    hash,
+                    run: run.clone(),
+                });
             }
         }
-        Ok(Self { kept, dropped })
+        Ok(runs)
     }
 
-    /// The runs of which nothing is known.
-    pub(super) fn unreadable(&self) -> Vec<RunHash> {
-        let unreadable = self.kept.iter().filter(|marked| marked.run.is_none());
-        unreadable.map(|marked| marked.hash).collect()
+    /// The actions of the runs that go.
+    pub(super) fn dropped_actions(&self) -> impl Iterator<Item = ActionKey> {
+        let stages = self.dropped.iter().flat_map(|dropped| &dropped.run.stages);
+        stages.filter_map(|stage| stage.action)
     }
 }
 

@@ -2,21 +2,22 @@
 //! and records are removed, and their removal flushed, before any object that they refer to, so
 //! that a crash leaves none that refers to missing data.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use assay_core::{ActionKey, ObjectHash, StageKind};
+use assay_core::graph::Closure;
+use assay_core::{ActionKey, ObjectHash};
 use assay_files::Content;
 
-use super::mark::Marks;
 use super::records::Records;
-use super::retention::{MarkedRun, Retention, Runs};
-use super::{Amount, Collection, Item, Sort, Waste};
+use super::retention::{Retention, Runs};
+use super::{Amount, Collection, GarbageFile, GarbageItem, GarbageKind};
 use crate::disk;
 use crate::error::{At, StoreError, present};
 use crate::gate::{is_gate, is_locked};
+use crate::index::Index;
 use crate::object::file_name;
 use crate::store::{ABANDONED, Part, Store};
 
@@ -24,8 +25,8 @@ use crate::store::{ABANDONED, Part, Store};
 pub(super) struct Sweep<'a> {
     store: &'a Store,
     retention: &'a Retention,
-    items: Vec<Item>,
-    kept: BTreeMap<Sort, Amount>,
+    items: Vec<GarbageFile>,
+    kept: BTreeMap<GarbageKind, Amount>,
 }
 
 impl<'a> Sweep<'a> {
@@ -38,52 +39,46 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    pub(super) fn finish(mut self) -> (Vec<Item>, BTreeMap<Sort, Amount>) {
-        // Within a sort the order is the one in which they came.
-        self.items.sort_by_key(|item| item.waste.sort());
+    pub(super) fn finish(mut self) -> (Vec<GarbageFile>, BTreeMap<GarbageKind, Amount>) {
+        // Within a kind the order is the one in which they came.
+        self.items.sort_by_key(|item| item.kind());
         (self.items, self.kept)
     }
 
-    fn goes(&mut self, waste: Waste, path: PathBuf, bytes: u64) {
-        self.items.push(Item { waste, path, bytes });
+    fn goes(&mut self, item: GarbageItem, path: PathBuf, bytes: u64) {
+        self.items.push(GarbageFile { item, path, bytes });
     }
 
-    fn stays(&mut self, sort: Sort, bytes: u64) {
-        self.kept.entry(sort).or_default().add(bytes);
+    fn stays(&mut self, kind: GarbageKind, bytes: u64) {
+        self.kept.entry(kind).or_default().add(bytes);
     }
 
     pub(super) fn runs(&mut self, runs: &Runs) {
         for _ in &runs.kept {
-            self.stays(Sort::Runs, 0);
+            self.stays(GarbageKind::Runs, 0);
         }
-        for marked in &runs.dropped {
-            let pipeline = marked.run.as_ref().map(|run| run.pipeline.clone());
-            let waste = Waste::Run {
-                run: marked.hash,
-                pipeline: pipeline.unwrap_or_default(),
-                started_ms: marked.started_ms,
+        for dropped in &runs.dropped {
+            let item = GarbageItem::Run {
+                run: dropped.hash,
+                pipeline: dropped.run.pipeline.clone(),
+                started_ms: dropped.started_ms,
             };
-            let path = self.store.marker_path(marked.started_ms, marked.hash);
-            self.goes(waste, path, 0);
+            let path = self.store.marker_path(dropped.started_ms, dropped.hash);
+            self.goes(item, path, 0);
         }
     }
 
     /// The newest first: what a result rests on is older than it.
-    pub(super) fn results(
-        &mut self,
-        records: &Records,
-        marks: &Marks<'_>,
-        kinds: &HashMap<ActionKey, StageKind>,
-    ) {
+    pub(super) fn results(&mut self, index: &Index, records: &Records, kept: &Closure) {
         let mut by_age: Vec<_> = records.by_action.iter().collect();
         by_age.sort_by_key(|(_, records)| std::cmp::Reverse(records.ended_ms));
         for (&action, records) in by_age {
             for (path, bytes) in &records.files {
-                if marks.actions.contains(&action) {
-                    self.stays(Sort::Results, *bytes);
+                if kept.actions.contains(&action) {
+                    self.stays(GarbageKind::Results, *bytes);
                 } else {
-                    let kind = kinds.get(&action).copied();
-                    self.goes(Waste::Result { action, kind }, path.clone(), *bytes);
+                    let kind = index.document(action).map(|document| document.kind);
+                    self.goes(GarbageItem::Result { action, kind }, path.clone(), *bytes);
                 }
             }
         }
@@ -91,11 +86,11 @@ impl<'a> Sweep<'a> {
 
     pub(super) fn objects(
         &mut self,
-        marks: &Marks<'_>,
+        index: &Index,
         runs: &Runs,
-        records: &Records,
+        kept: &Closure,
     ) -> Result<(), StoreError> {
-        let documents = documents(&runs.dropped, records);
+        let documents = documents(index, runs);
         let mut files = Vec::new();
         // Entries without an object's name are not collected.
         for object in self.store.objects("")?.into_iter().flatten() {
@@ -103,38 +98,47 @@ impl<'a> Sweep<'a> {
             let Some(bytes) = self.store.size(object)? else {
                 continue;
             };
-            if marks.objects.contains(&object) {
-                self.stays(Sort::Objects, bytes);
+            if kept.objects.contains(&object) {
+                self.stays(GarbageKind::Objects, bytes);
             } else if documents.contains(&object) {
-                self.goes(Waste::Object(object), self.store.object_path(object), bytes);
+                self.goes(
+                    GarbageItem::Object(object),
+                    self.store.object_path(object),
+                    bytes,
+                );
             } else {
                 files.push((object, bytes));
             }
         }
         for (object, bytes) in files {
-            self.goes(Waste::Object(object), self.store.object_path(object), bytes);
+            self.goes(
+                GarbageItem::Object(object),
+                self.store.object_path(object),
+                bytes,
+            );
         }
         Ok(())
     }
 
-    /// Working folders that go. Gives the actions whose folders stay.
-    pub(super) fn scratch(&mut self, records: &Records) -> Result<Vec<ActionKey>, StoreError> {
+    /// Working folders that go, of those that there are. Gives the actions whose folders stay.
+    pub(super) fn scratch(
+        &mut self,
+        index: &Index,
+        folders: Vec<(ActionKey, PathBuf)>,
+    ) -> Result<Vec<ActionKey>, StoreError> {
         let mut unfinished = Vec::new();
-        for path in disk::entries(&self.store.part(Part::Scratch))? {
-            let Ok(key) = file_name(&path).parse() else {
-                continue;
-            };
+        for (key, path) in folders {
             // A worker may remove its folder at any time.
             let Some(Content { bytes, written_ms }) = measure(&path)? else {
                 continue;
             };
             let goes = !self.is_at_work(key)?
-                && (self.has_result(key, records)? || !self.retention.is_young(written_ms));
+                && (self.has_result(index, key)? || !self.retention.is_young(written_ms));
             if goes {
-                self.goes(Waste::Scratch, path, bytes);
+                self.goes(GarbageItem::Scratch, path, bytes);
             } else {
                 unfinished.push(key);
-                self.stays(Sort::Scratch, bytes);
+                self.stays(GarbageKind::Scratch, bytes);
             }
         }
         Ok(unfinished)
@@ -148,9 +152,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn has_result(&self, key: ActionKey, records: &Records) -> Result<bool, StoreError> {
-        let records = records.by_action.get(&key);
-        for result in records.into_iter().flat_map(|records| &records.results) {
+    fn has_result(&self, index: &Index, key: ActionKey) -> Result<bool, StoreError> {
+        for (_, result) in index.results(key) {
             if self.store.is_intact(result.artifact)? {
                 return Ok(true);
             }
@@ -158,9 +161,9 @@ impl<'a> Sweep<'a> {
         Ok(false)
     }
 
-    /// Temporary files that nobody writes to any more, locks that nobody holds, and the lists of
+    /// Temporary files that nobody writes to any more, locks that nobody holds, and the leases of
     /// processes that have ended.
-    pub(super) fn rest(&mut self, dead_lists: Vec<PathBuf>) -> Result<(), StoreError> {
+    pub(super) fn rest(&mut self, dead_leases: Vec<PathBuf>) -> Result<(), StoreError> {
         let folder = self.store.part(Part::Temporary);
         let abandoned = Retention {
             grace: ABANDONED,
@@ -173,9 +176,9 @@ impl<'a> Sweep<'a> {
                 continue;
             };
             if abandoned.is_young(written_ms) {
-                self.stays(Sort::Temporary, bytes);
+                self.stays(GarbageKind::Temporary, bytes);
             } else {
-                self.goes(Waste::Temporary, path, bytes);
+                self.goes(GarbageItem::Temporary, path, bytes);
             }
         }
         for path in disk::entries(&self.store.part(Part::Locks))? {
@@ -183,28 +186,27 @@ impl<'a> Sweep<'a> {
                 continue;
             };
             if is_gate(file_name(&path)) || is_locked(&file, &path)? {
-                self.stays(Sort::Locks, metadata.len());
+                self.stays(GarbageKind::Locks, metadata.len());
             } else {
-                self.goes(Waste::Lock, path, metadata.len());
+                self.goes(GarbageItem::Lock, path, metadata.len());
             }
         }
-        for path in dead_lists {
+        for path in dead_leases {
             if let Some((_, metadata)) = disk::open_if_there(&path)? {
-                self.goes(Waste::Lock, path, metadata.len());
+                self.goes(GarbageItem::Lock, path, metadata.len());
             }
         }
         Ok(())
     }
 }
 
-/// The objects that name others, as far as something that goes says so.
-fn documents(dropped: &[MarkedRun], records: &Records) -> HashSet<ObjectHash> {
-    let runs = dropped.iter().map(|marked| marked.hash.into());
-    let actions = records.by_action.keys().map(|key| (*key).into());
-    let results = records.by_action.values();
-    let results = results.flat_map(|records| &records.results);
-    let artifacts = results.map(|result| result.artifact.into());
-    runs.chain(actions).chain(artifacts).collect()
+/// The objects that name others, as far as something that may go says so.
+fn documents(index: &Index, runs: &Runs) -> HashSet<ObjectHash> {
+    let dropped = runs.dropped.iter().map(|dropped| dropped.hash.into());
+    let actions = index.actions().keys().map(|key| (*key).into());
+    let results = index.actions().values().flat_map(|entry| &entry.results);
+    let artifacts = results.map(|(_, result)| result.artifact.into());
+    dropped.chain(actions).chain(artifacts).collect()
 }
 
 fn measure(path: &Path) -> Result<Option<Content>, StoreError> {
@@ -217,20 +219,20 @@ impl Collection {
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn remove(&self, mut removed: impl FnMut(&Item)) -> Result<(), StoreError> {
+    pub fn remove(&self, mut removed: impl FnMut(&GarbageFile)) -> Result<(), StoreError> {
         let mut at = 0;
         let items = &self.garbage.items;
         while let Some(first) = items.get(at) {
-            let sort = first.waste.sort();
+            let kind = first.kind();
             let count = items[at..]
                 .iter()
-                .take_while(|item| item.waste.sort() == sort)
+                .take_while(|item| item.kind() == kind)
                 .count();
             for item in &items[at..at + count] {
                 remove(item)?;
                 removed(item);
             }
-            if sort < Sort::Objects {
+            if kind < GarbageKind::Objects {
                 flush(&items[at..at + count])?;
             }
             at += count;
@@ -239,10 +241,10 @@ impl Collection {
     }
 }
 
-fn remove(item: &Item) -> Result<(), StoreError> {
+fn remove(item: &GarbageFile) -> Result<(), StoreError> {
     let path = &item.path;
-    let gone = match item.waste {
-        Waste::Scratch | Waste::Temporary => assay_files::remove(path),
+    let gone = match item.item {
+        GarbageItem::Scratch | GarbageItem::Temporary => assay_files::remove(path),
         _ => fs::remove_file(path),
     };
     match gone {
@@ -252,11 +254,12 @@ fn remove(item: &Item) -> Result<(), StoreError> {
 }
 
 /// Makes removals last through a power cut, less the folders that they leave empty.
-fn flush(items: &[Item]) -> Result<(), StoreError> {
+fn flush(items: &[GarbageFile]) -> Result<(), StoreError> {
     let mut folders = BTreeSet::new();
     for item in items {
         let folder = item.path.parent().unwrap_or(&item.path);
-        let emptied = matches!(item.waste, Waste::Result { .. }) && fs::remove_dir(folder).is_ok();
+        let emptied =
+            matches!(item.item, GarbageItem::Result { .. }) && fs::remove_dir(folder).is_ok();
         let folder = if emptied {
             folder.parent()
         } else {

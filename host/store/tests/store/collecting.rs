@@ -9,8 +9,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use assay_core::graph::Node;
 use assay_core::{ActionKey, ArtifactHash, Run, RunHash, RunStage, StageOutcome};
-use assay_store::{Garbage, Pinned, Retention, Sort, Store, StoreError};
+use assay_store::{Garbage, GarbageKind, Retention, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::processes::{check_results, given_count, given_store, start_again};
@@ -75,7 +76,7 @@ fn collect(store: &Store, retention: &Retention) {
     collection.remove(|_| {}).unwrap();
 }
 
-fn going(garbage: &Garbage, sort: Sort) -> u64 {
+fn going(garbage: &Garbage, sort: GarbageKind) -> u64 {
     garbage
         .amounts()
         .get(&sort)
@@ -111,12 +112,18 @@ fn only_what_nothing_reaches_goes() {
     let before = contents(&store);
     let garbage = store.garbage(&young()).unwrap();
     assert_eq!(
-        (going(&garbage, Sort::Results), garbage.young_results.count),
+        (
+            going(&garbage, GarbageKind::Results),
+            garbage.young_results.count
+        ),
         (0, 2)
     );
     let garbage = store.garbage(&old(None)).unwrap();
     assert_eq!(
-        (going(&garbage, Sort::Results), garbage.young_results.count),
+        (
+            going(&garbage, GarbageKind::Results),
+            garbage.young_results.count
+        ),
         (2, 0)
     );
     assert_eq!(contents(&store), before, "a look removes nothing");
@@ -140,7 +147,7 @@ fn only_what_nothing_reaches_goes() {
         garbage
             .items
             .iter()
-            .all(|item| item.waste.sort() == Sort::Locks),
+            .all(|item| item.kind() == GarbageKind::Locks),
         "{garbage:?}"
     );
 }
@@ -155,7 +162,7 @@ fn older_runs_are_forgotten_but_for_pinned_ones() {
             .map(|seed| commit_run(store, 100 + seed, &[seed]))
             .collect::<Vec<_>>()
     });
-    store.pin("first", Pinned::Run(runs[0])).unwrap();
+    store.pin("first", Node::Run(runs[0])).unwrap();
     collect(&store, &old(Some(1)));
     let left: Vec<_> = store
         .runs()
@@ -184,13 +191,11 @@ fn pins_keep_actions_artifacts_and_objects() {
         let (key, _) = execute(store, 2, SIZE);
         execute(store, 3, SIZE);
         let object = store.put_bytes(b"bytes that nothing names").unwrap();
-        store.pin("an-action", Pinned::Action(key)).unwrap();
+        store.pin("an-action", Node::Action(key)).unwrap();
         (artifact, object)
     });
-    store
-        .pin("an-artifact", Pinned::Artifact(artifact))
-        .unwrap();
-    store.pin("an-object", Pinned::Object(object)).unwrap();
+    store.pin("an-artifact", Node::Artifact(artifact)).unwrap();
+    store.pin("an-object", Node::Object(object)).unwrap();
     collect(&store, &old(None));
     assert_eq!(
         [1, 2, 3].map(|seed| is_cached(&store, seed)),
@@ -205,20 +210,20 @@ fn pins_keep_actions_artifacts_and_objects() {
 fn a_pin_needs_a_name_and_something_that_is_there() {
     let (_folder, store, object) = store_with(|store| store.put_bytes(b"here").unwrap());
     for label in ["", ".hidden", "a/b", "..", "ü", &"x".repeat(101)] {
-        let refused = store.pin(label, Pinned::Object(object));
+        let refused = store.pin(label, Node::Object(object));
         assert!(
             matches!(refused, Err(StoreError::PinLabel { .. })),
             "{label}"
         );
     }
-    let absent = Pinned::Run(RunHash::of(b"never"));
+    let absent = Node::Run(RunHash::of(b"never"));
     assert!(matches!(
         store.pin("x", absent),
         Err(StoreError::Missing { .. })
     ));
-    store.pin("x", Pinned::Object(object)).unwrap();
-    store.pin("x", Pinned::Object(object)).unwrap();
-    let other = Pinned::Artifact(ArtifactHash::from_bytes(*object.as_bytes()));
+    store.pin("x", Node::Object(object)).unwrap();
+    store.pin("x", Node::Object(object)).unwrap();
+    let other = Node::Artifact(ArtifactHash::from_bytes(*object.as_bytes()));
     assert!(matches!(
         store.pin("x", other),
         Err(StoreError::Pinned { .. })
@@ -305,7 +310,10 @@ fn a_store_whose_runs_cannot_be_read_keeps_every_result() {
     let garbage = store.garbage(&old(Some(1))).unwrap();
     assert_eq!(garbage.unreadable_runs, [run]);
     assert_eq!(
-        (going(&garbage, Sort::Runs), going(&garbage, Sort::Results)),
+        (
+            going(&garbage, GarbageKind::Runs),
+            going(&garbage, GarbageKind::Results)
+        ),
         (0, 0)
     );
 }
@@ -413,7 +421,7 @@ fn collections_beside_processes_at_work_lose_nothing() {
             .any(|process| process.try_wait().unwrap().is_none())
         {
             let collection = store.collection(&none).unwrap();
-            removed += going(collection.garbage(), Sort::Objects);
+            removed += going(collection.garbage(), GarbageKind::Objects);
             collection.remove(|_| {}).unwrap();
             collections += 1;
         }

@@ -128,7 +128,7 @@ fn runs_are_listed_newest_last() {
 }
 
 #[test]
-fn a_run_cannot_vouch_for_what_is_not_there() {
+fn a_run_cannot_name_what_is_not_there() {
     let (_folder, store) = new_store();
     let mut failed = run(5);
     let is_refused = |run: &Run, missing: ObjectHash| {

@@ -63,7 +63,7 @@ fn run_pipeline(store: &Store, count: u64) {
     }
 }
 
-/// Looks up everything that a result vouches for; returns how many results there are. Together
+/// Looks up everything that a result names; returns how many results there are. Together
 /// with [`check_objects`], this reads every byte of it.
 pub(crate) fn check_results(store: &Store) -> usize {
     let keys = store.action_keys().unwrap();
@@ -79,7 +79,7 @@ pub(crate) fn check_results(store: &Store) -> usize {
     keys.len()
 }
 
-/// Whatever lies under an object's name is the whole object, whether or not it is vouched for.
+/// Whatever lies under an object's name is the whole object, whether or not a record names it.
 /// Objects that were found whole before are not read again.
 fn check_objects(store: &Store, whole: &mut BTreeSet<PathBuf>) {
     let folder = store.root().join("objects");

@@ -78,7 +78,7 @@ fn the_keys_of_actions_with_results_are_listed_in_order() {
 }
 
 #[test]
-fn a_result_cannot_vouch_for_what_is_not_there() {
+fn a_result_cannot_name_what_is_not_there() {
     let (_folder, store) = new_store();
     let key = store.put_action(&action(1)).unwrap();
     let artifact = put_artifact(&store, key, &[("a".to_owned(), vec![1])].into());
@@ -91,7 +91,7 @@ fn a_result_cannot_vouch_for_what_is_not_there() {
     for refused in [&without_log, &without_action] {
         assert!(matches!(
             store.commit_result(refused),
-            Err(StoreError::Unvouched { object, .. }) if object == unknown
+            Err(StoreError::Incomplete { object, .. }) if object == unknown
         ));
     }
     let without_artifact = result(key, ArtifactHash::of(b"never put"), 1);
@@ -103,7 +103,7 @@ fn a_result_cannot_vouch_for_what_is_not_there() {
     fs::remove_file(store.object_path(file)).unwrap();
     assert!(matches!(
         store.commit_result(&sound),
-        Err(StoreError::Unvouched { object, .. }) if object == file
+        Err(StoreError::Incomplete { object, .. }) if object == file
     ));
     assert_eq!(store.action_keys().unwrap(), []);
 }

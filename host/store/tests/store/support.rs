@@ -81,7 +81,7 @@ fn pattern(seed: u64, size: usize) -> Vec<u8> {
     seed.to_le_bytes().repeat(size.div_ceil(8))
 }
 
-/// Reads every byte that the artifact vouches for.
+/// Reads every byte of the artifact.
 pub(crate) fn check_artifact(store: &Store, hash: ArtifactHash) {
     for (name, file) in &store.artifact(hash).unwrap().files {
         assert!(store.contains(file.object, file.size).unwrap(), "{name}");

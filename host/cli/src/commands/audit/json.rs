@@ -1,6 +1,7 @@
 //! An audit for scripts: everything that is found, with full hashes, and no list cut short.
 
-use assay_audit::{AffectedStage, Finding, Note, Place, Role};
+use assay_audit::{AffectedStage, Finding, Location, Note};
+use assay_core::graph::Role;
 use assay_store::Store;
 use serde_json::{Value, json};
 
@@ -52,17 +53,17 @@ pub(crate) fn text(shown: &ShownAudit<'_>) -> String {
 }
 
 fn finding(store: &Store, finding: &Finding) -> Value {
-    let (place, hash) = match &finding.place {
-        Place::Object(object) => ("object", Some(object.to_string())),
-        Place::Record { action, .. } => ("record", Some(action.to_string())),
-        Place::Marker { run, .. } => ("marker", Some(run.to_string())),
-        Place::Entry(_) => ("entry", None),
+    let (place, hash) = match &finding.location {
+        Location::Object(object) => ("object", Some(object.to_string())),
+        Location::Record { action, .. } => ("record", Some(action.to_string())),
+        Location::Marker { run, .. } => ("marker", Some(run.to_string())),
+        Location::Path(_) => ("entry", None),
     };
     let affected = &finding.affected;
     json!({
         "place": place,
         "hash": hash,
-        "path": below(store, &finding.place.path(store)),
+        "path": below(store, &finding.location.path(store)),
         "fault": finding.fault.name(),
         "message": finding.fault.to_string(),
         "fixable": !finding.remedy.is_empty(),
@@ -142,6 +143,5 @@ fn note(store: &Store, note: &Note) -> Value {
         Note::Temporary(files) => json!({ "note": "temporary", "paths": paths(files) }),
         Note::Strange(files) => json!({ "note": "strange", "paths": paths(files) }),
         Note::Quarantine(count) => json!({ "note": "quarantine", "things": count }),
-        _ => json!({ "note": "other" }),
     }
 }

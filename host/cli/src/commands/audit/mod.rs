@@ -12,9 +12,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use assay_audit::{
-    Affected, AffectedStage, AuditReport, Fault, Finding, Index, Moved, Role, Scope, Subject,
-    audit, fix,
+    Affected, AffectedStage, AuditReport, Fault, Finding, Index, Moved, Scope, Subject, audit, fix,
 };
+use assay_core::graph::Role;
 use assay_core::{RunHash, StageKind, printable_line};
 use assay_engine::Cancel;
 use assay_store::Store;
@@ -170,7 +170,7 @@ fn finding(store: &Store, report: &AuditReport, finding: &Finding) -> String {
         Fault::Unreadable(_) => "UNREADABLE",
         _ => "DAMAGED",
     };
-    line(label, &brief(store, &finding.place.path(store)));
+    line(label, &brief(store, &finding.location.path(store)));
     line("", &printable_line(&finding.fault.to_string()));
     let mut cause = std::error::Error::source(&finding.fault);
     while let Some(error) = cause {

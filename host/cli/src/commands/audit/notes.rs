@@ -64,7 +64,6 @@ pub(crate) fn text(store: &Store, note: &Note) -> String {
             "quarantine/ holds {} moved there by --fix",
             several(*count as u64, "thing")
         ),
-        _ => "see --json".to_owned(),
     }
 }
 

@@ -77,9 +77,10 @@ pub(crate) fn run(arguments: &LineageArguments) -> Result<ExitCode, CliError> {
     let subject = Subject::find(&store, index, &arguments.name)?;
     let direction = arguments.direction();
     let lineage = if arguments.rows.is_empty() {
-        Lineage::of(&store, index, &subject, direction)?
+        Lineage::of(&store, index, &subject, direction)
     } else {
-        Lineage::of_rows(&store, index, &subject, &arguments.rows)?
+        Lineage::of_rows(&store, index, &subject, &arguments.rows)
+            .map_err(|error| CliError::of_verb(error, String::new()))?
     };
     ui::print(&if arguments.json {
         json(&subject, direction, &lineage, index)

@@ -8,27 +8,28 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use assay_core::ActionKey;
-use assay_store::{Stamp, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Index;
 use super::packed::{Actions, Artifacts, PackedAction, Runs};
+use crate::stamp::Stamp;
+use crate::store::Store;
 
 /// The names in the cache, with the version of the form of what is kept under them.
 const RUNS: &str = "runs-1";
-const ACTIONS: &str = "actions-1";
+const ACTIONS: &str = "actions-2";
 const ARTIFACTS: &str = "artifacts-1";
 
 /// The documents that were read before.
 #[derive(Debug, Default)]
-pub(super) struct Remembered {
+pub(super) struct Cache {
     pub(super) runs: Runs,
     pub(super) actions: Actions,
     pub(super) artifacts: Artifacts,
 }
 
-impl Remembered {
+impl Cache {
     /// Reads the store's cache; a part that cannot be read is empty.
     pub(super) fn read(store: &Store) -> Self {
         // Half of a large index is artifacts, and half is actions.
@@ -50,8 +51,11 @@ impl Remembered {
 
     /// Keeps the index for the next process. A store that cannot keep it is only slower.
     pub(super) fn write(store: &Store, index: &Index, folders: &BTreeMap<ActionKey, Stamp>) {
-        let runs = index.runs.iter().map(|(run, it)| (*run, (&it.run).into()));
-        let actions = index.actions.iter().map(|(key, entry)| {
+        let runs = index
+            .runs()
+            .iter()
+            .map(|(run, it)| (*run, (&it.run).into()));
+        let actions = index.actions().iter().map(|(key, entry)| {
             let action = PackedAction {
                 document: entry.document.clone(),
                 folder: folders.get(key).cloned(),
@@ -61,7 +65,7 @@ impl Remembered {
         });
         write(store, RUNS, &runs.collect::<Runs>());
         write(store, ACTIONS, &actions.collect::<Actions>());
-        write(store, ARTIFACTS, &index.artifacts);
+        write(store, ARTIFACTS, index.artifacts());
     }
 }
 

@@ -1,17 +1,17 @@
-//! The forms in which documents are remembered: those of [`assay_core`] with every field present,
-//! as a format that does not name its fields needs them. They are no promise to anybody: what is
-//! remembered in another form is forgotten.
+//! The forms in which documents are cached. A format that does not name its fields needs every
+//! field present, which those of [`assay_core`] do not have. They are no promise to anybody: what
+//! is cached in another form is forgotten.
 
 use std::collections::BTreeMap;
 
+use assay_core::graph::ActionSummary;
 use assay_core::{
-    ActionKey, ActionResult, Artifact, ArtifactHash, Containment, Limits, ObjectHash, Run, RunHash,
-    RunStage,
+    ActionKey, ActionResult, Artifact, ArtifactHash, Containment, Limits, ObjectHash, Record, Run,
+    RunHash, RunStage,
 };
-use assay_store::{Record, Stamp};
 use serde::{Deserialize, Serialize};
 
-use super::ActionSummary;
+use crate::stamp::Stamp;
 
 pub(super) type Runs = BTreeMap<RunHash, PackedRun>;
 pub(super) type Actions = BTreeMap<ActionKey, PackedAction>;
@@ -26,9 +26,22 @@ pub(super) struct PackedAction {
     pub(super) results: Vec<PackedRecord>,
 }
 
+/// A record in the cache.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PackedRecord {
     name: ObjectHash,
+    #[serde(with = "ResultForm")]
+    result: ActionResult,
+}
+
+/// A run in the cache.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PackedRun(#[serde(with = "RunForm")] Run);
+
+/// [`ActionResult`] with every field present.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ActionResult")]
+struct ResultForm {
     action: ActionKey,
     artifact: ArtifactHash,
     started_ms: u64,
@@ -38,48 +51,22 @@ pub(super) struct PackedRecord {
     version: String,
     log: Option<ObjectHash>,
     containment: Option<Containment>,
-    limits: (Option<u64>, Option<u64>),
+    #[serde(with = "LimitsForm")]
+    limits: Limits,
 }
 
-impl From<&Record> for PackedRecord {
-    fn from((name, result): &Record) -> Self {
-        Self {
-            name: *name,
-            action: result.action,
-            artifact: result.artifact,
-            started_ms: result.started_ms,
-            duration_ms: result.duration_ms,
-            peak_memory: result.peak_memory,
-            host: result.host.clone(),
-            version: result.version.clone(),
-            log: result.log,
-            containment: result.containment,
-            limits: (result.limits.memory, result.limits.time_ms),
-        }
-    }
+/// [`Limits`] with every field present.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Limits")]
+struct LimitsForm {
+    memory: Option<u64>,
+    time_ms: Option<u64>,
 }
 
-impl From<PackedRecord> for Record {
-    fn from(packed: PackedRecord) -> Self {
-        let (memory, time_ms) = packed.limits;
-        let result = ActionResult {
-            action: packed.action,
-            artifact: packed.artifact,
-            started_ms: packed.started_ms,
-            duration_ms: packed.duration_ms,
-            peak_memory: packed.peak_memory,
-            host: packed.host,
-            version: packed.version,
-            log: packed.log,
-            containment: packed.containment,
-            limits: Limits { memory, time_ms },
-        };
-        (packed.name, result)
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PackedRun {
+/// [`Run`] with every field present.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Run")]
+struct RunForm {
     pipeline: String,
     file: ObjectHash,
     networks: Option<ObjectHash>,
@@ -91,36 +78,30 @@ pub(super) struct PackedRun {
     stages: Vec<RunStage>,
 }
 
-impl From<&Run> for PackedRun {
-    fn from(run: &Run) -> Self {
-        let run = run.clone();
+impl From<&Record> for PackedRecord {
+    fn from((name, result): &Record) -> Self {
         Self {
-            pipeline: run.pipeline,
-            file: run.file,
-            networks: run.networks,
-            overrides: run.overrides,
-            started_ms: run.started_ms,
-            duration_ms: run.duration_ms,
-            host: run.host,
-            version: run.version,
-            stages: run.stages,
+            name: *name,
+            result: result.clone(),
         }
     }
 }
 
+impl From<PackedRecord> for Record {
+    fn from(PackedRecord { name, result }: PackedRecord) -> Self {
+        (name, result)
+    }
+}
+
+impl From<&Run> for PackedRun {
+    fn from(run: &Run) -> Self {
+        Self(run.clone())
+    }
+}
+
 impl From<PackedRun> for Run {
-    fn from(packed: PackedRun) -> Self {
-        Self {
-            pipeline: packed.pipeline,
-            file: packed.file,
-            networks: packed.networks,
-            overrides: packed.overrides,
-            started_ms: packed.started_ms,
-            duration_ms: packed.duration_ms,
-            host: packed.host,
-            version: packed.version,
-            stages: packed.stages,
-        }
+    fn from(PackedRun(run): PackedRun) -> Self {
+        run
     }
 }
 
@@ -199,6 +180,7 @@ mod tests {
         let action = PackedAction {
             document: Some(ActionSummary {
                 kind: StageKind::Check,
+                revision: 1,
                 inputs: BTreeMap::from([("i".to_owned(), ArtifactHash::from_bytes([8; 32]))]),
                 plugin: Some(pin()),
             }),

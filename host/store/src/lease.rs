@@ -1,4 +1,4 @@
-//! Lists of the objects and actions that running processes rely on, so that a garbage collection
+//! LeasedNodes of the objects and actions that running processes rely on, so that a garbage collection
 //! beside them removes none of these. Each process keeps its own list.
 //!
 //! # The protocol
@@ -15,14 +15,14 @@
 //! A list is locked as long as its process lives; the lock ends with the process.
 
 use std::collections::HashSet;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use assay_core::{ActionKey, ObjectHash};
+use assay_core::graph::Node;
 
 use crate::disk;
 use crate::error::{At, StoreError, present};
@@ -32,37 +32,9 @@ use crate::store::{Part, Store};
 /// More than any list has.
 const LIST_LIMIT: u64 = 4 << 30;
 
-/// Something that a process relies on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Use {
-    /// An action: its document, what it reads and all that its executions gave.
-    Action(ActionKey),
-    /// The bytes of an object.
-    Object(ObjectHash),
-}
-
-impl fmt::Display for Use {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Action(key) => write!(f, "action {key}"),
-            Self::Object(object) => write!(f, "object {object}"),
-        }
-    }
-}
-
-impl Use {
-    fn parse(line: &str) -> Option<Self> {
-        match line.split_once(' ')? {
-            ("action", key) => key.parse().ok().map(Self::Action),
-            ("object", object) => object.parse().ok().map(Self::Object),
-            _ => None,
-        }
-    }
-}
-
 /// State shared by the handles on one store in one process.
 #[derive(Debug)]
-pub(crate) struct Uses {
+pub(crate) struct Leases {
     /// Where the lists lie.
     folder: PathBuf,
     state: Mutex<State>,
@@ -70,30 +42,30 @@ pub(crate) struct Uses {
 
 #[derive(Debug, Default)]
 struct State {
-    holds: usize,
-    /// Entered while there are holds.
+    guards: usize,
+    /// Entered while there are guards.
     gate: Option<Gate>,
-    list: Option<List>,
-    noted: HashSet<Use>,
+    list: Option<LeaseFile>,
+    noted: HashSet<Node>,
     /// The lines of what was noted and is not in the list yet.
     unwritten: String,
 }
 
 /// The list of this process. It goes away with it.
 #[derive(Debug)]
-struct List {
+struct LeaseFile {
     file: File,
     path: PathBuf,
 }
 
-impl Drop for List {
+impl Drop for LeaseFile {
     fn drop(&mut self) {
         // A collection removes what is left here.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-impl Uses {
+impl Leases {
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self {
             folder,
@@ -114,7 +86,7 @@ impl State {
         }
         let list = match &mut self.list {
             Some(list) => list,
-            none => none.insert(List::new(folder)?),
+            none => none.insert(LeaseFile::new(folder)?),
         };
         let written = list.file.write_all(self.unwritten.as_bytes());
         written.at("write", &list.path)?;
@@ -123,7 +95,7 @@ impl State {
     }
 }
 
-impl List {
+impl LeaseFile {
     /// Made and locked while the gate is held, so that no collection takes it for a dead one's.
     fn new(folder: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(folder).at("create the folder", folder)?;
@@ -143,19 +115,19 @@ impl List {
 
 /// While one of these lives, no garbage is collected. It is meant for moments.
 #[derive(Debug)]
-pub struct Hold {
-    uses: Arc<Uses>,
+pub struct GcGuard {
+    leases: Arc<Leases>,
 }
 
-impl Drop for Hold {
+impl Drop for GcGuard {
     fn drop(&mut self) {
-        let mut state = self.uses.state();
+        let mut state = self.leases.state();
         // Where it cannot be written, nobody leaves: see the protocol.
-        if state.holds == 1 && state.write(&self.uses.folder).is_err() {
+        if state.guards == 1 && state.write(&self.leases.folder).is_err() {
             return;
         }
-        state.holds -= 1;
-        if state.holds == 0 {
+        state.guards -= 1;
+        if state.guards == 0 {
             // Closing the file gives up the lock, whatever becomes of this call.
             let left = state.gate.as_ref().map(Gate::leave);
             if left.is_some_and(|left| left.is_err()) {
@@ -167,9 +139,9 @@ impl Drop for Hold {
 
 /// Content of the lists of all processes.
 #[derive(Debug, Default)]
-pub(crate) struct Lists {
+pub(crate) struct LeasedNodes {
     /// Objects and actions that living processes rely on.
-    pub(crate) living: HashSet<Use>,
+    pub(crate) living: HashSet<Node>,
     /// The lists of processes that have ended.
     pub(crate) dead: Vec<PathBuf>,
 }
@@ -180,9 +152,9 @@ impl Store {
     ///
     /// # Errors
     /// The gate cannot be locked.
-    pub fn hold(&self) -> Result<Hold, StoreError> {
-        let mut state = self.uses.state();
-        if state.holds == 0 {
+    pub fn hold(&self) -> Result<GcGuard, StoreError> {
+        let mut state = self.leases.state();
+        if state.guards == 0 {
             if state.gate.is_none() {
                 state.gate = Gate::open(&self.part(Part::Locks))?;
             }
@@ -190,17 +162,17 @@ impl Store {
                 gate.enter()?;
             }
         }
-        state.holds += 1;
-        let uses = Arc::clone(&self.uses);
-        Ok(Hold { uses })
+        state.guards += 1;
+        let leases = Arc::clone(&self.leases);
+        Ok(GcGuard { leases })
     }
 
-    /// Notes that this process relies on something, which it has seen while `_hold` was held.
-    pub(crate) fn note(&self, _hold: &Hold, using: Use) {
-        let mut state = self.uses.state();
-        if state.noted.insert(using) {
+    /// Notes that this process relies on something, which it has seen while `_guard` was held.
+    pub(crate) fn note(&self, _guard: &GcGuard, node: Node) {
+        let mut state = self.leases.state();
+        if state.noted.insert(node) {
             // Writing to a string cannot fail.
-            let _ = writeln!(state.unwritten, "{using}");
+            let _ = writeln!(state.unwritten, "{node}");
         }
     }
 
@@ -209,11 +181,11 @@ impl Store {
         Gate::close(&self.part(Part::Locks))
     }
 
-    /// Reads the lists of all processes. Uses noted after this are missing from the result, unless
+    /// Reads the lists of all processes. Leases noted after this are missing from the result, unless
     /// the store is closed.
-    pub(crate) fn uses(&self) -> Result<Lists, StoreError> {
-        let folder = &self.uses.folder;
-        let mut lists = Lists::default();
+    pub(crate) fn leases(&self) -> Result<LeasedNodes, StoreError> {
+        let folder = &self.leases.folder;
+        let mut lists = LeasedNodes::default();
         // A store of an earlier version has no such folder.
         let paths = present(disk::entries(folder))?;
         for path in paths.unwrap_or_default() {
@@ -226,7 +198,7 @@ impl Store {
                     continue;
                 };
                 let text = String::from_utf8_lossy(&bytes);
-                lists.living.extend(text.lines().filter_map(Use::parse));
+                lists.living.extend(text.lines().filter_map(Node::parse));
             } else {
                 lists.dead.push(path);
             }

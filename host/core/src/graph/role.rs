@@ -1,0 +1,99 @@
+//! Roles of objects, and the table of all of them.
+
+use std::collections::BTreeMap;
+
+use super::{Graph, Node, Reference};
+use crate::hash::{ActionKey, ArtifactHash, ObjectHash, RunHash};
+
+/// Role of an object in the document, record or pin that names it. The same bytes may have several
+/// roles.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The manifest of a run.
+    Run(RunHash),
+    /// The document of an action.
+    Action(ActionKey),
+    /// The manifest of an artifact.
+    Artifact(ArtifactHash),
+    /// A file of an artifact.
+    File {
+        /// The artifact.
+        artifact: ArtifactHash,
+        /// Its name there.
+        name: String,
+    },
+    /// The library of a plugin.
+    Library {
+        /// An action that uses it.
+        action: ActionKey,
+        /// The name it was asked for by.
+        plugin: String,
+    },
+    /// Output of the worker of an execution.
+    Log {
+        /// The action.
+        action: ActionKey,
+        /// The record of the execution.
+        record: ObjectHash,
+    },
+    /// The pipeline file of a run.
+    PipelineFile(RunHash),
+    /// The file of networks of a run.
+    NetworksFile(RunHash),
+    /// Object kept by the pin of that name.
+    Pin(String),
+}
+
+/// The roles of every object that something names, each once and in order.
+pub(super) fn table(graph: &Graph) -> BTreeMap<ObjectHash, Vec<Role>> {
+    let mut pairs = Vec::new();
+    for node in graph.documents() {
+        let own = match node {
+            Node::Run(run) => Some(Role::Run(run)),
+            Node::Action(action) => Some(Role::Action(action)),
+            Node::Artifact(artifact) => Some(Role::Artifact(artifact)),
+            Node::Object(_) => None,
+        };
+        pairs.extend(own.map(|role| (node.object(), role)));
+        pairs.extend(graph.references(node).into_iter().filter_map(role));
+    }
+    let pins = graph.pins.iter();
+    pairs.extend(pins.map(|(label, node)| (node.object(), Role::Pin(label.clone()))));
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut roles: Vec<(ObjectHash, Vec<Role>)> = Vec::new();
+    for (object, role) in pairs {
+        match roles.last_mut() {
+            Some((last, roles)) if *last == object => roles.push(role),
+            _ => roles.push((object, vec![role])),
+        }
+    }
+    roles.into_iter().collect()
+}
+
+/// The file that a reference leads to, and its role. Documents have a role of their own, whoever
+/// refers to them.
+fn role(reference: Reference<'_>) -> Option<(ObjectHash, Role)> {
+    match reference {
+        Reference::PipelineFile(run, file) => Some((file, Role::PipelineFile(run))),
+        Reference::NetworksFile(run, file) => Some((file, Role::NetworksFile(run))),
+        Reference::Library(action, pin) => {
+            let plugin = pin.name.clone();
+            Some((pin.hash.into(), Role::Library { action, plugin }))
+        }
+        Reference::Log {
+            action,
+            record,
+            log,
+        } => Some((log, Role::Log { action, record })),
+        Reference::File {
+            artifact,
+            name,
+            object,
+        } => {
+            let name = name.to_owned();
+            Some((object, Role::File { artifact, name }))
+        }
+        Reference::Stage(_) | Reference::Input(_) | Reference::Result(_) => None,
+    }
+}
