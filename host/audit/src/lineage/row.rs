@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use assay_core::{Action, StageKind};
+use assay_core::{Action, Advice, StageKind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -36,6 +36,8 @@ pub enum RowError {
         known: Vec<String>,
     },
 }
+
+impl Advice for RowError {}
 
 impl FromStr for Row {
     type Err = RowError;

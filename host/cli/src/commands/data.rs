@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use assay_core::{Advice, ArtifactHash};
 use assay_data::figures::Figures;
-use assay_data::prepare::Description;
 use assay_data::sheet::{Sheet, SheetError};
 use assay_data::sources::ScalingChoice;
 use assay_engine::{

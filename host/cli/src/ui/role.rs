@@ -71,11 +71,6 @@ fn role(index: &Index, role: &Role) -> String {
     }
 }
 
-/// The names that something is pinned under.
-pub(crate) fn pins(index: &Index, object: ObjectHash) -> String {
-    index.labels(object).collect::<Vec<_>>().join(", ")
-}
-
 /// An artifact by what made it: `42a5db9457ae, made by train 38fd6cad4f62 (quickstart …)`.
 pub(crate) fn artifact_words(index: &Index, artifact: ArtifactHash) -> String {
     let mut makers = index.producers(artifact);

@@ -12,9 +12,10 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, PluginPin, StageKind};
+use crate::action::{Action, PluginPin};
 use crate::artifact::Artifact;
 use crate::hash::{ActionKey, ArtifactHash, ObjectHash, RunHash};
+use crate::kind::StageKind;
 use crate::result::Record;
 use crate::run::{Run, RunStage};
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_core::settings::{
-    Entry, Node, Reader, Table, Value, array, integer, shortened, string, strings,
+    Entry, Node, Reader, Table, Value, array, integer, placed, shortened, string, strings,
 };
 use assay_core::{Complaints, Diagnostic, ObjectHash, Place, Placed};
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -211,18 +211,6 @@ fn not_taken(key: &str, node: &Node, kind: &SourceKind) -> Diagnostic {
     let help =
         (key == "path").then(|| "a folder with its files is named with --data-dir".to_owned());
     Diagnostic::new(message, &node.place).help(help)
-}
-
-/// A value that `read` accepts, with its place.
-pub(super) fn placed<T>(
-    read: impl FnOnce(&Node) -> Result<T, Diagnostic>,
-) -> impl FnOnce(&Node) -> Result<Placed<T>, Diagnostic> {
-    |node| {
-        Ok(Placed {
-            value: read(node)?,
-            place: node.place.clone(),
-        })
-    }
 }
 
 /// One of the few words that `T` has.

@@ -79,8 +79,7 @@ pub(crate) fn run(arguments: &LineageArguments) -> Result<ExitCode, CliError> {
     let lineage = if arguments.rows.is_empty() {
         Lineage::of(&store, index, &subject, direction)
     } else {
-        Lineage::of_rows(&store, index, &subject, &arguments.rows)
-            .map_err(|error| CliError::of_verb(error, String::new()))?
+        Lineage::of_rows(&store, index, &subject, &arguments.rows)?
     };
     ui::print(&if arguments.json {
         json(&subject, direction, &lineage, index)

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_audit::{Index, RunEntry};
+use assay_audit::Index;
+use assay_core::graph::RunEntry;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, PluginHash, RunHash, StageKind};
 use assay_store::{Store, StoreError};
 use serde::Serialize;

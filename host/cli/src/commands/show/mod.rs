@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use assay_abi::{Handshake, PanicStrategy};
 use assay_audit::formats::{Content, Summary};
-use assay_audit::{Index, Role, Subject};
+use assay_audit::{Index, Subject};
+use assay_core::graph::Role;
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, ObjectHash, Run, RunHash};
 use assay_engine::handshake_of;
 use assay_store::{Store, StoreError};
