@@ -7,8 +7,9 @@ use std::fmt::{self, Debug, Formatter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(super) use assay_core::settings::placed;
 use assay_core::settings::{
-    Entry, Node, Reader, Table, Value, array, integer, placed, shortened, string, strings,
+    Entry, Node, Reader, Table, Value, array, integer, shortened, string, strings,
 };
 use assay_core::{Complaints, Diagnostic, ObjectHash, Place, Placed};
 use serde::de::value::{Error as WordError, StrDeserializer};
