@@ -110,6 +110,14 @@ pub enum TableFault {
     /// The number of classes cannot be represented.
     #[error("cannot have {0} classes: from 1 to {MAX_CLASSES} are supported")]
     Classes(u32),
+    /// A scaling was given that is of other channels.
+    #[error("a scaling of {found} channels was given to a table of {expected}-channel images")]
+    GivenScaling {
+        /// Channels of the table's images.
+        expected: u32,
+        /// Channels of the scaling.
+        found: usize,
+    },
     /// An image was given that has another size than the table's.
     #[error("an image of {found} bytes was given to a table of {expected}-byte images")]
     ImageSize {

@@ -48,8 +48,8 @@ impl TableWriter {
         if let Scaling::Standardised(standardisation) = scaling
             && standardisation.channels() != shape.channels() as usize
         {
-            let (channels, found) = (shape.channels(), standardisation.channels());
-            return Err(TableFault::Channels { channels, found }.at(path));
+            let (expected, found) = (shape.channels(), standardisation.channels());
+            return Err(TableFault::GivenScaling { expected, found }.at(path));
         }
         let schema: SchemaRef = Arc::new(layout::schema(&Layout {
             shape,

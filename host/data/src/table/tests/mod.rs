@@ -94,11 +94,11 @@ fn rows_that_do_not_fit_are_refused() {
     let path = folder.path().join("t.arrow");
     let mut table = TableWriter::create(&path, shape(), 10, &Scaling::UnitInterval).unwrap();
     assert_eq!(
-        table.push(&[0; 5], 0).unwrap_err().to_string(),
+        table.push(&[0; 5], 0).unwrap_err().fault.to_string(),
         "an image of 5 bytes was given to a table of 6-byte images"
     );
     assert_eq!(
-        table.push(&[0; 6], 10).unwrap_err().to_string(),
+        table.push(&[0; 6], 10).unwrap_err().fault.to_string(),
         "label 10 was given to a table of 10 classes"
     );
     for classes in [0, MAX_CLASSES + 1] {
@@ -165,7 +165,7 @@ fn a_scaling_of_other_channels_is_refused() {
     let grey = ImageShape::new(1, 2, 3).unwrap();
     let created = TableWriter::create(&folder.path().join("t"), grey, 10, &standardised());
     assert_eq!(
-        created.err().unwrap().to_string(),
+        created.err().unwrap().fault.to_string(),
         "a scaling of 2 channels was given to a table of 1-channel images"
     );
     assert_eq!(
