@@ -7,17 +7,16 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use assay_core::{RunHash, StageKind};
-use assay_store::{Amount, Garbage, GarbageItem, GarbageKind, Retention};
+use assay_core::{ActionKey, ObjectHash, RunHash, StageKind};
+use assay_store::{Amount, Garbage, GarbageFile, GarbageItem, GarbageKind, Retention};
 use clap::Args;
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::ui;
-use crate::ui::json::document;
 use crate::ui::words::{count, digits, lines, moment, plain, right, size, table};
 
 const GC_EXAMPLES: &str = "\
@@ -77,16 +76,13 @@ pub(crate) fn gc(arguments: &GcArguments) -> Result<ExitCode, CliError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let retention = arguments.retention(now.unwrap_or_default().as_millis() as u64);
     let shown = |garbage: &_| {
-        ui::print(&if arguments.json {
-            garbage_json(garbage, arguments.dry_run)
-        } else {
-            garbage_text(garbage, arguments)
-        })
+        let view = GarbageView::of(garbage, arguments.dry_run);
+        ui::print_view(&view, arguments.json, |_| garbage_text(garbage, arguments))
     };
     if arguments.dry_run {
         shown(&store.garbage(&retention)?)?;
     } else {
-        let view = RemovalView::new();
+        let view = RemovalProgress::new();
         let collection = store.collection(&retention)?;
         view.start(collection.garbage().items.len());
         collection.remove(|_| view.removed())?;
@@ -126,9 +122,9 @@ fn garbage_text(garbage: &Garbage, arguments: &GcArguments) -> String {
             "went"
         };
         let _ = writeln!(text, "\nRuns that {verb}:");
-        for (run, pipeline, started_ms) in runs.iter().take(NAMED_RUNS) {
-            let (started, pipeline) = (moment(*started_ms), plain(pipeline));
-            let _ = writeln!(text, "  {}  {started}  {pipeline}", run.short());
+        for run in runs.iter().take(NAMED_RUNS) {
+            let (started, pipeline) = (moment(run.started_ms), plain(run.pipeline));
+            let _ = writeln!(text, "  {}  {started}  {pipeline}", run.run.short());
         }
         if runs.len() > NAMED_RUNS {
             let _ = writeln!(text, "  and {} more", runs.len() - NAMED_RUNS);
@@ -206,67 +202,127 @@ fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {
     kinds
 }
 
-/// The runs that go: hash, pipeline and when it began, in milliseconds since 1970 (UTC).
-fn runs(garbage: &Garbage) -> impl Iterator<Item = (RunHash, &str, u64)> {
-    garbage.items.iter().filter_map(|item| match &item.item {
+/// The runs that go.
+fn runs(garbage: &Garbage) -> impl Iterator<Item = RunView<'_>> {
+    garbage.items.iter().filter_map(|file| match &file.item {
         GarbageItem::Run {
             run,
             pipeline,
             started_ms,
-        } => Some((*run, pipeline.as_str(), *started_ms)),
-        _ => None,
+        } => Some(RunView {
+            run: *run,
+            pipeline,
+            started_ms: *started_ms,
+        }),
+        GarbageItem::Result { .. }
+        | GarbageItem::Object(_)
+        | GarbageItem::Scratch
+        | GarbageItem::Temporary
+        | GarbageItem::Lock => None,
     })
 }
 
-fn garbage_json(garbage: &Garbage, dry_run: bool) -> String {
-    let amounts = |amounts: &BTreeMap<GarbageKind, Amount>| -> Value {
-        let each = amounts.iter().map(|(kind, amount)| {
-            let amount = json!({ "count": amount.count, "bytes": amount.bytes });
-            (kind.name().to_owned(), amount)
-        });
-        each.collect::<serde_json::Map<_, _>>().into()
-    };
-    let runs: Vec<_> = runs(garbage)
-        .map(|(run, pipeline, started_ms)| {
-            json!({ "run": run, "pipeline": pipeline, "started_ms": started_ms })
-        })
-        .collect();
-    let items: Vec<_> = garbage
-        .items
-        .iter()
-        .map(|item| {
-            let mut value = json!({ "sort": item.kind().name(), "bytes": item.bytes });
-            match &item.item {
-                GarbageItem::Run { run, .. } => value["run"] = json!(run),
-                GarbageItem::Result { action, kind } => {
-                    value["action"] = json!(action);
-                    value["kind"] = json!(kind.map(StageKind::name));
-                }
-                GarbageItem::Object(object) => value["object"] = json!(object),
+/// What a collection removes, or would remove.
+#[derive(Serialize)]
+struct GarbageView<'a> {
+    dry_run: bool,
+    removed: BTreeMap<&'static str, AmountView>,
+    kept: BTreeMap<&'static str, AmountView>,
+    runs: Vec<RunView<'a>>,
+    young_results: u64,
+    unreadable_runs: &'a [RunHash],
+    items: Vec<ItemView>,
+}
+
+#[derive(Serialize)]
+struct AmountView {
+    count: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct RunView<'a> {
+    run: RunHash,
+    pipeline: &'a str,
+    /// In milliseconds since 1970 (UTC).
+    started_ms: u64,
+}
+
+#[derive(Serialize)]
+struct ItemView {
+    sort: &'static str,
+    bytes: u64,
+    #[serde(flatten)]
+    item: ItemName,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ItemName {
+    Run {
+        run: RunHash,
+    },
+    Result {
+        action: ActionKey,
+        kind: Option<&'static str>,
+    },
+    Object {
+        object: ObjectHash,
+    },
+    Path {
+        path: String,
+    },
+}
+
+impl<'a> GarbageView<'a> {
+    fn of(garbage: &'a Garbage, dry_run: bool) -> Self {
+        let amounts = |amounts: &BTreeMap<GarbageKind, Amount>| {
+            let each = amounts.iter().map(|(kind, amount)| {
+                let (count, bytes) = (amount.count, amount.bytes);
+                (kind.name(), AmountView { count, bytes })
+            });
+            each.collect()
+        };
+        Self {
+            dry_run,
+            removed: amounts(&garbage.amounts()),
+            kept: amounts(&garbage.kept),
+            runs: runs(garbage).collect(),
+            young_results: garbage.young_results.count,
+            unreadable_runs: &garbage.unreadable_runs,
+            items: garbage.items.iter().map(ItemView::of).collect(),
+        }
+    }
+}
+
+impl ItemView {
+    fn of(file: &GarbageFile) -> Self {
+        Self {
+            sort: file.kind().name(),
+            bytes: file.bytes,
+            item: match &file.item {
+                GarbageItem::Run { run, .. } => ItemName::Run { run: *run },
+                GarbageItem::Result { action, kind } => ItemName::Result {
+                    action: *action,
+                    kind: kind.map(StageKind::name),
+                },
+                GarbageItem::Object(object) => ItemName::Object { object: *object },
                 GarbageItem::Scratch | GarbageItem::Temporary | GarbageItem::Lock => {
-                    value["path"] = json!(item.path.display().to_string());
+                    ItemName::Path {
+                        path: file.path.display().to_string(),
+                    }
                 }
-            }
-            value
-        })
-        .collect();
-    document(&json!({
-        "dry_run": dry_run,
-        "removed": amounts(&garbage.amounts()),
-        "kept": amounts(&garbage.kept),
-        "runs": runs,
-        "young_results": garbage.young_results.count,
-        "unreadable_runs": garbage.unreadable_runs,
-        "items": items,
-    }))
+            },
+        }
+    }
 }
 
 /// The progress of a collection on a terminal.
-struct RemovalView {
+struct RemovalProgress {
     bar: Option<ProgressBar>,
 }
 
-impl RemovalView {
+impl RemovalProgress {
     fn new() -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();

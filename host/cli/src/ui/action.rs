@@ -6,11 +6,11 @@ use std::fmt::{self, Write as _};
 use assay_audit::Index;
 use assay_core::graph::StageUse;
 use assay_core::{
-    Action, ActionKey, ActionResult, Environment, ObjectHash, PluginPin, Run, StageKind,
+    Action, ActionKey, ActionResult, Environment, ObjectHash, PluginPin, Run, RunHash, StageKind,
     StageOutcome,
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::ui::duration;
 use crate::ui::words::{count, cut, moment, plain};
@@ -231,13 +231,24 @@ pub(crate) fn outcomes(run: &Run) -> Outcomes {
     run.stages.iter().map(|stage| stage.outcome).collect()
 }
 
-/// The same for scripts: all of them.
-pub(crate) fn uses_json(index: &Index, key: ActionKey) -> Vec<Value> {
+/// A stage of a run that an action is, for scripts.
+#[derive(Serialize)]
+pub(crate) struct UseView<'a> {
+    run: RunHash,
+    stage: &'a str,
+    pipeline: Option<&'a str>,
+}
+
+/// The stages of runs that an action is: all of them.
+pub(crate) fn use_views(index: &Index, key: ActionKey) -> Vec<UseView<'_>> {
     let uses = index.stages(key).iter();
     uses.map(|at| {
         let entry = index.runs().get(&at.run);
-        let pipeline = entry.map(|entry| &entry.run.pipeline);
-        json!({ "run": at.run, "stage": at.stage, "pipeline": pipeline })
+        UseView {
+            run: at.run,
+            stage: &at.stage,
+            pipeline: entry.map(|entry| entry.run.pipeline.as_str()),
+        }
     })
     .collect()
 }

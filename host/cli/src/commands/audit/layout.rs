@@ -27,30 +27,10 @@ pub(crate) fn list(words: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-/// `1 run`, `4 runs`.
-pub(crate) fn several(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
-}
-
 /// Words in lines that fit the terminal, which begin after `indent`.
-pub(crate) fn wrap(words: &str, indent: usize) -> String {
-    let most = terminal::width();
-    let mut text = String::new();
-    let mut column = indent;
-    for word in words.split(' ') {
-        let width = word.chars().count();
-        if column > indent && column + 1 + width > most {
-            let _ = write!(text, "\n{:indent$}", "");
-            column = indent;
-        } else if column > indent {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += width;
-    }
-    text
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
+    let width = terminal::width().saturating_sub(indent);
+    words::wrap(text, width).join(&format!("\n{:indent$}", ""))
 }
 
 /// A path as it lies below the store.

@@ -1,11 +1,11 @@
 //! `pipeline audit`: whether what the store holds is what its names say, and what any damage
 //! affects; moves it aside where that is asked for.
 
-mod json;
 mod layout;
 mod notes;
 mod progress;
 mod rerun;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -22,11 +22,12 @@ use clap::Args;
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
-use crate::ui::words::size;
+use crate::ui::words::{count, size};
 use crate::ui::{self, duration};
-use layout::{brief, list, several, wrap};
-use progress::AuditView;
+use layout::{brief, list, wrap};
+use progress::AuditProgress;
 use rerun::RerunArguments;
+use view::AuditView;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,9 +99,9 @@ pub(crate) fn run(arguments: &AuditArguments, cancel: &Cancel) -> Result<ExitCod
         (false, []) => Scope::Named,
         (false, subjects) => Scope::Subjects(subjects),
     };
-    let view = AuditView::new();
-    let audited = audit(&store, scope, &view);
-    let duration_ms = view.finish();
+    let progress = AuditProgress::new();
+    let audited = audit(&store, scope, &progress);
+    let duration_ms = progress.finish();
     let report = audited?;
     let moved = arguments.fix.then(|| fix(&store, &report)).transpose()?;
     let shown = ShownAudit {
@@ -109,11 +110,7 @@ pub(crate) fn run(arguments: &AuditArguments, cancel: &Cancel) -> Result<ExitCod
         moved,
         duration_ms,
     };
-    ui::print(&if arguments.json {
-        json::text(&shown)
-    } else {
-        text(&shown)
-    })?;
+    ui::print_view(&AuditView::of(&shown), arguments.json, |_| text(&shown))?;
     Ok(match (shown.report.damaged(), shown.report.unreadable()) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(2),
@@ -271,11 +268,11 @@ fn summary(shown: &ShownAudit<'_>) -> String {
     let parts: Vec<_> = parts
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| several(count, noun))
+        .map(|(number, noun)| count(number, noun))
         .collect();
     let mut text = format!(
         "read {} ({})",
-        several(counts.objects, "object"),
+        count(counts.objects, "object"),
         size(counts.bytes)
     );
     if !parts.is_empty() {
@@ -310,8 +307,8 @@ fn summary(shown: &ShownAudit<'_>) -> String {
     let _ = writeln!(
         text,
         "\n{} of {} affected",
-        several(names.len() as u64, "stage"),
-        several(runs.len() as u64, "run")
+        count(names.len() as u64, "stage"),
+        count(runs.len() as u64, "run")
     );
     text.push_str(&next(shown));
     text

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use assay_audit::{AffectedStage, Note};
 use assay_store::Store;
 
-use crate::commands::audit::layout::{brief, list, several};
+use crate::commands::audit::layout::{brief, list};
 use crate::commands::audit::{role, size, stages};
+use crate::ui::words::count;
 
 pub(crate) fn text(store: &Store, note: &Note) -> String {
     match note {
@@ -40,7 +41,7 @@ pub(crate) fn text(store: &Store, note: &Note) -> String {
         ),
         Note::Unnamed { objects, bytes } => format!(
             "nothing names {} ({}); `pipeline gc` removes what nothing needs",
-            several(*objects, "object"),
+            count(*objects, "object"),
             size(*bytes)
         ),
         Note::Unfinished(paths) => {
@@ -60,9 +61,9 @@ pub(crate) fn text(store: &Store, note: &Note) -> String {
                 first(store, paths)
             )
         }
-        Note::Quarantine(count) => format!(
+        Note::Quarantine(things) => format!(
             "quarantine/ holds {} moved there by --fix",
-            several(*count as u64, "thing")
+            count(*things as u64, "thing")
         ),
     }
 }
@@ -80,7 +81,7 @@ fn irreproducible(action: &str, artifacts: usize, affected: &[AffectedStage]) ->
 }
 
 fn files(paths: &[PathBuf]) -> String {
-    several(paths.len() as u64, "file")
+    count(paths.len() as u64, "file")
 }
 
 fn first(store: &Store, paths: &[PathBuf]) -> String {

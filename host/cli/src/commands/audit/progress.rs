@@ -7,12 +7,12 @@ use assay_audit::AuditObserver;
 use crate::ui::bytes::BytesView;
 
 /// Shows how an audit gets on.
-pub(crate) struct AuditView {
+pub(crate) struct AuditProgress {
     started: Instant,
     bytes: BytesView,
 }
 
-impl AuditView {
+impl AuditProgress {
     pub(super) fn new() -> Self {
         Self {
             started: Instant::now(),
@@ -27,7 +27,7 @@ impl AuditView {
     }
 }
 
-impl AuditObserver for AuditView {
+impl AuditObserver for AuditProgress {
     fn begin(&self, _files: u64, bytes: u64) {
         self.bytes.begin(bytes);
     }

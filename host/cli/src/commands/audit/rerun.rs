@@ -1,5 +1,6 @@
 //! Executes recorded actions again, of the user's store or of a bundle, and says what came out.
 
+use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -7,22 +8,22 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use assay_audit::{Index, Subject};
+use assay_audit::{FileDifference, Index, Subject};
 use assay_bundle::{Limits, Watch, unbundle};
-use assay_core::Advice as _;
+use assay_core::{ActionKey, Advice as _, ArtifactHash, StageKind};
 use assay_engine::{
-    Cancel, CardRequest, CardsWhenNeeded, Rerun, RerunOutcome, Rerunning, Sample, Target,
+    Cancel, CardRequest, CardsWhenNeeded, Reexecution, Rerun, RerunOutcome, Rerunning, Sample,
+    Target,
 };
 use assay_files::TemporaryFolder;
 use assay_store::Store;
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::arguments::search::TrustArguments;
 use crate::arguments::{MOST_JOBS, processors};
 use crate::error::{CliError, STOPPED};
 use crate::ui::bytes::BytesView;
-use crate::ui::json::document;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
 use crate::ui::words::{path, plain};
@@ -225,7 +226,7 @@ fn rerun_targets(
 }
 
 fn print(shown: &ShownReruns, as_json: bool) -> Result<ExitCode, CliError> {
-    ui::print(&if as_json { json(shown) } else { text(shown) })?;
+    ui::print_view(&RerunsView::of(shown), as_json, |_| text(shown))?;
     Ok(exit_code(shown))
 }
 
@@ -345,54 +346,103 @@ fn counts(shown: &ShownReruns) -> [(&'static str, usize); 5] {
     ]
 }
 
-fn json(shown: &ShownReruns) -> String {
-    let actions: Vec<_> = shown.reruns.iter().map(action).collect();
-    let count = |name| shown.count(|outcome| word(outcome) == name);
-    document(&json!({
-        "seed": shown.seed,
-        "drawn_from": shown.all,
-        "same": count("same"),
-        "differs": count("differs"),
-        "failed": count("failed"),
-        "cannot": count("cannot"),
-        "stopped": count("stopped"),
-        "store": shown.kept,
-        "actions": actions,
-    }))
+/// Actions that were executed again, with their outcomes.
+#[derive(Serialize)]
+struct RerunsView<'a> {
+    seed: u64,
+    drawn_from: usize,
+    same: usize,
+    differs: usize,
+    failed: usize,
+    cannot: usize,
+    stopped: usize,
+    store: Option<String>,
+    actions: Vec<RerunView<'a>>,
+}
+
+#[derive(Serialize)]
+struct RerunView<'a> {
+    name: &'a str,
+    action: ActionKey,
+    kind: Option<StageKind>,
+    recorded_artifact: ArtifactHash,
+    outcome: &'static str,
+    #[serde(flatten)]
+    details: DetailsView<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum DetailsView<'a> {
+    Done {
+        artifact: ArtifactHash,
+        duration_ms: u64,
+        recorded: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        differences: Option<&'a [FileDifference]>,
+    },
+    Failed {
+        reason: String,
+        help: Cow<'a, str>,
+    },
+    Cannot {
+        reason: String,
+        causes: Vec<String>,
+        help: Cow<'a, str>,
+    },
+    Stopped {},
+}
+
+impl<'a> RerunsView<'a> {
+    fn of(shown: &'a ShownReruns) -> Self {
+        let count = |name| shown.count(|outcome| word(outcome) == name);
+        Self {
+            seed: shown.seed,
+            drawn_from: shown.all,
+            same: count("same"),
+            differs: count("differs"),
+            failed: count("failed"),
+            cannot: count("cannot"),
+            stopped: count("stopped"),
+            store: shown.kept.as_ref().map(|path| path.display().to_string()),
+            actions: shown.reruns.iter().map(RerunView::of).collect(),
+        }
+    }
+}
+
+impl<'a> RerunView<'a> {
+    fn of(rerun: &'a Rerun) -> Self {
+        let done = |again: &Reexecution, differences| DetailsView::Done {
+            artifact: again.result.artifact,
+            duration_ms: again.result.duration_ms,
+            recorded: again.recorded,
+            differences,
+        };
+        Self {
+            name: &rerun.target.name,
+            action: rerun.target.action,
+            kind: rerun.kind,
+            recorded_artifact: rerun.target.recorded,
+            outcome: word(&rerun.outcome),
+            details: match &rerun.outcome {
+                RerunOutcome::Same(again) => done(again, None),
+                RerunOutcome::Differs { again, differences } => done(again, Some(differences)),
+                RerunOutcome::Failed(failure) => DetailsView::Failed {
+                    reason: failure.to_string(),
+                    help: failure.help(),
+                },
+                RerunOutcome::Cannot(obstacle) => DetailsView::Cannot {
+                    reason: obstacle.to_string(),
+                    causes: causes(obstacle),
+                    help: obstacle.help(),
+                },
+                RerunOutcome::Stopped => DetailsView::Stopped {},
+            },
+        }
+    }
 }
 
 fn causes(error: &dyn Error) -> Vec<String> {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.map(ToString::to_string).collect()
-}
-
-fn action(rerun: &Rerun) -> Value {
-    let mut value = json!({
-        "name": rerun.target.name,
-        "action": rerun.target.action,
-        "kind": rerun.kind,
-        "recorded_artifact": rerun.target.recorded,
-        "outcome": word(&rerun.outcome),
-    });
-    match &rerun.outcome {
-        RerunOutcome::Same(again) | RerunOutcome::Differs { again, .. } => {
-            value["artifact"] = json!(again.result.artifact);
-            value["duration_ms"] = json!(again.result.duration_ms);
-            value["recorded"] = json!(again.recorded);
-        }
-        RerunOutcome::Failed(failure) => {
-            value["reason"] = json!(failure.to_string());
-            value["help"] = json!(failure.help());
-        }
-        RerunOutcome::Cannot(obstacle) => {
-            value["reason"] = json!(obstacle.to_string());
-            value["causes"] = json!(causes(obstacle));
-            value["help"] = json!(obstacle.help());
-        }
-        RerunOutcome::Stopped => {}
-    }
-    if let RerunOutcome::Differs { differences, .. } = &rerun.outcome {
-        value["differences"] = json!(differences);
-    }
-    value
 }

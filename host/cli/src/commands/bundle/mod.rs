@@ -14,18 +14,17 @@ use assay_bundle::{
     Attribution, BundleError, Bundled, Checked, Contents, Limits, Options, Watch, bundle as pack,
     check_from, unbundle_from,
 };
-use assay_core::{RunHash, parse_memory};
+use assay_core::{ObjectHash, RunHash, parse_memory};
 use assay_engine::Cancel;
 use assay_store::Store;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::signing::{key_file, read_key};
 use crate::ui;
 use crate::ui::bytes::BytesView;
-use crate::ui::json::document;
 use crate::ui::words::{path, plain, size};
 use files::write_files;
 use signature::Signature;
@@ -247,11 +246,8 @@ pub(crate) fn bundle(arguments: &BundleArguments, cancel: &Cancel) -> Result<Exi
         bundled,
         signature,
     };
-    ui::print(&if arguments.json {
-        written_json(&written)
-    } else {
-        written_text(&written)
-    })?;
+    let view = WrittenView::of(&written);
+    ui::print_view(&view, arguments.json, |_| written_text(&written))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -309,12 +305,12 @@ pub(crate) fn unbundle(
             files,
         }
     };
-    ui::print(&if arguments.json {
-        read_json(&read)
-    } else if arguments.list {
-        list(&read)
-    } else {
-        read_text(&read)
+    ui::print_view(&ReadView::of(&read), arguments.json, |_| {
+        if arguments.list {
+            list(&read)
+        } else {
+            read_text(&read)
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -363,19 +359,36 @@ fn written_text(written: &WrittenBundle<'_>) -> String {
     text
 }
 
-fn written_json(written: &WrittenBundle<'_>) -> String {
-    let bundled = &written.bundled;
-    document(&json!({
-        "run": written.run,
-        "pipeline": written.pipeline,
-        "file": written.file,
-        "files": bundled.files,
-        "unpacked": bundled.unpacked,
-        "packed": bundled.packed,
-        "hash": bundled.hash,
-        "signature": written.signature,
-        "without_libraries": bundled.without_libraries,
-    }))
+/// A bundle that was written.
+#[derive(Serialize)]
+struct WrittenView<'a> {
+    run: RunHash,
+    pipeline: &'a str,
+    file: String,
+    files: u64,
+    unpacked: u64,
+    packed: u64,
+    hash: ObjectHash,
+    signature: Option<String>,
+    without_libraries: &'a [String],
+}
+
+impl<'a> WrittenView<'a> {
+    fn of(written: &'a WrittenBundle<'_>) -> Self {
+        let bundled = &written.bundled;
+        let signature = written.signature.as_ref();
+        Self {
+            run: written.run,
+            pipeline: written.pipeline,
+            file: written.file.display().to_string(),
+            files: bundled.files,
+            unpacked: bundled.unpacked,
+            packed: bundled.packed,
+            hash: bundled.hash,
+            signature: signature.map(|path| path.display().to_string()),
+            without_libraries: &bundled.without_libraries,
+        }
+    }
 }
 
 fn read_text(read: &ReadBundle<'_>) -> String {
@@ -421,31 +434,63 @@ fn list(bundle: &ReadBundle<'_>) -> String {
     text
 }
 
-fn read_json(read: &ReadBundle<'_>) -> String {
-    let bundle = &read.bundle;
-    let files = bundle.files.iter();
-    let files: Vec<_> = files
-        .map(|(name, size, what)| json!({ "name": name, "size": size, "what": what }))
-        .collect();
-    let (signed, key, comment) = match &read.signature {
-        Signature::None => ("no", None, None),
-        Signature::Unknown => ("by another key", None, None),
-        Signature::Good(key, comment) => ("yes", Some(key.key.as_str()), Some(comment)),
-    };
-    document(&json!({
-        "run": bundle.run,
-        "pipeline": bundle.pipeline,
-        "pipeline_file": bundle.file,
-        "networks_file": bundle.networks,
-        "store": read.taken.map(|(store, _)| store),
-        "already": read.taken.map(|(_, already)| already),
-        "signed": signed,
-        "key": key,
-        "comment": comment,
-        "without_libraries": bundle.without_libraries,
-        "files": files,
-        "written": read.files,
-    }))
+/// A bundle that was read.
+#[derive(Serialize)]
+struct ReadView<'a> {
+    run: RunHash,
+    pipeline: &'a str,
+    pipeline_file: ObjectHash,
+    networks_file: Option<ObjectHash>,
+    /// Nothing where nothing was taken into a store.
+    store: Option<String>,
+    already: Option<bool>,
+    signed: &'static str,
+    key: Option<&'a str>,
+    comment: Option<&'a str>,
+    without_libraries: &'a [String],
+    files: Vec<FileView<'a>>,
+    written: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FileView<'a> {
+    name: &'a str,
+    size: u64,
+    what: &'a str,
+}
+
+impl<'a> ReadView<'a> {
+    fn of(read: &'a ReadBundle<'_>) -> Self {
+        let bundle = &read.bundle;
+        let files = bundle.files.iter();
+        let files = files.map(|(name, size, what)| FileView {
+            name,
+            size: *size,
+            what,
+        });
+        let (signed, key, comment) = match &read.signature {
+            Signature::None => ("no", None, None),
+            Signature::Unknown => ("by another key", None, None),
+            Signature::Good(key, comment) => {
+                ("yes", Some(key.key.as_str()), Some(comment.as_str()))
+            }
+        };
+        let written = read.files.iter();
+        Self {
+            run: bundle.run,
+            pipeline: &bundle.pipeline,
+            pipeline_file: bundle.file,
+            networks_file: bundle.networks,
+            store: read.taken.map(|(store, _)| store.display().to_string()),
+            already: read.taken.map(|(_, already)| already),
+            signed,
+            key,
+            comment,
+            without_libraries: &bundle.without_libraries,
+            files: files.collect(),
+            written: written.map(|path| path.display().to_string()).collect(),
+        }
+    }
 }
 
 fn signature(signature: &Signature) -> String {

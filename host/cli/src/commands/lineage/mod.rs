@@ -1,9 +1,9 @@
 //! `pipeline lineage`: what something rests on, or what rests on it.
 
 mod dot;
-mod json;
 mod step;
 mod tree;
+mod view;
 
 use std::process::ExitCode;
 
@@ -17,8 +17,8 @@ use crate::error::CliError;
 use crate::ui;
 use crate::ui::terminal::say;
 use dot::dot;
-use json::json;
 use tree::tree;
+use view::LineageView;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,12 +81,13 @@ pub(crate) fn run(arguments: &LineageArguments) -> Result<ExitCode, CliError> {
     } else {
         Lineage::of_rows(&store, index, &subject, &arguments.rows)?
     };
-    ui::print(&if arguments.json {
-        json(&subject, direction, &lineage, index)
-    } else if arguments.dot {
-        dot(&lineage)
-    } else {
-        tree(&lineage, direction, index)
+    let view = LineageView::of(&subject, direction, &lineage, index);
+    ui::print_view(&view, arguments.json, |_| {
+        if arguments.dot {
+            dot(&lineage)
+        } else {
+            tree(&lineage, direction, index)
+        }
     })?;
     let unread = lineage.steps.iter().filter_map(|step| match &step.maker {
         Maker::Action(execution) if execution.action.is_none() => Some(execution.key),

@@ -13,12 +13,11 @@ use assay_engine::handshake_of;
 use assay_store::{Store, StoreError};
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::arguments::{NAMES, StoreArguments, remembered_index};
 use crate::error::CliError;
 use crate::ui;
-use crate::ui::action::uses_json;
+use crate::ui::action::{UseView, use_views};
 use crate::ui::terminal::say;
 
 const EXAMPLES: &str = "\
@@ -91,7 +90,7 @@ struct ActionView<'a> {
     artifact: Option<ArtifactHash>,
     action: Option<Action>,
     results: Vec<ResultView<'a>>,
-    used_in: Vec<Value>,
+    used_in: Vec<UseView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -321,7 +320,7 @@ impl<'a> ActionView<'a> {
             artifact: None,
             action: None,
             results: ResultView::all(index, key).collect(),
-            used_in: uses_json(index, key),
+            used_in: use_views(index, key),
         }
     }
 }
