@@ -7,7 +7,8 @@ use std::io;
 use std::path::PathBuf;
 
 use assay_core::{ActionKey, Advice, ArtifactHash, CanonicalError, Ending, ObjectHash};
-use assay_store::{StoreError, room_advice};
+use assay_files::room_advice;
+use assay_store::StoreError;
 
 /// Why there is no bundle, or nothing was taken from one.
 #[derive(Debug, thiserror::Error)]

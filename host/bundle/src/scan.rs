@@ -269,13 +269,14 @@ impl Scanned {
         let mut graph = Graph::default();
         let mut actions = BTreeMap::new();
         for key in keys {
-            let action = self.action(key)?;
+            // One that cannot be read matters only if the run rests on it.
+            let action = self.action(key).ok();
             let entry = ActionEntry {
-                document: Some(action.clone().into()),
+                document: action.clone().map(Into::into),
                 results: self.records.get(&key).cloned().unwrap_or_default(),
             };
             graph.add_action(key, entry);
-            actions.insert(key, action);
+            actions.extend(action.map(|action| (key, action)));
         }
         let action = |key| match actions.remove(&key) {
             Some(action) => Ok(action),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use assay_core::{Advice, Ending};
 use assay_engine::Failure;
-use assay_store::{StoreError, room_advice};
+use assay_files::room_advice;
+use assay_store::StoreError;
 
 /// The exit code of what was stopped: as shells have it for a program that Ctrl-C ended.
 pub(crate) const STOPPED: u8 = 130;

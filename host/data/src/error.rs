@@ -1,13 +1,17 @@
 //! The error of a dataset that could not be prepared. Each message is complete: none has a further cause, which
 //! would say a part of it again.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use assay_core::Advice;
+use assay_files::room_advice;
+
 use crate::image::ImageError;
 use crate::obtain::ObtainError;
-use crate::table::{InvalidStandardisation, TableError};
+use crate::table::{InvalidStandardisation, TableError, TableFault};
 
 /// A dataset that could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +108,19 @@ pub enum DatasetError {
     /// A table could not be written.
     #[error(transparent)]
     Table(#[from] TableError),
+}
+
+impl Advice for DatasetError {
+    fn help(&self) -> Cow<'_, str> {
+        match self {
+            Self::Io { error, .. } => room_advice(error).into(),
+            Self::Table(TableError {
+                fault: TableFault::Write(error),
+                ..
+            }) => room_advice(error).into(),
+            _ => "".into(),
+        }
+    }
 }
 
 /// The fault of a file that is not of its format, in words that follow the file's name.

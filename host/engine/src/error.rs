@@ -7,7 +7,8 @@ use std::iter::successors;
 use std::path::PathBuf;
 
 use assay_core::{Advice, ArtifactHash, CanonicalError, Ending, SourceError};
-use assay_store::{StoreError, room_advice};
+use assay_files::room_advice;
+use assay_store::StoreError;
 
 use crate::device::DeviceError;
 use crate::lock::LockError;

@@ -12,7 +12,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use assay_core::{Action, ActionKey, Advice, Limits, ObjectHash, PluginPin};
-use assay_store::{Store, StoreError, room_advice};
+use assay_files::room_advice;
+use assay_store::{Store, StoreError};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use signal_hook::consts::SIGTERM;

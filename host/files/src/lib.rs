@@ -6,6 +6,7 @@
 mod folder;
 mod open;
 mod replace;
+mod room;
 mod temporary;
 mod walk;
 
@@ -15,4 +16,5 @@ pub use open::{
     read_text,
 };
 pub use replace::{NewFile, PRIVATE, READABLE, create, replace};
+pub use room::room_advice;
 pub use temporary::TemporaryFolder;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use assay_core::{ActionKey, Advice, ArtifactHash, CanonicalError, InvalidFileName, ObjectHash};
+use assay_files::room_advice;
 use assay_files::{Kind, NotRegular, TooLarge};
 
 /// A failure of the store.
@@ -170,20 +171,6 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-}
-
-/// Advice for a failure for lack of room for a file; empty for any other error.
-pub fn room_advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room, and run the same command again: what has finished is kept (`pipeline gc \
-             --dry-run` says what a store can do without)"
-        }
-        io::ErrorKind::FileTooLarge => {
-            "raise the limit on the size of files (`ulimit -f`), and run the same command again"
-        }
-        _ => "",
-    }
 }
 
 /// Operations that only read.

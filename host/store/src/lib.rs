@@ -45,7 +45,7 @@ mod survey;
 
 pub use collect::{Amount, Collection, Garbage, GarbageFile, GarbageItem, GarbageKind, Retention};
 pub use document::DOCUMENT_LIMIT;
-pub use error::{StoreError, room_advice};
+pub use error::StoreError;
 pub use examine::Found;
 pub use index::Index;
 pub use lease::GcGuard;

@@ -211,7 +211,10 @@ fn write_description(description: &Description, output: &Path) -> Result<(), Dat
     text.and_then(|text| {
         assay_files::replace(&path, format!("{text}\n").as_bytes(), assay_files::PRIVATE)
     })
-    .map_err(|error| DatasetError::file(&path, format!("cannot be written: {error}")))
+    .map_err(|error| DatasetError::Io {
+        what: format!("{}: cannot be written", path.display()),
+        error,
+    })
 }
 
 /// The files of a split.

@@ -136,5 +136,11 @@ fn io_error(path: &Path, error: io::Error) -> TableError {
 }
 
 fn arrow_error(path: &Path, error: ArrowError) -> TableError {
-    io_error(path, io::Error::other(error))
+    io_error(
+        path,
+        match error {
+            ArrowError::IoError(_, error) => error,
+            error => io::Error::other(error),
+        },
+    )
 }

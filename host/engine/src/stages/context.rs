@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
 use assay_core::{Action, Advice};
+use assay_data::DatasetError;
 use assay_network::Network;
 use assay_store::SourceHashes;
 use serde::Serialize;
@@ -90,6 +91,8 @@ pub(crate) enum StageError {
     #[error("the plugin `{name}` {what}")]
     Answer { name: String, what: String },
     #[error(transparent)]
+    Dataset(#[from] Box<DatasetError>),
+    #[error(transparent)]
     Data(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -99,6 +102,7 @@ impl Advice for StageError {
             Self::Plugin { source, .. } => source.help.as_str().into(),
             Self::Answer { .. } => "the plugin is at fault: its author should know".into(),
             Self::Load(LoadFailure::Plugin(error)) => error.help(),
+            Self::Dataset(error) => error.help(),
             Self::Load(LoadFailure::Open(_)) => {
                 "does it find its libtorch? `scripts/setup` puts one in place".into()
             }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use assay_core::{Advice, Ending, Limit};
-use assay_store::{StoreError, room_advice};
+use assay_files::room_advice;
+use assay_store::StoreError;
 
 use super::CardTrouble;
 

@@ -197,6 +197,6 @@ mod tests {
         };
         let all = (action, PackedRun::from(&run()), artifact);
         let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
-        assert_eq!(form.short(), "74b8f1e8c9b3");
+        assert_eq!(form.short(), "f1ac2b248f18");
     }
 }

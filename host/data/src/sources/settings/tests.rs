@@ -121,10 +121,10 @@ fn values_are_checked_where_they_stand() {
     refused(
         "source = \"imagenet\"\nsize = 0\ngeometry = \"zoom\"\ntest = [\"a\"]",
         &[
-            "the test set of ImageNet is in its own files: `test` can only be a number of images \
-             to draw from the training set @ [\"a\"]",
             "0 is out of range @ 0",
             "unknown variant `zoom`, expected `stretch` or `crop` @ \"zoom\"",
+            "the test set of ImageNet is in its own files: `test` can only be a number of images \
+             to draw from the training set @ [\"a\"]",
         ],
     );
 }

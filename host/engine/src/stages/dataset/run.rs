@@ -66,7 +66,7 @@ fn prepare_reporting(
     let mut report = |step: Step<'_>| context.reporter.progress(progress(step));
     prepare(parameters, search, &workplace, &mut report).map_err(|error| match error {
         DatasetError::Cancelled => StageError::Cancelled,
-        error => data(error),
+        error => StageError::Dataset(Box::new(error)),
     })
 }
 
