@@ -41,7 +41,7 @@ impl BundleFile {
         }
     }
 
-    /// BundleFile with this name; nothing if no bundle has one.
+    /// The file with this name; nothing if no bundle has one.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let (folder, rest) = name.split_once('/').unwrap_or(("", name));
         let entry = match folder {

@@ -4,7 +4,7 @@
 //! A bundle is a tar archive under zstd. Unpacked it is a small store of its own (see
 //! `artifacts/README.md`) with one more file, `ro-crate-metadata.json`, which tells the same as a
 //! Workflow Run RO-Crate. [`bundle`] writes one; [`check`] verifies one without writing, and
-//! [`unbundle`] takes one into a store. The crate executes nothing, loads no plugin and prints
+//! [`unbundle()`] takes one into a store. The crate executes nothing, loads no plugin and prints
 //! nothing; whose signature counts is for others to say.
 
 mod archive;

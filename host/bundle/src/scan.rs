@@ -1,6 +1,6 @@
 //! Reads a bundle from beginning to end: every file against its hash, every document into memory,
 //! everything else to where the caller wants it. What the documents say of each other is checked
-//! in [`crate::unbundle`].
+//! in [`crate::unbundle()`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, Write};

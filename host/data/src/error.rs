@@ -113,8 +113,8 @@ pub enum DatasetError {
 impl Advice for DatasetError {
     fn help(&self) -> Cow<'_, str> {
         match self {
-            Self::Io { error, .. } => room_advice(error).into(),
-            Self::Table(TableError {
+            Self::Io { error, .. }
+            | Self::Table(TableError {
                 fault: TableFault::Write(error),
                 ..
             }) => room_advice(error).into(),

@@ -1,4 +1,4 @@
-//! LeasedNodes of the objects and actions that running processes rely on, so that a garbage collection
+//! Leases of the objects and actions that running processes rely on, so that a garbage collection
 //! beside them removes none of these. Each process keeps its own list.
 //!
 //! # The protocol

@@ -76,7 +76,7 @@ pub fn audit(
             .collect(),
         (None, Scope::Named | Scope::Subjects(_)) => named().collect(),
     };
-    read_objects(&mut verified, objects, observer);
+    read_objects(&mut verified, &objects, observer);
     let contradictions = relations::contradictions(&verified);
     verified.faults.extend(contradictions);
 
@@ -132,7 +132,7 @@ fn reaches(reach: &Closure, location: &Location) -> bool {
 /// Reads the objects that have not been read as documents.
 fn read_objects(
     verified: &mut Verified<'_>,
-    objects: BTreeSet<ObjectHash>,
+    objects: &BTreeSet<ObjectHash>,
     observer: &dyn AuditObserver,
 ) {
     let unread = objects.difference(&verified.seen).copied().collect();

@@ -57,6 +57,9 @@ const LARGEST_TEXT: u64 = 64 << 20;
 /// The most characters of a text that a difference quotes.
 const LONGEST_QUOTE: usize = 200;
 
+/// Compares the insides of two files of a format.
+type Compare = fn(&Path, &Path) -> Result<Inside, FormatError>;
+
 /// A file format.
 struct Format {
     /// A file of it, such as `a Parquet table`.
@@ -69,7 +72,7 @@ struct Format {
     summarise: fn(&Head, usize) -> Result<Summary, FormatError>,
     /// Every difference between two files of it; nothing for a format of which nothing but the
     /// bytes is compared.
-    compare: Option<fn(&Path, &Path) -> Result<Inside, FormatError>>,
+    compare: Option<Compare>,
 }
 
 /// The beginning of a file.

@@ -1,6 +1,6 @@
 //! Description of a bundle for readers that know nothing of Assay: `ro-crate-metadata.json`, a
 //! Workflow Run RO-Crate. It repeats what the documents in the bundle say, and nothing more;
-//! [`check`] finds a crate that says anything else.
+//! [`check()`] finds a crate that says anything else.
 //!
 //! The terms are those of RO-Crate 1.1 and of the profiles Process, Workflow and Provenance Run
 //! Crate 0.5, which are at <https://w3id.org/ro/wfrun/provenance/0.5>.

@@ -23,7 +23,7 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 /// Writes bytes to standard output as they are; whether somebody still reads it.
 ///
 /// # Errors
-/// As for [`print`].
+/// As for [`print()`].
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<bool, CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

@@ -138,9 +138,9 @@ impl Closure {
             ProducerRule::First | ProducerRule::Unexplained if self.given.contains(&artifact) => {}
             ProducerRule::First => {
                 let first = graph.first_producer(artifact);
-                first
-                    .into_iter()
-                    .for_each(|key| self.add(graph, Node::Action(key)));
+                if let Some(key) = first {
+                    self.add(graph, Node::Action(key));
+                }
             }
             ProducerRule::Unexplained => graph
                 .producers(artifact)

@@ -76,7 +76,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         let trained = planner.stage(at);
         let mut inputs = trained.inputs.clone();
         inputs.insert("training".to_owned(), at);
-        let planned = PlannedStage {
+        let evaluation = PlannedStage {
             name,
             work: Box::new(parameters.clone()),
             inputs,
@@ -85,7 +85,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
             labels: trained.labels.clone(),
             places: places.clone(),
         };
-        planner.push(planned);
+        planner.push(evaluation);
     }
 }
 

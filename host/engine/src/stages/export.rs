@@ -58,16 +58,16 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     let mut reader = stage.reader();
     let places = reader.places();
     let training = reader.required("training", out, placed(string));
-    let states = [("best", SavedState::Best), ("final", SavedState::Final)];
-    let state = reader.optional("state", out, one_of(&states));
+    let words = [("best", SavedState::Best), ("final", SavedState::Final)];
+    let saved = reader.optional("state", out, one_of(&words));
     let limits = settings::limits(&mut reader, out);
     reader.finish(out);
     let Some(training) = training else { return };
-    let state = state.unwrap_or(SavedState::Final);
+    let saved = saved.unwrap_or(SavedState::Final);
     for (name, at) in planner.for_each_training(&stage.name, &training) {
         planner.push(PlannedStage {
             name,
-            work: Box::new(ExportParameters { state }),
+            work: Box::new(ExportParameters { state: saved }),
             inputs: [("training".to_owned(), at)].into(),
             plugin: None,
             limits,

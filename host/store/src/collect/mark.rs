@@ -18,11 +18,11 @@ pub(super) fn garbage(store: &Store, retention: &Retention) -> Result<Garbage, S
     let leases = store.leases()?;
     let pins = store.pins()?;
     let folders = store.scratch_folders()?;
-    let leased = leases.living.iter().filter_map(|node| match node {
+    let named = leases.living.iter().filter_map(|node| match node {
         Node::Action(key) => Some(*key),
         Node::Run(_) | Node::Artifact(_) | Node::Object(_) => None,
     });
-    let at_work = leased.chain(folders.iter().map(|(key, _)| *key));
+    let at_work = named.chain(folders.iter().map(|(key, _)| *key));
     let mut index = Index::read_with(store, at_work.collect::<HashSet<_>>())?;
     if let Some(error) = index.take_failure() {
         return Err(error);

@@ -99,7 +99,7 @@ impl GarbageItem {
 /// A file or folder that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GarbageFile {
-    /// GarbageKind and identity of the thing.
+    /// Kind and identity of the thing.
     pub item: GarbageItem,
     /// Where it is.
     pub path: PathBuf,

@@ -41,7 +41,7 @@ impl<'a> Sweep<'a> {
 
     pub(super) fn finish(mut self) -> (Vec<GarbageFile>, BTreeMap<GarbageKind, Amount>) {
         // Within a kind the order is the one in which they came.
-        self.items.sort_by_key(|item| item.kind());
+        self.items.sort_by_key(super::GarbageFile::kind);
         (self.items, self.kept)
     }
 

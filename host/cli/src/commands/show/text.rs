@@ -33,7 +33,7 @@ pub(super) fn text(index: &Index, view: &ShowView<'_>) -> String {
         ),
         Details::Result { of, result } => {
             let mut known = vec![("of", action_words(index, *of))];
-            known.extend(result.into_iter().flat_map(|it| result_fields(index, it)));
+            known.extend(result.iter().flat_map(|it| result_fields(index, it)));
             ("result", known, String::new())
         }
         Details::Artifact(artifact) => (
