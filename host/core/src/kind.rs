@@ -35,42 +35,37 @@ struct Facts {
     revision: u32,
     /// The parameters that tell one action of the kind from others, the most telling first.
     headline: &'static [&'static str],
-    /// The table of measurements in its artifact.
-    measurements: Option<&'static str>,
 }
 
 kinds! {
     /// Asks a plugin what it offers.
-    Describe = Facts { name: "describe", revision: 1, headline: &[], measurements: None },
+    Describe = Facts { name: "describe", revision: 1, headline: &[] },
     /// Obtains, checks and splits a dataset.
-    Dataset = Facts { name: "dataset", revision: 1, headline: &["source"], measurements: None },
+    Dataset = Facts { name: "dataset", revision: 1, headline: &["source"] },
     /// Trains a network with an algorithm.
     Train = Facts {
         name: "train",
         revision: 1,
         headline: &["algorithm", "epochs", "seed"],
-        measurements: None,
     },
     /// Measures a trained network.
     Evaluate = Facts {
         name: "evaluate",
         revision: 1,
         headline: &[],
-        measurements: Some("evaluation.parquet"),
     },
     /// Gathers trainings into a table.
     Report = Facts {
         name: "report",
         revision: 2,
         headline: &["title"],
-        measurements: Some("table.parquet"),
     },
     /// Asks a learner for the update directions of one batch.
-    Directions = Facts { name: "directions", revision: 1, headline: &["algorithm"], measurements: None },
+    Directions = Facts { name: "directions", revision: 1, headline: &["algorithm"] },
     /// Checks that a plugin keeps one promise of the boundary.
-    Check = Facts { name: "check", revision: 1, headline: &["algorithm", "check"], measurements: None },
+    Check = Facts { name: "check", revision: 1, headline: &["algorithm", "check"] },
     /// Takes a training's parameters out of its saved state.
-    Export = Facts { name: "export", revision: 1, headline: &["state"], measurements: None },
+    Export = Facts { name: "export", revision: 1, headline: &["state"] },
 }
 
 impl StageKind {
@@ -88,11 +83,6 @@ impl StageKind {
     /// The parameters that tell one action of the kind from others, the most telling first.
     pub const fn headline(self) -> &'static [&'static str] {
         self.facts().headline
-    }
-
-    /// The file of its artifact with a table of measurements, if it has one.
-    pub const fn measurements(self) -> Option<&'static str> {
-        self.facts().measurements
     }
 }
 
