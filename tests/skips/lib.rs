@@ -26,6 +26,7 @@ pub fn skip(reason: &str) {
         return;
     };
     let current = thread::current();
+    let reason = reason.trim().replace('\n', " ");
     let line = format!("{}: {reason}\n", current.name().unwrap_or("a test"));
     OpenOptions::new()
         .create(true)
