@@ -76,8 +76,8 @@ pub(crate) fn gc(arguments: &GcArguments) -> Result<ExitCode, CliError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let retention = arguments.retention(now.unwrap_or_default().as_millis() as u64);
     let shown = |garbage: &_| {
-        let view = GarbageView::of(garbage, arguments.dry_run);
-        ui::print_view(&view, arguments.json, |_| garbage_text(garbage, arguments))
+        let view = || GarbageView::of(garbage, arguments.dry_run);
+        ui::print_either(arguments.json, view, || garbage_text(garbage, arguments))
     };
     if arguments.dry_run {
         shown(&store.garbage(&retention)?)?;

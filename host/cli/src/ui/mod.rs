@@ -31,11 +31,24 @@ pub(crate) fn print_view<V: Serialize>(
     as_json: bool,
     text: impl FnOnce(&V) -> String,
 ) -> Result<(), CliError> {
+    print_either(as_json, || view, || text(view))
+}
+
+/// As [`print_view`], for a verb whose text is not made of its view: of the two only the one that
+/// is printed is made.
+///
+/// # Errors
+/// As [`print_view`].
+pub(crate) fn print_either<V: Serialize>(
+    as_json: bool,
+    view: impl FnOnce() -> V,
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
     if as_json {
-        let value = serde_json::to_value(view).map_err(CliError::Json)?;
+        let value = serde_json::to_value(view()).map_err(CliError::Json)?;
         print(&json::document(&value))
     } else {
-        print(&text(view))
+        print(&text())
     }
 }
 

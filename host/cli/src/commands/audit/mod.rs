@@ -110,7 +110,8 @@ pub(crate) fn run(arguments: &AuditArguments, cancel: &Cancel) -> Result<ExitCod
         moved,
         duration_ms,
     };
-    ui::print_view(&AuditView::of(&shown), arguments.json, |_| text(&shown))?;
+    let view = || AuditView::of(&shown);
+    ui::print_either(arguments.json, view, || text(&shown))?;
     Ok(match (shown.report.damaged(), shown.report.unreadable()) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(2),

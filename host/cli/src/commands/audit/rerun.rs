@@ -226,7 +226,7 @@ fn rerun_targets(
 }
 
 fn print(shown: &ShownReruns, as_json: bool) -> Result<ExitCode, CliError> {
-    ui::print_view(&RerunsView::of(shown), as_json, |_| text(shown))?;
+    ui::print_either(as_json, || RerunsView::of(shown), || text(shown))?;
     Ok(exit_code(shown))
 }
 

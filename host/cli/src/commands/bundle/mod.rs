@@ -246,8 +246,8 @@ pub(crate) fn bundle(arguments: &BundleArguments, cancel: &Cancel) -> Result<Exi
         bundled,
         signature,
     };
-    let view = WrittenView::of(&written);
-    ui::print_view(&view, arguments.json, |_| written_text(&written))?;
+    let view = || WrittenView::of(&written);
+    ui::print_either(arguments.json, view, || written_text(&written))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -305,7 +305,8 @@ pub(crate) fn unbundle(
             files,
         }
     };
-    ui::print_view(&ReadView::of(&read), arguments.json, |_| {
+    let view = || ReadView::of(&read);
+    ui::print_either(arguments.json, view, || {
         if arguments.list {
             list(&read)
         } else {

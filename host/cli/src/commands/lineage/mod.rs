@@ -81,8 +81,8 @@ pub(crate) fn run(arguments: &LineageArguments) -> Result<ExitCode, CliError> {
     } else {
         Lineage::of_rows(&store, index, &subject, &arguments.rows)?
     };
-    let view = LineageView::of(&subject, direction, &lineage, index);
-    ui::print_view(&view, arguments.json, |_| {
+    let view = || LineageView::of(&subject, direction, &lineage, index);
+    ui::print_either(arguments.json, view, || {
         if arguments.dot {
             dot(&lineage)
         } else {
