@@ -15,12 +15,12 @@ use crate::formats::{ContentDifference, compare_files};
 pub struct FileDifference {
     /// Its name in the artifacts.
     pub file: String,
-    /// How it differs.
+    /// The difference.
     #[serde(flatten)]
     pub change: FileChange,
 }
 
-/// How a file differs between two artifacts.
+/// Difference of a file between two artifacts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum FileChange {

@@ -32,7 +32,7 @@ pub(super) const FORMAT: Format = Format {
 /// An image table in figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Images {
-    /// How many images.
+    /// Number of images.
     pub images: u32,
     /// Channels, rows and columns of each.
     pub shape: ImageShape,

@@ -19,7 +19,7 @@ pub(super) enum Number {
     U8,
 }
 
-/// How an element of a tensor lies in its bytes.
+/// Layout of an element of a tensor in its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Element {
     /// Its bytes; at least 1.
@@ -75,7 +75,7 @@ impl Element {
         found
     }
 
-    /// How many representable numbers of the type two floats are apart; nothing for other types,
+    /// Distance of two floats, counted in representable values of the type; nothing for other types,
     /// and where one of them is not a number.
     pub(super) fn ulps(self, before: &[u8], now: &[u8]) -> Option<u64> {
         match self.number? {

@@ -50,7 +50,7 @@ const FORMATS: [&Format; 7] = [
     &text::FORMAT,
 ];
 
-/// How much of a file is read to recognise its format.
+/// Bytes of a file that are read to recognise its format.
 const HEAD: u64 = 64 << 10;
 /// A text of more bytes is not parsed or compared: a line or a document may be as long as it.
 const LARGEST_TEXT: u64 = 64 << 20;
@@ -171,7 +171,7 @@ impl Content {
     }
 }
 
-/// How the bytes of two files differ, and what they mean.
+/// Difference of two files in their bytes, and what they mean.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContentDifference {
     /// Their sizes in bytes.

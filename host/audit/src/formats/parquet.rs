@@ -7,7 +7,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use super::table::{self, TableFile};
 use super::{Format, FormatError, Head, Inside, Summary};
 
-/// How many rows are decoded at a time, where all of them are.
+/// Rows that are decoded at a time, where all of them are.
 const ROWS: usize = 4096;
 /// Far above any real table: a few crafted bytes can claim rows for days.
 const MOST_ROWS: i64 = 1 << 27;

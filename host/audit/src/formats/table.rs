@@ -40,7 +40,7 @@ pub(crate) struct TableFile {
 /// A table, and its first rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// How many rows it says it has.
+    /// Number of rows that it says it has.
     pub rows: u64,
     /// Its columns.
     pub columns: Vec<Column>,

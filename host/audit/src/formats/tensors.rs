@@ -63,9 +63,9 @@ pub struct Tensor {
 /// the rest. Sums are taken in 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
-    /// How many elements there are.
+    /// Number of elements.
     pub elements: u64,
-    /// How many of them are infinite or not a number.
+    /// Number of them that are infinite or not a number.
     pub non_finite: u64,
     /// The Euclidean norm.
     pub norm: f64,
@@ -166,7 +166,7 @@ fn figures(file: &File, tensor: &StoredTensor) -> Result<Figures, FormatError> {
 /// Which tensors of two files differ.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TensorsDifference {
-    /// How many tensors they have.
+    /// Number of tensors that they have.
     pub tensors: [u64; 2],
     /// Differences in the files' own metadata.
     pub metadata: Vec<Difference>,
@@ -186,12 +186,12 @@ impl TensorsDifference {
 pub struct TensorDifference {
     /// Its name.
     pub tensor: String,
-    /// How it differs.
+    /// The difference.
     #[serde(flatten)]
     pub change: TensorChange,
 }
 
-/// How a tensor differs.
+/// Difference of a tensor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum TensorChange {
@@ -219,9 +219,9 @@ pub enum TensorChange {
 /// Which elements of a tensor differ.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ValuesDifference {
-    /// How many elements it has.
+    /// Number of elements that it has.
     pub elements: u64,
-    /// How many of them have other bits.
+    /// Number of them that have other bits.
     pub differing: u64,
     /// The index of the first of them.
     pub first: Vec<u64>,
@@ -229,7 +229,7 @@ pub struct ValuesDifference {
     pub largest: Option<LargestElement>,
     /// The most representable numbers that two floats are apart.
     pub largest_ulps: Option<u64>,
-    /// How many of them are infinite or not a number in either file.
+    /// Number of them that are infinite or not a number in either file.
     pub not_finite: u64,
 }
 

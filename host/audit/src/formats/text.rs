@@ -39,7 +39,7 @@ impl Text {
 /// Which lines of two texts differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TextDifference {
-    /// How many lines they have.
+    /// Number of lines that they have.
     pub lines: [u64; 2],
     /// How many lines differ from the line with the same number.
     pub differing: u64,
