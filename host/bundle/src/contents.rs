@@ -113,54 +113,116 @@ impl Contents {
         Ok(())
     }
 
-    /// Every object that the run rests on, with its roles, the most important first.
-    pub(crate) fn objects(&self) -> BTreeMap<ObjectHash, Vec<Role>> {
-        let objects = self.graph.objects().iter();
-        let objects = objects.map(|(object, roles)| {
+    /// Every object that the run rests on.
+    ///
+    /// # Errors
+    /// A role is of a document that the run does not rest on.
+    pub(crate) fn objects(&self) -> Result<Objects, BundleError> {
+        let mut objects = Objects::new();
+        for (object, roles) in self.graph.objects() {
             let mut roles = roles.clone();
             roles.sort_by_key(rank);
-            (*object, roles)
-        });
-        objects.collect()
+            let media_type = match roles.first() {
+                Some(first) => self.media_type(first)?.to_owned(),
+                None => continue,
+            };
+            let roles = roles.into_iter().map(|role| {
+                let description = self.describe(&role)?;
+                Ok(BundledRole { role, description })
+            });
+            let bundled = BundledObject {
+                roles: roles.collect::<Result<_, BundleError>>()?,
+                media_type,
+            };
+            objects.insert(*object, bundled);
+        }
+        Ok(objects)
     }
 
     /// Description of the role, in words.
-    pub(crate) fn role_name(&self, role: &Role) -> String {
-        match role {
+    fn describe(&self, role: &Role) -> Result<String, BundleError> {
+        Ok(match role {
             Role::Run(_) => "manifest of the run".to_owned(),
             Role::PipelineFile(_) => "pipeline file".to_owned(),
             Role::NetworksFile(_) => "file of networks".to_owned(),
-            Role::Action(action) => format!("{} action", self.kind(*action)),
+            Role::Action(action) => format!("{} action", self.action(*action)?.kind),
             Role::Artifact(_) => "manifest of an artifact".to_owned(),
             Role::File { name, .. } => name.clone(),
-            Role::Log { action, .. } => format!("log of a {} action", self.kind(*action)),
+            Role::Log { action, .. } => format!("log of a {} action", self.action(*action)?.kind),
             Role::Library { plugin, .. } => format!("library of the plugin {plugin}"),
             Role::Pin(label) => format!("pinned as {label}"),
-        }
+        })
     }
 
-    pub(crate) fn media_type(&self, role: &Role) -> &str {
-        match role {
+    fn media_type(&self, role: &Role) -> Result<&str, BundleError> {
+        Ok(match role {
             Role::Run(_) | Role::Action(_) | Role::Artifact(_) => "application/json",
             Role::PipelineFile(_) | Role::NetworksFile(_) => "application/toml",
-            Role::File { artifact, name } => match self.file(*artifact, name) {
-                Some(file) => &file.media_type,
-                None => "application/octet-stream",
-            },
+            Role::File { artifact, name } => &self.file(*artifact, name)?.media_type,
             Role::Log { .. } => "text/plain",
             Role::Library { .. } => "application/x-sharedlib",
             Role::Pin(_) => "application/octet-stream",
-        }
+        })
     }
 
     /// A file of an artifact of the run.
-    pub(crate) fn file(&self, artifact: ArtifactHash, name: &str) -> Option<&ArtifactFile> {
-        self.artifacts().get(&artifact)?.files.get(name)
+    ///
+    /// # Errors
+    /// The run does not rest on this artifact, or it has no such file.
+    pub(crate) fn file(
+        &self,
+        artifact: ArtifactHash,
+        name: &str,
+    ) -> Result<&ArtifactFile, BundleError> {
+        let manifest = self.artifacts().get(&artifact);
+        let file = manifest.and_then(|manifest| manifest.files.get(name));
+        file.ok_or_else(|| BundleError::Missing {
+            what: format!("file `{name}` of the artifact"),
+            object: artifact.into(),
+        })
     }
 
-    fn kind(&self, key: ActionKey) -> &'static str {
-        let action = self.actions.get(&key);
-        action.map_or("unknown", |action| action.kind.name())
+    fn action(&self, key: ActionKey) -> Result<&Action, BundleError> {
+        self.actions.get(&key).ok_or_else(|| BundleError::Missing {
+            what: "action".to_owned(),
+            object: key.into(),
+        })
+    }
+}
+
+/// The objects of a bundle.
+pub(crate) type Objects = BTreeMap<ObjectHash, BundledObject>;
+
+/// An object that the run rests on. The same bytes may be several things at once, such as the best
+/// weights and the last.
+#[derive(Debug)]
+pub(crate) struct BundledObject {
+    /// Its roles, the most important first; never none.
+    pub(crate) roles: Vec<BundledRole>,
+    /// The media type of the first role.
+    pub(crate) media_type: String,
+}
+
+/// A role of an object.
+#[derive(Debug)]
+pub(crate) struct BundledRole {
+    pub(crate) role: Role,
+    /// The role in words.
+    pub(crate) description: String,
+}
+
+impl BundledObject {
+    /// The plugins that it is a library of, where it is nothing else: then the run can be verified
+    /// without it.
+    ///
+    /// # Errors
+    /// It has another role: the description of the first of them.
+    pub(crate) fn only_plugins(&self) -> Result<Vec<&str>, &str> {
+        let plugins = self.roles.iter().map(|it| match &it.role {
+            Role::Library { plugin, .. } => Ok(plugin.as_str()),
+            _ => Err(it.description.as_str()),
+        });
+        plugins.collect()
     }
 }
 

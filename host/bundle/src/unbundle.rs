@@ -1,7 +1,6 @@
 //! Takes a bundle into a store, or verifies one and takes nothing. Nothing enters the store before
 //! the whole bundle has been read, and every hash, document and reference found right.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,7 +9,7 @@ use assay_core::graph::Role;
 use assay_core::{ObjectHash, RunHash};
 use assay_store::Store;
 
-use crate::contents::Contents;
+use crate::contents::{BundledObject, BundledRole, Contents, Objects};
 use crate::error::BundleError;
 use crate::layout::BundleFile;
 use crate::limits::Limits;
@@ -157,7 +156,7 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
             problem: "began at another time than its marker says".to_owned(),
         });
     }
-    let mut objects = contents.objects();
+    let mut objects = contents.objects()?;
     let without_libraries = complete(scanned, &contents, &objects)?;
     objects.retain(|object, _| scanned.size(*object).is_some());
     // The metadata are about every other file.
@@ -173,13 +172,10 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
         without_libraries,
         files: files
             .map(|(entry, facts)| {
-                (
-                    entry.name(),
-                    facts.size,
-                    describe(*entry, &contents, &objects),
-                )
+                let description = describe(*entry, &objects)?;
+                Ok((entry.name(), facts.size, description))
             })
-            .collect(),
+            .collect::<Result<_, BundleError>>()?,
     };
     Ok((contents, checked))
 }
@@ -189,19 +185,19 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
 fn complete(
     scanned: &Scanned,
     contents: &Contents,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
+    objects: &Objects,
 ) -> Result<Vec<String>, BundleError> {
     let mut absent = Vec::new();
-    for (&object, roles) in objects {
-        match scanned.size(object) {
-            Some(found) => check_size(contents, found, roles)?,
-            None => absent.extend(roles.iter().map(|role| match role {
-                Role::Library { plugin, .. } => Ok(plugin.clone()),
-                role => Err(BundleError::Missing {
-                    what: contents.role_name(role),
+    for (&object, bundled) in objects {
+        match (scanned.size(object), bundled.only_plugins()) {
+            (Some(found), _) => check_size(contents, found, bundled)?,
+            (None, Ok(plugins)) => absent.extend(plugins.into_iter().map(str::to_owned)),
+            (None, Err(description)) => {
+                return Err(BundleError::Missing {
+                    what: description.to_owned(),
                     object,
-                }),
-            })),
+                });
+            }
         }
     }
     for entry in scanned.files.keys() {
@@ -212,22 +208,22 @@ fn complete(
             _ => {}
         }
     }
-    let mut absent = absent.into_iter().collect::<Result<Vec<_>, _>>()?;
     absent.sort_unstable();
     absent.dedup();
     Ok(absent)
 }
 
-fn check_size(contents: &Contents, found: u64, roles: &[Role]) -> Result<(), BundleError> {
-    for role in roles {
-        if let Role::File { artifact, name } = role
-            && let Some(file) = contents.file(*artifact, name)
-            && file.size != found
-        {
+fn check_size(contents: &Contents, found: u64, bundled: &BundledObject) -> Result<(), BundleError> {
+    for BundledRole { role, .. } in &bundled.roles {
+        let Role::File { artifact, name } = role else {
+            continue;
+        };
+        let size = contents.file(*artifact, name)?.size;
+        if size != found {
             return Err(BundleError::Size {
                 artifact: *artifact,
                 name: name.clone(),
-                size: file.size,
+                size,
                 found,
             });
         }
@@ -235,19 +231,16 @@ fn check_size(contents: &Contents, found: u64, roles: &[Role]) -> Result<(), Bun
     Ok(())
 }
 
-fn describe(
-    entry: BundleFile,
-    contents: &Contents,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
-) -> String {
-    match entry {
+fn describe(entry: BundleFile, objects: &Objects) -> Result<String, BundleError> {
+    Ok(match entry {
         BundleFile::Format => "format of the store".to_owned(),
         BundleFile::Record { .. } => "record of an execution".to_owned(),
         BundleFile::Metadata => "metadata of the crate".to_owned(),
         BundleFile::Run { .. } => "marker of the run".to_owned(),
         BundleFile::Object(object) => {
-            let role = objects.get(&object).and_then(|roles| roles.first());
-            role.map_or_else(String::new, |role| contents.role_name(role))
+            let first = objects.get(&object).and_then(|it| it.roles.first());
+            let first = first.ok_or(BundleError::Stray { object })?;
+            first.description.clone()
         }
-    }
+    })
 }

@@ -6,14 +6,13 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::path::Path;
 
-use assay_core::graph::Role;
 use assay_core::{ObjectHash, canonical_json};
 use assay_files::{NewFile, READABLE};
 use assay_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
 use crate::archive::Writer;
-use crate::contents::Contents;
+use crate::contents::{Contents, Objects};
 use crate::error::{BundleError, uncanonical};
 use crate::layout::{BundleFile, FORMAT};
 use crate::metadata::{self, Attribution, FileFacts, Sources};
@@ -99,7 +98,7 @@ pub fn bundle(
 struct Packing<'a> {
     store: &'a Store,
     contents: &'a Contents,
-    objects: BTreeMap<ObjectHash, Vec<Role>>,
+    objects: Objects,
     without_libraries: Vec<String>,
     watch: Watch<'a>,
     facts: BTreeMap<BundleFile, FileFacts>,
@@ -114,19 +113,15 @@ impl<'a> Packing<'a> {
         without: bool,
         watch: Watch<'a>,
     ) -> Result<Self, BundleError> {
-        let mut objects = contents.objects();
+        let mut objects = contents.objects()?;
         let mut without_libraries = Vec::new();
         if without {
-            objects.retain(|_, roles| {
-                let plugins = roles.iter().map(|role| match role {
-                    Role::Library { plugin, .. } => Some(plugin.clone()),
-                    _ => None,
-                });
-                // Bytes that have another role too are needed for that.
-                let plugins = plugins.collect::<Option<Vec<_>>>();
-                let stays = plugins.is_none();
-                without_libraries.extend(plugins.into_iter().flatten());
-                stays
+            objects.retain(|_, object| match object.only_plugins() {
+                Ok(plugins) => {
+                    without_libraries.extend(plugins.into_iter().map(str::to_owned));
+                    false
+                }
+                Err(_) => true,
             });
         }
         without_libraries.sort_unstable();

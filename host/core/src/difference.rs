@@ -1,6 +1,7 @@
 //! Differences between two documents, field by field. Documents are compared as they are stored, in
 //! canonical JSON, so that one value spelled in two ways is no difference.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -41,6 +42,34 @@ impl Fields {
         self.0.iter().map(|(field, value)| (field.as_str(), value))
     }
 
+    /// The number of fields that `counts` and whose value is not the same in `now`; nothing as soon as it is
+    /// more than `most`.
+    pub fn distance(
+        &self,
+        now: &Self,
+        counts: impl Fn(&str) -> bool,
+        most: usize,
+    ) -> Option<usize> {
+        let (mut before, mut now) = (self.0.iter().peekable(), now.0.iter().peekable());
+        let mut distance = 0;
+        loop {
+            let order = match (before.peek(), now.peek()) {
+                (Some((left, _)), Some((right, _))) => left.cmp(right),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return Some(distance),
+            };
+            let left = before.next_if(|_| order.is_le());
+            let right = now.next_if(|_| order.is_ge());
+            if left != right && left.or(right).is_some_and(|(field, _)| counts(field)) {
+                distance += 1;
+                if distance > most {
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Every field whose value is not the same in `now`, by path.
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         let names: BTreeSet<_> = self.0.keys().chain(now.0.keys()).collect();
@@ -75,6 +104,7 @@ fn flatten(path: String, value: Value, fields: &mut BTreeMap<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -106,5 +136,23 @@ mod tests {
             fields(&json!({"rate": 1})).differences(&fields(&json!({"rate": 1.0}))),
             []
         );
+    }
+    proptest! {
+        #[test]
+        fn the_distance_is_the_number_of_differences_that_count(
+            before: BTreeMap<u8, Option<bool>>,
+            now: BTreeMap<u8, Option<bool>>,
+            ignored: u8,
+            most in 0_usize..40,
+        ) {
+            let ignored = ignored.to_string();
+            let counts = |field: &str| field != ignored;
+            let before = fields(&json!(before));
+            let now = fields(&json!(now));
+            let differences = before.differences(&now);
+            let distance = differences.iter().filter(|it| counts(&it.field)).count();
+            let expected = (distance <= most).then_some(distance);
+            prop_assert_eq!(before.distance(&now, counts, most), expected);
+        }
     }
 }

@@ -6,14 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 
-use assay_core::ObjectHash;
-use assay_core::graph::Role;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::people::{AUTHOR, Attribution, ORGANIZATION};
 use super::{FileFacts, REVISION, ROOT, Sources, write};
-use crate::contents::Contents;
+use crate::contents::{Contents, Objects};
 use crate::error::BundleError;
 use crate::layout::BundleFile;
 
@@ -22,7 +20,7 @@ use crate::layout::BundleFile;
 pub(crate) fn check(
     metadata: &[u8],
     contents: &Contents,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
+    objects: &Objects,
     files: &BTreeMap<BundleFile, FileFacts>,
 ) -> Result<(), BundleError> {
     let Crate { graph } = serde_json::from_slice(metadata)

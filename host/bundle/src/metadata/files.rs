@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use assay_core::ObjectHash;
-use assay_core::graph::Role;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::graph::{Graph, all};
-use crate::contents::Contents;
+use super::graph::Graph;
+use crate::contents::{BundledObject, Contents, Objects};
 use crate::layout::BundleFile;
 
 /// Size and SHA-256 of a file, which every reader of crates can check.
@@ -42,14 +41,16 @@ impl FileFacts {
 pub(super) fn add(
     graph: &mut Graph<'_>,
     contents: &Contents,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
+    objects: &Objects,
     facts: &BTreeMap<BundleFile, FileFacts>,
 ) {
     for (entry, facts) in facts {
         let fields = match *entry {
             BundleFile::Object(object) => {
-                let roles = objects.get(&object).map_or(&[][..], Vec::as_slice);
-                object_fields(contents, object, roles)
+                let Some(bundled) = objects.get(&object) else {
+                    continue;
+                };
+                object_fields(object, bundled)
             }
             BundleFile::Record { action, record } => vec![
                 (
@@ -91,20 +92,15 @@ fn plain(name: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A file may be several things at once, such as the best weights and the last: it has the name of
-/// each.
-fn object_fields(
-    contents: &Contents,
-    object: ObjectHash,
-    roles: &[Role],
-) -> Vec<(&'static str, Value)> {
-    let mut names: Vec<_> = roles.iter().map(|role| contents.role_name(role)).collect();
+/// An object has the name of each of its roles.
+fn object_fields(object: ObjectHash, bundled: &BundledObject) -> Vec<(&'static str, Value)> {
+    let names = bundled.roles.iter().map(|it| it.description.as_str());
+    let mut names: Vec<_> = names.collect();
     names.sort_unstable();
     names.dedup();
-    let format = roles.first().map(|role| contents.media_type(role));
     vec![
         ("name", json!(names.join(", "))),
-        ("encodingFormat", all(format.map(|format| json!(format)))),
+        ("encodingFormat", json!(bundled.media_type)),
         ("identifier", json!(format!("blake3:{object}"))),
     ]
 }

@@ -21,13 +21,12 @@ use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use assay_core::ObjectHash;
-use assay_core::graph::Role;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
 use self::graph::{Entity, Graph, all, reference};
-use crate::contents::Contents;
+use crate::contents::{Contents, Objects};
 use crate::layout::BundleFile;
 
 /// The vocabulary, and the terms of workflow runs that it lacks.
@@ -66,7 +65,7 @@ const ROOT: &str = "./";
 pub(crate) struct Sources<'a> {
     pub(crate) contents: &'a Contents,
     /// The objects among the files.
-    pub(crate) objects: &'a BTreeMap<ObjectHash, Vec<Role>>,
+    pub(crate) objects: &'a Objects,
     /// The files that the metadata are about.
     pub(crate) files: &'a BTreeMap<BundleFile, FileFacts>,
     pub(crate) about: &'a Attribution,

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_core::graph::Role;
 use assay_core::{Action, ObjectHash, RunStage};
 use serde_json::{Value, json};
 
 use super::execution::parameters;
 use super::graph::{Graph, all, fragment, reference};
 use super::{object_id, time};
-use crate::contents::Contents;
+use crate::contents::{Contents, Objects};
 
 /// Assay as what runs the workflow.
 pub(super) const ENGINE: &str = "#assay";
@@ -52,11 +51,7 @@ pub(super) fn fields(contents: &Contents) -> Vec<(&'static str, Value)> {
     ]
 }
 
-pub(super) fn add(
-    graph: &mut Graph<'_>,
-    contents: &Contents,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
-) {
+pub(super) fn add(graph: &mut Graph<'_>, contents: &Contents, objects: &Objects) {
     let run = &contents.manifest;
     let name = "pipeline file of Assay (TOML)";
     graph.add(LANGUAGE, "ComputerLanguage", [("name", json!(name))]);
@@ -81,11 +76,7 @@ pub(super) fn add(
     add_tools(graph, contents, objects);
 }
 
-fn add_tools(
-    graph: &mut Graph<'_>,
-    contents: &Contents,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
-) {
+fn add_tools(graph: &mut Graph<'_>, contents: &Contents, objects: &Objects) {
     let mut inputs = BTreeMap::<String, BTreeSet<String>>::new();
     let mut kinds = BTreeMap::<String, (String, BTreeSet<&'static str>)>::new();
     for known in contents.actions.values() {
@@ -122,7 +113,7 @@ fn add_tools(
 fn tool_fields(
     contents: &Contents,
     action: &Action,
-    objects: &BTreeMap<ObjectHash, Vec<Role>>,
+    objects: &Objects,
 ) -> Vec<(&'static str, Value)> {
     let Some(pin) = &action.plugin else {
         let (kind, revision) = (action.kind, action.revision);

@@ -26,7 +26,8 @@ use clap::Subcommand;
 use crate::error::CliError;
 use crate::interrupt;
 use audit::AuditArguments;
-use bundle::{BundleArguments, UnbundleArguments};
+use bundle::BundleArguments;
+use bundle::unbundle::{self, UnbundleArguments};
 use cat::CatArguments;
 use data::DataVerb;
 use diff::DiffArguments;
@@ -120,7 +121,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Plugin(verb) => plugin::run(verb, cancel),
         Verb::Network(verb) => network::run(verb),
         Verb::Doctor(doctor) => doctor::doctor(doctor, cancel),
-        Verb::Bundle(bundle) => bundle::bundle(bundle, cancel),
-        Verb::Unbundle(unbundle) => bundle::unbundle(unbundle, cancel),
+        Verb::Bundle(bundle) => bundle::run(bundle, cancel),
+        Verb::Unbundle(unbundle) => unbundle::run(unbundle, cancel),
     }
 }

@@ -10,10 +10,12 @@ use assay_audit::{FileChange, FileDifference};
 use assay_core::Difference;
 use serde_json::Value;
 
-use crate::ui::words::{digits, visible};
+use crate::ui::words::{cut, digits, visible};
 
 /// A list that is longer ends with how many more there are; `--json` has them all.
 const LONGEST_LIST: usize = 40;
+/// The most characters of a value: hashes and long lists are recognised by their beginning.
+const LONGEST_VALUE: usize = 61;
 
 /// Every difference, indented by so many spaces.
 pub(crate) fn files(differences: &[FileDifference], indent: usize) -> String {
@@ -214,32 +216,24 @@ fn text(text: &TextDifference) -> Vec<String> {
             first
                 .before
                 .iter()
-                .map(|line| format!("- {}", shortened(line))),
+                .map(|line| format!("- {}", cut(line, LONGEST_VALUE))),
         );
         lines.extend(
             first
                 .now
                 .iter()
-                .map(|line| format!("+ {}", shortened(line))),
+                .map(|line| format!("+ {}", cut(line, LONGEST_VALUE))),
         );
     }
     lines
 }
 
-/// A value, shortened: hashes and long lists are recognised by their beginning.
+/// A value, or the beginning of a long one.
 fn value(value: Option<&Value>) -> String {
     value.map_or_else(
         || "(absent)".to_owned(),
-        |value| shortened(&value.to_string()),
+        |value| cut(&value.to_string(), LONGEST_VALUE),
     )
-}
-
-fn shortened(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
-        None => text.to_owned(),
-    }
 }
 
 /// A number to four digits.

@@ -74,15 +74,16 @@ impl Closure {
     }
 
     fn add(&mut self, graph: &Graph, node: Node) {
-        self.objects.insert(node.object());
         match node {
             Node::Run(run) => {
                 if self.runs.insert(run) {
+                    self.objects.insert(run.into());
                     self.follow(graph, node);
                 }
             }
             Node::Action(action) => {
                 if self.actions.insert(action) {
+                    self.objects.insert(action.into());
                     self.waiting.push(action);
                 }
             }
@@ -90,7 +91,9 @@ impl Closure {
                 self.add_artifact(graph, artifact);
                 self.wanted.push(artifact);
             }
-            Node::Object(_) => {}
+            Node::Object(object) => {
+                self.objects.insert(object);
+            }
         }
     }
 

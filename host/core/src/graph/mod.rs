@@ -171,7 +171,7 @@ pub struct Graph {
     pins: BTreeMap<String, Node>,
     /// Documents that something names and that cannot be read.
     damaged: BTreeSet<Node>,
-    stages: BTreeMap<ActionKey, Vec<StageUse>>,
+    stages: OnceLock<BTreeMap<ActionKey, Vec<StageUse>>>,
     roles: OnceLock<BTreeMap<ObjectHash, Vec<Role>>>,
     links: OnceLock<Links>,
 }
@@ -193,15 +193,6 @@ impl Graph {
     /// Adds a run that began at that time.
     pub fn add_run(&mut self, hash: RunHash, started_ms: u64, run: Run) {
         self.forget_derived();
-        for stage in &run.stages {
-            if let Some(action) = stage.action {
-                self.stages.entry(action).or_default().push(StageUse {
-                    run: hash,
-                    stage: stage.name.clone(),
-                    artifact: stage.artifact,
-                });
-            }
-        }
         self.runs.insert(hash, RunEntry { started_ms, run });
     }
 
@@ -243,7 +234,9 @@ impl Graph {
             Node::Action(key) => Some(*key),
             Node::Run(_) | Node::Artifact(_) | Node::Object(_) => None,
         });
-        self.stages.keys().copied().chain(pinned).collect()
+        let stages = self.runs.values().flat_map(|entry| &entry.run.stages);
+        let named = stages.filter_map(|stage| stage.action);
+        named.chain(pinned).collect()
     }
 
     /// The artifacts that results, actions, runs and pins name.
@@ -264,6 +257,7 @@ impl Graph {
     }
 
     fn forget_derived(&mut self) {
+        self.stages = OnceLock::new();
         self.roles = OnceLock::new();
         self.links = OnceLock::new();
     }
@@ -375,9 +369,31 @@ impl Graph {
         self.objects().get(&object).into_iter().flatten()
     }
 
-    /// The stages of runs that have this action.
+    /// The stages of runs that have this action, the first run first.
     pub fn stages(&self, action: ActionKey) -> &[StageUse] {
-        self.stages.get(&action).map_or(&[], Vec::as_slice)
+        self.stages_by_action()
+            .get(&action)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn stages_by_action(&self) -> &BTreeMap<ActionKey, Vec<StageUse>> {
+        self.stages.get_or_init(|| {
+            let mut runs: Vec<_> = self.runs.iter().collect();
+            runs.sort_by_key(|(run, entry)| (entry.started_ms, **run));
+            let mut stages = BTreeMap::<_, Vec<_>>::new();
+            for (run, entry) in runs {
+                for stage in &entry.run.stages {
+                    if let Some(action) = stage.action {
+                        stages.entry(action).or_default().push(StageUse {
+                            run: *run,
+                            stage: stage.name.clone(),
+                            artifact: stage.artifact,
+                        });
+                    }
+                }
+            }
+            stages
+        })
     }
 
     /// The actions whose results gave the artifact.
@@ -436,7 +452,7 @@ impl Graph {
                     readers.push((action, role.clone()));
                 }
             }
-            for (&action, uses) in &self.stages {
+            for (&action, uses) in self.stages_by_action() {
                 for artifact in uses.iter().filter_map(|it| it.artifact) {
                     let producers = links.producers.get(&artifact);
                     if producers.is_none_or(|known| known.binary_search(&action).is_err()) {

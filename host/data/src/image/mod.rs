@@ -15,8 +15,9 @@ mod jpeg;
 mod orientation;
 mod png;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::ImageError;
@@ -154,10 +155,10 @@ impl Decoder {
         let refused = |error: &dyn std::fmt::Display| ImageError::Resize(error.to_string());
         let length = byte_count(width, height);
         let source = self.source.get(..length).unwrap_or_default();
-        let source = ImageRef::new(width, height, source, PixelType::U8x3)
+        let source = TypedImageRef::<U8x3>::from_buffer(width, height, source)
             .map_err(|error| refused(&error))?;
         self.resized.resize(byte_count(size, size), 0);
-        let mut target = Image::from_slice_u8(size, size, &mut self.resized, PixelType::U8x3)
+        let mut target = TypedImage::<U8x3>::from_buffer(size, size, &mut self.resized)
             .map_err(|error| refused(&error))?;
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
@@ -170,8 +171,9 @@ impl Decoder {
                 options.crop(left, top, square, square)
             }
         };
+        // `resize` would have the code of every type of pixel compiled, ten times as much.
         self.resizer
-            .resize(&source, &mut target, &options)
+            .resize_typed(&source, &mut target, &options)
             .map_err(|error| refused(&error))
     }
 }

@@ -2,7 +2,7 @@
 //! pipeline, and where it had none, all of its kind.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use assay_core::{
     Action, ActionKey, ArtifactHash, Difference, Fields, RunHash, StageKind, StageOutcome,
@@ -120,6 +120,8 @@ impl<'a> History<'a> {
             .past(stage)?
             .iter()
             .filter(|past| past.artifact.is_some());
+        let mut seen = HashSet::new();
+        let own = own.filter(|past| seen.insert(past.action));
         let own = own.filter_map(|past| {
             let before = Fields::of(&self.store.action(past.action).ok()?).ok()?;
             Some((past, to_now(&before)))
@@ -135,11 +137,19 @@ impl<'a> History<'a> {
             .all()?
             .iter()
             .filter(|(_, kind, _)| *kind == action.kind);
-        let others = others.map(|(key, _, before)| (*key, to_now(before)));
-        let nearest = others.min_by_key(|(key, differences)| (differences.len(), *key));
-        Ok(nearest.map(|(action, differences)| Nearest {
+        // A search has thousands of stages, and each looks at thousands of results.
+        let mut nearest: Option<(usize, ActionKey, &Fields)> = None;
+        for (key, _, before) in others {
+            let most = nearest.map_or(usize::MAX, |(distance, ..)| distance);
+            if let Some(distance) = before.distance(&now, &counts, most)
+                && nearest.is_none_or(|(least, nearest, _)| (distance, *key) < (least, nearest))
+            {
+                nearest = Some((distance, *key, before));
+            }
+        }
+        Ok(nearest.map(|(_, action, before)| Nearest {
             earlier: Earlier { action, run: None },
-            differences,
+            differences: to_now(before),
         }))
     }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use assay_core::ActionKey;
+use rayon::prelude::*;
 
 use crate::disk;
 use crate::error::{At, StoreError};
@@ -30,9 +31,9 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn read(store: &Store, index: &Index) -> Result<Self, StoreError> {
-        let keys = store.action_keys()?.into_iter();
         let read = |key| Ok((key, ActionRecords::read(store, index, key)?));
-        let by_action = keys.map(read).collect::<Result<_, StoreError>>()?;
+        let by_action = store.action_keys()?.into_par_iter().map(read);
+        let by_action = by_action.collect::<Result<_, StoreError>>()?;
         Ok(Self { by_action })
     }
 }

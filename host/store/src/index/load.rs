@@ -1,12 +1,15 @@
-//! Loads the documents of a store into an index, those that the cache has from there.
+//! Loads the documents of a store into an index, those that the cache has from there. Documents are
+//! read by as many threads as there are processors, and added in the order of their names.
 
 use std::collections::BTreeMap;
 
-use assay_core::graph::{ActionEntry, Node};
+use assay_core::graph::{ActionEntry, ActionSummary, Node};
 use assay_core::{ActionKey, Artifact, Record, Run, RunHash};
+use rayon::prelude::*;
 
 use super::Index;
 use super::cache::Cache;
+use super::packed::{PackedAction, PackedRun};
 use crate::error::{StoreError, present};
 use crate::result::RecordFolder;
 use crate::stamp::Stamp;
@@ -21,6 +24,78 @@ pub(super) struct Loading<'a> {
     pub(super) folders: BTreeMap<ActionKey, Stamp>,
     /// Whether something was read that the cache has not.
     pub(super) learnt: bool,
+}
+
+/// A document, or why it cannot be read.
+struct Loaded<T> {
+    document: Result<T, StoreError>,
+    is_cached: bool,
+}
+
+impl<T> Loaded<T> {
+    /// The document, from the cache or else from the store.
+    fn new(cached: Option<T>, read: impl FnOnce() -> Result<T, StoreError>) -> Self {
+        Self {
+            is_cached: cached.is_some(),
+            document: cached.map_or_else(read, Ok),
+        }
+    }
+}
+
+/// An action to load.
+struct ActionRequest {
+    key: ActionKey,
+    /// Whether a run or a pin names it, or whoever asks for the index does.
+    is_named: bool,
+    /// The stamp of the folder of its records, if it has one and that is known.
+    stamp: Option<Stamp>,
+    cached: Option<PackedAction>,
+}
+
+/// An action with what was read of it.
+struct LoadedAction {
+    key: ActionKey,
+    is_named: bool,
+    stamp: Option<Stamp>,
+    document: Loaded<ActionSummary>,
+    records: LoadedRecords,
+}
+
+/// The records of an action.
+enum LoadedRecords {
+    /// As the cache has them: their folder is as it was.
+    Cached(Vec<Record>),
+    /// As the store has them.
+    Read(Vec<Result<Record, StoreError>>),
+}
+
+impl ActionRequest {
+    fn load(self, store: &Store) -> Result<LoadedAction, StoreError> {
+        let Self {
+            key,
+            is_named,
+            stamp,
+            cached,
+        } = self;
+        let (document, records) = match cached {
+            Some(cached) if stamp.is_some() && cached.folder == stamp => {
+                (cached.document, Some(cached.results))
+            }
+            Some(cached) => (cached.document, None),
+            None => (None, None),
+        };
+        let records = match records {
+            Some(records) => LoadedRecords::Cached(records.into_iter().map(Record::from).collect()),
+            None => LoadedRecords::Read(store.records(key)?),
+        };
+        Ok(LoadedAction {
+            key,
+            is_named,
+            stamp,
+            document: Loaded::new(document, || store.action(key).map(Into::into)),
+            records,
+        })
+    }
 }
 
 impl<'a> Loading<'a> {
@@ -39,25 +114,25 @@ impl<'a> Loading<'a> {
         &mut self,
         more: impl IntoIterator<Item = ActionKey>,
     ) -> Result<(), StoreError> {
-        for (started_ms, hash) in self.store.runs()? {
-            self.run(hash, Some(started_ms));
-        }
+        self.runs()?;
         self.pins()?;
-        // An action that has no results has no folder of them, or an empty one.
-        let named = self.index.graph.named_actions().into_iter().chain(more);
-        let mut keys: BTreeMap<_, _> = named.map(|key| (key, (true, None))).collect();
-        for RecordFolder { action, stamp } in self.store.record_folders()? {
-            keys.entry(action).or_insert((false, None)).1 = stamp;
-        }
-        for (key, (is_named, stamp)) in keys {
-            self.action(key, is_named, stamp)?;
-        }
-        for hash in self.index.graph.named_artifacts() {
-            let cached: Option<Artifact> = self.cache.artifacts.remove(&hash);
-            let read = |store: &Store| store.artifact(hash);
-            if let Some(artifact) = self.document(cached, Node::Artifact(hash), read) {
-                self.index.graph.add_artifact(hash, artifact);
-            }
+        self.actions(more)?;
+        self.artifacts();
+        Ok(())
+    }
+
+    /// The runs that markers name.
+    fn runs(&mut self) -> Result<(), StoreError> {
+        let markers = self.store.runs()?.into_iter();
+        let requests =
+            markers.map(|(started_ms, hash)| (started_ms, hash, self.cache.runs.remove(&hash)));
+        let requests: Vec<_> = requests.collect();
+        let loaded = requests
+            .into_par_iter()
+            .map(|(started_ms, hash, cached)| (started_ms, hash, self.load_run(hash, cached)));
+        let loaded: Vec<_> = loaded.collect();
+        for (started_ms, hash, run) in loaded {
+            self.add_run(hash, Some(started_ms), run);
         }
         Ok(())
     }
@@ -71,7 +146,9 @@ impl<'a> Loading<'a> {
                     if let Node::Run(run) = node
                         && !self.index.graph.runs().contains_key(&run)
                     {
-                        self.run(run, None);
+                        let cached = self.cache.runs.remove(&run);
+                        let loaded = self.load_run(run, cached);
+                        self.add_run(run, None, loaded);
                     }
                     self.index.graph.add_pin(label, node);
                 }
@@ -82,83 +159,105 @@ impl<'a> Loading<'a> {
         Ok(())
     }
 
-    fn run(&mut self, hash: RunHash, started_ms: Option<u64>) {
-        let cached = self.cache.runs.remove(&hash).map(Run::from);
-        if let Some(run) = self.document(cached, Node::Run(hash), |store| store.run(hash)) {
+    fn load_run(&self, hash: RunHash, cached: Option<PackedRun>) -> Loaded<Run> {
+        Loaded::new(cached.map(Run::from), || self.store.run(hash))
+    }
+
+    fn add_run(&mut self, hash: RunHash, started_ms: Option<u64>, loaded: Loaded<Run>) {
+        if let Some(run) = self.document(Node::Run(hash), loaded) {
             let started_ms = started_ms.unwrap_or(run.started_ms);
             self.index.graph.add_run(hash, started_ms, run);
         }
     }
 
-    fn action(
-        &mut self,
-        key: ActionKey,
-        is_named: bool,
-        stamp: Option<Stamp>,
-    ) -> Result<(), StoreError> {
-        let cached = self.cache.actions.remove(&key);
-        let (document, known) = match cached {
-            Some(known) => (known.document, Some((known.folder, known.results))),
-            None => (None, None),
-        };
-        let results = match (known, stamp) {
-            (Some((folder, results)), Some(stamp)) if folder.as_ref() == Some(&stamp) => {
-                self.folders.insert(key, stamp);
-                results.into_iter().map(Record::from).collect()
-            }
-            (_, stamp) => {
-                let (results, is_whole) = self.results(key, stamp)?;
-                // A process that died before its first record leaves an empty folder.
-                if results.is_empty() && is_whole && !is_named {
-                    return Ok(());
-                }
-                results
-            }
-        };
-        let read = |store: &Store| store.action(key).map(Into::into);
-        let document = self.document(document, Node::Action(key), read);
-        let entry = ActionEntry { document, results };
-        self.index.graph.add_action(key, entry);
+    /// The actions that runs, pins and records name, and these.
+    fn actions(&mut self, more: impl IntoIterator<Item = ActionKey>) -> Result<(), StoreError> {
+        // An action that has no results has no folder of them, or an empty one.
+        let named = self.index.graph.named_actions().into_iter().chain(more);
+        let mut keys: BTreeMap<_, _> = named.map(|key| (key, (true, None))).collect();
+        for RecordFolder { action, stamp } in self.store.record_folders()? {
+            keys.entry(action).or_insert((false, None)).1 = stamp;
+        }
+        let requests = keys
+            .into_iter()
+            .map(|(key, (is_named, stamp))| ActionRequest {
+                key,
+                is_named,
+                stamp,
+                cached: self.cache.actions.remove(&key),
+            });
+        let requests: Vec<_> = requests.collect();
+        let loaded = requests
+            .into_par_iter()
+            .map(|request| request.load(self.store));
+        let loaded: Vec<_> = loaded.collect();
+        for action in loaded {
+            self.add_action(action?);
+        }
         Ok(())
     }
 
-    /// The results of an action from its records, and whether all of these could be read.
-    fn results(
-        &mut self,
-        key: ActionKey,
-        stamp: Option<Stamp>,
-    ) -> Result<(Vec<Record>, bool), StoreError> {
-        let mut results = Vec::new();
-        let mut is_whole = true;
-        for record in self.store.records(key)? {
-            match record {
-                Ok(record) => results.push(record),
-                Err(error) => {
-                    is_whole = false;
-                    self.index.unreadable.push(error);
-                }
-            }
-        }
-        if let Some(stamp) = stamp.filter(|_| is_whole) {
+    fn add_action(&mut self, loaded: LoadedAction) {
+        let LoadedAction {
+            key,
+            is_named,
+            stamp,
+            document,
+            records,
+        } = loaded;
+        let is_cached = matches!(records, LoadedRecords::Cached(_));
+        let (results, is_whole) = match records {
+            LoadedRecords::Cached(results) => (results, true),
+            LoadedRecords::Read(records) => self.readable(records),
+        };
+        if is_whole && let Some(stamp) = stamp {
             self.folders.insert(key, stamp);
-            self.learnt = true;
+            self.learnt |= !is_cached;
         }
-        Ok((results, is_whole))
+        // A process that died before its first record leaves an empty folder.
+        if results.is_empty() && is_whole && !is_named {
+            return;
+        }
+        let document = self.document(Node::Action(key), document);
+        let entry = ActionEntry { document, results };
+        self.index.graph.add_action(key, entry);
     }
 
-    /// The document, from the cache or else from the store. One that cannot be read is noted.
-    fn document<T>(
-        &mut self,
-        cached: Option<T>,
-        node: Node,
-        read: impl FnOnce(&Store) -> Result<T, StoreError>,
-    ) -> Option<T> {
-        if cached.is_some() {
-            return cached;
+    /// The records that could be read, and whether that is all of them.
+    fn readable(&mut self, records: Vec<Result<Record, StoreError>>) -> (Vec<Record>, bool) {
+        let count = records.len();
+        let mut results = Vec::with_capacity(count);
+        for record in records {
+            match record {
+                Ok(record) => results.push(record),
+                Err(error) => self.index.unreadable.push(error),
+            }
         }
-        match read(self.store) {
+        let is_whole = results.len() == count;
+        (results, is_whole)
+    }
+
+    /// The artifacts that everything loaded so far names.
+    fn artifacts(&mut self) {
+        let named = self.index.graph.named_artifacts().into_iter();
+        let requests = named.map(|hash| (hash, self.cache.artifacts.remove(&hash)));
+        let requests: Vec<(_, Option<Artifact>)> = requests.collect();
+        let loaded = requests
+            .into_par_iter()
+            .map(|(hash, cached)| (hash, Loaded::new(cached, || self.store.artifact(hash))));
+        let loaded: Vec<_> = loaded.collect();
+        for (hash, artifact) in loaded {
+            if let Some(artifact) = self.document(Node::Artifact(hash), artifact) {
+                self.index.graph.add_artifact(hash, artifact);
+            }
+        }
+    }
+
+    /// The document, if it could be read; one that could not is noted.
+    fn document<T>(&mut self, node: Node, loaded: Loaded<T>) -> Option<T> {
+        match loaded.document {
             Ok(document) => {
-                self.learnt = true;
+                self.learnt |= !loaded.is_cached;
                 Some(document)
             }
             Err(error) => {

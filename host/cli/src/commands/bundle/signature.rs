@@ -11,7 +11,7 @@ use assay_engine::{
 };
 use minisign::SecretKey;
 
-use crate::commands::bundle::SignatureArguments;
+use super::unbundle::SignatureArguments;
 use crate::error::CliError;
 use crate::export::write;
 use crate::signing::{Signed, VerifyError, sign as make_signature, trusted_keys};

@@ -118,8 +118,7 @@ fn read_settings(
     ];
     let class_names = reader.optional("class_names", out, class_names);
     let classes = reader.optional("classes", out, class_count);
-    let channels = reader.optional("channels", out, integer(1..=3));
-    let channels = channels.unwrap_or(3) as u32;
+    let channels = reader.optional("channels", out, channels).unwrap_or(3);
     let images = ImageSettings::read(reader, out);
     let (name, train, test) = (stage.to_owned(), train?, test?);
     // Files without a folder are looked for beside the pipeline file.
@@ -150,6 +149,17 @@ fn read_settings(
             on_bad_image: images.on_bad_image,
         }))
     }))
+}
+
+fn channels(node: &Node) -> Result<u32, Diagnostic> {
+    match integer(i64::MIN..=i64::MAX)(node)? {
+        1 => Ok(1),
+        3 => Ok(3),
+        other => Err(
+            Diagnostic::new(format!("{other} is out of range"), &node.place)
+                .label("expected 1 (grey) or 3"),
+        ),
+    }
 }
 
 fn test_set(node: &Node) -> Result<TestSet, Diagnostic> {

@@ -127,6 +127,10 @@ fn values_are_checked_where_they_stand() {
              to draw from the training set @ [\"a\"]",
         ],
     );
+    refused(
+        "source = \"parquet\"\ntrain = [\"a\"]\ntest = 1\nchannels = 2",
+        &["2 is out of range @ 2"],
+    );
 }
 
 #[test]
