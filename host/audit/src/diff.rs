@@ -7,7 +7,8 @@ use assay_core::{
     Action, ActionKey, ArtifactHash, Difference, Fields, Run, RunHash, RunStage, StageKind,
 };
 use assay_store::{Store, StoreError};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::compare::{FileDifference, compare_artifacts};
 use crate::metrics::{Metric, differing_metrics};
@@ -25,11 +26,40 @@ pub struct RunDifference {
     pub same: usize,
 }
 
+/// Something of the first run, of the second one, or of both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sides<T> {
+    /// Of both runs.
+    Both(T, T),
+    /// Of the first run only.
+    Before(T),
+    /// Of the second run only.
+    Now(T),
+}
+
+impl<T> Sides<T> {
+    /// The one of the first run, and the one of the second.
+    pub fn each(&self) -> [Option<&T>; 2] {
+        match self {
+            Self::Both(before, now) => [Some(before), Some(now)],
+            Self::Before(before) => [Some(before), None],
+            Self::Now(now) => [None, Some(now)],
+        }
+    }
+}
+
+/// As a list of two, with null for a side that is not there.
+impl<T: Serialize> Serialize for Sides<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.each().serialize(serializer)
+    }
+}
+
 /// A stage that differs, or is in one run only.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageDifference {
     /// Its name in each run.
-    pub names: [Option<String>; 2],
+    pub names: Sides<String>,
     /// Kind of the stage, where a run knows its action.
     pub kind: Option<StageKind>,
     /// Its action in each run, where it was known.
@@ -53,19 +83,18 @@ impl RunDifference {
         let (before, now) = (store.run(before)?, store.run(now)?);
         let kinds = Kinds::read(store, [&before, &now])?;
         let mut difference = Self {
-            fields: asked_for(&before).differences(&asked_for(&now)),
+            fields: differing_requests(&before, &now),
             stages: Vec::new(),
             same: 0,
         };
         for pair in pairs(&before.stages, &now.stages, &kinds) {
-            let [left, right] = pair;
-            let same = left.zip(right).is_some_and(|(left, right)| {
-                left.action == right.action && left.artifact == right.artifact
-            });
-            if same {
-                difference.same += 1;
-            } else {
-                difference.stages.push(stage(store, pair, &kinds)?);
+            match pair {
+                Sides::Both(before, now)
+                    if before.action == now.action && before.artifact == now.artifact =>
+                {
+                    difference.same += 1;
+                }
+                pair => difference.stages.push(stage(store, pair, &kinds)?),
             }
         }
         Ok(difference)
@@ -77,22 +106,24 @@ impl RunDifference {
     }
 }
 
-/// Request of a run as a whole: the pipeline, its file, the file of networks, the overrides.
-fn asked_for(run: &Run) -> Fields {
-    let Run {
-        pipeline,
-        file,
-        networks,
-        overrides,
-        ..
-    } = run;
-    let asked_for = BTreeMap::from([
-        ("pipeline", serde_json::json!(pipeline)),
-        ("file", serde_json::json!(file)),
-        ("networks", serde_json::json!(networks)),
-        ("overrides", serde_json::json!(overrides)),
-    ]);
-    Fields::of(&asked_for).unwrap_or_default()
+/// Differences in the requests of two runs as a whole, by field.
+fn differing_requests(before: &Run, now: &Run) -> Vec<Difference> {
+    let request = |run: &Run| -> [(&str, Value); 4] {
+        [
+            ("file", json!(run.file)),
+            ("networks", json!(run.networks)),
+            ("overrides", json!(run.overrides)),
+            ("pipeline", json!(run.pipeline)),
+        ]
+    };
+    let fields = request(before).into_iter().zip(request(now));
+    let differing = fields.filter(|((_, before), (_, now))| before != now);
+    let differences = differing.map(|((field, before), (_, now))| Difference {
+        field: field.to_owned(),
+        before: Some(before),
+        now: Some(now),
+    });
+    differences.collect()
 }
 
 /// The actions of two runs.
@@ -118,46 +149,56 @@ impl Kinds {
     }
 }
 
-/// A stage of either run, or of both.
-type Pair<'a> = [Option<&'a RunStage>; 2];
-
 /// Stages of one name belong together, and of what is left those that do the same at the same
 /// point of a matrix.
-fn pairs<'a>(before: &'a [RunStage], now: &'a [RunStage], kinds: &Kinds) -> Vec<Pair<'a>> {
+fn pairs<'a>(
+    before: &'a [RunStage],
+    now: &'a [RunStage],
+    kinds: &Kinds,
+) -> Vec<Sides<&'a RunStage>> {
     let mut left_over: Vec<_> = now.iter().collect();
     let mut take = |wanted: &dyn Fn(&RunStage) -> bool| {
         let at = left_over.iter().position(|stage| wanted(stage))?;
         Some(left_over.remove(at))
     };
-    let mut pairs: Vec<Pair<'a>> = before
+    let mut pairs: Vec<_> = before
         .iter()
-        .map(|stage| [Some(stage), take(&|other| other.name == stage.name)])
+        .map(|stage| match take(&|other| other.name == stage.name) {
+            Some(now) => Sides::Both(stage, now),
+            None => Sides::Before(stage),
+        })
         .collect();
-    for [before, now] in &mut pairs {
-        if let (Some(stage), None) = (*before, *now)
+    for pair in &mut pairs {
+        if let Sides::Before(stage) = *pair
             && let Some(label) = kinds.label(stage)
+            && let Some(now) = take(&|other| kinds.label(other) == Some(label))
         {
-            *now = take(&|other| kinds.label(other) == Some(label));
+            *pair = Sides::Both(stage, now);
         }
     }
-    pairs.extend(left_over.into_iter().map(|stage| [None, Some(stage)]));
+    pairs.extend(left_over.into_iter().map(Sides::Now));
     pairs
 }
 
-fn stage(store: &Store, pair: Pair<'_>, kinds: &Kinds) -> Result<StageDifference, StoreError> {
-    let actions = pair.map(|stage| kinds.action(stage?));
-    let fields = actions.map(|action| {
-        let fields = action.and_then(|action| Fields::of(action).ok());
-        fields.unwrap_or_default()
-    });
-    let artifacts = pair.map(|stage| stage?.artifact);
-    let keys = pair.map(|stage| stage?.action);
+fn stage(
+    store: &Store,
+    pair: Sides<&RunStage>,
+    kinds: &Kinds,
+) -> Result<StageDifference, StoreError> {
+    let stages = pair.each();
+    let actions = stages.map(|stage| kinds.action(stage?));
+    let artifacts = stages.map(|stage| stage?.artifact);
+    let keys = stages.map(|stage| stage?.action);
     let kind = actions
         .into_iter()
         .flatten()
         .map(|action| action.kind)
         .next();
-    let in_both = actions.iter().all(Option::is_some);
+    // Of a stage that is in one run only, everything would differ.
+    let fields = match actions {
+        [Some(before), Some(now)] => fields(before)?.differences(&fields(now)?),
+        _ => Vec::new(),
+    };
     let (mut metrics, mut files) = (Vec::new(), Vec::new());
     if let [Some(before), Some(now)] = artifacts
         && before != now
@@ -167,19 +208,24 @@ fn stage(store: &Store, pair: Pair<'_>, kinds: &Kinds) -> Result<StageDifference
         }
         metrics = differing_metrics(store, before, now)?;
     }
-    let [before, now] = &fields;
     Ok(StageDifference {
-        names: pair.map(|stage| Some(stage?.name.clone())),
+        names: match pair {
+            Sides::Both(before, now) => Sides::Both(before.name.clone(), now.name.clone()),
+            Sides::Before(before) => Sides::Before(before.name.clone()),
+            Sides::Now(now) => Sides::Now(now.name.clone()),
+        },
         kind,
         actions: keys,
         artifacts,
-        // Of a stage that is in one run only, everything would differ.
-        fields: if in_both {
-            before.differences(now)
-        } else {
-            Vec::new()
-        },
+        fields,
         metrics,
         files,
+    })
+}
+
+fn fields(action: &Action) -> Result<Fields, StoreError> {
+    Fields::of(action).map_err(|source| StoreError::Canonical {
+        what: "action",
+        source,
     })
 }

@@ -23,7 +23,7 @@ pub use audit::{
 };
 pub use census::Census;
 pub use compare::{FileChange, FileDifference, compare_artifacts};
-pub use diff::{RunDifference, StageDifference};
+pub use diff::{RunDifference, Sides, StageDifference};
 pub use error::{AuditError, Match};
 pub use metrics::Metric;
 pub use subject::{Subject, check_label};

@@ -12,11 +12,11 @@ use arrow::buffer::Buffer;
 use arrow::ipc::convert::try_fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, read_footer_length};
 use arrow::ipc::{Block, root_as_footer};
-use assay_data::table::{ImageShape, ImageTable};
-use serde::Serialize;
+use assay_data::table::ImageTable;
 
+use super::error::FormatError;
+use super::shape::{Format, Head, Images, Inside, Summary};
 use super::table::{self, TableFile};
-use super::{Format, FormatError, Head, Inside, Summary};
 
 /// The footer's length (4 bytes) and the closing magic.
 const TRAILER: u64 = 10;
@@ -28,17 +28,6 @@ pub(super) const FORMAT: Format = Format {
     summarise: |head, _| images(head).map(Summary::Images),
     compare: Some(compare),
 };
-
-/// An image table in figures.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Images {
-    /// Number of images.
-    pub images: u32,
-    /// Channels, rows and columns of each.
-    pub shape: ImageShape,
-    /// The images of each class, by label.
-    pub label_counts: Vec<u64>,
-}
 
 fn images(head: &Head) -> Result<Images, FormatError> {
     let table = ImageTable::open(&head.path).map_err(|error| FormatError::Images(error.fault))?;

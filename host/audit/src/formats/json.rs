@@ -8,7 +8,9 @@ use assay_core::Difference;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::{Format, FormatError, Head, Inside, LARGEST_TEXT, Summary, Text, text};
+use super::error::FormatError;
+use super::shape::{Format, Head, Inside, LARGEST_TEXT, Summary};
+use super::{Text, text};
 
 /// A larger document is shown as the text that it is.
 const LARGEST_LAID_OUT: u64 = 1 << 20;

@@ -1,6 +1,6 @@
 //! Shared libraries (ELF). Only the host that loads plugins reads more of one than that it is one.
 
-use super::{Format, Summary};
+use super::shape::{Format, Summary};
 
 pub(super) const FORMAT: Format = Format {
     name: "a shared library",

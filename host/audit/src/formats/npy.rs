@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::element::{Element, Number};
+use super::error::FormatError;
+use super::shape::{Format, Inside, Summary};
 use super::tensors::{self, StoredTensor, TensorFile};
-use super::{Format, FormatError, Inside, Summary};
 
 const SIGNATURE: &[u8] = b"\x93NUMPY";
 /// The most bytes of a header, which is held as a whole: all that version 1.0 has room for. Longer

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
+use super::error::FormatError;
+use super::shape::{Format, Head, Inside, Summary};
 use super::table::{self, TableFile};
-use super::{Format, FormatError, Head, Inside, Summary};
 
 /// Rows that are decoded at a time, where all of them are.
 const ROWS: usize = 4096;

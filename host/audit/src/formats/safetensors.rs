@@ -8,8 +8,9 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::element::{Element, Number};
+use super::error::FormatError;
+use super::shape::{Format, Head, Inside, Summary};
 use super::tensors::{self, StoredTensor, TensorFile};
-use super::{Format, FormatError, Head, Inside, Summary};
 
 /// Bytes of the length before the header.
 const LENGTH: u64 = 8;

@@ -14,7 +14,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{FormatError, quote};
+use super::error::FormatError;
+use super::quote::quote;
 
 /// The most columns that are shown, and the most characters of a cell.
 const MOST_COLUMNS: usize = 1000;

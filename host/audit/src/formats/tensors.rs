@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use assay_core::{Difference, Fields};
 use serde::Serialize;
 
-use super::FormatError;
 use super::element::Element;
+use super::error::FormatError;
 
 /// Bytes of a tensor that are read at a time.
 const PIECE: usize = 1 << 20;

@@ -3,9 +3,11 @@
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use serde::Serialize;
-
-use super::{Format, FormatError, HEAD, Head, Inside, LARGEST_TEXT, Summary, quote};
+use super::error::FormatError;
+use super::quote::quote;
+use super::shape::{
+    Format, HEAD, Head, Inside, LARGEST_TEXT, LineDifference, Summary, Text, TextDifference,
+};
 
 pub(super) const FORMAT: Format = Format {
     name: "text",
@@ -14,49 +16,6 @@ pub(super) const FORMAT: Format = Format {
     summarise,
     compare: Some(compare),
 };
-
-/// The first lines of a text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Text {
-    /// The lines, without their ends. What is in them comes from strangers.
-    pub lines: Vec<String>,
-    /// Whether there is more.
-    pub more: bool,
-}
-
-impl Text {
-    /// So many lines of a text, of which the end may be missing already.
-    pub(super) fn first(text: &str, lines: usize, is_cut: bool) -> Self {
-        let mut all = text.lines();
-        let lines = all.by_ref().take(lines).map(str::to_owned).collect();
-        Self {
-            lines,
-            more: is_cut || all.next().is_some(),
-        }
-    }
-}
-
-/// Which lines of two texts differ.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct TextDifference {
-    /// Number of lines that they have.
-    pub lines: [u64; 2],
-    /// How many lines differ from the line with the same number.
-    pub differing: u64,
-    /// The first of them.
-    pub first: Option<LineDifference>,
-}
-
-/// A line that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LineDifference {
-    /// Its number, counted from 1.
-    pub line: u64,
-    /// How it begins in the first text, if it is there.
-    pub before: Option<String>,
-    /// How it begins in the second.
-    pub now: Option<String>,
-}
 
 /// The beginning of a file as text, if it is one: UTF-8 without zero bytes. Its last character may
 /// be cut off.

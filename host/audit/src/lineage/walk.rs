@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::row::{Row, RowError, inputs_of};
 use super::source::sources;
-use super::{Direction, Execution, Lineage, Link, Maker, Step};
+use super::step::{Direction, Execution, Lineage, Link, Maker, Step};
 use crate::subject::Subject;
 
 /// Key of a step: its action, if that is known, and the artifact that it gave, if any.

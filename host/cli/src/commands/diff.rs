@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use assay_audit::{AuditError, Index, Metric, RunDifference, StageDifference, Subject};
+use assay_audit::{AuditError, Index, Metric, RunDifference, Sides, StageDifference, Subject};
 use assay_core::{Difference, Run, RunHash};
 use assay_store::Store;
 use clap::Args;
@@ -153,19 +153,19 @@ fn text(view: &DiffView) -> String {
 /// The stage's name, in both runs where it is not one.
 fn name(stage: &StageDifference) -> String {
     plain(&match &stage.names {
-        [Some(before), Some(now)] if before == now => before.clone(),
-        [Some(before), Some(now)] => format!("{before} ({now})"),
-        [Some(one), None] | [None, Some(one)] => one.clone(),
-        [None, None] => String::new(),
+        Sides::Both(before, now) if before == now => before.clone(),
+        Sides::Both(before, now) => format!("{before} ({now})"),
+        Sides::Before(one) | Sides::Now(one) => one.clone(),
     })
 }
 
 fn only(stages: &[StageDifference]) -> String {
     let mut text = String::new();
-    for (at, letter) in ["a", "b"].iter().enumerate() {
-        let alone = stages
-            .iter()
-            .filter(|stage| stage.names[at].is_some() && stage.names.iter().any(Option::is_none));
+    for (letter, at, other) in [("a", 0, 1), ("b", 1, 0)] {
+        let alone = stages.iter().filter(|stage| {
+            let names = stage.names.each();
+            names[at].is_some() && names[other].is_none()
+        });
         let names: Vec<_> = alone.map(name).collect();
         if !names.is_empty() {
             let _ = writeln!(text, "\nonly in {letter}: {}", names.join(", "));

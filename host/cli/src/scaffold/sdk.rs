@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{ScaffoldError, sources, toml_path};
+use super::error::ScaffoldError;
+use super::paths::{sources, toml_path};
 
 /// The name of the SDK's crate, as its manifest says it.
 const NAME_LINE: &str = "name = \"assay-sdk\"";

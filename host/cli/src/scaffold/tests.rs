@@ -1,6 +1,7 @@
 //! Tests of the files that are written, of their places, and of refusals. That the crate builds and
 //! trains is tested end to end.
 
+use std::fs;
 use std::path::Path;
 
 use super::*;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::ScaffoldError;
+use super::error::ScaffoldError;
 
 /// Writes `files` into `folder`, which must be new or empty, and gives its absolute path.
 ///

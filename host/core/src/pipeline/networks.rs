@@ -125,14 +125,15 @@ pub(super) fn read_networks(networks: &Table, out: &mut Complaints) -> Networks 
                     .label("expected [channels, height, width]")
             })
         });
-        let layers = reader.required("layers", out, |node| Ok((node, strings(node)?)));
+        let layers = reader.required("layers", out, |node| {
+            Ok((node, array(node)?, strings(node)?))
+        });
         reader.finish(out);
-        let (input, (node, layers)) = (input?, layers?);
+        let (input, (node, items, layers)) = (input?, layers?);
         let place = node.place.clone();
         Network::parse(input, &layers)
             .map(|value| Placed { value, place })
             .map_err(|error| {
-                let items = array(node).unwrap_or_default();
                 let place = error.layer_index().and_then(|layer| items.get(layer));
                 let place = place.map_or(&node.place, |item| &item.place);
                 out.push(Diagnostic::new(error.to_string(), place));

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use assay_store::Store;
 
-use crate::commands::audit::LABEL;
 use crate::ui::{terminal, words};
+
+/// The width of the label before each line of a finding.
+pub(super) const LABEL: usize = 12;
 
 /// How much of a long name is shown where there is no room for all of it.
 const LONG: usize = 16;

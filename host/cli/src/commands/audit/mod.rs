@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use assay_audit::{
-    Affected, AffectedStage, AuditReport, Fault, Finding, Index, Moved, Scope, Subject, audit, fix,
+    Affected, AffectedStage, AuditReport, Fault, Finding, Index, Scope, Subject, audit, fix,
 };
 use assay_core::graph::Role;
 use assay_core::{RunHash, StageKind, printable_line};
@@ -24,10 +24,10 @@ use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::ui::words::{count, size};
 use crate::ui::{self, duration};
-use layout::{brief, list, wrap};
+use layout::{LABEL, brief, list, wrap};
 use progress::AuditProgress;
 use rerun::RerunArguments;
-use view::AuditView;
+use view::{AuditView, ShownAudit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,16 +74,6 @@ pub(crate) struct AuditArguments {
     store: StoreArguments,
 }
 
-/// An audit as it is shown.
-struct ShownAudit<'a> {
-    store: &'a Store,
-    report: AuditReport,
-    /// Everything that `--fix` moved or set down as lost; nothing where it was not asked for.
-    moved: Option<Vec<Moved>>,
-    /// How long it took, in milliseconds.
-    duration_ms: u64,
-}
-
 pub(crate) fn run(arguments: &AuditArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let (again, json) = (&arguments.rerun, arguments.json);
     if let Some(bundle) = &again.against {
@@ -127,9 +117,6 @@ fn subjects(store: &Store, names: &[String]) -> Result<Vec<Subject>, CliError> {
     let found = names.iter().map(|name| Subject::find(store, &index, name));
     Ok(found.collect::<Result<_, _>>()?)
 }
-
-/// The width of what stands before each line of a finding.
-const LABEL: usize = 12;
 
 fn text(shown: &ShownAudit<'_>) -> String {
     let report = &shown.report;

@@ -3,14 +3,23 @@
 
 use std::path::PathBuf;
 
-use assay_audit::{AffectedStage, Finding, Location, Note};
+use assay_audit::{AffectedStage, AuditReport, Finding, Location, Moved, Note};
 use assay_core::graph::Role;
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash, StageKind};
 use assay_store::Store;
 use serde::Serialize;
 
-use crate::commands::audit::ShownAudit;
-use crate::commands::audit::layout::below;
+use super::layout::below;
+
+/// An audit as it is shown.
+pub(super) struct ShownAudit<'a> {
+    pub(super) store: &'a Store,
+    pub(super) report: AuditReport,
+    /// Everything that `--fix` moved or set down as lost; nothing where it was not asked for.
+    pub(super) moved: Option<Vec<Moved>>,
+    /// How long it took, in milliseconds.
+    pub(super) duration_ms: u64,
+}
 
 /// An audit and all that it found.
 #[derive(Serialize)]

@@ -9,12 +9,31 @@ use assay_core::ObjectHash;
 use assay_engine::{
     SignatureError, SigningKey, TrustedKey, read_signature, signature_path, verify_stream,
 };
+use clap::Args;
 use minisign::SecretKey;
 
-use super::unbundle::SignatureArguments;
 use crate::error::CliError;
 use crate::export::write;
 use crate::signing::{Signed, VerifyError, sign as make_signature, trusted_keys};
+
+/// Whose signature must be there.
+#[derive(Args, Debug)]
+pub(super) struct SignatureArguments {
+    /// Refuse it unless a key that you trust has signed it
+    #[arg(long)]
+    require_signature: bool,
+
+    /// The public key of minisign that must have signed it, or the file that holds it
+    #[arg(long, value_name = "PUB")]
+    key: Option<String>,
+}
+
+impl SignatureArguments {
+    /// Whether a bundle without a good signature is refused.
+    fn is_required(&self) -> bool {
+        self.require_signature || self.key.is_some()
+    }
+}
 
 /// The outcome of checking a bundle's signature.
 pub(crate) enum Signature {

@@ -14,7 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::files::write_files;
-use super::signature::{self, Signature};
+use super::signature::{self, Signature, SignatureArguments};
 use super::{push_left_out, watched};
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
@@ -66,25 +66,6 @@ pub(crate) struct UnbundleArguments {
 
     #[command(flatten)]
     store: StoreArguments,
-}
-
-/// Whose signature must be there.
-#[derive(Args, Debug)]
-pub(super) struct SignatureArguments {
-    /// Refuse it unless a key that you trust has signed it
-    #[arg(long)]
-    require_signature: bool,
-
-    /// The public key of minisign that must have signed it, or the file that holds it
-    #[arg(long, value_name = "PUB")]
-    pub(super) key: Option<String>,
-}
-
-impl SignatureArguments {
-    /// Whether a bundle without a good signature is refused.
-    pub(super) fn is_required(&self) -> bool {
-        self.require_signature || self.key.is_some()
-    }
 }
 
 /// A bundle that was found right.
