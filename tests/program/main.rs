@@ -9,6 +9,7 @@
 mod audit;
 mod boundary;
 mod bundle;
+mod compare;
 mod concurrent;
 mod conformance;
 mod containment;

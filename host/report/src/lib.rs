@@ -4,6 +4,7 @@
 //! a person reads. It never trains, knows no plugin and no store, and writes no time, host or
 //! other fact of the moment, so that equal inputs give equal bytes.
 
+mod comparison;
 mod curve;
 mod entry;
 mod file;
@@ -18,6 +19,7 @@ mod table;
 mod trainings;
 
 pub use assay_network::Task;
+pub use comparison::{Cell, Comparison, Measured, Verdict, compare};
 pub use entry::ReportEntry;
 pub use file::FileError;
 pub use measure::ErrorMeasure;
@@ -31,3 +33,4 @@ pub use report::{Report, ReportError};
 pub use results::{Label, ReportRow, read_table};
 pub use summary::{Quantity, Statistic, Summary, summarise};
 pub use table::{TableError, TableProblem};
+pub use trainings::{ReportTraining, read_trainings};

@@ -23,7 +23,7 @@ pub struct ErrorMeasure {
     /// Whether it is a share of the samples, so that it lies between 0 and 100.
     pub(crate) is_percent: bool,
     /// The digits after the point that people are shown.
-    pub(crate) decimals: usize,
+    pub decimals: usize,
 }
 
 impl ErrorMeasure {

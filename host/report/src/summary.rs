@@ -78,6 +78,14 @@ impl Quantity {
         format!("{split}_{metric}_{selection}")
     }
 
+    /// Whether its epoch was chosen on the test set, as the paper does.
+    pub const fn is_chosen_on_test(self) -> bool {
+        matches!(
+            self,
+            Self::TestErrorBestEpoch | Self::TrainErrorBestEpoch | Self::TestTop5ErrorBestEpoch
+        )
+    }
+
     /// Where it is measured.
     fn split(self) -> Split {
         match self {
@@ -127,7 +135,8 @@ impl Summary {
 /// - *Best epoch*: from `metrics`, the first epoch with the lowest test error.
 /// - *Last epoch*: the `final` state in `evaluation`; what that lacks, `metrics` of epoch `epochs`.
 /// - *Validation epoch*: the `best` state in `evaluation`, which training chose on the validation
-///   split; absent if `metrics` has no validation error, for then nothing was chosen.
+///   split, or without an evaluation `metrics` of the first epoch with the lowest validation error;
+///   absent if `metrics` has no validation error, for then nothing was chosen.
 pub fn summarise(
     metrics: &[MetricRow],
     evaluation: &[EvaluationRow],
@@ -141,10 +150,14 @@ pub fn summarise(
         of_state(evaluation, State::Final, split, metric)
             .or_else(|| after(metrics, epochs, split, metric))
     };
-    let has_validation = lowest(metrics, Split::Validation, error).is_some();
+    let validation_epoch = lowest(metrics, Split::Validation, error).map(|row| row.epoch);
     let chosen = |split, metric| {
-        let value = of_state(evaluation, State::Best, split, metric);
-        value.filter(|_| has_validation)
+        let epoch = validation_epoch?;
+        if evaluation.is_empty() {
+            after(metrics, epoch, split, metric)
+        } else {
+            of_state(evaluation, State::Best, split, metric)
+        }
     };
     let values = Quantity::ALL.map(|quantity| {
         let (split, metric) = (quantity.split(), quantity.metric(task));

@@ -1,6 +1,9 @@
 //! The metrics of every training of a report in one table, its `metrics.parquet`. It owns the
 //! columns that tell trainings apart; the rest are those of a training's own table.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
@@ -8,13 +11,44 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::metrics::{MetricRow, value_units};
 use crate::results::Label;
-use crate::table::{Encode, Form, TableProblem};
+use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
+
+/// The metrics of one training of a report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportTraining {
+    /// Key of its row in the report.
+    pub label: Label,
+    /// Its seed.
+    pub seed: u64,
+    /// Its metrics by epoch.
+    pub metrics: Vec<MetricRow>,
+}
+
+/// Reads `metrics.parquet` of a report back into its trainings, in the order of label and seed. The
+/// file is not trusted.
+///
+/// # Errors
+/// A file that is missing, damaged, another table, or has a cell its column does not allow.
+pub fn read_trainings(path: &Path) -> Result<Vec<ReportTraining>, TableError> {
+    let mut trainings = BTreeMap::<(Label, u64), Vec<MetricRow>>::new();
+    for TrainingRow { label, seed, row } in read_rows::<TrainingRow<'static>>(path)? {
+        let metrics = trainings.entry((label.into_owned(), seed)).or_default();
+        metrics.push(row.into_owned());
+    }
+    let trainings = trainings.into_iter();
+    let trainings = trainings.map(|((label, seed), metrics)| ReportTraining {
+        label,
+        seed,
+        metrics,
+    });
+    Ok(trainings.collect())
+}
 
 /// One value of one metric after one epoch of one training.
 pub(crate) struct TrainingRow<'a> {
-    pub(crate) label: &'a Label,
+    pub(crate) label: Cow<'a, Label>,
     pub(crate) seed: u64,
-    pub(crate) row: &'a MetricRow,
+    pub(crate) row: Cow<'a, MetricRow>,
 }
 
 impl Encode for TrainingRow<'_> {
@@ -33,7 +67,7 @@ impl Encode for TrainingRow<'_> {
 
     fn columns(rows: &[Self]) -> Result<Vec<ArrayRef>, TableProblem> {
         let text = |field: fn(&Label) -> &str| -> ArrayRef {
-            let values = rows.iter().map(|row| field(row.label));
+            let values = rows.iter().map(|row| field(&row.label));
             Arc::new(StringArray::from_iter_values(values))
         };
         let mut columns = vec![
@@ -44,8 +78,32 @@ impl Encode for TrainingRow<'_> {
                 rows.iter().map(|row| row.seed),
             )),
         ];
-        let metrics: Vec<MetricRow> = rows.iter().map(|row| row.row.clone()).collect();
+        let metrics: Vec<MetricRow> = rows.iter().map(|row| row.row.as_ref().clone()).collect();
         columns.extend(MetricRow::columns(&metrics)?);
         Ok(columns)
+    }
+}
+
+impl Decode for TrainingRow<'static> {
+    fn forms() -> Vec<Form> {
+        vec![Self::form(&[])]
+    }
+
+    fn rows(batch: &Columns<'_>) -> Result<Vec<Self>, TableProblem> {
+        let text = |name| batch.get::<StringArray>(name);
+        let (datasets, networks) = (text("dataset")?, text("network")?);
+        let methods = text("method")?;
+        let seeds: &UInt64Array = batch.get("seed")?;
+        let metrics = MetricRow::rows(batch)?.into_iter().enumerate();
+        let rows = metrics.map(|(at, row)| Self {
+            label: Cow::Owned(Label {
+                dataset: datasets.value(at).to_owned(),
+                network: networks.value(at).to_owned(),
+                method: methods.value(at).to_owned(),
+            }),
+            seed: seeds.value(at),
+            row: Cow::Owned(row),
+        });
+        Ok(rows.collect())
     }
 }

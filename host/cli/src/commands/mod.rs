@@ -3,6 +3,7 @@
 mod audit;
 mod bundle;
 mod cat;
+mod compare;
 mod data;
 mod diff;
 mod doctor;
@@ -29,6 +30,7 @@ use audit::AuditArguments;
 use bundle::BundleArguments;
 use bundle::unbundle::{self, UnbundleArguments};
 use cat::CatArguments;
+use compare::CompareArguments;
 use data::DataVerb;
 use diff::DiffArguments;
 use doctor::DoctorArguments;
@@ -60,6 +62,8 @@ pub(crate) enum Verb {
     Probe(ProbeVerb),
     /// Say what differs between two runs: parameters, plugins, environments, metrics.
     Diff(DiffArguments),
+    /// Say whether one method is better than another, and how sure that is.
+    Compare(CompareArguments),
     /// Show what a hash or a name stands for: a run, a stage, a table, a network's weights.
     Show(ShowArguments),
     /// Write the bytes of something to standard output.
@@ -109,6 +113,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Exec(exec) => exec::exec(exec, cancel),
         Verb::Probe(question) => Ok(probe::probe(question)),
         Verb::Diff(diff) => diff::run(diff),
+        Verb::Compare(compare) => compare::run(compare),
         Verb::Show(show) => show::run(show),
         Verb::Cat(cat) => cat::run(cat),
         Verb::Ls(ls) => ls::run(ls),

@@ -8,6 +8,7 @@ mod html;
 mod markdown;
 mod selection;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,9 +68,9 @@ impl Report {
         for (report_row, entries) in self.groups() {
             for entry in entries {
                 rows.extend(entry.metrics.iter().map(|row| TrainingRow {
-                    label: &report_row.label,
+                    label: Cow::Borrowed(&report_row.label),
                     seed: entry.seed,
-                    row,
+                    row: Cow::Borrowed(row),
                 }));
             }
         }

@@ -1,0 +1,200 @@
+//! Comparisons of rows of reports: pairs of methods, the evidence, and a verdict on each
+//! (`docs/statistics.md`).
+
+use std::collections::BTreeMap;
+
+use assay_network::Task;
+use assay_statistics::{
+    Paired, Probability, SIGNIFICANCE, Sample, Unpaired, holm, seeds_for_difference,
+    seeds_for_family,
+};
+use serde::Serialize;
+
+use crate::results::Label;
+use crate::summary::{Quantity, summarise};
+use crate::trainings::ReportTraining;
+
+/// The probability of a lower error from which a difference is called meaningful (Bouthillier et
+/// al. 2021, γ).
+const MEANINGFUL: f64 = 0.75;
+
+/// A row of a report: one quantity of its trainings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Key of the row.
+    pub label: Label,
+    /// The quantity of the training from each seed; nothing where it was not measured or is not
+    /// finite, as after a training that diverged.
+    pub values: BTreeMap<u64, Option<f64>>,
+}
+
+impl Cell {
+    /// The cells of a report's trainings, in the order of their labels.
+    pub fn all(trainings: &[ReportTraining], quantity: Quantity, task: Task) -> Vec<Self> {
+        let mut cells = BTreeMap::<&Label, BTreeMap<u64, Option<f64>>>::new();
+        for ReportTraining {
+            label,
+            seed,
+            metrics,
+        } in trainings
+        {
+            let epochs = metrics.iter().map(|row| row.epoch).max().unwrap_or(0);
+            let value = summarise(metrics, &[], epochs, task).get(quantity);
+            cells.entry(label).or_default().insert(*seed, value);
+        }
+        let cells = cells.into_iter().map(|(label, values)| Self {
+            label: label.clone(),
+            values,
+        });
+        cells.collect()
+    }
+
+    /// The values that were measured; nothing if there are none.
+    pub fn sample(&self) -> Option<Sample> {
+        Sample::new(self.values.values().copied().flatten())
+    }
+
+    /// How many trainings have no value.
+    pub fn missing(&self) -> usize {
+        self.values.values().filter(|value| value.is_none()).count()
+    }
+}
+
+/// Evidence on the difference between two rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "samples", rename_all = "kebab-case")]
+pub enum Measured {
+    /// In pairs of trainings from the same seed.
+    Paired(Paired),
+    /// From trainings of different seeds.
+    Unpaired(Unpaired),
+    /// One of the rows has no value.
+    Missing,
+}
+
+impl Measured {
+    fn of(first: &Cell, second: &Cell) -> Self {
+        let pairs = first.values.iter().filter_map(|(seed, value)| {
+            let other = second.values.get(seed).copied().flatten()?;
+            Some(((*value)?, other))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        let (Some(a), Some(b)) = (first.sample(), second.sample()) else {
+            return Self::Missing;
+        };
+        // Where only some seeds are common, pairs would leave out most of what was measured.
+        let paired = (pairs.len() == a.count().min(b.count()))
+            .then(|| Paired::of(&pairs))
+            .flatten();
+        paired.map_or_else(|| Self::Unpaired(Unpaired::of(&a, &b)), Self::Paired)
+    }
+
+    /// The mean of the first row less that of the second.
+    pub const fn difference(&self) -> Option<f64> {
+        match self {
+            Self::Paired(paired) => Some(paired.difference),
+            Self::Unpaired(unpaired) => Some(unpaired.difference),
+            Self::Missing => None,
+        }
+    }
+
+    /// The p-value of the difference, before any adjustment.
+    pub const fn p_value(&self) -> Option<f64> {
+        match self {
+            Self::Paired(paired) => Some(paired.test.p_value),
+            Self::Unpaired(unpaired) => unpaired.p_value,
+            Self::Missing => None,
+        }
+    }
+}
+
+/// The conclusion on the first row of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Its error is lower, significantly, and in most trainings.
+    Better,
+    /// Its error is higher, significantly, and in most trainings.
+    Worse,
+    /// The difference is significant, and so small beside the spread that it is no reason to prefer
+    /// either.
+    NotMeaningful,
+    /// The difference may be chance.
+    NotSignificant,
+}
+
+/// Two rows and what may be concluded about them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The first row.
+    pub first: Cell,
+    /// The row that it is compared with.
+    pub second: Cell,
+    /// The evidence.
+    pub measured: Measured,
+    /// The p-value adjusted by Holm for the family of comparisons.
+    pub p_adjusted: Option<f64>,
+    /// The conclusion.
+    pub verdict: Verdict,
+    /// How many common seeds it takes to find a difference of this size and spread, and at least to
+    /// find any in this family; nothing where that cannot be told from what was measured.
+    pub seeds_needed: Option<usize>,
+}
+
+/// Compares the rows of each pair, as one family.
+pub fn compare(pairs: Vec<(Cell, Cell)>) -> Vec<Comparison> {
+    let measured = pairs
+        .iter()
+        .map(|(first, second)| Measured::of(first, second));
+    let measured: Vec<_> = measured.collect();
+    let p_values: Vec<_> = measured.iter().filter_map(Measured::p_value).collect();
+    let mut adjusted = holm(&p_values).into_iter();
+    let family = p_values.len();
+    let compared = pairs.into_iter().zip(measured);
+    let compared = compared.map(|((first, second), measured)| {
+        let p_adjusted = measured.p_value().and_then(|_| adjusted.next());
+        Comparison {
+            verdict: verdict(&measured, p_adjusted),
+            seeds_needed: seeds_needed(&measured, family),
+            first,
+            second,
+            measured,
+            p_adjusted,
+        }
+    });
+    compared.collect()
+}
+
+fn verdict(measured: &Measured, p_adjusted: Option<f64>) -> Verdict {
+    if p_adjusted.is_none_or(|p| p > SIGNIFICANCE) {
+        return Verdict::NotSignificant;
+    }
+    match measured {
+        Measured::Paired(paired) => {
+            let Probability { interval, .. } = paired.lower;
+            let is_lower = interval.low > 0.5;
+            let most = if is_lower {
+                interval.high
+            } else {
+                1.0 - interval.low
+            };
+            match (is_lower, interval.high < 0.5) {
+                (false, false) => Verdict::NotSignificant,
+                _ if most <= MEANINGFUL => Verdict::NotMeaningful,
+                (true, _) => Verdict::Better,
+                (false, true) => Verdict::Worse,
+            }
+        }
+        Measured::Unpaired(unpaired) if unpaired.difference < 0.0 => Verdict::Better,
+        Measured::Unpaired(_) => Verdict::Worse,
+        Measured::Missing => Verdict::NotSignificant,
+    }
+}
+
+fn seeds_needed(measured: &Measured, family: usize) -> Option<usize> {
+    let Measured::Paired(paired) = measured else {
+        return None;
+    };
+    let for_difference = seeds_for_difference(paired.difference, paired.standard_deviation?)?;
+    Some(for_difference.max(seeds_for_family(family)))
+}

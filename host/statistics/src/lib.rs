@@ -1,0 +1,27 @@
+//! Statistics of comparisons between methods. Pure functions of numbers: the same values in any
+//! order give the same bits, and nothing is drawn at random but by a key made of the values.
+//!
+//! A value is an error of one training, so lower is better. Two methods are compared in pairs of
+//! trainings from the same seed wherever there are such: they start from the same weights and see
+//! the same batches, and much of the spread is common to both.
+//!
+//! `docs/statistics.md` has the formulas and their sources.
+
+mod family;
+mod interval;
+mod paired;
+mod sample;
+mod sign_flip;
+mod unpaired;
+
+pub use family::{holm, seeds_for_family};
+pub use interval::{Interval, wilson};
+pub use paired::{Paired, Probability, seeds_for_difference};
+pub use sample::Sample;
+pub use sign_flip::SignFlip;
+pub use unpaired::Unpaired;
+
+/// The confidence of every interval.
+pub const CONFIDENCE: f64 = 0.95;
+/// The probability of a false alarm that a family of comparisons may have.
+pub const SIGNIFICANCE: f64 = 0.05;

@@ -1,0 +1,162 @@
+//! What holds for all values, and how often the methods are wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test that cannot set itself up should stop there; exact values are expected"
+)]
+
+use assay_statistics::{
+    Paired, SIGNIFICANCE, Sample, SignFlip, Unpaired, holm, seeds_for_difference, seeds_for_family,
+    wilson,
+};
+use proptest::prelude::*;
+
+fn errors(counts: std::ops::Range<usize>) -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::vec(
+        (0_u32..10_000).prop_map(|error| f64::from(error) / 100.0),
+        counts,
+    )
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_the_values_changes_no_bit(values in errors(1..24), turn in 0_usize..24) {
+        let mut turned = values.clone();
+        turned.rotate_left(turn % values.len());
+        let [one, other] = [&values, &turned].map(|values| Sample::new(values.iter().copied()).unwrap());
+        prop_assert_eq!(one.mean().to_bits(), other.mean().to_bits());
+        prop_assert_eq!(one.mean_interval(), other.mean_interval());
+        prop_assert_eq!(SignFlip::of(&values), SignFlip::of(&turned));
+    }
+
+    #[test]
+    fn exchanging_the_methods_exchanges_the_answer(pairs in prop::collection::vec((0_u8..9, 0_u8..9), 1..24)) {
+        let pairs: Vec<_> = pairs.into_iter().map(|(a, b)| (f64::from(a), f64::from(b))).collect();
+        let exchanged: Vec<_> = pairs.iter().map(|(a, b)| (*b, *a)).collect();
+        let (one, other) = (Paired::of(&pairs).unwrap(), Paired::of(&exchanged).unwrap());
+        prop_assert!((one.difference + other.difference).abs() < 1e-12);
+        prop_assert_eq!(one.test.p_value, other.test.p_value);
+        prop_assert!((one.lower.estimate + other.lower.estimate - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_p_value_is_one_of_the_patterns_shares(values in errors(1..20)) {
+        let test = SignFlip::of(&values);
+        let patterns = 2.0_f64.powi(values.len() as i32);
+        prop_assert_eq!((test.p_value * patterns).fract(), 0.0);
+        prop_assert!(test.smallest <= test.p_value && test.p_value <= 1.0);
+    }
+
+    #[test]
+    fn adjusting_never_makes_a_p_value_smaller_and_keeps_their_order(
+        p in prop::collection::vec(0.0_f64..=1.0, 1..20)
+    ) {
+        let adjusted = holm(&p);
+        for (at, (before, now)) in p.iter().zip(&adjusted).enumerate() {
+            prop_assert!(before <= now && *now <= 1.0);
+            for (other, after) in p.iter().zip(&adjusted).skip(at) {
+                prop_assert!((before < other) <= (now <= after));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_no_answer_has_none() {
+    assert_eq!(Sample::new([]), None);
+    assert_eq!(Sample::new([1.0, f64::NAN]), None);
+    assert_eq!(Paired::of(&[]), None);
+    assert_eq!(wilson(0.0, 0), None);
+    assert_eq!(Sample::new([1.0, 2.0]).unwrap().mean_interval(), None);
+    assert_eq!(Sample::new([1.0]).unwrap().standard_deviation(), None);
+    let one = Sample::new([1.0]).unwrap();
+    assert_eq!(Unpaired::of(&one, &one).p_value, None);
+    assert_eq!(SignFlip::of(&[]).p_value, 1.0);
+    assert_eq!(SignFlip::of(&[0.0, 0.0]).p_value, 1.0);
+    assert_eq!(seeds_for_difference(0.0, 1.0), None);
+    assert_eq!(seeds_for_difference(1e-9, 1.0), None);
+}
+
+#[test]
+fn the_seeds_that_a_family_needs() {
+    // 2 / 2⁶ ≤ 0.05, 16 · 2 / 2¹⁰ ≤ 0.05, 136 · 2 / 2¹³ ≤ 0.05, and with one seed fewer not.
+    assert_eq!([1, 16, 136].map(seeds_for_family), [6, 10, 13]);
+}
+
+/// From Cohen's tables of the paired t-test, 80 % power at 5 %: d = 0.2, 0.5, 0.8.
+#[test]
+fn the_seeds_that_a_difference_needs() {
+    let needed = [0.2, 0.5, 0.8].map(|d| seeds_for_difference(d, 1.0).unwrap());
+    for (needed, tabled) in needed.into_iter().zip([199_usize, 34, 15]) {
+        assert!(needed.abs_diff(tabled) <= 1, "{needed} beside {tabled}");
+    }
+}
+
+#[test]
+fn many_differences_are_drawn_and_close_to_the_count() {
+    // Of equal differences, half of them each way, the p-value is 1; of 41 alike it is next to 0.
+    let half: Vec<_> = (0..60)
+        .map(|at| if at % 2 == 0 { 1.0 } else { -1.0 })
+        .collect();
+    assert_eq!(SignFlip::of(&half).p_value, 1.0);
+    let alike = SignFlip::of(&[1.0; 41]);
+    assert!(!alike.exact && alike.p_value < 1e-4);
+    // 24 of 44: the binomial probability of at least 24 or at most 20.
+    let most: Vec<_> = (0..44).map(|at| if at < 24 { 1.0 } else { -1.0 }).collect();
+    let p_value = SignFlip::of(&most).p_value;
+    assert!((p_value - 0.6516).abs() < 0.01, "{p_value}");
+}
+
+/// A stream of standard normal numbers, by Box and Muller's method.
+fn normals(seed: u64) -> impl FnMut() -> f64 {
+    let mut bits = blake3::Hasher::new()
+        .update(&seed.to_le_bytes())
+        .finalize_xof();
+    let mut uniform = move || {
+        let mut bytes = [0; 8];
+        bits.fill(&mut bytes);
+        ((u64::from_le_bytes(bytes) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    };
+    move || {
+        let radius = (-2.0 * uniform().ln()).sqrt();
+        radius * (std::f64::consts::TAU * uniform()).cos()
+    }
+}
+
+#[test]
+fn the_interval_of_the_mean_covers_it_as_often_as_it_says() {
+    for n in [3, 5, 10] {
+        let mut normal = normals(n);
+        let covers = (0..4000).filter(|_| {
+            let values: Vec<_> = (0..n).map(|_| normal()).collect();
+            let interval = Sample::new(values).unwrap().mean_interval().unwrap();
+            interval.low <= 0.0 && 0.0 <= interval.high
+        });
+        let share = covers.count() as f64 / 4000.0;
+        assert!((0.94..=0.96).contains(&share), "n = {n}: {share}");
+    }
+}
+
+/// Seventeen equal methods and ten seeds: how often one of the 16 comparisons is significant.
+#[test]
+fn a_family_of_equal_methods_is_rarely_called_different() {
+    let mut normal = normals(17);
+    let mut alarms = 0;
+    for _ in 0..2000 {
+        let mut method = || (0..10).map(|_| normal()).collect::<Vec<_>>();
+        let reference = method();
+        let p_values: Vec<_> = (0..16)
+            .map(|_| {
+                let pairs: Vec<_> = method()
+                    .into_iter()
+                    .zip(reference.iter().copied())
+                    .collect();
+                Paired::of(&pairs).unwrap().test.p_value
+            })
+            .collect();
+        alarms += u32::from(holm(&p_values).iter().any(|p| *p <= SIGNIFICANCE));
+    }
+    let share = f64::from(alarms) / 2000.0;
+    assert!(share <= 0.055, "{share}");
+}

@@ -1,0 +1,110 @@
+//! Every function against scipy, on cases that `scripts/statistics-reference.py` made.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
+use assay_statistics::{Interval, Paired, Sample, SignFlip, Unpaired, holm, wilson};
+use serde_json::Value;
+
+const CASES: &str = include_str!("reference.jsonl");
+/// The largest difference from scipy, beside a value of 1 or of its own size.
+const TOLERANCE: f64 = 1e-12;
+
+fn cases(kind: &str) -> Vec<Value> {
+    let cases = CASES
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let cases: Vec<_> = cases.filter(|case| case["kind"] == kind).collect();
+    assert!(cases.len() >= 30, "{kind}: {}", cases.len());
+    cases
+}
+
+fn numbers(case: &Value, name: &str) -> Vec<f64> {
+    let numbers = case[name].as_array().unwrap().iter();
+    numbers.map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn number(case: &Value, name: &str) -> f64 {
+    case[name].as_f64().unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: f64, expected: f64, case: &Value) {
+    let most = TOLERANCE * expected.abs().max(1.0);
+    assert!(
+        (found - expected).abs() <= most,
+        "{found} is not {expected} in {case}"
+    );
+}
+
+#[track_caller]
+fn assert_interval(found: Option<Interval>, case: &Value) {
+    let found = found.unwrap();
+    let expected = numbers(case, "interval");
+    assert_close(found.low, expected[0], case);
+    assert_close(found.high, expected[1], case);
+}
+
+#[test]
+fn there_are_two_hundred_cases() {
+    assert!(CASES.lines().count() >= 200);
+}
+
+#[test]
+fn means_and_their_intervals() {
+    for case in cases("mean") {
+        let sample = Sample::new(numbers(&case, "values")).unwrap();
+        assert_close(sample.mean(), number(&case, "mean"), &case);
+        assert_close(
+            sample.standard_deviation().unwrap(),
+            number(&case, "sd"),
+            &case,
+        );
+        assert_interval(sample.mean_interval(), &case);
+    }
+}
+
+#[test]
+fn wilsons_interval() {
+    for case in cases("wilson") {
+        let trials = case["trials"].as_u64().unwrap() as usize;
+        assert_interval(wilson(number(&case, "successes"), trials), &case);
+    }
+}
+
+#[test]
+fn the_sign_flip_test() {
+    for case in cases("sign-flip") {
+        let differences = numbers(&case, "differences");
+        let test = SignFlip::of(&differences);
+        assert!(test.exact);
+        assert_close(test.p_value, number(&case, "p"), &case);
+        let pairs: Vec<_> = differences.iter().map(|it| (*it, 0.0)).collect();
+        assert_eq!(Paired::of(&pairs).unwrap().test, test);
+    }
+}
+
+#[test]
+fn holms_adjustment() {
+    for case in cases("holm") {
+        let adjusted = holm(&numbers(&case, "p"));
+        let expected = numbers(&case, "adjusted");
+        assert_eq!(adjusted.len(), expected.len());
+        for (found, expected) in adjusted.into_iter().zip(expected) {
+            assert_close(found, expected, &case);
+        }
+    }
+}
+
+#[test]
+fn welchs_test_and_the_share_of_lower_pairs() {
+    for case in cases("unpaired") {
+        let sample = |name| Sample::new(numbers(&case, name)).unwrap();
+        let found = Unpaired::of(&sample("a"), &sample("b"));
+        assert_close(found.p_value.unwrap(), number(&case, "p"), &case);
+        assert_interval(found.interval, &case);
+        assert_close(found.lower, number(&case, "lower"), &case);
+    }
+}
