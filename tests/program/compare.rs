@@ -37,7 +37,9 @@ fn mean(sandbox: &Sandbox, method: &str, quantity: &str) -> f64 {
     let header = lines.next().unwrap();
     let column = |name: &str| header.iter().position(|it| *it == name).unwrap();
     let mut rows = lines.filter(|row| row[column("method")] == method);
-    let row = rows.next().unwrap();
+    let mut row = rows.next().unwrap();
+    // The commas within the hyper-parameters come before the numbers.
+    row.drain(..row.len() - header.len());
     row[column(&format!("{quantity}_mean"))].parse().unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use assay_network::Task;
 use assay_statistics::{
-    Paired, Probability, SIGNIFICANCE, Sample, Unpaired, holm, seeds_for_difference,
+    Interval, Paired, Probability, SIGNIFICANCE, Sample, Unpaired, holm, seeds_for_difference,
     seeds_for_family,
 };
 use serde::Serialize;
@@ -94,6 +94,15 @@ impl Measured {
         match self {
             Self::Paired(paired) => Some(paired.difference),
             Self::Unpaired(unpaired) => Some(unpaired.difference),
+            Self::Missing => None,
+        }
+    }
+
+    /// The 95 % interval of the difference.
+    pub const fn interval(&self) -> Option<Interval> {
+        match self {
+            Self::Paired(paired) => paired.interval,
+            Self::Unpaired(unpaired) => unpaired.interval,
             Self::Missing => None,
         }
     }

@@ -381,10 +381,10 @@ fn text(view: &CompareView) -> String {
     text.push_str("\n\n");
     let mut rows = table(&[
         "row",
+        "mean",
         "compared with",
+        "its mean",
         "seeds",
-        "mean",
-        "mean",
         "difference",
         "95 % interval",
         "p (Holm)",
@@ -393,7 +393,7 @@ fn text(view: &CompareView) -> String {
     for comparison in &view.comparisons {
         rows.add_row(comparison.columns(view));
     }
-    right(&mut rows, &[2, 3, 4, 5, 6, 7, 8]);
+    right(&mut rows, &[1, 3, 4, 5, 6, 7, 8]);
     let _ = writeln!(text, "{rows}\n");
     for comparison in &view.comparisons {
         let _ = writeln!(text, "{}", comparison.sentence(view));
@@ -414,26 +414,26 @@ impl ComparisonView {
             (first, second) if first == second => first,
             (first, second) => format!("{first}, {second}"),
         };
-        let (interval, lower) = match &self.measured {
-            Measured::Paired(paired) => (paired.interval, Some(paired.lower.estimate)),
-            Measured::Unpaired(unpaired) => (unpaired.interval, Some(unpaired.lower)),
-            Measured::Missing => (None, None),
+        let lower = match &self.measured {
+            Measured::Paired(paired) => Some(paired.lower.estimate),
+            Measured::Unpaired(unpaired) => Some(unpaired.lower),
+            Measured::Missing => None,
         };
-        let interval = interval.map_or_else(
+        let interval = self.measured.interval().map_or_else(
             || "—".to_owned(),
             |Interval { low, high }| format!("{low:+.0$} to {high:+.0$}", view.decimals),
         );
         let difference = self.measured.difference();
         [
             plain(&self.first.method),
+            number(self.first.mean),
             plain(&if view.of_two_runs {
                 "the second run".to_owned()
             } else {
                 self.second.method.clone()
             }),
-            seeds,
-            number(self.first.mean),
             number(self.second.mean),
+            seeds,
             difference.map_or_else(|| "—".to_owned(), |it| format!("{it:+.*}", view.decimals)),
             interval,
             self.p_adjusted.map_or_else(|| "—".to_owned(), p_value),
@@ -463,8 +463,14 @@ impl ComparisonView {
             (_, Measured::Missing) => {
                 format!("{method} and {other} {place} cannot be compared: one has no value.")
             }
-            (Verdict::Better, _) => format!("{method} is better than {other} {place}{how}."),
-            (Verdict::Worse, _) => format!("{method} is worse than {other} {place}{how}."),
+            (Verdict::Better, _) => format!(
+                "{method} is better than {other} {place}: lower by {}{how}.",
+                self.size(view)
+            ),
+            (Verdict::Worse, _) => format!(
+                "{method} is worse than {other} {place}: higher by {}{how}.",
+                self.size(view)
+            ),
             (Verdict::NotMeaningful, _) => format!(
                 "{method} and {other} differ {place}, but not meaningfully: which is lower changes \
                  from seed to seed{how}."
@@ -475,6 +481,25 @@ impl ComparisonView {
             ),
         };
         plain(&sentence)
+    }
+
+    /// The size of the difference with its interval, both without the sign of the difference.
+    fn size(&self, view: &CompareView) -> String {
+        let difference = self.measured.difference().unwrap_or_default();
+        let sign = difference.signum();
+        let number = |value: f64| format!("{:.*}", view.decimals, sign * value);
+        match self.measured.interval() {
+            Some(Interval { low, high }) => {
+                let (near, far) = if sign < 0.0 { (high, low) } else { (low, high) };
+                format!(
+                    "{} ({} to {})",
+                    number(difference),
+                    number(near),
+                    number(far)
+                )
+            }
+            None => number(difference),
+        }
     }
 
     /// How many seeds would tell.
