@@ -380,20 +380,17 @@ fn text(view: &CompareView) -> String {
     }
     text.push_str("\n\n");
     let mut rows = table(&[
-        "row",
-        "mean",
-        "compared with",
-        "its mean",
+        "rows",
+        "means",
+        "difference\n(95 % interval)",
+        "p\n(Holm)",
+        "lower\nin",
         "seeds",
-        "difference",
-        "95 % interval",
-        "p (Holm)",
-        "lower in",
     ]);
     for comparison in &view.comparisons {
         rows.add_row(comparison.columns(view));
     }
-    right(&mut rows, &[1, 3, 4, 5, 6, 7, 8]);
+    right(&mut rows, &[1, 2, 3, 4, 5]);
     let _ = writeln!(text, "{rows}\n");
     for comparison in &view.comparisons {
         let _ = writeln!(text, "{}", comparison.sentence(view));
@@ -402,10 +399,10 @@ fn text(view: &CompareView) -> String {
 }
 
 impl ComparisonView {
-    fn columns(&self, view: &CompareView) -> [String; 9] {
-        let number = |value: Option<f64>| {
-            value.map_or_else(|| "—".to_owned(), |it| format!("{it:.*}", view.decimals))
-        };
+    fn columns(&self, view: &CompareView) -> [String; 6] {
+        let absent = || "—".to_owned();
+        let number =
+            |value: Option<f64>| value.map_or_else(absent, |it| format!("{it:.*}", view.decimals));
         let seeds = |row: &RowView| match row.missing {
             0 => row.seeds.to_string(),
             missing => format!("{} of {}", row.seeds - missing, row.seeds),
@@ -419,25 +416,26 @@ impl ComparisonView {
             Measured::Unpaired(unpaired) => Some(unpaired.lower),
             Measured::Missing => None,
         };
-        let interval = self.measured.interval().map_or_else(
-            || "—".to_owned(),
-            |Interval { low, high }| format!("{low:+.0$} to {high:+.0$}", view.decimals),
-        );
-        let difference = self.measured.difference();
+        let interval = self
+            .measured
+            .interval()
+            .map(|Interval { low, high }| format!(" ({low:.0$} to {high:.0$})", view.decimals));
+        let difference = self.measured.difference().map(|difference| {
+            let interval = interval.unwrap_or_default();
+            format!("{difference:+.*}{interval}", view.decimals)
+        });
+        let rows = if view.of_two_runs {
+            self.first.method.clone()
+        } else {
+            format!("{} − {}", self.first.method, self.second.method)
+        };
         [
-            plain(&self.first.method),
-            number(self.first.mean),
-            plain(&if view.of_two_runs {
-                "the second run".to_owned()
-            } else {
-                self.second.method.clone()
-            }),
-            number(self.second.mean),
+            plain(&rows),
+            format!("{} − {}", number(self.first.mean), number(self.second.mean)),
+            difference.unwrap_or_else(absent),
+            self.p_adjusted.map_or_else(absent, p_value),
+            lower.map_or_else(absent, |it| format!("{:.0} %", 100.0 * it)),
             seeds,
-            difference.map_or_else(|| "—".to_owned(), |it| format!("{it:+.*}", view.decimals)),
-            interval,
-            self.p_adjusted.map_or_else(|| "—".to_owned(), p_value),
-            lower.map_or_else(|| "—".to_owned(), |it| format!("{:.0} %", 100.0 * it)),
         ]
     }
 
