@@ -1,4 +1,4 @@
-//! What holds for all values, and how often the methods are wrong.
+//! Properties for all values, and how often the methods are wrong.
 
 #![allow(
     clippy::unwrap_used,

@@ -48,7 +48,7 @@ impl Configuration for Settings {
     }
 }
 
-/// What the rule keeps from batch to batch. Tensors that [`Setup`] made are saved and restored with
+/// State that the rule keeps from batch to batch. Tensors that [`Setup`] made are saved and restored with
 /// the network.
 struct Rule {
     /// `B_l` for l = 1..L-1, of shape (`n_l`, `n_L`).

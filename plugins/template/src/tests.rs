@@ -29,7 +29,7 @@ fn inputs() -> Vec<f32> {
     inputs
 }
 
-/// What the hidden layer is told of a sample: y*.
+/// The signal that the hidden layer gets of a sample: y*.
 fn signal(_output: &[f32], target: &[f32]) -> Vec<f32> {
     target.to_vec()
 }

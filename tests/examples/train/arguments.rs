@@ -65,7 +65,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What a worker does on request.
+/// Requests to a worker.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Work {
     /// Training steps of a plugin.

@@ -222,7 +222,7 @@ fn runs(garbage: &Garbage) -> impl Iterator<Item = RunView<'_>> {
     })
 }
 
-/// What a collection removes, or would remove.
+/// Items that a collection removes, or would remove.
 #[derive(Serialize)]
 struct GarbageView<'a> {
     dry_run: bool,

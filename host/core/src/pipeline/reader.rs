@@ -130,7 +130,7 @@ pub fn string(node: &Node) -> Result<String, Diagnostic> {
     }
 }
 
-/// What `read` accepts, and where it stands.
+/// A value that `read` accepts, with its place.
 pub fn placed<T>(
     read: impl Fn(&Node) -> Result<T, Diagnostic>,
 ) -> impl Fn(&Node) -> Result<Placed<T>, Diagnostic> {

@@ -77,7 +77,7 @@ pub struct Labels {
     pub network: String,
     /// The dataset stage.
     pub dataset: String,
-    /// What the network is asked to do.
+    /// The task of the network.
     pub task: Task,
 }
 

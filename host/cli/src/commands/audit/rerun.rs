@@ -29,7 +29,7 @@ use crate::ui::terminal::say;
 use crate::ui::words::{path, plain};
 use crate::ui::{self, compare, duration, error};
 
-/// What is executed again, and how.
+/// Actions to execute again, and how.
 #[derive(Args, Debug)]
 #[group(id = "again", args = ["sample", "against"], multiple = true)]
 pub(crate) struct RerunArguments {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::ui::action::{UseView, use_views};
 
-/// What something rests on, or what rests on it.
+/// Everything that something rests on, or that rests on it.
 #[derive(Serialize)]
 pub(crate) struct LineageView<'a> {
     kind: &'static str,
