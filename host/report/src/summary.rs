@@ -3,6 +3,7 @@
 //! formats.
 
 use assay_network::Task;
+use assay_statistics::Sample;
 
 use crate::measure::ErrorMeasure;
 use crate::metrics::{EvaluationRow, MetricRow, Split, State, TOP_5_ERROR};
@@ -214,13 +215,11 @@ pub struct Statistic {
 impl Statistic {
     /// Of finite values in any order: the order changes no bit. Absent for no values.
     pub fn of(values: &[f64]) -> Option<Self> {
-        let mut values = values.to_vec();
-        // Sums of floats depend on their order; a fixed one makes the result a function of the set.
-        values.sort_by(f64::total_cmp);
-        let n = u32::try_from(values.len()).ok().filter(|&n| n > 0)?;
-        let mean = values.iter().sum::<f64>() / f64::from(n);
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let sd = (n > 1).then(|| (squares / f64::from(n - 1)).sqrt());
-        Some(Self { mean, sd, n })
+        let sample = Sample::new(values.iter().copied())?;
+        Some(Self {
+            mean: sample.mean(),
+            sd: sample.standard_deviation(),
+            n: u32::try_from(sample.count()).ok()?,
+        })
     }
 }
