@@ -1,23 +1,25 @@
 //! `pipeline compare`: whether one method is better than another, and how sure that is.
 
-use std::fmt::Write as _;
+mod text;
+mod view;
+
 use std::process::ExitCode;
 
 use assay_audit::{AuditError, Index, Subject};
 use assay_core::{Advice, ArtifactHash, StageKind};
 use assay_report::{
-    Cell, Comparison, ErrorMeasure, Label, Measured, Quantity, ReportTraining, TableError, Task,
-    Verdict, compare, read_table, read_trainings,
+    Cell, ErrorMeasure, Quantity, ReportTraining, TableError, Task, compare, read_table,
+    read_trainings,
 };
-use assay_statistics::{CONFIDENCE, Interval, Sample, seeds_for_family};
+use assay_statistics::CONFIDENCE;
 use assay_store::{Store, StoreError};
 use clap::Args;
-use serde::Serialize;
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::ui;
-use crate::ui::words::{count, plain, right, table};
+use text::text;
+use view::CompareView;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,81 +85,6 @@ struct Source {
     trainings: Vec<ReportTraining>,
     /// The methods, in the order of the table.
     methods: Vec<String>,
-}
-
-/// Comparisons, and what they are about.
-#[derive(Serialize)]
-struct CompareView {
-    reports: Vec<ArtifactHash>,
-    metric: String,
-    unit: &'static str,
-    chosen_on_test: bool,
-    confidence: f64,
-    comparisons: Vec<ComparisonView>,
-    #[serde(skip)]
-    decimals: usize,
-    /// Whether the rows compared are of two runs.
-    #[serde(skip)]
-    of_two_runs: bool,
-}
-
-#[derive(Serialize)]
-struct ComparisonView {
-    first: RowView,
-    second: RowView,
-    #[serde(flatten)]
-    measured: Measured,
-    p_adjusted: Option<f64>,
-    verdict: Verdict,
-    seeds_needed: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct RowView {
-    dataset: String,
-    network: String,
-    method: String,
-    seeds: usize,
-    /// Trainings without a value, as those that diverged.
-    missing: usize,
-    mean: Option<f64>,
-    standard_deviation: Option<f64>,
-    interval: Option<Interval>,
-}
-
-impl From<&Cell> for RowView {
-    fn from(cell: &Cell) -> Self {
-        let Label {
-            dataset,
-            network,
-            method,
-        } = cell.label.clone();
-        let sample = cell.sample();
-        let sample = sample.as_ref();
-        Self {
-            dataset,
-            network,
-            method,
-            seeds: cell.values.len(),
-            missing: cell.missing(),
-            mean: sample.map(Sample::mean),
-            standard_deviation: sample.and_then(Sample::standard_deviation),
-            interval: sample.and_then(Sample::mean_interval),
-        }
-    }
-}
-
-impl From<Comparison> for ComparisonView {
-    fn from(comparison: Comparison) -> Self {
-        Self {
-            first: (&comparison.first).into(),
-            second: (&comparison.second).into(),
-            measured: comparison.measured,
-            p_adjusted: comparison.p_adjusted,
-            verdict: comparison.verdict,
-            seeds_needed: comparison.seeds_needed,
-        }
-    }
 }
 
 pub(crate) fn run(arguments: &CompareArguments) -> Result<ExitCode, CliError> {
@@ -371,166 +298,4 @@ fn same_rows(first: &[Cell], second: &[Cell]) -> Vec<(Cell, Cell)> {
         .iter()
         .filter_map(|cell| Some((cell.clone(), other(cell)?.clone())));
     pairs.collect()
-}
-
-fn text(view: &CompareView) -> String {
-    let mut text = format!("{}, {}", view.metric.replace('_', " "), view.unit);
-    if view.chosen_on_test {
-        text.push_str(" (the epoch is chosen on the test set)");
-    }
-    text.push_str("\n\n");
-    let mut rows = table(&[
-        "rows",
-        "means",
-        "difference\n(95 % interval)",
-        "p\n(Holm)",
-        "lower\nin",
-        "seeds",
-    ]);
-    for comparison in &view.comparisons {
-        rows.add_row(comparison.columns(view));
-    }
-    right(&mut rows, &[1, 2, 3, 4, 5]);
-    let _ = writeln!(text, "{rows}\n");
-    for comparison in &view.comparisons {
-        let _ = writeln!(text, "{}", comparison.sentence(view));
-    }
-    text
-}
-
-impl ComparisonView {
-    fn columns(&self, view: &CompareView) -> [String; 6] {
-        let absent = || "—".to_owned();
-        let number =
-            |value: Option<f64>| value.map_or_else(absent, |it| format!("{it:.*}", view.decimals));
-        let seeds = |row: &RowView| match row.missing {
-            0 => row.seeds.to_string(),
-            missing => format!("{} of {}", row.seeds - missing, row.seeds),
-        };
-        let seeds = match (seeds(&self.first), seeds(&self.second)) {
-            (first, second) if first == second => first,
-            (first, second) => format!("{first}, {second}"),
-        };
-        let lower = match &self.measured {
-            Measured::Paired(paired) => Some(paired.lower.estimate),
-            Measured::Unpaired(unpaired) => Some(unpaired.lower),
-            Measured::Missing => None,
-        };
-        let interval = self
-            .measured
-            .interval()
-            .map(|Interval { low, high }| format!(" ({low:.0$} to {high:.0$})", view.decimals));
-        let difference = self.measured.difference().map(|difference| {
-            let interval = interval.unwrap_or_default();
-            format!("{difference:+.*}{interval}", view.decimals)
-        });
-        let rows = if view.of_two_runs {
-            self.first.method.clone()
-        } else {
-            format!("{} − {}", self.first.method, self.second.method)
-        };
-        [
-            plain(&rows),
-            format!("{} − {}", number(self.first.mean), number(self.second.mean)),
-            difference.unwrap_or_else(absent),
-            self.p_adjusted.map_or_else(absent, p_value),
-            lower.map_or_else(absent, |it| format!("{:.0} %", 100.0 * it)),
-            seeds,
-        ]
-    }
-
-    /// The conclusion in words.
-    fn sentence(&self, view: &CompareView) -> String {
-        let RowView {
-            dataset,
-            network,
-            method,
-            ..
-        } = &self.first;
-        let other = if view.of_two_runs {
-            format!("{method} of the second run")
-        } else {
-            self.second.method.clone()
-        };
-        let place = format!("on {dataset}, {network}");
-        let how = match self.measured {
-            Measured::Unpaired(_) => " (unpaired: the rows do not share their seeds)",
-            Measured::Paired(_) | Measured::Missing => "",
-        };
-        let sentence = match (self.verdict, &self.measured) {
-            (_, Measured::Missing) => {
-                format!("{method} and {other} {place} cannot be compared: one has no value.")
-            }
-            (Verdict::Better, _) => format!(
-                "{method} is better than {other} {place}: lower by {}{how}.",
-                self.size(view)
-            ),
-            (Verdict::Worse, _) => format!(
-                "{method} is worse than {other} {place}: higher by {}{how}.",
-                self.size(view)
-            ),
-            (Verdict::NotMeaningful, _) => format!(
-                "{method} and {other} differ {place}, but not meaningfully: which is lower changes \
-                 from seed to seed{how}."
-            ),
-            (Verdict::NotSignificant, _) => format!(
-                "{method} and {other} {place}: not significant{how}.{}",
-                self.advice(view.comparisons.len())
-            ),
-        };
-        plain(&sentence)
-    }
-
-    /// The size of the difference with its interval, both without the sign of the difference.
-    fn size(&self, view: &CompareView) -> String {
-        let difference = self.measured.difference().unwrap_or_default();
-        let sign = difference.signum();
-        let number = |value: f64| format!("{:.*}", view.decimals, sign * value);
-        match self.measured.interval() {
-            Some(Interval { low, high }) => {
-                let (near, far) = if sign < 0.0 { (high, low) } else { (low, high) };
-                format!(
-                    "{} ({} to {})",
-                    number(difference),
-                    number(near),
-                    number(far)
-                )
-            }
-            None => number(difference),
-        }
-    }
-
-    /// How many seeds would tell.
-    fn advice(&self, family: usize) -> String {
-        let Measured::Paired(paired) = &self.measured else {
-            return String::new();
-        };
-        let least = seeds_for_family(family);
-        let comparisons = count(family as u64, "comparison");
-        if paired.pairs < least {
-            return format!(
-                " With {} nothing can be: {comparisons} need {least} or more{}.",
-                count(paired.pairs as u64, "common seed"),
-                match self.seeds_needed.filter(|needed| *needed > least) {
-                    Some(needed) => format!(", and a difference like this one about {needed}"),
-                    None => String::new(),
-                }
-            );
-        }
-        match self.seeds_needed.filter(|needed| *needed > paired.pairs) {
-            Some(needed) => format!(
-                " To find a difference like this one takes about {needed} seeds, {} more.",
-                needed - paired.pairs
-            ),
-            None => String::new(),
-        }
-    }
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.001 {
-        "< 0.001".to_owned()
-    } else {
-        format!("{p:.3}")
-    }
 }
