@@ -224,8 +224,5 @@ fn stage(
 }
 
 fn fields(action: &Action) -> Result<Fields, StoreError> {
-    Fields::of(action).map_err(|source| StoreError::Canonical {
-        what: "action",
-        source,
-    })
+    Fields::of(action).map_err(StoreError::canonical("action"))
 }

@@ -11,7 +11,7 @@ use assay_statistics::{
 use serde::Serialize;
 
 use crate::results::Label;
-use crate::summary::{Quantity, summarise};
+use crate::summary::Quantity;
 use crate::trainings::ReportTraining;
 
 /// The probability of a lower error from which a difference is called meaningful (Bouthillier et
@@ -32,15 +32,9 @@ impl Cell {
     /// The cells of a report's trainings, in the order of their labels.
     pub fn all(trainings: &[ReportTraining], quantity: Quantity, task: Task) -> Vec<Self> {
         let mut cells = BTreeMap::<&Label, BTreeMap<u64, Option<f64>>>::new();
-        for ReportTraining {
-            label,
-            seed,
-            metrics,
-        } in trainings
-        {
-            let epochs = metrics.iter().map(|row| row.epoch).max().unwrap_or(0);
-            let value = summarise(metrics, &[], epochs, task).get(quantity);
-            cells.entry(label).or_default().insert(*seed, value);
+        for training in trainings {
+            let values = cells.entry(&training.label).or_default();
+            values.insert(training.seed, training.value(quantity, task));
         }
         let cells = cells.into_iter().map(|(label, values)| Self {
             label: label.clone(),

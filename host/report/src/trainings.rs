@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
+use assay_network::Task;
 
 use crate::metrics::{MetricRow, value_units};
 use crate::results::Label;
+use crate::summary::{Quantity, summarise};
 use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
 
 /// The metrics of one training of a report.
@@ -22,6 +24,14 @@ pub struct ReportTraining {
     pub seed: u64,
     /// Its metrics by epoch.
     pub metrics: Vec<MetricRow>,
+}
+
+impl ReportTraining {
+    /// A number of the protocol; nothing where it was not measured or is not finite.
+    pub fn value(&self, quantity: Quantity, task: Task) -> Option<f64> {
+        let epochs = self.metrics.iter().map(|row| row.epoch).max()?;
+        summarise(&self.metrics, &[], epochs, task).get(quantity)
+    }
 }
 
 /// Reads `metrics.parquet` of a report back into its trainings, in the order of label and seed. The

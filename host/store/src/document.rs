@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use assay_core::graph::Node;
 use assay_core::{
-    Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, CanonicalError, ObjectHash, Run,
-    RunHash,
+    Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, ObjectHash, Run, RunHash,
 };
 use serde::de::DeserializeOwned;
 
@@ -27,7 +26,7 @@ impl Store {
     /// # Errors
     /// A parameter has no canonical JSON, or the store cannot be written.
     pub fn put_action(&self, action: &Action) -> Result<ActionKey, StoreError> {
-        let (key, bytes) = action.document().map_err(cannot_store("action"))?;
+        let (key, bytes) = action.document().map_err(StoreError::canonical("action"))?;
         let guard = self.hold()?;
         self.put_bytes(&bytes)?;
         self.note(&guard, Node::Action(key));
@@ -73,7 +72,9 @@ impl Store {
         for (file, path) in artifact.files.values_mut().zip(paths) {
             (file.object, file.size) = self.put_file(&path)?;
         }
-        let (hash, bytes) = artifact.document().map_err(cannot_store("artifact"))?;
+        let (hash, bytes) = artifact
+            .document()
+            .map_err(StoreError::canonical("artifact"))?;
         self.put_bytes(&bytes)?;
         Ok(hash)
     }
@@ -154,7 +155,7 @@ impl Store {
     /// # Errors
     /// The pipeline file or such an action is not in the store, or it cannot be written.
     pub fn commit_run(&self, run: &Run) -> Result<RunHash, StoreError> {
-        let (hash, bytes) = run.document().map_err(cannot_store("run"))?;
+        let (hash, bytes) = run.document().map_err(StoreError::canonical("run"))?;
         let _guard = self.hold()?;
         let without_result = run.stages.iter().filter(|stage| stage.artifact.is_none());
         let actions = without_result.filter_map(|stage| stage.action.map(ObjectHash::from));
@@ -229,8 +230,4 @@ pub(crate) fn parse_marker(name: &str) -> Option<(u64, RunHash)> {
         return None;
     }
     Some((time.parse().ok()?, hash.parse().ok()?))
-}
-
-pub(crate) fn cannot_store(what: &'static str) -> impl Fn(CanonicalError) -> StoreError {
-    move |source| StoreError::Canonical { what, source }
 }

@@ -196,6 +196,11 @@ impl Advice for StoreError {
 }
 
 impl StoreError {
+    /// The error of a document of this kind that has no canonical JSON.
+    pub fn canonical(what: &'static str) -> impl Fn(CanonicalError) -> Self {
+        move |source| Self::Canonical { what, source }
+    }
+
     /// Whether the contents of the store are at fault, rather than the machine: what the error
     /// names counts as not there, and running the action again makes it anew.
     pub const fn is_damage(&self) -> bool {

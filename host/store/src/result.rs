@@ -8,7 +8,7 @@ use assay_core::graph::Node;
 use assay_core::{ActionKey, ActionResult, ObjectHash, Record, canonical_json};
 
 use crate::disk;
-use crate::document::{DOCUMENT_LIMIT, cannot_store};
+use crate::document::DOCUMENT_LIMIT;
 use crate::error::{At, StoreError, present, readable};
 use crate::object::sharded;
 use crate::stamp::Stamp;
@@ -32,7 +32,7 @@ impl Store {
     /// # Errors
     /// The action, the log or part of the artifact is not in the store, or it cannot be written.
     pub fn commit_result(&self, result: &ActionResult) -> Result<(), StoreError> {
-        let bytes = canonical_json(result).map_err(cannot_store("result"))?;
+        let bytes = canonical_json(result).map_err(StoreError::canonical("result"))?;
         let guard = self.hold()?;
         self.note(&guard, Node::Action(result.action));
         let record = self.temporary(&bytes)?;

@@ -110,10 +110,7 @@ impl<'a> History<'a> {
         action: &Action,
         counts: impl Fn(&str) -> bool,
     ) -> Result<Option<Nearest>, StoreError> {
-        let now = Fields::of(action).map_err(|source| StoreError::Canonical {
-            what: "action",
-            source,
-        })?;
+        let now = Fields::of(action).map_err(StoreError::canonical("action"))?;
         let to_now = |before: &Fields| {
             let mut differences = before.differences(&now);
             differences.retain(|difference| counts(&difference.field));

@@ -69,9 +69,7 @@ pub(crate) struct CompareArguments {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompareError {
     #[error("{0}")]
-    NoReport(String),
-    #[error("{0}")]
-    Unknown(String),
+    Request(String),
     #[error(transparent)]
     Table(#[from] TableError),
 }
@@ -117,7 +115,7 @@ impl Source {
         let rows = read_table(&path("table.parquet")?).map_err(CompareError::from)?;
         let trainings = read_trainings(&path("metrics.parquet")?).map_err(CompareError::from)?;
         let Some(first) = rows.first() else {
-            return Err(CompareError::NoReport(format!("the report of `{name}` is empty")).into());
+            return Err(CompareError::Request(format!("the report of `{name}` is empty")).into());
         };
         let mut methods: Vec<String> = Vec::new();
         for row in &rows {
@@ -139,8 +137,8 @@ impl Source {
 
     /// Whether any training has the quantity.
     fn has(&self, quantity: Quantity) -> bool {
-        let cells = self.cells(quantity);
-        cells.iter().any(|cell| cell.sample().is_some())
+        let mut trainings = self.trainings.iter();
+        trainings.any(|training| training.value(quantity, self.task).is_some())
     }
 
     fn check_method(&self, method: &str) -> Result<(), CompareError> {
@@ -148,7 +146,7 @@ impl Source {
             return Ok(());
         }
         let known = self.methods.join("`, `");
-        Err(CompareError::Unknown(format!(
+        Err(CompareError::Request(format!(
             "the report has no row `{method}`; it has `{known}`"
         )))
     }
@@ -156,7 +154,7 @@ impl Source {
 
 /// The report that the name stands for: of a run, that of its only report stage.
 fn report_of(store: &Store, index: &Index, name: &str) -> Result<ArtifactHash, CliError> {
-    let no_report = |message: String| CliError::from(CompareError::NoReport(message));
+    let no_report = |message: String| CliError::from(CompareError::Request(message));
     let unfinished = || no_report(format!("the report of `{name}` has not been made"));
     match Subject::find(store, index, name)? {
         Subject::Run(run) => {
@@ -195,7 +193,7 @@ fn report_of(store: &Store, index: &Index, name: &str) -> Result<ArtifactHash, C
 }
 
 fn view(sources: &[Source], arguments: &CompareArguments) -> Result<CompareView, CompareError> {
-    let unknown = |message: String| Err(CompareError::Unknown(message));
+    let unknown = |message: String| Err(CompareError::Request(message));
     let (first, second) = match sources {
         [only] => (only, None),
         [first, second] => (first, Some(second)),
@@ -257,7 +255,7 @@ fn quantity(source: &Source, task: Task, name: Option<&str>) -> Result<Quantity,
     found.copied().ok_or_else(|| {
         let known = Quantity::of(task).iter().map(|it| it.name(task));
         let known = known.collect::<Vec<_>>().join("`, `");
-        CompareError::Unknown(format!("there is no metric `{name}`; there are `{known}`"))
+        CompareError::Request(format!("there is no metric `{name}`; there are `{known}`"))
     })
 }
 

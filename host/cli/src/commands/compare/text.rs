@@ -110,7 +110,7 @@ impl ComparisonView {
             ),
             (Verdict::NotSignificant, _) => format!(
                 "{method} and {other} {place}: not significant{how}.{}",
-                self.advice(view.comparisons.len())
+                self.advice(view.family())
             ),
         };
         plain(&sentence)

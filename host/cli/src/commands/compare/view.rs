@@ -21,6 +21,14 @@ pub(super) struct CompareView {
     pub(super) of_two_runs: bool,
 }
 
+impl CompareView {
+    /// The number of comparisons that p-values are adjusted for.
+    pub(super) fn family(&self) -> usize {
+        let tested = self.comparisons.iter();
+        tested.filter(|it| it.p_adjusted.is_some()).count()
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct ComparisonView {
     pub(super) first: RowView,
