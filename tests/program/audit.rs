@@ -20,13 +20,13 @@ fn with_run() -> (Sandbox, Value) {
     (sandbox, run)
 }
 
-fn object(sandbox: &Sandbox, hash: &str) -> PathBuf {
+pub(super) fn object(sandbox: &Sandbox, hash: &str) -> PathBuf {
     let (shard, rest) = hash.split_at(2);
     sandbox.path("artifacts/objects").join(shard).join(rest)
 }
 
 /// The file of what a stage gave: the path of its object.
-fn file_of(sandbox: &Sandbox, run: &Value, stage: &str, name: &str) -> PathBuf {
+pub(super) fn file_of(sandbox: &Sandbox, run: &Value, stage: &str, name: &str) -> PathBuf {
     let stages = run["stages"].as_array().unwrap();
     let stage = stages.iter().find(|known| known["name"] == stage).unwrap();
     let manifest = object(sandbox, stage["artifact"].as_str().unwrap());
@@ -42,7 +42,7 @@ fn rewrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o444)).unwrap();
 }
 
-fn flip(path: &Path) {
+pub(super) fn flip(path: &Path) {
     rewrite(path, |bytes| {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x10;

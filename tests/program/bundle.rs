@@ -303,6 +303,7 @@ fn training(store: &Store, seed: u32) -> RunStage {
         log: Some(store.put_bytes(key.to_string().as_bytes()).unwrap()),
         containment: None,
         limits: Limits::default(),
+        continued_from: None,
     };
     store.commit_result(&result).unwrap();
     RunStage {

@@ -13,6 +13,7 @@ mod compare;
 mod concurrent;
 mod conformance;
 mod containment;
+mod continuation;
 mod data;
 mod devices;
 mod diff;

@@ -57,7 +57,7 @@ kinds! {
     /// Gathers trainings into a table.
     Report = Facts {
         name: "report",
-        revision: 2,
+        revision: 3,
         headline: &["title"],
     },
     /// Asks a learner for the update directions of one batch.

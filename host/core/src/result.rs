@@ -31,6 +31,10 @@ pub struct ActionResult {
     /// The limits on its worker.
     #[serde(default, skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
+    /// The artifact of the same training with fewer epochs that it went on from, whose duration is in
+    /// its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_from: Option<ArtifactHash>,
 }
 
 /// The record of one execution: its name, which is the hash of its bytes, and what it says.

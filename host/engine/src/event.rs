@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use assay_core::Containment;
+use assay_core::{ArtifactHash, Containment};
 use serde::{Deserialize, Serialize};
 
 /// The progress of an action.
@@ -79,6 +79,8 @@ pub(crate) struct Done {
     pub(crate) peak_memory: u64,
     /// Time that interrupted executions of this action had taken before, in milliseconds.
     pub(crate) earlier_ms: u64,
+    /// The artifact of a shorter training that it went on from.
+    pub(crate) continued_from: Option<ArtifactHash>,
 }
 
 /// A line from a worker.

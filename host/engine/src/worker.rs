@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use assay_core::{Action, ActionKey, Advice, Limits, ObjectHash, PluginPin};
+use assay_core::{Action, ActionKey, Advice, ArtifactHash, Limits, ObjectHash, PluginPin};
 use assay_files::room_advice;
 use assay_store::{Store, StoreError};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -23,7 +23,7 @@ use crate::environment::is_on_card;
 use crate::error::causes;
 use crate::event::{Done, Event, Reporter};
 use crate::log::note;
-use crate::stages::{self, Context, Kind, StageError};
+use crate::stages::{self, Context, Kind, Shorter, StageError};
 
 /// The folder below the scratch folder that outputs go to.
 pub(crate) const OUT: &str = "out";
@@ -45,6 +45,8 @@ pub struct WorkerArguments {
     pub threads: usize,
     /// Resource limits of the worker.
     pub limits: Limits,
+    /// The artifact of the same training with fewer epochs, to go on from.
+    pub continue_from: Option<ArtifactHash>,
 }
 
 /// Executes one action and tells the supervisor, on what was standard output, how it went.
@@ -128,7 +130,7 @@ fn take_over() -> io::Result<Reporter> {
 fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Event, WorkerError> {
     let store = Store::open_existing(&arguments.store)?;
     let action = store.action(arguments.key)?;
-    let objects = Objects::of(&action, &store)?;
+    let objects = Objects::of(&action, &store, arguments.continue_from)?;
     let sources = store.source_hashes();
     let out = arguments.scratch.join(OUT);
     for folder in [&out, &arguments.scratch.join(TEMPORARY)] {
@@ -141,6 +143,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
     let places = objects.places(&action, &store, &arguments.scratch);
     let reached = contain(Kind::of(action.kind).profile, &places, arguments.limits)?;
     reporter.send(&Event::Contained(reached));
+    let shorter = objects.verified_shorter(&store);
     let (inputs, plugin) = objects.verified(&store)?;
     // Until here a request to stop ends the process as it ends any other.
     let cancelled = Arc::new(AtomicBool::new(false));
@@ -149,6 +152,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
         action,
         inputs,
         plugin,
+        shorter,
         out,
         scratch: arguments.scratch.clone(),
         data_dir: arguments.data_dir.clone(),
@@ -162,6 +166,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
         outputs: outputs.files,
         peak_memory: peak_memory(),
         earlier_ms: outputs.earlier_ms,
+        continued_from: outputs.continued_from,
     }))
 }
 
@@ -170,25 +175,41 @@ struct Objects {
     /// By role and name.
     inputs: BTreeMap<String, BTreeMap<String, ObjectHash>>,
     plugin: Option<PluginPin>,
+    /// The artifact of a shorter training with its files by name.
+    shorter: Option<(ArtifactHash, BTreeMap<String, ObjectHash>)>,
 }
 
 /// The files of each input by role and name, and the plugin's library.
 type Verified = (BTreeMap<String, BTreeMap<String, PathBuf>>, Option<PathBuf>);
 
 impl Objects {
-    fn of(action: &Action, store: &Store) -> Result<Self, StoreError> {
+    fn of(
+        action: &Action,
+        store: &Store,
+        shorter: Option<ArtifactHash>,
+    ) -> Result<Self, StoreError> {
+        let files = |artifact| -> Result<BTreeMap<_, _>, StoreError> {
+            let files = store.artifact(artifact)?.files.into_iter();
+            Ok(files.map(|(name, file)| (name, file.object)).collect())
+        };
         let mut inputs = BTreeMap::new();
         for (role, artifact) in &action.inputs {
-            let files = store.artifact(*artifact)?.files.into_iter();
-            let files = files.map(|(name, file)| (name, file.object));
-            inputs.insert(role.clone(), files.collect());
+            inputs.insert(role.clone(), files(*artifact)?);
         }
+        // Without it the training takes longer, and that is all.
+        let shorter = shorter.and_then(|artifact| Some((artifact, files(artifact).ok()?)));
         let plugin = action.plugin.clone();
-        Ok(Self { inputs, plugin })
+        Ok(Self {
+            inputs,
+            plugin,
+            shorter,
+        })
     }
 
     fn places(&self, action: &Action, store: &Store, scratch: &Path) -> Places {
+        let shorter = self.shorter.iter().flat_map(|(_, files)| files.values());
         let inputs = self.inputs.values().flat_map(BTreeMap::values);
+        let inputs = inputs.chain(shorter);
         Places {
             scratch: scratch.to_owned(),
             inputs: inputs.map(|&object| store.object_path(object)).collect(),
@@ -198,6 +219,19 @@ impl Objects {
                 .map(|pin| store.object_path(pin.hash.into())),
             cuda: is_on_card(action.environment.as_ref()),
         }
+    }
+
+    /// The files of the shorter training, if their bytes are right.
+    fn verified_shorter(&self, store: &Store) -> Option<Shorter> {
+        let (artifact, files) = self.shorter.as_ref()?;
+        let files = files.iter().map(|(name, object)| {
+            store.verify(*object)?;
+            Ok::<_, StoreError>((name.clone(), store.object_path(*object)))
+        });
+        Some(Shorter {
+            artifact: *artifact,
+            files: files.collect::<Result<_, _>>().ok()?,
+        })
     }
 
     /// The same as files whose bytes were checked.

@@ -28,6 +28,8 @@ pub struct ReportEntry {
     pub hyperparameters: Map<String, Value>,
     /// Published figures of this method on this network.
     pub figures: Option<Figures>,
+    /// The epoch in which it diverged, if it did: its numbers then count for nothing.
+    pub diverged_in_epoch: Option<u32>,
     /// Its metrics by epoch.
     pub metrics: Vec<MetricRow>,
     /// The evaluation of its saved states.

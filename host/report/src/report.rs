@@ -191,7 +191,7 @@ fn check(entry: &ReportEntry) -> Result<(), ReportError> {
             });
         }
     }
-    if measured.is_empty() {
+    if measured.is_empty() && entry.diverged_in_epoch.is_none() {
         return Err(ReportError::NoErrors {
             label: label(),
             seed,
@@ -294,8 +294,10 @@ fn settings(entry: &ReportEntry) -> Vec<Setting> {
 }
 
 fn row(label: Label, first: &ReportEntry, group: &[ReportEntry]) -> ReportRow {
-    let summaries: Vec<Summary> = group
+    let sound = group
         .iter()
+        .filter(|entry| entry.diverged_in_epoch.is_none());
+    let summaries: Vec<Summary> = sound
         .map(|entry| summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task))
         .collect();
     ReportRow {
@@ -304,6 +306,7 @@ fn row(label: Label, first: &ReportEntry, group: &[ReportEntry]) -> ReportRow {
         algorithm: first.algorithm.clone(),
         epochs: first.epochs,
         seeds: u32::try_from(group.len()).unwrap_or(u32::MAX),
+        diverged: u32::try_from(group.len() - summaries.len()).unwrap_or(u32::MAX),
         hyperparameters: first.hyperparameters.clone(),
         figures: first.figures,
         statistics: Quantity::ALL.map(|quantity| {

@@ -45,6 +45,8 @@ pub struct ReportRow {
     pub epochs: u32,
     /// How many trainings.
     pub seeds: u32,
+    /// How many of them diverged; they are in no statistic.
+    pub diverged: u32,
     /// Every hyper-parameter.
     pub hyperparameters: Map<String, Value>,
     /// Published figures of this method on this network.
@@ -56,6 +58,14 @@ impl ReportRow {
     /// Mean and spread of a quantity over the seeds; absent where no training measured it.
     pub fn get(&self, quantity: Quantity) -> Option<Statistic> {
         self.statistics[quantity as usize]
+    }
+
+    /// The number of trainings as people read it: `3`, or `3, 1 diverged`.
+    pub fn show_seeds(&self) -> String {
+        match self.diverged {
+            0 => self.seeds.to_string(),
+            diverged => format!("{}, {diverged} diverged", self.seeds),
+        }
     }
 
     /// A quantity as people read it, in the unit of the task: `1.83 ± 0.05`, `1.83` for one seed,
@@ -113,6 +123,7 @@ fn form(task: Task) -> Form {
     fields.push(Field::new("hyperparameters", DataType::Utf8, false));
     fields.push(Field::new("epochs", DataType::UInt32, false));
     fields.push(Field::new("seeds", DataType::UInt32, false));
+    fields.push(Field::new("diverged", DataType::UInt32, false));
     for quantity in Quantity::of(task) {
         let [mean, sd, n] = column_names(*quantity, task);
         fields.push(Field::new(mean, DataType::Float64, true));
@@ -126,8 +137,8 @@ fn form(task: Task) -> Form {
             CLASSIFICATION_TABLE,
             "one row per dataset, network and method; every *_error_* is \
              percent of samples, 0 to 100; _mean, _sd (sample standard deviation, null for one value) \
-             and _n are over seeds; best_epoch: lowest test error over the epochs, chosen on the test \
-             set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
+             and _n are over the seeds that did not diverge; best_epoch: lowest test error over the \
+             epochs, chosen on the test set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
              validation split; published_*: a paper's figure, null where it has none; \
              hyperparameters: JSON",
         ),
@@ -135,8 +146,8 @@ fn form(task: Task) -> Form {
             RECONSTRUCTION_TABLE,
             "one row per dataset, network and method; every *_reconstruction_error_* is the squared \
              distance ‖h_L − x‖² of an output from its input, the sum over values and the mean over \
-             samples; _mean, _sd (sample standard deviation, null for one value) and _n are over \
-             seeds; best_epoch: lowest test error over the epochs, chosen on the test set; \
+             samples; _mean, _sd (sample standard deviation, null for one value) and _n are over the \
+             seeds that did not diverge; best_epoch: lowest test error over the epochs, chosen on the test set; \
              last_epoch: after the last epoch; validation_epoch: the epoch chosen on the validation \
              split; hyperparameters: JSON",
         ),
@@ -175,6 +186,7 @@ impl Encode for ReportRow {
             )),
             count(|row| row.epochs),
             count(|row| row.seeds),
+            count(|row| row.diverged),
         ];
         for quantity in Quantity::of(task_of(rows)) {
             let all = || rows.iter().map(|row| row.get(*quantity));
@@ -213,6 +225,7 @@ impl Decode for ReportRow {
         let settings = text("hyperparameters")?;
         let epochs: &UInt32Array = batch.get("epochs")?;
         let seeds: &UInt32Array = batch.get("seeds")?;
+        let diverged: &UInt32Array = batch.get("diverged")?;
         let row = |row: usize| -> Result<Self, TableProblem> {
             let hyperparameters = serde_json::from_str(settings.value(row))
                 .map_err(|error| batch.problem(row, "hyperparameters", &error))?;
@@ -226,6 +239,7 @@ impl Decode for ReportRow {
                 algorithm: algorithms.value(row).to_owned(),
                 epochs: epochs.value(row),
                 seeds: seeds.value(row),
+                diverged: diverged.value(row),
                 hyperparameters,
                 figures: None,
                 statistics: [None; Quantity::ALL.len()],

@@ -209,6 +209,7 @@ impl Many {
             log: Some(log),
             containment: None,
             limits: Limits::default(),
+            continued_from: None,
         };
         let bytes = canonical_json(&result).unwrap();
         let key = action.to_string();

@@ -216,6 +216,7 @@ impl Maker<'_> {
             log: Some(self.store.put_bytes(log.as_bytes()).unwrap()),
             containment: None,
             limits: Limits::default(),
+            continued_from: None,
         };
         self.store.commit_result(&result).unwrap();
     }

@@ -82,6 +82,7 @@ impl Sample {
             log: Some(log),
             containment: None,
             limits: Limits::default(),
+            continued_from: None,
         };
         self.store.commit_result(&result).unwrap();
     }

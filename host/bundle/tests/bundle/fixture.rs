@@ -288,5 +288,6 @@ pub(crate) fn result(
         log,
         containment: None,
         limits: StageLimits::default(),
+        continued_from: None,
     }
 }

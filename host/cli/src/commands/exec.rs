@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::{ActionKey, Advice, Limits, parse_memory, parse_time};
+use assay_core::{ActionKey, Advice, ArtifactHash, Limits, parse_memory, parse_time};
 use assay_engine::{
     Cancel, CardRequest, CardsWhenNeeded, EngineError, Execution, Obstacle, WorkerArguments,
     run_worker,
@@ -24,6 +24,10 @@ pub(crate) struct ExecArguments {
     /// Work in this folder as a worker and commit nothing; `pipeline run` uses this
     #[arg(long, value_name = "DIR", hide = true)]
     scratch: Option<PathBuf>,
+
+    /// Go on from this artifact of the same training with fewer epochs; `pipeline run` uses this
+    #[arg(long, value_name = "ARTIFACT", hide = true, requires = "scratch")]
+    continue_from: Option<ArtifactHash>,
 
     /// Processors for what decides nothing, such as decoding images [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -89,6 +93,7 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
             data_dir: arguments.places.data_dir.clone(),
             threads: arguments.threads(),
             limits: arguments.limits(),
+            continue_from: arguments.continue_from,
         }));
     }
     ui::print_containment_notice();

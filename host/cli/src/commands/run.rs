@@ -228,6 +228,7 @@ struct RowView<'a> {
     algorithm: &'a str,
     epochs: u32,
     seeds: u32,
+    diverged: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     published: Option<PublishedView>,
     #[serde(flatten)]
@@ -312,6 +313,7 @@ impl<'a> RowView<'a> {
             algorithm: &row.algorithm,
             epochs: row.epochs,
             seeds: row.seeds,
+            diverged: row.diverged,
             published: row.figures.map(|figures| PublishedView {
                 train: figures.train_error,
                 test: figures.test_error,
@@ -375,6 +377,7 @@ fn report_table(rows: &[RowView<'_>]) -> String {
     // A column with the same value in every row says nothing in a table.
     let with_dataset = is_shown(|row, first| row.dataset != first.dataset);
     let with_network = is_shown(|row, first| row.network != first.network);
+    let with_diverged = rows.iter().any(|row| row.diverged > 0);
     let with_published = rows.iter().any(|row| published_test_error(row).is_some());
     let mut header = Vec::new();
     header.extend(with_dataset.then_some("dataset"));
@@ -386,6 +389,9 @@ fn report_table(rows: &[RowView<'_>]) -> String {
         "train error\nbest epoch",
         "test error\nbest epoch",
     ]);
+    if with_diverged {
+        header.insert(names + 1, "diverged");
+    }
     if with_published {
         header.extend(["paper", "difference"]);
     }
@@ -398,6 +404,7 @@ fn report_table(rows: &[RowView<'_>]) -> String {
         cells.extend(with_dataset.then(|| plain(row.dataset)));
         cells.extend(with_network.then(|| plain(row.network)));
         cells.extend([plain(row.method), row.epochs.to_string()]);
+        cells.extend(with_diverged.then(|| format!("{} of {}", row.diverged, row.seeds)));
         cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));
         if with_published {
             let figure = published_test_error(row);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
-use assay_core::{Action, Advice};
+use assay_core::{Action, Advice, ArtifactHash};
 use assay_data::DatasetError;
 use assay_network::Network;
 use assay_store::SourceHashes;
@@ -27,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) inputs: BTreeMap<String, BTreeMap<String, PathBuf>>,
     /// The library of the plugin; its bytes were verified.
     pub(crate) plugin: Option<PathBuf>,
+    /// A training to go on from, in place of the first epochs.
+    pub(crate) shorter: Option<Shorter>,
     /// Where outputs go; empty when the stage begins.
     pub(crate) out: PathBuf,
     /// Scratch folder, which survives an interruption.
@@ -47,6 +49,15 @@ pub(crate) struct Outputs {
     pub(crate) files: Vec<Output>,
     /// Time that interrupted executions had taken before, in milliseconds.
     pub(crate) earlier_ms: u64,
+    /// The artifact of a shorter training that it went on from.
+    pub(crate) continued_from: Option<ArtifactHash>,
+}
+
+/// The artifact of the same training with fewer epochs.
+pub(crate) struct Shorter {
+    pub(crate) artifact: ArtifactHash,
+    /// Its files by name; their bytes were verified.
+    pub(crate) files: BTreeMap<String, PathBuf>,
 }
 
 impl Outputs {
@@ -90,6 +101,8 @@ pub(crate) enum StageError {
     },
     #[error("the plugin `{name}` {what}")]
     Answer { name: String, what: String },
+    #[error("the training diverged: {0}")]
+    Diverged(String),
     #[error(transparent)]
     Dataset(#[from] Box<DatasetError>),
     #[error(transparent)]
@@ -101,6 +114,7 @@ impl Advice for StageError {
         match self {
             Self::Plugin { source, .. } => source.help.as_str().into(),
             Self::Answer { .. } => "the plugin is at fault: its author should know".into(),
+            Self::Diverged(_) => "try a smaller learning_rate or a larger epsilon".into(),
             Self::Load(LoadFailure::Plugin(error)) => error.help(),
             Self::Dataset(error) => error.help(),
             Self::Load(LoadFailure::Open(_)) => {

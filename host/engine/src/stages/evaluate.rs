@@ -24,6 +24,7 @@ pub(super) const KIND: Kind = Kind {
     run,
     profile: Profile::Sealed,
     keeps_progress: false,
+    length: None,
 };
 
 /// Parameters of an evaluation.
@@ -103,7 +104,11 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
     let states = [(State::Best, BEST), (State::Final, FINAL)];
     let (mut part, parts) = (0.0, (states.len() * splits.iter().count()) as f64);
     for (state, file) in states {
-        let saved = read(context.input("training", file)?)?;
+        // A training that diverged has no state after its last epoch, and perhaps none at all.
+        let saved = match context.optional_input("training", file) {
+            None if training.diverged_in_epoch.is_some() => continue,
+            _ => read(context.input("training", file)?)?,
+        };
         learner
             .restore(&saved)
             .map_err(|error| context.plugin_error(&format!("restore {file}"), error))?;

@@ -7,8 +7,10 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::train::{BEST, FINAL};
-use super::{Context, Kind, Outputs, SAFETENSORS, StageError, data, object, read, write};
+use super::train::{BEST, FINAL, TRAINING, TrainingDocument};
+use super::{
+    Context, Kind, Outputs, SAFETENSORS, StageError, data, object, read, read_document, write,
+};
 use crate::containment::Profile;
 use crate::plan::{PlannedStage, Planner, Work};
 
@@ -23,6 +25,7 @@ pub(super) const KIND: Kind = Kind {
     run,
     profile: Profile::Sealed,
     keeps_progress: false,
+    length: None,
 };
 
 /// Parameters of an export.
@@ -83,6 +86,15 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
         SavedState::Best => BEST,
         SavedState::Final => FINAL,
     };
+    let training: TrainingDocument = read_document(context.input("training", TRAINING)?)?;
+    if let (Some(epoch), None) = (
+        training.diverged_in_epoch,
+        context.optional_input("training", file),
+    ) {
+        return Err(StageError::Invalid(format!(
+            "the training diverged in epoch {epoch}, so it has no {file}"
+        )));
+    }
     let state = read(context.input("training", file)?)?;
     let tensors = SafeTensors::deserialize(&state).map_err(data)?;
     let parameters = tensors.iter().filter(|(name, _)| {

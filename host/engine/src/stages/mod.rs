@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use check::{CHECKED, CheckDocument, CheckParameters, PRINTED};
-pub(crate) use context::{Context, Outputs, StageError};
+pub(crate) use context::{Context, Outputs, Shorter, StageError};
 use context::{
     LearnerSettings, Phase, cancelled, data, read, read_document, write, write_document,
 };
@@ -57,6 +57,9 @@ pub(crate) struct Kind {
     pub(crate) profile: Profile,
     /// Whether a worker that is asked to stop gets the time to keep what it has done so far.
     pub(crate) keeps_progress: bool,
+    /// The parameter that says how long the action goes on, if an action with more of it can go on
+    /// from the artifact of one with less.
+    pub(crate) length: Option<&'static str>,
 }
 
 impl Kind {
@@ -67,6 +70,7 @@ impl Kind {
             run,
             profile: Profile::Sealed,
             keeps_progress: false,
+            length: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod card_trouble;
 mod failure;
 mod outputs;
 mod reports;
+mod shorter;
 mod watch;
 
 use std::io;
@@ -27,6 +28,7 @@ pub use self::failure::Failure;
 
 use self::outputs::{Log, collect};
 use self::reports::{Reports, listen};
+use self::shorter::shorter;
 use self::watch::{is_out_of_memory, watch};
 use crate::cancel::{Cancel, Manner, Work};
 use crate::containment::Profile;
@@ -90,7 +92,8 @@ impl Execution<'_> {
                 cached: true,
             });
         }
-        let (result, _work) = self.perform(key, lock)?;
+        let shorter = shorter(self.store, key)?;
+        let (result, _work) = self.perform(key, lock, shorter.as_ref())?;
         self.store.commit_result(&result)?;
         self.store.clear_scratch(key)?;
         Ok(Completed {
@@ -100,7 +103,7 @@ impl Execution<'_> {
     }
 
     /// Executes the action `key` again, whether or not it has a result, and from its beginning:
-    /// what an interrupted execution left is thrown away. The artifact is in the store then, and
+    /// what an interrupted execution left is thrown away, and it goes on from no other result. The artifact is in the store then, and
     /// the result is not committed.
     ///
     /// # Errors
@@ -110,7 +113,7 @@ impl Execution<'_> {
             return Err(Failure::Cancelled);
         };
         self.store.clear_scratch(key)?;
-        let ended = self.perform(key, &lock).map(|(result, _)| result);
+        let ended = self.perform(key, &lock, None).map(|(result, _)| result);
         self.store.clear_scratch(key)?;
         ended
     }
@@ -121,13 +124,18 @@ impl Execution<'_> {
         &self,
         key: ActionKey,
         lock: &ActionLock,
+        shorter: Option<&ActionResult>,
     ) -> Result<(ActionResult, Work<'_>), Failure> {
         let action = self.store.action(key)?;
         let scratch = self.store.scratch(key)?;
         let (started_ms, clock) = (now_ms(), Instant::now());
         let log = Log::start(scratch.join(LOG))?;
         let work = self.cancel.begin_work();
-        let ending = self.run_worker(key, &action, &scratch, &log, lock)?;
+        let mut command = self.command(key, &action, &scratch)?;
+        if let Some(shorter) = shorter {
+            command.args(["--continue-from", &shorter.artifact.to_string()]);
+        }
+        let ending = self.run_worker(command, &action, &log, lock)?;
         let containment = ending.reports.containment;
         let done = self.judge(ending, &action, &log)?;
         // Only reads, so that it can be broken off: what the worker left stays in the scratch folder.
@@ -136,17 +144,20 @@ impl Execution<'_> {
         let work = self.cancel.begin_work();
         let files = collect(&scratch.join(OUT), done.outputs)
             .map_err(|reason| nonsense(&action, reason))?;
+        let before = shorter.filter(|it| done.continued_from == Some(it.artifact));
+        let before_ms = done.earlier_ms + before.map_or(0, |it| it.duration_ms);
         let result = ActionResult {
             action: key,
             artifact: self.store.commit_artifact(files)?,
             started_ms,
-            duration_ms: done.earlier_ms + clock.elapsed().as_millis() as u64,
+            duration_ms: before_ms + clock.elapsed().as_millis() as u64,
             peak_memory: done.peak_memory,
             host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log: log.store(self.store)?,
             containment,
             limits: self.limits,
+            continued_from: done.continued_from,
         };
         Ok((result, work))
     }
@@ -164,13 +175,11 @@ impl Execution<'_> {
 
     fn run_worker(
         &self,
-        key: ActionKey,
+        mut command: Command,
         action: &Action,
-        scratch: &Path,
         log: &Log,
         lock: &ActionLock,
     ) -> Result<Ending, Failure> {
-        let mut command = self.command(key, action, scratch)?;
         command
             // The worker holds the lock too: killing the supervisor alone must not free it.
             .stdin(Stdio::from(lock.try_clone_file()?))

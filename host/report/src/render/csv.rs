@@ -31,6 +31,7 @@ fn record(row: &ReportRow) -> Vec<String> {
         settings_json(&row.hyperparameters),
         row.epochs.to_string(),
         row.seeds.to_string(),
+        row.diverged.to_string(),
     ];
     for quantity in Quantity::of(row.task) {
         let statistic = row.get(*quantity);

@@ -155,7 +155,7 @@ fn table_row(row: &ReportRow, selections: &[Selection]) -> Markup {
     html! {
         tr {
             th scope="row" { (row.label.method) }
-            td.count { (row.seeds) }
+            td.count { (row.show_seeds()) }
             td.count { (row.epochs) }
             @for selection in selections {
                 @for (index, (_, quantity)) in selection.columns.iter().enumerate() {

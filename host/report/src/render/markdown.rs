@@ -29,7 +29,7 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
         let mut cells = [&label.dataset, &label.network, &label.method]
             .map(|name| escape(name))
             .to_vec();
-        cells.extend([row.seeds.to_string(), row.epochs.to_string()]);
+        cells.extend([row.show_seeds(), row.epochs.to_string()]);
         for selection in &selections {
             cells.extend(
                 selection

@@ -43,6 +43,7 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> ReportEnt
             .unwrap()
             .clone(),
         figures: None,
+        diverged_in_epoch: None,
         metrics,
         evaluation: Vec::new(),
     }

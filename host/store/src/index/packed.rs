@@ -53,6 +53,7 @@ struct ResultForm {
     containment: Option<Containment>,
     #[serde(with = "LimitsForm")]
     limits: Limits,
+    continued_from: Option<ArtifactHash>,
 }
 
 /// [`Limits`] with every field present.
@@ -143,6 +144,7 @@ mod tests {
                 memory: Some(5),
                 time_ms: None,
             },
+            continued_from: Some(ArtifactHash::from_bytes([6; 32])),
         };
         (ObjectHash::from_bytes([5; 32]), result)
     }

@@ -38,6 +38,7 @@ pub(crate) fn result(action: ActionKey, artifact: ArtifactHash, started_ms: u64)
         log: None,
         containment: None,
         limits: Limits::default(),
+        continued_from: None,
     }
 }
 

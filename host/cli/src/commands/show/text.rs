@@ -216,6 +216,9 @@ fn result_fields(index: &Index, result: &ActionResult) -> Known {
         ("memory", format!("{} at most", size(result.peak_memory))),
         ("contained", contained(result.containment)),
     ];
+    if let Some(earlier) = result.continued_from {
+        known.push(("continues", holds(index, earlier)));
+    }
     if let Some(memory) = result.limits.memory {
         known.push(("limit", format!("{} of memory", size(memory))));
     }

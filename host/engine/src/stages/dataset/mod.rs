@@ -16,4 +16,5 @@ pub(super) const KIND: Kind = Kind {
     run: run::run,
     profile: Profile::Fetching,
     keeps_progress: true,
+    length: None,
 };

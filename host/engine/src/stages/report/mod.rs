@@ -17,6 +17,7 @@ pub(super) const KIND: Kind = Kind {
     run: run::run,
     profile: Profile::Sealed,
     keeps_progress: false,
+    length: None,
 };
 
 /// Parameters of a report.

@@ -31,6 +31,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             epochs: settings.epochs,
             hyperparameters: settings.hyperparameters,
             figures: entry.figures,
+            diverged_in_epoch: training.diverged_in_epoch,
             metrics: read_metrics(context.input(&entry.training, METRICS)?).map_err(data)?,
             evaluation: read_evaluation(context.input(&entry.evaluation, EVALUATION)?)
                 .map_err(data)?,

@@ -6,13 +6,13 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use assay_core::ObjectHash;
+use assay_core::{ArtifactHash, ObjectHash};
 use serde::{Deserialize, Serialize};
 
 use crate::stages::{StageError, read, read_document, write, write_document};
 
 /// A training after some epoch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Checkpoint {
     pub(super) progress: TrainingProgress,
     /// The learner's state after the last finished epoch.
@@ -20,6 +20,9 @@ pub(super) struct Checkpoint {
     /// The learner's state after the best epoch so far.
     pub(super) best: Vec<u8>,
 }
+
+/// (epoch, split, metric, value).
+pub(super) type ProgressRow = (u32, String, String, f64);
 
 /// Progress of a training up to its last finished epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,10 +33,12 @@ pub(super) struct TrainingProgress {
     pub(super) best_epoch: u32,
     /// The error after the best epoch.
     pub(super) best_error: Option<f64>,
-    /// (epoch, split, metric, value).
-    pub(super) rows: Vec<(u32, String, String, f64)>,
+    pub(super) rows: Vec<ProgressRow>,
     /// Time spent so far, in milliseconds.
     pub(super) elapsed_ms: u64,
+    /// The artifact of a shorter training that it went on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) continued_from: Option<ArtifactHash>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,6 +141,7 @@ mod tests {
                 best_error: Some(0.1 + 0.2),
                 rows: vec![(epoch, "test".to_owned(), "loss".to_owned(), 1.0 / 3.0)],
                 elapsed_ms: 5,
+                continued_from: None,
             },
             state: vec![epoch as u8; 9],
             best: vec![1; 7],

@@ -1,6 +1,7 @@
 //! The train stage: a network trained with an algorithm.
 
 mod checkpoint;
+mod continuation;
 mod fit;
 mod passes;
 mod plan;
@@ -18,11 +19,15 @@ pub(super) use self::samples::batch_shape;
 use super::Kind;
 use crate::containment::Profile;
 
+/// The parameter with the number of epochs.
+const EPOCHS: &str = "epochs";
+
 pub(super) const KIND: Kind = Kind {
     plan: Some(plan::plan),
     run: run::run,
     profile: Profile::Sealed,
     keeps_progress: true,
+    length: Some(EPOCHS),
 };
 
 /// Everything that decides a training beside its dataset, its plugin and the numerical environment:
@@ -53,8 +58,11 @@ pub struct TrainingParameters {
 pub(crate) struct TrainingDocument {
     #[serde(flatten)]
     pub(crate) parameters: TrainingParameters,
-    /// The epoch after which `best.safetensors` was saved.
+    /// The epoch after which `best.safetensors` was saved; 0 where the first epoch diverged.
     pub(crate) best_epoch: u32,
     /// The split whose error chose it.
     pub(crate) best_chosen_on: String,
+    /// The epoch in which a value became infinite or not a number, which ended the training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) diverged_in_epoch: Option<u32>,
 }

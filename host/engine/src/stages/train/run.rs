@@ -9,7 +9,8 @@ use assay_data::table::ImageTable;
 use assay_network::Network;
 use assay_report::{LOSS, MetricRow, Split, write_metrics};
 
-use super::checkpoint::{self, Checkpoint, TrainingProgress};
+use super::checkpoint::{self, Checkpoint, ProgressRow};
+use super::continuation::continuation;
 use super::fit::check_fit;
 use super::samples::EpochBatches;
 use super::{TrainingDocument, TrainingParameters};
@@ -20,11 +21,12 @@ use crate::stages::{
     Context, JSON, Outputs, PARQUET, Phase, SAFETENSORS, StageError, data, write, write_document,
 };
 
-/// The metrics of every epoch.
+/// The metrics of every epoch that was completed.
 pub(in crate::stages) const METRICS: &str = "metrics.parquet";
-/// The state after the last epoch.
+/// The state after the last epoch; absent where the training diverged.
 pub(in crate::stages) const FINAL: &str = "final.safetensors";
-/// The state after the epoch with the lowest error on the validation split.
+/// The state after the epoch with the lowest error on the validation split; absent where the first
+/// epoch diverged.
 pub(in crate::stages) const BEST: &str = "best.safetensors";
 /// The [`TrainingDocument`].
 pub(in crate::stages) const TRAINING: &str = "training.json";
@@ -36,50 +38,103 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     check_shapes(&parameters, &splits.train)?;
     check_augmentation(&parameters, &splits.train)?;
     let mut learner = context.learner(&parameters)?;
-    let mut training = match checkpoint::load(&context.scratch)? {
-        Some(checkpoint) => {
-            note(&format!(
-                "resuming after epoch {}",
-                checkpoint.progress.epoch
-            ));
-            learner
-                .restore(&checkpoint.state)
-                .map_err(|error| context.plugin_error("restore a checkpoint", error))?;
-            checkpoint
-        }
-        None => Checkpoint {
-            progress: TrainingProgress::default(),
-            state: Vec::new(),
-            best: Vec::new(),
-        },
-    };
+    let mut training = begin(context, &parameters, &mut learner)?;
     let earlier_ms = training.progress.elapsed_ms;
     let mut passes = 1;
+    let mut diverged = None;
     for epoch in training.progress.epoch + 1..=parameters.epochs {
-        let train = &splits.train;
-        let trained = train_epoch(context, &parameters, train, &mut learner, epoch, passes)?;
-        passes = trained.passes;
-        let progress = &mut training.progress;
-        progress.rows.extend(trained.metrics.rows(epoch));
-        let errors = evaluate_epoch(context, &parameters, &splits, &mut learner, epoch, progress)?;
-        training.state = save(context, &parameters.network, &mut learner, epoch)?;
-        let chosen_on = errors.validation.unwrap_or(errors.test);
-        // The first of equal epochs, so that longer training changes nothing by itself.
-        if progress.best_error.is_none_or(|best| chosen_on < best) {
-            (progress.best_epoch, progress.best_error) = (epoch, Some(chosen_on));
-            training.best.clone_from(&training.state);
-        }
-        progress.epoch = epoch;
-        progress.elapsed_ms = earlier_ms + started.elapsed().as_millis() as u64;
+        let trained = run_epoch(
+            context,
+            &parameters,
+            &splits,
+            &mut learner,
+            epoch,
+            passes,
+            &mut training,
+        );
+        passes = match trained.map_err(divergence) {
+            Ok(passes) => passes,
+            Err(Ok(reason)) => {
+                note(&format!("diverged in epoch {epoch}: {reason}"));
+                diverged = Some(epoch);
+                break;
+            }
+            Err(Err(error)) => return Err(error),
+        };
+        training.progress.elapsed_ms = earlier_ms + started.elapsed().as_millis() as u64;
         if epoch < parameters.epochs {
             checkpoint::save(&context.scratch, &training)?;
         }
     }
-    let outputs = write_outputs(context, parameters, &splits, &training)?;
+    let continued_from = training.progress.continued_from;
+    let outputs = write_outputs(context, parameters, &splits, &training, diverged)?;
     Ok(Outputs {
         earlier_ms,
+        continued_from,
         ..outputs
     })
+}
+
+/// Where the training begins, with the learner in that state: at its own checkpoint if it was
+/// interrupted, else at the end of the same training with fewer epochs, else at the first epoch.
+fn begin(
+    context: &Context,
+    parameters: &TrainingParameters,
+    learner: &mut LearnerHandle,
+) -> Result<Checkpoint, StageError> {
+    let own = checkpoint::load(&context.scratch)?;
+    let (training, doing) = if let Some(own) = own {
+        note(&format!("resuming after epoch {}", own.progress.epoch));
+        (own, "restore a checkpoint")
+    } else if let Some(shorter) = continuation(context, parameters) {
+        let epoch = shorter.progress.epoch;
+        note(&format!("going on from a training of {epoch} epochs"));
+        (shorter, "restore the state of a shorter training")
+    } else {
+        return Ok(Checkpoint::default());
+    };
+    learner
+        .restore(&training.state)
+        .map_err(|error| context.plugin_error(doing, error))?;
+    Ok(training)
+}
+
+/// The reason why a training diverged, or the error if it means something else.
+fn divergence(error: StageError) -> Result<String, StageError> {
+    match error {
+        StageError::Diverged(reason) => Ok(reason),
+        StageError::Plugin { source, .. } if source.code == ErrorCode::NON_FINITE => {
+            Ok(source.message.into_string())
+        }
+        other => Err(other),
+    }
+}
+
+/// Trains one epoch, measures the errors and keeps the states; gives how often the learner went
+/// through the batches.
+fn run_epoch(
+    context: &Context,
+    parameters: &TrainingParameters,
+    splits: &Splits,
+    learner: &mut LearnerHandle,
+    epoch: u32,
+    passes: u32,
+    training: &mut Checkpoint,
+) -> Result<u32, StageError> {
+    let trained = train_epoch(context, parameters, &splits.train, learner, epoch, passes)?;
+    let mut rows: Vec<_> = trained.metrics.rows(epoch).collect();
+    let errors = evaluate_epoch(context, parameters, splits, learner, epoch, &mut rows)?;
+    training.state = save(context, &parameters.network, learner, epoch)?;
+    let progress = &mut training.progress;
+    progress.rows.append(&mut rows);
+    let chosen_on = errors.validation.unwrap_or(errors.test);
+    // The first of equal epochs, so that longer training changes nothing by itself.
+    if progress.best_error.is_none_or(|best| chosen_on < best) {
+        (progress.best_epoch, progress.best_error) = (epoch, Some(chosen_on));
+        training.best.clone_from(&training.state);
+    }
+    progress.epoch = epoch;
+    Ok(trained.passes)
 }
 
 fn check_shapes(parameters: &TrainingParameters, train: &ImageTable) -> Result<(), StageError> {
@@ -142,7 +197,7 @@ impl Metrics for EpochMetrics {
 }
 
 impl EpochMetrics {
-    fn rows(self, epoch: u32) -> impl Iterator<Item = (u32, String, String, f64)> {
+    fn rows(self, epoch: u32) -> impl Iterator<Item = ProgressRow> {
         self.sums
             .into_iter()
             .filter(|(_, _, steps)| *steps > 0)
@@ -227,7 +282,7 @@ fn evaluate_epoch(
     splits: &Splits,
     learner: &mut LearnerHandle,
     epoch: u32,
-    progress: &mut TrainingProgress,
+    rows: &mut Vec<ProgressRow>,
 ) -> Result<EpochErrors, StageError> {
     let mut errors = EpochErrors {
         validation: None,
@@ -238,8 +293,8 @@ fn evaluate_epoch(
         let network = &parameters.network;
         let measured = measure(context, learner, network, table, &[1], &phase)?;
         if !measured.loss.is_finite() {
-            return Err(StageError::Invalid(format!(
-                "training diverged: the {split} loss after epoch {epoch} is {}",
+            return Err(StageError::Diverged(format!(
+                "the {split} loss is {}",
                 measured.loss
             )));
         }
@@ -251,9 +306,7 @@ fn evaluate_epoch(
         }
         let loss = (LOSS.to_owned(), measured.loss);
         for (metric, value) in std::iter::once(loss).chain(measured.errors) {
-            progress
-                .rows
-                .push((epoch, split.to_string(), metric, value));
+            rows.push((epoch, split.to_string(), metric, value));
         }
     }
     Ok(errors)
@@ -277,6 +330,7 @@ fn write_outputs(
     parameters: TrainingParameters,
     splits: &Splits,
     training: &Checkpoint,
+    diverged_in_epoch: Option<u32>,
 ) -> Result<Outputs, StageError> {
     let mut rows = Vec::with_capacity(training.progress.rows.len());
     for (epoch, split, metric, value) in &training.progress.rows {
@@ -297,15 +351,22 @@ fn write_outputs(
         parameters,
         best_epoch: training.progress.best_epoch,
         best_chosen_on: chosen_on.to_string(),
+        diverged_in_epoch,
     };
     write_metrics(&context.out.join(METRICS), &rows).map_err(data)?;
-    write(&context.out.join(FINAL), &training.state)?;
-    write(&context.out.join(BEST), &training.best)?;
     write_document(&context.out.join(TRAINING), &document)?;
     let mut outputs = Outputs::default();
     outputs.add(METRICS, PARQUET);
-    outputs.add(FINAL, SAFETENSORS);
-    outputs.add(BEST, SAFETENSORS);
     outputs.add(TRAINING, JSON);
+    let states = [
+        (FINAL, &training.state, diverged_in_epoch.is_none()),
+        (BEST, &training.best, !training.best.is_empty()),
+    ];
+    for (name, state, is_there) in states {
+        if is_there {
+            write(&context.out.join(name), state)?;
+            outputs.add(name, SAFETENSORS);
+        }
+    }
     Ok(outputs)
 }
