@@ -3,13 +3,18 @@
 
     scripts/statistics-reference.py > host/statistics/tests/reference.jsonl
 
-Needs scipy 1.13 or later. Holm's adjustment, which scipy lacks, is written out from its definition.
+Needs scipy 1.13 or later. What scipy lacks is written out from its definition: with exact fractions, by counting all
+cases, or with 120 digits.
 """
 
 import json
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from itertools import combinations, product
+from math import ceil, comb
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 
 def case(kind, **values):
@@ -22,6 +27,83 @@ def holm(p):
         min(1.0, max((len(p) - j) * ordered[j] for j in range(len(p)) if ordered[j] <= value))
         for value in p
     ]
+
+
+def steck(low, high):
+    """The probability that n sorted uniform numbers lie in these intervals, by the determinant of Steck (1971)."""
+    n = len(low)
+    with localcontext() as context:
+        context.prec = 120
+        low, high = [Decimal(x) for x in low], [Decimal(x) for x in high]
+        factorial = [Decimal(1)]
+        for i in range(1, n + 1):
+            factorial.append(factorial[-1] * i)
+        minors = [Decimal(1)]
+        for m in range(1, n + 1):
+            minors.append(
+                sum(
+                    (-1) ** (m - k) * max(high[k - 1] - low[m - 1], Decimal(0)) ** (m - k + 1)
+                    / factorial[m - k + 1] * minors[k - 1]
+                    for k in range(1, m + 1)
+                )
+            )
+        return float(minors[n] * factorial[n])
+
+
+def order_band(n):
+    ranks = np.arange(1, n + 1)
+    ends = lambda alpha: [stats.beta.ppf(q, ranks, n + 1 - ranks) for q in (alpha / 2, 1 - alpha / 2)]
+    if n == 1:
+        return ends(0.05)
+    excess = lambda alpha: steck(*ends(alpha)) - 0.95
+    return ends(optimize.brentq(excess, 0.05 / n, 0.05, xtol=1e-17, rtol=1e-15))
+
+
+def tuning_point(k, trials, band):
+    """The estimators over all ways to try k, where those are few, and by their formulas otherwise."""
+    trials = [tuple(map(Fraction, trial)) for trial in sorted(trials, key=lambda trial: trial[0])]
+    v = [validation for validation, _ in trials]
+    b = len(trials)
+    if b**k <= 20_000:
+        best = [min(tried) for tried in combinations(range(b), k)]
+        u = sum(v[i] for i in best) / len(best)
+        test = sum(trials[i][1] for i in best) / len(best)
+        plug_in = sum(min(tried) for tried in product(v, repeat=k)) / b**k
+    else:
+        weights = [Fraction(comb(b - i, k - 1), comb(b, k)) for i in range(1, b + 1)]
+        u = sum(w * x for w, x in zip(weights, v))
+        test = sum(w * x for w, (_, x) in zip(weights, trials))
+        plug_in = sum(x * (Fraction(b - i, b) ** k - Fraction(b - i - 1, b) ** k) for i, x in enumerate(v))
+    q = float(1 - Decimal("0.5") ** (1 / Decimal(k)))
+    low = [i for i, end in enumerate(band[1]) if end >= q]
+    low = v[low[0] - 1] if low and low[0] > 0 else None if low else v[-1]
+    high = [x for x, end in zip(v, band[0]) if end >= q]
+    median = v[ceil(Decimal(q) * b) - 1]
+    numbers = [u, plug_in, test, median, low, high[0] if high else None]
+    return [None if number is None else float(number) for number in numbers]
+
+
+def search_cases():
+    """Cases of searches: bands of order statistics and tuning curves."""
+    random = np.random.default_rng(2027)
+    for n in [1, 2, 3, 4, 5, 6, 7, 8, 10, 12] * 3:
+        ends = np.sort(np.round(random.uniform(0, 1, (2, n)), 3), axis=1)
+        low, high = np.minimum(ends[0], ends[1]) ** 2, np.sqrt(np.maximum(ends[0], ends[1]))
+        case("coverage", low=low.tolist(), high=high.tolist(), coverage=steck(low, high))
+    bands = {n: order_band(n) for n in [*range(1, 31), 60]}
+    for n, (low, high) in bands.items():
+        case("order-band", n=n, low=low.tolist(), high=high.tolist())
+    for b in [*range(1, 9)] * 2 + [10, 12, 15, 20, 25, 30] * 2 + [60] * 3:
+        validation = np.round(random.lognormal(1, 0.7, b), 1)
+        trials = [[v, t] for v, t in zip(validation, np.round(validation + random.normal(0, 0.5, b), 2))]
+        tried = range(1, b + 1) if b < 9 else (1, 2, 3, b // 3, b // 2, b - 1, b)
+        points = [[k, *tuning_point(k, trials, bands[b])] for k in tried]
+        case("tuning", trials=trials, points=points)
+    for b in [200, 500]:
+        trials = np.round(random.lognormal(1, 0.7, (b, 2)), 2).tolist()
+        # The band is tested above.
+        points = [[k, *tuning_point(k, trials, ([], []))[:4]] for k in (1, 2, 3, b // 3, b - 1, b)]
+        case("tuning", trials=trials, points=points)
 
 
 def main():
@@ -58,6 +140,8 @@ def main():
             interval = welch.confidence_interval(0.95)
             u = stats.mannwhitneyu(b, a, method="asymptotic").statistic
             case("unpaired", a=a, b=b, p=welch.pvalue, interval=[interval.low, interval.high], lower=u / (n * m))
+
+    search_cases()
 
 
 main()

@@ -9,16 +9,20 @@
 
 mod family;
 mod interval;
+mod order_band;
 mod paired;
 mod sample;
 mod sign_flip;
+mod tuning;
 mod unpaired;
 
 pub use family::{holm, seeds_for_family};
 pub use interval::{Interval, wilson};
+pub use order_band::OrderBand;
 pub use paired::{Paired, Probability, seeds_for_difference};
 pub use sample::Sample;
 pub use sign_flip::SignFlip;
+pub use tuning::{Trial, TuningCurve, TuningPoint};
 pub use unpaired::Unpaired;
 
 /// The confidence of every interval.

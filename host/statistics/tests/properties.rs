@@ -7,8 +7,8 @@
 )]
 
 use assay_statistics::{
-    Paired, SIGNIFICANCE, Sample, SignFlip, Unpaired, holm, seeds_for_difference, seeds_for_family,
-    wilson,
+    OrderBand, Paired, SIGNIFICANCE, Sample, SignFlip, Trial, TuningCurve, Unpaired, holm,
+    seeds_for_difference, seeds_for_family, wilson,
 };
 use proptest::prelude::*;
 
@@ -60,6 +60,35 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn more_trials_are_never_worse(errors in errors(1..40), turn in 0_usize..40) {
+        let mut trials: Vec<_> = errors.iter().map(|it| Trial { validation: *it, test: -it }).collect();
+        let curve = TuningCurve::of(&trials).unwrap();
+        for pair in curve.points.windows(2) {
+            prop_assert!(pair[1].validation <= pair[0].validation + 1e-9);
+            prop_assert!(pair[1].plug_in <= pair[0].plug_in + 1e-9);
+            prop_assert!(pair[1].median <= pair[0].median);
+        }
+        for point in &curve.points {
+            prop_assert!((point.validation + point.test).abs() < 1e-9);
+            prop_assert!(point.validation <= point.plug_in + 1e-9);
+            prop_assert!(point.low.is_none_or(|low| low <= point.median));
+            prop_assert!(point.high.is_none_or(|high| point.median <= high));
+        }
+        trials.rotate_left(turn % errors.len());
+        prop_assert_eq!(TuningCurve::of(&trials), Some(curve));
+    }
+
+    #[test]
+    fn a_band_holds_the_empirical_curve(count in 1_usize..80) {
+        let band = OrderBand::of(count);
+        for (at, (low, high)) in band.low.iter().zip(&band.high).enumerate() {
+            let [below, with] = [at, at + 1].map(|it| it as f64 / count as f64);
+            prop_assert!(*low < with && below < *high, "{} {}", low, high);
+        }
+        prop_assert!((band.coverage() - 0.95).abs() < 1e-12);
+    }
 }
 
 #[test]
@@ -76,6 +105,13 @@ fn what_has_no_answer_has_none() {
     assert_eq!(SignFlip::of(&[0.0, 0.0]).p_value, 1.0);
     assert_eq!(seeds_for_difference(0.0, 1.0), None);
     assert_eq!(seeds_for_difference(1e-9, 1.0), None);
+    let diverged = Trial {
+        validation: f64::INFINITY,
+        test: 1.0,
+    };
+    assert_eq!(TuningCurve::of(&[]), None);
+    assert_eq!(TuningCurve::of(&[diverged]), None);
+    assert!(OrderBand::of(0).low.is_empty());
 }
 
 #[test]
@@ -108,16 +144,21 @@ fn many_differences_are_drawn_and_close_to_the_count() {
     assert!((p_value - 0.6516).abs() < 0.01, "{p_value}");
 }
 
-/// A stream of standard normal numbers, by Box and Muller's method.
-fn normals(seed: u64) -> impl FnMut() -> f64 {
+/// A stream of numbers that are uniform in (0, 1).
+fn uniforms(seed: u64) -> impl FnMut() -> f64 {
     let mut bits = blake3::Hasher::new()
         .update(&seed.to_le_bytes())
         .finalize_xof();
-    let mut uniform = move || {
+    move || {
         let mut bytes = [0; 8];
         bits.fill(&mut bytes);
         ((u64::from_le_bytes(bytes) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    };
+    }
+}
+
+/// A stream of standard normal numbers, by Box and Muller's method.
+fn normals(seed: u64) -> impl FnMut() -> f64 {
+    let mut uniform = uniforms(seed);
     move || {
         let radius = (-2.0 * uniform().ln()).sqrt();
         radius * (std::f64::consts::TAU * uniform()).cos()
@@ -159,4 +200,40 @@ fn a_family_of_equal_methods_is_rarely_called_different() {
     }
     let share = f64::from(alarms) / 2000.0;
     assert!(share <= 0.055, "{share}");
+}
+
+/// As often as the recursion says: of 60 uniform numbers, in 20,000 repetitions.
+#[test]
+fn a_band_covers_sixty_uniform_numbers_as_often_as_it_says() {
+    let band = OrderBand::of(60);
+    let mut uniform = uniforms(60);
+    let covered = (0..20_000).filter(|_| {
+        let mut values: Vec<_> = (0..60).map(|_| uniform()).collect();
+        values.sort_by(f64::total_cmp);
+        let ends = band.low.iter().zip(&band.high);
+        values
+            .iter()
+            .zip(ends)
+            .all(|(value, (low, high))| low <= value && value <= high)
+    });
+    let share = covered.count() as f64 / 20_000.0;
+    assert!((0.945..=0.955).contains(&share), "{share}");
+}
+
+/// Many trials lose no digits: of 500 with the values 1 … 500, the best of k is (B + 1) / (k + 1)
+/// on average.
+#[test]
+fn the_curve_of_five_hundred_trials() {
+    let trials = (1..=500).map(|it| Trial {
+        validation: f64::from(it),
+        test: 0.0,
+    });
+    let curve = TuningCurve::of(&trials.collect::<Vec<_>>()).unwrap();
+    for point in curve.points {
+        let expected = 501.0 / (point.tried as f64 + 1.0);
+        assert!(
+            (point.validation / expected - 1.0).abs() < 1e-12,
+            "{point:?}"
+        );
+    }
 }

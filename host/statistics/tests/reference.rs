@@ -1,11 +1,13 @@
-//! Every function against scipy, on cases that `scripts/statistics-reference.py` made.
+//! Every function against scipy, or an independent computation, on cases that `scripts/statistics-reference.py` made.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot set itself up should stop there"
 )]
 
-use assay_statistics::{Interval, Paired, Sample, SignFlip, Unpaired, holm, wilson};
+use assay_statistics::{
+    Interval, OrderBand, Paired, Sample, SignFlip, Trial, TuningCurve, Unpaired, holm, wilson,
+};
 use serde_json::Value;
 
 const CASES: &str = include_str!("reference.jsonl");
@@ -106,5 +108,60 @@ fn welchs_test_and_the_share_of_lower_pairs() {
         assert_close(found.p_value.unwrap(), number(&case, "p"), &case);
         assert_interval(found.interval, &case);
         assert_close(found.lower, number(&case, "lower"), &case);
+    }
+}
+
+#[test]
+fn the_coverage_of_a_band() {
+    for case in cases("coverage") {
+        let [low, high] = ["low", "high"].map(|name| numbers(&case, name));
+        let coverage = OrderBand { low, high }.coverage();
+        assert_close(coverage, number(&case, "coverage"), &case);
+    }
+}
+
+#[test]
+fn bands_of_order_statistics() {
+    for case in cases("order-band") {
+        let expected = ["low", "high"].map(|name| numbers(&case, name));
+        let band = OrderBand::of(expected[0].len());
+        for (found, expected) in [band.low, band.high].iter().zip(&expected) {
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert_close(*found, *expected, &case);
+            }
+        }
+    }
+}
+
+#[test]
+fn tuning_curves() {
+    for case in cases("tuning") {
+        let trials = case["trials"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|trial| Trial {
+                validation: trial[0].as_f64().unwrap(),
+                test: trial[1].as_f64().unwrap(),
+            });
+        let trials: Vec<_> = trials.collect();
+        let curve = TuningCurve::of(&trials).unwrap();
+        assert_eq!(curve.points.len(), trials.len());
+        for expected in case["points"].as_array().unwrap() {
+            let tried = expected[0].as_u64().unwrap() as usize;
+            let point = curve.points[tried - 1];
+            assert_eq!(point.tried, tried);
+            let found = [point.validation, point.plug_in, point.test, point.median];
+            for (at, found) in found.into_iter().enumerate() {
+                assert_close(found, expected[at + 1].as_f64().unwrap(), &case);
+            }
+            if let Some(low) = expected.get(5) {
+                assert_eq!(
+                    [point.low, point.high],
+                    [low.as_f64(), expected[6].as_f64()]
+                );
+            }
+        }
     }
 }
