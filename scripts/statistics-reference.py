@@ -83,8 +83,39 @@ def tuning_point(k, trials, band):
     return [None if number is None else float(number) for number in numbers]
 
 
+def density(cells, count, is_ordered):
+    """The density of PED-ANOVA on a grid, with the choices of Optuna's _ScottParzenEstimator."""
+    n = len(cells)
+    if not is_ordered:
+        return (np.bincount(cells, minlength=count) + 1 / count) / (n + 1)
+    cells = np.sort(cells)
+    quartiles = cells[max(n // 4 - 1, 0)], cells[min(n * 3 // 4, n - 1)]
+    width = 1.059 * min((quartiles[1] - quartiles[0]) / 1.34, np.std(cells, ddof=1)) * n**-0.2
+    middles = np.append(cells, (count - 1) / 2)
+    widths = np.append(np.full(n, max(width, 0.5 / 1.64)), count)
+    edges = np.arange(count + 1) - 0.5
+    below = stats.norm.cdf((edges[:, None] - middles) / widths)
+    return np.mean(np.diff(below, axis=0) / (below[-1] - below[0]), axis=1)
+
+
+def importances(errors, parameters):
+    best = errors <= np.quantile(errors, 0.1, method="higher")
+    divergences = []
+    for parameter in parameters:
+        values = np.asarray(parameter["values"])
+        if "choices" in parameter:
+            cells, count = values, parameter["choices"]
+        else:
+            scale = np.log if parameter["log"] else np.asarray
+            grid, count = np.linspace(scale(parameter["low"]), scale(parameter["high"]), 50), 50
+            cells = np.abs(scale(values)[:, None] - grid).argmin(axis=1)
+        p, q = (density(cells[chosen], count, "choices" not in parameter) for chosen in (best, slice(None)))
+        divergences.append(np.sum(q * (p / q - 1) ** 2))
+    return best.sum(), np.divide(divergences, np.sum(divergences))
+
+
 def search_cases():
-    """Cases of searches: bands of order statistics and tuning curves."""
+    """Cases of searches: bands of order statistics, tuning curves and importances."""
     random = np.random.default_rng(2027)
     for n in [1, 2, 3, 4, 5, 6, 7, 8, 10, 12] * 3:
         ends = np.sort(np.round(random.uniform(0, 1, (2, n)), 3), axis=1)
@@ -104,6 +135,19 @@ def search_cases():
         # The band is tested above.
         points = [[k, *tuning_point(k, trials, ([], []))[:4]] for k in (1, 2, 3, b // 3, b - 1, b)]
         case("tuning", trials=trials, points=points)
+    for b in [32, 40, 41, 42, 50, 51, 60, 61, 71, 101] * 3:
+        rate, momentum = 10 ** random.uniform(-4, 0, b), random.uniform(0, 1, b)
+        kind, noise = random.integers(0, 4, b), random.integers(0, 2, b)
+        error = np.abs(np.log10(rate) + 2) + momentum * random.choice([0, 1]) + 0.3 * kind + random.normal(0, 0.2, b)
+        errors = np.round(error, 1 + b % 2)
+        parameters = [
+            {"values": [float(f"{it:.3g}") for it in rate], "low": 1e-4 / 2, "high": 1.0, "log": True},
+            {"values": np.round(momentum, 3).tolist(), "low": 0.0, "high": 1.0, "log": False},
+            {"values": kind.tolist(), "choices": 4},
+            {"values": noise.tolist(), "choices": 3},
+        ]
+        best, shares = importances(errors, parameters)
+        case("importance", errors=errors.tolist(), parameters=parameters, best=int(best), shares=shares.tolist())
 
 
 def main():

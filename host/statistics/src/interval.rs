@@ -23,6 +23,22 @@ impl Interval {
     }
 }
 
+/// The interval of the middle 95 % of drawn values, interpolated between neighbours (Hyndman and
+/// Fan's rule 7); nothing for none.
+pub(crate) fn percentile_interval(mut drawn: Vec<f64>) -> Option<Interval> {
+    drawn.sort_unstable_by(f64::total_cmp);
+    let quantile = |p: f64| {
+        let place = p * drawn.len().checked_sub(1)? as f64;
+        let below = drawn.get(place.floor() as usize)?;
+        let above = drawn.get(place.ceil() as usize)?;
+        Some(below + (above - below) * place.fract())
+    };
+    Some(Interval {
+        low: quantile(1.0 - UPPER)?,
+        high: quantile(UPPER)?,
+    })
+}
+
 /// The share of the distribution that lies below the upper end of a two-sided interval.
 pub(crate) const UPPER: f64 = f64::midpoint(1.0, CONFIDENCE);
 /// The quantile of the standard normal distribution at [`UPPER`]; the library's is good to 11 digits.
@@ -49,6 +65,28 @@ pub fn wilson(successes: f64, trials: usize) -> Option<Interval> {
         low: low.max(0.0),
         high: high.min(1.0),
     })
+}
+
+/// The probability that a standard normal number is above `z`: half less the series of Laplace in
+/// the middle, and his continued fraction beyond. The library's is good to 10 digits.
+pub(crate) fn normal_tail(z: f64) -> f64 {
+    let distance = z.abs();
+    let density = (-distance * distance / 2.0).exp() / std::f64::consts::TAU.sqrt();
+    let tail = if distance < 3.0 {
+        let (mut term, mut sum, mut odd) = (distance, 0.0, 1.0);
+        while term > f64::EPSILON * sum {
+            sum += term;
+            odd += 2.0;
+            term *= distance * distance / odd;
+        }
+        0.5 - density * sum
+    } else {
+        // Fewer steps are needed further out.
+        let steps = 20 + (450.0 / (distance * distance)) as u32;
+        let steps = (1..=steps).rev().map(f64::from);
+        density / steps.fold(distance, |rest, step| distance + step / rest)
+    };
+    if z < 0.0 { 1.0 - tail } else { tail }
 }
 
 /// The quantile of Student's t distribution.

@@ -7,7 +7,9 @@
 //!
 //! `docs/statistics.md` has the formulas and their sources.
 
+mod draws;
 mod family;
+mod importance;
 mod interval;
 mod order_band;
 mod paired;
@@ -17,6 +19,7 @@ mod tuning;
 mod unpaired;
 
 pub use family::{holm, seeds_for_family};
+pub use importance::{Importance, Importances, NoImportance, Parameter, Scale};
 pub use interval::{Interval, wilson};
 pub use order_band::OrderBand;
 pub use paired::{Paired, Probability, seeds_for_difference};

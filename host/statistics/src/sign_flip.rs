@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::draws::Draws;
+
 /// The most differences whose sign patterns are all counted: two halves of a million sums.
 const MOST_COUNTED: usize = 40;
 /// The patterns that are drawn where there are more.
@@ -81,15 +83,11 @@ fn signed_sums(sizes: &[f64]) -> Vec<f64> {
 
 /// The p-value from drawn patterns.
 fn drawn(sizes: &[f64], least: f64) -> f64 {
-    let mut key = blake3::Hasher::new_derive_key("assay sign-flip test");
-    for size in sizes {
-        key.update(&size.to_le_bytes());
-    }
-    let mut bits = key.finalize_xof();
+    let mut draws = Draws::keyed("assay sign-flip test", sizes.iter().copied());
     let mut pattern = vec![0; sizes.len().div_ceil(8)];
     let mut far = 0_u32;
     for _ in 0..DRAWS {
-        bits.fill(&mut pattern);
+        draws.fill(&mut pattern);
         let signed = sizes.iter().enumerate().map(|(at, size)| {
             let bit = pattern.get(at / 8).map_or(0, |byte| byte >> (at % 8) & 1);
             if bit == 0 { *size } else { -size }

@@ -7,8 +7,8 @@
 )]
 
 use assay_statistics::{
-    OrderBand, Paired, SIGNIFICANCE, Sample, SignFlip, Trial, TuningCurve, Unpaired, holm,
-    seeds_for_difference, seeds_for_family, wilson,
+    Importances, Interval, NoImportance, OrderBand, Paired, Parameter, SIGNIFICANCE, Sample, Scale,
+    SignFlip, Trial, TuningCurve, Unpaired, holm, seeds_for_difference, seeds_for_family, wilson,
 };
 use proptest::prelude::*;
 
@@ -89,6 +89,100 @@ proptest! {
         }
         prop_assert!((band.coverage() - 0.95).abs() < 1e-12);
     }
+}
+
+proptest! {
+    // Each of them draws 2,000 searches.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn importances_are_shares_and_the_order_of_the_trials_changes_no_bit(
+        trials in prop::collection::vec((0_u32..50, 1_u32..1000, 0_usize..3), 42..70), turn in 0_usize..42
+    ) {
+        let of = |trials: &[(u32, u32, usize)]| {
+            let errors: Vec<_> = trials.iter().map(|trial| f64::from(trial.0)).collect();
+            let rate = Parameter::Numeric {
+                values: trials.iter().map(|trial| f64::from(trial.1)).collect(),
+                low: 1.0,
+                high: 1000.0,
+                scale: Scale::Logarithmic,
+            };
+            let kind = Parameter::Categorical { values: trials.iter().map(|trial| trial.2).collect(), choices: 3 };
+            Importances::of(&errors, &[rate, kind])
+        };
+        let found = of(&trials).unwrap();
+        let total: f64 = found.parameters.iter().map(|it| it.share).sum();
+        prop_assert!((total - 1.0).abs() < 1e-12);
+        for importance in &found.parameters {
+            let Interval { low, high } = importance.interval;
+            prop_assert!(0.0 <= low && low <= high && high <= 1.0);
+        }
+        let mut turned = trials.clone();
+        turned.rotate_left(turn);
+        prop_assert_eq!(of(&turned), Ok(found));
+    }
+}
+
+/// Of two hyper-parameters one makes the error, the other nothing.
+#[test]
+fn the_parameter_that_matters_is_found() {
+    let mut uniform = uniforms(3);
+    let points: Vec<_> = (0..100).map(|_| [uniform(), uniform()]).collect();
+    let errors: Vec<_> = points.iter().map(|[first, _]| first * first).collect();
+    let parameters = [0, 1].map(|at| Parameter::Numeric {
+        values: points.iter().map(|point| point[at]).collect(),
+        low: 0.0,
+        high: 1.0,
+        scale: Scale::Linear,
+    });
+    let found = Importances::of(&errors, &parameters).unwrap().parameters;
+    assert!(found[0].share > 0.85, "{found:?}");
+    assert!(found[0].interval.low > found[1].interval.high, "{found:?}");
+}
+
+#[test]
+fn importances_are_refused_with_a_reason() {
+    let numeric = |values: &[f64], scale| Parameter::Numeric {
+        values: values.to_vec(),
+        low: 0.0,
+        high: 1.0,
+        scale,
+    };
+    let of = |errors: &[f64], parameter| Importances::of(errors, &[parameter]);
+    let halves = [0.5; 40];
+    let errors: Vec<_> = (0..40).map(f64::from).collect();
+    let linear = numeric(&halves, Scale::Linear);
+    assert_eq!(of(&errors[1..], linear.clone()), Err(NoImportance::Unequal));
+    assert_eq!(
+        of(&[], numeric(&[], Scale::Linear)),
+        Err(NoImportance::TooFew)
+    );
+    assert_eq!(
+        of(&errors[9..], numeric(&halves[9..], Scale::Linear)),
+        Err(NoImportance::TooFew)
+    );
+    assert_eq!(of(&errors, linear), Err(NoImportance::NoDifference));
+    assert_eq!(
+        of(&errors, numeric(&halves, Scale::Logarithmic)),
+        Err(NoImportance::OutOfRange)
+    );
+    assert_eq!(
+        of(&errors, numeric(&[2.0; 40], Scale::Linear)),
+        Err(NoImportance::OutOfRange)
+    );
+    assert_eq!(
+        of(&[f64::NAN; 40], numeric(&halves, Scale::Linear)),
+        Err(NoImportance::OutOfRange)
+    );
+    let choice = Parameter::Categorical {
+        values: vec![2; 40],
+        choices: 2,
+    };
+    assert_eq!(of(&errors, choice), Err(NoImportance::OutOfRange));
+    assert_eq!(
+        Importances::of(&errors, &[]),
+        Err(NoImportance::NoDifference)
+    );
 }
 
 #[test]

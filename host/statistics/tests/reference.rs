@@ -6,7 +6,8 @@
 )]
 
 use assay_statistics::{
-    Interval, OrderBand, Paired, Sample, SignFlip, Trial, TuningCurve, Unpaired, holm, wilson,
+    Importances, Interval, OrderBand, Paired, Parameter, Sample, Scale, SignFlip, Trial,
+    TuningCurve, Unpaired, holm, wilson,
 };
 use serde_json::Value;
 
@@ -162,6 +163,38 @@ fn tuning_curves() {
                     [low.as_f64(), expected[6].as_f64()]
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn the_importance_of_parameters() {
+    for case in cases("importance") {
+        let parameters = case["parameters"].as_array().unwrap().iter();
+        let parameters = parameters.map(|parameter| match parameter["choices"].as_u64() {
+            Some(choices) => Parameter::Categorical {
+                values: numbers(parameter, "values")
+                    .iter()
+                    .map(|it| *it as usize)
+                    .collect(),
+                choices: choices as usize,
+            },
+            None => Parameter::Numeric {
+                values: numbers(parameter, "values"),
+                low: number(parameter, "low"),
+                high: number(parameter, "high"),
+                scale: if parameter["log"] == true {
+                    Scale::Logarithmic
+                } else {
+                    Scale::Linear
+                },
+            },
+        });
+        let parameters: Vec<_> = parameters.collect();
+        let found = Importances::of(&numbers(&case, "errors"), &parameters).unwrap();
+        assert_eq!(found.best as u64, case["best"].as_u64().unwrap());
+        for (found, expected) in found.parameters.iter().zip(numbers(&case, "shares")) {
+            assert_close(found.share, expected, &case);
         }
     }
 }
