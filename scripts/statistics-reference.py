@@ -150,6 +150,35 @@ def search_cases():
         case("importance", errors=errors.tolist(), parameters=parameters, best=int(best), shares=shares.tolist())
 
 
+def test_set_cases():
+    """Cases of single trainings and of test sets."""
+    random = np.random.default_rng(2028)
+    for n in [3, 4, 5, 8, 10, 20] * 5:
+        values = np.round(random.normal(2.0, 0.2, n), 2)
+        interval = stats.t.interval(0.95, n - 1, np.mean(values), np.std(values, ddof=1) * np.sqrt(1 + 1 / n))
+        case("prediction", values=values.tolist(), interval=interval)
+
+    for n, images in [*product([1, 2, 3, 5, 10], [2, 3, 10, 30, 100, 250])] * 2:
+        hard = random.uniform(0, 1, images) ** random.choice([0.5, 3])
+        wrong = random.uniform(0, 1, (n, images)) < hard
+        if random.uniform() < 0.1:
+            wrong[:] = wrong[0]
+        if (wrong == wrong[0]).all():
+            found = stats.binomtest(int(wrong[0].sum()), images).proportion_ci(0.95, "wilson")
+            interval = found.low, found.high
+        else:
+            share = wrong.mean(axis=0)
+            interval = np.clip(stats.t.interval(0.95, images - 1, share.mean(), stats.sem(share)), 0, 1).tolist()
+        variance = None
+        if n > 1:
+            covariance = np.cov(wrong.T.astype(float))
+            variance = np.mean(covariance[~np.eye(images, dtype=bool)])
+        case(
+            "test-set", wrong=["".join("01"[int(it)] for it in seed) for seed in wrong], mean=wrong.mean(),
+            error=stats.sem(wrong.mean(axis=0)), interval=interval, variance=variance,
+        )
+
+
 def main():
     random = np.random.default_rng(2026)
     errors = lambda n: np.round(random.normal(2.0, 0.2 * random.lognormal(), n), 2).tolist()
@@ -186,6 +215,7 @@ def main():
             case("unpaired", a=a, b=b, p=welch.pvalue, interval=[interval.low, interval.high], lower=u / (n * m))
 
     search_cases()
+    test_set_cases()
 
 
 main()

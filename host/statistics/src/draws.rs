@@ -51,4 +51,10 @@ impl Draws {
             }
         }
     }
+
+    /// A number of [0, 1), of 53 bits.
+    pub(crate) fn share(&mut self) -> f64 {
+        let (high, low) = (u64::from(self.word()), u64::from(self.word()));
+        (((high << 32) | low) >> 11) as f64 / (1_u64 << 53) as f64
+    }
 }

@@ -15,6 +15,7 @@ mod order_band;
 mod paired;
 mod sample;
 mod sign_flip;
+mod test_set;
 mod tuning;
 mod unpaired;
 
@@ -25,6 +26,7 @@ pub use order_band::OrderBand;
 pub use paired::{Paired, Probability, seeds_for_difference};
 pub use sample::Sample;
 pub use sign_flip::SignFlip;
+pub use test_set::{Crossed, TestSet};
 pub use tuning::{Trial, TuningCurve, TuningPoint};
 pub use unpaired::Unpaired;
 

@@ -4,7 +4,7 @@ use crate::interval::{Interval, UPPER, student_quantile};
 
 /// The fewest values that an interval is given for: with two, the interval says more about the
 /// luck of the draw than about the mean.
-const FEWEST_FOR_INTERVAL: usize = 3;
+pub(crate) const FEWEST_FOR_INTERVAL: usize = 3;
 
 /// Finite numbers, at least one.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,5 +57,16 @@ impl Sample {
         let t = student_quantile(UPPER, n - 1.0);
         (self.count() >= FEWEST_FOR_INTERVAL)
             .then(|| Interval::around(self.mean(), t * s / n.sqrt()))
+    }
+
+    /// The 95 % interval for the value of one more training, mean ± t s √(1 + 1/n) with n − 1 degrees
+    /// of freedom: a single number that somebody else reports is as expected inside, and not
+    /// outside. Nothing for fewer than three values.
+    pub fn prediction_interval(&self) -> Option<Interval> {
+        let s = self.standard_deviation()?;
+        let n = self.count() as f64;
+        let t = student_quantile(UPPER, n - 1.0);
+        (self.count() >= FEWEST_FOR_INTERVAL)
+            .then(|| Interval::around(self.mean(), t * s * (1.0 + 1.0 / n).sqrt()))
     }
 }

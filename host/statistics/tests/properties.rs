@@ -7,8 +7,9 @@
 )]
 
 use assay_statistics::{
-    Importances, Interval, NoImportance, OrderBand, Paired, Parameter, SIGNIFICANCE, Sample, Scale,
-    SignFlip, Trial, TuningCurve, Unpaired, holm, seeds_for_difference, seeds_for_family, wilson,
+    Crossed, Importances, Interval, NoImportance, OrderBand, Paired, Parameter, SIGNIFICANCE,
+    Sample, Scale, SignFlip, TestSet, Trial, TuningCurve, Unpaired, holm, seeds_for_difference,
+    seeds_for_family, wilson,
 };
 use proptest::prelude::*;
 
@@ -88,6 +89,143 @@ proptest! {
             prop_assert!(*low < with && below < *high, "{} {}", low, high);
         }
         prop_assert!((band.coverage() - 0.95).abs() < 1e-12);
+    }
+}
+
+fn wrong(uniform: &mut impl FnMut() -> f64, seeds: usize, hard: &[f64]) -> Vec<Vec<bool>> {
+    let mut seed = |_| hard.iter().map(|share| uniform() < *share).collect();
+    (0..seeds).map(&mut seed).collect()
+}
+
+/// All draws of three seeds and four images, 27 · 256, beside those that are drawn.
+#[test]
+fn a_crossed_bootstrap_draws_as_if_it_counted_all_draws() {
+    let (yes, no) = (true, false);
+    let first = [
+        vec![yes, no, yes, no],
+        vec![yes, yes, no, no],
+        vec![yes, no, no, no],
+    ];
+    let second = [
+        vec![no, no, yes, no],
+        vec![no, no, yes, no],
+        vec![no, yes, no, no],
+    ];
+    let found = Crossed::of(&first, &second).unwrap();
+    assert!((found.difference - 1.0 / 6.0).abs() < 1e-15);
+    let value =
+        |seed: usize, image: usize| f64::from(first[seed][image]) - f64::from(second[seed][image]);
+    let mut all = Vec::new();
+    for draw in 0..27 * 256 {
+        let seeds = [draw % 3, draw / 3 % 3, draw / 9 % 3];
+        let images = [0, 2, 4, 6].map(|bit| ((draw / 27) >> bit) & 3);
+        let sums = seeds
+            .iter()
+            .map(|seed| images.iter().map(|image| value(*seed, *image)).sum::<f64>());
+        all.push(sums.sum::<f64>() / 12.0);
+    }
+    let share = |is_counted: &dyn Fn(f64) -> bool| {
+        all.iter().filter(|value| is_counted(**value)).count() as f64 / all.len() as f64
+    };
+    let Interval { low, high } = found.interval.unwrap();
+    // The ends are multiples of 1/12.
+    let shares = [
+        share(&|it| it < low - 1e-9),
+        share(&|it| it <= low + 1e-9),
+        share(&|it| it > high + 1e-9),
+        share(&|it| it >= high - 1e-9),
+    ];
+    assert!(
+        shares[0] < 0.03 && shares[1] > 0.02 && shares[2] < 0.03 && shares[3] > 0.02,
+        "{shares:?}"
+    );
+    let turned = |seeds: &[Vec<bool>; 3]| [seeds[2].clone(), seeds[0].clone(), seeds[1].clone()];
+    assert_eq!(Crossed::of(&turned(&first), &turned(&second)), Some(found));
+}
+
+/// The variance of a draw has a closed form: with y the mean of a draw of images for each seed, it
+/// is that of the mean of y and the mean variance of y between seeds over their number.
+#[test]
+fn a_crossed_bootstrap_is_as_wide_as_its_variance() {
+    let mut uniform = uniforms(9);
+    let hard: Vec<_> = (0..1000).map(|_| uniform().powi(4)).collect();
+    for seeds in [3, 10, 30] {
+        let [a, b] = [1.0, 0.9].map(|factor| {
+            wrong(
+                &mut uniform,
+                seeds,
+                &hard.iter().map(|it| it * factor).collect::<Vec<_>>(),
+            )
+        });
+        let found = Crossed::of(&a, &b).unwrap();
+        let values = |seed: usize| -> Vec<f64> {
+            let pairs = a[seed].iter().zip(&b[seed]);
+            pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)).collect()
+        };
+        let moments = |values: &[f64]| {
+            let mean = values.iter().sum::<f64>() / 1000.0;
+            let squares = values.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / 1000.0;
+            (mean, squares / 1000.0)
+        };
+        let of_seeds: Vec<_> = (0..seeds).map(|seed| moments(&values(seed))).collect();
+        let of_image =
+            |image| (0..seeds).map(|seed| values(seed)[image]).sum::<f64>() / seeds as f64;
+        let (mean, of_mean) = moments(&(0..1000).map(of_image).collect::<Vec<_>>());
+        assert!((mean - found.difference).abs() < 1e-12);
+        let squares = of_seeds
+            .iter()
+            .map(|(mean, variance)| mean * mean + variance)
+            .sum::<f64>();
+        let between = squares / seeds as f64 - mean * mean - of_mean;
+        let expected = 2.0 * 1.96 * (of_mean + between / seeds as f64).sqrt();
+        let Interval { low, high } = found.interval.unwrap();
+        assert!(
+            ((high - low) / expected - 1.0).abs() < 0.04,
+            "{} {expected}",
+            high - low
+        );
+    }
+}
+
+/// How often the intervals hold the truth, which they do not promise for few seeds. Each image is
+/// wrong with a probability of its own, and some seeds are worse than others.
+#[test]
+fn the_coverage_of_what_is_not_exact() {
+    let mut uniform = uniforms(5);
+    let mut normal = normals(5);
+    for seeds in [3, 5, 10] {
+        let (mut crossed, mut test_set) = (0, 0);
+        for _ in 0..500 {
+            let hard: Vec<_> = (0..400).map(|_| uniform().powi(9)).collect();
+            // The mean of uᵏ is 1 / (k + 1).
+            let mut method = || {
+                let seed = |shift: f64| {
+                    wrong(
+                        &mut uniform,
+                        1,
+                        &hard.iter().map(|it| it * shift).collect::<Vec<_>>(),
+                    )
+                    .remove(0)
+                };
+                (0..seeds)
+                    .map(|_| (1.0 + 0.1 * normal()).clamp(0.0, 2.0))
+                    .map(seed)
+                    .collect::<Vec<_>>()
+            };
+            let (a, b) = (method(), method());
+            let holds = |interval: Option<Interval>, truth: f64| {
+                interval.is_some_and(|it| it.low <= truth && truth <= it.high)
+            };
+            crossed += u32::from(holds(
+                Crossed::with_draws(&a, &b, 1000).unwrap().interval,
+                0.0,
+            ));
+            let even = wrong(&mut uniform, seeds, &hard);
+            test_set += u32::from(holds(TestSet::of(&even).unwrap().interval, 0.1));
+        }
+        let [crossed, test_set] = [crossed, test_set].map(|held| f64::from(held) / 5.0);
+        println!("{seeds} seeds: crossed bootstrap {crossed} %, test set {test_set} %");
+        assert!((90.0..=100.0).contains(&crossed) && (92.0..=97.0).contains(&test_set));
     }
 }
 
@@ -206,6 +344,29 @@ fn what_has_no_answer_has_none() {
     assert_eq!(TuningCurve::of(&[]), None);
     assert_eq!(TuningCurve::of(&[diverged]), None);
     assert!(OrderBand::of(0).low.is_empty());
+    let [one, two] = [1, 2].map(|images| vec![vec![true; images]]);
+    assert_eq!(TestSet::of(&[]), None);
+    assert_eq!(TestSet::of(&[vec![]]), None);
+    assert_eq!(TestSet::of(&[vec![true], vec![true, false]]), None);
+    let found = TestSet::of(&one).unwrap();
+    assert_eq!([found.standard_error, found.method_variance], [None, None]);
+    assert_eq!(Crossed::of(&[], &[]), None);
+    assert_eq!(Crossed::of(&one, &two), None);
+    assert_eq!(Crossed::of(&one, &[]), None);
+    assert_eq!(Crossed::of(&two, &two).unwrap().interval, None);
+    let three = vec![vec![true; 5]; 3];
+    let none = vec![vec![false; 5]; 3];
+    let zero = Interval {
+        low: 0.0,
+        high: 0.0,
+    };
+    assert_eq!(Crossed::of(&three, &three).unwrap().interval, Some(zero));
+    let all = Interval {
+        low: 1.0,
+        high: 1.0,
+    };
+    assert_eq!(Crossed::of(&three, &none).unwrap().interval, Some(all));
+    assert_eq!(Sample::new([1.0, 2.0]).unwrap().prediction_interval(), None);
 }
 
 #[test]
@@ -243,9 +404,15 @@ fn uniforms(seed: u64) -> impl FnMut() -> f64 {
     let mut bits = blake3::Hasher::new()
         .update(&seed.to_le_bytes())
         .finalize_xof();
+    let mut block = [0; 64];
+    let mut at = block.len();
     move || {
-        let mut bytes = [0; 8];
-        bits.fill(&mut bytes);
+        if at == block.len() {
+            bits.fill(&mut block);
+            at = 0;
+        }
+        let bytes = block[at..at + 8].try_into().unwrap();
+        at += 8;
         ((u64::from_le_bytes(bytes) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 }

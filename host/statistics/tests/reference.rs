@@ -6,7 +6,7 @@
 )]
 
 use assay_statistics::{
-    Importances, Interval, OrderBand, Paired, Parameter, Sample, Scale, SignFlip, Trial,
+    Importances, Interval, OrderBand, Paired, Parameter, Sample, Scale, SignFlip, TestSet, Trial,
     TuningCurve, Unpaired, holm, wilson,
 };
 use serde_json::Value;
@@ -195,6 +195,33 @@ fn the_importance_of_parameters() {
         assert_eq!(found.best as u64, case["best"].as_u64().unwrap());
         for (found, expected) in found.parameters.iter().zip(numbers(&case, "shares")) {
             assert_close(found.share, expected, &case);
+        }
+    }
+}
+
+#[test]
+fn the_interval_of_one_more_training() {
+    for case in cases("prediction") {
+        let sample = Sample::new(numbers(&case, "values")).unwrap();
+        assert_interval(sample.prediction_interval(), &case);
+    }
+}
+
+#[test]
+fn what_a_test_set_adds() {
+    for case in cases("test-set") {
+        let seeds = case["wrong"].as_array().unwrap().iter();
+        let seeds = seeds.map(|seed| seed.as_str().unwrap().chars().map(|it| it == '1').collect());
+        let found = TestSet::of(&seeds.collect::<Vec<_>>()).unwrap();
+        assert_close(found.mean, number(&case, "mean"), &case);
+        assert_close(found.standard_error.unwrap(), number(&case, "error"), &case);
+        assert_interval(found.interval, &case);
+        assert_eq!(
+            found.method_variance.is_some(),
+            case["variance"].is_number()
+        );
+        if let Some(variance) = found.method_variance {
+            assert_close(variance, number(&case, "variance"), &case);
         }
     }
 }
