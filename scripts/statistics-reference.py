@@ -179,6 +179,25 @@ def test_set_cases():
         )
 
 
+def task_cases():
+    """Cases of several tasks."""
+    random = np.random.default_rng(2029)
+    for tasks in [1, 2, 3, 4, 5, 8, 16, 20] * 5:
+        runs = random.integers(1, 11, tasks) if random.uniform() < 0.5 else np.full(tasks, 10)
+        values = [np.round(random.lognormal(0, 0.5, n), 2).tolist() for n in runs]
+        case("aggregate", tasks=values, middle=stats.trim_mean(np.concatenate(values), 0.25))
+
+    for methods, tasks in [*product([1, 2, 3, 5, 17], [1, 2, 4, 8, 16])] * 2:
+        errors = np.round(random.lognormal(0, 0.5, (methods, tasks)), 1 + methods % 2)
+        errors[random.uniform(0, 1, errors.shape) < 0.1] = np.inf
+        ratios = [1.0, 1.1, 1.25, 1.5, 2.0, 4.0]
+        with np.errstate(invalid="ignore"):
+            within = errors[:, :, None] <= np.array(ratios) * errors.min(axis=0)[:, None]
+        profiles = (within & np.isfinite(errors)[:, :, None]).mean(axis=1)
+        errors = [[it if np.isfinite(it) else None for it in method] for method in errors]
+        case("profile", errors=errors, ratios=ratios, profiles=profiles.tolist())
+
+
 def main():
     random = np.random.default_rng(2026)
     errors = lambda n: np.round(random.normal(2.0, 0.2 * random.lognormal(), n), 2).tolist()
@@ -216,6 +235,7 @@ def main():
 
     search_cases()
     test_set_cases()
+    task_cases()
 
 
 main()

@@ -7,6 +7,7 @@
 //!
 //! `docs/statistics.md` has the formulas and their sources.
 
+mod aggregate;
 mod draws;
 mod family;
 mod importance;
@@ -19,6 +20,7 @@ mod test_set;
 mod tuning;
 mod unpaired;
 
+pub use aggregate::{Aggregate, performance_profiles};
 pub use family::{holm, seeds_for_family};
 pub use importance::{Importance, Importances, NoImportance, Parameter, Scale};
 pub use interval::{Interval, wilson};

@@ -6,8 +6,8 @@
 )]
 
 use assay_statistics::{
-    Importances, Interval, OrderBand, Paired, Parameter, Sample, Scale, SignFlip, TestSet, Trial,
-    TuningCurve, Unpaired, holm, wilson,
+    Aggregate, Importances, Interval, OrderBand, Paired, Parameter, Sample, Scale, SignFlip,
+    TestSet, Trial, TuningCurve, Unpaired, holm, performance_profiles, wilson,
 };
 use serde_json::Value;
 
@@ -222,6 +222,41 @@ fn what_a_test_set_adds() {
         );
         if let Some(variance) = found.method_variance {
             assert_close(variance, number(&case, "variance"), &case);
+        }
+    }
+}
+
+#[test]
+fn the_middle_of_several_tasks() {
+    for case in cases("aggregate") {
+        let tasks = case["tasks"].as_array().unwrap().iter();
+        let tasks = tasks.map(|task| {
+            let values = task.as_array().unwrap().iter();
+            values.map(|value| value.as_f64().unwrap()).collect()
+        });
+        let found = Aggregate::of(&tasks.collect::<Vec<_>>()).unwrap();
+        assert_close(found.interquartile_mean, number(&case, "middle"), &case);
+    }
+}
+
+#[test]
+fn performance_profiles_of_methods() {
+    for case in cases("profile") {
+        let errors = case["errors"].as_array().unwrap().iter();
+        let errors = errors.map(|method| {
+            let errors = method.as_array().unwrap().iter();
+            errors.map(Value::as_f64).collect()
+        });
+        let ratios = numbers(&case, "ratios");
+        let found = performance_profiles(&errors.collect::<Vec<_>>(), &ratios).unwrap();
+        let expected = case["profiles"].as_array().unwrap();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found
+            .iter()
+            .flatten()
+            .zip(expected.iter().flat_map(|it| it.as_array().unwrap()))
+        {
+            assert_close(*found, expected.as_f64().unwrap(), &case);
         }
     }
 }
