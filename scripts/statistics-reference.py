@@ -198,6 +198,17 @@ def task_cases():
         case("profile", errors=errors, ratios=ratios, profiles=profiles.tolist())
 
 
+def rank_cases():
+    """Cases of Mann and Whitney's test."""
+    random = np.random.default_rng(2030)
+    sizes = [*product([1, 2, 3, 5, 8, 13, 20], [1, 3, 10, 20])] + [(21, 21), (30, 10), (5, 40)]
+    for (n, m), digits in product(sizes, [1, 6]):
+        a, b = np.round(random.normal(2.0, 0.2, n), digits), np.round(random.normal(2.1, 0.2, m), digits)
+        exact = max(n, m) <= 20 and len({*a, *b}) == n + m
+        p = stats.mannwhitneyu(a, b, method="exact" if exact else "asymptotic").pvalue
+        case("rank", a=a.tolist(), b=b.tolist(), exact=exact, p=p)
+
+
 def main():
     random = np.random.default_rng(2026)
     errors = lambda n: np.round(random.normal(2.0, 0.2 * random.lognormal(), n), 2).tolist()
@@ -236,6 +247,7 @@ def main():
     search_cases()
     test_set_cases()
     task_cases()
+    rank_cases()
 
 
 main()

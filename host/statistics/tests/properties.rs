@@ -457,6 +457,7 @@ fn what_has_no_answer_has_none() {
         performance_profiles(&[vec![None], vec![None]], &[1.0]),
         Some(vec![vec![0.0]; 2])
     );
+    assert_eq!(Unpaired::of(&alone, &alone).rank_p_value, 1.0);
 }
 
 #[test]

@@ -260,3 +260,13 @@ fn performance_profiles_of_methods() {
         }
     }
 }
+
+#[test]
+fn mann_and_whitneys_test() {
+    for case in cases("rank") {
+        let sample = |name| Sample::new(numbers(&case, name)).unwrap();
+        let found = Unpaired::of(&sample("a"), &sample("b"));
+        assert_close(found.rank_p_value, number(&case, "p"), &case);
+        assert_eq!(found.rank_is_exact, case["exact"].as_bool().unwrap());
+    }
+}
