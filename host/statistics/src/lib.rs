@@ -1,5 +1,6 @@
-//! Statistics of comparisons between methods. Pure functions of numbers: the same values in any
-//! order give the same bits, and nothing is drawn at random but by a key made of the values.
+//! Statistics of comparisons between methods, and of searches. Pure functions of numbers: the same
+//! values in any order give the same bits, except where a function says that their order counts, and
+//! nothing is drawn at random but by a key made of the values.
 //!
 //! A value is an error of one training, so lower is better. Two methods are compared in pairs of
 //! trainings from the same seed wherever there are such: they start from the same weights and see

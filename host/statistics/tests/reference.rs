@@ -51,8 +51,8 @@ fn assert_interval(found: Option<Interval>, case: &Value) {
 }
 
 #[test]
-fn there_are_two_hundred_cases() {
-    assert!(CASES.lines().count() >= 200);
+fn there_are_five_hundred_cases() {
+    assert!(CASES.lines().count() >= 500);
 }
 
 #[test]
