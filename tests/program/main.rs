@@ -31,6 +31,7 @@ mod reconstruction;
 mod refusals;
 mod rerun;
 mod run;
+mod search;
 mod show;
 mod special_files;
 mod terminal;

@@ -49,7 +49,10 @@ fn a_name_that_does_not_exist_gets_a_suggestion() {
     let said = refused(r#"training = "train""#, r#"training = "trian""#);
     assert_says(
         &said,
-        &["there is no train stage `trian`", "did you mean `train`?"],
+        &[
+            "there is no train or search stage `trian`",
+            "did you mean `train`?",
+        ],
     );
     let said = refused(r#"source = "idx""#, r#"source = "mnits""#);
     assert_says(
@@ -405,7 +408,7 @@ fn of_many_errors_the_first_are_shown_and_the_rest_counted() {
     for (what, text) in [
         ("there is no stage kind", unknown_kind),
         ("has no key", unknown_key),
-        ("there is no train stage", unknown_stage),
+        ("there is no train or search stage", unknown_stage),
         ("there is no evaluate stage", unknown_evaluations),
     ] {
         let said = refused_soon(&text);

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Declares the kinds and their list from one table, so that neither can lack one. Caches on disk know
-/// kinds by their position here: a new one comes last.
+/// Declares the kinds and their list from one table, so that neither can lack one. Caches of
+/// the store know kinds by their position here: a new one raises the version of their form.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident = $facts:expr,)+) => {
         /// The kind of a stage's work.
@@ -48,10 +48,16 @@ kinds! {
         revision: 1,
         headline: &["algorithm", "epochs", "seed"],
     },
+    /// Ranks the trainings of a search.
+    Search = Facts {
+        name: "search",
+        revision: 1,
+        headline: &["chosen_on"],
+    },
     /// Measures a trained network.
     Evaluate = Facts {
         name: "evaluate",
-        revision: 1,
+        revision: 2,
         headline: &[],
     },
     /// Gathers trainings into a table.

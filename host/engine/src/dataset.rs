@@ -102,6 +102,7 @@ fn known(name: &str) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError
         limits: Limits::default(),
         labels: None,
         places: std::iter::once((String::new(), place)).collect(),
+        search: None,
     };
     Ok((stage, PathBuf::new(), texts))
 }
@@ -124,7 +125,7 @@ fn of_file(
     wanted: Option<&str>,
     overrides: &[String],
 ) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError> {
-    let PlanFile { plan, base, .. } = PlanFile::read(path, overrides)?;
+    let PlanFile { plan, base, .. } = PlanFile::read(path, None, overrides)?;
     let stages = plan.stages.into_iter();
     let mut stages: Vec<_> = stages
         .filter(|stage| stage.kind() == StageKind::Dataset)

@@ -100,6 +100,14 @@ pub enum EngineError {
         /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A ranking is not what this version expects.
+    #[error("the ranking {artifact} has no configuration in place {}", rank + 1)]
+    Ranking {
+        /// The artifact.
+        artifact: ArtifactHash,
+        /// The place, counted from 0.
+        rank: usize,
+    },
     /// An action has no canonical JSON.
     #[error("a parameter cannot be part of an action")]
     Canonical(#[source] CanonicalError),
@@ -130,6 +138,7 @@ impl Advice for EngineError {
             | Self::Verdict { .. }
             | Self::Description { .. }
             | Self::Dataset { .. }
+            | Self::Ranking { .. }
             | Self::Canonical(_)
             | Self::Parameters(_)
             | Self::Stopped => "".into(),

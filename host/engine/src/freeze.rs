@@ -23,6 +23,7 @@ use crate::lock::LockWatch;
 use crate::notice::FirstUse;
 use crate::plan::{PlannedStage, PluginUse, place};
 use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
+use crate::stages::{RANKING, Ranking, object};
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 
@@ -30,7 +31,8 @@ use crate::trust::{Trust, TrustPolicy};
 #[derive(Clone, Debug)]
 pub(crate) struct FrozenStage {
     pub(crate) planned: Arc<PlannedStage>,
-    /// The parameters of its action, a plugin's defaults filled in.
+    /// The parameters of its action, a plugin's defaults filled in; where a ranking decides them, those
+    /// that it does not decide.
     parameters: Map<String, Value>,
     pub(crate) plugin: Option<PluginPin>,
     pub(crate) environment: Option<Environment>,
@@ -41,12 +43,65 @@ pub(crate) struct FrozenStage {
 }
 
 impl FrozenStage {
-    /// Its action, once every input is known.
-    pub(crate) fn action(&self, inputs: BTreeMap<String, ArtifactHash>) -> Action {
-        let (plugin, environment) = (self.plugin.clone(), self.environment.clone());
-        let kind = self.planned.kind();
-        Action::new(kind, self.parameters.clone(), inputs, plugin, environment)
+    /// Its action, once the artifacts that it reads and the ranking that decides its parameters are
+    /// known; `artifact` gives that of an earlier stage.
+    ///
+    /// # Errors
+    /// A ranking that cannot be read.
+    pub(crate) fn action(
+        &self,
+        store: &Store,
+        artifact: impl Fn(usize) -> Option<ArtifactHash>,
+    ) -> Result<Option<Action>, EngineError> {
+        let inputs = self.planned.inputs.iter();
+        let inputs = inputs.map(|(role, &input)| Some((role.clone(), artifact(input)?)));
+        let Some(inputs) = inputs.collect::<Option<BTreeMap<_, _>>>() else {
+            return Ok(None);
+        };
+        let mut parameters = self.parameters.clone();
+        if let Some(chosen) = self.planned.chosen() {
+            let Some(ranking) = artifact(chosen.ranking) else {
+                return Ok(None);
+            };
+            let mut configuration = configuration(store, ranking, chosen.rank)?;
+            configuration.append(&mut parameters);
+            parameters = configuration;
+        }
+        Ok(Some(self.action_of(parameters, inputs)))
     }
+
+    /// Its action as far as it is known before anything has run.
+    pub(crate) fn action_without_inputs(&self) -> Action {
+        self.action_of(self.parameters.clone(), BTreeMap::new())
+    }
+
+    fn action_of(
+        &self,
+        parameters: Map<String, Value>,
+        inputs: BTreeMap<String, ArtifactHash>,
+    ) -> Action {
+        let (plugin, environment) = (self.plugin.clone(), self.environment.clone());
+        Action::new(self.planned.kind(), parameters, inputs, plugin, environment)
+    }
+}
+
+/// A ranking may not be larger.
+const LARGEST_RANKING: u64 = 1 << 30;
+
+/// The parameters of the training in some place of a ranking.
+fn configuration(
+    store: &Store,
+    artifact: ArtifactHash,
+    rank: usize,
+) -> Result<Map<String, Value>, EngineError> {
+    let files = store.artifact(artifact)?.files;
+    let ranking = files.get(RANKING).map(|file| file.object);
+    let bytes = ranking.map(|object| store.read_limited(object, LARGEST_RANKING));
+    let bytes = bytes.transpose()?.unwrap_or_default();
+    let unfit = || EngineError::Ranking { artifact, rank };
+    let ranking: Ranking = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
+    let trial = ranking.trials.into_iter().nth(rank).ok_or_else(unfit)?;
+    Ok(object(&trial.training)?)
 }
 
 /// A plugin that failed when it was asked what it offers.
@@ -165,11 +220,15 @@ impl Freezer<'_> {
                 }
                 match plugins.get(&reference.value) {
                     Some(Answered::Pinned(pinned)) => {
-                        if let Some(algorithm) = pinned.algorithm(&wanted, complaints)
-                            && let Some(training) = stage.work.training_mut()
-                        {
-                            let given = &mut training.hyperparameters;
-                            complete(given, &stage.places, algorithm, complaints);
+                        if let Some(algorithm) = pinned.algorithm(&wanted, complaints) {
+                            if let Err(reason) = stage.work.draw(&algorithm.schema) {
+                                let place = place(&stage.places, "space");
+                                complaints.extend(place.map(|at| Diagnostic::new(reason, at)));
+                            }
+                            if let Some(training) = stage.work.training_mut() {
+                                let given = &mut training.hyperparameters;
+                                complete(given, &stage.places, algorithm, complaints);
+                            }
                         }
                         plugin = Some(pinned.pin.clone());
                         environment = Some(pinned.environment.clone());

@@ -8,7 +8,6 @@ use crate::cancel::Cancel;
 use crate::error::EngineError;
 use crate::explain::{Explainer, History, Reason, Why};
 use crate::freeze::FrozenStage;
-use crate::run::resolve;
 use crate::session::Session;
 
 /// Action and result of a stage, as far as they are known before anything runs.
@@ -87,7 +86,7 @@ impl Session {
             cancel.check()?;
             let (mut action, mut result) = (None, None);
             if stage.refused.is_none()
-                && let Some(own) = resolve(stage, |input| known[input].artifact())
+                && let Some(own) = stage.action(&self.store, |input| known[input].artifact())?
             {
                 let (key, _) = own.document().map_err(EngineError::Canonical)?;
                 result = self.store.cached(key)?;
@@ -105,7 +104,7 @@ pub(crate) fn waiting(
     resolved: &[Resolved],
     stage: &FrozenStage,
 ) -> Vec<String> {
-    let inputs: BTreeSet<_> = stage.planned.inputs.values().copied().collect();
+    let inputs: BTreeSet<_> = stage.planned.waits_for().collect();
     let waiting = inputs
         .into_iter()
         .filter(|&input| resolved[input].result.is_none());

@@ -1,7 +1,8 @@
 //! Runs a frozen plan: resolves keys as results arrive, takes what is cached, and keeps as many
 //! workers busy as there are jobs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, RunHash, RunStage, StageOutcome};
+use assay_core::{ActionKey, ActionResult, ArtifactHash, RunHash, RunStage, StageOutcome};
 use assay_store::{ActionLock, Store};
 
 use crate::cancel::Cancel;
@@ -20,6 +21,7 @@ use crate::error::EngineError;
 use crate::event::{Observer, StageEnd};
 use crate::freeze::FrozenStage;
 use crate::plan::PlannedStage;
+use crate::stages::TrainingParameters;
 use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
 
 /// Report of a stage that came to its end.
@@ -38,6 +40,17 @@ pub struct StageReport {
 }
 
 impl StageReport {
+    /// The parameters of a training, those that a search chose included.
+    pub fn training(&self, store: &Store) -> Option<Cow<'_, TrainingParameters>> {
+        if let Some(planned) = self.planned.training() {
+            return Some(Cow::Borrowed(planned));
+        }
+        self.planned.chosen()?;
+        let action = store.action(self.key?).ok()?;
+        let parameters = serde_json::Value::Object(action.parameters);
+        Some(Cow::Owned(serde_json::from_value(parameters).ok()?))
+    }
+
     fn end(&self) -> StageEnd {
         match (self.outcome, &self.result) {
             (StageOutcome::Ran, Some(result)) => StageEnd::Ran {
@@ -96,6 +109,8 @@ struct State {
     pending: BTreeMap<usize, ActionKey>,
     /// Stages that the observer knows to wait for another run.
     announced: BTreeSet<usize>,
+    /// How many trainings of each search with a limit are running.
+    searching: HashMap<Arc<str>, usize>,
     failed: bool,
 }
 
@@ -103,16 +118,11 @@ impl State {
     fn new(stages: &[FrozenStage]) -> Self {
         let mut readers = vec![Vec::new(); stages.len()];
         for (at, stage) in stages.iter().enumerate() {
-            stage
-                .planned
-                .inputs
-                .values()
-                .for_each(|&input| readers[input].push(at));
+            let waits_for = stage.planned.waits_for();
+            waits_for.for_each(|input| readers[input].push(at));
         }
-        let missing: Vec<_> = stages
-            .iter()
-            .map(|stage| stage.planned.inputs.len())
-            .collect();
+        let missing = stages.iter().map(|stage| stage.planned.waits_for().count());
+        let missing: Vec<_> = missing.collect();
         let ready = (0..stages.len()).filter(|&at| missing[at] == 0).collect();
         let reports = stages.iter().map(|_| None).collect();
         Self {
@@ -122,6 +132,7 @@ impl State {
             ready,
             pending: BTreeMap::new(),
             announced: BTreeSet::new(),
+            searching: HashMap::new(),
             failed: false,
         }
     }
@@ -129,18 +140,6 @@ impl State {
     fn artifact(&self, at: usize) -> Option<ArtifactHash> {
         Some(self.reports[at].as_ref()?.result.as_ref()?.artifact)
     }
-}
-
-/// The inputs of a stage by role, if all of them are there.
-pub(crate) fn resolve(
-    stage: &FrozenStage,
-    artifact: impl Fn(usize) -> Option<ArtifactHash>,
-) -> Option<Action> {
-    let inputs = stage.planned.inputs.iter();
-    let inputs: Option<BTreeMap<_, _>> = inputs
-        .map(|(role, &input)| Some((role.clone(), artifact(input)?)))
-        .collect();
-    Some(stage.action(inputs?))
 }
 
 /// The action of a stage whose inputs are there, which is stored, and its result if it has one;
@@ -195,6 +194,12 @@ impl Runner<'_> {
                 };
                 if let Ok((at, key, ended)) = finished.recv_timeout(patience) {
                     running -= 1;
+                    if let Some(limit) = self.stages[at].planned.parallel() {
+                        *state
+                            .searching
+                            .entry(Arc::clone(&limit.search))
+                            .or_default() -= 1;
+                    }
                     self.end(at, Some(key), ended, &mut state);
                 }
             }
@@ -266,7 +271,7 @@ impl Runner<'_> {
         let frozen = &self.stages[at];
         let action = match &frozen.refused {
             Some(_) => None,
-            None => resolve(frozen, |input| state.artifact(input)),
+            None => frozen.action(self.store, |input| state.artifact(input))?,
         };
         let Some(action) = action else {
             return Ok(None);
@@ -314,8 +319,19 @@ impl Runner<'_> {
             if on_card && free.is_none() {
                 continue;
             }
+            let limit = self.stages[at].planned.parallel();
+            let running = limit.and_then(|limit| state.searching.get(&limit.search));
+            if limit.is_some_and(|limit| running.is_some_and(|&running| running >= limit.most)) {
+                continue;
+            }
             if let Some(lock) = self.store.lock_action(key, false)? {
                 state.pending.remove(&at);
+                if let Some(limit) = limit {
+                    *state
+                        .searching
+                        .entry(Arc::clone(&limit.search))
+                        .or_default() += 1;
+                }
                 let card = on_card.then(|| free.take()).flatten();
                 return Ok(Some(Job {
                     at,

@@ -44,6 +44,8 @@ pub struct Session {
 pub struct Request<'a> {
     /// The pipeline file.
     pub file: &'a Path,
+    /// The profile of the file whose overrides come first.
+    pub profile: Option<&'a str>,
     /// The `--set` overrides, in order.
     pub overrides: &'a [String],
     /// The `--only` stages; none means all.
@@ -69,7 +71,7 @@ fn plugin_dirs(plan: &Plan, base: &Path) -> impl Iterator<Item = SearchFolder> {
 /// # Errors
 /// The file cannot be read, or is no pipeline file.
 pub fn pipeline_plugin_dirs(path: &Path) -> Result<Vec<SearchFolder>, EngineError> {
-    let PlanFile { plan, base, .. } = PlanFile::read(path, &[])?;
+    let PlanFile { plan, base, .. } = PlanFile::read(path, None, &[])?;
     Ok(plugin_dirs(&plan, &base).collect())
 }
 
@@ -85,7 +87,13 @@ impl Session {
         request: Request<'_>,
         cancel: &Cancel,
     ) -> Result<Self, EngineError> {
-        let PlanFile { plan, base, text } = PlanFile::read(request.file, request.overrides)?;
+        let file = PlanFile::read(request.file, request.profile, request.overrides)?;
+        let PlanFile {
+            plan,
+            base,
+            text,
+            overrides,
+        } = file;
         let mut plan = plan.only(request.only)?;
         let networks = plan.networks_file.and_then(|at| plan.sources.get(at));
         let networks = networks.map(|source| source.text.clone());
@@ -122,7 +130,6 @@ impl Session {
             return Err(SourceError::new(plan.sources, complaints).into());
         }
         sources.save()?;
-        let overrides = request.overrides.to_vec();
         Ok(Self {
             store,
             settings,
@@ -131,9 +138,9 @@ impl Session {
             sources: plan.sources,
             file: text,
             networks,
+            is_part: !(overrides.is_empty() && request.only.is_empty()),
             overrides,
             stages,
-            is_part: !(request.overrides.is_empty() && request.only.is_empty()),
             lock,
             first_uses,
         })

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_core::{Source, parse_networks};
+use assay_core::{Source, parse_networks, profile_overrides};
 use assay_files::{NotRegular, TooLarge};
 use assay_network::Network;
 
@@ -31,16 +31,31 @@ pub(crate) struct PlanFile {
     pub(crate) base: PathBuf,
     /// The text of the file, overrides not applied.
     pub(crate) text: String,
+    /// The overrides that were applied: those of the profile, then the others.
+    pub(crate) overrides: Vec<String>,
 }
 
 impl PlanFile {
-    /// Reads and plans the pipeline file at `path`, with these `--set` overrides.
-    pub(crate) fn read(path: &Path, overrides: &[String]) -> Result<Self, EngineError> {
+    /// Reads and plans the pipeline file at `path`, with the overrides of a profile of its own and
+    /// these `--set` overrides.
+    pub(crate) fn read(
+        path: &Path,
+        profile: Option<&str>,
+        overrides: &[String],
+    ) -> Result<Self, EngineError> {
         let text = read_text(path, "a pipeline file")?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
         let name = path.display().to_string();
-        let plan = Plan::parse(&name, &text, overrides, &load_beside(&base))?;
-        Ok(Self { plan, base, text })
+        let own = profile.map(|profile| profile_overrides(&name, &text, profile));
+        let mut all = own.transpose()?.unwrap_or_default();
+        all.extend_from_slice(overrides);
+        let plan = Plan::parse(&name, &text, &all, &load_beside(&base))?;
+        Ok(Self {
+            plan,
+            base,
+            text,
+            overrides: all,
+        })
     }
 }
 

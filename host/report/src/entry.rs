@@ -1,11 +1,15 @@
 //! The input of a report: one training with its settings and tables. It owns the shape of that
 //! input; it never reads a file.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use assay_network::Task;
 use serde_json::{Map, Value};
 
-use crate::metrics::{EvaluationRow, MetricRow};
+use crate::metrics::{EvaluationRow, MetricRow, State};
 use crate::reference::Figures;
+use crate::search::Search;
 
 /// One training, as a report takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +30,8 @@ pub struct ReportEntry {
     pub epochs: u32,
     /// Every hyper-parameter, defaults filled in.
     pub hyperparameters: Map<String, Value>,
+    /// The search that its configuration came from.
+    pub search: Option<Arc<Search>>,
     /// Published figures of this method on this network.
     pub figures: Option<Figures>,
     /// The epoch in which it diverged, if it did: its numbers then count for nothing.
@@ -34,4 +40,7 @@ pub struct ReportEntry {
     pub metrics: Vec<MetricRow>,
     /// The evaluation of its saved states.
     pub evaluation: Vec<EvaluationRow>,
+    /// Which images of the test set each saved state gets wrong; nothing for a state whose predictions
+    /// were not kept.
+    pub wrong: BTreeMap<State, Vec<bool>>,
 }

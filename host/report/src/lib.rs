@@ -10,10 +10,12 @@ mod entry;
 mod file;
 mod measure;
 mod metrics;
+mod predictions;
 mod reference;
 mod render;
 mod report;
 mod results;
+mod search;
 mod summary;
 mod table;
 mod trainings;
@@ -27,10 +29,12 @@ pub use metrics::{
     BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, RECONSTRUCTION_ERROR, Split,
     State, TOP_5_ERROR, read_evaluation, read_metrics, write_evaluation, write_metrics,
 };
+pub use predictions::{PredictionRow, read_predictions, write_predictions};
 pub use reference::{Citation, Figures, Reference, ReferenceError};
 pub use render::RenderError;
 pub use report::{Report, ReportError};
 pub use results::{Label, ReportRow, read_table};
+pub use search::{Search, SearchSummary, SearchTrial};
 pub use summary::{Quantity, Statistic, Summary, summarise};
 pub use table::{TableError, TableProblem};
 pub use trainings::{ReportTraining, read_trainings};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, StringArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
+use serde::Serialize;
 
 use crate::table::{
     Columns, Decode, Encode, Form, TableError, TableProblem, read_rows, write_rows,
@@ -52,7 +53,8 @@ pub struct ParseNameError {
 macro_rules! names {
     ($(#[$doc:meta])* $type:ident, $expected:literal, { $($(#[$variant_doc:meta])* $variant:ident = $name:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "lowercase")]
         pub enum $type {
             $($(#[$variant_doc])* $variant),+
         }

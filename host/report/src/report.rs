@@ -2,6 +2,7 @@
 //! reads or writes a file.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use assay_network::Task;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::measure::ErrorMeasure;
 use crate::metrics::{Split, TOP_5_ERROR};
 use crate::reference::Citation;
 use crate::results::{Label, ReportRow};
+use crate::search::{Search, SearchSummary};
 use crate::summary::{Quantity, Statistic, Summary, summarise};
 
 /// Why no report can be made of the trainings given.
@@ -138,6 +140,16 @@ impl Report {
         &self.rows
     }
 
+    /// The rows whose configuration came from a search, with it.
+    pub(crate) fn searched(
+        &self,
+    ) -> impl Iterator<Item = (&ReportRow, &Arc<Search>, &SearchSummary)> {
+        self.groups().filter_map(|(row, entries)| {
+            let search = entries.first()?.search.as_ref()?;
+            Some((row, search, row.search.as_ref()?))
+        })
+    }
+
     /// The rows with their trainings.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (&ReportRow, &[ReportEntry])> {
         self.rows
@@ -246,6 +258,7 @@ fn alike(a: &ReportEntry, b: &ReportEntry) -> bool {
         && a.algorithm == b.algorithm
         && a.epochs == b.epochs
         && a.hyperparameters == b.hyperparameters
+        && a.search == b.search
 }
 
 fn same_name(a: &ReportEntry, b: &ReportEntry) -> bool {
@@ -300,6 +313,11 @@ fn row(label: Label, first: &ReportEntry, group: &[ReportEntry]) -> ReportRow {
     let summaries: Vec<Summary> = sound
         .map(|entry| summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task))
         .collect();
+    let statistics = Quantity::ALL.map(|quantity| {
+        let values = summaries.iter().filter_map(|one| one.get(quantity));
+        Statistic::of(&values.collect::<Vec<_>>())
+    });
+    let search = first.search.as_ref();
     ReportRow {
         label,
         task: first.task,
@@ -309,12 +327,8 @@ fn row(label: Label, first: &ReportEntry, group: &[ReportEntry]) -> ReportRow {
         diverged: u32::try_from(group.len() - summaries.len()).unwrap_or(u32::MAX),
         hyperparameters: first.hyperparameters.clone(),
         figures: first.figures,
-        statistics: Quantity::ALL.map(|quantity| {
-            let values: Vec<f64> = summaries
-                .iter()
-                .filter_map(|one| one.get(quantity))
-                .collect();
-            Statistic::of(&values)
-        }),
+        search: search
+            .map(|search| SearchSummary::of(search, |quantity| statistics[quantity as usize])),
+        statistics,
     }
 }

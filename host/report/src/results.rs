@@ -11,7 +11,9 @@ use assay_network::Task;
 use serde_json::{Map, Value};
 
 use crate::measure::ErrorMeasure;
+use crate::metrics::Split;
 use crate::reference::{Difference, Figures};
+use crate::search::SearchSummary;
 use crate::summary::{Quantity, Statistic};
 use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
 
@@ -51,6 +53,8 @@ pub struct ReportRow {
     pub hyperparameters: Map<String, Value>,
     /// Published figures of this method on this network.
     pub figures: Option<Figures>,
+    /// The search that the configuration came from.
+    pub search: Option<SearchSummary>,
     pub(crate) statistics: [Option<Statistic>; Quantity::ALL.len()],
 }
 
@@ -58,6 +62,18 @@ impl ReportRow {
     /// Mean and spread of a quantity over the seeds; absent where no training measured it.
     pub fn get(&self, quantity: Quantity) -> Option<Statistic> {
         self.statistics[quantity as usize]
+    }
+
+    /// The method as people read it, with a mark where its configuration was chosen on the test set.
+    pub fn show_method(&self) -> String {
+        let mark = if self.is_marked() { " †" } else { "" };
+        format!("{}{mark}", self.label.method)
+    }
+
+    /// Whether its configuration was chosen on the test set, as the paper does.
+    pub fn is_marked(&self) -> bool {
+        let search = self.search.as_ref();
+        search.is_some_and(|search| search.chosen_on == Split::Test)
     }
 
     /// The number of trainings as people read it: `3`, or `3, 1 diverged`.
@@ -130,6 +146,13 @@ fn form(task: Task) -> Form {
         fields.push(Field::new(sd, DataType::Float64, true));
         fields.push(Field::new(n, DataType::UInt32, false));
     }
+    fields.extend([
+        Field::new("search_chosen_on", DataType::Utf8, true),
+        Field::new("search_trials", DataType::UInt32, true),
+        Field::new("search_diverged", DataType::UInt32, true),
+        Field::new("search_error", DataType::Float64, true),
+        Field::new("optimism", DataType::Float64, true),
+    ]);
     let published = published(task).iter();
     fields.extend(published.map(|it| Field::new(it.column, DataType::Float64, true)));
     let (table, units) = match task {
@@ -139,8 +162,9 @@ fn form(task: Task) -> Form {
              percent of samples, 0 to 100; _mean, _sd (sample standard deviation, null for one value) \
              and _n are over the seeds that did not diverge; best_epoch: lowest test error over the \
              epochs, chosen on the test set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
-             validation split; published_*: a paper's figure, null where it has none; \
-             hyperparameters: JSON",
+             validation split; search_*, optimism: of the search that the configuration came from, \
+             null without one (docs/statistics.md); published_*: a paper's figure, null where it \
+             has none; hyperparameters: JSON",
         ),
         Task::Reconstruction => (
             RECONSTRUCTION_TABLE,
@@ -149,7 +173,8 @@ fn form(task: Task) -> Form {
              samples; _mean, _sd (sample standard deviation, null for one value) and _n are over the \
              seeds that did not diverge; best_epoch: lowest test error over the epochs, chosen on the test set; \
              last_epoch: after the last epoch; validation_epoch: the epoch chosen on the validation \
-             split; hyperparameters: JSON",
+             split; search_*, optimism: of the search that the configuration came from, null without one; \
+             hyperparameters: JSON",
         ),
     };
     Form {
@@ -195,6 +220,19 @@ impl Encode for ReportRow {
             let n = UInt32Array::from_iter_values(all().map(|one| one.map_or(0, |one| one.n)));
             columns.extend([Arc::new(mean) as ArrayRef, Arc::new(sd), Arc::new(n)]);
         }
+        let search = || rows.iter().map(|row| row.search.as_ref());
+        let chosen_on = search().map(|it| Some(it?.chosen_on.to_string()));
+        columns.extend([
+            Arc::new(chosen_on.collect::<StringArray>()) as ArrayRef,
+            Arc::new(search().map(|it| Some(it?.trials)).collect::<UInt32Array>()),
+            Arc::new(
+                search()
+                    .map(|it| Some(it?.diverged))
+                    .collect::<UInt32Array>(),
+            ),
+            Arc::new(search().map(|it| it?.error).collect::<Float64Array>()),
+            Arc::new(search().map(|it| it?.optimism).collect::<Float64Array>()),
+        ]);
         for published in published(task_of(rows)) {
             let figures = rows
                 .iter()
@@ -242,6 +280,7 @@ impl Decode for ReportRow {
                 diverged: diverged.value(row),
                 hyperparameters,
                 figures: None,
+                search: None,
                 statistics: [None; Quantity::ALL.len()],
             })
         };
@@ -249,6 +288,7 @@ impl Decode for ReportRow {
         for quantity in Quantity::of(task) {
             fill_statistics(batch, *quantity, task, &mut rows)?;
         }
+        fill_searches(batch, &mut rows)?;
         for published in published(task) {
             let column: &Float64Array = batch.get(published.column)?;
             for (index, row) in rows.iter_mut().enumerate() {
@@ -290,6 +330,28 @@ const PUBLISHED: [Published; 3] = [
         figure: |it| &mut it.test_top_5_error,
     },
 ];
+
+fn fill_searches(batch: &Columns<'_>, rows: &mut [ReportRow]) -> Result<(), TableProblem> {
+    let chosen_on: &StringArray = batch.get("search_chosen_on")?;
+    let trials: &UInt32Array = batch.get("search_trials")?;
+    let diverged: &UInt32Array = batch.get("search_diverged")?;
+    let errors: &Float64Array = batch.get("search_error")?;
+    let optimism: &Float64Array = batch.get("optimism")?;
+    for (index, row) in rows.iter_mut().enumerate() {
+        if !chosen_on.is_valid(index) {
+            continue;
+        }
+        let split = chosen_on.value(index).parse();
+        row.search = Some(SearchSummary {
+            chosen_on: split.map_err(|error| batch.problem(index, "search_chosen_on", &error))?,
+            trials: trials.value(index),
+            diverged: diverged.value(index),
+            error: errors.is_valid(index).then(|| errors.value(index)),
+            optimism: optimism.is_valid(index).then(|| optimism.value(index)),
+        });
+    }
+    Ok(())
+}
 
 fn fill_statistics(
     batch: &Columns<'_>,

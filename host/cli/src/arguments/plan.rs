@@ -20,6 +20,10 @@ pub(crate) struct PlanArguments {
     #[arg(long = "set", value_name = "NAME.KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 
+    /// Override the values that this profile of the file lists, before those of --set
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
     /// Threads of one stage; part of its identity, since they can change the last bits
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: u32,
@@ -69,6 +73,7 @@ impl PlanArguments {
     ) -> Request<'a> {
         Request {
             file: &self.file,
+            profile: self.profile.as_deref(),
             overrides: &self.overrides,
             only,
             search: self.search.path(),

@@ -12,7 +12,9 @@ use assay_engine::{
     Cancel, DeviceError, Failure, LockMode, REPORT_TABLE, RunOutcome, RunReport, Session, Settings,
     StageReport,
 };
-use assay_report::{ErrorMeasure, Quantity, ReportRow, Statistic, TableError, Task, read_table};
+use assay_report::{
+    ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task, read_table,
+};
 use assay_store::Store;
 use clap::Args;
 use serde::Serialize;
@@ -146,7 +148,11 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let report = session.run(cancel, &view)?;
     view.finish();
     let reports = export_reports(arguments, &session, &report)?;
-    let printed = ui::print_view(&RunView::of(&report, &reports), arguments.json, text);
+    let printed = ui::print_view(
+        &RunView::of(&report, &reports, session.store()),
+        arguments.json,
+        text,
+    );
     // The run is recorded, and what failed is told, whoever takes the table.
     print_failures(&report, arguments);
     printed?;
@@ -230,6 +236,8 @@ struct RowView<'a> {
     seeds: u32,
     diverged: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<&'a SearchSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     published: Option<PublishedView>,
     #[serde(flatten)]
     measured: BTreeMap<String, StatisticView>,
@@ -258,14 +266,14 @@ struct StatisticView {
 }
 
 impl<'a> RunView<'a> {
-    fn of(run: &'a RunReport, reports: &'a [ExportedReport]) -> Self {
+    fn of(run: &'a RunReport, reports: &'a [ExportedReport], store: &Store) -> Self {
         let reports = reports.iter().map(|report| ReportView {
             stage: &report.stage,
             files: report.paths.iter().map(|path| ShownPath(path)).collect(),
             rows: report
                 .rows
                 .iter()
-                .map(|row| RowView::of(row, &run.stages))
+                .map(|row| RowView::of(row, &run.stages, store))
                 .collect(),
         });
         Self {
@@ -300,7 +308,7 @@ impl<'a> StageView<'a> {
 }
 
 impl<'a> RowView<'a> {
-    fn of(row: &'a ReportRow, stages: &[StageReport]) -> Self {
+    fn of(row: &'a ReportRow, stages: &[StageReport], store: &Store) -> Self {
         let measured = Quantity::of(row.task).iter().filter_map(|quantity| {
             let Statistic { mean, sd, n } = row.get(*quantity)?;
             Some((quantity.name(row.task), StatisticView { mean, sd, n }))
@@ -314,6 +322,7 @@ impl<'a> RowView<'a> {
             epochs: row.epochs,
             seeds: row.seeds,
             diverged: row.diverged,
+            search: row.search.as_ref(),
             published: row.figures.map(|figures| PublishedView {
                 train: figures.train_error,
                 test: figures.test_error,
@@ -321,21 +330,22 @@ impl<'a> RowView<'a> {
             }),
             measured: measured.collect(),
             row,
-            training_ms: training_time(row, stages),
+            training_ms: training_time(row, stages, store),
         }
     }
 }
 
 /// The mean time of the row's trainings. Times are facts of executions and lie in their results,
 /// so a cached training has the time it once took.
-fn training_time(row: &ReportRow, stages: &[StageReport]) -> Option<u64> {
+fn training_time(row: &ReportRow, stages: &[StageReport], store: &Store) -> Option<u64> {
     let is_of_row = |stage: &&StageReport| {
-        stage.planned.training().is_some_and(|training| {
+        let labels = stage.planned.labels.as_ref();
+        labels.is_some_and(|labels| {
+            labels.dataset == row.label.dataset && labels.network == row.label.network
+        }) && stage.training(store).is_some_and(|training| {
             training.algorithm == row.algorithm
                 && training.epochs == row.epochs
                 && training.hyperparameters == row.hyperparameters
-        }) && stage.planned.labels.as_ref().is_some_and(|labels| {
-            labels.dataset == row.label.dataset && labels.network == row.label.network
         })
     };
     let times: Vec<_> = stages
@@ -357,9 +367,18 @@ fn text(run: &RunView<'_>) -> String {
             text,
             "{} {}.\nBest epoch: lowest test error over the epochs, as the paper reports it (chosen on \
              the test set).\nLast: after the last epoch. Validation: test error of the epoch chosen on \
-             held-out training data.\n",
+             held-out training data.",
             measure.heading, measure.unit
         );
+        if report.rows.iter().any(|row| row.search.is_some()) {
+            text.push_str(
+                "Optimism: what trainings from fresh seeds have more of the error that the search chose by.\n",
+            );
+        }
+        if report.rows.iter().any(|row| row.row.is_marked()) {
+            text.push_str("†: the configuration was chosen on the test set, as the paper does.\n");
+        }
+        text.push('\n');
         for path in &report.files {
             let _ = writeln!(text, "  {path}");
         }
@@ -378,6 +397,7 @@ fn report_table(rows: &[RowView<'_>]) -> String {
     let with_dataset = is_shown(|row, first| row.dataset != first.dataset);
     let with_network = is_shown(|row, first| row.network != first.network);
     let with_diverged = rows.iter().any(|row| row.diverged > 0);
+    let with_search = rows.iter().any(|row| row.search.is_some());
     let with_published = rows.iter().any(|row| published_test_error(row).is_some());
     let mut header = Vec::new();
     header.extend(with_dataset.then_some("dataset"));
@@ -395,7 +415,9 @@ fn report_table(rows: &[RowView<'_>]) -> String {
     if with_published {
         header.extend(["paper", "difference"]);
     }
-    header.extend(["test error\nlast", "test error\nvalidation", "time"]);
+    header.extend(["test error\nlast", "test error\nvalidation"]);
+    header.extend(with_search.then_some("optimism"));
+    header.push("time");
     let numbers: Vec<_> = (names..header.len()).collect();
     let mut shown = table(&header);
     for row in rows {
@@ -403,7 +425,7 @@ fn report_table(rows: &[RowView<'_>]) -> String {
         let mut cells = Vec::new();
         cells.extend(with_dataset.then(|| plain(row.dataset)));
         cells.extend(with_network.then(|| plain(row.network)));
-        cells.extend([plain(row.method), row.epochs.to_string()]);
+        cells.extend([plain(&row.row.show_method()), row.epochs.to_string()]);
         cells.extend(with_diverged.then(|| format!("{} of {}", row.diverged, row.seeds)));
         cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));
         if with_published {
@@ -417,6 +439,11 @@ fn report_table(rows: &[RowView<'_>]) -> String {
             ]
             .map(show),
         );
+        if with_search {
+            let decimals = ErrorMeasure::of(row.row.task).decimals;
+            let optimism = row.search.and_then(|search| search.optimism);
+            cells.push(optimism.map_or("—".to_owned(), |it| format!("{it:+.decimals$}")));
+        }
         cells.push(row.training_ms.map_or("—".to_owned(), duration));
         shown.add_row(cells);
     }

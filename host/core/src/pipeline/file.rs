@@ -9,6 +9,7 @@ use super::diagnostic::{Complaints, Diagnostic, Place, Places, Source};
 use super::limits::read_limits;
 use super::matrix;
 use super::networks::{Load, Networks, include, read_networks, start_of};
+use super::profile::read_profile;
 use super::reader::{Reader, placed, shortened, string, strings, table};
 use super::tree::{Entry, Node, Table, apply_override, parse};
 use crate::limits::Limits;
@@ -57,6 +58,8 @@ pub struct Method {
     hyperparameters: Hyperparameters,
     /// The hyper-parameters that differ on a network, by its name.
     on: IndexMap<String, Hyperparameters>,
+    /// The ranges that a search draws hyper-parameters from, as written.
+    pub space: Hyperparameters,
 }
 
 /// The table of one stage.
@@ -132,7 +135,11 @@ impl PipelineFile {
         let networks = reader.optional("network", out, table);
         let methods = reader.optional("method", out, table);
         let stages = reader.required("stage", out, table);
+        let profiles = reader.optional("profile", out, table);
         reader.finish(out);
+        for (name, entry) in profiles.into_iter().flatten() {
+            read_profile(name, &entry.node, out);
+        }
         let networks = networks.map(|tables| read_networks(tables, out));
         let networks = networks.unwrap_or_default();
         let methods = methods.into_iter().flatten();
@@ -178,6 +185,7 @@ impl Method {
             algorithm,
             hyperparameters: Hyperparameters::new(),
             on: IndexMap::new(),
+            space: Hyperparameters::new(),
         }
     }
 
@@ -193,6 +201,7 @@ impl Method {
         let algorithm = reader.required("algorithm", out, placed(string));
         let plugin = reader.optional("plugin", out, placed(string));
         let hyperparameters = reader.optional("hyperparameters", out, hyperparameters);
+        let space = reader.optional("space", out, self::hyperparameters);
         let tables = reader.optional("on", out, table).into_iter().flatten();
         reader.finish(out);
         let mut on = IndexMap::new();
@@ -213,6 +222,7 @@ impl Method {
             algorithm,
             hyperparameters: hyperparameters.unwrap_or_default(),
             on,
+            space: space.unwrap_or_default(),
         })
     }
 }

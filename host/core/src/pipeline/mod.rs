@@ -9,6 +9,7 @@ mod inline;
 mod limits;
 mod matrix;
 mod networks;
+mod profile;
 mod reader;
 mod tree;
 
@@ -16,6 +17,7 @@ pub use diagnostic::{Complaints, Diagnostic, Place, Places, Source, SourceError}
 pub use file::{Hyperparameters, Instance, Method, PipelineFile, Placed, StageTable};
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
+pub use profile::profile_overrides;
 pub use reader::choices;
 
 /// Tables of settings whose every value knows where it stands, read key by key.

@@ -135,7 +135,7 @@ impl Explainer<'_> {
     /// The differences known already of a stage that waits for others.
     pub(crate) fn compare_waiting(&mut self, at: usize) -> Result<Option<Comparison>, StoreError> {
         let stage = &self.stages[at];
-        let action = stage.action([].into());
+        let action = stage.action_without_inputs();
         let own = |field: &str| !field.starts_with(INPUTS);
         let nearest = self.history.nearest(&stage.planned.name, &action, own)?;
         nearest.map(|nearest| self.compare(at, nearest)).transpose()

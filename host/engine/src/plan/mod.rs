@@ -9,6 +9,7 @@ mod work;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use assay_core::{
     Advice, Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError,
@@ -57,6 +58,35 @@ pub struct PlannedStage {
     pub labels: Option<Labels>,
     /// Where its settings stand in the pipeline file.
     pub places: Places,
+    /// Its part in a search, if it has one.
+    pub(crate) search: Option<SearchPart>,
+}
+
+/// The part of a training in a search.
+#[derive(Clone, Debug)]
+pub(crate) struct SearchPart {
+    /// The ranking that decides the parameters of the training, all but its epochs and seed.
+    pub(crate) chosen: Option<Chosen>,
+    /// The limit on trainings of the search that run at a time.
+    pub(crate) parallel: Option<Parallel>,
+}
+
+/// A place in a ranking.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    /// Which earlier stage ranks.
+    pub(crate) ranking: usize,
+    /// The place, counted from 0.
+    pub(crate) rank: usize,
+}
+
+/// A limit on the trainings of one search that run at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Parallel {
+    /// The search's name.
+    pub(crate) search: Arc<str>,
+    /// How many of its trainings may run at a time.
+    pub(crate) most: usize,
 }
 
 /// The plugin that a stage needs.
@@ -98,6 +128,23 @@ impl PlannedStage {
     /// The parameters of a training.
     pub fn training(&self) -> Option<&TrainingParameters> {
         self.work.training()
+    }
+
+    /// The place in a ranking that decides its parameters.
+    pub(crate) fn chosen(&self) -> Option<Chosen> {
+        self.search.as_ref()?.chosen
+    }
+
+    /// The limit on trainings of its search that run at a time.
+    pub(crate) fn parallel(&self) -> Option<&Parallel> {
+        self.search.as_ref()?.parallel.as_ref()
+    }
+
+    /// The earlier stages that must have ended before it can begin: its inputs, and the ranking that
+    /// decides its parameters.
+    pub(crate) fn waits_for(&self) -> impl Iterator<Item = usize> {
+        let ranking = self.chosen().map(|chosen| chosen.ranking);
+        self.inputs.values().copied().chain(ranking)
     }
 
     /// Whether `name` selects the stage: `train` and `train/bp` both select `train/bp/seed=1`.
@@ -192,10 +239,10 @@ impl Plan {
         }
         for at in (0..self.stages.len()).rev() {
             if keep[at] {
-                self.stages[at]
-                    .inputs
-                    .values()
-                    .for_each(|&input| keep[input] = true);
+                let read: Vec<_> = self.stages[at].waits_for().collect();
+                for input in read {
+                    keep[input] = true;
+                }
             }
         }
         let mut renumbered = vec![0; keep.len()];
@@ -207,6 +254,10 @@ impl Plan {
                     .inputs
                     .values_mut()
                     .for_each(|input| *input = renumbered[*input]);
+                let search = stage.search.as_mut();
+                if let Some(chosen) = search.and_then(|search| search.chosen.as_mut()) {
+                    chosen.ranking = renumbered[chosen.ranking];
+                }
                 stages.push(stage);
             }
         }

@@ -52,24 +52,28 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Adds a stage behind everything that it reads.
-    pub(crate) fn push(&mut self, mut planned: PlannedStage) {
+    /// Adds a stage behind everything that it reads, and gives its position.
+    pub(crate) fn push(&mut self, mut planned: PlannedStage) -> usize {
         planned.limits = planned.limits.or(self.file.limits);
         for name in selectors(&planned.name) {
             let selected = self.selected.entry(name.to_owned()).or_default();
             selected.push(self.stages.len());
         }
         self.stages.push(planned);
+        self.stages.len() - 1
     }
 
     /// The stages that `name` refers to, in order: all those that a stage of the file, which has to
     /// be of the kind that is wanted, became.
     pub(crate) fn whole(&mut self, wanted: StageKind, name: &Placed<String>) -> Vec<usize> {
-        let is_there = stages_of(wanted, self.file).any(|stage| stage.name == name.value);
-        if !is_there {
-            let known: Vec<_> = stages_of(wanted, self.file)
-                .map(|stage| stage.name.as_str())
-                .collect();
+        self.whole_of(&[wanted], name)
+    }
+
+    /// Like [`Planner::whole`], for a stage of one of these kinds.
+    fn whole_of(&mut self, wanted: &[StageKind], name: &Placed<String>) -> Vec<usize> {
+        let stages = wanted.iter().flat_map(|&kind| stages_of(kind, self.file));
+        let known: Vec<_> = stages.map(|stage| stage.name.as_str()).collect();
+        if !known.contains(&name.value.as_str()) {
             self.refuse(wanted, name, &known);
             return Vec::new();
         }
@@ -93,19 +97,27 @@ impl<'a> Planner<'a> {
                 known.extend(parts.filter(|part| *part != stage.name));
             }
             let known: Vec<_> = known.iter().map(String::as_str).collect();
-            self.refuse(wanted, name, &known);
+            self.refuse(&[wanted], name, &known);
         }
         planned
     }
 
-    /// The trainings that `name` refers to, each with the name that its counterpart in `stage` has.
+    /// The trainings that `name` refers to, each with the name that its counterpart in `stage` has:
+    /// those of a train stage, or those that a search ends with.
     pub(crate) fn for_each_training(
         &mut self,
         stage: &str,
         name: &Placed<String>,
     ) -> Vec<(String, usize)> {
-        let trainings = self.whole(StageKind::Train, name).into_iter();
-        let named = trainings.map(|at| {
+        let trainings = self.whole_of(&[StageKind::Train, StageKind::Search], name);
+        let trainings = trainings.into_iter();
+        // The trials of a search have no labels, since no table has them as rows.
+        let trainings = trainings.filter(|&at| {
+            let stage = &self.stages[at];
+            stage.kind() == StageKind::Train && stage.labels.is_some()
+        });
+        let trainings: Vec<_> = trainings.collect();
+        let named = trainings.into_iter().map(|at| {
             let point = self.stages[at].name.strip_prefix(&name.value);
             (format!("{stage}{}", point.unwrap_or_default()), at)
         });
@@ -117,8 +129,10 @@ impl<'a> Planner<'a> {
         &self.stages[at]
     }
 
-    fn refuse(&mut self, wanted: StageKind, name: &Placed<String>, known: &[&str]) {
+    fn refuse(&mut self, wanted: &[StageKind], name: &Placed<String>, known: &[&str]) {
         let shortened = settings::shortened(&name.value);
+        let wanted: Vec<_> = wanted.iter().map(|kind| kind.name()).collect();
+        let wanted = wanted.join(" or ");
         let message = format!("there is no {wanted} stage `{shortened}`");
         let help = self.complaints.choices(&name.value, known.iter().copied());
         self.complaints

@@ -49,6 +49,14 @@ pub(crate) trait Work: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Draws the hyper-parameters of a search's trial, given the schema of its algorithm.
+    ///
+    /// # Errors
+    /// The reason why that cannot be done, as a complaint about the space.
+    fn draw(&mut self, _schema: &Value) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The parameters of a training, to fill in a plugin's defaults.
     fn training_mut(&mut self) -> Option<&mut TrainingParameters> {
         None

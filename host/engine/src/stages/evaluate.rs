@@ -1,13 +1,16 @@
-//! The evaluate stage: loss and errors of a training's saved states, on every split.
+//! The evaluate stage: loss and errors of a training's saved states on every split, and their
+//! predictions for the test set.
 
 use assay_core::settings::{array, integer, placed, string};
 use assay_core::{Diagnostic, StageKind, StageTable, settings};
 use assay_network::Task;
-use assay_report::{EvaluationRow, LOSS, State, write_evaluation};
+use assay_report::{
+    EvaluationRow, LOSS, PredictionRow, Split, State, write_evaluation, write_predictions,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::measure::measure;
+use super::measure::{Wanted, measure};
 use super::splits::Splits;
 use super::train::{BEST, FINAL, TRAINING, TrainingDocument};
 use super::{
@@ -18,6 +21,8 @@ use crate::plan::{PlannedStage, Planner, Work};
 
 /// The measurements.
 pub(super) const EVALUATION: &str = "evaluation.parquet";
+/// The prediction of each state for each image of the test set; for classifications only.
+pub(super) const PREDICTIONS: &str = "predictions.parquet";
 
 pub(super) const KIND: Kind = Kind {
     plan: Some(plan),
@@ -85,6 +90,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
             limits,
             labels: trained.labels.clone(),
             places: places.clone(),
+            search: None,
         };
         planner.push(evaluation);
     }
@@ -100,7 +106,7 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
     let training: TrainingDocument = read_document(context.input("training", TRAINING)?)?;
     let splits = Splits::open(context)?;
     let mut learner = context.learner(&training.parameters)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut predictions) = (Vec::new(), Vec::new());
     let states = [(State::Best, BEST), (State::Final, FINAL)];
     let (mut part, parts) = (0.0, (states.len() * splits.iter().count()) as f64);
     for (state, file) in states {
@@ -121,7 +127,11 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
             };
             part += 1.0;
             let network = &training.parameters.network;
-            let measured = measure(context, &mut learner, network, table, &top_k, &phase)?;
+            let wanted = Wanted {
+                top_k: &top_k,
+                predictions: split == Split::Test,
+            };
+            let measured = measure(context, &mut learner, network, table, wanted, &phase)?;
             let mut row = |metric: String, value| {
                 rows.push(EvaluationRow {
                     state,
@@ -130,6 +140,12 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
                     value,
                 });
             };
+            predictions.extend(measured.predictions.iter().map(|it| PredictionRow {
+                state,
+                label: it.label,
+                predicted: it.predicted,
+                confidence: it.confidence,
+            }));
             row(LOSS.to_owned(), measured.loss);
             for (metric, error) in measured.errors {
                 row(metric, error);
@@ -139,5 +155,9 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
     write_evaluation(&context.out.join(EVALUATION), &rows).map_err(data)?;
     let mut outputs = Outputs::default();
     outputs.add(EVALUATION, PARQUET);
+    if training.parameters.network.task() == Task::Classification {
+        write_predictions(&context.out.join(PREDICTIONS), &predictions).map_err(data)?;
+        outputs.add(PREDICTIONS, PARQUET);
+    }
     Ok(outputs)
 }

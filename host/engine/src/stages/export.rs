@@ -76,6 +76,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
             limits,
             labels: None,
             places: places.clone(),
+            search: None,
         });
     }
 }

@@ -30,6 +30,28 @@ pub(super) struct Measurement {
     pub(super) loss: f64,
     /// The errors by the name of their metric; the one that chooses the best epoch comes first.
     pub(super) errors: Vec<(String, f64)>,
+    /// The prediction for each sample of a classification, where they are wanted.
+    pub(super) predictions: Vec<Prediction>,
+}
+
+/// The prediction for one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Prediction {
+    pub(super) label: u32,
+    /// The class with the largest logit, of equal ones the first.
+    pub(super) predicted: u32,
+    /// Its softmax output, from 0 for 0 to 255 for 1.
+    pub(super) confidence: u8,
+}
+
+/// The wanted measurements.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'k> {
+    /// Of a classification, the error in which a sample counts as right if its class is among the k
+    /// largest logits, for each of these k.
+    pub(super) top_k: &'k [u32],
+    /// Whether the prediction for each sample is kept.
+    pub(super) predictions: bool,
 }
 
 impl Measurement {
@@ -42,10 +64,11 @@ impl Measurement {
 /// Sums over samples.
 enum Tally<'k> {
     Classification {
-        top_k: &'k [u32],
+        wanted: Wanted<'k>,
         loss: f64,
         wrong: Vec<u64>,
         samples: u64,
+        predictions: Vec<Prediction>,
     },
     Reconstruction {
         squared_distance: f64,
@@ -55,14 +78,13 @@ enum Tally<'k> {
 
 /// Measures the outputs of the learner of `network` on every sample of `table`, in order.
 ///
-/// A classification has the errors that `top_k` asks for, the top-1 error first; a reconstruction
-/// has the squared distance from its input, which is also its loss.
+/// A classification has the errors that are wanted, in their order; a reconstruction has the squared distance from its input, which is also its loss.
 pub(super) fn measure(
     context: &Context,
     learner: &mut LearnerHandle,
     network: &Network,
     table: &ImageTable,
-    top_k: &[u32],
+    wanted: Wanted<'_>,
     phase: &Phase,
 ) -> Result<Measurement, StageError> {
     let (count, width) = (table.len() as usize, network.outputs());
@@ -71,7 +93,7 @@ pub(super) fn measure(
     let mut images = vec![0.0; batch * sample];
     let mut labels = vec![0; batch];
     let mut outputs = OutputBuffer::new(batch * width);
-    let mut tally = Tally::new(network.task(), top_k);
+    let mut tally = Tally::new(network.task(), wanted);
     let mut indices = Vec::with_capacity(batch);
     for start in (0..count).step_by(batch) {
         context.check_cancelled()?;
@@ -100,13 +122,14 @@ pub(super) fn measure(
 }
 
 impl<'k> Tally<'k> {
-    fn new(task: Task, top_k: &'k [u32]) -> Self {
+    fn new(task: Task, wanted: Wanted<'k>) -> Self {
         match task {
             Task::Classification => Self::Classification {
-                top_k,
                 loss: 0.0,
-                wrong: vec![0; top_k.len()],
+                wrong: vec![0; wanted.top_k.len()],
                 samples: 0,
+                predictions: Vec::new(),
+                wanted,
             },
             Task::Reconstruction => Self::Reconstruction {
                 squared_distance: 0.0,
@@ -118,10 +141,11 @@ impl<'k> Tally<'k> {
     fn add(&mut self, output: &[f32], image: &[f32], label: usize) {
         match self {
             Self::Classification {
-                top_k,
+                wanted,
                 loss,
                 wrong,
                 samples,
+                predictions,
             } => {
                 *samples += 1;
                 let Some(&own) = output.get(label) else {
@@ -130,8 +154,11 @@ impl<'k> Tally<'k> {
                 };
                 *loss += cross_entropy(output, own);
                 let rank = rank(output, label, own);
-                for (wrong, &k) in wrong.iter_mut().zip(*top_k) {
+                for (wrong, &k) in wrong.iter_mut().zip(wanted.top_k) {
                     *wrong += u64::from(rank >= k as usize);
+                }
+                if wanted.predictions {
+                    predictions.push(prediction(output, label));
                 }
             }
             Self::Reconstruction {
@@ -147,17 +174,19 @@ impl<'k> Tally<'k> {
     fn finish(self) -> Measurement {
         match self {
             Self::Classification {
-                top_k,
+                wanted,
                 loss,
                 wrong,
                 samples,
+                predictions,
             } => {
                 let samples = samples.max(1) as f64;
                 let percent = |wrong: u64| 100.0 * wrong as f64 / samples;
-                let names = top_k.iter().map(|&k| error_name(k));
+                let names = wanted.top_k.iter().map(|&k| error_name(k));
                 Measurement {
                     loss: loss / samples,
                     errors: names.zip(wrong.into_iter().map(percent)).collect(),
+                    predictions,
                 }
             }
             Self::Reconstruction {
@@ -168,9 +197,26 @@ impl<'k> Tally<'k> {
                 Measurement {
                     loss: mean,
                     errors: vec![(RECONSTRUCTION_ERROR.to_owned(), mean)],
+                    predictions: Vec::new(),
                 }
             }
         }
+    }
+}
+
+/// The prediction from finite logits.
+fn prediction(logits: &[f32], label: usize) -> Prediction {
+    let mut largest = (0, f32::NEG_INFINITY);
+    for (class, &logit) in logits.iter().enumerate() {
+        if logit > largest.1 {
+            largest = (class, logit);
+        }
+    }
+    let share = (-cross_entropy(logits, largest.1)).exp();
+    Prediction {
+        label: label as u32,
+        predicted: largest.0 as u32,
+        confidence: (255.0 * share).round() as u8,
     }
 }
 
@@ -219,7 +265,11 @@ mod tests {
     use super::*;
 
     fn tally(top_k: &[u32], samples: &[(&[f32], usize)]) -> Measurement {
-        let mut tally = Tally::new(Task::Classification, top_k);
+        let wanted = Wanted {
+            top_k,
+            predictions: true,
+        };
+        let mut tally = Tally::new(Task::Classification, wanted);
         for (logits, label) in samples {
             tally.add(logits, &[], *label);
         }
@@ -257,6 +307,22 @@ mod tests {
     }
 
     #[test]
+    fn a_prediction_is_the_first_largest_class_with_its_share() {
+        let third: &[f32] = &[1.0, 2.0, 2.0, f32::MIN];
+        let sure: &[f32] = &[0.0, 90.0, 0.0, 0.0];
+        let measured = tally(&[1], &[(third, 2), (sure, 1)]);
+        let share = 255.0 / (2.0 + (-1.0_f64).exp());
+        let expected = [(2, 1, share.round() as u8), (1, 1, 255)];
+        let found = measured.predictions.iter();
+        let found: Vec<_> = found
+            .map(|it| (it.label, it.predicted, it.confidence))
+            .collect();
+        assert_eq!(found, expected);
+        let wrong = found.iter().filter(|(label, class, _)| label != class);
+        assert_eq!(values(&measured), [100.0 * wrong.count() as f64 / 2.0]);
+    }
+
+    #[test]
     fn ties_go_to_the_first_class_and_nan_is_never_right() {
         let ties: &[f32] = &[1.0, 1.0];
         assert_eq!(values(&tally(&[1], &[(ties, 0), (ties, 1)])), [50.0]);
@@ -268,7 +334,11 @@ mod tests {
 
     #[test]
     fn a_reconstruction_is_off_by_the_mean_squared_distance() {
-        let mut tally = Tally::new(Task::Reconstruction, &[1]);
+        let wanted = Wanted {
+            top_k: &[1],
+            predictions: true,
+        };
+        let mut tally = Tally::new(Task::Reconstruction, wanted);
         tally.add(&[0.5, -1.0], &[0.0, 1.0], 0);
         tally.add(&[1.0, 1.0], &[1.0, 0.5], 99);
         let measured = tally.finish();

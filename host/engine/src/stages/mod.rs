@@ -14,6 +14,7 @@ mod evaluate;
 mod export;
 mod measure;
 mod report;
+mod search;
 mod splits;
 mod train;
 
@@ -32,6 +33,7 @@ pub(crate) use directions::{
     BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
 };
 pub use report::REPORT_TABLE;
+pub(crate) use search::{RANKING, Ranking};
 pub use train::TrainingParameters;
 
 use crate::containment::Profile;
@@ -80,6 +82,7 @@ impl Kind {
             StageKind::Describe => &describe::KIND,
             StageKind::Dataset => &dataset::KIND,
             StageKind::Train => &train::KIND,
+            StageKind::Search => &search::KIND,
             StageKind::Evaluate => &evaluate::KIND,
             StageKind::Report => &report::KIND,
             StageKind::Directions => &directions::KIND,

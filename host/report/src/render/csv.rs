@@ -4,6 +4,7 @@
 use assay_network::Task;
 
 use crate::results::{ReportRow, settings_json};
+use crate::search::SearchSummary;
 use crate::summary::Quantity;
 use crate::table::Encode;
 
@@ -39,6 +40,16 @@ fn record(row: &ReportRow) -> Vec<String> {
         cells.push(number(statistic.and_then(|one| one.sd)));
         cells.push(statistic.map_or(0, |one| one.n).to_string());
     }
+    let search = row.search.as_ref();
+    let count =
+        |of: fn(&SearchSummary) -> u32| search.map_or(String::new(), |it| of(it).to_string());
+    cells.extend([
+        search.map_or(String::new(), |it| it.chosen_on.to_string()),
+        count(|it| it.trials),
+        count(|it| it.diverged),
+        number(search.and_then(|it| it.error)),
+        number(search.and_then(|it| it.optimism)),
+    ]);
     if row.task == Task::Classification {
         let figures = row.figures.unwrap_or_default();
         let published = [

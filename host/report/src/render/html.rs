@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::chart::{Axes, Series, chart, line_class};
 use super::comparison::{Comparison, HEADINGS, comparison};
-use super::selection::{Selection, measured, selections};
+use super::selection::{CHOSEN_ON_TEST, Selection, measured, selections};
 use crate::curve::error_curve;
 use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
@@ -38,6 +38,8 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
                     h1 { (report.title) }
                     p.lede { (measured(report.rows())) }
                     (table(&sections, &selections, error))
+                    @if report.rows().iter().any(ReportRow::is_marked) { p { "† " (CHOSEN_ON_TEST) } }
+                    @for part in super::sections::sections(report) { (plain_section(&part)) }
                     @if let Some(comparison) = comparison(report) { (beside(&comparison)) }
                     (definitions(&selections))
                     (curves(&sections, error))
@@ -154,7 +156,7 @@ fn table(sections: &[Section<'_>], selections: &[Selection], error: &ErrorMeasur
 fn table_row(row: &ReportRow, selections: &[Selection]) -> Markup {
     html! {
         tr {
-            th scope="row" { (row.label.method) }
+            th scope="row" { (row.show_method()) }
             td.count { (row.show_seeds()) }
             td.count { (row.epochs) }
             @for selection in selections {
@@ -172,6 +174,37 @@ fn number(row: &ReportRow, quantity: Quantity) -> Markup {
     let text = row.show(quantity);
     let (mean, spread) = text.split_at(text.find(' ').unwrap_or(text.len()));
     html! { (mean) span.spread { (spread) } }
+}
+
+fn plain_section(part: &super::sections::Section) -> Markup {
+    html! {
+        h2 { (part.title) }
+        p { (part.definition) }
+        div.scroll tabindex="0" role="region" aria-label=(part.title) {
+            table {
+                thead {
+                    tr {
+                        @for (index, heading) in part.headings.iter().enumerate() {
+                            th.number[index >= part.names] scope="col" { (heading) }
+                        }
+                    }
+                }
+                tbody {
+                    @for row in &part.rows {
+                        tr {
+                            @for (index, cell) in row.iter().enumerate() {
+                                @if index + 1 == part.names {
+                                    th scope="row" { (cell) }
+                                } @else {
+                                    td.number[index >= part.names] { (cell) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn beside(comparison: &Comparison<'_>) -> Markup {

@@ -4,8 +4,10 @@
 use std::fmt::Write as _;
 
 use super::comparison::{Comparison, HEADINGS, comparison};
-use super::selection::{measured, selections};
+use super::sections::{Section, sections};
+use super::selection::{CHOSEN_ON_TEST, measured, selections};
 use crate::report::Report;
+use crate::results::ReportRow;
 
 pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
     let selections = selections(report.rows());
@@ -26,7 +28,8 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
     line(&mut text, &rules.map(str::to_owned).collect::<Vec<_>>());
     for row in report.rows() {
         let label = &row.label;
-        let mut cells = [&label.dataset, &label.network, &label.method]
+        let method = row.show_method();
+        let mut cells = [&label.dataset, &label.network, &method]
             .map(|name| escape(name))
             .to_vec();
         cells.extend([row.show_seeds(), row.epochs.to_string()]);
@@ -45,6 +48,12 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "- **{}.** {}", selection.name, selection.definition);
     }
+    if report.rows().iter().any(ReportRow::is_marked) {
+        let _ = writeln!(text, "- **†** {CHOSEN_ON_TEST}");
+    }
+    for section in sections(report) {
+        push_section(&mut text, &section);
+    }
     if let Some(comparison) = comparison(report) {
         push_comparison(&mut text, &comparison);
     }
@@ -53,6 +62,30 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
         let _ = write!(text, "\nMake it again:\n\n{fence}sh\n{command}\n{fence}\n");
     }
     text
+}
+
+fn push_section(text: &mut String, section: &Section) {
+    let _ = write!(
+        text,
+        "\n## {}\n\n{}\n\n",
+        section.title,
+        escape(&section.definition)
+    );
+    line(text, &section.headings);
+    let rules = (0..section.headings.len()).map(|column| {
+        if column < section.names {
+            "---"
+        } else {
+            "---:"
+        }
+    });
+    line(text, &rules.map(str::to_owned).collect::<Vec<_>>());
+    for row in &section.rows {
+        line(
+            text,
+            &row.iter().map(|cell| escape(cell)).collect::<Vec<_>>(),
+        );
+    }
 }
 
 fn push_comparison(text: &mut String, comparison: &Comparison<'_>) {

@@ -6,6 +6,7 @@ mod comparison;
 mod csv;
 mod html;
 mod markdown;
+mod sections;
 mod selection;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file::{FileError, write_atomically};
 use crate::report::Report;
+use crate::search::{TrialRow, TuningRow};
 use crate::table::{TableError, write_rows};
 use crate::trainings::TrainingRow;
 
@@ -42,7 +44,8 @@ pub enum RenderError {
 
 impl Report {
     /// Writes the report into `folder`, made if need be: `table.parquet`, `table.csv`, `table.md`,
-    /// `metrics.parquet` and `report.html`. `reproduce` is the command that makes the same report
+    /// `metrics.parquet` and `report.html`; where configurations came from searches, also
+    /// `trials.parquet` and `tuning.parquet`. `reproduce` is the command that makes the same report
     /// again, shown as it is. The same report and command give the same bytes, and each file
     /// appears whole or not at all.
     ///
@@ -55,12 +58,45 @@ impl Report {
         })?;
         write_rows(&folder.join("table.parquet"), self.rows())?;
         write_rows(&folder.join("metrics.parquet"), &self.training_rows())?;
+        if self.has_searches() {
+            write_rows(&folder.join("trials.parquet"), &self.trial_rows())?;
+            write_rows(&folder.join("tuning.parquet"), &self.tuning_rows())?;
+        }
         write_atomically(&folder.join("table.csv"), &csv::render(self.rows())?)?;
         let markdown = markdown::render(self, reproduce);
         write_atomically(&folder.join("table.md"), markdown.as_bytes())?;
         let html = html::render(self, reproduce);
         write_atomically(&folder.join("report.html"), html.as_bytes())?;
         Ok(())
+    }
+
+    /// Whether configurations came from searches.
+    pub fn has_searches(&self) -> bool {
+        self.searched().next().is_some()
+    }
+
+    fn trial_rows(&self) -> Vec<TrialRow<'_>> {
+        let rows = self.searched().flat_map(|(row, search, _)| {
+            let trials = (1..).zip(&search.trials);
+            trials.map(|(rank, trial)| TrialRow {
+                label: &row.label,
+                rank,
+                trial,
+            })
+        });
+        rows.collect()
+    }
+
+    fn tuning_rows(&self) -> Vec<TuningRow<'_>> {
+        let rows = self.searched().flat_map(|(row, search, _)| {
+            let curve = search.tuning().into_iter();
+            let points = curve.flat_map(|curve| curve.points);
+            points.map(|point| TuningRow {
+                label: &row.label,
+                point,
+            })
+        });
+        rows.collect()
     }
 
     fn training_rows(&self) -> Vec<TrainingRow<'_>> {

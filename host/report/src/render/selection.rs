@@ -15,6 +15,10 @@ pub(super) fn measured(rows: &[ReportRow]) -> String {
     )
 }
 
+/// Meaning of the mark of a row whose configuration was chosen on the test set.
+pub(super) const CHOSEN_ON_TEST: &str = "The configuration was chosen on the test set, as the paper \
+     does: its test errors are lower than those of new data.";
+
 /// A way to choose the epoch that is reported.
 #[derive(Clone, Debug)]
 pub(super) struct Selection {

@@ -1,5 +1,7 @@
 //! Trainings to make reports of.
 
+use std::collections::BTreeMap;
+
 use assay_report::{
     ERROR, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, ReportEntry, Split, State, Task,
 };
@@ -42,6 +44,8 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> ReportEnt
             .as_object()
             .unwrap()
             .clone(),
+        search: None,
+        wrong: BTreeMap::new(),
         figures: None,
         diverged_in_epoch: None,
         metrics,

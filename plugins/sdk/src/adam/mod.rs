@@ -24,16 +24,16 @@ use crate::tensor_slices::elements_mut;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Adam {
     /// Step size. The paper searched 1e-5 to 3e-4 (Table 4).
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "search" = {"log_uniform": [1e-5, 3e-4]}))]
     pub learning_rate: f64,
     /// Decay of the first moment. The paper used 0.9, and 0.99 for some methods (Tables 4, 5).
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub beta1: f64,
     /// Decay of the second moment. The paper chose 0.99 or 0.999 (Table 4).
-    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0, "search" = [0.99, 0.999]))]
     pub beta2: f64,
     /// Added to the root of the second moment. The paper chose 1e-4, 1e-6 or 1e-8 (Table 4).
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "search" = [1e-4, 1e-6, 1e-8]))]
     pub epsilon: f64,
 }
 

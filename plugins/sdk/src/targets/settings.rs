@@ -23,22 +23,22 @@ pub enum InverseLoss {
 pub struct InverseSettings {
     /// Step size of the inverses' Adam. The paper searched 1e-5 to 3e-4 (Table 4) and printed
     /// best values up to 1e-2 (Table 5).
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "search" = {"log_uniform": [1e-5, 3e-4]}))]
     pub inverse_learning_rate: f64,
     /// Decay of the first moment of the inverses' Adam. The paper used 0.9, and 0.99 for some
     /// methods (Tables 4, 5).
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub inverse_beta1: f64,
     /// Decay of the second moment of the inverses' Adam. The paper chose 0.99 or 0.999 (Table 4).
-    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0, "search" = [0.99, 0.999]))]
     pub inverse_beta2: f64,
     /// Added to the root of the second moment of the inverses' Adam. The paper chose 1e-4, 1e-6
     /// or 1e-8 (Table 4).
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "search" = [1e-4, 1e-6, 1e-8]))]
     pub inverse_epsilon: f64,
     /// Standard deviation of the Gaussian noise that the inverses are trained with. The paper
     /// searched 0.01 to 0.3 (Table 4).
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("search" = {"uniform": [0.01, 0.3]}))]
     pub sigma: f64,
     /// `parallel`: every step updates the network and the inverses. `alternating`: a pass over
     /// the epoch's batches for the inverses, then one for the network; the pair is one epoch.
@@ -145,7 +145,7 @@ pub struct DescentSettings {
     pub targets: TargetSettings,
     /// How far the target of the penultimate layer lies down the gradient of each sample's loss.
     /// The paper searched 0.01 to 0.2 for difference target propagation (Table 4).
-    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    #[schemars(extend("exclusiveMinimum" = 0.0, "search" = {"uniform": [0.01, 0.2]}))]
     pub alpha: f64,
 }
 

@@ -42,6 +42,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         limits,
         labels: None,
         places,
+        search: None,
     });
 }
 

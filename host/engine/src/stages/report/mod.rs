@@ -40,6 +40,9 @@ struct EntryParameters {
     dataset: String,
     training: String,
     evaluation: String,
+    /// The role of the ranking of the search that its configuration came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ranking: Option<String>,
     /// Published figures for this method on this network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     figures: Option<Figures>,

@@ -1,7 +1,7 @@
 //! Plans reports, and puts the published figures that one names into its parameters, so that the
 //! figures decide its key and the file's name does not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use assay_core::settings::{array, placed, string};
@@ -55,6 +55,8 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     check_tasks(&gathered, reference.as_ref(), planner);
     let mut inputs = BTreeMap::new();
     let mut entries = Vec::new();
+    // The searches by the stage of their ranking, numbered as they come.
+    let mut rankings = HashMap::new();
     let gathered = gathered
         .into_iter()
         .flat_map(|(_, evaluations)| evaluations);
@@ -65,17 +67,28 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         else {
             continue;
         };
+        let ranking = planner
+            .stage(training)
+            .chosen()
+            .map(|chosen| chosen.ranking);
         // Padded, so that the roles sort in the order of the table.
         let (trained_as, evaluated_as) = (
             format!("training-{number:05}"),
             format!("evaluation-{number:05}"),
         );
+        let ranked_as = ranking.map(|ranking| {
+            let next = rankings.len();
+            let number = *rankings.entry(ranking).or_insert(next);
+            format!("ranking-{number:05}")
+        });
+        inputs.extend(ranked_as.clone().zip(ranking));
         entries.push(EntryParameters {
             method: labels.method.clone(),
             network: labels.network.clone(),
             dataset: labels.dataset.clone(),
             training: trained_as.clone(),
             evaluation: evaluated_as.clone(),
+            ranking: ranked_as,
             figures: None,
         });
         inputs.insert(trained_as, training);
@@ -98,6 +111,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         limits,
         labels: None,
         places,
+        search: None,
     });
 }
 

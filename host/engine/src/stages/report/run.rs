@@ -1,13 +1,19 @@
 //! Writes a report from trainings and their evaluations.
 
-use assay_report::{Report, ReportEntry, read_evaluation, read_metrics};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use assay_report::{
+    Report, ReportEntry, Search, SearchTrial, read_evaluation, read_metrics, read_predictions,
+};
 
 use super::{REPORT_TABLE, ReportParameters};
-use crate::stages::evaluate::EVALUATION;
+use crate::stages::evaluate::{EVALUATION, PREDICTIONS};
+use crate::stages::search::{RANKING, Ranking, Trial};
 use crate::stages::train::{METRICS, TRAINING, TrainingDocument};
 use crate::stages::{Context, Outputs, PARQUET, StageError, data, read_document};
 
-/// The files of a report's artifact, with their media types.
+/// The files of every report's artifact, with their media types.
 const FILES: [(&str, &str); 5] = [
     (REPORT_TABLE, PARQUET),
     ("metrics.parquet", PARQUET),
@@ -18,10 +24,22 @@ const FILES: [(&str, &str); 5] = [
 
 pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let parameters: ReportParameters = context.parameters()?;
+    let mut searches = HashMap::new();
     let entries = parameters.entries.into_iter().map(|entry| {
         let training: TrainingDocument = read_document(context.input(&entry.training, TRAINING)?)?;
         let settings = training.parameters;
+        let predictions = context.optional_input(&entry.evaluation, PREDICTIONS);
+        let predictions = predictions
+            .map(read_predictions)
+            .transpose()
+            .map_err(data)?;
+        let mut wrong = BTreeMap::<_, Vec<_>>::new();
+        for row in predictions.into_iter().flatten() {
+            let wrong = wrong.entry(row.state).or_default();
+            wrong.push(row.predicted != row.label);
+        }
         Ok(ReportEntry {
+            wrong,
             method: entry.method,
             algorithm: settings.algorithm,
             network: entry.network,
@@ -30,6 +48,10 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             seed: settings.seed,
             epochs: settings.epochs,
             hyperparameters: settings.hyperparameters,
+            search: match entry.ranking {
+                None => None,
+                Some(role) => Some(search(context, role, &mut searches)?),
+            },
             figures: entry.figures,
             diverged_in_epoch: training.diverged_in_epoch,
             metrics: read_metrics(context.input(&entry.training, METRICS)?).map_err(data)?,
@@ -47,5 +69,40 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     for (name, media_type) in FILES {
         outputs.add(name, media_type);
     }
+    if report.has_searches() {
+        outputs.add("trials.parquet", PARQUET);
+        outputs.add("tuning.parquet", PARQUET);
+    }
     Ok(outputs)
+}
+
+/// The search in the input `role`, which is read once.
+fn search(
+    context: &Context,
+    role: String,
+    known: &mut HashMap<String, Arc<Search>>,
+) -> Result<Arc<Search>, StageError> {
+    if let Some(search) = known.get(&role) {
+        return Ok(Arc::clone(search));
+    }
+    let ranking: Ranking = read_document(context.input(&role, RANKING)?)?;
+    let trials = ranking.trials.into_iter().chain(ranking.left_behind);
+    let search = Arc::new(Search {
+        chosen_on: ranking.chosen_on.parse().map_err(data)?,
+        trials: trials.map(search_trial).collect(),
+    });
+    known.insert(role, Arc::clone(&search));
+    Ok(search)
+}
+
+fn search_trial(trial: Trial) -> SearchTrial {
+    SearchTrial {
+        number: trial.number,
+        epochs: trial.training.epochs,
+        hyperparameters: trial.training.hyperparameters,
+        epoch: trial.epoch,
+        validation_error: trial.validation_error,
+        test_error: trial.test_error,
+        diverged_in_epoch: trial.diverged_in_epoch,
+    }
 }

@@ -13,6 +13,7 @@ use assay_network::Network;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub(super) use self::plan::{DATASET, TrainingSettings, read_training};
 pub(super) use self::run::{BEST, FINAL, METRICS, TRAINING};
 pub(super) use self::samples::batch_shape;
 

@@ -1,7 +1,12 @@
 //! Plans trainings: one for each point of a train stage's matrix.
 
+use std::collections::BTreeMap;
+
 use assay_core::settings::{Node, Reader, integer, json_and_places, one_of, placed, string};
-use assay_core::{Complaints, Diagnostic, Instance, Method, StageKind, StageTable, settings};
+use assay_core::{
+    Complaints, Diagnostic, Hyperparameters, Instance, Limits, Method, Places, StageKind,
+    StageTable, settings,
+};
 use assay_data::augment::{Augmentation, Flip};
 use serde_json::{Map, Value};
 
@@ -12,13 +17,57 @@ use crate::stages::{LARGEST_SEED, object};
 
 pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     for instance in stage.instances(planner.complaints) {
-        if let Some(planned) = plan_instance(&instance, planner) {
-            planner.push(planned);
+        let read = read_training(&instance, planner, |_, _| ());
+        if let Some((training, ())) = read {
+            planner.push(training.stage(instance.name));
         }
     }
 }
 
-fn plan_instance(instance: &Instance, planner: &mut Planner<'_>) -> Option<PlannedStage> {
+/// A training as its settings say.
+pub(in crate::stages) struct TrainingSettings {
+    pub(in crate::stages) parameters: TrainingParameters,
+    /// The datasets that it names: one.
+    pub(in crate::stages) datasets: Vec<usize>,
+    pub(in crate::stages) plugin: PluginUse,
+    pub(in crate::stages) limits: Limits,
+    pub(in crate::stages) labels: Labels,
+    pub(in crate::stages) places: Places,
+    /// The ranges that the method gives for a search.
+    pub(in crate::stages) space: Hyperparameters,
+}
+
+impl TrainingSettings {
+    /// The stage of that name.
+    pub(in crate::stages) fn stage(self, name: String) -> PlannedStage {
+        PlannedStage {
+            inputs: self.inputs(),
+            name,
+            work: Box::new(self.parameters),
+            plugin: Some(self.plugin),
+            limits: self.limits,
+            labels: Some(self.labels),
+            places: self.places,
+            search: None,
+        }
+    }
+
+    /// The stages that a training reads, by role.
+    pub(in crate::stages) fn inputs(&self) -> BTreeMap<String, usize> {
+        let datasets = self.datasets.iter();
+        datasets.map(|&at| (DATASET.to_owned(), at)).collect()
+    }
+}
+
+/// The role of the dataset among the inputs of a training.
+pub(in crate::stages) const DATASET: &str = "dataset";
+
+/// Reads the settings of a training, and with `more` those that a stage has beside them.
+pub(in crate::stages) fn read_training<T>(
+    instance: &Instance,
+    planner: &mut Planner<'_>,
+    more: impl FnOnce(&mut Reader<'_>, &mut Complaints) -> T,
+) -> Option<(TrainingSettings, T)> {
     let out = &mut *planner.complaints;
     let mut reader = instance.reader();
     let place = reader.place.clone();
@@ -33,6 +82,7 @@ fn plan_instance(instance: &Instance, planner: &mut Planner<'_>) -> Option<Plann
     let batch_size = reader.optional("batch_size", out, integer(1..=1 << 20));
     let augmentation = reader.optional("augmentation", out, Ok);
     let limits = settings::limits(&mut reader, out);
+    let more = more(&mut reader, out);
     reader.finish(out);
     let augmentation = augmentation.and_then(|node| read_augmentation(node, out));
 
@@ -59,6 +109,7 @@ fn plan_instance(instance: &Instance, planner: &mut Planner<'_>) -> Option<Plann
     let datasets = planner.whole(StageKind::Dataset, &dataset);
     let (network, layers, method, epochs) = (network?, layers?, method?, epochs?);
     let (algorithm, plugin) = (method.algorithm.clone(), method.plugin.clone());
+    let space = method.space.clone();
     let mut hyperparameters = method.hyperparameters(&network.value);
     hyperparameters.extend(own.unwrap_or_default());
     let (hyperparameters, written) = json_and_places(hyperparameters);
@@ -81,21 +132,19 @@ fn plan_instance(instance: &Instance, planner: &mut Planner<'_>) -> Option<Plann
         batch_size: batch_size.unwrap_or(128) as u32,
         augmentation,
     };
-    Some(PlannedStage {
-        name: instance.name.clone(),
-        work: Box::new(parameters),
-        inputs: datasets
-            .into_iter()
-            .map(|at| ("dataset".to_owned(), at))
-            .collect(),
-        plugin: Some(PluginUse {
+    let settings = TrainingSettings {
+        parameters,
+        datasets,
+        plugin: PluginUse {
             reference: plugin,
             algorithm,
-        }),
+        },
         limits,
-        labels: Some(labels),
+        labels,
         places,
-    })
+        space,
+    };
+    Some((settings, more))
 }
 
 /// More padding than any image has pixels on a side.
@@ -135,7 +184,7 @@ impl Work for TrainingParameters {
         _: &mut Completion<'_>,
         complaints: &mut Complaints,
     ) {
-        let dataset = stage.input("dataset");
+        let dataset = stage.input(DATASET);
         // A dataset that is not complete has been complained about where it stands.
         let Some(dataset) = dataset.and_then(|dataset| dataset.work.dataset()) else {
             return;

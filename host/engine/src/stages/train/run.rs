@@ -15,7 +15,7 @@ use super::fit::check_fit;
 use super::samples::EpochBatches;
 use super::{TrainingDocument, TrainingParameters};
 use crate::log::note;
-use crate::stages::measure::measure;
+use crate::stages::measure::{Wanted, measure};
 use crate::stages::splits::Splits;
 use crate::stages::{
     Context, JSON, Outputs, PARQUET, Phase, SAFETENSORS, StageError, data, write, write_document,
@@ -291,7 +291,11 @@ fn evaluate_epoch(
     for (split, table) in splits.iter() {
         let phase = epoch_phase(parameters, epoch, TRAINING_SHARE, 1.0 - TRAINING_SHARE);
         let network = &parameters.network;
-        let measured = measure(context, learner, network, table, &[1], &phase)?;
+        let wanted = Wanted {
+            top_k: &[1],
+            predictions: false,
+        };
+        let measured = measure(context, learner, network, table, wanted, &phase)?;
         if !measured.loss.is_finite() {
             return Err(StageError::Diverged(format!(
                 "the {split} loss is {}",

@@ -1,0 +1,199 @@
+//! Tables beneath the main one, each with a definition: how certain the numbers are, and the
+//! searches that the configurations came from. The formats for people lay them out.
+
+use std::sync::Arc;
+
+use assay_statistics::{Sample, TestSet};
+
+use crate::measure::ErrorMeasure;
+use crate::metrics::State;
+use crate::report::Report;
+use crate::results::{ReportRow, task_of};
+use crate::search::{Search, SearchSummary};
+use crate::summary::{Quantity, summarise};
+
+/// A table with a title and a definition. The first columns are names.
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) definition: String,
+    /// How many columns are names.
+    pub(super) names: usize,
+    pub(super) headings: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// The sections that a report has something to say in.
+pub(super) fn sections(report: &Report) -> Vec<Section> {
+    let sections = [certainty(report), searches(report)];
+    sections.into_iter().flatten().collect()
+}
+
+const NAMES: [&str; 3] = ["Dataset", "Network", "Method"];
+
+fn names(row: &ReportRow) -> Vec<String> {
+    let label = &row.label;
+    vec![
+        label.dataset.clone(),
+        label.network.clone(),
+        row.show_method(),
+    ]
+}
+
+fn headings(others: &[&str]) -> Vec<String> {
+    let headings = NAMES.iter().chain(others);
+    headings.map(|heading| (*heading).to_owned()).collect()
+}
+
+const ABSENT: &str = "—";
+
+/// Intervals of the test error, for rows with at least three seeds.
+fn certainty(report: &Report) -> Option<Section> {
+    let task = task_of(report.rows());
+    let decimals = ErrorMeasure::of(task).decimals;
+    let show = |value: f64| format!("{value:.decimals$}");
+    let mut rows = Vec::new();
+    for (row, entries) in report.groups() {
+        // The honest number where there is one.
+        let chosen = row.get(Quantity::TestErrorValidationEpoch).is_some();
+        let (quantity, epoch, state) = if chosen {
+            (
+                Quantity::TestErrorValidationEpoch,
+                "validation",
+                State::Best,
+            )
+        } else {
+            (Quantity::TestErrorLastEpoch, "last", State::Final)
+        };
+        let sound = || entries.iter().filter(|it| it.diverged_in_epoch.is_none());
+        let wrong: Option<Vec<_>> = sound().map(|it| it.wrong.get(&state).cloned()).collect();
+        let images = wrong.and_then(|wrong| TestSet::of(&wrong));
+        let images = images.and_then(|images| images.interval);
+        let values = sound().filter_map(|it| {
+            summarise(&it.metrics, &it.evaluation, it.epochs, it.task).get(quantity)
+        });
+        let Some(sample) = Sample::new(values) else {
+            continue;
+        };
+        let (Some(interval), Some(next)) = (sample.mean_interval(), sample.prediction_interval())
+        else {
+            continue;
+        };
+        let published = row.figures.and_then(|figures| figures.test_error);
+        let inside = |figure: f64| (next.low..=next.high).contains(&figure);
+        let beside = published.map_or(ABSENT.to_owned(), |figure| {
+            let place = if inside(figure) { "inside" } else { "outside" };
+            format!("{} {place}", show(figure))
+        });
+        let mut cells = names(row);
+        cells.extend([
+            row.show_seeds(),
+            epoch.to_owned(),
+            show(sample.mean()),
+            format!("{} to {}", show(interval.low), show(interval.high)),
+            images.map_or(ABSENT.to_owned(), |it| {
+                format!("{} to {}", show(100.0 * it.low), show(100.0 * it.high))
+            }),
+            format!("{} to {}", show(next.low), show(next.high)),
+            beside,
+        ]);
+        rows.push(cells);
+    }
+    let mark = if rows
+        .iter()
+        .any(|row| row.iter().any(|cell| cell.contains("diverged")))
+    {
+        " Trainings that diverged are counted and left out, so the intervals speak of those that did not."
+    } else {
+        ""
+    };
+    (!rows.is_empty()).then(|| Section {
+        title: "How certain the test errors are",
+        definition: format!(
+            "The mean over seeds with two 95 % intervals: for new seeds on the same test set (Student), and \
+             for the same trainings on new images. One more training would fall into the third with 95 %; a \
+             paper’s single number is inside of it or outside. pipeline compare says which rows \
+             differ.{mark}"
+        ),
+        names: NAMES.len(),
+        headings: headings(&[
+            "Seeds",
+            "Epoch",
+            "Mean",
+            "New seeds, 95 %",
+            "New images, 95 %",
+            "One more training, 95 %",
+            "Paper",
+        ]),
+        rows,
+    })
+}
+
+/// The searches, for rows whose configuration came from one.
+fn searches(report: &Report) -> Option<Section> {
+    let rows: Vec<_> = report.searched().map(search_row).collect();
+    (!rows.is_empty()).then(|| Section {
+        title: "Searches",
+        definition: "Each row’s configuration is the best trial of a search; the search’s own training is in \
+             no other number of this report, since it was chosen by what it did. “Optimism” is what trainings \
+             from fresh seeds have more of the error that chose it. “Best of” so many trials is the test \
+             error to expect of whoever tries so many and takes the best. The shares say how much each \
+             hyper-parameter matters for being among the best tenth (PED-ANOVA). Both are given where all \
+             trials were trained equally long; a trial that diverged counts as the worst of the others. \
+             trials.parquet has every trial and tuning.parquet the curves with their bands."
+            .to_owned(),
+        names: NAMES.len(),
+        headings: headings(&[
+            "Trials",
+            "Chosen on",
+            "Error in the search",
+            "Optimism",
+            "Best of 1",
+            "Best of half",
+            "Best of all",
+            "What matters",
+            "Configuration",
+        ]),
+        rows,
+    })
+}
+
+fn search_row((row, search, summary): (&ReportRow, &Arc<Search>, &SearchSummary)) -> Vec<String> {
+    let decimals = ErrorMeasure::of(row.task).decimals;
+    let show =
+        |value: Option<f64>| value.map_or(ABSENT.to_owned(), |it| format!("{it:.decimals$}"));
+    let curve = search.tuning().map(|curve| curve.points);
+    let points = curve.unwrap_or_default();
+    let tried = |count: usize| points.get(count.saturating_sub(1)).map(|point| point.test);
+    let trials = match summary.diverged {
+        0 => summary.trials.to_string(),
+        diverged => format!("{}, {diverged} diverged", summary.trials),
+    };
+    let matters = match search.importances() {
+        Ok(shares) => {
+            let shares = shares.iter().take(3);
+            let shares = shares.map(|(name, share)| format!("{name} {:.0} %", 100.0 * share));
+            shares.collect::<Vec<_>>().join(", ")
+        }
+        Err(_) => ABSENT.to_owned(),
+    };
+    let varied = search.varied().into_iter();
+    let configuration = varied.filter_map(|name| {
+        let value = row.hyperparameters.get(name)?;
+        Some(format!("{name} = {value}"))
+    });
+    let mut cells = names(row);
+    cells.extend([
+        trials,
+        summary.chosen_on.to_string(),
+        show(summary.error),
+        summary
+            .optimism
+            .map_or(ABSENT.to_owned(), |it| format!("{it:+.decimals$}")),
+        show(tried(1)),
+        show(tried(points.len().div_ceil(2))),
+        show(tried(points.len())),
+        matters,
+        configuration.collect::<Vec<_>>().join(", "),
+    ]);
+    cells
+}
