@@ -135,6 +135,10 @@ impl Explainer<'_> {
     /// The differences known already of a stage that waits for others.
     pub(crate) fn compare_waiting(&mut self, at: usize) -> Result<Option<Comparison>, StoreError> {
         let stage = &self.stages[at];
+        if stage.planned.chosen().is_some() {
+            // Most of its parameters are not known either.
+            return Ok(None);
+        }
         let action = stage.action_without_inputs();
         let own = |field: &str| !field.starts_with(INPUTS);
         let nearest = self.history.nearest(&stage.planned.name, &action, own)?;
