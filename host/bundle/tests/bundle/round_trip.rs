@@ -204,6 +204,6 @@ fn the_metadata_are_of_their_revision() {
     // Readers write the metadata again and compare: raise the revision if they come out otherwise.
     assert_eq!(
         hash,
-        "25821bb918dc929cd872919741ef421345fcd514fce3257ecb34d380120300be"
+        "369648502013688ad7af456bd45c2b4167bfa3d34d4b848276e3c001d744cfbe"
     );
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use assay_statistics::{Sample, TestSet};
+use assay_statistics::{Aggregate, Sample, TestSet, performance_profiles};
 
 use crate::measure::ErrorMeasure;
 use crate::metrics::State;
@@ -24,7 +24,7 @@ pub(super) struct Section {
 
 /// The sections that a report has something to say in.
 pub(super) fn sections(report: &Report) -> Vec<Section> {
-    let sections = [certainty(report), searches(report)];
+    let sections = [certainty(report), across(report), searches(report)];
     sections.into_iter().flatten().collect()
 }
 
@@ -125,6 +125,91 @@ fn certainty(report: &Report) -> Option<Section> {
             "Paper",
         ]),
         rows,
+    })
+}
+
+/// Ratios to the lowest error at which the performance profile is shown.
+const RATIOS: [f64; 3] = [1.1, 1.5, 2.0];
+
+/// The methods over all networks and datasets, where there are several.
+fn across(report: &Report) -> Option<Section> {
+    let mut tasks = Vec::<(&str, &str)>::new();
+    let mut methods = Vec::<&str>::new();
+    for row in report.rows() {
+        let label = &row.label;
+        let task = (label.dataset.as_str(), label.network.as_str());
+        if !tasks.contains(&task) {
+            tasks.push(task);
+        }
+        if !methods.contains(&label.method.as_str()) {
+            methods.push(&label.method);
+        }
+    }
+    let reference = *methods.first()?;
+    // For each method and task, the test errors of the last epoch, which nobody chose.
+    let errors = |method: &str, (dataset, network): (&str, &str)| -> Vec<f64> {
+        let mut groups = report.groups();
+        let found = groups.find(|(row, _)| {
+            let label = &row.label;
+            label.method == method && label.dataset == dataset && label.network == network
+        });
+        let entries = found.map_or(&[][..], |(_, entries)| entries);
+        let sound = entries.iter().filter(|it| it.diverged_in_epoch.is_none());
+        let values = sound.filter_map(|it| {
+            let summary = summarise(&it.metrics, &it.evaluation, it.epochs, it.task);
+            summary.get(Quantity::TestErrorLastEpoch)
+        });
+        values.collect()
+    };
+    let mean = |method: &str, task| Some(Sample::new(errors(method, task))?.mean());
+    tasks.retain(|&task| mean(reference, task).is_some_and(|error| error > 0.0));
+    if tasks.len() < 2 {
+        return None;
+    }
+    // A method that is not on every task cannot be compared over all of them.
+    methods.retain(|method| tasks.iter().all(|&task| !errors(method, task).is_empty()));
+    let means = |method: &&str| tasks.iter().map(|&task| mean(method, task)).collect();
+    let means: Vec<Vec<_>> = methods.iter().map(means).collect();
+    let profiles = performance_profiles(&means, &RATIOS)?;
+    let rows = methods
+        .iter()
+        .zip(profiles)
+        .filter_map(|(method, profile)| {
+            let ratios = tasks.iter().map(|&task| {
+                let divisor = mean(reference, task).unwrap_or(f64::NAN);
+                let errors = errors(method, task).into_iter();
+                errors.map(|error| error / divisor).collect()
+            });
+            let aggregate = Aggregate::of(&ratios.collect::<Vec<Vec<_>>>())?;
+            let interval = aggregate.interval;
+            let mut cells = vec![
+                (*method).to_owned(),
+                format!("{:.2}", aggregate.interquartile_mean),
+                interval.map_or(ABSENT.to_owned(), |it| {
+                    format!("{:.2} to {:.2}", it.low, it.high)
+                }),
+            ];
+            cells.extend(
+                profile
+                    .iter()
+                    .map(|share| format!("{:.0} %", 100.0 * share)),
+            );
+            Some(cells)
+        });
+    let mut headings: Vec<_> = ["Method", "Ratio", "95 %"].map(str::to_owned).into();
+    headings.extend(RATIOS.map(|ratio| format!("Within {ratio} ×")));
+    Some(Section {
+        title: "Over all networks",
+        definition: format!(
+            "Test errors of the last epoch as ratios to the mean of {reference} on the same network and dataset, \
+             {} of them: the mean of their middle half with its 95 % interval from a bootstrap of the seeds. \
+             Within a ratio: the share of networks and datasets on which the mean error is at most so \
+             many times the lowest. Methods that are not on all of them are left out.",
+            tasks.len()
+        ),
+        names: 1,
+        headings,
+        rows: rows.collect(),
     })
 }
 

@@ -4,6 +4,7 @@
 mod page;
 mod reports;
 mod samples;
+mod sections;
 mod summaries;
 mod tables;
 mod texts;

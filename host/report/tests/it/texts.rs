@@ -40,13 +40,13 @@ fn csv_is_as_expected() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(lines[0].starts_with(
-        "dataset,network,method,algorithm,hyperparameters,epochs,seeds,test_error_best_epoch_mean,\
+        "dataset,network,method,algorithm,hyperparameters,epochs,seeds,diverged,test_error_best_epoch_mean,\
          test_error_best_epoch_sd,test_error_best_epoch_n,train_error_best_epoch_mean,"
     ));
     assert_eq!(
         lines[2],
-        "mnist,fc,fa|b,fa|b,\"{\"\"learning_rate\"\":0.001}\",2,1,\
-         6,,1,5,,1,4.5,,1,6.5,,1,4.5,,1,,,0,,,0,,,0,,,0,,,0,,,0,,,"
+        "mnist,fc,fa|b,fa|b,\"{\"\"learning_rate\"\":0.001}\",2,1,0,\
+         6,,1,5,,1,4.5,,1,6.5,,1,4.5,,1,,,0,,,0,,,0,,,0,,,0,,,0,,,,,,,,"
     );
 }
 
@@ -58,7 +58,7 @@ fn the_csv_of_a_reconstruction_has_its_own_columns() {
     report.write(folder.path(), None).unwrap();
     let text = fs::read_to_string(folder.path().join("table.csv")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].contains(",seeds,test_reconstruction_error_best_epoch_mean,"));
+    assert!(lines[0].contains(",seeds,diverged,test_reconstruction_error_best_epoch_mean,"));
     assert!(!lines[0].contains("top_5"));
     assert!(lines[1].contains(",1,1,60.5,,1,50,,1,"), "{}", lines[1]);
 }
