@@ -142,9 +142,10 @@ impl ComparisonView {
         };
         let least = seeds_for_family(family);
         let comparisons = count(family as u64, "comparison");
+        let verb = if family == 1 { "needs" } else { "need" };
         if paired.pairs < least {
             return format!(
-                " With {} nothing can be: {comparisons} need {least} or more{}.",
+                " With {} nothing can be: {comparisons} {verb} {least} or more{}.",
                 count(paired.pairs as u64, "common seed"),
                 match self.seeds_needed.filter(|needed| *needed > least) {
                     Some(needed) => format!(", and a difference like this one about {needed}"),

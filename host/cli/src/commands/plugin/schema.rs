@@ -101,7 +101,32 @@ fn joined(kinds: impl Iterator<Item = String>) -> String {
     all.join(" or ")
 }
 
+/// The values that are allowed, and behind them those that a search draws.
 fn range(property: &Value) -> String {
+    let parts = [allowed(property), searched(property).unwrap_or_default()];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("; ")
+}
+
+/// The range that a search draws from, as the algorithm declares it.
+fn searched(property: &Value) -> Option<String> {
+    let declared = property.get("search")?;
+    if let Some(choices) = declared.as_array() {
+        let choices: Vec<_> = choices.iter().map(value).collect();
+        return Some(format!("search {}", choices.join(", ")));
+    }
+    let (bounds, scale) = match (declared.get("uniform"), declared.get("log_uniform")) {
+        (Some(bounds), None) => (bounds, ""),
+        (None, Some(bounds)) => (bounds, ", log"),
+        _ => return None,
+    };
+    let [low, high] = bounds.as_array()?.as_slice() else {
+        return None;
+    };
+    Some(format!("search {} to {}{scale}", value(low), value(high)))
+}
+
+fn allowed(property: &Value) -> String {
     let Some(property) = property.as_object() else {
         return String::new();
     };
@@ -167,6 +192,17 @@ mod tests {
         assert_eq!(of(&option), ["integer or null", "≥ 1", "—", ""]);
         let list = json!({ "type": "array", "items": { "type": "boolean" }, "default": [true] });
         assert_eq!(of(&list), ["array of boolean", "", "[true]", ""]);
+        let searched =
+            json!({ "type": "number", "minimum": 0, "search": { "log_uniform": [1e-5, 0.1] } });
+        assert_eq!(
+            of(&searched),
+            ["number", "≥ 0; search 1e-5 to 0.1, log", "—", ""]
+        );
+        let chosen = json!({ "search": [1, "a"] });
+        assert_eq!(of(&chosen), ["any", "search 1, a", "—", ""]);
+        for wrong in [json!(3), json!({ "uniform": [1] }), json!({ "uniform": 1 })] {
+            assert_eq!(of(&json!({ "search": wrong }))[1], "");
+        }
         let free = json!({});
         assert_eq!(of(&free), ["any", "", "—", ""]);
     }
