@@ -12,17 +12,6 @@ const UNWRITTEN: f32 = f32::from_bits(0x7fc0_a55a);
 /// Values behind the end of a buffer that show whether it was overrun.
 const GUARD: usize = 64;
 
-/// A fault of outputs, as what the plugin did.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(super) enum Fault {
-    #[error("wrote past the end of its {0} outputs")]
-    Overrun(usize),
-    #[error("left {left} of {count} outputs unwritten")]
-    Unwritten { left: usize, count: usize },
-    #[error("gave an output that is {0}")]
-    NotFinite(f32),
-}
-
 /// A buffer for a plugin's outputs.
 pub(super) struct OutputBuffer {
     values: Vec<f32>,
@@ -43,18 +32,18 @@ impl OutputBuffer {
     }
 
     /// The `count` values that a plugin wrote, or what it did instead.
-    pub(super) fn written(&self, count: usize) -> Result<&[f32], Fault> {
+    pub(super) fn written(&self, count: usize) -> Result<&[f32], String> {
         let unwritten = |value: &&f32| value.to_bits() == UNWRITTEN.to_bits();
         let (values, guard) = self.values.split_at(count);
         if !guard.iter().all(|value| unwritten(&value)) {
-            return Err(Fault::Overrun(count));
+            return Err(format!("wrote past the end of its {count} outputs"));
         }
         let left = values.iter().filter(unwritten).count();
         if left > 0 {
-            return Err(Fault::Unwritten { left, count });
+            return Err(format!("left {left} of {count} outputs unwritten"));
         }
         match values.iter().find(|value| !value.is_finite()) {
-            Some(value) => Err(Fault::NotFinite(*value)),
+            Some(value) => Err(format!("gave an output that is {value}")),
             None => Ok(values),
         }
     }
@@ -114,7 +103,7 @@ mod tests {
         let mut buffer = OutputBuffer::new(4);
         buffer.blank(4).fill(1.0);
         buffer.blank(4)[..2].fill(2.0);
-        let fault = buffer.written(4).unwrap_err().to_string();
+        let fault = buffer.written(4).unwrap_err();
         assert_eq!(fault, "left 2 of 4 outputs unwritten");
     }
 
@@ -123,7 +112,7 @@ mod tests {
         let mut buffer = OutputBuffer::new(4);
         buffer.blank(4).fill(1.0);
         buffer.values[4] = 1.0;
-        let fault = buffer.written(4).unwrap_err().to_string();
+        let fault = buffer.written(4).unwrap_err();
         assert_eq!(fault, "wrote past the end of its 4 outputs");
         buffer.blank(2).fill(1.0);
         buffer.values[2] = 1.0;
@@ -135,7 +124,7 @@ mod tests {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut buffer = OutputBuffer::new(2);
             buffer.blank(2).copy_from_slice(&[0.0, value]);
-            let fault = buffer.written(2).unwrap_err().to_string();
+            let fault = buffer.written(2).unwrap_err();
             assert_eq!(fault, format!("gave an output that is {value}"));
         }
     }

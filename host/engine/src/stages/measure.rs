@@ -7,7 +7,7 @@ use assay_data::table::ImageTable;
 use assay_network::{Network, Task};
 use assay_report::{ERROR, RECONSTRUCTION_ERROR};
 
-use super::answers::{Fault, OutputBuffer};
+use super::answers::OutputBuffer;
 use super::train::batch_shape;
 use super::{Context, Phase, StageError, data};
 
@@ -108,10 +108,9 @@ pub(super) fn measure(
         learner
             .predict(inputs, outputs.blank(size * width))
             .map_err(|error| context.plugin_error(&format!("predict ({})", phase.name), error))?;
-        let outputs = outputs.written(size * width).map_err(|fault| match fault {
-            Fault::NotFinite(_) => StageError::Diverged(format!("the network {fault}")),
-            fault => context.bad_answer(format!("{fault} ({})", phase.name)),
-        })?;
+        let outputs = outputs
+            .written(size * width)
+            .map_err(|fault| context.bad_answer(format!("{fault} ({})", phase.name)))?;
         let samples = images.chunks_exact(sample).zip(&*labels);
         for (output, (image, &label)) in outputs.chunks_exact(width).zip(samples) {
             tally.add(output, image, label as usize);

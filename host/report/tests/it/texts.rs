@@ -60,7 +60,7 @@ fn the_csv_of_a_reconstruction_has_its_own_columns() {
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].contains(",seeds,diverged,test_reconstruction_error_best_epoch_mean,"));
     assert!(!lines[0].contains("top_5"));
-    assert!(lines[1].contains(",1,1,60.5,,1,50,,1,"), "{}", lines[1]);
+    assert!(lines[1].contains(",1,1,0,60.5,,1,50,,1,"), "{}", lines[1]);
 }
 
 #[test]

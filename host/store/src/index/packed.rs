@@ -199,6 +199,6 @@ mod tests {
         };
         let all = (action, PackedRun::from(&run()), artifact);
         let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
-        assert_eq!(form.short(), "f1ac2b248f18");
+        assert_eq!(form.short(), "7a0ba04d05d6");
     }
 }
