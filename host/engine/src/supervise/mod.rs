@@ -103,8 +103,8 @@ impl Execution<'_> {
     }
 
     /// Executes the action `key` again, whether or not it has a result, and from its beginning:
-    /// what an interrupted execution left is thrown away, and it goes on from no other result. The artifact is in the store then, and
-    /// the result is not committed.
+    /// what an interrupted execution left is thrown away, and it goes on from no other result. The
+    /// artifact is in the store then, and the result is not committed.
     ///
     /// # Errors
     /// See [`Failure`]; nothing is left in the scratch folder.

@@ -196,7 +196,7 @@ mod tests {
             json!({ "type": "number", "minimum": 0, "search": { "log_uniform": [1e-5, 0.1] } });
         assert_eq!(
             of(&searched),
-            ["number", "≥ 0; search 1e-5 to 0.1, log", "—", ""]
+            ["number", "≥ 0; search 0.00001 to 0.1, log", "—", ""]
         );
         let chosen = json!({ "search": [1, "a"] });
         assert_eq!(of(&chosen), ["any", "search 1, a", "—", ""]);
