@@ -185,7 +185,7 @@ fn plain_section(part: &super::sections::Section) -> Markup {
                 thead {
                     tr {
                         @for (index, heading) in part.headings.iter().enumerate() {
-                            th.number[index >= part.names] scope="col" { (heading) }
+                            th.number[part.is_number(index)] scope="col" { (heading) }
                         }
                     }
                 }
@@ -196,7 +196,7 @@ fn plain_section(part: &super::sections::Section) -> Markup {
                                 @if index + 1 == part.names {
                                     th scope="row" { (cell) }
                                 } @else {
-                                    td.number[index >= part.names] { (cell) }
+                                    td.number[part.is_number(index)].words[part.is_text(index)] { (cell) }
                                 }
                             }
                         }

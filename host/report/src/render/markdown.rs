@@ -73,10 +73,10 @@ fn push_section(text: &mut String, section: &Section) {
     );
     line(text, &section.headings);
     let rules = (0..section.headings.len()).map(|column| {
-        if column < section.names {
-            "---"
-        } else {
+        if section.is_number(column) {
             "---:"
+        } else {
+            "---"
         }
     });
     line(text, &rules.map(str::to_owned).collect::<Vec<_>>());

@@ -18,8 +18,22 @@ pub(super) struct Section {
     pub(super) definition: String,
     /// How many columns are names.
     pub(super) names: usize,
+    /// How many columns at the end are texts; those between are numbers.
+    pub(super) texts: usize,
     pub(super) headings: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
+}
+
+impl Section {
+    /// Whether a column is one of numbers.
+    pub(super) fn is_number(&self, column: usize) -> bool {
+        column >= self.names && !self.is_text(column)
+    }
+
+    /// Whether a column is one of texts at the end.
+    pub(super) fn is_text(&self, column: usize) -> bool {
+        column + self.texts >= self.headings.len()
+    }
 }
 
 /// The sections that a report has something to say in.
@@ -115,6 +129,7 @@ fn certainty(report: &Report) -> Option<Section> {
              differ.{mark}"
         ),
         names: NAMES.len(),
+        texts: 0,
         headings: headings(&[
             "Seeds",
             "Epoch",
@@ -208,6 +223,7 @@ fn across(report: &Report) -> Option<Section> {
             tasks.len()
         ),
         names: 1,
+        texts: 0,
         headings,
         rows: rows.collect(),
     })
@@ -227,6 +243,7 @@ fn searches(report: &Report) -> Option<Section> {
              trials.parquet has every trial and tuning.parquet the curves with their bands."
             .to_owned(),
         names: NAMES.len(),
+        texts: 2,
         headings: headings(&[
             "Trials",
             "Chosen on",
