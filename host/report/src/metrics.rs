@@ -293,7 +293,7 @@ fn text<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
 }
 
-fn name<T: FromStr<Err = ParseNameError>>(
+pub(crate) fn name<T: FromStr<Err = ParseNameError>>(
     batch: &Columns<'_>,
     column: &StringArray,
     row: usize,

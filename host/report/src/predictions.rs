@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringArray, UInt8Array, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use crate::metrics::State;
+use crate::metrics::{State, name};
 use crate::table::{
     Columns, Decode, Encode, Form, TableError, TableProblem, read_rows, write_rows,
 };
@@ -83,9 +83,8 @@ impl Decode for PredictionRow {
         let predicted: &UInt32Array = batch.get("predicted")?;
         let confidence: &UInt8Array = batch.get("confidence")?;
         let row = |row: usize| {
-            let state = states.value(row).parse();
             Ok(Self {
-                state: state.map_err(|error| batch.problem(row, "state", &error))?,
+                state: name(batch, states, row, "state")?,
                 label: labels.value(row),
                 predicted: predicted.value(row),
                 confidence: confidence.value(row),

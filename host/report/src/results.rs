@@ -11,7 +11,7 @@ use assay_network::Task;
 use serde_json::{Map, Value};
 
 use crate::measure::ErrorMeasure;
-use crate::metrics::Split;
+use crate::metrics::{Split, name};
 use crate::reference::{Difference, Figures};
 use crate::search::SearchSummary;
 use crate::summary::{Quantity, Statistic};
@@ -341,9 +341,8 @@ fn fill_searches(batch: &Columns<'_>, rows: &mut [ReportRow]) -> Result<(), Tabl
         if !chosen_on.is_valid(index) {
             continue;
         }
-        let split = chosen_on.value(index).parse();
         row.search = Some(SearchSummary {
-            chosen_on: split.map_err(|error| batch.problem(index, "search_chosen_on", &error))?,
+            chosen_on: name(batch, chosen_on, index, "search_chosen_on")?,
             trials: trials.value(index),
             diverged: diverged.value(index),
             error: errors.is_valid(index).then(|| errors.value(index)),

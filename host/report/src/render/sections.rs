@@ -1,10 +1,12 @@
 //! Tables beneath the main one, each with a definition: how certain the numbers are, and the
 //! searches that the configurations came from. The formats for people lay them out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_statistics::{Aggregate, Sample, TestSet, performance_profiles};
 
+use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::metrics::State;
 use crate::report::Report;
@@ -60,6 +62,14 @@ fn headings(others: &[&str]) -> Vec<String> {
 
 const ABSENT: &str = "—";
 
+/// A quantity of each training that did not diverge, where it was measured.
+fn values(entries: &[ReportEntry], quantity: Quantity) -> Vec<f64> {
+    let sound = entries.iter().filter(|it| it.diverged_in_epoch.is_none());
+    let values = sound
+        .filter_map(|it| summarise(&it.metrics, &it.evaluation, it.epochs, it.task).get(quantity));
+    values.collect()
+}
+
 /// Intervals of the test error, for rows with at least three seeds.
 fn certainty(report: &Report) -> Option<Section> {
     let task = task_of(report.rows());
@@ -78,14 +88,11 @@ fn certainty(report: &Report) -> Option<Section> {
         } else {
             (Quantity::TestErrorLastEpoch, "last", State::Final)
         };
-        let sound = || entries.iter().filter(|it| it.diverged_in_epoch.is_none());
-        let wrong: Option<Vec<_>> = sound().map(|it| it.wrong.get(&state).cloned()).collect();
+        let sound = entries.iter().filter(|it| it.diverged_in_epoch.is_none());
+        let wrong: Option<Vec<_>> = sound.map(|it| it.wrong.get(&state).cloned()).collect();
         let images = wrong.and_then(|wrong| TestSet::of(&wrong));
         let images = images.and_then(|images| images.interval);
-        let values = sound().filter_map(|it| {
-            summarise(&it.metrics, &it.evaluation, it.epochs, it.task).get(quantity)
-        });
-        let Some(sample) = Sample::new(values) else {
+        let Some(sample) = Sample::new(values(entries, quantity)) else {
             continue;
         };
         let (Some(interval), Some(next)) = (sample.mean_interval(), sample.prediction_interval())
@@ -112,10 +119,7 @@ fn certainty(report: &Report) -> Option<Section> {
         ]);
         rows.push(cells);
     }
-    let mark = if rows
-        .iter()
-        .any(|row| row.iter().any(|cell| cell.contains("diverged")))
-    {
+    let mark = if report.rows().iter().any(|row| row.diverged > 0) {
         " Trainings that diverged are counted and left out, so the intervals speak of those that did not."
     } else {
         ""
@@ -148,51 +152,45 @@ const RATIOS: [f64; 3] = [1.1, 1.5, 2.0];
 
 /// The methods over all networks and datasets, where there are several.
 fn across(report: &Report) -> Option<Section> {
-    let mut tasks = Vec::<(&str, &str)>::new();
-    let mut methods = Vec::<&str>::new();
-    for row in report.rows() {
+    let (mut tasks, mut methods) = (Vec::new(), Vec::new());
+    // The test errors of the last epoch, which nobody chose.
+    let mut errors = BTreeMap::new();
+    for (row, entries) in report.groups() {
         let label = &row.label;
-        let task = (label.dataset.as_str(), label.network.as_str());
+        let (method, task) = (label.method.as_str(), (&label.dataset, &label.network));
         if !tasks.contains(&task) {
             tasks.push(task);
         }
-        if !methods.contains(&label.method.as_str()) {
-            methods.push(&label.method);
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+        if let Some(sample) = Sample::new(values(entries, Quantity::TestErrorLastEpoch)) {
+            errors.insert((method, task), sample);
         }
     }
     let reference = *methods.first()?;
-    // For each method and task, the test errors of the last epoch, which nobody chose.
-    let errors = |method: &str, (dataset, network): (&str, &str)| -> Vec<f64> {
-        let mut groups = report.groups();
-        let found = groups.find(|(row, _)| {
-            let label = &row.label;
-            label.method == method && label.dataset == dataset && label.network == network
-        });
-        let entries = found.map_or(&[][..], |(_, entries)| entries);
-        let sound = entries.iter().filter(|it| it.diverged_in_epoch.is_none());
-        let values = sound.filter_map(|it| {
-            let summary = summarise(&it.metrics, &it.evaluation, it.epochs, it.task);
-            summary.get(Quantity::TestErrorLastEpoch)
-        });
-        values.collect()
-    };
-    let mean = |method: &str, task| Some(Sample::new(errors(method, task))?.mean());
+    let mean = |method, task| Some(errors.get(&(method, task))?.mean());
     tasks.retain(|&task| mean(reference, task).is_some_and(|error| error > 0.0));
     if tasks.len() < 2 {
         return None;
     }
     // A method that is not on every task cannot be compared over all of them.
-    methods.retain(|method| tasks.iter().all(|&task| !errors(method, task).is_empty()));
-    let means = |method: &&str| tasks.iter().map(|&task| mean(method, task)).collect();
-    let means: Vec<Vec<_>> = methods.iter().map(means).collect();
-    let profiles = performance_profiles(&means, &RATIOS)?;
+    methods.retain(|&method| {
+        tasks
+            .iter()
+            .all(|&task| errors.contains_key(&(method, task)))
+    });
+    let means = methods.iter();
+    let means = means.map(|&method| tasks.iter().map(|&task| mean(method, task)).collect());
+    let profiles = performance_profiles(&means.collect::<Vec<Vec<_>>>(), &RATIOS)?;
     let rows = methods
         .iter()
         .zip(profiles)
         .filter_map(|(method, profile)| {
             let ratios = tasks.iter().map(|&task| {
                 let divisor = mean(reference, task).unwrap_or(f64::NAN);
-                let errors = errors(method, task).into_iter();
+                let errors = errors.get(&(*method, task)).into_iter();
+                let errors = errors.flat_map(Sample::values);
                 errors.map(|error| error / divisor).collect()
             });
             let aggregate = Aggregate::of(&ratios.collect::<Vec<Vec<_>>>())?;
