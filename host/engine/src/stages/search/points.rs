@@ -109,8 +109,8 @@ mod tests {
         let halton: Vec<_> = (0..3)
             .map(|trial| point(1, trial).halton("learning_rate", 1).unwrap())
             .collect();
-        same(&uniform, &UNIFORM);
-        same(&halton, &HALTON);
+        assert_eq!(uniform, UNIFORM);
+        assert_eq!(halton, HALTON);
     }
 
     const UNIFORM: [f64; 3] = [
@@ -123,11 +123,6 @@ mod tests {
         0.474_121_613_348_591_76,
         0.140_788_280_015_258_4,
     ];
-
-    #[track_caller]
-    fn same(found: &[f64], kept: &[f64]) {
-        assert_eq!(found, kept);
-    }
 
     #[test]
     fn a_halton_sequence_fills_every_cell_once() {
