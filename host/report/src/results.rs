@@ -78,10 +78,7 @@ impl ReportRow {
 
     /// The number of trainings as people read it: `3`, or `3, 1 diverged`.
     pub fn show_seeds(&self) -> String {
-        match self.diverged {
-            0 => self.seeds.to_string(),
-            diverged => format!("{}, {diverged} diverged", self.seeds),
-        }
+        with_diverged(self.seeds, self.diverged)
     }
 
     /// A quantity as people read it, in the unit of the task: `1.83 ± 0.05`, `1.83` for one seed,
@@ -117,6 +114,14 @@ impl ReportRow {
             published.map_or_else(absent, |figure| format!("{figure:.2}")),
             difference.map_or_else(absent, |difference| difference.to_string()),
         ]
+    }
+}
+
+/// A number of trainings as people read it: `3`, or `3, 1 diverged`.
+pub(crate) fn with_diverged(trainings: u32, diverged: u32) -> String {
+    match diverged {
+        0 => trainings.to_string(),
+        diverged => format!("{trainings}, {diverged} diverged"),
     }
 }
 

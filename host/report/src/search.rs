@@ -122,65 +122,54 @@ impl Search {
         varied
     }
 
-    /// Whether all trials were trained equally long, so that they can be compared with each other.
-    fn is_of_equal_length(&self) -> bool {
+    /// The trials in the order that they were drawn in; nothing where they were not trained equally
+    /// long, so that they cannot be compared with each other.
+    fn comparable(&self) -> Option<Vec<&SearchTrial>> {
         let mut lengths = self.trials.windows(2);
-        lengths.all(|pair| matches!(pair, [a, b] if a.epochs == b.epochs))
-    }
-
-    /// What tuning is worth, in the order that the trials were drawn in; nothing where they were not
-    /// trained equally long or all diverged. A trial that diverged stands with the worst error of
-    /// the others.
-    pub(crate) fn tuning(&self) -> Option<TuningCurve> {
-        if !self.is_of_equal_length() {
-            return None;
-        }
-        let errors = |split| {
-            let errors = self
-                .trials
-                .iter()
-                .filter_map(move |trial| trial.error(split));
-            errors.reduce(f64::max)
-        };
-        let worst_test = errors(Split::Test)?;
-        let worst = errors(self.chosen_on)?;
+        let is_equal = lengths.all(|pair| matches!(pair, [a, b] if a.epochs == b.epochs));
         let mut trials: Vec<_> = self.trials.iter().collect();
         trials.sort_by_key(|trial| trial.number);
-        let trials = trials.into_iter().map(|trial| Trial {
-            validation: trial.error(self.chosen_on).unwrap_or(worst),
-            test: trial.error(Split::Test).unwrap_or(worst_test),
-        });
+        is_equal.then_some(trials)
+    }
+
+    /// What tuning is worth; nothing where the trials cannot be compared or all diverged. A trial that
+    /// diverged stands with the worst error of the others.
+    pub(crate) fn tuning(&self) -> Option<TuningCurve> {
+        let trials = self.comparable()?;
+        let validation = errors(&trials, self.chosen_on)?;
+        let test = errors(&trials, Split::Test)?;
+        let trials = validation.into_iter().zip(test);
+        let trials = trials.map(|(validation, test)| Trial { validation, test });
         TuningCurve::of(&trials.collect::<Vec<_>>())
     }
 
-    /// How much each hyper-parameter that was varied matters, by name, the most important first; a
-    /// sentence where that cannot be said.
-    pub(crate) fn importances(&self) -> Result<Vec<(&str, f64)>, String> {
-        if !self.is_of_equal_length() {
-            return Err("not equally long".to_owned());
-        }
-        let mut trials: Vec<_> = self.trials.iter().collect();
-        trials.sort_by_key(|trial| trial.number);
-        let errors = trials
-            .iter()
-            .filter_map(|trial| trial.error(self.chosen_on));
-        let worst = errors.reduce(f64::max).unwrap_or(f64::INFINITY);
-        let errors = trials
-            .iter()
-            .map(|trial| trial.error(self.chosen_on).unwrap_or(worst));
-        let errors: Vec<_> = errors.collect();
+    /// How much each hyper-parameter that was varied matters, by name, the most important first;
+    /// nothing where the trials say too little.
+    pub(crate) fn importances(&self) -> Option<Vec<(&str, f64)>> {
+        let trials = self.comparable()?;
         let names = self.varied();
         let parameters = names.iter().map(|name| {
             let values = trials.iter().map(|trial| trial.hyperparameters.get(*name));
             parameter(&values.collect::<Vec<_>>())
         });
-        let importances = Importances::of(&errors, &parameters.collect::<Vec<_>>());
-        let importances = importances.map_err(|reason| reason.to_string())?;
+        let parameters: Vec<_> = parameters.collect();
+        let importances = Importances::of(&errors(&trials, self.chosen_on)?, &parameters).ok()?;
         let shares = importances.parameters.iter().map(|it| it.share);
         let mut by_name: Vec<_> = names.into_iter().zip(shares).collect();
         by_name.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        Ok(by_name)
+        Some(by_name)
     }
+}
+
+/// The errors of the trials, those that diverged with the worst of the others; nothing where all
+/// diverged.
+fn errors(trials: &[&SearchTrial], split: Split) -> Option<Vec<f64>> {
+    let known = trials.iter().filter_map(|trial| trial.error(split));
+    let worst = known.reduce(f64::max)?;
+    let errors = trials
+        .iter()
+        .map(|trial| trial.error(split).unwrap_or(worst));
+    Some(errors.collect())
 }
 
 /// The values of a hyper-parameter: numbers that are hardly ever the same, or else choices.

@@ -1,5 +1,6 @@
 //! `pipeline run`: preview or run a pipeline file, and show the reports it made.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -9,8 +10,8 @@ use assay_core::{
     ActionKey, Advice, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome,
 };
 use assay_engine::{
-    Cancel, DeviceError, Failure, LockMode, REPORT_TABLE, RunOutcome, RunReport, Session, Settings,
-    StageReport,
+    Cancel, DeviceError, Failure, Labels, LockMode, REPORT_TABLE, RunOutcome, RunReport, Session,
+    Settings, StageReport, TrainingParameters,
 };
 use assay_report::{
     ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task, read_table,
@@ -267,13 +268,14 @@ struct StatisticView {
 
 impl<'a> RunView<'a> {
     fn of(run: &'a RunReport, reports: &'a [ExportedReport], store: &Store) -> Self {
+        let trainings = trainings(run, store);
         let reports = reports.iter().map(|report| ReportView {
             stage: &report.stage,
             files: report.paths.iter().map(|path| ShownPath(path)).collect(),
             rows: report
                 .rows
                 .iter()
-                .map(|row| RowView::of(row, &run.stages, store))
+                .map(|row| RowView::of(row, &trainings))
                 .collect(),
         });
         Self {
@@ -308,7 +310,7 @@ impl<'a> StageView<'a> {
 }
 
 impl<'a> RowView<'a> {
-    fn of(row: &'a ReportRow, stages: &[StageReport], store: &Store) -> Self {
+    fn of(row: &'a ReportRow, trainings: &[Training<'_>]) -> Self {
         let measured = Quantity::of(row.task).iter().filter_map(|quantity| {
             let Statistic { mean, sd, n } = row.get(*quantity)?;
             Some((quantity.name(row.task), StatisticView { mean, sd, n }))
@@ -330,29 +332,40 @@ impl<'a> RowView<'a> {
             }),
             measured: measured.collect(),
             row,
-            training_ms: training_time(row, stages, store),
+            training_ms: training_time(row, trainings),
         }
     }
 }
 
+/// A training of a run that tables have as a row.
+struct Training<'a> {
+    labels: &'a Labels,
+    parameters: Cow<'a, TrainingParameters>,
+    duration_ms: u64,
+}
+
+fn trainings<'a>(run: &'a RunReport, store: &Store) -> Vec<Training<'a>> {
+    let trainings = run.stages.iter().filter_map(|stage| {
+        Some(Training {
+            labels: stage.planned.labels.as_ref()?,
+            duration_ms: stage.result.as_ref()?.duration_ms,
+            parameters: stage.training(store)?,
+        })
+    });
+    trainings.collect()
+}
+
 /// The mean time of the row's trainings. Times are facts of executions and lie in their results,
 /// so a cached training has the time it once took.
-fn training_time(row: &ReportRow, stages: &[StageReport], store: &Store) -> Option<u64> {
-    let is_of_row = |stage: &&StageReport| {
-        let labels = stage.planned.labels.as_ref();
-        labels.is_some_and(|labels| {
-            labels.dataset == row.label.dataset && labels.network == row.label.network
-        }) && stage.training(store).is_some_and(|training| {
-            training.algorithm == row.algorithm
-                && training.epochs == row.epochs
-                && training.hyperparameters == row.hyperparameters
-        })
-    };
-    let times: Vec<_> = stages
-        .iter()
-        .filter(is_of_row)
-        .filter_map(|stage| Some(stage.result.as_ref()?.duration_ms))
-        .collect();
+fn training_time(row: &ReportRow, trainings: &[Training<'_>]) -> Option<u64> {
+    let of_row = trainings.iter().filter(|training| {
+        training.labels.dataset == row.label.dataset
+            && training.labels.network == row.label.network
+            && training.parameters.algorithm == row.algorithm
+            && training.parameters.epochs == row.epochs
+            && training.parameters.hyperparameters == row.hyperparameters
+    });
+    let times: Vec<_> = of_row.map(|training| training.duration_ms).collect();
     times.iter().sum::<u64>().checked_div(times.len() as u64)
 }
 

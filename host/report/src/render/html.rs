@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::chart::{Axes, Series, chart, line_class};
 use super::comparison::{Comparison, HEADINGS, comparison};
+use super::sections::Section;
 use super::selection::{CHOSEN_ON_TEST, Selection, measured, selections};
 use crate::curve::error_curve;
 use crate::entry::ReportEntry;
@@ -18,8 +19,8 @@ use crate::summary::Quantity;
 const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
-    let sections = sections(report);
+pub(super) fn render(report: &Report, parts: &[Section], reproduce: Option<&str>) -> String {
+    let sections = networks(report);
     let selections = selections(report.rows());
     let error = ErrorMeasure::of(task_of(report.rows()));
     let page = html! {
@@ -39,7 +40,7 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
                     p.lede { (measured(report.rows())) }
                     (table(&sections, &selections, error))
                     @if report.rows().iter().any(ReportRow::is_marked) { p { "† " (CHOSEN_ON_TEST) } }
-                    @for part in super::sections::sections(report) { (plain_section(&part)) }
+                    @for part in parts { (plain_section(part)) }
                     @if let Some(comparison) = comparison(report) { (beside(&comparison)) }
                     (definitions(&selections))
                     (curves(&sections, error))
@@ -63,7 +64,7 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
 }
 
 /// The rows of one network on one dataset.
-struct Section<'a> {
+struct NetworkRows<'a> {
     dataset: &'a str,
     network: &'a str,
     lines: Vec<Line<'a>>,
@@ -76,15 +77,15 @@ struct Line<'a> {
     entries: &'a [ReportEntry],
 }
 
-impl Section<'_> {
+impl NetworkRows<'_> {
     fn title(&self) -> String {
         format!("{}, {}", self.dataset, self.network)
     }
 }
 
-fn sections(report: &Report) -> Vec<Section<'_>> {
+fn networks(report: &Report) -> Vec<NetworkRows<'_>> {
     let mut methods: Vec<&str> = Vec::new();
-    let mut sections: Vec<Section<'_>> = Vec::new();
+    let mut sections: Vec<NetworkRows<'_>> = Vec::new();
     for (row, entries) in report.groups() {
         let label = &row.label;
         let style = methods.iter().position(|method| *method == label.method);
@@ -97,11 +98,12 @@ fn sections(report: &Report) -> Vec<Section<'_>> {
             row,
             entries,
         };
-        let same =
-            |one: &&mut Section<'_>| one.dataset == label.dataset && one.network == label.network;
+        let same = |one: &&mut NetworkRows<'_>| {
+            one.dataset == label.dataset && one.network == label.network
+        };
         match sections.iter_mut().find(same) {
             Some(section) => section.lines.push(line),
-            None => sections.push(Section {
+            None => sections.push(NetworkRows {
                 dataset: &label.dataset,
                 network: &label.network,
                 lines: vec![line],
@@ -111,7 +113,7 @@ fn sections(report: &Report) -> Vec<Section<'_>> {
     sections
 }
 
-fn table(sections: &[Section<'_>], selections: &[Selection], error: &ErrorMeasure) -> Markup {
+fn table(sections: &[NetworkRows<'_>], selections: &[Selection], error: &ErrorMeasure) -> Markup {
     let heading = format!("{} {}", error.heading, error.unit);
     let width = 3 + selections
         .iter()
@@ -176,7 +178,7 @@ fn number(row: &ReportRow, quantity: Quantity) -> Markup {
     html! { (mean) span.spread { (spread) } }
 }
 
-fn plain_section(part: &super::sections::Section) -> Markup {
+fn plain_section(part: &Section) -> Markup {
     html! {
         h2 { (part.title) }
         p { (part.definition) }
@@ -262,7 +264,7 @@ fn definitions(selections: &[Selection]) -> Markup {
     }
 }
 
-fn curves(sections: &[Section<'_>], error: &ErrorMeasure) -> Markup {
+fn curves(sections: &[NetworkRows<'_>], error: &ErrorMeasure) -> Markup {
     html! {
         h2 { "Learning curves" }
         p { "Lines are means over seeds; bands reach from the lowest seed to the highest." }
@@ -270,7 +272,7 @@ fn curves(sections: &[Section<'_>], error: &ErrorMeasure) -> Markup {
     }
 }
 
-fn section_curves(number: usize, section: &Section<'_>, error: &ErrorMeasure) -> Markup {
+fn section_curves(number: usize, section: &NetworkRows<'_>, error: &ErrorMeasure) -> Markup {
     let panels = [(Split::Test, "Test"), (Split::Train, "Train")].map(|(split, name)| {
         let title = format!("{name} {}", error.axis);
         (split, title, series(section, split))
@@ -294,7 +296,7 @@ fn section_curves(number: usize, section: &Section<'_>, error: &ErrorMeasure) ->
     }
 }
 
-fn series(section: &Section<'_>, split: Split) -> Vec<Series> {
+fn series(section: &NetworkRows<'_>, split: Split) -> Vec<Series> {
     let lines = section.lines.iter().map(|line| Series {
         style: line.style,
         points: error_curve(line.entries, split),
@@ -302,7 +304,7 @@ fn series(section: &Section<'_>, split: Split) -> Vec<Series> {
     lines.collect()
 }
 
-fn legend(section: &Section<'_>) -> Markup {
+fn legend(section: &NetworkRows<'_>) -> Markup {
     html! {
         ul.legend {
             @for line in &section.lines {
@@ -318,7 +320,7 @@ fn legend(section: &Section<'_>) -> Markup {
 }
 
 /// The chart in words: where each curve starts and ends.
-fn describe(section: &Section<'_>, split: Split, error: &ErrorMeasure) -> String {
+fn describe(section: &NetworkRows<'_>, split: Split, error: &ErrorMeasure) -> String {
     let decimals = error.decimals;
     let curves = section.lines.iter().map(|line| {
         let method = &line.row.label.method;
@@ -343,7 +345,7 @@ fn describe(section: &Section<'_>, split: Split, error: &ErrorMeasure) -> String
     )
 }
 
-fn settings(sections: &[Section<'_>]) -> Markup {
+fn settings(sections: &[NetworkRows<'_>]) -> Markup {
     html! {
         h2 { "Hyper-parameters" }
         @for section in sections {

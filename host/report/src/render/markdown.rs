@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 
 use super::comparison::{Comparison, HEADINGS, comparison};
-use super::sections::{Section, sections};
+use super::sections::Section;
 use super::selection::{CHOSEN_ON_TEST, measured, selections};
 use crate::report::Report;
 use crate::results::ReportRow;
 
-pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
+pub(super) fn render(report: &Report, sections: &[Section], reproduce: Option<&str>) -> String {
     let selections = selections(report.rows());
     let mut headings = ["Dataset", "Network", "Method", "Seeds", "Epochs"]
         .map(str::to_owned)
@@ -51,8 +51,8 @@ pub(super) fn render(report: &Report, reproduce: Option<&str>) -> String {
     if report.rows().iter().any(ReportRow::is_marked) {
         let _ = writeln!(text, "- **†** {CHOSEN_ON_TEST}");
     }
-    for section in sections(report) {
-        push_section(&mut text, &section);
+    for section in sections {
+        push_section(&mut text, section);
     }
     if let Some(comparison) = comparison(report) {
         push_comparison(&mut text, &comparison);

@@ -63,9 +63,11 @@ impl Report {
             write_rows(&folder.join("tuning.parquet"), &self.tuning_rows())?;
         }
         write_atomically(&folder.join("table.csv"), &csv::render(self.rows())?)?;
-        let markdown = markdown::render(self, reproduce);
+        // The intervals in them are drawn, which takes a while.
+        let sections = sections::sections(self);
+        let markdown = markdown::render(self, &sections, reproduce);
         write_atomically(&folder.join("table.md"), markdown.as_bytes())?;
-        let html = html::render(self, reproduce);
+        let html = html::render(self, &sections, reproduce);
         write_atomically(&folder.join("report.html"), html.as_bytes())?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::metrics::State;
 use crate::report::Report;
-use crate::results::{ReportRow, task_of};
+use crate::results::{ReportRow, task_of, with_diverged};
 use crate::search::{Search, SearchSummary};
 use crate::summary::{Quantity, summarise};
 
@@ -264,18 +264,11 @@ fn search_row((row, search, summary): (&ReportRow, &Arc<Search>, &SearchSummary)
     let curve = search.tuning().map(|curve| curve.points);
     let points = curve.unwrap_or_default();
     let tried = |count: usize| points.get(count.saturating_sub(1)).map(|point| point.test);
-    let trials = match summary.diverged {
-        0 => summary.trials.to_string(),
-        diverged => format!("{}, {diverged} diverged", summary.trials),
-    };
-    let matters = match search.importances() {
-        Ok(shares) => {
-            let shares = shares.iter().take(3);
-            let shares = shares.map(|(name, share)| format!("{name} {:.0} %", 100.0 * share));
-            shares.collect::<Vec<_>>().join(", ")
-        }
-        Err(_) => ABSENT.to_owned(),
-    };
+    let matters = search.importances().map_or(ABSENT.to_owned(), |shares| {
+        let shares = shares.iter().take(3);
+        let shares = shares.map(|(name, share)| format!("{name} {:.0} %", 100.0 * share));
+        shares.collect::<Vec<_>>().join(", ")
+    });
     let varied = search.varied().into_iter();
     let configuration = varied.filter_map(|name| {
         let value = row.hyperparameters.get(name)?;
@@ -283,7 +276,7 @@ fn search_row((row, search, summary): (&ReportRow, &Arc<Search>, &SearchSummary)
     });
     let mut cells = names(row);
     cells.extend([
-        trials,
+        with_diverged(summary.trials, summary.diverged),
         summary.chosen_on.to_string(),
         show(summary.error),
         summary

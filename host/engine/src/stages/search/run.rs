@@ -1,5 +1,7 @@
 //! Ranks the trainings of one round of a search.
 
+use std::collections::HashSet;
+
 use assay_report::{ErrorMeasure, MetricRow, Split, read_metrics};
 
 use super::{RANKING, Ranking, SearchParameters, Trial};
@@ -37,8 +39,9 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             left_behind,
             ..
         } = earlier;
-        let goes_on = |it: &Trial| trials.iter().any(|trial| trial.number == it.number);
-        let left = before.into_iter().filter(|it| !goes_on(it));
+        let going_on: HashSet<_> = trials.iter().map(|trial| trial.number).collect();
+        let left = before.into_iter();
+        let left = left.filter(|trial| !going_on.contains(&trial.number));
         left.chain(left_behind).collect()
     });
     let ranking = Ranking {
