@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::canonical::{CanonicalError, canonical_json};
+use crate::canonical::{CanonicalError, ObjectWriter};
 use crate::hash::{ActionKey, ArtifactHash, PluginHash};
 use crate::kind::StageKind;
 
@@ -111,14 +111,86 @@ impl Action {
     /// # Errors
     /// A parameter has no canonical JSON.
     pub fn document(&self) -> Result<(ActionKey, Vec<u8>), CanonicalError> {
-        let bytes = canonical_json(self)?;
+        let Self {
+            kind,
+            revision,
+            parameters,
+            inputs,
+            plugin,
+            environment,
+        } = self;
+        let mut object = ObjectWriter::new();
+        if let Some(environment) = environment {
+            object.field("environment", environment)?;
+        }
+        if !inputs.is_empty() {
+            object.field("inputs", inputs)?;
+        }
+        object.field("kind", kind)?;
+        object.object("parameters", parameters)?;
+        if let Some(plugin) = plugin {
+            object.field("plugin", plugin)?;
+        }
+        object.field("revision", revision)?;
+        let bytes = object.finish();
         Ok((ActionKey::of(&bytes), bytes))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+    use crate::canonical::canonical_json;
+
+    fn any_action() -> impl Strategy<Value = Action> {
+        let hash = any::<[u8; 32]>().prop_map(ArtifactHash::from_bytes);
+        let inputs = prop::collection::btree_map(".*", hash, 0..4);
+        let environment = any::<(u32, bool)>().prop_map(|(threads, has_card)| Environment {
+            libtorch: "2.11.0".to_owned(),
+            device: "cpu".to_owned(),
+            dtype: "float32".to_owned(),
+            threads,
+            cpu_capability: "avx2".to_owned(),
+            cuda: has_card.then(|| CudaEnvironment {
+                card: "H100".to_owned(),
+                compute_capability: "9.0".to_owned(),
+                multiprocessors: 132,
+                runtime: "none".to_owned(),
+                cublas: "none".to_owned(),
+                cudnn: "none".to_owned(),
+                tf32: false,
+                deterministic_algorithms: true,
+                cublas_workspace: ":4096:8".to_owned(),
+            }),
+        });
+        let plugin = any::<[u8; 32]>().prop_map(|hash| PluginPin {
+            name: "bp".to_owned(),
+            hash: PluginHash::from_bytes(hash),
+            abi: "1.0".to_owned(),
+        });
+        let parameters = prop::collection::hash_map(".*", -1e9..1e9_f64, 0..4);
+        let (plugin, environment) = (prop::option::of(plugin), prop::option::of(environment));
+        (parameters, inputs, plugin, environment).prop_map(
+            |(parameters, inputs, plugin, environment)| {
+                let mut fields: Map<String, Value> = Map::new();
+                fields.extend(parameters.into_iter().map(|(name, it)| (name, json!([it]))));
+                Action::new(StageKind::Train, fields, inputs, plugin, environment)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_document_is_the_canonical_json(action in any_action()) {
+            let (key, bytes) = action.document().unwrap();
+            prop_assert_eq!(&bytes, &canonical_json(&action).unwrap());
+            prop_assert_eq!(key, ActionKey::of(&bytes));
+            prop_assert_eq!(serde_json::from_slice::<Action>(&bytes).unwrap(), action);
+        }
+    }
 
     #[test]
     fn an_environment_without_a_card_is_read_and_written_as_before_there_were_any() {

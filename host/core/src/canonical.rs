@@ -31,6 +31,56 @@ pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, CanonicalError
     Ok(out)
 }
 
+/// Writes the canonical JSON of an object field by field, where to make one value of it first would copy
+/// much.
+pub(crate) struct ObjectWriter {
+    out: Vec<u8>,
+    last: &'static str,
+}
+
+impl ObjectWriter {
+    pub(crate) fn new() -> Self {
+        let mut out = Vec::with_capacity(1024);
+        out.push(b'{');
+        Self { out, last: "" }
+    }
+
+    /// Writes a field, whose name must come after those before it.
+    pub(crate) fn field(
+        &mut self,
+        name: &'static str,
+        value: &impl Serialize,
+    ) -> Result<(), CanonicalError> {
+        let value = serde_json::to_value(value)?;
+        self.name(name)?;
+        write(&value, &mut self.out)
+    }
+
+    /// As [`ObjectWriter::field`], of an object.
+    pub(crate) fn object(
+        &mut self,
+        name: &'static str,
+        fields: &Map<String, Value>,
+    ) -> Result<(), CanonicalError> {
+        self.name(name)?;
+        write_object(fields, &mut self.out)
+    }
+
+    fn name(&mut self, name: &'static str) -> Result<(), CanonicalError> {
+        assert!(self.last < name, "fields are written in their order");
+        separate(usize::from(!self.last.is_empty()), &mut self.out);
+        self.last = name;
+        write_string(name, &mut self.out)?;
+        self.out.push(b':');
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.out.push(b'}');
+        self.out
+    }
+}
+
 fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
     match value {
         Value::Null => out.extend(b"null"),
@@ -46,17 +96,20 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
             }
             out.push(b']');
         }
-        Value::Object(fields) => {
-            out.push(b'{');
-            for (at, (key, value)) in in_order(fields).into_iter().enumerate() {
-                separate(at, out);
-                write_string(key, out)?;
-                out.push(b':');
-                write(value, out)?;
-            }
-            out.push(b'}');
-        }
+        Value::Object(fields) => write_object(fields, out)?,
     }
+    Ok(())
+}
+
+fn write_object(fields: &Map<String, Value>, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    out.push(b'{');
+    for (at, (key, value)) in in_order(fields).into_iter().enumerate() {
+        separate(at, out);
+        write_string(key, out)?;
+        out.push(b':');
+        write(value, out)?;
+    }
+    out.push(b'}');
     Ok(())
 }
 

@@ -23,7 +23,6 @@ use crate::lock::LockWatch;
 use crate::notice::FirstUse;
 use crate::plan::{PlannedStage, PluginUse, place};
 use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
-use crate::stages::{RANKING, Ranking, object};
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 
@@ -43,65 +42,22 @@ pub(crate) struct FrozenStage {
 }
 
 impl FrozenStage {
-    /// Its action, once the artifacts that it reads and the ranking that decides its parameters are
-    /// known; `artifact` gives that of an earlier stage.
-    ///
-    /// # Errors
-    /// A ranking that cannot be read.
+    /// Its action, given the artifacts that it reads and the parameters that a ranking chose, if one
+    /// decides them.
     pub(crate) fn action(
         &self,
-        store: &Store,
-        artifact: impl Fn(usize) -> Option<ArtifactHash>,
-    ) -> Result<Option<Action>, EngineError> {
-        let inputs = self.planned.inputs.iter();
-        let inputs = inputs.map(|(role, &input)| Some((role.clone(), artifact(input)?)));
-        let Some(inputs) = inputs.collect::<Option<BTreeMap<_, _>>>() else {
-            return Ok(None);
-        };
-        let mut parameters = self.parameters.clone();
-        if let Some(chosen) = self.planned.chosen() {
-            let Some(ranking) = artifact(chosen.ranking) else {
-                return Ok(None);
-            };
-            let mut configuration = configuration(store, ranking, chosen.rank)?;
-            configuration.append(&mut parameters);
-            parameters = configuration;
-        }
-        Ok(Some(self.action_of(parameters, inputs)))
+        inputs: BTreeMap<String, ArtifactHash>,
+        mut chosen: Map<String, Value>,
+    ) -> Action {
+        chosen.extend(self.parameters.clone());
+        let (plugin, environment) = (self.plugin.clone(), self.environment.clone());
+        Action::new(self.planned.kind(), chosen, inputs, plugin, environment)
     }
 
     /// Its action as far as it is known before anything has run.
     pub(crate) fn action_without_inputs(&self) -> Action {
-        self.action_of(self.parameters.clone(), BTreeMap::new())
+        self.action(BTreeMap::new(), Map::new())
     }
-
-    fn action_of(
-        &self,
-        parameters: Map<String, Value>,
-        inputs: BTreeMap<String, ArtifactHash>,
-    ) -> Action {
-        let (plugin, environment) = (self.plugin.clone(), self.environment.clone());
-        Action::new(self.planned.kind(), parameters, inputs, plugin, environment)
-    }
-}
-
-/// A ranking may not be larger.
-const LARGEST_RANKING: u64 = 1 << 30;
-
-/// The parameters of the training in some place of a ranking.
-fn configuration(
-    store: &Store,
-    artifact: ArtifactHash,
-    rank: usize,
-) -> Result<Map<String, Value>, EngineError> {
-    let files = store.artifact(artifact)?.files;
-    let ranking = files.get(RANKING).map(|file| file.object);
-    let bytes = ranking.map(|object| store.read_limited(object, LARGEST_RANKING));
-    let bytes = bytes.transpose()?.unwrap_or_default();
-    let unfit = || EngineError::Ranking { artifact, rank };
-    let ranking: Ranking = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
-    let trial = ranking.trials.into_iter().nth(rank).ok_or_else(unfit)?;
-    Ok(object(&trial.training)?)
 }
 
 /// A plugin that failed when it was asked what it offers.

@@ -26,6 +26,7 @@ mod plan;
 mod plugin;
 mod preview;
 mod rerun;
+mod resolve;
 mod run;
 mod session;
 mod source_file;

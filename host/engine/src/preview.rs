@@ -2,31 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use assay_core::{Action, ActionKey, ActionResult, ArtifactHash};
-
 use crate::cancel::Cancel;
 use crate::error::EngineError;
 use crate::explain::{Explainer, History, Reason, Why};
 use crate::freeze::FrozenStage;
+use crate::resolve::{Resolved, Resolver};
 use crate::session::Session;
-
-/// Action and result of a stage, as far as they are known before anything runs.
-pub(crate) struct Resolved {
-    /// Its action, if everything it reads is there.
-    pub(crate) action: Option<(ActionKey, Action)>,
-    /// Its result, if the store has one that can be used.
-    pub(crate) result: Option<ActionResult>,
-}
-
-impl Resolved {
-    pub(crate) fn key(&self) -> Option<ActionKey> {
-        self.action.as_ref().map(|(key, _)| *key)
-    }
-
-    fn artifact(&self) -> Option<ArtifactHash> {
-        self.result.as_ref().map(|result| result.artifact)
-    }
-}
 
 impl Session {
     /// Every stage, with the reason why it would or would not run.
@@ -54,7 +35,7 @@ impl Session {
         let is_asked = |at: &usize| {
             let stage = &self.stages[*at].planned;
             let is_named = names.iter().any(|name| stage.is_selected_by(name));
-            is_named || (names.is_empty() && resolved[*at].result.is_none())
+            is_named || (names.is_empty() && resolved[*at].as_ref().is_none_or(Resolved::is_to_run))
         };
         let whys = (0..self.stages.len()).filter(is_asked).map(|at| {
             cancel.check()?;
@@ -67,7 +48,7 @@ impl Session {
         whys.collect()
     }
 
-    fn explainer<'a>(&'a self, resolved: &'a [Resolved]) -> Explainer<'a> {
+    fn explainer<'a>(&'a self, resolved: &'a [Option<Resolved>]) -> Explainer<'a> {
         Explainer {
             store: &self.store,
             sources: &self.sources,
@@ -79,35 +60,48 @@ impl Session {
     }
 
     /// The action and the result of each stage, as far as they are known.
-    fn resolved(&self, cancel: &Cancel) -> Result<Vec<Resolved>, EngineError> {
+    fn resolved(&self, cancel: &Cancel) -> Result<Vec<Option<Resolved>>, EngineError> {
         let _hold = self.store.hold()?;
-        let mut known: Vec<Resolved> = Vec::with_capacity(self.stages.len());
-        for stage in &self.stages {
+        let resolver = Resolver::new(&self.store, &self.stages, cancel);
+        let mut known: Vec<Option<Resolved>> = self.stages.iter().map(|_| None).collect();
+        for level in self.levels() {
+            let artifact = |input: usize| known[input].as_ref().and_then(Resolved::artifact);
+            let found = resolver.resolve(&level, artifact, Ok)?;
             cancel.check()?;
-            let (mut action, mut result) = (None, None);
-            if stage.refused.is_none()
-                && let Some(own) = stage.action(&self.store, |input| known[input].artifact())?
-            {
-                let (key, _) = own.document().map_err(EngineError::Canonical)?;
-                result = self.store.cached(key)?;
-                action = Some((key, own));
+            for (at, resolved) in level.into_iter().zip(found) {
+                known[at] = resolved;
             }
-            known.push(Resolved { action, result });
         }
         Ok(known)
+    }
+
+    /// The stages in levels: each waits for stages of earlier levels alone.
+    fn levels(&self) -> Vec<Vec<usize>> {
+        let mut levels: Vec<Vec<usize>> = Vec::new();
+        let mut level_of: Vec<usize> = Vec::with_capacity(self.stages.len());
+        for (at, stage) in self.stages.iter().enumerate() {
+            let inputs = stage.planned.waits_for();
+            let level = inputs.map(|input| level_of[input] + 1).max().unwrap_or(0);
+            level_of.push(level);
+            if level == levels.len() {
+                levels.push(Vec::new());
+            }
+            levels[level].push(at);
+        }
+        levels
     }
 }
 
 /// The names of the stages that `stage` reads and that have no result.
 pub(crate) fn waiting(
     stages: &[FrozenStage],
-    resolved: &[Resolved],
+    resolved: &[Option<Resolved>],
     stage: &FrozenStage,
 ) -> Vec<String> {
     let inputs: BTreeSet<_> = stage.planned.waits_for().collect();
     let waiting = inputs
         .into_iter()
-        .filter(|&input| resolved[input].result.is_none());
+        .filter(|&input| resolved[input].as_ref().is_none_or(Resolved::is_to_run));
     waiting
         .map(|input| stages[input].planned.name.clone())
         .collect()

@@ -3,8 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -21,6 +19,7 @@ use crate::error::EngineError;
 use crate::event::{Observer, StageEnd};
 use crate::freeze::FrozenStage;
 use crate::plan::PlannedStage;
+use crate::resolve::{Resolved, Resolver};
 use crate::stages::TrainingParameters;
 use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
 
@@ -142,12 +141,8 @@ impl State {
     }
 }
 
-/// The action of a stage whose inputs are there, which is stored, and its result if it has one;
-/// nothing if its plugin cannot be used.
-type Resolved = Option<(ActionKey, Option<ActionResult>)>;
-
-/// The fewest stages that are worth a thread.
-const LEAST_SHARE: usize = 32;
+/// The key of an action, and its result if it has one; without one, the action is stored.
+type Prepared = (ActionKey, Option<ActionResult>);
 
 /// A stage that is about to be executed.
 struct Job<'a> {
@@ -165,12 +160,13 @@ impl Runner<'_> {
     /// Runs every stage that can be run.
     pub(crate) fn run(&self) -> Result<Vec<StageReport>, EngineError> {
         let mut state = State::new(self.stages);
+        let resolver = Resolver::new(self.store, self.stages, self.cancel);
         let cards = self.settings.card_pool();
         let (sender, finished) = channel();
         thread::scope(|scope| {
             let mut running = 0;
             loop {
-                self.resolve_ready(&mut state)?;
+                self.resolve_ready(&resolver, &mut state)?;
                 while running < self.settings.jobs
                     && let Some(job) = self.next(&mut state, &cards)?
                 {
@@ -225,69 +221,41 @@ impl Runner<'_> {
     }
 
     /// Ends ready stages whose results are there, which makes others ready.
-    fn resolve_ready(&self, state: &mut State) -> Result<(), EngineError> {
+    fn resolve_ready(&self, resolver: &Resolver<'_>, state: &mut State) -> Result<(), EngineError> {
         while !self.stops(state) && !state.ready.is_empty() {
             let ready = Vec::from_iter(std::mem::take(&mut state.ready));
-            let resolved = self.resolve_all(&ready, state)?;
-            for (at, resolved) in ready.into_iter().zip(resolved) {
+            let prepared = resolver.resolve(
+                &ready,
+                |input| state.artifact(input),
+                |resolved| self.prepare(resolved),
+            )?;
+            for (at, prepared) in ready.into_iter().zip(prepared) {
                 if self.stops(state) {
                     break;
                 }
-                self.begin(at, resolved, state);
+                self.begin(at, prepared, state);
             }
         }
         Ok(())
     }
 
-    /// Looks for the results of these stages, and stores the actions of those that have none; side
-    /// by side where they are many, for they do not depend on each other.
-    fn resolve_all(&self, ready: &[usize], state: &State) -> Result<Vec<Resolved>, EngineError> {
-        // One hold for all of them.
-        let _hold = self.store.hold()?;
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let share = ready.len().div_ceil(threads).max(LEAST_SHARE);
-        let resolve = |stages: &[usize]| -> Result<Vec<_>, EngineError> {
-            // Whoever stops uses none of them.
-            let stages = stages.iter().take_while(|_| !self.cancel.is_requested());
-            stages.map(|&at| self.resolve(at, state)).collect()
-        };
-        if ready.len() <= share {
-            return resolve(ready);
-        }
-        let parts = thread::scope(|scope| {
-            let parts = ready
-                .chunks(share)
-                .map(|part| scope.spawn(|| resolve(part)));
-            let parts: Vec<_> = parts.collect();
-            let joined = parts.into_iter();
-            let joined =
-                joined.map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            joined.collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(parts.into_iter().flatten().collect())
-    }
-
-    fn resolve(&self, at: usize, state: &State) -> Result<Resolved, EngineError> {
-        let frozen = &self.stages[at];
-        let action = match &frozen.refused {
-            Some(_) => None,
-            None => frozen.action(self.store, |input| state.artifact(input))?,
-        };
-        let Some(action) = action else {
-            return Ok(None);
-        };
-        let (key, _) = action.document().map_err(EngineError::Canonical)?;
-        let result = self.store.cached(key)?;
+    /// The key of an action, which is stored if it has no result, and its result if it has one.
+    fn prepare(&self, resolved: Resolved) -> Result<Prepared, EngineError> {
+        let Resolved {
+            key,
+            action,
+            result,
+        } = resolved;
         // Without its document nobody can check what a result is of.
         if result.is_none() || !self.store.has_action(key)? {
             self.store.put_action(&action)?;
         }
-        Ok(Some((key, result)))
+        Ok((key, result))
     }
 
     /// Ends a stage at once if its result is there, or if its plugin cannot be used.
-    fn begin(&self, at: usize, resolved: Resolved, state: &mut State) {
-        match resolved {
+    fn begin(&self, at: usize, prepared: Option<Prepared>, state: &mut State) {
+        match prepared {
             Some((key, Some(result))) => {
                 let cached = true;
                 self.end(at, Some(key), Ok(Completed { result, cached }), state);

@@ -12,8 +12,8 @@ mod walk;
 
 pub use folder::{Content, measure, remove};
 pub use open::{
-    Kind, NotRegular, TooLarge, append, holds, open, open_itself, open_or_create, read, read_open,
-    read_text,
+    Kind, NotRegular, TooLarge, append, holds, open, open_itself, open_or_create, read,
+    read_itself, read_open, read_text,
 };
 pub use replace::{NewFile, PRIVATE, READABLE, create, replace};
 pub use room::room_advice;

@@ -2,7 +2,7 @@
 //! is not known before it has done so.
 
 use std::fmt;
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -89,55 +89,60 @@ impl From<TooLarge> for io::Error {
 /// Opens the regular file at `path`, or the one that a link there leads to, for reading. It never
 /// waits: what is no regular file is an error that holds a [`NotRegular`].
 pub fn open(path: &Path) -> io::Result<File> {
-    opened(OpenOptions::new().read(true), OFlags::empty(), path)
+    Ok(opened(OpenOptions::new().read(true), OFlags::empty(), path)?.0)
 }
 
 /// As [`open`], and a link is not followed either.
 pub fn open_itself(path: &Path) -> io::Result<File> {
-    opened(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)
+    Ok(opened(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)?.0)
 }
 
 /// Opens the regular file at `path` for reading alone, and makes an empty one if nothing is there. A
 /// link is not followed.
 pub fn open_or_create(path: &Path) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::NOFOLLOW;
-    opened(OpenOptions::new().read(true), flags, path)
+    Ok(opened(OpenOptions::new().read(true), flags, path)?.0)
 }
 
 /// Opens the regular file at `path` for appending, and makes an empty one if nothing is there. A
 /// link is not followed.
 pub fn append(path: &Path) -> io::Result<File> {
-    opened(
-        OpenOptions::new().create(true).append(true),
-        OFlags::NOFOLLOW,
-        path,
-    )
+    let mut options = OpenOptions::new();
+    let options = options.create(true).append(true);
+    Ok(opened(options, OFlags::NOFOLLOW, path)?.0)
 }
 
-fn opened(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<File> {
+/// The file, and what was seen of it when it was opened.
+fn opened(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<(File, Metadata)> {
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
-    let kind = match &opened {
-        Ok(file) => file.metadata()?.file_type(),
+    let (kind, error) = match opened {
+        Ok(file) => {
+            let metadata = file.metadata()?;
+            if metadata.is_file() {
+                return Ok((file, metadata));
+            }
+            (metadata.file_type(), None)
+        }
         // Sockets and many a device cannot be opened, pipes without a reader not for writing, and
         // links and folders not as they were asked for.
-        Err(error) if is_of_kind(error) => {
+        Err(error) if is_of_kind(&error) => {
             let metadata = if flags.contains(OFlags::NOFOLLOW) {
                 path.symlink_metadata()
             } else {
                 path.metadata()
             };
             match metadata {
-                Ok(metadata) => metadata.file_type(),
-                Err(_) => return opened,
+                Ok(metadata) => (metadata.file_type(), Some(error)),
+                Err(_) => return Err(error),
             }
         }
-        Err(_) => return opened,
+        Err(error) => return Err(error),
     };
-    if kind.is_file() {
-        opened
-    } else {
-        Err(NotRegular(Kind::of(kind)).into())
+    match error {
+        // It has become a file since.
+        Some(error) if kind.is_file() => Err(error),
+        _ => Err(NotRegular(Kind::of(kind)).into()),
     }
 }
 
@@ -157,12 +162,23 @@ fn is_of_kind(error: &io::Error) -> bool {
 /// The bytes of the regular file at `path`, of which there may be `limit` at most: one that has more
 /// is an error that holds a [`TooLarge`].
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_open(&open(path)?, limit)
+    let (file, metadata) = opened(OpenOptions::new().read(true), OFlags::empty(), path)?;
+    read_sized(&file, metadata.len(), limit)
+}
+
+/// As [`read`], and a link is not followed.
+pub fn read_itself(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let (file, metadata) = opened(OpenOptions::new().read(true), OFlags::NOFOLLOW, path)?;
+    read_sized(&file, metadata.len(), limit)
 }
 
 /// As [`read`], for a file that is open.
 pub fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
-    let size = file.metadata()?.len();
+    read_sized(file, file.metadata()?.len(), limit)
+}
+
+/// Reads a file that had this size when it was looked at.
+fn read_sized(file: &File, size: u64, limit: u64) -> io::Result<Vec<u8>> {
     if size > limit {
         return Err(TooLarge { limit }.into());
     }

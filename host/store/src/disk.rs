@@ -73,8 +73,7 @@ pub(crate) fn written_ms(metadata: &Metadata, path: &Path) -> Result<u64, StoreE
 
 /// The bytes of the regular file at `path`, of which there may be `limit` at most.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
-    let file = assay_files::open_itself(path).at("open", path)?;
-    read_open(&file, path, limit)
+    assay_files::read_itself(path, limit).at("read", path)
 }
 
 /// The bytes of an open file, of which there may be `limit` at most.

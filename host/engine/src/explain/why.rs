@@ -3,14 +3,15 @@
 
 use std::collections::HashSet;
 
-use assay_core::{Action, ActionKey, ActionResult, RunHash, Source, StageKind};
+use assay_core::{ActionKey, ActionResult, RunHash, Source, StageKind};
 use assay_store::{Store, StoreError};
 use serde::Serialize;
 
 use super::cause::{Cause, Change, StageChange, cause};
 use super::history::{Comparison, History, Nearest};
 use crate::freeze::FrozenStage;
-use crate::preview::{Resolved, waiting};
+use crate::preview::waiting;
+use crate::resolve::Resolved;
 
 /// The fields that say which artifacts an action reads.
 const INPUTS: &str = "inputs.";
@@ -75,7 +76,8 @@ pub(crate) struct Explainer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) sources: &'a [Source],
     pub(crate) stages: &'a [FrozenStage],
-    pub(crate) resolved: &'a [Resolved],
+    /// What is known of each stage before anything runs.
+    pub(crate) resolved: &'a [Option<Resolved>],
     pub(crate) history: History<'a>,
     /// The stages whose changes were explained.
     pub(crate) explained: HashSet<usize>,
@@ -90,12 +92,13 @@ impl Explainer<'_> {
             Reason::Refused {
                 why: refusal.failure().to_string(),
             }
-        } else if let Some(result) = &resolved.result {
-            Reason::Cached {
-                result: result.clone(),
+        } else if let Some(resolved) = resolved {
+            match &resolved.result {
+                Some(result) => Reason::Cached {
+                    result: result.clone(),
+                },
+                None => self.not_cached(at, resolved)?,
             }
-        } else if let Some((key, action)) = &resolved.action {
-            self.not_cached(at, *key, action)?
         } else {
             Reason::Waits {
                 stages: waiting(stages, self.resolved, stage),
@@ -105,23 +108,19 @@ impl Explainer<'_> {
         Ok(Why {
             stage: stage.planned.name.clone(),
             kind: stage.planned.kind(),
-            action: resolved.key(),
+            action: resolved.as_ref().map(|resolved| resolved.key),
             reason,
         })
     }
 
-    fn not_cached(
-        &mut self,
-        at: usize,
-        key: ActionKey,
-        action: &Action,
-    ) -> Result<Reason, StoreError> {
-        let problems = problems(self.store, key)?;
+    fn not_cached(&mut self, at: usize, resolved: &Resolved) -> Result<Reason, StoreError> {
+        let Resolved { key, action, .. } = resolved;
+        let problems = problems(self.store, *key)?;
         if !problems.is_empty() {
             return Ok(Reason::Damaged { problems });
         }
         let name = &self.stages[at].planned.name;
-        if let Some(run) = self.history.failed(name, key)? {
+        if let Some(run) = self.history.failed(name, *key)? {
             return Ok(Reason::Failed { run });
         }
         Ok(match self.history.nearest(name, action, |_| true)? {
@@ -177,13 +176,13 @@ impl Explainer<'_> {
             Some(run) => self.history.in_run(name, run)?,
             None => None,
         };
-        let (Some(past), Some((key, action))) = (past.cloned(), &self.resolved[at].action) else {
+        let (Some(past), Some(resolved)) = (past.cloned(), &self.resolved[at]) else {
             return Ok(StageChange::Unknown);
         };
-        if past.action == *key {
+        if past.action == resolved.key {
             return Ok(StageChange::NotReproducible);
         }
-        match self.history.compared(&past, action) {
+        match self.history.compared(&past, &resolved.action) {
             Some(nearest) => Ok(StageChange::Differs(self.compare(at, nearest)?)),
             None => Ok(StageChange::Unknown),
         }

@@ -101,5 +101,8 @@ pub(crate) fn run(context: &Context) -> Result<Outputs, StageError> {
 pub(crate) fn object<T: Serialize>(
     parameters: &T,
 ) -> Result<Map<String, Value>, serde_json::Error> {
-    serde_json::from_value(serde_json::to_value(parameters)?)
+    match serde_json::to_value(parameters)? {
+        Value::Object(fields) => Ok(fields),
+        other => Err(serde::ser::Error::custom(format!("{other} is no object"))),
+    }
 }

@@ -1,0 +1,156 @@
+//! Resolving frozen stages: their actions once the artifacts that they read are known, and the results
+//! that the store has of those.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use assay_core::{Action, ActionKey, ActionResult, ArtifactHash};
+use assay_store::Store;
+use serde_json::{Map, Value};
+
+use crate::cancel::Cancel;
+use crate::error::EngineError;
+use crate::freeze::FrozenStage;
+use crate::stages::{RANKING, Ranking, object};
+
+/// The fewest stages that are worth a thread.
+const LEAST_SHARE: usize = 32;
+
+/// A ranking may not be larger.
+const LARGEST_RANKING: u64 = 1 << 30;
+
+/// Resolves the stages of one plan.
+pub(crate) struct Resolver<'a> {
+    store: &'a Store,
+    stages: &'a [FrozenStage],
+    cancel: &'a Cancel,
+    /// The rankings read so far: each decides the parameters of several trainings.
+    rankings: Mutex<HashMap<ArtifactHash, Ranking>>,
+}
+
+/// The action of a stage, and its result if the store has one that can be used.
+pub(crate) struct Resolved {
+    pub(crate) key: ActionKey,
+    pub(crate) action: Action,
+    pub(crate) result: Option<ActionResult>,
+}
+
+impl Resolved {
+    /// Whether it has no result that can be used.
+    pub(crate) fn is_to_run(&self) -> bool {
+        self.result.is_none()
+    }
+
+    pub(crate) fn artifact(&self) -> Option<ArtifactHash> {
+        self.result.as_ref().map(|result| result.artifact)
+    }
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(store: &'a Store, stages: &'a [FrozenStage], cancel: &'a Cancel) -> Self {
+        Self {
+            store,
+            stages,
+            cancel,
+            rankings: Mutex::default(),
+        }
+    }
+
+    /// Resolves these stages, side by side where they are many, and gives each to `then`. Nothing comes
+    /// of a stage whose plugin cannot be used, or of which something that it reads is not known;
+    /// `artifact` gives the artifact of an earlier stage. After a request to stop, stages at the end
+    /// may be left out.
+    ///
+    /// # Errors
+    /// The store cannot be read, or an error of `then`.
+    pub(crate) fn resolve<T: Send>(
+        &self,
+        stages: &[usize],
+        artifact: impl Fn(usize) -> Option<ArtifactHash> + Sync,
+        then: impl Fn(Resolved) -> Result<T, EngineError> + Sync,
+    ) -> Result<Vec<Option<T>>, EngineError> {
+        // One hold for all of them.
+        let _hold = self.store.hold()?;
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = stages.len().div_ceil(threads).max(LEAST_SHARE);
+        let resolve = |stages: &[usize]| -> Result<Vec<_>, EngineError> {
+            let stages = stages.iter().take_while(|_| !self.cancel.is_requested());
+            stages
+                .map(|&at| self.resolve_one(at, &artifact)?.map(&then).transpose())
+                .collect()
+        };
+        if stages.len() <= share {
+            return resolve(stages);
+        }
+        let parts = thread::scope(|scope| {
+            let parts = stages
+                .chunks(share)
+                .map(|part| scope.spawn(|| resolve(part)));
+            let parts: Vec<_> = parts.collect();
+            let joined = parts.into_iter();
+            let joined =
+                joined.map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    fn resolve_one(
+        &self,
+        at: usize,
+        artifact: impl Fn(usize) -> Option<ArtifactHash>,
+    ) -> Result<Option<Resolved>, EngineError> {
+        let stage = &self.stages[at];
+        if stage.refused.is_some() {
+            return Ok(None);
+        }
+        let inputs = stage.planned.inputs.iter();
+        let inputs = inputs.map(|(role, &input)| Some((role.clone(), artifact(input)?)));
+        let Some(inputs) = inputs.collect() else {
+            return Ok(None);
+        };
+        let chosen = match stage.planned.chosen() {
+            None => Map::new(),
+            Some(chosen) => match artifact(chosen.ranking) {
+                Some(ranking) => self.configuration(ranking, chosen.rank)?,
+                None => return Ok(None),
+            },
+        };
+        let action = stage.action(inputs, chosen);
+        let (key, _) = action.document().map_err(EngineError::Canonical)?;
+        let result = self.store.cached(key)?;
+        Ok(Some(Resolved {
+            key,
+            action,
+            result,
+        }))
+    }
+
+    /// The parameters of the training in some place of a ranking.
+    fn configuration(
+        &self,
+        artifact: ArtifactHash,
+        rank: usize,
+    ) -> Result<Map<String, Value>, EngineError> {
+        let unfit = || EngineError::Ranking { artifact, rank };
+        let read = self.rankings.lock();
+        let mut read = read.unwrap_or_else(PoisonError::into_inner);
+        let ranking = match read.entry(artifact) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let files = self.store.artifact(artifact)?.files;
+                let ranking = files.get(RANKING).map(|file| file.object);
+                let bytes = ranking.map(|object| self.store.read_limited(object, LARGEST_RANKING));
+                let bytes = bytes.transpose()?.unwrap_or_default();
+                let ranking: Ranking = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
+                entry.insert(ranking)
+            }
+        };
+        let trial = ranking.trials.get(rank).ok_or_else(unfit)?;
+        Ok(object(&trial.training)?)
+    }
+}
