@@ -70,6 +70,11 @@ fn rows_of_one_report_are_compared_in_pairs_of_seeds() {
         let interval = &comparison["interval"];
         assert!(interval["low"].as_f64().unwrap() <= difference);
         assert!(interval["high"].as_f64().unwrap() >= difference);
+        // New images add to what new seeds do, but the bootstrap of few seeds is narrower.
+        let too = &comparison["interval_new_images"];
+        assert!(too["low"].as_f64().unwrap() <= difference, "{too}");
+        assert!(too["high"].as_f64().unwrap() >= difference, "{too}");
+        assert_ne!(too["low"], too["high"]);
         // 6 pairs have 2⁶ patterns of signs, and with each pattern its opposite.
         let p_value = comparison["test"]["p_value"].as_f64().unwrap();
         assert!((p_value * 32.0).fract().abs() < 1e-9, "{p_value}");
@@ -92,10 +97,9 @@ fn rows_of_one_report_are_compared_in_pairs_of_seeds() {
     let difference = comparisons[0]["difference"].as_f64().unwrap();
     assert!((difference - expected).abs() < 1e-9);
     // Of one epoch, the last is the one chosen on the validation split too.
-    assert_eq!(
-        comparisons[0]["difference"],
-        view["comparisons"][0]["difference"]
-    );
+    for number in ["difference", "interval_new_images"] {
+        assert_eq!(comparisons[0][number], view["comparisons"][0][number]);
+    }
 
     let swapped = compare(&sandbox, &["small", "--row", "bp", "--against", "fa"]);
     let swapped = swapped["comparisons"][0]["difference"].as_f64().unwrap();
@@ -103,6 +107,8 @@ fn rows_of_one_report_are_compared_in_pairs_of_seeds() {
 
     let best = compare(&sandbox, &["latest", "--metric", "test_error_best_epoch"]);
     assert_eq!(best["chosen_on_test"], true);
+    // The state of the best test epoch is not kept, nor are its predictions.
+    assert_eq!(best["comparisons"][0]["interval_new_images"], json!(null));
     let words = sandbox.execute(&["compare", "small", "--metric", "test_error_best_epoch"]);
     let words = words.exits(0).stdout;
     assert!(words.contains("chosen on the test set"), "{words}");

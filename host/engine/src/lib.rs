@@ -70,7 +70,7 @@ pub use rerun::{
 pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
-pub use stages::{REPORT_TABLE, TrainingParameters};
+pub use stages::{PREDICTIONS, REPORT_TABLE, TrainingParameters};
 pub use supervise::{CardTrouble, Completed, Execution, Failure};
 pub use trust::{
     InvalidKey, SignatureError, SigningKey, Trust, TrustError, TrustPolicy, TrustStore, TrustedKey,

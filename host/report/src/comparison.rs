@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use assay_network::Task;
 use assay_statistics::{
-    Interval, Paired, Probability, SIGNIFICANCE, Sample, Unpaired, holm, seeds_for_difference,
-    seeds_for_family,
+    Crossed, Interval, Paired, Probability, SIGNIFICANCE, Sample, Unpaired, holm,
+    seeds_for_difference, seeds_for_family,
 };
 use serde::Serialize;
 
@@ -26,10 +26,12 @@ pub struct Cell {
     /// The quantity of the training from each seed; nothing where it was not measured or is not
     /// finite, as after a training that diverged.
     pub values: BTreeMap<u64, Option<f64>>,
+    /// Which images of the test set the training from each seed gets wrong, where that is known.
+    pub wrong: BTreeMap<u64, Vec<bool>>,
 }
 
 impl Cell {
-    /// The cells of a report's trainings, in the order of their labels.
+    /// The cells of a report's trainings, in the order of their labels; without the images.
     pub fn all(trainings: &[ReportTraining], quantity: Quantity, task: Task) -> Vec<Self> {
         let mut cells = BTreeMap::<&Label, BTreeMap<u64, Option<f64>>>::new();
         for training in trainings {
@@ -39,8 +41,18 @@ impl Cell {
         let cells = cells.into_iter().map(|(label, values)| Self {
             label: label.clone(),
             values,
+            wrong: BTreeMap::new(),
         });
         cells.collect()
+    }
+
+    /// The seeds that have a value in both cells, with the values.
+    fn pairs(&self, other: &Self) -> BTreeMap<u64, (f64, f64)> {
+        let pairs = self.values.iter().filter_map(|(&seed, value)| {
+            let other = other.values.get(&seed).copied().flatten()?;
+            Some((seed, ((*value)?, other)))
+        });
+        pairs.collect()
     }
 
     /// The values that were measured; nothing if there are none.
@@ -68,11 +80,7 @@ pub enum Measured {
 
 impl Measured {
     fn of(first: &Cell, second: &Cell) -> Self {
-        let pairs = first.values.iter().filter_map(|(seed, value)| {
-            let other = second.values.get(seed).copied().flatten()?;
-            Some(((*value)?, other))
-        });
-        let pairs: Vec<_> = pairs.collect();
+        let pairs: Vec<_> = first.pairs(second).into_values().collect();
         let (Some(a), Some(b)) = (first.sample(), second.sample()) else {
             return Self::Missing;
         };
@@ -135,6 +143,10 @@ pub struct Comparison {
     pub second: Cell,
     /// The evidence.
     pub measured: Measured,
+    /// The 95 % interval of the difference for new seeds and new images, by the crossed bootstrap, in
+    /// percentage points; nothing where the trainings are not in pairs, are fewer than three pairs, or
+    /// their predictions are not known.
+    pub interval_new_images: Option<Interval>,
     /// The p-value adjusted by Holm for the family of comparisons.
     pub p_adjusted: Option<f64>,
     /// The conclusion.
@@ -159,6 +171,10 @@ pub fn compare(pairs: Vec<(Cell, Cell)>) -> Vec<Comparison> {
         Comparison {
             verdict: verdict(&measured, p_adjusted),
             seeds_needed: seeds_needed(&measured, family),
+            interval_new_images: match measured {
+                Measured::Paired(_) => interval_new_images(&first, &second),
+                Measured::Unpaired(_) | Measured::Missing => None,
+            },
             first,
             second,
             measured,
@@ -192,6 +208,19 @@ fn verdict(measured: &Measured, p_adjusted: Option<f64>) -> Verdict {
         Measured::Unpaired(_) => Verdict::Worse,
         Measured::Missing => Verdict::NotSignificant,
     }
+}
+
+fn interval_new_images(first: &Cell, second: &Cell) -> Option<Interval> {
+    let seeds: Vec<u64> = first.pairs(second).into_keys().collect();
+    let wrong = |cell: &Cell| {
+        let wrong = seeds.iter().map(|seed| cell.wrong.get(seed).cloned());
+        wrong.collect::<Option<Vec<_>>>()
+    };
+    let Interval { low, high } = Crossed::of(&wrong(first)?, &wrong(second)?)?.interval?;
+    Some(Interval {
+        low: 100.0 * low,
+        high: 100.0 * high,
+    })
 }
 
 fn seeds_needed(measured: &Measured, family: usize) -> Option<usize> {

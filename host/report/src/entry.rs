@@ -7,9 +7,18 @@ use std::sync::Arc;
 use assay_network::Task;
 use serde_json::{Map, Value};
 
-use crate::metrics::{EvaluationRow, MetricRow, State};
+use crate::metrics::{ERROR, EvaluationRow, MAJORITY_CLASS_ERROR, MetricRow, Split, State};
 use crate::reference::Figures;
 use crate::search::Search;
+
+/// The names of the artifacts that a training and its numbers can be looked up by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Of the training.
+    pub training: String,
+    /// Of the evaluation.
+    pub evaluation: String,
+}
 
 /// One training, as a report takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +43,7 @@ pub struct ReportEntry {
     pub search: Option<Arc<Search>>,
     /// Published figures of this method on this network.
     pub figures: Option<Figures>,
-    /// The epoch in which it diverged, if it did: its numbers then count for nothing.
+    /// The epoch in which a value became infinite or not a number, if one did.
     pub diverged_in_epoch: Option<u32>,
     /// Its metrics by epoch.
     pub metrics: Vec<MetricRow>,
@@ -43,4 +52,23 @@ pub struct ReportEntry {
     /// Which images of the test set each saved state gets wrong; nothing for a state whose predictions
     /// were not kept.
     pub wrong: BTreeMap<State, Vec<bool>>,
+    /// The artifacts that all this is from.
+    pub sources: Sources,
+}
+
+impl ReportEntry {
+    /// Whether the training diverged, and its numbers count for nothing: a value was not finite, or in
+    /// the end it classifies its own training images worse than who always names their most frequent
+    /// class.
+    pub(crate) fn is_diverged(&self) -> bool {
+        let last = |metric: &str| {
+            let mut rows = self.evaluation.iter();
+            let row = rows.find(|row| {
+                (row.state, row.split, row.metric.as_str()) == (State::Final, Split::Train, metric)
+            });
+            row.map(|row| row.value)
+        };
+        let above = last(ERROR).zip(last(MAJORITY_CLASS_ERROR));
+        self.diverged_in_epoch.is_some() || above.is_some_and(|(error, majority)| error > majority)
+    }
 }

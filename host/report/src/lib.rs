@@ -22,12 +22,13 @@ mod trainings;
 
 pub use assay_network::Task;
 pub use comparison::{Cell, Comparison, Measured, Verdict, compare};
-pub use entry::ReportEntry;
+pub use entry::{ReportEntry, Sources};
 pub use file::FileError;
 pub use measure::ErrorMeasure;
 pub use metrics::{
-    BATCH_LOSS, ERROR, EvaluationRow, LOSS, MetricRow, ParseNameError, RECONSTRUCTION_ERROR, Split,
-    State, TOP_5_ERROR, read_evaluation, read_metrics, write_evaluation, write_metrics,
+    BATCH_LOSS, ERROR, EvaluationRow, LOSS, MAJORITY_CLASS_ERROR, MetricRow, ParseNameError,
+    RECONSTRUCTION_ERROR, Split, State, TOP_5_ERROR, read_evaluation, read_metrics,
+    write_evaluation, write_metrics,
 };
 pub use predictions::{PredictionRow, read_predictions, write_predictions};
 pub use reference::{Citation, Figures, Reference, ReferenceError};

@@ -2,8 +2,8 @@
 //! It owns their columns, names and units; it never computes a metric.
 //!
 //! Units, also written into each file: `loss` and `batch_loss` are in nats (for squared error, the
-//! sum over outputs), the mean over the samples; `error` and `top_5_error` are **percent of
-//! samples, 0 to 100**, as in the paper's tables; `reconstruction_error` is the squared distance
+//! sum over outputs), the mean over the samples; `error`, `top_5_error` and
+//! `majority_class_error` are **percent of samples, 0 to 100**, as in the paper's tables; `reconstruction_error` is the squared distance
 //! `‖h_L − x‖²` of an output from its input, the sum over the values, the **mean over samples**.
 
 use std::fmt;
@@ -25,6 +25,8 @@ pub const LOSS: &str = "loss";
 pub const ERROR: &str = "error";
 /// Samples whose class is not among the five likeliest, in percent.
 pub const TOP_5_ERROR: &str = "top_5_error";
+/// Samples that are not of the most frequent class, in percent: the error of naming that class always.
+pub const MAJORITY_CLASS_ERROR: &str = "majority_class_error";
 /// The squared distance `‖h_L − x‖²` of a reconstruction from its input, mean over the samples of a
 /// split: no mean over the values, and no factor 1/2.
 pub const RECONSTRUCTION_ERROR: &str = "reconstruction_error";
@@ -38,8 +40,8 @@ pub(crate) fn value_units<'a>(mut metrics: impl Iterator<Item = &'a str>) -> &'s
              outputs; reconstruction_error: mean over samples of the squared distance \
              ‖h_L − x‖², the sum over the values of an input";
     }
-    "loss and batch_loss: mean over samples, nats for cross-entropy; error and top_5_error: \
-         percent of samples, 0 to 100"
+    "loss and batch_loss: mean over samples, nats for cross-entropy; error, top_5_error and \
+         majority_class_error: percent of samples, 0 to 100"
 }
 
 /// A text that names no split or state.

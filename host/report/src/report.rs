@@ -307,9 +307,7 @@ fn settings(entry: &ReportEntry) -> Vec<Setting> {
 }
 
 fn row(label: Label, first: &ReportEntry, group: &[ReportEntry]) -> ReportRow {
-    let sound = group
-        .iter()
-        .filter(|entry| entry.diverged_in_epoch.is_none());
+    let sound = group.iter().filter(|entry| !entry.is_diverged());
     let summaries: Vec<Summary> = sound
         .map(|entry| summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task))
         .collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, StringArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
-use assay_statistics::{Importances, Parameter, Scale, Trial, TuningCurve};
+use assay_statistics::{Importance, Importances, Parameter, Scale, Trial, TuningCurve};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -145,7 +145,7 @@ impl Search {
 
     /// How much each hyper-parameter that was varied matters, by name, the most important first;
     /// nothing where the trials say too little.
-    pub(crate) fn importances(&self) -> Option<Vec<(&str, f64)>> {
+    pub(crate) fn importances(&self) -> Option<Vec<(&str, Importance)>> {
         let trials = self.comparable()?;
         let names = self.varied();
         let parameters = names.iter().map(|name| {
@@ -154,9 +154,8 @@ impl Search {
         });
         let parameters: Vec<_> = parameters.collect();
         let importances = Importances::of(&errors(&trials, self.chosen_on)?, &parameters).ok()?;
-        let shares = importances.parameters.iter().map(|it| it.share);
-        let mut by_name: Vec<_> = names.into_iter().zip(shares).collect();
-        by_name.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let mut by_name: Vec<_> = names.into_iter().zip(importances.parameters).collect();
+        by_name.sort_by(|(_, a), (_, b)| b.share.total_cmp(&a.share));
         Some(by_name)
     }
 }

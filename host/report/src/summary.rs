@@ -87,6 +87,16 @@ impl Quantity {
         )
     }
 
+    /// The saved state that a classification's predictions for it are of; nothing where the epoch was
+    /// chosen in another way, since its state is not kept.
+    pub const fn state(self) -> Option<State> {
+        match self {
+            Self::TestErrorValidationEpoch => Some(State::Best),
+            Self::TestErrorLastEpoch => Some(State::Final),
+            _ => None,
+        }
+    }
+
     /// Where it is measured.
     fn split(self) -> Split {
         match self {

@@ -204,6 +204,6 @@ fn the_metadata_are_of_their_revision() {
     // Readers write the metadata again and compare: raise the revision if they come out otherwise.
     assert_eq!(
         hash,
-        "369648502013688ad7af456bd45c2b4167bfa3d34d4b848276e3c001d744cfbe"
+        "9f128e3183a9e713f99c9e18fe55b523402da4d6bfdbc247a55e303356ff4ae8"
     );
 }

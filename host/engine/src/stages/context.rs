@@ -154,6 +154,12 @@ impl Context {
         self.inputs.get(role)?.get(name).map(PathBuf::as_path)
     }
 
+    /// The artifact in the input `role`.
+    pub(super) fn input_artifact(&self, role: &str) -> Result<ArtifactHash, StageError> {
+        let artifact = self.action.inputs.get(role).copied();
+        artifact.ok_or_else(|| StageError::Incomplete(format!("input `{role}`")))
+    }
+
     pub(super) fn check_cancelled(&self) -> Result<(), StageError> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(StageError::Cancelled);

@@ -1,11 +1,15 @@
 //! The evaluate stage: loss and errors of a training's saved states on every split, and their
 //! predictions for the test set.
 
+use std::collections::HashMap;
+
 use assay_core::settings::{array, integer, placed, string};
 use assay_core::{Diagnostic, StageKind, StageTable, settings};
+use assay_data::table::ImageTable;
 use assay_network::Task;
 use assay_report::{
-    EvaluationRow, LOSS, PredictionRow, Split, State, write_evaluation, write_predictions,
+    EvaluationRow, LOSS, MAJORITY_CLASS_ERROR, PredictionRow, Split, State, write_evaluation,
+    write_predictions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -22,7 +26,7 @@ use crate::plan::{PlannedStage, Planner, Work};
 /// The measurements.
 pub(super) const EVALUATION: &str = "evaluation.parquet";
 /// The prediction of each state for each image of the test set; for classifications only.
-pub(super) const PREDICTIONS: &str = "predictions.parquet";
+pub const PREDICTIONS: &str = "predictions.parquet";
 
 pub(super) const KIND: Kind = Kind {
     plan: Some(plan),
@@ -150,6 +154,9 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
             for (metric, error) in measured.errors {
                 row(metric, error);
             }
+            if split == Split::Train && network.task() == Task::Classification {
+                row(MAJORITY_CLASS_ERROR.to_owned(), majority_class_error(table));
+            }
         }
     }
     write_evaluation(&context.out.join(EVALUATION), &rows).map_err(data)?;
@@ -160,4 +167,14 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
         outputs.add(PREDICTIONS, PARQUET);
     }
     Ok(outputs)
+}
+
+/// The error, in percent, of naming the most frequent class for every sample.
+fn majority_class_error(table: &ImageTable) -> f64 {
+    let mut samples = HashMap::<i64, u32>::new();
+    for label in (0..table.len()).filter_map(|index| Some(table.row(index)?.1)) {
+        *samples.entry(label).or_default() += 1;
+    }
+    let most = samples.into_values().max().unwrap_or(0);
+    100.0 * f64::from(table.len() - most) / f64::from(table.len().max(1))
 }

@@ -32,6 +32,7 @@ pub(crate) use describe::PLUGIN;
 pub(crate) use directions::{
     BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
 };
+pub use evaluate::PREDICTIONS;
 pub use report::REPORT_TABLE;
 pub(crate) use search::{RANKING, Ranking};
 pub use train::TrainingParameters;

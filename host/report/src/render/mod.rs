@@ -108,6 +108,8 @@ impl Report {
                 rows.extend(entry.metrics.iter().map(|row| TrainingRow {
                     label: Cow::Borrowed(&report_row.label),
                     seed: entry.seed,
+                    diverged: entry.is_diverged(),
+                    sources: Cow::Borrowed(&entry.sources),
                     row: Cow::Borrowed(row),
                 }));
             }

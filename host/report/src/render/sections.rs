@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use assay_statistics::{Aggregate, Sample, TestSet, performance_profiles};
+use assay_statistics::{Aggregate, Interval, Sample, TestSet, performance_profiles};
 
 use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
@@ -64,7 +64,7 @@ const ABSENT: &str = "—";
 
 /// A quantity of each training that did not diverge, where it was measured.
 fn values(entries: &[ReportEntry], quantity: Quantity) -> Vec<f64> {
-    let sound = entries.iter().filter(|it| it.diverged_in_epoch.is_none());
+    let sound = entries.iter().filter(|it| !it.is_diverged());
     let values = sound
         .filter_map(|it| summarise(&it.metrics, &it.evaluation, it.epochs, it.task).get(quantity));
     values.collect()
@@ -88,9 +88,12 @@ fn certainty(report: &Report) -> Option<Section> {
         } else {
             (Quantity::TestErrorLastEpoch, "last", State::Final)
         };
-        let sound = entries.iter().filter(|it| it.diverged_in_epoch.is_none());
+        let sound = entries.iter().filter(|it| !it.is_diverged());
         let wrong: Option<Vec<_>> = sound.map(|it| it.wrong.get(&state).cloned()).collect();
         let images = wrong.and_then(|wrong| TestSet::of(&wrong));
+        // Chance can make the variance negative, which is none.
+        let method = images.and_then(|images| images.method_variance);
+        let method = method.map(|variance| 100.0 * variance.max(0.0).sqrt());
         let images = images.and_then(|images| images.interval);
         let Some(sample) = Sample::new(values(entries, quantity)) else {
             continue;
@@ -115,6 +118,8 @@ fn certainty(report: &Report) -> Option<Section> {
                 format!("{} to {}", show(100.0 * it.low), show(100.0 * it.high))
             }),
             format!("{} to {}", show(next.low), show(next.high)),
+            sample.standard_deviation().map_or(ABSENT.to_owned(), show),
+            method.map_or(ABSENT.to_owned(), show),
             beside,
         ]);
         rows.push(cells);
@@ -129,8 +134,9 @@ fn certainty(report: &Report) -> Option<Section> {
         definition: format!(
             "The mean over seeds with two 95 % intervals: for new seeds on the same test set (Student), and \
              for the same trainings on new images. One more training would fall into the third with 95 %; a \
-             paper’s single number is inside of it or outside. pipeline compare says which rows \
-             differ.{mark}"
+             paper’s single number is inside of it or outside. The standard deviation between seeds is given \
+             on these images, and on all images that there could be (Jordan 2023): what is left of it when \
+             the test set’s part is taken out. pipeline compare says which rows differ.{mark}"
         ),
         names: NAMES.len(),
         texts: 0,
@@ -141,6 +147,8 @@ fn certainty(report: &Report) -> Option<Section> {
             "New seeds, 95 %",
             "New images, 95 %",
             "One more training, 95 %",
+            "S.d., these images",
+            "S.d., all images",
             "Paper",
         ]),
         rows,
@@ -236,7 +244,8 @@ fn searches(report: &Report) -> Option<Section> {
              no other number of this report, since it was chosen by what it did. “Optimism” is what trainings \
              from fresh seeds have more of the error that chose it. “Best of” so many trials is the test \
              error to expect of whoever tries so many and takes the best. The shares say how much each \
-             hyper-parameter matters for being among the best tenth (PED-ANOVA). Both are given where all \
+             hyper-parameter matters for being among the best tenth (PED-ANOVA), with the range that 95 % of \
+             searches of such trials would give. Both are given where all \
              trials were trained equally long; a trial that diverged counts as the worst of the others. \
              trials.parquet has every trial and tuning.parquet the curves with their bands."
             .to_owned(),
@@ -266,7 +275,12 @@ fn search_row((row, search, summary): (&ReportRow, &Arc<Search>, &SearchSummary)
     let tried = |count: usize| points.get(count.saturating_sub(1)).map(|point| point.test);
     let matters = search.importances().map_or(ABSENT.to_owned(), |shares| {
         let shares = shares.iter().take(3);
-        let shares = shares.map(|(name, share)| format!("{name} {:.0} %", 100.0 * share));
+        let percent = |share: f64| format!("{:.0}", 100.0 * share);
+        let shares = shares.map(|(name, it)| {
+            let Interval { low, high } = it.interval;
+            let (low, high) = (percent(low), percent(high));
+            format!("{name} {} % ({low} to {high})", percent(it.share))
+        });
         shares.collect::<Vec<_>>().join(", ")
     });
     let varied = search.varied().into_iter();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_report::{
-    ERROR, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, ReportEntry, Split, State, Task,
+    ERROR, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, ReportEntry, Sources, Split, State, Task,
 };
 use serde_json::json;
 
@@ -50,6 +50,10 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> ReportEnt
         diverged_in_epoch: None,
         metrics,
         evaluation: Vec::new(),
+        sources: Sources {
+            training: format!("training of {method}, seed {seed}"),
+            evaluation: format!("evaluation of {method}, seed {seed}"),
+        },
     }
 }
 

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
-use assay_report::{Report, ReportEntry, Search, SearchTrial, Split, State, read_table};
+use assay_report::{
+    ERROR, MAJORITY_CLASS_ERROR, Quantity, Report, ReportEntry, Search, SearchTrial, Split, State,
+    Task, read_table, read_trainings,
+};
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
-use crate::samples::{entry, with_validation};
+use crate::samples::{entry, evaluation, with_validation};
 
 fn written(entries: Vec<ReportEntry>) -> (TempDir, String) {
     let folder = tempdir().unwrap();
@@ -47,7 +50,8 @@ fn intervals_are_given_from_three_seeds_on() {
     let (_folder, text) = written(entries);
     // 2 ± 4.3027 / √3, and 2 ± 4.3027 · √(4/3). Of the images, one is wrong for all, one for two
     // and one for one: Σ(pᵢ − m)² = 14/9 − 100 · 0.02², t with 99 degrees of freedom
-    // 1.9842, and no error is below 0.
+    // 1.9842, and no error is below 0. Between two images the mean covariance over the seeds is
+    // (3 · 14 − 6² − 4) / (3 · 2 · 100 · 99), whose root is 0.58 %.
     assert_eq!(
         first_row(&text, "How certain the test errors are")[3..],
         [
@@ -57,6 +61,8 @@ fn intervals_are_given_from_three_seeds_on() {
             "-0.48 to 4.48",
             "0.00 to 4.46",
             "-2.97 to 6.97",
+            "1.00",
+            "0.58",
             "—"
         ]
     );
@@ -78,6 +84,30 @@ fn a_training_that_diverged_is_counted_and_in_no_number() {
     assert_eq!((rows[0].seeds, rows[0].diverged), (4, 1));
     let certain = first_row(&text, "How certain the test errors are");
     assert_eq!(certain[3..6], ["4, 1 diverged", "validation", "2.00"]);
+}
+
+#[test]
+fn a_training_that_ends_above_the_majority_class_has_diverged() {
+    let ends_at = |seed, error| {
+        let mut entry = entry("bp", seed, &[(5.0, 5.0), (90.0, error)]);
+        entry.evaluation = [(ERROR, error), (MAJORITY_CLASS_ERROR, 88.0)]
+            .map(|(metric, value)| evaluation(State::Final, Split::Train, metric, value))
+            .into();
+        entry
+    };
+    // To name the most frequent class always is no divergence.
+    let (folder, _) = written(vec![ends_at(1, 87.0), ends_at(2, 88.0), ends_at(3, 88.1)]);
+    let rows = read_table(&folder.path().join("table.parquet")).unwrap();
+    assert_eq!((rows[0].seeds, rows[0].diverged), (3, 1));
+    let trainings = read_trainings(&folder.path().join("metrics.parquet")).unwrap();
+    let diverged: Vec<_> = trainings.iter().map(|it| it.diverged).collect();
+    assert_eq!(diverged, [false, false, true]);
+    let quantity = Quantity::TestErrorBestEpoch;
+    let values = trainings
+        .iter()
+        .map(|it| it.value(quantity, Task::Classification));
+    assert_eq!(values.collect::<Vec<_>>(), [Some(5.0), Some(5.0), None]);
+    assert_eq!(trainings[0].sources.evaluation, "evaluation of bp, seed 1");
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use assay_audit::{AuditError, Index, Subject};
 use assay_core::{Advice, ArtifactHash, StageKind};
+use assay_engine::PREDICTIONS;
 use assay_report::{
-    Cell, ErrorMeasure, Quantity, ReportTraining, TableError, Task, compare, read_table,
-    read_trainings,
+    Cell, ErrorMeasure, Quantity, ReportTraining, State, TableError, Task, compare,
+    read_predictions, read_table, read_trainings,
 };
 use assay_statistics::CONFIDENCE;
 use assay_store::{Store, StoreError};
@@ -91,7 +92,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<ExitCode, CliError> {
     let sources = arguments.names.iter();
     let sources = sources.map(|name| Source::find(&store, &index, name));
     let sources = sources.collect::<Result<Vec<_>, CliError>>()?;
-    let view = view(&sources, arguments)?;
+    let view = view(&store, &sources, arguments)?;
     ui::print_view(&view, arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -131,8 +132,20 @@ impl Source {
         })
     }
 
-    fn cells(&self, quantity: Quantity) -> Vec<Cell> {
-        Cell::all(&self.trainings, quantity, self.task)
+    /// The rows, with the images that their trainings get wrong where the store has them.
+    fn cells(&self, store: &Store, quantity: Quantity) -> Result<Vec<Cell>, CliError> {
+        let mut cells = Cell::all(&self.trainings, quantity, self.task);
+        let Some(state) = quantity.state() else {
+            return Ok(cells);
+        };
+        for cell in &mut cells {
+            let of_cell = |it: &&ReportTraining| it.label == cell.label;
+            for training in self.trainings.iter().filter(of_cell) {
+                let wrong = wrong_images(store, &training.sources.evaluation, state)?;
+                cell.wrong.extend(wrong.map(|wrong| (training.seed, wrong)));
+            }
+        }
+        Ok(cells)
     }
 
     /// Whether any training has the quantity.
@@ -150,6 +163,29 @@ impl Source {
             "the report has no row `{method}`; it has `{known}`"
         )))
     }
+}
+
+/// Which images of the test set a saved state gets wrong, if the store has the evaluation with its
+/// predictions.
+fn wrong_images(
+    store: &Store,
+    evaluation: &str,
+    state: State,
+) -> Result<Option<Vec<bool>>, CliError> {
+    let Ok(artifact) = evaluation.parse::<ArtifactHash>() else {
+        return Ok(None);
+    };
+    if !store.is_intact(artifact)? {
+        return Ok(None);
+    }
+    let Some(file) = store.artifact(artifact)?.files.remove(PREDICTIONS) else {
+        return Ok(None);
+    };
+    store.verify(file.object)?;
+    let predictions = read_predictions(&store.object_path(file.object));
+    let predictions = predictions.map_err(CompareError::from)?.into_iter();
+    let of_state = predictions.filter(|it| it.state == state);
+    Ok(Some(of_state.map(|it| it.predicted != it.label).collect()))
 }
 
 /// The report that the name stands for: of a run, that of its only report stage.
@@ -192,8 +228,12 @@ fn report_of(store: &Store, index: &Index, name: &str) -> Result<ArtifactHash, C
     }
 }
 
-fn view(sources: &[Source], arguments: &CompareArguments) -> Result<CompareView, CompareError> {
-    let unknown = |message: String| Err(CompareError::Request(message));
+fn view(
+    store: &Store,
+    sources: &[Source],
+    arguments: &CompareArguments,
+) -> Result<CompareView, CliError> {
+    let unknown = |message: String| Err(CompareError::Request(message).into());
     let (first, second) = match sources {
         [only] => (only, None),
         [first, second] => (first, Some(second)),
@@ -207,17 +247,17 @@ fn view(sources: &[Source], arguments: &CompareArguments) -> Result<CompareView,
     for method in &arguments.rows {
         first.check_method(method)?;
     }
-    let pairs = match second {
-        Some(second) => {
-            if arguments.against.is_some() {
-                return unknown(
-                    "`--against` is for the rows of one run; of two runs, the same rows are compared"
-                        .to_owned(),
-                );
-            }
-            same_rows(&first.cells(quantity), &second.cells(quantity))
+    let cells = first.cells(store, quantity)?;
+    let pairs = if let Some(second) = second {
+        if arguments.against.is_some() {
+            return unknown(
+                "`--against` is for the rows of one run; of two runs, the same rows are compared"
+                    .to_owned(),
+            );
         }
-        None => against(first, quantity, arguments.against.as_deref())?,
+        same_rows(&cells, &second.cells(store, quantity)?)
+    } else {
+        against(first, &cells, arguments.against.as_deref())?
     };
     let asked_for =
         |cell: &Cell| arguments.rows.is_empty() || arguments.rows.contains(&cell.label.method);
@@ -262,7 +302,7 @@ fn quantity(source: &Source, task: Task, name: Option<&str>) -> Result<Quantity,
 /// Each row beside the row of the reference on its dataset and network.
 fn against(
     source: &Source,
-    quantity: Quantity,
+    cells: &[Cell],
     reference: Option<&str>,
 ) -> Result<Vec<(Cell, Cell)>, CompareError> {
     if let Some(reference) = reference {
@@ -271,7 +311,6 @@ fn against(
     let mut methods = source.methods.iter().map(String::as_str);
     let backpropagation = methods.clone().find(|method| *method == "bp");
     let reference = reference.or(backpropagation).or_else(|| methods.next());
-    let cells = source.cells(quantity);
     let is_reference = |cell: &&Cell| Some(cell.label.method.as_str()) == reference;
     let mut pairs = Vec::new();
     for method in &source.methods {

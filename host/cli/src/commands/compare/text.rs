@@ -17,7 +17,7 @@ pub(super) fn text(view: &CompareView) -> String {
     let mut rows = table(&[
         "rows",
         "means",
-        "difference\n(95 % interval)",
+        "difference\n(95 % interval)\n(new images too)",
         "p\n(Holm)",
         "lower\nin",
         "seeds",
@@ -51,13 +51,12 @@ impl ComparisonView {
             Measured::Unpaired(unpaired) => Some(unpaired.lower),
             Measured::Missing => None,
         };
-        let interval = self
-            .measured
-            .interval()
-            .map(|Interval { low, high }| format!(" ({low:.0$} to {high:.0$})", view.decimals));
+        let interval = |Interval { low, high }| format!("({low:.0$} to {high:.0$})", view.decimals);
         let difference = self.measured.difference().map(|difference| {
-            let interval = interval.unwrap_or_default();
-            format!("{difference:+.*}{interval}", view.decimals)
+            let mut lines = vec![format!("{difference:+.*}", view.decimals)];
+            lines.extend(self.measured.interval().map(interval));
+            lines.extend(self.interval_new_images.map(interval));
+            lines.join("\n")
         });
         let rows = if view.of_two_runs {
             self.first.method.clone()

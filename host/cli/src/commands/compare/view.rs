@@ -35,6 +35,7 @@ pub(super) struct ComparisonView {
     pub(super) second: RowView,
     #[serde(flatten)]
     pub(super) measured: Measured,
+    pub(super) interval_new_images: Option<Interval>,
     pub(super) p_adjusted: Option<f64>,
     pub(super) verdict: Verdict,
     pub(super) seeds_needed: Option<usize>,
@@ -81,6 +82,7 @@ impl From<Comparison> for ComparisonView {
             first: (&comparison.first).into(),
             second: (&comparison.second).into(),
             measured: comparison.measured,
+            interval_new_images: comparison.interval_new_images,
             p_adjusted: comparison.p_adjusted,
             verdict: comparison.verdict,
             seeds_needed: comparison.seeds_needed,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use assay_report::{
-    Report, ReportEntry, Search, SearchTrial, read_evaluation, read_metrics, read_predictions,
+    Report, ReportEntry, Search, SearchTrial, Sources, read_evaluation, read_metrics,
+    read_predictions,
 };
 
 use super::{REPORT_TABLE, ReportParameters};
@@ -40,6 +41,10 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         }
         Ok(ReportEntry {
             wrong,
+            sources: Sources {
+                training: context.input_artifact(&entry.training)?.to_string(),
+                evaluation: context.input_artifact(&entry.evaluation)?.to_string(),
+            },
             method: entry.method,
             algorithm: settings.algorithm,
             network: entry.network,
