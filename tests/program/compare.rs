@@ -5,10 +5,11 @@ use std::fs;
 use assay_tests::Sandbox;
 use serde_json::{Value, json};
 
-/// A sandbox with a pipeline of these methods, from so many seeds.
+/// A sandbox with a pipeline of these methods, from so many seeds, and of epochs enough for none of them
+/// to end as one that diverged.
 fn sandbox(methods: &str, seeds: u32) -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.pipeline(methods, 1);
+    sandbox.pipeline(methods, 4);
     let seeds: Vec<_> = (1..=seeds).collect();
     let path = sandbox.path("pipeline.toml");
     let text = fs::read_to_string(&path).unwrap();
@@ -96,10 +97,7 @@ fn rows_of_one_report_are_compared_in_pairs_of_seeds() {
         - mean(&sandbox, "bp", "test_error_last_epoch");
     let difference = comparisons[0]["difference"].as_f64().unwrap();
     assert!((difference - expected).abs() < 1e-9);
-    // Of one epoch, the last is the one chosen on the validation split too.
-    for number in ["difference", "interval_new_images"] {
-        assert_eq!(comparisons[0][number], view["comparisons"][0][number]);
-    }
+    assert!(comparisons[0]["interval_new_images"]["low"].is_f64());
 
     let swapped = compare(&sandbox, &["small", "--row", "bp", "--against", "fa"]);
     let swapped = swapped["comparisons"][0]["difference"].as_f64().unwrap();
@@ -137,7 +135,7 @@ fn the_same_rows_of_two_runs_are_compared() {
         report["run"].as_str().unwrap().to_owned()
     };
     let first = run(&[]);
-    let second = run(&["--set", "method.bp.hyperparameters.learning_rate=0.0001"]);
+    let second = run(&["--set", "method.bp.hyperparameters.learning_rate=0.001"]);
     let view = compare(&sandbox, &[&first, &second]);
     let comparisons = view["comparisons"].as_array().unwrap();
     let differences = comparisons
