@@ -347,6 +347,24 @@ fn overrides_are_pointed_at_like_the_file() {
 }
 
 #[test]
+fn a_setting_that_the_matrix_sets_too_is_refused() {
+    for (setting, at) in [
+        ("train.seed=[1, 2, 3]", "seed"),
+        ("train.method=\"bp\"", "method"),
+    ] {
+        let error = parse(SMALL, &[setting]).unwrap_err().to_string();
+        let expected = format!("`{at}` is set both here and by the matrix");
+        assert!(error.contains(&expected), "{error}");
+    }
+    // An axis that is added later takes the place of the setting.
+    let plan = plan(&["train.matrix.epochs=[1, 2]"]);
+    assert_eq!(
+        names(&plan)[1..3],
+        ["train/bp/seed=1/epochs=1", "train/bp/seed=1/epochs=2"]
+    );
+}
+
+#[test]
 fn a_matrix_too_large_to_be_meant_is_refused() {
     let seeds: Vec<_> = (0..1000).map(|seed| seed.to_string()).collect();
     let axis = format!("[{}]", seeds.join(","));

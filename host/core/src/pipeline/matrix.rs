@@ -31,6 +31,20 @@ pub(super) fn expand(stage: &Table, out: &mut Complaints) -> Vec<(String, Table)
         ));
         return Vec::new();
     }
+    for axis in &axes {
+        // An override can add an axis for a setting of the file, and not a setting for an axis.
+        if let Some(setting) = find(&parameters, &axis.path)
+            && setting.key.source >= axis.entry.key.source
+        {
+            let message = format!("`{}` is set both here and by the matrix", axis.path);
+            let help = format!(
+                "give its values in one place, such as `matrix.{} = […]`",
+                axis.path
+            );
+            out.push(Diagnostic::new(message, &setting.key).help(help));
+            return Vec::new();
+        }
+    }
     let mut points = vec![(String::new(), parameters)];
     for axis in &axes {
         points = points
@@ -107,6 +121,17 @@ impl Axis<'_> {
         let mut parameters = parameters.clone();
         put(&mut parameters, &self.path, self.entry, value);
         (name, parameters)
+    }
+}
+
+/// The setting at the dotted path `key`.
+fn find<'t>(table: &'t Table, key: &str) -> Option<&'t Entry> {
+    let Some((first, rest)) = key.split_once('.') else {
+        return table.get(key);
+    };
+    match &table.get(first)?.node.value {
+        Value::Table(inner) => find(inner, rest),
+        _ => None,
     }
 }
 
