@@ -62,8 +62,8 @@ impl<'a> Resolver<'a> {
 
     /// Resolves these stages, side by side where they are many, and gives each to `then`. Nothing comes
     /// of a stage whose plugin cannot be used, or of which something that it reads is not known;
-    /// `artifact` gives the artifact of an earlier stage. After a request to stop, stages at the end
-    /// may be left out.
+    /// `artifact` gives the artifact of an earlier stage. After a request to stop stages are left out,
+    /// so nobody may use the answer then.
     ///
     /// # Errors
     /// The store cannot be read, or an error of `then`.

@@ -2,9 +2,10 @@
 //! It owns their columns, names and units; it never computes a metric.
 //!
 //! Units, also written into each file: `loss` and `batch_loss` are in nats (for squared error, the
-//! sum over outputs), the mean over the samples; `error`, `top_5_error` and
-//! `majority_class_error` are **percent of samples, 0 to 100**, as in the paper's tables; `reconstruction_error` is the squared distance
-//! `‖h_L − x‖²` of an output from its input, the sum over the values, the **mean over samples**.
+//! sum over outputs), the mean over the samples; `error`, `top_5_error` and `majority_class_error`
+//! are **percent of samples, 0 to 100**, as in the paper's tables; `reconstruction_error` is the
+//! squared distance `‖h_L − x‖²` of an output from its input, the sum over the values, the **mean
+//! over samples**.
 
 use std::fmt;
 use std::path::Path;
