@@ -40,7 +40,7 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// Whether it has no result that can be used.
+    /// True if it has no result that can be used.
     pub(crate) fn is_to_run(&self) -> bool {
         self.result.is_none()
     }

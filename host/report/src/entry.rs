@@ -57,7 +57,7 @@ pub struct ReportEntry {
 }
 
 impl ReportEntry {
-    /// Whether the training diverged, and its numbers count for nothing: a value was not finite, or in
+    /// True if the training diverged, and its numbers count for nothing: a value was not finite, or in
     /// the end it classifies its own training images worse than who always names their most frequent
     /// class.
     pub(crate) fn is_diverged(&self) -> bool {

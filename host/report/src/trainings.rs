@@ -23,7 +23,7 @@ pub struct ReportTraining {
     pub label: Label,
     /// Its seed.
     pub seed: u64,
-    /// Whether it diverged.
+    /// True if it diverged.
     pub diverged: bool,
     /// The artifacts that its numbers are from.
     pub sources: Sources,

@@ -76,7 +76,7 @@ pub(crate) struct Explainer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) sources: &'a [Source],
     pub(crate) stages: &'a [FrozenStage],
-    /// What is known of each stage before anything runs.
+    /// Action and result of each stage, as far as they are known before anything runs.
     pub(crate) resolved: &'a [Option<Resolved>],
     pub(crate) history: History<'a>,
     /// The stages whose changes were explained.

@@ -33,8 +33,9 @@ Of one run, every row of its report is compared with that of `--against`, on the
 network. Of two runs, each row of the first is compared with the same row of the second.
 
 Trainings from the same seed are compared in pairs. Below the interval of a difference for new seeds
-stands the one for new seeds and new images, where the store has the predictions. A difference is called significant if its p-value,
-adjusted for all comparisons of the call, is at most 0.05. docs/statistics.md has the formulas.
+stands the one for new seeds and new images, where the store has the predictions. A difference is
+called significant if its p-value, adjusted for all comparisons of the call, is at most 0.05.
+docs/statistics.md has the formulas.
 
 Exit codes: 0 compared, 2 a run has no report, or no such row or metric, or cannot be read.";
 
