@@ -234,7 +234,7 @@ fn a_standardised_dataset_is_trained_on_and_evaluated() {
 fn the_three_numbers_agree_with_the_metrics_they_come_from() {
     let sandbox = Sandbox::new();
     let run = sandbox.run_json(&["--set", "train.epochs=6"]);
-    let folder = sandbox.path("artifacts/reports/small/report");
+    let folder = report_folder(&run);
     let rows = assay_report::read_table(&folder.join("table.parquet")).unwrap();
     let trainings = run["reports"][0]["rows"].as_array().unwrap();
     assert_eq!(rows.len(), trainings.len());
@@ -415,4 +415,27 @@ fn every_published_figure_has_its_network_and_method_in_a_pipeline() {
         }
     }
     assert_eq!(figures, 44);
+}
+
+/// Where a run laid out its first report.
+fn report_folder(run: &Value) -> PathBuf {
+    let file = run["reports"][0]["files"][0].as_str().unwrap();
+    Path::new(file).parent().unwrap().to_owned()
+}
+
+#[test]
+fn other_values_do_not_replace_the_reports_of_the_file() {
+    let sandbox = Sandbox::new();
+    let plain = report_folder(&sandbox.run_json(&[]));
+    assert!(plain.ends_with("reports/small/report"), "{plain:?}");
+    let table = fs::read(plain.join("table.md")).unwrap();
+    let longer = report_folder(&sandbox.run_json(&["--set", "train.epochs=2"]));
+    let longest = report_folder(&sandbox.run_json(&["--set", "train.epochs=3"]));
+    assert_ne!(longer, longest);
+    assert!(
+        longer.starts_with(sandbox.path("artifacts/reports")),
+        "{longer:?}"
+    );
+    assert_eq!(fs::read(plain.join("table.md")).unwrap(), table);
+    assert_ne!(fs::read(longer.join("table.md")).unwrap(), table);
 }

@@ -57,13 +57,13 @@ kinds! {
     /// Measures a trained network.
     Evaluate = Facts {
         name: "evaluate",
-        revision: 3,
+        revision: 4,
         headline: &[],
     },
     /// Gathers trainings into a table.
     Report = Facts {
         name: "report",
-        revision: 4,
+        revision: 5,
         headline: &["title"],
     },
     /// Asks a learner for the update directions of one batch.

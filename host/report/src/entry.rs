@@ -7,6 +7,7 @@ use std::sync::Arc;
 use assay_network::Task;
 use serde_json::{Map, Value};
 
+use crate::conditions::Conditions;
 use crate::metrics::{ERROR, EvaluationRow, MAJORITY_CLASS_ERROR, MetricRow, Split, State};
 use crate::reference::Figures;
 use crate::search::Search;
@@ -37,6 +38,10 @@ pub struct ReportEntry {
     pub seed: u64,
     /// Epochs trained.
     pub epochs: u32,
+    /// Samples in a batch.
+    pub batch_size: u32,
+    /// The data that its numbers are from, and the device.
+    pub conditions: Conditions,
     /// Every hyper-parameter, defaults filled in.
     pub hyperparameters: Map<String, Value>,
     /// The search that its configuration came from.

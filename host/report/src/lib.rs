@@ -5,6 +5,7 @@
 //! other fact of the moment, so that equal inputs give equal bytes.
 
 mod comparison;
+mod conditions;
 mod curve;
 mod entry;
 mod file;
@@ -22,6 +23,9 @@ mod trainings;
 
 pub use assay_network::Task;
 pub use comparison::{Cell, Comparison, Measured, Verdict, compare};
+pub use conditions::{
+    Conditions, PublishedConditions, describe as describe_conditions, shortfalls,
+};
 pub use entry::{ReportEntry, Sources};
 pub use file::FileError;
 pub use measure::ErrorMeasure;
@@ -36,6 +40,6 @@ pub use render::RenderError;
 pub use report::{Report, ReportError};
 pub use results::{Label, ReportRow, read_table};
 pub use search::{Search, SearchSummary, SearchTrial};
-pub use summary::{Quantity, Statistic, Summary, summarise};
+pub use summary::{Choice, EpochRange, Quantity, Statistic, Summary, summarise};
 pub use table::{TableError, TableProblem};
 pub use trainings::{ReportTraining, read_trainings};

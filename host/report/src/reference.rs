@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::PublishedConditions;
+
 /// Where figures were published and what they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +31,9 @@ pub struct Figures {
     /// The share of test samples whose class is not among the five likeliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_top_5_error: Option<f64>,
+    /// What they were measured under.
+    #[serde(default, skip_serializing_if = "PublishedConditions::is_empty")]
+    pub conditions: PublishedConditions,
 }
 
 /// A file of figures.
@@ -36,6 +41,10 @@ pub struct Figures {
 /// ```toml
 /// name = "Bartunov et al. 2018"
 /// protocol = "The best test error within 500 epochs."
+///
+/// [conditions.mnist-fc]
+/// epochs = 500
+/// train_images = 60_000
 ///
 /// [figures.mnist-fc]
 /// bp = { train_error = 0.00, test_error = 1.48 }
@@ -55,6 +64,9 @@ type Table = BTreeMap<String, BTreeMap<String, Figures>>;
 struct File {
     name: String,
     protocol: String,
+    /// By network.
+    #[serde(default)]
+    conditions: BTreeMap<String, PublishedConditions>,
     figures: Table,
 }
 
@@ -64,6 +76,12 @@ pub enum ReferenceError {
     /// It is not TOML of the right form.
     #[error("{0}")]
     Form(String),
+    /// Conditions are given of a network that no figure is of.
+    #[error("`conditions.{network}` has no `figures.{network}` that it could be of")]
+    NoFigures {
+        /// The network.
+        network: String,
+    },
     /// A figure is no percentage.
     #[error("`figures.{network}.{method}` has a figure of {value}; errors are percent, 0 to 100")]
     Percent {
@@ -82,10 +100,22 @@ impl Reference {
     /// # Errors
     /// Text that is not of the form, an unknown key, a figure that is no percentage.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let file: File =
+        let mut file: File =
             toml::from_str(text).map_err(|error| ReferenceError::Form(error.to_string()))?;
-        for (network, methods) in &file.figures {
+        if let Some(network) = file
+            .conditions
+            .keys()
+            .find(|it| !file.figures.contains_key(*it))
+        {
+            let network = network.clone();
+            return Err(ReferenceError::NoFigures { network });
+        }
+        for (network, methods) in &mut file.figures {
+            let conditions = file.conditions.get(network).copied().unwrap_or_default();
             for (method, figures) in methods {
+                if figures.conditions.is_empty() {
+                    figures.conditions = conditions;
+                }
                 let wrong = figures.all().find(|value| !(0.0..=100.0).contains(value));
                 if let Some(value) = wrong {
                     return Err(ReferenceError::Percent {
@@ -153,6 +183,8 @@ mod tests {
     const FILE: &str = r#"
         name = "A. Paper"
         protocol = "As it says."
+        [conditions.fc]
+        epochs = 500
         [figures.fc]
         bp = { train_error = 0.0, test_error = 1.48 }
         [figures.lc]
@@ -168,7 +200,9 @@ mod tests {
             (figures.train_error, figures.test_error),
             (Some(0.0), Some(1.48))
         );
+        assert_eq!(figures.conditions.epochs, Some(500));
         let figures = reference.figures("lc", "bp").unwrap();
+        assert!(figures.conditions.is_empty());
         assert_eq!(
             (figures.train_error, figures.test_top_5_error),
             (None, Some(49.07))
@@ -187,6 +221,10 @@ mod tests {
         assert!(refused(&FILE.replace("1.48", "nan")).contains("percent"));
         assert!(refused(&FILE.replace("train_error", "training_error")).contains("training_error"));
         assert!(refused("name = 3").contains("name"));
+        assert!(
+            refused(&FILE.replace("[conditions.fc]", "[conditions.fd]"))
+                .contains("`conditions.fd`")
+        );
     }
 
     #[test]

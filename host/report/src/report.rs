@@ -7,13 +7,14 @@ use std::sync::Arc;
 use assay_network::Task;
 use serde_json::Value;
 
+use crate::conditions::Conditions;
 use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::metrics::{Split, TOP_5_ERROR};
 use crate::reference::Citation;
 use crate::results::{Label, ReportRow};
 use crate::search::{Search, SearchSummary};
-use crate::summary::{Quantity, Statistic, Summary, summarise};
+use crate::summary::{Choice, EpochRange, Quantity, Statistic, Summary, summarise};
 
 /// Why no report can be made of the trainings given.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -257,6 +258,8 @@ fn alike(a: &ReportEntry, b: &ReportEntry) -> bool {
     same_name(a, b)
         && a.algorithm == b.algorithm
         && a.epochs == b.epochs
+        && a.batch_size == b.batch_size
+        && a.conditions == b.conditions
         && a.hyperparameters == b.hyperparameters
         && a.search == b.search
 }
@@ -303,6 +306,20 @@ fn settings(entry: &ReportEntry) -> Vec<Setting> {
         Value::from(entry.algorithm.as_str()),
     ));
     settings.push(("epochs".to_owned(), Value::from(entry.epochs)));
+    settings.push(("batch_size".to_owned(), Value::from(entry.batch_size)));
+    let Conditions {
+        train_images,
+        validation_images,
+        test_images,
+        device,
+    } = &entry.conditions;
+    settings.push(("train_images".to_owned(), Value::from(*train_images)));
+    settings.push((
+        "validation_images".to_owned(),
+        Value::from(validation_images.unwrap_or(0)),
+    ));
+    settings.push(("test_images".to_owned(), Value::from(*test_images)));
+    settings.push(("device".to_owned(), Value::from(device.as_str())));
     settings
 }
 
@@ -321,6 +338,11 @@ fn row(label: Label, first: &ReportEntry, group: &[ReportEntry]) -> ReportRow {
         task: first.task,
         algorithm: first.algorithm.clone(),
         epochs: first.epochs,
+        batch_size: first.batch_size,
+        conditions: first.conditions.clone(),
+        chosen_epochs: Choice::ALL
+            .map(|choice| EpochRange::of(summaries.iter().filter_map(|it| it.epoch(choice)))),
+        diverged_in_epoch: EpochRange::of(group.iter().filter_map(|it| it.diverged_in_epoch)),
         seeds: u32::try_from(group.len()).unwrap_or(u32::MAX),
         diverged: u32::try_from(group.len() - summaries.len()).unwrap_or(u32::MAX),
         hyperparameters: first.hyperparameters.clone(),

@@ -10,11 +10,12 @@ use arrow::datatypes::{DataType, Field, Schema};
 use assay_network::Task;
 use serde_json::{Map, Value};
 
+use crate::conditions::{Conditions, PublishedConditions};
 use crate::measure::ErrorMeasure;
 use crate::metrics::{Split, name};
 use crate::reference::{Difference, Figures};
 use crate::search::SearchSummary;
-use crate::summary::{Quantity, Statistic};
+use crate::summary::{Choice, EpochRange, Quantity, Statistic};
 use crate::table::{Columns, Decode, Encode, Form, TableError, TableProblem, read_rows};
 
 /// Key of a row; unique within a report.
@@ -45,20 +46,33 @@ pub struct ReportRow {
     pub algorithm: String,
     /// Epochs of each training.
     pub epochs: u32,
+    /// Samples in a batch.
+    pub batch_size: u32,
+    /// The data that the numbers are from, and the device.
+    pub conditions: Conditions,
     /// How many trainings.
     pub seeds: u32,
     /// How many of them diverged; they are in no statistic.
     pub diverged: u32,
+    /// The epochs in which a value of those became infinite or not a number.
+    pub diverged_in_epoch: Option<EpochRange>,
     /// Every hyper-parameter.
     pub hyperparameters: Map<String, Value>,
     /// Published figures of this method on this network.
     pub figures: Option<Figures>,
     /// The search that the configuration came from.
     pub search: Option<SearchSummary>,
+    /// By [`Choice`].
+    pub(crate) chosen_epochs: [Option<EpochRange>; Choice::ALL.len()],
     pub(crate) statistics: [Option<Statistic>; Quantity::ALL.len()],
 }
 
 impl ReportRow {
+    /// The epochs that the seeds chose in some way; absent where none was chosen so.
+    pub fn epochs_of(&self, choice: Choice) -> Option<EpochRange> {
+        self.chosen_epochs[choice as usize]
+    }
+
     /// Mean and spread of a quantity over the seeds; absent where no training measured it.
     pub fn get(&self, quantity: Quantity) -> Option<Statistic> {
         self.statistics[quantity as usize]
@@ -76,9 +90,24 @@ impl ReportRow {
         search.is_some_and(|search| search.chosen_on == Split::Test)
     }
 
-    /// The number of trainings as people read it: `3`, or `3, 1 diverged`.
+    /// The number of trainings as people read it: `3`, `3, 1 diverged`, or `1, diverged in epoch 2`.
     pub fn show_seeds(&self) -> String {
-        with_diverged(self.seeds, self.diverged)
+        let all = self.diverged == self.seeds;
+        match self.diverged_in_epoch.filter(|_| self.diverged > 0) {
+            Some(epoch) if all => format!("{}, diverged in epoch {epoch}", self.seeds),
+            Some(epoch) => format!(
+                "{}, {} diverged in epoch {epoch}",
+                self.seeds, self.diverged
+            ),
+            None if all && self.diverged > 0 => format!("{}, diverged", self.seeds),
+            None => with_diverged(self.seeds, self.diverged),
+        }
+    }
+
+    /// The epochs that the seeds chose in some way, as people read them: `12`, `12–25`, or `—`.
+    pub fn show_epochs(&self, choice: Choice) -> String {
+        self.epochs_of(choice)
+            .map_or_else(|| "—".to_owned(), |epochs| epochs.to_string())
     }
 
     /// A quantity as people read it, in the unit of the task: `1.83 ± 0.05`, `1.83` for one seed,
@@ -145,6 +174,21 @@ fn form(task: Task) -> Form {
     fields.push(Field::new("epochs", DataType::UInt32, false));
     fields.push(Field::new("seeds", DataType::UInt32, false));
     fields.push(Field::new("diverged", DataType::UInt32, false));
+    fields.extend([
+        Field::new("diverged_in_epoch_lowest", DataType::UInt32, true),
+        Field::new("diverged_in_epoch_highest", DataType::UInt32, true),
+        Field::new("batch_size", DataType::UInt32, false),
+        Field::new("train_images", DataType::UInt32, false),
+        Field::new("validation_images", DataType::UInt32, true),
+        Field::new("test_images", DataType::UInt32, false),
+        Field::new("device", DataType::Utf8, false),
+    ]);
+    for choice in Choice::ALL {
+        fields.extend(
+            ["lowest", "highest"]
+                .map(|end| Field::new(format!("{}_{end}", choice.name()), DataType::UInt32, true)),
+        );
+    }
     for quantity in Quantity::of(task) {
         let [mean, sd, n] = column_names(*quantity, task);
         fields.push(Field::new(mean, DataType::Float64, true));
@@ -160,6 +204,8 @@ fn form(task: Task) -> Form {
     ]);
     let published = published(task).iter();
     fields.extend(published.map(|it| Field::new(it.column, DataType::Float64, true)));
+    let conditions = published_conditions(task).iter();
+    fields.extend(conditions.map(|it| Field::new(it.column, DataType::UInt32, true)));
     let (table, units) = match task {
         Task::Classification => (
             CLASSIFICATION_TABLE,
@@ -167,9 +213,10 @@ fn form(task: Task) -> Form {
              percent of samples, 0 to 100; _mean, _sd (sample standard deviation, null for one value) \
              and _n are over the seeds that did not diverge; best_epoch: lowest test error over the \
              epochs, chosen on the test set; last_epoch: after the last epoch; validation_epoch: the epoch chosen on the \
-             validation split; search_*, optimism: of the search that the configuration came from, \
+             validation split; best_epoch_lowest, _highest and validation_epoch_lowest, _highest: the epochs \
+             that the seeds chose; *_images: of each split; search_*, optimism: of the search that the configuration came from, \
              null without one (docs/statistics.md); published_*: a paper's figure, null where it \
-             has none; hyperparameters: JSON",
+             has none, or a condition of it; hyperparameters: JSON",
         ),
         Task::Reconstruction => (
             RECONSTRUCTION_TABLE,
@@ -178,7 +225,8 @@ fn form(task: Task) -> Form {
              samples; _mean, _sd (sample standard deviation, null for one value) and _n are over the \
              seeds that did not diverge; best_epoch: lowest test error over the epochs, chosen on the test set; \
              last_epoch: after the last epoch; validation_epoch: the epoch chosen on the validation \
-             split; search_*, optimism: of the search that the configuration came from, null without one; \
+             split; best_epoch_lowest, _highest and validation_epoch_lowest, _highest: the epochs that the \
+             seeds chose; *_images: of each split; search_*, optimism: of the search that the configuration came from, null without one; \
              hyperparameters: JSON",
         ),
     };
@@ -218,6 +266,26 @@ impl Encode for ReportRow {
             count(|row| row.seeds),
             count(|row| row.diverged),
         ];
+        let range = |of: &dyn Fn(&Self) -> Option<EpochRange>| -> [ArrayRef; 2] {
+            let first = rows.iter().map(|row| Some(of(row)?.first));
+            let last = rows.iter().map(|row| Some(of(row)?.last));
+            [
+                Arc::new(first.collect::<UInt32Array>()),
+                Arc::new(last.collect::<UInt32Array>()),
+            ]
+        };
+        columns.extend(range(&|row| row.diverged_in_epoch));
+        let validation = rows.iter().map(|row| row.conditions.validation_images);
+        columns.extend([
+            count(|row| row.batch_size),
+            count(|row| row.conditions.train_images),
+            Arc::new(validation.collect::<UInt32Array>()),
+            count(|row| row.conditions.test_images),
+            text(|row| &row.conditions.device),
+        ]);
+        for choice in Choice::ALL {
+            columns.extend(range(&|row| row.epochs_of(choice)));
+        }
         for quantity in Quantity::of(task_of(rows)) {
             let all = || rows.iter().map(|row| row.get(*quantity));
             let mean: Float64Array = all().map(|one| Some(one?.mean)).collect();
@@ -244,6 +312,12 @@ impl Encode for ReportRow {
                 .map(|row| *(published.figure)(&mut row.figures?));
             columns.push(Arc::new(figures.collect::<Float64Array>()));
         }
+        for published in published_conditions(task_of(rows)) {
+            let conditions = rows
+                .iter()
+                .map(|row| *(published.condition)(&mut row.figures?.conditions));
+            columns.push(Arc::new(conditions.collect::<UInt32Array>()));
+        }
         Ok(columns)
     }
 }
@@ -269,6 +343,15 @@ impl Decode for ReportRow {
         let epochs: &UInt32Array = batch.get("epochs")?;
         let seeds: &UInt32Array = batch.get("seeds")?;
         let diverged: &UInt32Array = batch.get("diverged")?;
+        let batch_sizes: &UInt32Array = batch.get("batch_size")?;
+        let train_images: &UInt32Array = batch.get("train_images")?;
+        let validation_images: &UInt32Array = batch.get("validation_images")?;
+        let test_images: &UInt32Array = batch.get("test_images")?;
+        let devices = text("device")?;
+        let diverged_in_epoch = EpochColumns::of(batch, "diverged_in_epoch")?;
+        let [best_epochs, validation_epochs] =
+            Choice::ALL.map(|choice| EpochColumns::of(batch, choice.name()));
+        let chosen_epochs = [best_epochs?, validation_epochs?];
         let row = |row: usize| -> Result<Self, TableProblem> {
             let hyperparameters = serde_json::from_str(settings.value(row))
                 .map_err(|error| batch.problem(row, "hyperparameters", &error))?;
@@ -283,6 +366,17 @@ impl Decode for ReportRow {
                 epochs: epochs.value(row),
                 seeds: seeds.value(row),
                 diverged: diverged.value(row),
+                diverged_in_epoch: diverged_in_epoch.get(row),
+                batch_size: batch_sizes.value(row),
+                conditions: Conditions {
+                    train_images: train_images.value(row),
+                    validation_images: validation_images
+                        .is_valid(row)
+                        .then(|| validation_images.value(row)),
+                    test_images: test_images.value(row),
+                    device: devices.value(row).to_owned(),
+                },
+                chosen_epochs: chosen_epochs.each_ref().map(|columns| columns.get(row)),
                 hyperparameters,
                 figures: None,
                 search: None,
@@ -300,6 +394,15 @@ impl Decode for ReportRow {
                 if column.is_valid(index) {
                     let figures = row.figures.get_or_insert_default();
                     *(published.figure)(figures) = Some(column.value(index));
+                }
+            }
+        }
+        for published in published_conditions(task) {
+            let column: &UInt32Array = batch.get(published.column)?;
+            for (index, row) in rows.iter_mut().enumerate() {
+                if column.is_valid(index) {
+                    let figures = row.figures.get_or_insert_default();
+                    *(published.condition)(&mut figures.conditions) = Some(column.value(index));
                 }
             }
         }
@@ -335,6 +438,61 @@ const PUBLISHED: [Published; 3] = [
         figure: |it| &mut it.test_top_5_error,
     },
 ];
+
+/// A column of the conditions of published figures.
+struct PublishedCondition {
+    column: &'static str,
+    condition: fn(&mut PublishedConditions) -> &mut Option<u32>,
+}
+
+fn published_conditions(task: Task) -> &'static [PublishedCondition] {
+    match task {
+        Task::Classification => &PUBLISHED_CONDITIONS,
+        Task::Reconstruction => &[],
+    }
+}
+
+const PUBLISHED_CONDITIONS: [PublishedCondition; 4] = [
+    PublishedCondition {
+        column: "published_epochs",
+        condition: |it| &mut it.epochs,
+    },
+    PublishedCondition {
+        column: "published_train_images",
+        condition: |it| &mut it.train_images,
+    },
+    PublishedCondition {
+        column: "published_test_images",
+        condition: |it| &mut it.test_images,
+    },
+    PublishedCondition {
+        column: "published_configurations",
+        condition: |it| &mut it.configurations,
+    },
+];
+
+/// The two columns of a range of epochs.
+struct EpochColumns<'a> {
+    first: &'a UInt32Array,
+    last: &'a UInt32Array,
+}
+
+impl<'a> EpochColumns<'a> {
+    fn of(batch: &Columns<'a>, name: &str) -> Result<Self, TableProblem> {
+        Ok(Self {
+            first: batch.get(&format!("{name}_lowest"))?,
+            last: batch.get(&format!("{name}_highest"))?,
+        })
+    }
+
+    fn get(&self, row: usize) -> Option<EpochRange> {
+        let is_there = self.first.is_valid(row) && self.last.is_valid(row);
+        is_there.then(|| EpochRange {
+            first: self.first.value(row),
+            last: self.last.value(row),
+        })
+    }
+}
 
 fn fill_searches(batch: &Columns<'_>, rows: &mut [ReportRow]) -> Result<(), TableProblem> {
     let chosen_on: &StringArray = batch.get("search_chosen_on")?;

@@ -44,7 +44,7 @@ pub struct SearchTrial {
 
 impl SearchTrial {
     /// Its error on the split, unless it diverged.
-    fn error(&self, split: Split) -> Option<f64> {
+    pub(crate) fn error(&self, split: Split) -> Option<f64> {
         let error = match split {
             Split::Validation => self.validation_error,
             _ => self.test_error,

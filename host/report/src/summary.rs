@@ -2,6 +2,8 @@
 //! numbers of several seeds to mean and spread. Pure functions; nothing here reads, writes or
 //! formats.
 
+use std::fmt;
+
 use assay_network::Task;
 use assay_statistics::Sample;
 
@@ -129,12 +131,74 @@ impl Quantity {
 /// absent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// The first epoch with the lowest test error.
-    pub best_epoch: Option<u32>,
+    /// By [`Choice`].
+    epochs: [Option<u32>; Choice::ALL.len()],
     values: [Option<f64>; Quantity::ALL.len()],
 }
 
+/// A way in which an epoch is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The first epoch with the lowest test error.
+    Test,
+    /// The first epoch with the lowest validation error.
+    Validation,
+}
+
+impl Choice {
+    /// All of them, in the order of the table's columns.
+    pub const ALL: [Self; 2] = [Self::Test, Self::Validation];
+
+    /// The stem of its columns' names: `<name>_lowest`, `<name>_highest`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Test => "best_epoch",
+            Self::Validation => "validation_epoch",
+        }
+    }
+}
+
+/// The epochs that several trainings chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochRange {
+    /// The earliest of them.
+    pub first: u32,
+    /// The latest of them.
+    pub last: u32,
+}
+
+impl EpochRange {
+    pub(crate) fn of(epochs: impl Iterator<Item = u32>) -> Option<Self> {
+        epochs.fold(None, |range: Option<Self>, epoch| {
+            let range = range.unwrap_or(Self {
+                first: epoch,
+                last: epoch,
+            });
+            Some(Self {
+                first: range.first.min(epoch),
+                last: range.last.max(epoch),
+            })
+        })
+    }
+}
+
+/// `12`, or `12–25`.
+impl fmt::Display for EpochRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last } = self;
+        if first == last {
+            return write!(f, "{first}");
+        }
+        write!(f, "{first}–{last}")
+    }
+}
+
 impl Summary {
+    /// The epoch that was chosen in some way.
+    pub fn epoch(&self, choice: Choice) -> Option<u32> {
+        self.epochs[choice as usize]
+    }
+
     /// One of the numbers.
     pub fn get(&self, quantity: Quantity) -> Option<f64> {
         self.values[quantity as usize]
@@ -186,7 +250,10 @@ pub fn summarise(
             | Quantity::TestTop5ErrorValidationEpoch => chosen(split, metric),
         }
     });
-    Summary { best_epoch, values }
+    Summary {
+        epochs: [best_epoch, validation_epoch],
+        values,
+    }
 }
 
 /// The row with the lowest value of `metric` on `split`; of equal ones the earliest epoch.

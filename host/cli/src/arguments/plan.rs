@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use assay_core::ObjectHash;
 use assay_engine::{
     Cancel, Device, DeviceError, DeviceRequest, LockMode, Request, Settings, TrustPolicy,
 };
@@ -63,6 +64,28 @@ impl PlanArguments {
             keep_going,
             data_dir: self.places.data_dir.clone(),
         })
+    }
+
+    /// The name of the folder with a pipeline's reports: that of the pipeline, and of what was overridden, so
+    /// that other values do not replace the reports of the file's own: `mnist`, `mnist+small`,
+    /// `mnist+small+set-3f9a72c1d0e4`.
+    pub(crate) fn report_folder(&self, pipeline: &str) -> String {
+        let mut name = pipeline.to_owned();
+        if let Some(profile) = &self.profile {
+            let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+            let profile = if profile.chars().all(is_plain) {
+                profile.clone()
+            } else {
+                ObjectHash::of(profile.as_bytes()).short()
+            };
+            name = format!("{name}+{profile}");
+        }
+        if !self.overrides.is_empty() {
+            // No argument holds the separator, so that two lists never read alike.
+            let overrides = ObjectHash::of(self.overrides.join("\0").as_bytes());
+            name = format!("{name}+set-{}", overrides.short());
+        }
+        name
     }
 
     pub(crate) fn request<'a>(

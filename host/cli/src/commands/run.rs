@@ -74,7 +74,8 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     lock: LockArguments,
 
-    /// Where to lay out reports [default: STORE/reports/PIPELINE]
+    /// Where to lay out reports [default: STORE/reports/PIPELINE, and with a profile or --set a folder of
+    /// their own beside it]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 
@@ -169,10 +170,10 @@ fn export_reports(
     session: &Session,
     report: &RunReport,
 ) -> Result<Vec<ExportedReport>, CliError> {
-    let folder = arguments
-        .output
-        .clone()
-        .unwrap_or_else(|| session.store().root().join("reports").join(session.name()));
+    let folder = arguments.output.clone().unwrap_or_else(|| {
+        let name = arguments.plan.report_folder(session.name());
+        session.store().root().join("reports").join(name)
+    });
     let mut exported = Vec::new();
     for stage in &report.stages {
         let (StageKind::Report, Some(result)) = (stage.planned.kind(), &stage.result) else {

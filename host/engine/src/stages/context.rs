@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use assay_abi::{CreateRequest, ErrorCode, LearnerHandle, LoadedPlugin, PluginError};
-use assay_core::{Action, Advice, ArtifactHash};
+use assay_core::{Action, Advice, ArtifactHash, Environment};
 use assay_data::DatasetError;
 use assay_network::Network;
 use assay_store::SourceHashes;
@@ -193,14 +193,22 @@ impl Context {
         })
     }
 
+    fn environment(&self) -> Result<&Environment, StageError> {
+        let environment = self.action.environment.as_ref();
+        environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))
+    }
+
+    /// The device that learners compute on: `cpu` or `cuda`.
+    pub(super) fn device(&self) -> Result<&str, StageError> {
+        Ok(&self.environment()?.device)
+    }
+
     /// A fresh learner.
     pub(super) fn create_learner(
         &self,
         settings: LearnerSettings<'_>,
     ) -> Result<LearnerHandle, StageError> {
-        let environment = self.action.environment.as_ref();
-        let environment =
-            environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
+        let environment = self.environment()?;
         let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
         let network = to_json(serde_json::to_string(settings.network))?;
         let hyperparameters = to_json(serde_json::to_string(settings.hyperparameters))?;

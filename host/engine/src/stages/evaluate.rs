@@ -8,8 +8,8 @@ use assay_core::{Diagnostic, StageKind, StageTable, settings};
 use assay_data::table::ImageTable;
 use assay_network::Task;
 use assay_report::{
-    EvaluationRow, LOSS, MAJORITY_CLASS_ERROR, PredictionRow, Split, State, write_evaluation,
-    write_predictions,
+    Conditions, EvaluationRow, LOSS, MAJORITY_CLASS_ERROR, PredictionRow, Split, State,
+    write_evaluation, write_predictions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,13 +18,16 @@ use super::measure::{Wanted, measure};
 use super::splits::Splits;
 use super::train::{BEST, FINAL, TRAINING, TrainingDocument};
 use super::{
-    Context, Kind, Outputs, PARQUET, Phase, StageError, data, object, read, read_document,
+    Context, JSON, Kind, Outputs, PARQUET, Phase, StageError, data, object, read, read_document,
+    write_document,
 };
 use crate::containment::Profile;
 use crate::plan::{PlannedStage, Planner, Work};
 
 /// The measurements.
 pub(super) const EVALUATION: &str = "evaluation.parquet";
+/// The data that they were measured on, and the device.
+pub(super) const CONDITIONS: &str = "conditions.json";
 /// The prediction of each state for each image of the test set; for classifications only.
 pub const PREDICTIONS: &str = "predictions.parquet";
 
@@ -162,6 +165,14 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
     write_evaluation(&context.out.join(EVALUATION), &rows).map_err(data)?;
     let mut outputs = Outputs::default();
     outputs.add(EVALUATION, PARQUET);
+    let conditions = Conditions {
+        train_images: splits.train.len(),
+        validation_images: splits.validation.as_ref().map(ImageTable::len),
+        test_images: splits.test.len(),
+        device: context.device()?.to_owned(),
+    };
+    write_document(&context.out.join(CONDITIONS), &conditions)?;
+    outputs.add(CONDITIONS, JSON);
     if training.parameters.network.task() == Task::Classification {
         write_predictions(&context.out.join(PREDICTIONS), &predictions).map_err(data)?;
         outputs.add(PREDICTIONS, PARQUET);

@@ -20,6 +20,17 @@ pub(super) type Cells = [String; 3];
 /// The headings under each error.
 pub(super) const HEADINGS: [&str; 3] = ["paper", "ours", "difference"];
 
+/// The heading of the last column.
+pub(super) const CONDITIONS: &str = "conditions";
+
+/// Whether a row can be compared with its published figures, in words.
+pub(super) fn comparability(row: &ReportRow) -> String {
+    match row.shortfall() {
+        Some(shortfall) => format!("{shortfall}: not comparable"),
+        None => "not less than the paper’s".to_owned(),
+    }
+}
+
 /// An error that is compared.
 struct Compared {
     heading: &'static str,

@@ -1,127 +1,145 @@
-//! The report as one self-contained page: no request leaves it, by its own content policy. It
-//! owns the page's structure; its looks are in `style.css`, its charts in `chart`.
+//! The report as one self-contained page: no request leaves it, by its own content policy, and nothing in it
+//! needs the script. It owns the page's structure; its looks are in `style.css`, its figures in `figures`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
-use super::chart::{Axes, Series, chart, line_class};
-use super::comparison::{Comparison, HEADINGS, comparison};
+use super::comparison::{CONDITIONS, Comparison, HEADINGS, comparability, comparison};
+use super::figures::{Figure, Line, NetworkRows, figures, networks};
 use super::sections::Section;
 use super::selection::{CHOSEN_ON_TEST, Selection, measured, selections};
-use crate::curve::error_curve;
-use crate::entry::ReportEntry;
+use crate::conditions::{describe, shortfalls};
 use crate::measure::ErrorMeasure;
-use crate::metrics::Split;
 use crate::report::Report;
 use crate::results::{ReportRow, task_of};
-use crate::summary::Quantity;
+use crate::summary::{Quantity, summarise};
 
 const STYLE: &str = include_str!("style.css");
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+const SCRIPT: &str = include_str!("script.js");
+
+/// A policy under which the page can load nothing, and run nothing but its own style and script.
+fn policy(style: &str) -> String {
+    let digest = |text: &str| BASE64.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'",
+        digest(style),
+        digest(SCRIPT)
+    )
+}
 
 pub(super) fn render(report: &Report, parts: &[Section], reproduce: Option<&str>) -> String {
-    let sections = networks(report);
+    let networks = networks(report);
     let selections = selections(report.rows());
     let error = ErrorMeasure::of(task_of(report.rows()));
+    let figures = figures(report);
+    let style = format!("{STYLE}{}", assay_chart::STYLES);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(policy(&style));
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (report.title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(&style)) }
             }
             body {
                 main {
                     h1 { (report.title) }
+                    (conditions(report))
+                    (contents(parts, &figures, comparison(report).as_ref()))
+                    (table(&networks, &selections, error))
                     p.lede { (measured(report.rows())) }
-                    (table(&sections, &selections, error))
                     @if report.rows().iter().any(ReportRow::is_marked) { p { "† " (CHOSEN_ON_TEST) } }
+                    @if let Some(comparison) = comparison(report) { (beside(report, &comparison)) }
+                    @for (title, figures) in &figures { (figure_group(title, figures)) }
                     @for part in parts { (plain_section(part)) }
-                    @if let Some(comparison) = comparison(report) { (beside(&comparison)) }
                     (definitions(&selections))
-                    (curves(&sections, error))
-                    (settings(&sections))
+                    (origins(&networks))
                     @if let Some(command) = reproduce {
                         h2 { "Make it again" }
                         pre tabindex="0" { code { (command) } }
                     }
-                    footer {
-                        p {
-                            "The same numbers at full precision are in " code { "table.parquet" }
-                            " and " code { "table.csv" } "; every epoch of every training is in "
-                            code { "metrics.parquet" } "."
-                        }
-                    }
+                    (footer())
                 }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };
     page.into_string()
 }
 
-/// The rows of one network on one dataset.
-struct NetworkRows<'a> {
-    dataset: &'a str,
-    network: &'a str,
-    lines: Vec<Line<'a>>,
-}
-
-struct Line<'a> {
-    /// Numbers the method's name within the report, so that it looks the same in every chart.
-    style: usize,
-    row: &'a ReportRow,
-    entries: &'a [ReportEntry],
-}
-
-impl NetworkRows<'_> {
-    fn title(&self) -> String {
-        format!("{}, {}", self.dataset, self.network)
-    }
-}
-
-fn networks(report: &Report) -> Vec<NetworkRows<'_>> {
-    let mut methods: Vec<&str> = Vec::new();
-    let mut sections: Vec<NetworkRows<'_>> = Vec::new();
-    for (row, entries) in report.groups() {
-        let label = &row.label;
-        let style = methods.iter().position(|method| *method == label.method);
-        let style = style.unwrap_or_else(|| {
-            methods.push(&label.method);
-            methods.len() - 1
-        });
-        let line = Line {
-            style,
-            row,
-            entries,
-        };
-        let same = |one: &&mut NetworkRows<'_>| {
-            one.dataset == label.dataset && one.network == label.network
-        };
-        match sections.iter_mut().find(same) {
-            Some(section) => section.lines.push(line),
-            None => sections.push(NetworkRows {
-                dataset: &label.dataset,
-                network: &label.network,
-                lines: vec![line],
-            }),
+/// What the numbers were made under, right beneath the title.
+fn conditions(report: &Report) -> Markup {
+    html! {
+        dl.conditions {
+            @for (name, conditions) in describe(report.rows()) {
+                div { dt { (name) } dd { (conditions) } }
+            }
         }
     }
-    sections
 }
 
-fn table(sections: &[NetworkRows<'_>], selections: &[Selection], error: &ErrorMeasure) -> Markup {
+/// Links to the parts of the page.
+fn contents(
+    parts: &[Section],
+    figures: &[(&'static str, Vec<Figure>)],
+    comparison: Option<&Comparison<'_>>,
+) -> Markup {
+    let comparison = comparison.map(Comparison::title);
+    let titles = comparison
+        .into_iter()
+        .chain(figures.iter().map(|(title, _)| (*title).to_owned()))
+        .chain(parts.iter().map(|part| part.title.to_owned()))
+        .chain([DEFINITIONS, ORIGINS].map(str::to_owned));
+    html! {
+        nav aria-label="Contents" {
+            @for title in titles { a href=(format!("#{}", id_of(&title))) { (title) } " " }
+        }
+    }
+}
+
+/// The id of the part of the page with this title.
+fn id_of(title: &str) -> String {
+    let letters = title.chars().map(|letter| {
+        if letter.is_ascii_alphanumeric() {
+            letter.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    });
+    letters.collect()
+}
+
+fn footer() -> Markup {
+    html! {
+        footer {
+            p {
+                "The same numbers at full precision are in " code { "table.parquet" }
+                " and " code { "table.csv" } ", for LaTeX in " code { "table.tex" }
+                "; every epoch of every training is in " code { "metrics.parquet" }
+                ". This page is a file of an artifact: " code { "pipeline lineage" }
+                " with the hash of the artifact, or with PIPELINE:STAGE, lists what it was made from, down to \
+                 the dataset’s files; " code { "pipeline audit" } " checks all of it."
+            }
+            p { "Made by Assay " (env!("CARGO_PKG_VERSION")) "." }
+        }
+    }
+}
+
+fn table(networks: &[NetworkRows<'_>], selections: &[Selection], error: &ErrorMeasure) -> Markup {
     let heading = format!("{} {}", error.heading, error.unit);
     let width = 3 + selections
         .iter()
         .map(|one| one.columns.len())
         .sum::<usize>();
-    let spreads = sections
+    let spreads = networks
         .iter()
-        .flat_map(|section| &section.lines)
+        .flat_map(|network| &network.lines)
         .any(|line| line.row.seeds > 1);
     html! {
         h2 { (heading) }
@@ -144,10 +162,10 @@ fn table(sections: &[NetworkRows<'_>], selections: &[Selection], error: &ErrorMe
                         }
                     }
                 }
-                @for section in sections {
+                @for network in networks {
                     tbody {
-                        tr.section { th colspan=(width) scope="rowgroup" { span { (section.title()) } } }
-                        @for line in &section.lines { (table_row(line.row, selections)) }
+                        tr.section { th colspan=(width) scope="rowgroup" { span { (network.title()) } } }
+                        @for line in &network.lines { (table_row(line, selections)) }
                     }
                 }
             }
@@ -155,32 +173,33 @@ fn table(sections: &[NetworkRows<'_>], selections: &[Selection], error: &ErrorMe
     }
 }
 
-fn table_row(row: &ReportRow, selections: &[Selection]) -> Markup {
+fn table_row(line: &Line<'_>, selections: &[Selection]) -> Markup {
+    let row = line.row;
+    let origin = format!("#row-{}", line.number);
     html! {
         tr {
-            th scope="row" { (row.show_method()) }
+            th scope="row" { a href=(origin) { (row.show_method()) } }
             td.count { (row.show_seeds()) }
             td.count { (row.epochs) }
             @for selection in selections {
-                @for (index, (_, quantity)) in selection.columns.iter().enumerate() {
-                    td.number.first[index == 0] { (number(row, *quantity)) }
+                @for (index, (_, column)) in selection.columns.iter().enumerate() {
+                    td.number.first[index == 0] { a href=(origin) { (number(&column.show(row))) } }
                 }
             }
         }
     }
 }
 
-/// The number as [`ReportRow::show`] has it, with the spread in a box of its own so that the
+/// A number as [`ReportRow::show`] has it, with the spread in a box of its own so that the
 /// decimal points of a column stand beneath each other.
-fn number(row: &ReportRow, quantity: Quantity) -> Markup {
-    let text = row.show(quantity);
+fn number(text: &str) -> Markup {
     let (mean, spread) = text.split_at(text.find(' ').unwrap_or(text.len()));
     html! { (mean) span.spread { (spread) } }
 }
 
 fn plain_section(part: &Section) -> Markup {
     html! {
-        h2 { (part.title) }
+        h2 id=(id_of(part.title)) { (part.title) }
         p { (part.definition) }
         div.scroll tabindex="0" role="region" aria-label=(part.title) {
             table {
@@ -209,10 +228,19 @@ fn plain_section(part: &Section) -> Markup {
     }
 }
 
-fn beside(comparison: &Comparison<'_>) -> Markup {
+fn beside(report: &Report, comparison: &Comparison<'_>) -> Markup {
+    let shortfalls = shortfalls(report.rows());
     let title = comparison.title();
     html! {
-        h2 { (title) }
+        h2 id=(id_of(&title)) { (title) }
+        @for (shortfall, rows) in &shortfalls {
+            p.warning {
+                strong { "Not comparable: " (shortfall) }
+                @if rows.len() < report.rows().len() {
+                    ". " (rows.iter().map(|row| row.label.method.as_str()).collect::<Vec<_>>().join(", "))
+                }
+            }
+        }
         p { (comparison.definition()) }
         div.scroll tabindex="0" role="region" aria-label=(title) {
             table {
@@ -223,6 +251,7 @@ fn beside(comparison: &Comparison<'_>) -> Markup {
                         @for error in &comparison.errors {
                             th.group colspan=(HEADINGS.len()) scope="colgroup" { (error) }
                         }
+                        th rowspan="2" scope="col" { (CONDITIONS) }
                     }
                     tr {
                         @for _ in &comparison.errors {
@@ -242,6 +271,7 @@ fn beside(comparison: &Comparison<'_>) -> Markup {
                                     td.number.first[index == 0] { (cell) }
                                 }
                             }
+                            td.words { (comparability(row)) }
                         }
                     }
                 }
@@ -250,9 +280,12 @@ fn beside(comparison: &Comparison<'_>) -> Markup {
     }
 }
 
+const DEFINITIONS: &str = "What the numbers mean";
+const ORIGINS: &str = "Where the numbers are from";
+
 fn definitions(selections: &[Selection]) -> Markup {
     html! {
-        h2 { "What the numbers mean" }
+        h2 id=(id_of(DEFINITIONS)) { (DEFINITIONS) }
         div.definitions {
             @for selection in selections {
                 section {
@@ -264,95 +297,102 @@ fn definitions(selections: &[Selection]) -> Markup {
     }
 }
 
-fn curves(sections: &[NetworkRows<'_>], error: &ErrorMeasure) -> Markup {
+fn figure_group(title: &str, figures: &[Figure]) -> Markup {
     html! {
-        h2 { "Learning curves" }
-        p { "Lines are means over seeds; bands reach from the lowest seed to the highest." }
-        @for (index, section) in sections.iter().enumerate() { (section_curves(index + 1, section, error)) }
-    }
-}
-
-fn section_curves(number: usize, section: &NetworkRows<'_>, error: &ErrorMeasure) -> Markup {
-    let panels = [(Split::Test, "Test"), (Split::Train, "Train")].map(|(split, name)| {
-        let title = format!("{name} {}", error.axis);
-        (split, title, series(section, split))
-    });
-    let points = panels
-        .iter()
-        .flat_map(|(_, _, series)| series)
-        .flat_map(|series| &series.points);
-    let axes = Axes::around(points);
-    html! {
-        figure {
-            figcaption { h3 { (section.title()) } (legend(section)) }
-            @if let Some(axes) = axes {
-                div.panels {
-                    @for (split, title, series) in &panels {
-                        (chart(&format!("curve-{number}-{split}"), title, &describe(section, *split, error), &axes, series))
+        h2 id=(id_of(title)) { (title) }
+        @for figure in figures {
+            figure {
+                figcaption {
+                    h3 { (figure.title) }
+                    p { (figure.note) }
+                    @if !figure.legend.is_empty() {
+                        ul.legend {
+                            @for (style, name) in &figure.legend {
+                                li data-name=(name) { (assay_chart::swatch(*style)) (name) }
+                            }
+                        }
                     }
+                }
+                div.panels { @for plot in &figure.plots { (plot.svg()) } }
+                details.words {
+                    summary { "In words" }
+                    ul { @for plot in &figure.plots { li { strong { (plot.title) ": " } (plot.description) } } }
                 }
             }
         }
     }
 }
 
-fn series(section: &NetworkRows<'_>, split: Split) -> Vec<Series> {
-    let lines = section.lines.iter().map(|line| Series {
-        style: line.style,
-        points: error_curve(line.entries, split),
-    });
-    lines.collect()
-}
-
-fn legend(section: &NetworkRows<'_>) -> Markup {
+/// Each row's settings, its trainings with their numbers, and the commands that look them up.
+fn origins(networks: &[NetworkRows<'_>]) -> Markup {
     html! {
-        ul.legend {
-            @for line in &section.lines {
-                li {
-                    svg viewBox="0 0 28 10" aria-hidden="true" {
-                        path class=(line_class(line.style)) d="M1 5L27 5" {}
-                    }
-                    (line.row.label.method)
-                }
-            }
+        h2 id=(id_of(ORIGINS)) { (ORIGINS) }
+        p {
+            "Each training with its numbers and its hash. " code { "pipeline show HASH" } " says what it is, "
+            code { "pipeline lineage HASH" } " what it rests on, and " code { "pipeline audit HASH --rerun" }
+            " computes it again and compares the bytes."
         }
-    }
-}
-
-/// The chart in words: where each curve starts and ends.
-fn describe(section: &NetworkRows<'_>, split: Split, error: &ErrorMeasure) -> String {
-    let decimals = error.decimals;
-    let curves = section.lines.iter().map(|line| {
-        let method = &line.row.label.method;
-        match error_curve(line.entries, split).as_slice() {
-            [] => format!("{method}: not measured."),
-            [only] => format!(
-                "{method}: {:.decimals$} after epoch {}.",
-                only.mean, only.epoch
-            ),
-            [first, .., last] => format!(
-                "{method}: {:.decimals$} after epoch {}, {:.decimals$} after epoch {}.",
-                first.mean, first.epoch, last.mean, last.epoch
-            ),
-        }
-    });
-    let curves: Vec<String> = curves.collect();
-    let title = section.title();
-    let (name, unit) = (error.name, error.unit);
-    format!(
-        "{split} {name} {unit} against epoch on {title}. {}",
-        curves.join(" ")
-    )
-}
-
-fn settings(sections: &[NetworkRows<'_>]) -> Markup {
-    html! {
-        h2 { "Hyper-parameters" }
-        @for section in sections {
-            @for line in &section.lines {
+        @for network in networks {
+            @for line in &network.lines {
                 details {
-                    summary { (line.row.label.method) " " span.where { (section.title()) } }
-                    (settings_list(line))
+                    summary { (line.row.label.method) " " span.where { (network.title()) } }
+                    div id=(format!("row-{}", line.number)) {
+                        (settings_list(line))
+                        (trainings(line))
+                    }
+                }
+            }
+        }
+    }
+}
+
+const OF_TRAININGS: [(&str, Quantity); 3] = [
+    ("Test, validation epoch", Quantity::TestErrorValidationEpoch),
+    ("Test, last epoch", Quantity::TestErrorLastEpoch),
+    ("Test, best epoch", Quantity::TestErrorBestEpoch),
+];
+
+fn trainings(line: &Line<'_>) -> Markup {
+    let decimals = ErrorMeasure::of(line.row.task).decimals;
+    let label = format!(
+        "Trainings of {}, row {}",
+        line.row.label.method, line.number
+    );
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) {
+            table {
+                thead {
+                    tr {
+                        th.count scope="col" { "Seed" }
+                        @for (heading, _) in OF_TRAININGS { th.number scope="col" { (heading) } }
+                        th scope="col" { "Training" }
+                        th scope="col" { "Evaluation" }
+                    }
+                }
+                tbody {
+                    @for entry in line.entries {
+                        @let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task);
+                        tr {
+                            th.count scope="row" { (entry.seed) }
+                            @if entry.is_diverged() {
+                                td colspan=(OF_TRAININGS.len()) {
+                                    "diverged"
+                                    @if let Some(epoch) = entry.diverged_in_epoch { " in epoch " (epoch) }
+                                }
+                            } @else {
+                                @for (_, quantity) in OF_TRAININGS {
+                                    td.number {
+                                        @match summary.get(quantity) {
+                                            Some(value) => (format!("{value:.decimals$}")),
+                                            None => "—",
+                                        }
+                                    }
+                                }
+                            }
+                            td { code { (entry.sources.training) } }
+                            td { code { (entry.sources.evaluation) } }
+                        }
+                    }
                 }
             }
         }
@@ -371,6 +411,7 @@ fn settings_list(line: &Line<'_>) -> Markup {
         dl {
             div { dt { "algorithm" } dd { (line.row.algorithm) } }
             div { dt { "epochs" } dd { (line.row.epochs) } }
+            div { dt { "batch_size" } dd { (line.row.batch_size) } }
             div { dt { "seeds" } dd { (seeds.join(", ")) } }
             @for (name, value) in hyperparameters {
                 div { dt { (name) } dd { (setting(value)) } }

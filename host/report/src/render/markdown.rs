@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use super::comparison::{Comparison, HEADINGS, comparison};
+use super::comparison::{CONDITIONS, Comparison, HEADINGS, comparability, comparison};
 use super::sections::Section;
 use super::selection::{CHOSEN_ON_TEST, measured, selections};
+use crate::conditions;
 use crate::report::Report;
 use crate::results::ReportRow;
 
@@ -18,11 +19,12 @@ pub(super) fn render(report: &Report, sections: &[Section], reproduce: Option<&s
         let columns = selection.columns.iter();
         headings.extend(columns.map(|(heading, _)| format!("{}: {heading}", selection.name)));
     }
-    let mut text = format!(
-        "# {}\n\n{}\n\n",
-        escape(&report.title),
-        measured(report.rows())
-    );
+    let mut text = format!("# {}\n\n", escape(&report.title));
+    // Writing to a `String` cannot fail.
+    for (name, conditions) in conditions::describe(report.rows()) {
+        let _ = writeln!(text, "- **{}:** {}", escape(&name), escape(&conditions));
+    }
+    let _ = write!(text, "\n{}\n\n", measured(report.rows()));
     line(&mut text, &headings);
     let rules = (0..headings.len()).map(|column| if column < 3 { "---" } else { "---:" });
     line(&mut text, &rules.map(str::to_owned).collect::<Vec<_>>());
@@ -34,18 +36,12 @@ pub(super) fn render(report: &Report, sections: &[Section], reproduce: Option<&s
             .to_vec();
         cells.extend([row.show_seeds(), row.epochs.to_string()]);
         for selection in &selections {
-            cells.extend(
-                selection
-                    .columns
-                    .iter()
-                    .map(|(_, quantity)| row.show(*quantity)),
-            );
+            cells.extend(selection.columns.iter().map(|(_, column)| column.show(row)));
         }
         line(&mut text, &cells);
     }
     text.push('\n');
     for selection in &selections {
-        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "- **{}.** {}", selection.name, selection.definition);
     }
     if report.rows().iter().any(ReportRow::is_marked) {
@@ -99,14 +95,18 @@ fn push_comparison(text: &mut String, comparison: &Comparison<'_>) {
     for error in &comparison.errors {
         headings.extend(HEADINGS.map(|heading| format!("{error}: {heading}")));
     }
+    headings.push(CONDITIONS.to_owned());
     line(text, &headings);
-    let rules = (0..headings.len()).map(|column| if column < 3 { "---" } else { "---:" });
+    let last = headings.len() - 1;
+    let is_text = |column: usize| column < 3 || column == last;
+    let rules = (0..headings.len()).map(|column| if is_text(column) { "---" } else { "---:" });
     line(text, &rules.map(str::to_owned).collect::<Vec<_>>());
     for (row, cells) in &comparison.rows {
         let label = &row.label;
         let names = [&label.dataset, &label.network, &label.method].map(|name| escape(name));
         let mut line_cells = names.to_vec();
         line_cells.extend(cells.iter().flatten().cloned());
+        line_cells.push(comparability(row));
         line(text, &line_cells);
     }
 }

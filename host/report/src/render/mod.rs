@@ -1,10 +1,11 @@
 //! A report as files in a folder. It owns which files there are; each format has a module of its
 //! own, and none holds a time, a host or anything else that would make equal reports differ.
 
-mod chart;
 mod comparison;
 mod csv;
+mod figures;
 mod html;
+mod latex;
 mod markdown;
 mod sections;
 mod selection;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::file::{FileError, write_atomically};
 use crate::report::Report;
 use crate::search::{TrialRow, TuningRow};
-use crate::table::{TableError, write_rows};
+use crate::table::{TableError, TableProblem, write_rows};
 use crate::trainings::TrainingRow;
 
 /// Why a report could not be written.
@@ -37,6 +38,9 @@ pub enum RenderError {
     /// A text file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The table has no columns.
+    #[error(transparent)]
+    Columns(TableProblem),
     /// The table could not be put as CSV.
     #[error("cannot put the table as CSV: {0}")]
     Csv(#[from] ::csv::Error),
@@ -44,7 +48,7 @@ pub enum RenderError {
 
 impl Report {
     /// Writes the report into `folder`, made if need be: `table.parquet`, `table.csv`, `table.md`,
-    /// `metrics.parquet` and `report.html`; where configurations came from searches, also
+    /// `table.tex`, `metrics.parquet` and `report.html`; where configurations came from searches, also
     /// `trials.parquet` and `tuning.parquet`. `reproduce` is the command that makes the same report
     /// again, shown as it is. The same report and command give the same bytes, and each file
     /// appears whole or not at all.
@@ -67,6 +71,7 @@ impl Report {
         let sections = sections::sections(self);
         let markdown = markdown::render(self, &sections, reproduce);
         write_atomically(&folder.join("table.md"), markdown.as_bytes())?;
+        write_atomically(&folder.join("table.tex"), latex::render(self).as_bytes())?;
         let html = html::render(self, &sections, reproduce);
         write_atomically(&folder.join("report.html"), html.as_bytes())?;
         Ok(())

@@ -3,7 +3,10 @@
 use std::fs;
 
 use assay_report::{Report, ReportEntry};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use scraper::{Html, Selector};
+use sha2::{Digest as _, Sha256};
 use tempfile::tempdir;
 
 use crate::samples::{entry, reconstruction, small};
@@ -34,11 +37,16 @@ fn texts(html: &Html, selector: &str) -> Vec<String> {
 #[test]
 fn the_table_has_the_numbers() {
     let html = parse(&page(small()));
-    assert_eq!(texts(&html, "tbody th[scope=row]"), ["bp", "fa|b"]);
-    let cells = texts(&html, "tbody tr:last-child td");
+    assert_eq!(
+        texts(&html, "main > .scroll:first-of-type tbody th[scope=row]"),
+        ["bp", "fa|b"]
+    );
+    let cells = texts(&html, "main > .scroll:first-of-type tbody tr:last-child td");
     assert_eq!(
         cells,
-        ["1", "2", "6.00", "5.00", "4.50", "6.50", "4.50", "—", "—"]
+        [
+            "1", "2", "—", "—", "—", "6.50", "4.50", "6.00", "5.00", "4.50", "1"
+        ]
     );
 }
 
@@ -47,15 +55,19 @@ fn a_reconstruction_has_its_own_columns_words_and_axes() {
     let text = page(vec![reconstruction("bp", 1, &[(60.0, 50.0), (40.5, 41.0)])]);
     let html = parse(&text);
     assert_eq!(
-        texts(&html, "tbody tr:last-child td"),
+        texts(&html, "main > .scroll:first-of-type tbody tr:last-child td"),
         [
-            "1", "2", "40.500", "41.000", "41.000", "40.500", "41.000", "—", "—"
+            "1", "2", "40.500", "41.000", "40.500", "41.000", "41.000", "2"
         ]
     );
     assert!(texts(&html, "h2").contains(&"Reconstruction errors as squared distances".to_owned()));
     assert_eq!(
         texts(&html, "svg text.heading"),
-        ["Test reconstruction error", "Train reconstruction error"]
+        [
+            "Test reconstruction error, last epoch",
+            "Test reconstruction error",
+            "Train reconstruction error"
+        ]
     );
     let described = texts(&html, "svg desc").concat();
     assert!(
@@ -82,9 +94,11 @@ fn names_are_text_and_never_markup() {
         .hyperparameters
         .insert("</dl><script>".to_owned(), "</details>".into());
     let html = parse(&page(vec![hostile]));
-    assert!(texts(&html, "script, img, iframe").is_empty());
+    let scripts = texts(&html, "script");
+    assert!(scripts.len() == 1 && !scripts[0].contains("alert"));
+    assert!(texts(&html, "img, iframe").is_empty());
     assert_eq!(
-        texts(&html, "tbody th[scope=row]"),
+        texts(&html, "main > .scroll:first-of-type tbody th[scope=row]"),
         ["<script>alert(1)</script>"]
     );
     assert_eq!(
@@ -98,8 +112,22 @@ fn names_are_text_and_never_markup() {
 fn nothing_is_fetched_from_elsewhere() {
     let text = page(small());
     let html = parse(&text);
-    assert!(texts(&html, "[src], [href], link, script").is_empty());
-    assert!(!text.contains("url(") && !text.contains("@import") && !text.contains("://"));
+    assert!(texts(&html, "[src], link, [style], [onclick]").is_empty());
+    let links = Selector::parse("[href]").unwrap();
+    for link in html.select(&links) {
+        let target = link.attr("href").unwrap();
+        let id = target
+            .strip_prefix('#')
+            .expect("links lead to parts of the page");
+        assert_eq!(
+            html.select(&Selector::parse(&format!("[id='{id}']")).unwrap())
+                .count(),
+            1,
+            "{target}"
+        );
+    }
+    let elsewhere = text.replace("http://www.w3.org/2000/svg", "");
+    assert!(!text.contains("url(") && !text.contains("@import") && !elsewhere.contains("://"));
 }
 
 #[test]
@@ -114,7 +142,7 @@ fn charts_are_named_and_described_by_unique_ids() {
             names.push(id);
         }
     }
-    assert_eq!(names.len(), 4);
+    assert_eq!(names.len(), 8);
     let described = texts(&html, "svg desc").concat();
     assert!(
         described.contains("bp: 3.50 after epoch 1, 2.75 after epoch 2."),
@@ -145,6 +173,7 @@ fn coordinates_are_numbers_whatever_the_curve() {
     for entries in odd {
         let text = page(entries);
         parse(&text);
+        let (text, _) = text.split_once("<script>").unwrap();
         assert!(!text.contains("NaN") && !text.contains("\"inf") && !text.contains(" inf"));
     }
 }
@@ -152,4 +181,84 @@ fn coordinates_are_numbers_whatever_the_curve() {
 #[test]
 fn the_same_report_gives_the_same_bytes() {
     assert_eq!(page(small()), page(small()));
+}
+
+#[test]
+fn the_policy_allows_the_style_and_script_of_the_page_alone() {
+    let html = parse(&page(small()));
+    let policy = Selector::parse("meta[http-equiv=Content-Security-Policy]").unwrap();
+    let policy = html
+        .select(&policy)
+        .next()
+        .unwrap()
+        .attr("content")
+        .unwrap();
+    for (directive, element) in [("style-src", "style"), ("script-src", "script")] {
+        let digest = BASE64.encode(Sha256::digest(&texts(&html, element)[0]));
+        assert!(
+            policy.contains(&format!("{directive} 'sha256-{digest}'")),
+            "{policy}"
+        );
+    }
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+}
+
+#[test]
+fn a_training_that_diverged_is_a_row() {
+    let mut diverged = entry("sdtp", 1, &[(90.0, 90.0)]);
+    diverged.diverged_in_epoch = Some(2);
+    diverged.epochs = 5;
+    let html = parse(&page(vec![entry("bp", 1, &[(5.0, 4.0)]), diverged]));
+    let cells = texts(&html, "main > .scroll:first-of-type tbody tr:last-child td");
+    assert_eq!(cells[0], "1, diverged in epoch 2");
+    assert!(cells[2..].iter().all(|cell| cell == "—"), "{cells:?}");
+}
+
+#[test]
+fn every_number_leads_to_the_hashes_of_its_trainings() {
+    let html = parse(&page(small()));
+    let link = Selector::parse("main > .scroll:first-of-type tbody tr:last-child td a").unwrap();
+    let links: Vec<_> = html
+        .select(&link)
+        .map(|it| it.attr("href").unwrap())
+        .collect();
+    assert_eq!(links, ["#row-2"; 9]);
+    let origin = texts(&html, "#row-2 td code");
+    assert_eq!(
+        origin,
+        ["training of fa|b, seed 1", "evaluation of fa|b, seed 1"]
+    );
+}
+
+/// The size that the largest page is allowed: 17 methods, 4 networks, 500 epochs, 10 seeds.
+const LARGEST: usize = 1_000_000;
+
+#[test]
+fn a_page_of_many_trainings_stays_small() {
+    let mut entries = Vec::new();
+    let mut random = 1_u64;
+    for network in ["mnist-fc", "mnist-lc", "cifar-fc", "cifar-lc"] {
+        for method in 0..17 {
+            for seed in 1..=10 {
+                let mut errors = Vec::new();
+                for epoch in 1..=500_u32 {
+                    // Noise like that of a test error.
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    let noise = (random >> 40) as f64 / f64::from(1_u32 << 24);
+                    let error =
+                        2.0 + f64::from(method) / 10.0 + 30.0 / f64::from(epoch) + 0.2 * noise;
+                    errors.push((error, error / 2.0));
+                }
+                let mut one = entry(&format!("method-{method}"), seed, &errors);
+                network.clone_into(&mut one.network);
+                entries.push(one);
+            }
+        }
+    }
+    let text = page(entries);
+    assert!(text.len() <= LARGEST, "{} bytes", text.len());
+    let small = page(small());
+    assert!(small.len() <= 120_000, "{} bytes", small.len());
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use assay_report::{
-    ERROR, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, ReportEntry, Sources, Split, State, Task,
+    Conditions, ERROR, EvaluationRow, MetricRow, RECONSTRUCTION_ERROR, ReportEntry, Sources, Split,
+    State, Task,
 };
 use serde_json::json;
 
@@ -40,6 +41,13 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> ReportEnt
         task: Task::Classification,
         seed,
         epochs: u32::try_from(errors.len()).unwrap(),
+        batch_size: 128,
+        conditions: Conditions {
+            train_images: 55_000,
+            validation_images: None,
+            test_images: 10_000,
+            device: "cpu".to_owned(),
+        },
         hyperparameters: json!({ "learning_rate": 0.001 })
             .as_object()
             .unwrap()

@@ -83,7 +83,10 @@ fn a_training_that_diverged_is_counted_and_in_no_number() {
     let rows = read_table(&folder.path().join("table.parquet")).unwrap();
     assert_eq!((rows[0].seeds, rows[0].diverged), (4, 1));
     let certain = first_row(&text, "How certain the test errors are");
-    assert_eq!(certain[3..6], ["4, 1 diverged", "validation", "2.00"]);
+    assert_eq!(
+        certain[3..6],
+        ["4, 1 diverged in epoch 1", "validation", "2.00"]
+    );
 }
 
 #[test]

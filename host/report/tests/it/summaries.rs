@@ -1,6 +1,8 @@
 //! The protocol's numbers against values worked out by hand.
 
-use assay_report::{ERROR, Quantity, Split, State, Statistic, TOP_5_ERROR, Task, summarise};
+use assay_report::{
+    Choice, ERROR, Quantity, Split, State, Statistic, TOP_5_ERROR, Task, summarise,
+};
 use proptest::prelude::*;
 
 use crate::samples::{entry, evaluation, metric, reconstruction, with_validation};
@@ -19,7 +21,7 @@ fn statistics_match_the_closed_form() {
 fn the_best_epoch_is_the_first_with_the_lowest_test_error() {
     let entry = entry("bp", 1, &[(5.0, 4.0), (2.0, 3.0), (2.0, 1.0), (2.5, 0.5)]);
     let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task);
-    assert_eq!(summary.best_epoch, Some(2));
+    assert_eq!(summary.epoch(Choice::Test), Some(2));
     assert_eq!(summary.get(Quantity::TestErrorBestEpoch), Some(2.0));
     assert_eq!(summary.get(Quantity::TrainErrorBestEpoch), Some(3.0));
     assert_eq!(summary.get(Quantity::TrainErrorMinimum), Some(0.5));
@@ -73,7 +75,7 @@ fn what_is_not_finite_is_absent() {
         metric(3, Split::Test, ERROR, f64::INFINITY),
     ];
     let summary = summarise(&metrics, &[], 3, Task::Classification);
-    assert_eq!(summary.best_epoch, Some(2));
+    assert_eq!(summary.epoch(Choice::Test), Some(2));
     assert_eq!(summary.get(Quantity::TestErrorLastEpoch), None);
 }
 
@@ -83,7 +85,7 @@ fn a_reconstruction_is_summarised_by_its_own_error() {
     // Were it a classification's, this would be the lowest error of all.
     rows.metrics.push(metric(1, Split::Test, ERROR, 0.0));
     let summary = summarise(&rows.metrics, &rows.evaluation, 2, rows.task);
-    assert_eq!(summary.best_epoch, Some(2));
+    assert_eq!(summary.epoch(Choice::Test), Some(2));
     assert_eq!(summary.get(Quantity::TestErrorBestEpoch), Some(40.5));
     assert_eq!(summary.get(Quantity::TrainErrorMinimum), Some(41.0));
 }

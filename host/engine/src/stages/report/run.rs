@@ -9,17 +9,18 @@ use assay_report::{
 };
 
 use super::{REPORT_TABLE, ReportParameters};
-use crate::stages::evaluate::{EVALUATION, PREDICTIONS};
+use crate::stages::evaluate::{CONDITIONS, EVALUATION, PREDICTIONS};
 use crate::stages::search::{RANKING, Ranking, Trial};
 use crate::stages::train::{METRICS, TRAINING, TrainingDocument};
 use crate::stages::{Context, Outputs, PARQUET, StageError, data, read_document};
 
 /// The files of every report's artifact, with their media types.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (REPORT_TABLE, PARQUET),
     ("metrics.parquet", PARQUET),
     ("table.csv", "text/csv"),
     ("table.md", "text/markdown"),
+    ("table.tex", "application/x-tex"),
     ("report.html", "text/html"),
 ];
 
@@ -52,6 +53,8 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             task: settings.network.task(),
             seed: settings.seed,
             epochs: settings.epochs,
+            batch_size: settings.batch_size,
+            conditions: read_document(context.input(&entry.evaluation, CONDITIONS)?)?,
             hyperparameters: settings.hyperparameters,
             search: match entry.ranking {
                 None => None,

@@ -1,0 +1,102 @@
+//! The figures of a report: which there are, and what is drawn in each. The page lays them out.
+
+mod curves;
+mod errors;
+mod searches;
+mod settings;
+
+use assay_chart::{Plot, Style};
+
+use crate::entry::ReportEntry;
+use crate::report::Report;
+use crate::results::ReportRow;
+
+/// Plots under one title.
+pub(super) struct Figure {
+    pub(super) title: String,
+    /// How to read them.
+    pub(super) note: String,
+    /// Looks and names, where the plots do not name their curves themselves.
+    pub(super) legend: Vec<(Style, String)>,
+    pub(super) plots: Vec<Plot>,
+}
+
+/// The figures in groups, each with its heading.
+pub(super) fn figures(report: &Report) -> Vec<(&'static str, Vec<Figure>)> {
+    let networks = networks(report);
+    let of_each =
+        |draw: fn(&NetworkRows<'_>) -> Vec<Figure>| networks.iter().flat_map(draw).collect();
+    let mut groups: Vec<(_, Vec<Figure>)> = vec![
+        ("Errors", of_each(errors::figures)),
+        ("Errors against a setting", of_each(settings::figures)),
+        ("Learning curves", of_each(curves::figures)),
+        ("The searches", of_each(searches::figures)),
+    ];
+    groups.retain(|(_, figures)| !figures.is_empty());
+    groups
+}
+
+/// The rows of one network on one dataset.
+pub(super) struct NetworkRows<'a> {
+    /// Counts the networks of the report from 1, for ids within the page.
+    pub(super) number: usize,
+    pub(super) dataset: &'a str,
+    pub(super) network: &'a str,
+    pub(super) lines: Vec<Line<'a>>,
+}
+
+/// A row with its trainings.
+pub(super) struct Line<'a> {
+    /// Counts the rows of the report from 1, for ids within the page.
+    pub(super) number: usize,
+    /// The looks of the row's method, the same in every figure of the report.
+    pub(super) style: Style,
+    pub(super) row: &'a ReportRow,
+    pub(super) entries: &'a [ReportEntry],
+}
+
+impl NetworkRows<'_> {
+    pub(super) fn title(&self) -> String {
+        format!("{}, {}", self.dataset, self.network)
+    }
+}
+
+impl Line<'_> {
+    fn name(&self) -> &str {
+        &self.row.label.method
+    }
+}
+
+/// The rows by dataset and network, in order of first appearance.
+pub(super) fn networks(report: &Report) -> Vec<NetworkRows<'_>> {
+    let mut methods: Vec<&str> = Vec::new();
+    let mut networks: Vec<NetworkRows<'_>> = Vec::new();
+    for (index, (row, entries)) in report.groups().enumerate() {
+        let label = &row.label;
+        let style = methods.iter().position(|method| *method == label.method);
+        let style = style.unwrap_or_else(|| {
+            methods.push(&label.method);
+            methods.len() - 1
+        });
+        let line = Line {
+            number: index + 1,
+            style: Style::Method(style),
+            row,
+            entries,
+        };
+        let number = networks.len() + 1;
+        let same = |one: &&mut NetworkRows<'_>| {
+            one.dataset == label.dataset && one.network == label.network
+        };
+        match networks.iter_mut().find(same) {
+            Some(network) => network.lines.push(line),
+            None => networks.push(NetworkRows {
+                number,
+                dataset: &label.dataset,
+                network: &label.network,
+                lines: vec![line],
+            }),
+        }
+    }
+    networks
+}
