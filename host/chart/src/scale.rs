@@ -26,6 +26,9 @@ pub enum Scale {
 /// A logarithmic scale is worth its strangeness from this ratio of the largest value to the least on.
 const WIDE: f64 = 8.0;
 
+/// How many times its beginning the end of a fitting logarithmic scale is at most, rounding aside.
+const DEPTH: f64 = 1000.0;
+
 impl Scale {
     /// A linear scale that holds all values, from zero on unless that would press them all into its upper
     /// half; absent if none is finite.
@@ -60,13 +63,18 @@ impl Scale {
         })
     }
 
-    /// A logarithmic scale for values above zero that differ by a large ratio, or else a linear one.
+    /// A logarithmic scale for values that differ by a large ratio, and a linear one for others or where one is
+    /// negative. The logarithmic one begins at a thousandth of the largest value at the lowest; what is less, such
+    /// as zero, is drawn at its edge.
     pub fn fitting(values: impl IntoIterator<Item = f64> + Clone) -> Option<Self> {
         let (lowest, highest) = extent(values.clone())?;
-        if lowest > 0.0 && highest / lowest >= WIDE {
-            Self::logarithmic(values)
-        } else {
-            Self::linear(values)
+        let positive = values.clone().into_iter().filter(|value| *value > 0.0);
+        match extent(positive) {
+            Some((least, _)) if lowest >= 0.0 && highest / least >= WIDE => {
+                let floor = highest / DEPTH;
+                Self::logarithmic(values.into_iter().map(|value| value.max(floor)))
+            }
+            _ => Self::linear(values),
         }
     }
 
@@ -94,7 +102,7 @@ impl Scale {
     pub fn fraction(&self, value: f64) -> f64 {
         match self {
             Self::Linear { low, high, .. } => (value - low) / (high - low),
-            Self::Logarithmic { low, high } => (value / low).ln() / (high / low).ln(),
+            Self::Logarithmic { low, high } => (value.max(*low) / low).ln() / (high / low).ln(),
             Self::Names(names) => (value + 0.5) / names.len().max(1) as f64,
         }
     }

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::comparison::{CONDITIONS, Comparison, HEADINGS, comparability, comparison};
+use super::comparison::{Comparison, HEADINGS, comparison};
 use super::figures::{Figure, Line, NetworkRows, figures, networks};
 use super::sections::Section;
 use super::selection::{CHOSEN_ON_TEST, Selection, measured, selections};
@@ -148,16 +148,16 @@ fn table(networks: &[NetworkRows<'_>], selections: &[Selection], error: &ErrorMe
                 thead {
                     tr {
                         th rowspan="2" scope="col" { "Method" }
-                        th.count rowspan="2" scope="col" { "Seeds" }
-                        th.count rowspan="2" scope="col" { "Epochs" }
                         @for selection in selections {
                             th.group colspan=(selection.columns.len()) scope="colgroup" { (selection.name) }
                         }
+                        th.count rowspan="2" scope="col" { "Epochs" }
+                        th.count rowspan="2" scope="col" { "Seeds" }
                     }
                     tr {
                         @for selection in selections {
-                            @for (index, (heading, _)) in selection.columns.iter().enumerate() {
-                                th.number.first[index == 0] scope="col" { (heading) }
+                            @for (index, (heading, column)) in selection.columns.iter().enumerate() {
+                                th.number[column.is_error()].count[!column.is_error()].first[index == 0] scope="col" { (heading) }
                             }
                         }
                     }
@@ -179,13 +179,17 @@ fn table_row(line: &Line<'_>, selections: &[Selection]) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(origin) { (row.show_method()) } }
-            td.count { (row.show_seeds()) }
-            td.count { (row.epochs) }
             @for selection in selections {
                 @for (index, (_, column)) in selection.columns.iter().enumerate() {
-                    td.number.first[index == 0] { a href=(origin) { (number(&column.show(row))) } }
+                    td.number[column.is_error()].count[!column.is_error()].first[index == 0] {
+                        a href=(origin) {
+                            @if column.is_error() { (number(&column.show(row))) } @else { (column.show(row)) }
+                        }
+                    }
                 }
             }
+            td.count { (row.epochs) }
+            td.count { (row.show_seeds()) }
         }
     }
 }
@@ -236,7 +240,7 @@ fn beside(report: &Report, comparison: &Comparison<'_>) -> Markup {
         @for (shortfall, rows) in &shortfalls {
             p.warning {
                 strong { "Not comparable: " (shortfall) }
-                @if rows.len() < report.rows().len() {
+                @if rows.len() < comparison.rows.len() {
                     ". " (rows.iter().map(|row| row.label.method.as_str()).collect::<Vec<_>>().join(", "))
                 }
             }
@@ -251,7 +255,6 @@ fn beside(report: &Report, comparison: &Comparison<'_>) -> Markup {
                         @for error in &comparison.errors {
                             th.group colspan=(HEADINGS.len()) scope="colgroup" { (error) }
                         }
-                        th rowspan="2" scope="col" { (CONDITIONS) }
                     }
                     tr {
                         @for _ in &comparison.errors {
@@ -271,7 +274,6 @@ fn beside(report: &Report, comparison: &Comparison<'_>) -> Markup {
                                     td.number.first[index == 0] { (cell) }
                                 }
                             }
-                            td.words { (comparability(row)) }
                         }
                     }
                 }
@@ -313,7 +315,7 @@ fn figure_group(title: &str, figures: &[Figure]) -> Markup {
                         }
                     }
                 }
-                div.panels { @for plot in &figure.plots { (plot.svg()) } }
+                div.panels.alone[figure.plots.len() == 1] { @for plot in &figure.plots { (plot.svg()) } }
                 details.words {
                     summary { "In words" }
                     ul { @for plot in &figure.plots { li { strong { (plot.title) ": " } (plot.description) } } }

@@ -13,9 +13,11 @@
     const bodies = [...table.tBodies];
     if (!head || bodies.every((body) => body.rows.length < 3)) continue;
     const last = head.rows[head.rows.length - 1];
-    const spanning = [...head.rows[0].cells].filter((cell) => cell.rowSpan > 1 || head.rows.length === 1);
-    const before = head.rows.length === 1 ? [] : spanning.filter((cell) => cell.cellIndex < 3 && cell.colSpan === 1);
-    const columns = head.rows.length === 1 ? [...last.cells] : [...before, ...last.cells];
+    // A heading over both rows has a column of its own; one over several columns gives way to those beneath it.
+    const beneath = [...last.cells];
+    const columns = head.rows.length === 1
+      ? beneath
+      : [...head.rows[0].cells].flatMap((cell) => cell.rowSpan > 1 ? [cell] : beneath.splice(0, cell.colSpan));
     columns.forEach((cell, column) => {
       const button = document.createElement("button");
       button.type = "button";

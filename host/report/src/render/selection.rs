@@ -37,6 +37,11 @@ impl Column {
         }
     }
 
+    /// Whether it may have a spread.
+    pub(super) const fn is_error(self) -> bool {
+        matches!(self, Self::Error(_))
+    }
+
     fn is_known(self, row: &ReportRow) -> bool {
         match self {
             Self::Error(quantity) => row.get(quantity).is_some(),

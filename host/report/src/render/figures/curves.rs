@@ -145,8 +145,9 @@ fn apart(network: &NetworkRows<'_>, error: &ErrorMeasure) -> Vec<Plot> {
             .iter()
             .flat_map(|(_, test, train)| test.iter().chain(train))
     };
-    // A train error of zero has no place on a logarithmic scale.
-    let values: Vec<_> = samples()
+    // The train errors, which may be far lower, end at the edge.
+    let tests = curves.iter().flat_map(|(_, test, _)| test);
+    let values: Vec<_> = tests
         .flat_map(|sample| [sample.lowest, sample.highest])
         .collect();
     let (Some(scale), Some(epochs)) = (
