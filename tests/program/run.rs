@@ -75,6 +75,19 @@ fn a_run_prints_a_table_and_names_its_files() {
 }
 
 #[test]
+fn a_row_has_a_time_however_its_numbers_are_written() {
+    let sandbox = Sandbox::new();
+    sandbox.pipeline(r#"["bp"]"#, 1);
+    let axis = "train.matrix.hyperparameters.epsilon=[1.0, 1e4, 0.5, 2]";
+    let table = sandbox.run(&["--set", axis]).exits(0).stdout;
+    let rows: Vec<_> = table.lines().filter(|line| line.contains("bp (")).collect();
+    assert_eq!(rows.len(), 4, "{table}");
+    for row in rows {
+        assert!(row.trim_end().ends_with(" s"), "{table}");
+    }
+}
+
+#[test]
 fn two_stores_come_to_identical_artifacts() {
     let sandbox = Sandbox::new();
     let one = sandbox.run_json(&["--store", "one", "--jobs", "1"]);

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use assay_core::{
     ActionKey, Advice, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome,
+    canonical_json,
 };
 use assay_engine::{
     Cancel, DeviceError, Failure, Labels, LockMode, REPORT_TABLE, RunOutcome, RunReport, Session,
@@ -342,15 +343,20 @@ impl<'a> RowView<'a> {
 struct Training<'a> {
     labels: &'a Labels,
     parameters: Cow<'a, TrainingParameters>,
+    /// Its hyper-parameters as canonical JSON, which writes equal numbers alike: a `1.0` of the
+    /// pipeline file is a `1` in a report's table.
+    hyperparameters: Vec<u8>,
     duration_ms: u64,
 }
 
 fn trainings<'a>(run: &'a RunReport, store: &Store) -> Vec<Training<'a>> {
     let trainings = run.stages.iter().filter_map(|stage| {
+        let parameters = stage.training(store)?;
         Some(Training {
             labels: stage.planned.labels.as_ref()?,
             duration_ms: stage.result.as_ref()?.duration_ms,
-            parameters: stage.training(store)?,
+            hyperparameters: canonical_json(&parameters.hyperparameters).ok()?,
+            parameters,
         })
     });
     trainings.collect()
@@ -359,12 +365,13 @@ fn trainings<'a>(run: &'a RunReport, store: &Store) -> Vec<Training<'a>> {
 /// The mean time of the row's trainings. Times are facts of executions and lie in their results,
 /// so a cached training has the time it once took.
 fn training_time(row: &ReportRow, trainings: &[Training<'_>]) -> Option<u64> {
+    let hyperparameters = canonical_json(&row.hyperparameters).ok()?;
     let of_row = trainings.iter().filter(|training| {
         training.labels.dataset == row.label.dataset
             && training.labels.network == row.label.network
             && training.parameters.algorithm == row.algorithm
             && training.parameters.epochs == row.epochs
-            && training.parameters.hyperparameters == row.hyperparameters
+            && training.hyperparameters == hyperparameters
     });
     let times: Vec<_> = of_row.map(|training| training.duration_ms).collect();
     times.iter().sum::<u64>().checked_div(times.len() as u64)
