@@ -209,6 +209,34 @@ fn what_a_source_does_not_take_or_find_is_pointed_at() {
 }
 
 #[test]
+fn a_dataset_without_test_set_or_with_two_is_pointed_at_before_anything_runs() {
+    let sandbox = sandbox("");
+    write_folders(&sandbox.path("images"));
+    let file = sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\ntest = 6\n", "\n\n")).unwrap();
+    let said = sandbox.run(&[]).exits(2).stderr;
+    for part in [
+        "the dataset `data` needs `test`: the copy of ImageNet in images has no test set of its own",
+        "pipeline.toml:5:8",
+        "`test = N` draws N images",
+    ] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+
+    fs::write(&file, text).unwrap();
+    fs::create_dir(sandbox.path("images/val")).unwrap();
+    let said = sandbox.run(&[]).exits(2).stderr;
+    for part in [
+        "the dataset `data` draws a `test` set, but the copy of ImageNet in images has one",
+        "pipeline.toml:10:8",
+        "leave `test` out",
+    ] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+}
+
+#[test]
 fn the_real_sample_is_decoded_and_trained_on() {
     let data = std::env::var_os("ASSAY_TEST_DATA").map(std::path::PathBuf::from);
     let Some(data) = data.filter(|data| data.join("imagenet/train").is_dir()) else {

@@ -93,6 +93,11 @@ impl LocalCopy {
         &self.root
     }
 
+    /// Whether the publishers' validation set, on which everybody tests, is there.
+    pub(super) fn has_test_set(&self) -> bool {
+        self.validation.is_some()
+    }
+
     /// Every file that decides what the dataset is, relative to the root, in an order of its own.
     pub(super) fn files(&self) -> Result<Vec<PathBuf>, DatasetError> {
         let mut files = set::files(&self.train, &self.root)?;

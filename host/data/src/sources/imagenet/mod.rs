@@ -9,7 +9,7 @@ mod set;
 use std::path::Path;
 
 use assay_core::settings::{Node, Reader, Value, integer, string};
-use assay_core::{Complaints, Diagnostic, ObjectHash};
+use assay_core::{Complaints, Diagnostic, ObjectHash, Place, Placed};
 use serde::{Deserialize, Serialize};
 
 use self::copy::{Images, LocalCopy, NAME};
@@ -43,26 +43,58 @@ pub struct ImagenetSource {
 pub(super) const KIND: SourceKind = SourceKind {
     name: NAME,
     settings: &["path", "test", "size", "geometry", "on_bad_image"],
-    read: |reader, _, out| Some(read_settings(reader, out)),
+    read: |reader, stage, out| Some(read_settings(reader, stage, out)),
 };
 
-fn read_settings(reader: &mut Reader<'_>, out: &mut Complaints) -> SourceSettings {
+fn read_settings(reader: &mut Reader<'_>, stage: &str, out: &mut Complaints) -> SourceSettings {
     let path = reader.optional("path", out, placed(string));
-    let test = reader.optional("test", out, drawn_test);
+    let test = reader.optional("test", out, placed(drawn_test));
     let images = ImageSettings::read(reader, out);
     let data_path = path.as_ref().map(|path| path.value.clone());
-    let place = path.map_or(reader.place.clone(), |path| path.place);
+    let (stage, header) = (stage.to_owned(), reader.place.clone());
+    let place = path.map_or(header.clone(), |path| path.place);
     SourceSettings::new(data_path.clone(), move |planning| {
         let own = data_path.as_ref().map(|path| planning.base.join(path));
-        let files = hash(own.as_deref().or(planning.data_dir), planning.hashes);
+        let at_place = |error: DatasetError| Diagnostic::new(error.to_string(), &place);
+        let copy = LocalCopy::find(own.as_deref().or(planning.data_dir)).map_err(at_place)?;
+        check_test(&copy, &stage, &header, test.as_ref())?;
         Ok(DatasetSource::Imagenet(ImagenetSource {
-            files: files.map_err(|error| Diagnostic::new(error.to_string(), &place))?,
+            files: hash(&copy, planning.hashes).map_err(at_place)?,
             size: images.size.unwrap_or(DEFAULT_SIZE),
             geometry: images.geometry,
             on_bad_image: images.on_bad_image,
-            test,
+            test: test.as_ref().map(|test| test.value),
         }))
     })
+}
+
+/// Complains about a dataset without test set, or with two.
+fn check_test(
+    copy: &LocalCopy,
+    stage: &str,
+    header: &Place,
+    test: Option<&Placed<u32>>,
+) -> Result<(), Diagnostic> {
+    let root = copy.root().display();
+    match test {
+        None if !copy.has_test_set() => {
+            let message = format!(
+                "the dataset `{stage}` needs `test`: the copy of ImageNet in {root} has no test set \
+                 of its own"
+            );
+            Err(Diagnostic::new(message, header)
+                .label("`test` is required")
+                .help("`test = N` draws N images from the training set".to_owned()))
+        }
+        Some(test) if copy.has_test_set() => {
+            let message = format!(
+                "the dataset `{stage}` draws a `test` set, but the copy of ImageNet in {root} has \
+                 one of its own"
+            );
+            Err(Diagnostic::new(message, &test.place).help("leave `test` out".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn drawn_test(node: &Node) -> Result<u32, Diagnostic> {
@@ -74,9 +106,8 @@ fn drawn_test(node: &Node) -> Result<u32, Diagnostic> {
     integer(1..=u32::MAX.into())(node).map(|count| count as u32)
 }
 
-/// One hash of the copy of ImageNet in `directory`.
-fn hash(directory: Option<&Path>, hashes: &mut dyn FileHashes) -> Result<ObjectHash, DatasetError> {
-    let copy = LocalCopy::find(directory)?;
+/// One hash of the copy of ImageNet.
+fn hash(copy: &LocalCopy, hashes: &mut dyn FileHashes) -> Result<ObjectHash, DatasetError> {
     let files = copy.files()?;
     hashes.tree(copy.root(), &files).map_err(DatasetError::Hash)
 }
@@ -106,7 +137,7 @@ impl Source for ImagenetSource {
         directory: Option<&Path>,
         hashes: &mut dyn FileHashes,
     ) -> Result<(), DatasetError> {
-        let found = hash(directory, hashes)?;
+        let found = hash(&LocalCopy::find(directory)?, hashes)?;
         compare(self.files, found, || "its copy of ImageNet".to_owned())
     }
 
