@@ -299,7 +299,7 @@ fn each_complaint_has_its_line_and_column() {
             "`../up` cannot be a name here",
         ),
         ("0.9 }", "2026-01-01 }", "a date has no meaning"),
-        ("0.9 }", "inf }", "the number is not finite"),
+        ("0.9 }", "inf }", "a setting must be finite, and `inf` is not"),
         ("name = \"small\"", "name = ", "small.toml:2:8: "),
     ] {
         let said = complaints(old, new);

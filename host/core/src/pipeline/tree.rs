@@ -82,7 +82,7 @@ impl Value {
 pub fn parse(text: &str, source: usize, complaints: &mut Complaints) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
     complaints.extend(errors.iter().map(|error| invalid(error, source)));
-    if complaints.is_empty() {
+    if errors.is_empty() {
         convert_table(table.get_ref(), source, complaints)
     } else {
         Table::new()
@@ -93,7 +93,7 @@ pub fn parse(text: &str, source: usize, complaints: &mut Complaints) -> Table {
 pub(super) fn parse_value(text: &str, source: usize, complaints: &mut Complaints) -> Option<Node> {
     let (value, errors) = DeValue::parse_recoverable(text);
     complaints.extend(errors.iter().map(|error| invalid(error, source)));
-    if complaints.is_empty() {
+    if errors.is_empty() {
         convert(&value, source, complaints)
     } else {
         None
@@ -128,7 +128,7 @@ fn convert(
         source,
         bytes: value.span(),
     };
-    let mut refuse = |message: &str| {
+    let mut refuse = |message: String| {
         complaints.push(Diagnostic::new(message, &place));
         None
     };
@@ -137,13 +137,18 @@ fn convert(
         DeValue::Boolean(boolean) => Value::Boolean(*boolean),
         DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(integer) => Value::Integer(integer),
-            Err(_) => return refuse("the integer does not fit 64 bits"),
+            Err(_) => return refuse("the integer does not fit 64 bits".to_owned()),
         },
         DeValue::Float(float) => match float.as_str().parse::<f64>() {
             Ok(float) if float.is_finite() => Value::Float(float),
-            _ => return refuse("the number is not finite"),
+            _ => {
+                let written = shortened(float.as_str());
+                return refuse(format!("a setting must be finite, and `{written}` is not"));
+            }
         },
-        DeValue::Datetime(_) => return refuse("a date has no meaning in a pipeline file"),
+        DeValue::Datetime(_) => {
+            return refuse("a date has no meaning in a pipeline file".to_owned());
+        }
         DeValue::Array(items) => Value::Array(
             items
                 .iter()
@@ -167,39 +172,35 @@ pub(super) fn apply_override(
     complaints: &mut Complaints,
 ) {
     let text = &sources[number].text;
-    let mut found = Complaints::default();
-    let mut table = parse(text, number, &mut found);
-    if found.is_empty() {
-        let is_stage = |name: &str| {
-            matches!(
-                root.get("stage").map(|entry| &entry.node.value),
-                Some(Value::Table(stages)) if stages.contains_key(name)
-            )
-        };
-        let first = table.keys().next().cloned().unwrap_or_default();
-        if !root.contains_key(&first) && is_stage(&first) {
-            let place = Place {
-                source: number,
-                bytes: 0..text.len(),
-            };
-            let node = Node {
-                place: place.clone(),
-                value: Value::Table(table),
-            };
-            table = Table::from_iter([("stage".to_owned(), Entry { key: place, node })]);
-        }
-        merge(root, table);
-    } else {
-        let whole = Place {
-            source: number,
-            bytes: 0..text.len(),
-        };
+    let whole = Place {
+        source: number,
+        bytes: 0..text.len(),
+    };
+    let (parsed, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
         complaints.push(
             Diagnostic::new(format!("`{}` is not an override", shortened(text)), &whole)
                 .label("expected NAME.KEY=VALUE with a TOML value")
                 .help("strings need quotes: --set 'train.network=\"mnist-fc\"'".to_owned()),
         );
+        return;
     }
+    let mut table = convert_table(parsed.get_ref(), number, complaints);
+    let is_stage = |name: &str| {
+        matches!(
+            root.get("stage").map(|entry| &entry.node.value),
+            Some(Value::Table(stages)) if stages.contains_key(name)
+        )
+    };
+    let first = table.keys().next().cloned().unwrap_or_default();
+    if !root.contains_key(&first) && is_stage(&first) {
+        let node = Node {
+            place: whole.clone(),
+            value: Value::Table(table),
+        };
+        table = Table::from_iter([("stage".to_owned(), Entry { key: whole, node })]);
+    }
+    merge(root, table);
 }
 
 /// Tables merge key by key; everything else is replaced.
