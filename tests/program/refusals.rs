@@ -514,3 +514,17 @@ fn a_cause_is_told_once() {
         );
     }
 }
+
+#[test]
+fn a_stage_that_is_not_there_gets_a_suggestion() {
+    let sandbox = Sandbox::new();
+    let said = |only| sandbox.run(&["--only", only]).exits(2).stderr;
+    assert_says(
+        &said("trian"),
+        &["there is no stage `trian`", "did you mean `train`?"],
+    );
+    assert_says(&said("train/bq"), &["did you mean `train/bp`?"]);
+    let none = said("everything");
+    assert_says(&none, &["there is `data`, `train`, `evaluate`, `report`"]);
+    assert!(!none.contains("seed=1"), "{none}");
+}

@@ -28,7 +28,7 @@ pub use limits::{InvalidLimit, Limit, Limits, parse_memory, parse_time};
 pub use pipeline::{
     Complaints, Diagnostic, Hyperparameters, Instance, Load, Method, PipelineFile, Place, Placed,
     Places, Source, SourceError, StageTable, choices, parse_hyperparameters, parse_layers,
-    parse_networks, profile_overrides, settings,
+    parse_networks, profile_overrides, settings, suggestion,
 };
 pub use printable::{printable, printable_line, steers_terminal};
 pub use result::{ActionResult, Containment, Record};

@@ -136,7 +136,8 @@ impl PipelineFile {
         let methods = reader.optional("method", out, table);
         let stages = reader.required("stage", out, table);
         let profiles = reader.optional("profile", out, table);
-        reader.finish(out);
+        let stage_names = stages.into_iter().flatten().map(|(name, _)| name.as_str());
+        reader.finish_overridden(stage_names, out);
         for (name, entry) in profiles.into_iter().flatten() {
             read_profile(name, &entry.node, out);
         }

@@ -18,7 +18,7 @@ pub use file::{Hyperparameters, Instance, Method, PipelineFile, Placed, StageTab
 pub use inline::{parse_hyperparameters, parse_layers};
 pub use networks::{Load, parse_networks};
 pub use profile::profile_overrides;
-pub use reader::choices;
+pub use reader::{choices, suggestion};
 
 /// Tables of settings whose every value knows where it stands, read key by key.
 pub mod settings {

@@ -87,16 +87,44 @@ impl<'a> Reader<'a> {
 
     /// Complains about every key that nobody asked for.
     pub fn finish(self, out: &mut Complaints) {
-        for (key, entry) in self.table {
-            if !self.asked.contains(&key.as_str()) {
-                let message = format!("{} has no key `{}`", self.name, shortened(key));
-                out.push(
-                    Diagnostic::new(message, &entry.key)
-                        .label("not known here")
-                        .help(out.choices(key, self.asked.iter().copied())),
-                );
-            }
+        for (key, entry) in self.unknown() {
+            out.push(self.no_key(key, entry).help(out.choices(key, self.asked())));
         }
+    }
+
+    /// Like [`Reader::finish`], for the table of a whole pipeline file, where the override of a stage's
+    /// setting begins with the name of one of the `stages`.
+    pub(super) fn finish_overridden<'s>(
+        self,
+        stages: impl Iterator<Item = &'s str> + Clone,
+        out: &mut Complaints,
+    ) {
+        for (key, entry) in self.unknown() {
+            let is_of_stage = matches!(entry.node.value, Value::Table(_));
+            let complaint = if entry.key.source > 0 && is_of_stage {
+                let message = format!("there is no stage `{}`", shortened(key));
+                let keys = self.asked().map(|key| -> &'s str { key });
+                let known = stages.clone().chain(keys);
+                Diagnostic::new(message, &entry.key).help(out.choices(key, known))
+            } else {
+                self.no_key(key, entry).help(out.choices(key, self.asked()))
+            };
+            out.push(complaint);
+        }
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = (&'a String, &'a Entry)> {
+        let entries = self.table.iter();
+        entries.filter(|(key, _)| !self.asked.contains(&key.as_str()))
+    }
+
+    fn no_key(&self, key: &str, entry: &Entry) -> Diagnostic {
+        let message = format!("{} has no key `{}`", self.name, shortened(key));
+        Diagnostic::new(message, &entry.key).label("not known here")
+    }
+
+    fn asked(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.asked.iter().copied()
     }
 }
 
@@ -242,7 +270,7 @@ pub fn shortened(name: &str) -> String {
 }
 
 /// The known name that is close enough to `misspelt` to be what was meant.
-fn suggestion<'a>(misspelt: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn suggestion<'a>(misspelt: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if misspelt.len() > LONGEST_NAME {
         return None;
     }

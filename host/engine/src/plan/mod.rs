@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use assay_core::{
     Advice, Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError,
-    StageKind, choices,
+    StageKind, choices, suggestion,
 };
 use assay_network::Task;
 use serde_json::{Map, Value};
 
+use self::planner::selectors;
 pub(crate) use self::planner::{Planner, is_below};
 pub(crate) use self::work::{Completion, StageInPlan, Work};
 
@@ -33,6 +34,8 @@ pub struct Plan {
     /// The texts that places point into: the pipeline file, then each override, then the file of
     /// networks that it names.
     pub sources: Vec<Source>,
+    /// The names of all stages in the file.
+    stage_names: Vec<String>,
     /// Which source is the file of networks.
     pub networks_file: Option<usize>,
     /// Folders to look for plugins in, relative to the file.
@@ -199,6 +202,7 @@ impl Plan {
             return Err(SourceError::new(file.sources, complaints));
         }
         Ok(Self {
+            stage_names: file.stages.into_iter().map(|stage| stage.name).collect(),
             name: file.name,
             stages,
             sources: file.sources,
@@ -231,7 +235,7 @@ impl Plan {
         for name in names {
             let selected = |stage: &PlannedStage| stage.is_selected_by(name);
             if !self.stages.iter().any(selected) {
-                return Err(UnknownStage::new(name, &self.stages));
+                return Err(UnknownStage::new(name, &self));
             }
             for (keep, stage) in keep.iter_mut().zip(&self.stages) {
                 *keep |= selected(stage);
@@ -277,11 +281,15 @@ pub struct UnknownStage {
 }
 
 impl UnknownStage {
-    fn new(name: &str, stages: &[PlannedStage]) -> Self {
-        let names = stages.iter().map(|stage| stage.name.as_str());
+    fn new(name: &str, plan: &Plan) -> Self {
+        let whole = plan.stage_names.iter().map(String::as_str);
+        let parts = plan.stages.iter().flat_map(|stage| selectors(&stage.name));
+        let close = suggestion(name, whole.clone().chain(parts));
+        // All instances would be a long list.
+        let known: Vec<_> = close.map_or(whole.collect(), |close| vec![close]);
         Self {
             name: name.to_owned(),
-            help: choices(name, names).unwrap_or_default(),
+            help: choices(name, known.into_iter()).unwrap_or_default(),
         }
     }
 }

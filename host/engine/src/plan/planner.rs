@@ -152,7 +152,7 @@ fn stages_of(kind: StageKind, file: &PipelineFile) -> impl Iterator<Item = &Stag
 }
 
 /// The names that select a stage: its own, and those of what it is a part of.
-fn selectors(stage: &str) -> impl Iterator<Item = &str> {
+pub(super) fn selectors(stage: &str) -> impl Iterator<Item = &str> {
     let parts = stage.match_indices('/').map(|(at, _)| &stage[..at]);
     parts.chain(std::iter::once(stage))
 }
