@@ -528,3 +528,66 @@ fn a_stage_that_is_not_there_gets_a_suggestion() {
     assert_says(&none, &["there is `data`, `train`, `evaluate`, `report`"]);
     assert!(!none.contains("seed=1"), "{none}");
 }
+
+#[test]
+fn one_wrong_override_is_one_complaint() {
+    let sandbox = Sandbox::new();
+    let networks = "[network.other]\ninput = [1, 8, 8]\nlayers = [\"softmax 4\"]\n";
+    fs::write(sandbox.path("networks.toml"), networks).unwrap();
+    let file = sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = format!(
+        "networks = \"networks.toml\"\n{}",
+        text.replace("[\"evaluate\"]", "[\"evaluate/bp\", \"evaluate/fa\"]")
+    );
+    fs::write(&file, text).unwrap();
+    for (wrong, parts) in [
+        (
+            "train.epohcs=3",
+            ["has no key `epohcs`", "did you mean `epochs`?"],
+        ),
+        ("train.epochs=0", ["0 is out of range", "--set:1:14"]),
+        (
+            "trian.epochs=3",
+            ["there is no stage `trian`", "did you mean `train`?"],
+        ),
+        (
+            "train.epochs=nan",
+            [
+                "a setting must be finite, and `nan` is not",
+                "train.epochs=nan",
+            ],
+        ),
+        (
+            "train.x=inf",
+            ["a setting must be finite, and `inf` is not", "train.x=inf"],
+        ),
+        (
+            "train.network=other",
+            ["is not an override", "strings need quotes"],
+        ),
+        (
+            "networks=\"gone.toml\"",
+            ["cannot read `gone.toml`", "--set:1:10"],
+        ),
+    ] {
+        let said = sandbox.run(&["--set", wrong]).exits(2).stderr;
+        assert_says(&said, &parts);
+        assert_eq!(said.matches("error: ").count(), 1, "{wrong}: {said}");
+    }
+}
+
+#[test]
+fn a_report_that_is_not_selected_is_not_judged() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let other = "[stage.report-fa]\nkind = \"report\"\nevaluations = [\"evaluate/fa\"]\n";
+    fs::write(&file, text + other).unwrap();
+    let change = ["--dry-run", "--set", "train.matrix.method=[\"bp\"]"];
+    let said = sandbox.run(&change).exits(2).stderr;
+    assert_says(&said, &["there is no evaluate stage `evaluate/fa`"]);
+    let only = [&change[..], &["--only", "report"]].concat();
+    let planned = sandbox.run(&only).exits(0).stdout;
+    assert_says(&planned, &["evaluate/bp/seed=1", "report"]);
+}

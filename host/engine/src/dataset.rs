@@ -125,7 +125,7 @@ fn of_file(
     wanted: Option<&str>,
     overrides: &[String],
 ) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError> {
-    let PlanFile { plan, base, .. } = PlanFile::read(path, None, overrides)?;
+    let PlanFile { plan, base, .. } = PlanFile::read(path, None, overrides, &[])?;
     let stages = plan.stages.into_iter();
     let mut stages: Vec<_> = stages
         .filter(|stage| stage.kind() == StageKind::Dataset)

@@ -71,7 +71,7 @@ fn plugin_dirs(plan: &Plan, base: &Path) -> impl Iterator<Item = SearchFolder> {
 /// # Errors
 /// The file cannot be read, or is no pipeline file.
 pub fn pipeline_plugin_dirs(path: &Path) -> Result<Vec<SearchFolder>, EngineError> {
-    let PlanFile { plan, base, .. } = PlanFile::read(path, None, &[])?;
+    let PlanFile { plan, base, .. } = PlanFile::read(path, None, &[], &[])?;
     Ok(plugin_dirs(&plan, &base).collect())
 }
 
@@ -87,14 +87,18 @@ impl Session {
         request: Request<'_>,
         cancel: &Cancel,
     ) -> Result<Self, EngineError> {
-        let file = PlanFile::read(request.file, request.profile, request.overrides)?;
+        let file = PlanFile::read(
+            request.file,
+            request.profile,
+            request.overrides,
+            request.only,
+        )?;
         let PlanFile {
-            plan,
+            mut plan,
             base,
             text,
             overrides,
         } = file;
-        let mut plan = plan.only(request.only)?;
         let networks = plan.networks_file.and_then(|at| plan.sources.get(at));
         let networks = networks.map(|source| source.text.clone());
         let mut lock = LockWatch::open(request.file, request.lock)?;

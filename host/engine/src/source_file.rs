@@ -37,11 +37,12 @@ pub(crate) struct PlanFile {
 
 impl PlanFile {
     /// Reads and plans the pipeline file at `path`, with the overrides of a profile of its own and
-    /// these `--set` overrides.
+    /// these `--set` overrides; with names in `only`, no more than the stages of these names.
     pub(crate) fn read(
         path: &Path,
         profile: Option<&str>,
         overrides: &[String],
+        only: &[String],
     ) -> Result<Self, EngineError> {
         let text = read_text(path, "a pipeline file")?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -49,7 +50,7 @@ impl PlanFile {
         let own = profile.map(|profile| profile_overrides(&name, &text, profile));
         let mut all = own.transpose()?.unwrap_or_default();
         all.extend_from_slice(overrides);
-        let plan = Plan::parse(&name, &text, &all, &load_beside(&base))?;
+        let plan = Plan::parse(&name, &text, &all, only, &load_beside(&base))?.only(only)?;
         Ok(Self {
             plan,
             base,

@@ -55,7 +55,7 @@ fn no_file(path: &str) -> Result<Source, String> {
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Plan, SourceError> {
     let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
-    Plan::parse("small.toml", text, &overrides, &no_file)
+    Plan::parse("small.toml", text, &overrides, &[], &no_file)
 }
 
 fn plan(overrides: &[&str]) -> Plan {
@@ -230,6 +230,128 @@ fn only_keeps_what_is_selected_and_what_that_reads() {
 }
 
 #[test]
+fn a_name_that_selects_nothing_gets_a_suggestion_or_the_stages_of_the_file() {
+    for (name, help) in [
+        ("trian", "did you mean `train`?"),
+        ("train/bq", "did you mean `train/bp`?"),
+        ("evaluate/bp/sed=1", "did you mean `evaluate/bp/seed=1`?"),
+        (
+            "everything",
+            "there is `report`, `evaluate`, `train`, `data`",
+        ),
+    ] {
+        let only = [name.to_owned()];
+        let plan = Plan::parse("small.toml", SMALL, &[], &only, &no_file).unwrap();
+        assert_eq!(plan.only(&only).unwrap_err().help, help, "{name}");
+    }
+}
+
+#[test]
+fn of_stages_that_are_not_selected_nothing_is_said() {
+    let text = format!(
+        "{SMALL}\n[stage.other]\nkind = \"report\"\nevaluations = [\"evaluate/fa\"]\n\
+         [stage.worse]\nkind = \"repot\"\n[stage.worst]\nkind = \"evaluate\"\ntraining = \"none\"\n"
+    );
+    let overrides = ["train.matrix.method=[\"bp\"]".to_owned()];
+    let parse = |only: &str| {
+        let only: Vec<_> = only.split_whitespace().map(str::to_owned).collect();
+        Plan::parse("small.toml", &text, &overrides, &only, &no_file)
+    };
+    let said = |only| parse(only).unwrap_err().to_string();
+    let plan = parse("report").unwrap().only(&["report".to_owned()]);
+    assert_eq!(names(&plan.unwrap()).len(), 6);
+    assert!(parse("train/bp evaluate").is_ok());
+    let [other, worse, worst] = [
+        "small.toml:41:16: there is no evaluate stage `evaluate/fa`",
+        "small.toml:43:8: there is no stage kind `repot`",
+        "small.toml:46:12: there is no train or search stage `none`",
+    ];
+    assert_eq!(said("report other"), other);
+    assert_eq!(said("worst"), worst);
+    assert_eq!(said("worse report"), worse);
+    assert_eq!(said(""), [other, worse, worst].join("\n"));
+}
+
+#[test]
+fn what_follows_from_a_complaint_is_not_complained_about() {
+    let text = SMALL.replace(
+        "[\"evaluate\"]",
+        "[\"evaluate/bp\", \"evaluate/fa/seed=2\"]",
+    );
+    assert!(parse(&text, &[]).is_ok());
+    for (wrong, said) in [
+        (
+            "train.epohcs=3",
+            "--set:1:7: [stage.train] has no key `epohcs`",
+        ),
+        ("train.epochs=0", "--set:1:14: 0 is out of range"),
+        (
+            "train.seed=3",
+            "--set:1:7: `seed` is set both here and by the matrix",
+        ),
+        ("train=3", "--set:1:7: expected a table, found an integer"),
+        (
+            "train.kind=3",
+            "--set:1:12: expected a string, found an integer",
+        ),
+        (
+            "train.kind=\"trian\"",
+            "--set:1:12: there is no stage kind `trian`",
+        ),
+        ("data=3", "--set:1:6: expected a table, found an integer"),
+        ("stage=3", "--set:1:7: expected a table, found an integer"),
+        ("method=3", "--set:1:8: expected a table, found an integer"),
+        ("network=3", "--set:1:9: expected a table, found an integer"),
+        (
+            "method.bp.algorithm=3",
+            "--set:1:21: expected a string, found an integer",
+        ),
+        (
+            "network.net.layers=3",
+            "--set:1:20: expected an array, found an integer",
+        ),
+        (
+            "networks=\"gone.toml\"",
+            "--set:1:10: cannot read `gone.toml`: there is no gone.toml",
+        ),
+        ("trian.epochs=3", "--set:1:1: there is no stage `trian`"),
+        (
+            "epochs=3",
+            "--set:1:1: the pipeline file has no key `epochs`",
+        ),
+        (
+            "train.epochs=nan",
+            "--set:1:14: a setting must be finite, and `nan` is not",
+        ),
+        (
+            "train.x=[1, -inf]",
+            "--set:1:13: a setting must be finite, and `-inf` is not",
+        ),
+        (
+            "train.network=net",
+            "--set:1:1: `train.network=net` is not an override",
+        ),
+    ] {
+        assert_eq!(
+            parse(&text, &[wrong]).unwrap_err().to_string(),
+            said,
+            "{wrong}"
+        );
+    }
+    let complaint = |wrong| parse(&text, &[wrong]).unwrap_err().diagnostics.remove(0);
+    assert_eq!(
+        complaint("trian.epochs=3").help.unwrap(),
+        "did you mean `train`?"
+    );
+    let said = parse(&text.replace("fa/seed=2", "fa/seed=3"), &[]).unwrap_err();
+    assert!(
+        said.to_string()
+            .contains("no evaluate stage `evaluate/fa/seed=3`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn each_complaint_has_its_line_and_column() {
     for (old, new, expected) in [
         (
@@ -299,7 +421,11 @@ fn each_complaint_has_its_line_and_column() {
             "`../up` cannot be a name here",
         ),
         ("0.9 }", "2026-01-01 }", "a date has no meaning"),
-        ("0.9 }", "inf }", "a setting must be finite, and `inf` is not"),
+        (
+            "0.9 }",
+            "inf }",
+            "a setting must be finite, and `inf` is not",
+        ),
         ("name = \"small\"", "name = ", "small.toml:2:8: "),
     ] {
         let said = complaints(old, new);
@@ -424,7 +550,7 @@ fn parse_with(networks: &str, overrides: &[&str]) -> Result<Plan, SourceError> {
         })
     };
     let text = format!("networks = \"networks.toml\"\n{SMALL}");
-    Plan::parse("small.toml", &text, &overrides, &load)
+    Plan::parse("small.toml", &text, &overrides, &[], &load)
 }
 
 #[test]

@@ -103,6 +103,7 @@ pub struct Complaints {
     kept: Vec<Diagnostic>,
     /// How many there are beside those.
     more: usize,
+    made: usize,
     /// The hashes of all of them.
     seen: HashSet<u64>,
     hasher: RandomState,
@@ -114,8 +115,15 @@ impl Complaints {
         self.kept.is_empty()
     }
 
+    /// How many complaints were made, those included that were made before: whoever makes another
+    /// has found something wrong.
+    pub fn made(&self) -> usize {
+        self.made
+    }
+
     /// Adds a complaint.
     pub fn push(&mut self, complaint: Diagnostic) {
+        self.made += 1;
         let Diagnostic {
             message,
             place,

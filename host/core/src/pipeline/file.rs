@@ -1,6 +1,8 @@
 //! The pipeline file: its own settings, the networks and methods that stages refer to, and the
 //! tables of its stages. What a stage's settings mean is for its kind to say.
 
+use std::collections::HashSet;
+
 use assay_network::Network;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
@@ -40,11 +42,15 @@ pub struct PipelineFile {
     pub plugin_dirs: Vec<String>,
     /// Limits on every stage, for each that it does not set itself.
     pub limits: Limits,
-    /// The stages, in the order of the file.
+    /// The stages, in the order of the file, but for those that are not even a table with a kind.
     pub stages: Vec<StageTable>,
-    networks: Networks,
-    /// Methods by name; one that is wrong is `None`, so that its users are not blamed too.
-    methods: IndexMap<String, Option<Method>>,
+    /// The names of those stages, whose users are not blamed too.
+    broken_stages: HashSet<String>,
+    /// The networks; `None` where some could not be read, so that nobody is blamed for naming them.
+    networks: Option<Networks>,
+    /// Methods by name; one that is wrong is `None`, so that its users are not blamed too, and likewise
+    /// all of them.
+    methods: Option<IndexMap<String, Option<Method>>>,
 }
 
 /// A method of the comparison: an algorithm with its hyper-parameters.
@@ -114,16 +120,24 @@ impl PipelineFile {
         for number in 1..sources.len() {
             apply_override(&mut root, &sources, number, out);
         }
+        // Without an override the file may be wrong in ways that it would not be with it.
+        if !out.is_empty() {
+            return Self {
+                sources,
+                ..Self::default()
+            };
+        }
         let networks_file = include(&mut root, &mut sources, load, out);
+        let has_all_networks = networks_file.is_some() || !root.contains_key("networks");
         Self {
             sources,
             networks_file,
-            ..Self::read(&root, out)
+            ..Self::read(&root, has_all_networks, out)
         }
     }
 
-    /// Reads the tree whose networks are complete.
-    fn read(root: &Table, out: &mut Complaints) -> Self {
+    /// Reads the tree, in which the networks of another file are, unless that could not be read.
+    fn read(root: &Table, has_all_networks: bool, out: &mut Complaints) -> Self {
         let mut reader = Reader::new(root, &start_of(0), "the pipeline file");
         reader.entry("networks");
         let name = reader.required("name", out, |node| {
@@ -132,8 +146,12 @@ impl PipelineFile {
         });
         let plugin_dirs = reader.optional("plugin_dirs", out, strings);
         let limits = read_limits(&mut reader, out);
-        let networks = reader.optional("network", out, table);
-        let methods = reader.optional("method", out, table);
+        let nothing = Table::new();
+        let mut tables = |key| match reader.entry(key) {
+            None => Some(&nothing),
+            Some(entry) => table(&entry.node).map_err(|it| out.push(it)).ok(),
+        };
+        let (networks, methods) = (tables("network"), tables("method"));
         let stages = reader.required("stage", out, table);
         let profiles = reader.optional("profile", out, table);
         let stage_names = stages.into_iter().flatten().map(|(name, _)| name.as_str());
@@ -142,39 +160,46 @@ impl PipelineFile {
             read_profile(name, &entry.node, out);
         }
         let networks = networks.map(|tables| read_networks(tables, out));
-        let networks = networks.unwrap_or_default();
-        let methods = methods.into_iter().flatten();
-        let methods = methods
-            .map(|(name, entry)| {
-                (
-                    name.clone(),
-                    Method::read(name, &entry.node, &networks, out),
-                )
-            })
-            .collect();
-        let stages = stages.into_iter().flatten();
-        let stages = stages
-            .filter_map(|(name, entry)| StageTable::read(name, entry, out))
-            .collect();
+        let networks = networks.filter(|_| has_all_networks);
+        let methods = methods.map(|methods| {
+            let methods = methods.iter().map(|(name, entry)| {
+                let method = Method::read(name, &entry.node, networks.as_ref(), out);
+                (name.clone(), method)
+            });
+            methods.collect()
+        });
+        let (mut read, mut broken_stages) = (Vec::new(), HashSet::new());
+        for (name, entry) in stages.into_iter().flatten() {
+            match StageTable::read(name, entry, out) {
+                Some(stage) => read.push(stage),
+                None => drop(broken_stages.insert(name.clone())),
+            }
+        }
         Self {
             name: name.unwrap_or_default(),
             plugin_dirs: plugin_dirs.unwrap_or_default(),
             limits,
-            stages,
+            stages: read,
+            broken_stages,
             networks,
             methods,
             ..Self::default()
         }
     }
 
+    /// Whether the stage is in the file, but not even a table with a kind.
+    pub fn is_broken(&self, stage: &str) -> bool {
+        self.broken_stages.contains(stage)
+    }
+
     /// The network of that name, which stands where its layers do.
     pub fn network(&self, name: &Placed<String>, out: &mut Complaints) -> Option<Placed<Network>> {
-        look_up("network", name, &self.networks, out)
+        look_up("network", name, self.networks.as_ref(), out)
     }
 
     /// The method of that name.
     pub fn method(&self, name: &Placed<String>, out: &mut Complaints) -> Option<Method> {
-        look_up("method", name, &self.methods, out)
+        look_up("method", name, self.methods.as_ref(), out)
     }
 }
 
@@ -197,7 +222,12 @@ impl Method {
         self.hyperparameters
     }
 
-    fn read(name: &str, node: &Node, networks: &Networks, out: &mut Complaints) -> Option<Self> {
+    fn read(
+        name: &str,
+        node: &Node,
+        networks: Option<&Networks>,
+        out: &mut Complaints,
+    ) -> Option<Self> {
         let mut reader = Reader::of(node, format!("[method.{name}]"), out)?;
         let algorithm = reader.required("algorithm", out, placed(string));
         let plugin = reader.optional("plugin", out, placed(string));
@@ -207,7 +237,7 @@ impl Method {
         reader.finish(out);
         let mut on = IndexMap::new();
         for (network, entry) in tables {
-            if !networks.contains_key(network) {
+            if let Some(networks) = networks.filter(|known| !known.contains_key(network)) {
                 let message = format!("there is no network `{}`", shortened(network));
                 let known = networks.keys().map(String::as_str);
                 out.push(Diagnostic::new(message, &entry.key).help(out.choices(network, known)));
@@ -327,9 +357,10 @@ pub fn json_and_places(hyperparameters: Hyperparameters) -> (Map<String, Json>, 
 fn look_up<T: Clone>(
     what: &str,
     name: &Placed<String>,
-    known: &IndexMap<String, Option<T>>,
+    known: Option<&IndexMap<String, Option<T>>>,
     out: &mut Complaints,
 ) -> Option<T> {
+    let known = known?;
     known.get(&name.value).cloned().unwrap_or_else(|| {
         let message = format!("there is no {what} `{}`", shortened(&name.value));
         out.push(

@@ -74,9 +74,10 @@ pub(super) fn include(
         .map_err(|reason| out.push(unreadable(reason)))
         .ok()?;
     let number = sources.len();
+    let before = out.made();
     let included = parse(&source.text, number, out);
     sources.push(source);
-    if !out.is_empty() {
+    if out.made() > before {
         return None;
     }
     let mut reader = Reader::new(&included, &start_of(number), "a file of networks");

@@ -185,19 +185,22 @@ pub(crate) fn place<'a>(places: &'a Places, parameter: &str) -> Option<&'a Place
 
 impl Plan {
     /// Reads a pipeline file and plans its stages; `overrides` are the `--set` arguments, in order,
-    /// and `load` gives the file of networks, if one is named. No other file is looked at.
+    /// and `load` gives the file of networks, if one is named. No other file is looked at. With names
+    /// in `only`, it plans the stages of the file that they are parts of, and what those read;
+    /// [`Plan::only`] keeps the parts.
     ///
     /// # Errors
-    /// Every complaint about the file, each with its place.
+    /// Every complaint about the file and those stages, each with its place.
     pub fn parse(
         name: &str,
         text: &str,
         overrides: &[String],
+        only: &[String],
         load: Load<'_>,
     ) -> Result<Self, SourceError> {
         let mut complaints = Complaints::default();
         let file = PipelineFile::parse(name, text, overrides, load, &mut complaints);
-        let stages = Planner::plan(&file, &mut complaints);
+        let stages = Planner::plan(&file, only, &mut complaints);
         if !complaints.is_empty() {
             return Err(SourceError::new(file.sources, complaints));
         }

@@ -1,7 +1,8 @@
-//! Plans the stages of a pipeline file kind by kind, each kind after those that it reads, so that a
+//! Plans the stages of a pipeline file kind by kind, each after the stages that it reads, so that a
 //! stage may stand before what it reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use assay_core::{Complaints, Diagnostic, PipelineFile, Placed, StageKind, StageTable, settings};
 
@@ -15,41 +16,76 @@ pub(crate) struct Planner<'a> {
     stages: Vec<PlannedStage>,
     /// The planned stages that each name selects.
     selected: HashMap<String, Vec<usize>>,
+    /// The stages of the file by name.
+    tables: HashMap<&'a str, &'a StageTable>,
+    /// Those whose planning has begun.
+    begun: HashSet<&'a str>,
+    /// Those that may lack instances, since something is wrong with them or with what they read.
+    incomplete: HashSet<&'a str>,
+    /// Whether the stage that is being planned is one of them.
+    is_incomplete: bool,
+    /// Whether all of them are, since something is wrong with the file as a whole, a method or a
+    /// network.
+    is_flawed: bool,
 }
 
 impl<'a> Planner<'a> {
-    /// Plans every stage of the file.
+    /// Plans the stages of the file that the names in `only` begin with, or all without such names,
+    /// and the stages that they read. Of the others nothing is said.
     pub(super) fn plan(
         file: &'a PipelineFile,
+        only: &[String],
         complaints: &'a mut Complaints,
     ) -> Vec<PlannedStage> {
+        let tables = file.stages.iter();
         let mut planner = Self {
+            is_incomplete: false,
+            is_flawed: !complaints.is_empty(),
             file,
             complaints,
             stages: Vec::new(),
             selected: HashMap::new(),
+            tables: tables.map(|table| (table.name.as_str(), table)).collect(),
+            begun: HashSet::new(),
+            incomplete: HashSet::new(),
         };
-        planner.check_kinds();
-        for (kind, plan) in plannable() {
-            for stage in stages_of(kind, file) {
-                plan(stage, &mut planner);
-            }
+        let is_wanted =
+            |table: &StageTable| only.is_empty() || only.iter().any(|it| is_below(it, &table.name));
+        let mut wanted: Vec<_> = file.stages.iter().filter(|it| is_wanted(it)).collect();
+        // Those of no kind come first.
+        wanted.sort_by_key(|table| plannable().position(|(kind, _)| is_of(kind, table)));
+        for table in wanted {
+            planner.plan_table(table);
         }
         planner.stages
     }
 
-    /// Complains about kinds that there are not.
-    fn check_kinds(&mut self) {
-        let known = plannable().map(|(kind, _)| kind.name());
-        for StageTable { kind, .. } in &self.file.stages {
-            if !known.clone().any(|name| name == kind.value) {
-                let name = settings::shortened(&kind.value);
-                let message = format!("there is no stage kind `{name}`");
-                let help = self.complaints.choices(&kind.value, known.clone());
-                self.complaints
-                    .push(Diagnostic::new(message, &kind.place).help(help));
-            }
+    /// Plans a stage of the file, unless that was done.
+    fn plan_table(&mut self, table: &'a StageTable) {
+        if !self.begun.insert(&table.name) {
+            return;
         }
+        let reader_is_incomplete = mem::replace(&mut self.is_incomplete, self.is_flawed);
+        let before = self.complaints.made();
+        match plannable().find(|&(kind, _)| is_of(kind, table)) {
+            Some((_, plan)) => plan(table, self),
+            None => self.refuse_kind(&table.kind),
+        }
+        if self.is_incomplete || self.complaints.made() > before {
+            self.incomplete.insert(&table.name);
+        }
+        self.is_incomplete = reader_is_incomplete;
+    }
+
+    fn refuse_kind(&mut self, kind: &Placed<String>) {
+        let known = plannable().map(|(kind, _)| kind.name());
+        let message = format!(
+            "there is no stage kind `{}`",
+            settings::shortened(&kind.value)
+        );
+        let help = self.complaints.choices(&kind.value, known);
+        self.complaints
+            .push(Diagnostic::new(message, &kind.place).help(help));
     }
 
     /// Adds a stage behind everything that it reads, and gives its position.
@@ -63,6 +99,28 @@ impl<'a> Planner<'a> {
         self.stages.len() - 1
     }
 
+    /// The stage of the file that `name` is the name of, planned, if it is of one of these kinds.
+    fn read(&mut self, wanted: &[StageKind], name: &str) -> Read {
+        let table = self.tables.get(name).copied();
+        if self.file.is_broken(name) {
+            self.is_incomplete = true;
+            return Read::Incomplete;
+        }
+        let Some(table) = table else {
+            return Read::Unknown;
+        };
+        let kind = plannable().find(|&(kind, _)| is_of(kind, table));
+        if kind.is_some_and(|(kind, _)| !wanted.contains(&kind)) {
+            return Read::Unknown;
+        }
+        self.plan_table(table);
+        if self.incomplete.contains(name) {
+            self.is_incomplete = true;
+            return Read::Incomplete;
+        }
+        Read::Complete
+    }
+
     /// The stages that `name` refers to, in order: all those that a stage of the file, which has to
     /// be of the kind that is wanted, became.
     pub(crate) fn whole(&mut self, wanted: StageKind, name: &Placed<String>) -> Vec<usize> {
@@ -71,9 +129,9 @@ impl<'a> Planner<'a> {
 
     /// Like [`Planner::whole`], for a stage of one of these kinds.
     fn whole_of(&mut self, wanted: &[StageKind], name: &Placed<String>) -> Vec<usize> {
-        let stages = wanted.iter().flat_map(|&kind| stages_of(kind, self.file));
-        let known: Vec<_> = stages.map(|stage| stage.name.as_str()).collect();
-        if !known.contains(&name.value.as_str()) {
+        if self.read(wanted, &name.value) == Read::Unknown {
+            let stages = wanted.iter().flat_map(|&kind| stages_of(kind, self.file));
+            let known: Vec<_> = stages.map(|stage| stage.name.as_str()).collect();
             self.refuse(wanted, name, &known);
             return Vec::new();
         }
@@ -82,13 +140,20 @@ impl<'a> Planner<'a> {
 
     /// Like [`Planner::whole`]; the name may also be that of a part, such as `evaluate/bp`.
     pub(crate) fn part(&mut self, wanted: StageKind, name: &Placed<String>) -> Vec<usize> {
+        let whole = name.value.split('/').next().unwrap_or_default();
+        let read = self.read(&[wanted], whole);
         let planned = self.selected.get(&name.value).into_iter().flatten();
         let planned: Vec<_> = planned
             .copied()
             .filter(|&at| self.stages[at].kind() == wanted)
             .collect();
-        let is_there = stages_of(wanted, self.file).any(|stage| stage.name == name.value);
-        if planned.is_empty() && !is_there {
+        let is_there = match read {
+            Read::Unknown => false,
+            // The part may be among what is missing.
+            Read::Incomplete => true,
+            Read::Complete => !planned.is_empty() || whole == name.value,
+        };
+        if !is_there {
             let mut known = Vec::new();
             for stage in stages_of(wanted, self.file) {
                 known.push(stage.name.clone());
@@ -140,15 +205,30 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// What became of a stage of the file that another reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// There is none of that name and kind.
+    Unknown,
+    /// It may lack instances, for a reason that has been complained about.
+    Incomplete,
+    /// It has all of its instances.
+    Complete,
+}
+
 /// The kinds that a pipeline file can have, with how each is planned.
 fn plannable() -> impl Iterator<Item = (StageKind, fn(&StageTable, &mut Planner<'_>))> + Clone {
     let kinds = StageKind::ALL.iter();
     kinds.filter_map(|&kind| Some((kind, Kind::of(kind).plan?)))
 }
 
+fn is_of(kind: StageKind, table: &StageTable) -> bool {
+    table.kind.value == kind.name()
+}
+
 fn stages_of(kind: StageKind, file: &PipelineFile) -> impl Iterator<Item = &StageTable> {
     let stages = file.stages.iter();
-    stages.filter(move |stage| stage.kind.value == kind.name())
+    stages.filter(move |stage| is_of(kind, stage))
 }
 
 /// The names that select a stage: its own, and those of what it is a part of.
