@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use assay_tests::{Sandbox, libraries};
+use assay_tests::{Finished, Sandbox, libraries};
 
 /// Runs `pipeline.toml` with `new` in place of `old`, and gives its standard error.
 fn refused(old: &str, new: &str) -> String {
@@ -590,4 +590,41 @@ fn a_report_that_is_not_selected_is_not_judged() {
     let only = [&change[..], &["--only", "report"]].concat();
     let planned = sandbox.run(&only).exits(0).stdout;
     assert_says(&planned, &["evaluate/bp/seed=1", "report"]);
+}
+
+#[test]
+fn a_usage_line_is_the_same_whatever_the_environment() {
+    let sandbox = Sandbox::new();
+    let bare = |arguments: &[&str]| sandbox.execute(arguments);
+    let with_variables = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command
+            .env("ASSAY_STORE", "a-store")
+            .env("ASSAY_DATA_DIR", "some-data")
+            .env("ASSAY_TRUSTED_ONLY", "1");
+        Finished::run(&mut command)
+    };
+    for (arguments, usage) in [
+        (&["run"][..], "Usage: pipeline run [OPTIONS] <FILE>"),
+        (&["show"], "Usage: pipeline show [OPTIONS] <NAME>"),
+        (
+            &["run", "f", "--onyl"],
+            "Usage: pipeline run [OPTIONS] <FILE>",
+        ),
+        (
+            &["bundle"],
+            "Usage: pipeline bundle [OPTIONS] --output <FILE> <NAME>",
+        ),
+    ] {
+        let said = bare(arguments).exits(2).stderr;
+        assert_says(&said, &[usage]);
+        assert_eq!(with_variables(arguments).exits(2).stderr, said);
+    }
+    let usage = |help: Finished| {
+        let help = help.exits(0).stdout;
+        let usage = help.lines().find(|line| line.starts_with("Usage: "));
+        usage.unwrap().to_owned()
+    };
+    let help = ["run", "--help"];
+    assert_eq!(usage(with_variables(&help)), usage(bare(&help)));
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use assay_core::{printable_line, steers_terminal};
 use clap::builder::Styles;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Error, FromArgMatches, Parser};
 
 use crate::commands::Verb;
@@ -42,11 +42,33 @@ impl Arguments {
         if !steering.is_empty() {
             command = command.styles(Styles::plain());
         }
-        let matches = command.try_get_matches();
+        let matches = command.try_get_matches_from_mut(env::args_os());
         match matches.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches)) {
             Ok(arguments) => Parsed::Arguments(arguments),
-            Err(error) => Parsed::Answered(answer(&error, &steering)),
+            Err(mut error) => {
+                command.build();
+                improve(&mut error, &mut named_command(command));
+                Parsed::Answered(answer(&error, &steering))
+            }
         }
+    }
+}
+
+/// The command that the arguments name, as far as they name one.
+fn named_command(mut command: Command) -> Command {
+    let mut names = env::args_os().skip(1);
+    while let Some(named) = names.next().and_then(|name| command.find_subcommand(name)) {
+        command = named.clone();
+    }
+    command
+}
+
+/// Gives an error about the arguments of `command` a usage without the options whose variables happen to
+/// be set, which clap takes for given.
+fn improve(error: &mut Error, command: &mut Command) {
+    if error.get(ContextKind::Usage).is_some() {
+        let usage = ContextValue::StyledStr(command.render_usage());
+        error.insert(ContextKind::Usage, usage);
     }
 }
 
