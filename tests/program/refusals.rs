@@ -516,17 +516,58 @@ fn a_cause_is_told_once() {
 }
 
 #[test]
-fn a_stage_that_is_not_there_gets_a_suggestion() {
+fn a_misspelt_verb_or_option_names_the_one_that_was_meant() {
     let sandbox = Sandbox::new();
-    let said = |only| sandbox.run(&["--only", only]).exits(2).stderr;
-    assert_says(
-        &said("trian"),
-        &["there is no stage `trian`", "did you mean `train`?"],
-    );
-    assert_says(&said("train/bq"), &["did you mean `train/bp`?"]);
-    let none = said("everything");
-    assert_says(&none, &["there is `data`, `train`, `evaluate`, `report`"]);
-    assert!(!none.contains("seed=1"), "{none}");
+    for (arguments, close) in [
+        (&["rnu"][..], "a similar subcommand exists: 'run'"),
+        (&["raudit"], "a similar subcommand exists: 'audit'"),
+        (&["plugin", "lsit"], "a similar subcommand exists: 'list'"),
+        (&["run", "pipeline.toml", "--est", "x=1"], "exists: '--set'"),
+        (&["run", "--dryrun"], "exists: '--dry-run'"),
+    ] {
+        let said = sandbox.execute(arguments).exits(2).stderr;
+        assert_says(&said, &[close]);
+        assert!(!said.contains("as a value"), "{said}");
+    }
+    let said = sandbox.execute(&["nonsense"]).exits(2).stderr;
+    assert!(!said.contains("similar"), "{said}");
+}
+
+#[test]
+fn a_usage_line_is_the_same_whatever_the_environment() {
+    let sandbox = Sandbox::new();
+    let bare = |arguments: &[&str]| sandbox.execute(arguments);
+    let with_variables = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command
+            .env("ASSAY_STORE", "a-store")
+            .env("ASSAY_DATA_DIR", "some-data")
+            .env("ASSAY_TRUSTED_ONLY", "1");
+        Finished::run(&mut command)
+    };
+    for (arguments, usage) in [
+        (&["run"][..], "Usage: pipeline run [OPTIONS] <FILE>"),
+        (&["show"], "Usage: pipeline show [OPTIONS] <NAME>"),
+        (
+            &["run", "f", "--onyl"],
+            "Usage: pipeline run [OPTIONS] <FILE>",
+        ),
+        (
+            &["bundle"],
+            "Usage: pipeline bundle [OPTIONS] --output <FILE> <NAME>",
+        ),
+    ] {
+        let said = bare(arguments).exits(2).stderr;
+        assert_says(&said, &[usage]);
+        assert_eq!(with_variables(arguments).exits(2).stderr, said);
+    }
+    let usage = |help: Finished| {
+        let help = help.exits(0).stdout;
+        let usage = help.lines().find(|line| line.starts_with("Usage: "));
+        usage.unwrap().to_owned()
+    };
+    let help = ["run", "--help"];
+    assert_eq!(usage(with_variables(&help)), usage(bare(&help)));
 }
 
 #[test]
@@ -578,6 +619,20 @@ fn one_wrong_override_is_one_complaint() {
 }
 
 #[test]
+fn a_stage_that_is_not_there_gets_a_suggestion() {
+    let sandbox = Sandbox::new();
+    let said = |only| sandbox.run(&["--only", only]).exits(2).stderr;
+    assert_says(
+        &said("trian"),
+        &["there is no stage `trian`", "did you mean `train`?"],
+    );
+    assert_says(&said("train/bq"), &["did you mean `train/bp`?"]);
+    let none = said("everything");
+    assert_says(&none, &["there is `data`, `train`, `evaluate`, `report`"]);
+    assert!(!none.contains("seed=1"), "{none}");
+}
+
+#[test]
 fn a_report_that_is_not_selected_is_not_judged() {
     let sandbox = Sandbox::new();
     let file = sandbox.path("pipeline.toml");
@@ -590,41 +645,4 @@ fn a_report_that_is_not_selected_is_not_judged() {
     let only = [&change[..], &["--only", "report"]].concat();
     let planned = sandbox.run(&only).exits(0).stdout;
     assert_says(&planned, &["evaluate/bp/seed=1", "report"]);
-}
-
-#[test]
-fn a_usage_line_is_the_same_whatever_the_environment() {
-    let sandbox = Sandbox::new();
-    let bare = |arguments: &[&str]| sandbox.execute(arguments);
-    let with_variables = |arguments: &[&str]| {
-        let mut command = sandbox.command(arguments);
-        command
-            .env("ASSAY_STORE", "a-store")
-            .env("ASSAY_DATA_DIR", "some-data")
-            .env("ASSAY_TRUSTED_ONLY", "1");
-        Finished::run(&mut command)
-    };
-    for (arguments, usage) in [
-        (&["run"][..], "Usage: pipeline run [OPTIONS] <FILE>"),
-        (&["show"], "Usage: pipeline show [OPTIONS] <NAME>"),
-        (
-            &["run", "f", "--onyl"],
-            "Usage: pipeline run [OPTIONS] <FILE>",
-        ),
-        (
-            &["bundle"],
-            "Usage: pipeline bundle [OPTIONS] --output <FILE> <NAME>",
-        ),
-    ] {
-        let said = bare(arguments).exits(2).stderr;
-        assert_says(&said, &[usage]);
-        assert_eq!(with_variables(arguments).exits(2).stderr, said);
-    }
-    let usage = |help: Finished| {
-        let help = help.exits(0).stdout;
-        let usage = help.lines().find(|line| line.starts_with("Usage: "));
-        usage.unwrap().to_owned()
-    };
-    let help = ["run", "--help"];
-    assert_eq!(usage(with_variables(&help)), usage(bare(&help)));
 }

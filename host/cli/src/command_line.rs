@@ -4,10 +4,10 @@ use std::env;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use assay_core::{printable_line, steers_terminal};
+use assay_core::{printable_line, steers_terminal, suggestion};
 use clap::builder::Styles;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory, Error, FromArgMatches, Parser};
+use clap::{Arg, Command, CommandFactory, Error, FromArgMatches, Parser};
 
 use crate::commands::Verb;
 use crate::error::CliError;
@@ -63,12 +63,36 @@ fn named_command(mut command: Command) -> Command {
     command
 }
 
-/// Gives an error about the arguments of `command` a usage without the options whose variables happen to
-/// be set, which clap takes for given.
+/// Gives an error about the arguments of `command` what clap leaves out or gets wrong: a usage without
+/// the options whose variables happen to be set, and a suggestion for a short word with two letters
+/// exchanged, which clap does not find close to any other.
 fn improve(error: &mut Error, command: &mut Command) {
     if error.get(ContextKind::Usage).is_some() {
         let usage = ContextValue::StyledStr(command.render_usage());
         error.insert(ContextKind::Usage, usage);
+    }
+    if let (Some(ContextValue::String(name)), None) = (
+        error.get(ContextKind::InvalidSubcommand),
+        error.get(ContextKind::SuggestedSubcommand),
+    ) {
+        let known = command.get_subcommands().filter(|it| !it.is_hide_set());
+        if let Some(close) = suggestion(name, known.map(Command::get_name)) {
+            let close = ContextValue::Strings(vec![close.to_owned()]);
+            error.insert(ContextKind::SuggestedSubcommand, close);
+        }
+    }
+    if let (Some(ContextValue::String(option)), None) = (
+        error.get(ContextKind::InvalidArg),
+        error.get(ContextKind::SuggestedArg),
+    ) && let (ErrorKind::UnknownArgument, Some(name)) = (error.kind(), option.strip_prefix("--"))
+    {
+        let known = command.get_arguments().filter(|it| !it.is_hide_set());
+        if let Some(close) = suggestion(name, known.filter_map(Arg::get_long)) {
+            let close = ContextValue::String(format!("--{close}"));
+            error.insert(ContextKind::SuggestedArg, close);
+            // It offers to take the option as the name of a file.
+            error.remove(ContextKind::Suggested);
+        }
     }
 }
 
