@@ -98,7 +98,7 @@ fn stages_are_matched_by_name_and_then_by_what_they_do() {
         .execute(&["diff", "latest", "latest:report"])
         .exits(2);
     assert!(
-        refused.stderr.contains("is a stage, and a run is needed"),
+        refused.stderr.contains("is not a run but the stage"),
         "{refused:#?}"
     );
 }

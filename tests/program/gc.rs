@@ -1,4 +1,4 @@
-//! `pipeline gc`, `pin` and `unpin`: what goes, what stays, and what a collection beside runs costs
+//! `pipeline gc`, `rm`, `pin` and `unpin`: what goes, what stays, and what a collection beside runs costs
 //! them, which is nothing.
 
 use std::collections::BTreeSet;
@@ -94,6 +94,92 @@ fn runs_and_pins_keep_what_they_name() {
         ["cached", "ran", "ran", "ran"]
     );
     assert_ne!(first["run"], second["run"]);
+}
+
+#[test]
+fn forgotten_runs_keep_nothing() {
+    let sandbox = one_training();
+    let first = sandbox.run_json(&[]);
+    let second = sandbox.run_json(&["--set", "train.epochs=2"]);
+    let name = first["run"].as_str().unwrap();
+    let rm = |arguments: &[&str]| sandbox.execute(&[&["rm"], arguments].concat());
+    let refused = |arguments: &[&str], part: &str| {
+        let stderr = rm(arguments).exits(2).stderr;
+        assert!(stderr.contains(part), "{stderr}");
+        assert_eq!(check_store(&sandbox.path("artifacts")).runs.len(), 2);
+    };
+    refused(
+        &["nonesuch"],
+        "nothing in the store is called `nonesuch`; `pipeline ls`",
+    );
+    refused(&["abc"], "too short");
+    refused(&["latest:report"], "is not a run but the stage");
+    refused(&[], "required");
+    let _ = sandbox
+        .execute(&["pin", "latest", "--as", "newest"])
+        .exits(0);
+    // Neither goes if one may not.
+    refused(&[name, "small"], "is pinned as `newest`");
+    refused(&["small", "--dry-run"], "`pipeline unpin newest`");
+    let _ = sandbox.execute(&["unpin", "newest"]).exits(0);
+
+    let would = rm(&[name, "--dry-run", "--json"]).exits(0).json();
+    assert_eq!(check_store(&sandbox.path("artifacts")).runs.len(), 2);
+    let text = rm(&[&name[..12], name]).exits(0).stdout;
+    assert!(
+        text.starts_with(&format!("forgot {}  ", &name[..12])),
+        "{text}"
+    );
+    assert!(text.contains("No files were removed: `pipeline gc` frees"));
+    assert!(text.contains("older than 7days"), "{text}");
+    // Its manifest is now an object as any other.
+    let again = rm(&[name]).exits(2).stderr;
+    assert!(again.contains("is not a run but the object"), "{again}");
+    let runs = check_store(&sandbox.path("artifacts")).runs;
+    assert_eq!(runs.len(), 1);
+
+    // What it keeps alone stays for the usual grace, and goes as foretold.
+    let gc = |arguments: &[&str]| {
+        let arguments = [&["gc", "--json"], arguments].concat();
+        sandbox.execute(&arguments).exits(0).json()
+    };
+    assert_eq!(freed(&gc(&["--dry-run"])), would["gc"]["bytes"]);
+    assert_eq!(removed(&gc(&[]), "results"), 0);
+    let garbage = gc(&["--grace", "0s"]);
+    assert_eq!(removed(&garbage, "results"), 3);
+    assert!(freed(&garbage) <= would["gc"]["bytes_without_grace"].as_u64().unwrap());
+    check_store(&sandbox.path("artifacts"));
+    let again = sandbox.run_json(&["--set", "train.epochs=2"]);
+    assert_eq!(outcomes(&again), ["cached"; 4]);
+    let both = [&second, &again].map(|run| run["run"].as_str().unwrap());
+    let _ = rm(&both).exits(0);
+    assert_eq!(check_store(&sandbox.path("artifacts")).runs.len(), 0);
+}
+
+/// The bytes that a collection removes.
+fn freed(garbage: &Value) -> u64 {
+    let amounts = garbage["removed"].as_object().unwrap().values();
+    amounts
+        .map(|amount| amount["bytes"].as_u64().unwrap())
+        .sum()
+}
+
+#[test]
+fn a_run_in_use_is_not_forgotten() {
+    let sandbox = one_training();
+    let _ = sandbox.run_json(&[]);
+    let mut run = sandbox.start(&["--set", "train.epochs=100000"]);
+    wait_for_checkpoint(&sandbox);
+    let refused = sandbox.execute(&["rm", "latest"]).exits(2).stderr;
+    assert!(
+        refused.contains("a running process uses `data` of the run"),
+        "{refused}"
+    );
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let _ = sandbox.execute(&["rm", "latest"]).exits(0);
+    let runs = sandbox.execute(&["ls"]).exits(0).stdout;
+    assert!(runs.starts_with("no runs"), "{runs}");
 }
 
 #[test]
@@ -205,14 +291,7 @@ fn a_killed_run_loses_neither_results_nor_progress() {
     let sandbox = one_training();
     let long = ["--set", "train.epochs=1000"];
     let mut run = sandbox.start(&long);
-    let begun = Instant::now();
-    while !has_checkpoint(&sandbox) {
-        assert!(
-            begun.elapsed() < Duration::from_mins(1),
-            "no checkpoint came"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_checkpoint(&sandbox);
     let beside = sandbox
         .execute(&["gc", "--grace", "0s", "--json"])
         .exits(0)
@@ -239,6 +318,17 @@ fn a_killed_run_loses_neither_results_nor_progress() {
         (2, 1)
     );
     assert_eq!(outcomes(&sandbox.run_json(&[])), ["ran"; 4]);
+}
+
+fn wait_for_checkpoint(sandbox: &Sandbox) {
+    let begun = Instant::now();
+    while !has_checkpoint(sandbox) {
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "no checkpoint came"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn has_checkpoint(sandbox: &Sandbox) -> bool {

@@ -17,12 +17,14 @@ pub enum AuditError {
     #[error("nothing in the store is called `{0}`; `pipeline ls` lists what there is")]
     Unknown(String),
     /// The name stands for something other than the run that is needed.
-    #[error("`{name}` is a {what}, and a run is needed; `pipeline ls` lists the runs")]
+    #[error("`{name}` is not a run but the {what} {}; `pipeline ls` lists the runs", .object.short())]
     NotARun {
         /// Name that was asked for.
         name: String,
         /// Kind of thing that the name stands for.
         what: &'static str,
+        /// Its hash.
+        object: ObjectHash,
     },
     /// A prefix of hashes is too short to search for.
     #[error("`{0}` is too short for a prefix of a hash: give at least 4 digits")]

@@ -105,6 +105,21 @@ impl Subject {
         found.ok_or_else(|| AuditError::Unknown(name.to_owned()))
     }
 
+    /// Finds the run that `name` stands for.
+    ///
+    /// # Errors
+    /// As [`Subject::find`], or it is no run.
+    pub fn find_run(store: &Store, index: &Index, name: &str) -> Result<RunHash, AuditError> {
+        match Self::find(store, index, name)? {
+            Self::Run(run) => Ok(run),
+            other => Err(AuditError::NotARun {
+                name: name.to_owned(),
+                what: other.what(),
+                object: other.object(),
+            }),
+        }
+    }
+
     /// Kind of the subject, in one word.
     pub const fn what(&self) -> &'static str {
         match self {

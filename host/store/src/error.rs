@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use assay_core::{ActionKey, Advice, ArtifactHash, CanonicalError, InvalidFileName, ObjectHash};
+use assay_core::{
+    ActionKey, Advice, ArtifactHash, CanonicalError, InvalidFileName, ObjectHash, RunHash,
+};
 use assay_files::room_advice;
 use assay_files::{Kind, NotRegular, TooLarge};
 
@@ -164,6 +166,32 @@ pub enum StoreError {
         what: &'static str,
         /// Hash of the pinned thing.
         object: ObjectHash,
+    },
+    /// A run is not recorded, or not any more.
+    #[error("the run {run} is not recorded in the store; `pipeline ls` lists those that are")]
+    NoSuchRun {
+        /// The run.
+        run: RunHash,
+    },
+    /// A run that is to be forgotten is pinned.
+    #[error(
+        "the run {run} is pinned as `{label}`; `pipeline unpin {label}` lets go of it, and then it can be forgotten"
+    )]
+    PinnedRun {
+        /// The run.
+        run: RunHash,
+        /// The name of the pin.
+        label: String,
+    },
+    /// A run that is to be forgotten gave what a process at work relies on.
+    #[error(
+        "a running process uses `{stage}` of the run {run}, which alone may keep that for it; wait until the process has ended, or stop it"
+    )]
+    RunInUse {
+        /// The run.
+        run: RunHash,
+        /// The first stage in use.
+        stage: String,
     },
     /// A source file changed while its hash was computed.
     #[error("`{path}` changed while it was read; run again when nothing writes to it")]

@@ -29,6 +29,7 @@ mod disk;
 mod document;
 mod error;
 mod examine;
+mod forget;
 mod gate;
 mod index;
 mod lease;

@@ -7,9 +7,10 @@ pub(crate) mod user;
 
 use std::path::PathBuf;
 use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assay_audit::Index;
-use assay_store::{Store, StoreError};
+use assay_store::{Retention, Store, StoreError};
 use clap::Args;
 
 use crate::error::CliError;
@@ -50,6 +51,19 @@ pub(crate) const MOST_JOBS: i64 = 1024;
 
 pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How long a collection keeps results that no run names, unless it is told otherwise.
+pub(crate) const GRACE: Duration = Duration::from_hours(7 * 24);
+
+/// What a collection that begins now keeps.
+pub(crate) fn retention(keep_last: Option<usize>, grace: Duration) -> Retention {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    Retention {
+        keep_last,
+        grace,
+        now_ms: now.unwrap_or_default().as_millis() as u64,
+    }
 }
 
 /// Says in help what can be named.

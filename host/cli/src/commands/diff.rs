@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use assay_audit::{AuditError, Index, Metric, RunDifference, Sides, StageDifference, Subject};
+use assay_audit::{Index, Metric, RunDifference, Sides, StageDifference, Subject};
 use assay_core::{Difference, Run, RunHash};
-use assay_store::Store;
 use clap::Args;
 use serde::Serialize;
 
@@ -83,8 +82,8 @@ impl RunView {
 pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
     let index = Index::read(&store)?;
-    let before = find_run(&store, &index, &arguments.before)?;
-    let now = find_run(&store, &index, &arguments.now)?;
+    let before = Subject::find_run(&store, &index, &arguments.before)?;
+    let now = Subject::find_run(&store, &index, &arguments.now)?;
     let difference = RunDifference::between(&store, before, now)?;
     let view = DiffView {
         runs: [
@@ -102,16 +101,6 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, CliError> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn find_run(store: &Store, index: &Index, name: &str) -> Result<RunHash, AuditError> {
-    match Subject::find(store, index, name)? {
-        Subject::Run(run) => Ok(run),
-        other => Err(AuditError::NotARun {
-            name: name.to_owned(),
-            what: other.what(),
-        }),
-    }
 }
 
 /// How many stages are named that a difference is in.

@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use assay_core::{ActionKey, ObjectHash, RunHash, StageKind};
-use assay_store::{Amount, Garbage, GarbageFile, GarbageItem, GarbageKind, Retention};
+use assay_store::{Amount, Garbage, GarbageFile, GarbageItem, GarbageKind};
 use clap::Args;
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::arguments::StoreArguments;
+use crate::arguments::{GRACE, StoreArguments, retention};
 use crate::error::CliError;
 use crate::ui;
 use crate::ui::words::{count, digits, lines, moment, plain, right, size, table};
@@ -50,7 +50,7 @@ pub(crate) struct GcArguments {
 
     /// How long results that no run names are kept, which a killed run leaves, and the working
     /// folders of unfinished actions
-    #[arg(long, value_name = "DURATION", default_value = "7days")]
+    #[arg(long, value_name = "DURATION", default_value_t = GRACE.into())]
     grace: humantime::Duration,
 
     /// Print one JSON document instead of tables
@@ -61,20 +61,10 @@ pub(crate) struct GcArguments {
     store: StoreArguments,
 }
 
-impl GcArguments {
-    fn retention(&self, now_ms: u64) -> Retention {
-        Retention {
-            keep_last: self.keep_last.map(NonZeroUsize::get),
-            grace: *self.grace,
-            now_ms,
-        }
-    }
-}
-
 pub(crate) fn gc(arguments: &GcArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let retention = arguments.retention(now.unwrap_or_default().as_millis() as u64);
+    let keep_last = arguments.keep_last.map(NonZeroUsize::get);
+    let retention = retention(keep_last, *arguments.grace);
     let shown = |garbage: &_| {
         let view = || GarbageView::of(garbage, arguments.dry_run);
         ui::print_either(arguments.json, view, || garbage_text(garbage, arguments))

@@ -15,6 +15,7 @@ mod network;
 mod pin;
 mod plugin;
 mod probe;
+mod rm;
 mod run;
 mod show;
 mod status;
@@ -42,6 +43,7 @@ use network::NetworkVerb;
 use pin::{PinArguments, UnpinArguments};
 use plugin::PluginVerb;
 use probe::ProbeVerb;
+use rm::RmArguments;
 use run::RunArguments;
 use show::ShowArguments;
 use status::StatusArguments;
@@ -76,6 +78,8 @@ pub(crate) enum Verb {
     Audit(AuditArguments),
     /// Remove what no run, no pin and nobody at work needs any more.
     Gc(GcArguments),
+    /// Forget runs, so that `pipeline gc` can remove what only they kept.
+    Rm(RmArguments),
     /// Keep something, whatever `pipeline gc` is told; list what is kept.
     Pin(PinArguments),
     /// Remove a pin.
@@ -120,6 +124,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Lineage(lineage) => lineage::run(lineage),
         Verb::Audit(audit) => audit::run(audit, cancel),
         Verb::Gc(gc) => gc::gc(gc),
+        Verb::Rm(rm) => rm::run(rm),
         Verb::Pin(pin) => pin::pin(pin),
         Verb::Unpin(unpin) => pin::unpin(unpin),
         Verb::Data(DataVerb::Show(show)) => data::show(show, cancel),

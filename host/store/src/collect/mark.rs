@@ -1,10 +1,10 @@
 //! Decides what stays: everything that runs, pins, processes at work, working folders and young
 //! results rest on in the graph of documents. The rest is garbage.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use assay_core::graph::{Closure, Node, ProducerRule};
-use assay_core::{ActionKey, ObjectHash, StageKind};
+use assay_core::{ActionKey, ObjectHash, RunHash, StageKind};
 
 use super::records::Records;
 use super::retention::{Retention, Runs};
@@ -14,7 +14,12 @@ use crate::error::StoreError;
 use crate::index::Index;
 use crate::store::Store;
 
-pub(super) fn garbage(store: &Store, retention: &Retention) -> Result<Garbage, StoreError> {
+/// The garbage of a store, as it is or as it would be without the markers of some runs.
+pub(super) fn garbage(
+    store: &Store,
+    retention: &Retention,
+    without: &BTreeSet<RunHash>,
+) -> Result<Garbage, StoreError> {
     let leases = store.leases()?;
     let pins = store.pins()?;
     let folders = store.scratch_folders()?;
@@ -28,7 +33,7 @@ pub(super) fn garbage(store: &Store, retention: &Retention) -> Result<Garbage, S
         return Err(error);
     }
     let records = Records::read(store, &index)?;
-    let runs = Runs::read(store, &index, retention)?;
+    let runs = Runs::read(store, &index, retention, without)?;
     let mut sweep = Sweep::new(store, retention);
 
     let roots = runs.kept.iter().map(|(_, hash)| Node::Run(*hash));

@@ -11,7 +11,7 @@ mod records;
 mod retention;
 mod sweep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use assay_core::{ActionKey, ObjectHash, RunHash, StageKind};
@@ -167,6 +167,11 @@ impl Garbage {
         }
         amounts
     }
+
+    /// The bytes of all that goes.
+    pub fn bytes(&self) -> u64 {
+        self.items.iter().map(|item| item.bytes).sum()
+    }
 }
 
 impl Store {
@@ -178,7 +183,7 @@ impl Store {
     /// damaged counts as not there and is no error.
     pub fn collection(&self, retention: &Retention) -> Result<Collection, StoreError> {
         let closed = self.close()?;
-        let garbage = mark::garbage(self, retention)?;
+        let garbage = mark::garbage(self, retention, &BTreeSet::new())?;
         Ok(Collection {
             garbage,
             _closed: closed,
@@ -191,7 +196,19 @@ impl Store {
     /// # Errors
     /// As [`Store::collection`].
     pub fn garbage(&self, retention: &Retention) -> Result<Garbage, StoreError> {
+        self.garbage_without(retention, &BTreeSet::new())
+    }
+
+    /// As [`Store::garbage`], once these runs are [forgotten](Store::forget).
+    ///
+    /// # Errors
+    /// As [`Store::collection`].
+    pub fn garbage_without(
+        &self,
+        retention: &Retention,
+        runs: &BTreeSet<RunHash>,
+    ) -> Result<Garbage, StoreError> {
         let _guard = self.hold()?;
-        mark::garbage(self, retention)
+        mark::garbage(self, retention, runs)
     }
 }

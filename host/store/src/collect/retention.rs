@@ -1,7 +1,7 @@
 //! Retention: which runs are kept, and for how long results that no run names and working folders
 //! of unfinished actions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use assay_core::graph::{Node, RunEntry};
@@ -46,11 +46,13 @@ impl Runs {
         store: &Store,
         index: &Index,
         retention: &Retention,
+        without: &BTreeSet<RunHash>,
     ) -> Result<Self, StoreError> {
         let pinned: HashSet<_> = index.pins().values().collect();
         let mut complete = HashMap::<&str, usize>::new();
         let mut runs = Self::default();
-        for (started_ms, hash) in store.runs()?.into_iter().rev() {
+        let named = store.runs()?.into_iter().rev();
+        for (started_ms, hash) in named.filter(|(_, hash)| !without.contains(hash)) {
             let Some(RunEntry { run, .. }) = index.runs().get(&hash) else {
                 runs.unreadable.push(hash);
                 runs.kept.push((started_ms, hash));

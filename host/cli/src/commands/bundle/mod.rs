@@ -121,15 +121,7 @@ pub(crate) fn run(arguments: &BundleArguments, cancel: &Cancel) -> Result<ExitCo
     // Holds off garbage collection until the bundle is written.
     let _hold = store.hold()?;
     let index = Index::read(&store)?;
-    let subject = Subject::find(&store, &index, &arguments.name)?;
-    let Subject::Run(run) = subject else {
-        return Err(CliError::Arguments(format!(
-            "`{}` is not a run but the {} {}; `pipeline show` says which runs have it",
-            arguments.name,
-            subject.what(),
-            subject.object().short()
-        )));
-    };
+    let run = Subject::find_run(&store, &index, &arguments.name)?;
     // Before anything is written: a password may be asked for.
     let signing = &arguments.signing;
     let key = if signing.sign {

@@ -225,6 +225,7 @@ fn report_of(store: &Store, index: &Index, name: &str) -> Result<ArtifactHash, C
         other => Err(AuditError::NotARun {
             name: name.to_owned(),
             what: other.what(),
+            object: other.object(),
         }
         .into()),
     }
