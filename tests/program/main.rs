@@ -21,6 +21,7 @@ mod doctor;
 mod export;
 mod faults;
 mod gc;
+mod help;
 mod imagenet;
 mod interrupt;
 mod lineage;

@@ -43,7 +43,8 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliE
     written.map_err(failed("write", path))
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CliError {
+/// The error of something that could not be done with a file or folder.
+pub(crate) fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CliError {
     let path = path.to_owned();
     move |source| CliError::File { what, path, source }
 }

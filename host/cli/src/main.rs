@@ -7,6 +7,8 @@ mod arguments;
 mod command_line;
 mod commands;
 mod error;
+#[cfg(test)]
+mod examples;
 mod export;
 mod interrupt;
 mod scaffold;

@@ -16,7 +16,18 @@ use crate::arguments::{Places, processors};
 use crate::error::CliError;
 use crate::ui;
 
+const EXAMPLES: &str = "\
+Examples:
+  pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef --time 2h
+
+The store has to have the action, and what it reads: `pipeline run` stores the action of each stage
+before it executes it, and `pipeline show` prints its key. The artifact that it gave is printed.
+
+Exit codes: 0 done, 1 the action failed, 2 it cannot be executed here, 130 stopped.";
+
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ExecArguments {
     /// The action's key (64 hexadecimal digits)
     key: ActionKey,

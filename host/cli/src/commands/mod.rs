@@ -4,6 +4,7 @@ mod audit;
 mod bundle;
 mod cat;
 mod compare;
+mod completions;
 mod data;
 mod diff;
 mod doctor;
@@ -11,6 +12,7 @@ mod exec;
 mod gc;
 mod lineage;
 mod ls;
+mod man;
 mod network;
 mod pin;
 mod plugin;
@@ -32,6 +34,7 @@ use bundle::BundleArguments;
 use bundle::unbundle::{self, UnbundleArguments};
 use cat::CatArguments;
 use compare::CompareArguments;
+use completions::CompletionsArguments;
 use data::DataVerb;
 use diff::DiffArguments;
 use doctor::DoctorArguments;
@@ -39,6 +42,7 @@ use exec::ExecArguments;
 use gc::GcArguments;
 use lineage::LineageArguments;
 use ls::LsArguments;
+use man::ManArguments;
 use network::NetworkVerb;
 use pin::{PinArguments, UnpinArguments};
 use plugin::PluginVerb;
@@ -99,6 +103,10 @@ pub(crate) enum Verb {
     Bundle(BundleArguments),
     /// Verify someone's bundle of a run, and take it into the store.
     Unbundle(UnbundleArguments),
+    /// Print a script that has a shell complete verbs and options.
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write the pages of all verbs to a folder.
+    Man(ManArguments),
 }
 
 /// Does what the command line asks for.
@@ -133,5 +141,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Doctor(doctor) => doctor::doctor(doctor, cancel),
         Verb::Bundle(bundle) => bundle::run(bundle, cancel),
         Verb::Unbundle(unbundle) => unbundle::run(unbundle, cancel),
+        Verb::Completions(completions) => completions::run(completions),
+        Verb::Man(man) => man::run(man),
     }
 }

@@ -18,8 +18,8 @@ pub(crate) mod words;
 use serde::Serialize;
 
 use crate::error::CliError;
-pub(crate) use terminal::print;
 use terminal::say;
+pub(crate) use terminal::{print, print_bytes};
 pub(crate) use words::duration;
 
 /// Prints the answer of a verb: its view as a JSON document, or as the text that `text` makes of it.
