@@ -261,15 +261,15 @@ fn of_stages_that_are_not_selected_nothing_is_said() {
     let plan = parse("report").unwrap().only(&["report".to_owned()]);
     assert_eq!(names(&plan.unwrap()).len(), 6);
     assert!(parse("train/bp evaluate").is_ok());
-    let [other, worse, worst] = [
+    let [part, kind, training] = [
         "small.toml:41:16: there is no evaluate stage `evaluate/fa`",
         "small.toml:43:8: there is no stage kind `repot`",
         "small.toml:46:12: there is no train or search stage `none`",
     ];
-    assert_eq!(said("report other"), other);
-    assert_eq!(said("worst"), worst);
-    assert_eq!(said("worse report"), worse);
-    assert_eq!(said(""), [other, worse, worst].join("\n"));
+    assert_eq!(said("report other"), part);
+    assert_eq!(said("worst"), training);
+    assert_eq!(said("worse report"), kind);
+    assert_eq!(said(""), [part, kind, training].join("\n"));
 }
 
 #[test]

@@ -115,8 +115,8 @@ impl Complaints {
         self.kept.is_empty()
     }
 
-    /// How many complaints were made, those included that were made before: whoever makes another
-    /// has found something wrong.
+    /// How many complaints were pushed, repeated ones included: it grows whenever something is found
+    /// wrong.
     pub fn made(&self) -> usize {
         self.made
     }

@@ -155,7 +155,7 @@ impl PipelineFile {
         let stages = reader.required("stage", out, table);
         let profiles = reader.optional("profile", out, table);
         let stage_names = stages.into_iter().flatten().map(|(name, _)| name.as_str());
-        reader.finish_overridden(stage_names, out);
+        reader.finish_overridden(&stage_names, out);
         for (name, entry) in profiles.into_iter().flatten() {
             read_profile(name, &entry.node, out);
         }

@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
     /// setting begins with the name of one of the `stages`.
     pub(super) fn finish_overridden<'s>(
         self,
-        stages: impl Iterator<Item = &'s str> + Clone,
+        stages: &(impl Iterator<Item = &'s str> + Clone),
         out: &mut Complaints,
     ) {
         for (key, entry) in self.unknown() {
