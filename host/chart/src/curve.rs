@@ -63,7 +63,7 @@ pub(crate) fn thin(points: Vec<(f64, f64)>, part: Part) -> Vec<(f64, f64)> {
         return points;
     }
     let mut thinned = vec![*first];
-    let bucket = |point: &(f64, f64)| ((point.0 - first.0) / SPACING).floor();
+    let bucket = |point: &(f64, f64)| ((point.0 - first.0) / SPACING) as i64;
     for part_of in inner.chunk_by(|a, b| bucket(a) == bucket(b)) {
         let count = part_of.len() as f64;
         let x = part_of.iter().map(|(x, _)| x).sum::<f64>() / count;

@@ -75,8 +75,10 @@ impl ReportRow {
 }
 
 /// The shortfalls of rows with the methods that have them, in order of first appearance.
-pub fn shortfalls(rows: &[ReportRow]) -> Vec<(String, Vec<&ReportRow>)> {
-    let mut shortfalls = Vec::<(String, Vec<&ReportRow>)>::new();
+pub fn shortfalls<'a>(
+    rows: impl IntoIterator<Item = &'a ReportRow>,
+) -> Vec<(String, Vec<&'a ReportRow>)> {
+    let mut shortfalls = Vec::<(String, Vec<&'a ReportRow>)>::new();
     for row in rows {
         let Some(shortfall) = row.shortfall() else {
             continue;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::conditions::Conditions;
 use crate::metrics::{ERROR, EvaluationRow, MAJORITY_CLASS_ERROR, MetricRow, Split, State};
+use crate::reconstructions::ReconstructionRow;
 use crate::reference::Figures;
 use crate::search::Search;
 
@@ -57,6 +58,8 @@ pub struct ReportEntry {
     /// Which images of the test set each saved state gets wrong; nothing for a state whose predictions
     /// were not kept.
     pub wrong: BTreeMap<State, Vec<bool>>,
+    /// The first images of the test set with their reconstructions; nothing of a classification.
+    pub reconstructions: Vec<ReconstructionRow>,
     /// The artifacts that all this is from.
     pub sources: Sources,
 }

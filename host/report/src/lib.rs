@@ -12,6 +12,7 @@ mod file;
 mod measure;
 mod metrics;
 mod predictions;
+mod reconstructions;
 mod reference;
 mod render;
 mod report;
@@ -35,6 +36,7 @@ pub use metrics::{
     write_evaluation, write_metrics,
 };
 pub use predictions::{PredictionRow, read_predictions, write_predictions};
+pub use reconstructions::{ReconstructionRow, read_reconstructions, write_reconstructions};
 pub use reference::{Citation, Figures, Reference, ReferenceError};
 pub use render::RenderError;
 pub use report::{Report, ReportError};

@@ -15,7 +15,8 @@ use assay_engine::{
     Settings, StageReport, TrainingParameters,
 };
 use assay_report::{
-    ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task, read_table,
+    Conditions, ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task,
+    read_table, shortfalls,
 };
 use assay_store::Store;
 use clap::Args;
@@ -240,8 +241,13 @@ struct RowView<'a> {
     diverged: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<&'a SearchSummary>,
+    conditions: &'a Conditions,
+    batch_size: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     published: Option<PublishedView>,
+    /// In what the row falls short of the conditions of the published figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortfall: Option<String>,
     #[serde(flatten)]
     measured: BTreeMap<String, StatisticView>,
     #[serde(skip)]
@@ -327,6 +333,9 @@ impl<'a> RowView<'a> {
             seeds: row.seeds,
             diverged: row.diverged,
             search: row.search.as_ref(),
+            conditions: &row.conditions,
+            batch_size: row.batch_size,
+            shortfall: row.shortfall(),
             published: row.figures.map(|figures| PublishedView {
                 train: figures.train_error,
                 test: figures.test_error,
@@ -398,6 +407,16 @@ fn text(run: &RunView<'_>) -> String {
         }
         if report.rows.iter().any(|row| row.row.is_marked()) {
             text.push_str("†: the configuration was chosen on the test set, as the paper does.\n");
+        }
+        let published = report.rows.iter().filter(|row| row.row.figures.is_some());
+        let published = published.count();
+        for (shortfall, rows) in shortfalls(report.rows.iter().map(|row| row.row)) {
+            let _ = write!(text, "Not comparable with the paper: {shortfall}");
+            if rows.len() < published {
+                let methods = rows.iter().map(|row| plain(&row.label.method));
+                let _ = write!(text, " ({})", methods.collect::<Vec<_>>().join(", "));
+            }
+            text.push_str(".\n");
         }
         text.push('\n');
         for path in &report.files {

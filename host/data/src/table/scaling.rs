@@ -119,6 +119,34 @@ impl Scaling {
             Self::Standardised(standardisation) => standardisation.apply(pixels, scaled),
         }
     }
+
+    /// The pixels nearest to the values of one image, in layout (C, H, W): what the scaling makes of a pixel
+    /// comes back as that pixel. Values outside of the range of pixels become its ends, NaN becomes 0.
+    pub fn pixels(&self, scaled: &[f32]) -> Vec<u8> {
+        // A cast of a float to an integer stays within its range.
+        let nearest = |unit: f64| (255.0 * unit).round() as u8;
+        match self {
+            Self::UnitInterval => scaled
+                .iter()
+                .map(|value| nearest(f64::from(*value)))
+                .collect(),
+            Self::Standardised(standardisation) => {
+                let Standardisation {
+                    mean,
+                    standard_deviation,
+                    ..
+                } = standardisation;
+                let size = (scaled.len() / mean.len().max(1)).max(1);
+                let statistics = mean.iter().zip(standard_deviation);
+                let channels = scaled.chunks_exact(size).zip(statistics);
+                let pixels = channels.flat_map(|(values, (mean, deviation))| {
+                    let unit = |value: &f32| f64::from(*value).mul_add(*deviation, *mean);
+                    values.iter().map(move |value| nearest(unit(value)))
+                });
+                pixels.collect()
+            }
+        }
+    }
 }
 
 impl Standardisation {
@@ -130,5 +158,26 @@ impl Standardisation {
                 *scaled = levels[usize::from(pixel)];
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaled_pixels_come_back() {
+        let standardisation = Standardisation::new(&[0.1307, 0.5], &[0.3081, 0.01]).unwrap();
+        for scaling in [
+            Scaling::UnitInterval,
+            Scaling::Standardised(standardisation),
+        ] {
+            let pixels: Vec<u8> = (0..=255).chain(0..=255).collect();
+            let mut scaled = vec![0.0; pixels.len()];
+            scaling.apply(&pixels, &mut scaled);
+            assert_eq!(scaling.pixels(&scaled), pixels);
+        }
+        let outside = [-3.0, 7.0, f32::NAN, f32::INFINITY];
+        assert_eq!(Scaling::UnitInterval.pixels(&outside), [0, 255, 0, 255]);
     }
 }

@@ -8,8 +8,8 @@ use assay_core::{Diagnostic, StageKind, StageTable, settings};
 use assay_data::table::ImageTable;
 use assay_network::Task;
 use assay_report::{
-    Conditions, EvaluationRow, LOSS, MAJORITY_CLASS_ERROR, PredictionRow, Split, State,
-    write_evaluation, write_predictions,
+    Conditions, EvaluationRow, LOSS, MAJORITY_CLASS_ERROR, PredictionRow, ReconstructionRow, Split,
+    State, write_evaluation, write_predictions, write_reconstructions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,6 +30,8 @@ pub(super) const EVALUATION: &str = "evaluation.parquet";
 pub(super) const CONDITIONS: &str = "conditions.json";
 /// The prediction of each state for each image of the test set; for classifications only.
 pub const PREDICTIONS: &str = "predictions.parquet";
+/// The first images of the test set with what each state makes of them; for reconstructions only.
+pub(super) const RECONSTRUCTIONS: &str = "reconstructions.parquet";
 
 pub(super) const KIND: Kind = Kind {
     plan: Some(plan),
@@ -113,7 +115,7 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
     let training: TrainingDocument = read_document(context.input("training", TRAINING)?)?;
     let splits = Splits::open(context)?;
     let mut learner = context.learner(&training.parameters)?;
-    let (mut rows, mut predictions) = (Vec::new(), Vec::new());
+    let (mut rows, mut predictions, mut reconstructions) = (Vec::new(), Vec::new(), Vec::new());
     let states = [(State::Best, BEST), (State::Final, FINAL)];
     let (mut part, parts) = (0.0, (states.len() * splits.iter().count()) as f64);
     for (state, file) in states {
@@ -153,6 +155,21 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
                 predicted: it.predicted,
                 confidence: it.confidence,
             }));
+            for (image, output) in (0..).zip(&measured.reconstructions) {
+                let shape = table.shape();
+                let Some((pixels, _)) = table.row(image) else {
+                    break;
+                };
+                reconstructions.push(ReconstructionRow {
+                    state,
+                    image,
+                    channels: shape.channels(),
+                    height: shape.height(),
+                    width: shape.width(),
+                    pixels: pixels.to_vec(),
+                    reconstruction: table.scaling().pixels(output),
+                });
+            }
             row(LOSS.to_owned(), measured.loss);
             for (metric, error) in measured.errors {
                 row(metric, error);
@@ -173,9 +190,16 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
     };
     write_document(&context.out.join(CONDITIONS), &conditions)?;
     outputs.add(CONDITIONS, JSON);
-    if training.parameters.network.task() == Task::Classification {
-        write_predictions(&context.out.join(PREDICTIONS), &predictions).map_err(data)?;
-        outputs.add(PREDICTIONS, PARQUET);
+    match training.parameters.network.task() {
+        Task::Classification => {
+            write_predictions(&context.out.join(PREDICTIONS), &predictions).map_err(data)?;
+            outputs.add(PREDICTIONS, PARQUET);
+        }
+        Task::Reconstruction => {
+            let path = context.out.join(RECONSTRUCTIONS);
+            write_reconstructions(&path, &reconstructions).map_err(data)?;
+            outputs.add(RECONSTRUCTIONS, PARQUET);
+        }
     }
     Ok(outputs)
 }

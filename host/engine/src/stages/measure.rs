@@ -17,6 +17,9 @@ const MOST_SAMPLES: usize = 1000;
 /// ones, whose activations would fill the memory.
 const MOST_VALUES: usize = MOST_SAMPLES * 3 * 32 * 32;
 
+/// The samples whose reconstructions are kept: enough to look at.
+const RECONSTRUCTIONS: usize = 10;
+
 /// Samples of `size` values in one call of `predict`. A function of nothing else: it can change
 /// the last bits of the logits.
 fn batch_size(size: usize) -> usize {
@@ -32,6 +35,8 @@ pub(super) struct Measurement {
     pub(super) errors: Vec<(String, f64)>,
     /// The prediction for each sample of a classification, where they are wanted.
     pub(super) predictions: Vec<Prediction>,
+    /// The outputs for the first samples of a reconstruction, where they are wanted.
+    pub(super) reconstructions: Vec<Vec<f32>>,
 }
 
 /// The prediction for one sample.
@@ -50,7 +55,8 @@ pub(super) struct Wanted<'k> {
     /// Of a classification, the error in which a sample counts as right if its class is among the k
     /// largest logits, for each of these k.
     pub(super) top_k: &'k [u32],
-    /// Whether the prediction for each sample is kept.
+    /// Whether the prediction for each sample is kept, or the outputs for the first [`RECONSTRUCTIONS`] of a
+    /// reconstruction.
     pub(super) predictions: bool,
 }
 
@@ -73,6 +79,9 @@ enum Tally<'k> {
     Reconstruction {
         squared_distance: f64,
         samples: u64,
+        /// How many outputs are still to be kept.
+        wanted: usize,
+        reconstructions: Vec<Vec<f32>>,
     },
 }
 
@@ -133,6 +142,12 @@ impl<'k> Tally<'k> {
             Task::Reconstruction => Self::Reconstruction {
                 squared_distance: 0.0,
                 samples: 0,
+                wanted: if wanted.predictions {
+                    RECONSTRUCTIONS
+                } else {
+                    0
+                },
+                reconstructions: Vec::new(),
             },
         }
     }
@@ -163,9 +178,15 @@ impl<'k> Tally<'k> {
             Self::Reconstruction {
                 squared_distance: sum,
                 samples,
+                wanted,
+                reconstructions,
             } => {
                 *samples += 1;
                 *sum += squared_distance(output, image);
+                if *wanted > 0 {
+                    *wanted -= 1;
+                    reconstructions.push(output.to_vec());
+                }
             }
         }
     }
@@ -186,17 +207,21 @@ impl<'k> Tally<'k> {
                     loss: loss / samples,
                     errors: names.zip(wrong.into_iter().map(percent)).collect(),
                     predictions,
+                    reconstructions: Vec::new(),
                 }
             }
             Self::Reconstruction {
                 squared_distance,
                 samples,
+                reconstructions,
+                ..
             } => {
                 let mean = squared_distance / samples.max(1) as f64;
                 Measurement {
                     loss: mean,
                     errors: vec![(RECONSTRUCTION_ERROR.to_owned(), mean)],
                     predictions: Vec::new(),
+                    reconstructions,
                 }
             }
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::comparison::{Comparison, HEADINGS, comparison};
-use super::figures::{Figure, Line, NetworkRows, figures, networks};
+use super::figures::{Figure, Line, NetworkRows, Strip, figures, networks};
 use super::sections::Section;
 use super::selection::{CHOSEN_ON_TEST, Selection, measured, selections};
 use crate::conditions::{describe, shortfalls};
@@ -24,7 +24,7 @@ const SCRIPT: &str = include_str!("script.js");
 fn policy(style: &str) -> String {
     let digest = |text: &str| BASE64.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'",
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'",
         digest(style),
         digest(SCRIPT)
     )
@@ -315,10 +315,29 @@ fn figure_group(title: &str, figures: &[Figure]) -> Markup {
                         }
                     }
                 }
+                @if !figure.strips.is_empty() { (strips(&figure.title, &figure.strips)) }
                 div.panels.alone[figure.plots.len() == 1] { @for plot in &figure.plots { (plot.svg()) } }
-                details.words {
+                @if !figure.plots.is_empty() { details.words {
                     summary { "In words" }
                     ul { @for plot in &figure.plots { li { strong { (plot.title) ": " } (plot.description) } } }
+                } }
+            }
+        }
+    }
+}
+
+fn strips(title: &str, strips: &[Strip]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(title) {
+            table.strips {
+                @for strip in strips {
+                    tr {
+                        th scope="row" { (strip.name) }
+                        td {
+                            img alt=(strip.description) width=(2 * strip.width) height=(2 * strip.height)
+                                src=(format!("data:image/png;base64,{}", BASE64.encode(&strip.png)));
+                        }
+                    }
                 }
             }
         }

@@ -54,6 +54,7 @@ pub(crate) fn entry(method: &str, seed: u64, errors: &[(f64, f64)]) -> ReportEnt
             .clone(),
         search: None,
         wrong: BTreeMap::new(),
+        reconstructions: Vec::new(),
         figures: None,
         diverged_in_epoch: None,
         metrics,

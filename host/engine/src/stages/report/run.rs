@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use assay_report::{
     Report, ReportEntry, Search, SearchTrial, Sources, read_evaluation, read_metrics,
-    read_predictions,
+    read_predictions, read_reconstructions,
 };
 
 use super::{REPORT_TABLE, ReportParameters};
-use crate::stages::evaluate::{CONDITIONS, EVALUATION, PREDICTIONS};
+use crate::stages::evaluate::{CONDITIONS, EVALUATION, PREDICTIONS, RECONSTRUCTIONS};
 use crate::stages::search::{RANKING, Ranking, Trial};
 use crate::stages::train::{METRICS, TRAINING, TrainingDocument};
 use crate::stages::{Context, Outputs, PARQUET, StageError, data, read_document};
@@ -40,8 +40,14 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             let wrong = wrong.entry(row.state).or_default();
             wrong.push(row.predicted != row.label);
         }
+        let reconstructions = context.optional_input(&entry.evaluation, RECONSTRUCTIONS);
+        let reconstructions = reconstructions
+            .map(read_reconstructions)
+            .transpose()
+            .map_err(data)?;
         Ok(ReportEntry {
             wrong,
+            reconstructions: reconstructions.unwrap_or_default(),
             sources: Sources {
                 training: context.input_artifact(&entry.training)?.to_string(),
                 evaluation: context.input_artifact(&entry.evaluation)?.to_string(),

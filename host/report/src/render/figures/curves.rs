@@ -55,6 +55,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
                    grey: its train error."
                 .to_owned(),
             legend: Vec::new(),
+            strips: Vec::new(),
             plots: apart(network, error),
         });
     }
@@ -67,6 +68,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
             .iter()
             .map(|line| (line.style, line.name().to_owned()))
             .collect(),
+        strips: Vec::new(),
         plots: together,
     });
     figures

@@ -93,6 +93,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
              trainings.{hollow}"
         ),
         legend: Vec::new(),
+        strips: Vec::new(),
         plots: vec![Plot {
             id: format!("errors-{}", network.number),
             title: format!("Test {}, {epoch}", error.axis),

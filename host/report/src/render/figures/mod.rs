@@ -2,6 +2,7 @@
 
 mod curves;
 mod errors;
+mod reconstructions;
 mod searches;
 mod settings;
 
@@ -19,6 +20,18 @@ pub(super) struct Figure {
     /// Looks and names, where the plots do not name their curves themselves.
     pub(super) legend: Vec<(Style, String)>,
     pub(super) plots: Vec<Plot>,
+    /// Rows of images.
+    pub(super) strips: Vec<Strip>,
+}
+
+/// Images beside each other.
+pub(super) struct Strip {
+    pub(super) name: String,
+    pub(super) description: String,
+    /// In pixels of the images.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) png: Vec<u8>,
 }
 
 /// The figures in groups, each with its heading.
@@ -30,6 +43,7 @@ pub(super) fn figures(report: &Report) -> Vec<(&'static str, Vec<Figure>)> {
         ("Errors", of_each(errors::figures)),
         ("Errors against a setting", of_each(settings::figures)),
         ("Learning curves", of_each(curves::figures)),
+        ("Reconstructions", of_each(reconstructions::figures)),
         ("The searches", of_each(searches::figures)),
     ];
     groups.retain(|(_, figures)| !figures.is_empty());

@@ -25,6 +25,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
         title: format!("{}: {title}", network.title()),
         note: note.to_owned(),
         legend: Vec::new(),
+        strips: Vec::new(),
         plots,
     };
     let each = |draw: fn(&Line<'_>, &Search, &ErrorMeasure) -> Vec<Plot>| {

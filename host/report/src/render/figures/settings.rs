@@ -32,6 +32,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
         note: "Trainings that differ in nothing else; bars reach one standard deviation to both sides."
             .to_owned(),
         legend: Vec::new(),
+        strips: Vec::new(),
         plots,
     }]
 }
@@ -79,11 +80,17 @@ fn plot(network: &NetworkRows<'_>, name: &str) -> Option<Plot> {
             is_labelled: true,
         });
     }
+    // A setting of zero has a place on a linear scale only.
+    let scale = if settings.iter().any(|setting| *setting <= 0.0) {
+        Scale::linear(settings)?
+    } else {
+        Scale::fitting(settings)?
+    };
     Some(Plot {
         id: format!("setting-{}-{name}", network.number),
         title: format!("Test {} against {name}", error.axis),
         description: format!("On {}. {}", network.title(), words.join(" ")),
-        x: Axis::new(name, Scale::fitting(settings)?),
+        x: Axis::new(name, scale),
         y: Axis::new(format!("Test {}", error.axis), Scale::fitting(errors)?),
         marks,
     })
