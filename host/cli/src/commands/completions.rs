@@ -39,9 +39,15 @@ pub(crate) fn run(arguments: &CompletionsArguments) -> Result<ExitCode, CliError
 /// The command without hidden verbs and options, which the generators would offer.
 fn without_hidden(command: &Command) -> Command {
     let arguments = command.get_arguments().filter(|it| !it.is_hide_set());
+    let arguments: Vec<_> = arguments.collect();
+    let ids: Vec<_> = arguments.iter().map(|it| it.get_id()).collect();
+    // Others name something that is hidden.
+    let groups = command.get_groups();
+    let groups = groups.filter(|group| group.get_args().all(|id| ids.contains(&id)));
     let verbs = command.get_subcommands().filter(|it| !it.is_hide_set());
     let mut shown = Command::new(command.get_name().to_owned())
         .args(arguments)
+        .groups(groups)
         .subcommands(verbs.map(without_hidden));
     if let Some(about) = command.get_about() {
         shown = shown.about(about.clone());

@@ -17,8 +17,8 @@ pub(crate) fn text(store: &Store, note: &Note) -> String {
             stages,
         } => irreproducible(&action.short(), artifacts.len(), stages),
         Note::UnnamedRun(run) => format!(
-            "run {} has no marker in runs/: it was interrupted at its very end, or someone removed \
-             the marker",
+            "run {} has no marker in runs/: `pipeline rm` forgot it, it was interrupted at its very \
+             end, or someone removed the marker",
             run.short()
         ),
         Note::NewerRevision {
