@@ -32,6 +32,7 @@ mod reconstruction;
 mod refusals;
 mod rerun;
 mod run;
+mod schema;
 mod search;
 mod show;
 mod special_files;

@@ -58,7 +58,7 @@ pub use event::{Observer, Progress, StageEnd, Unit};
 pub use explain::{Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
-pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage};
+pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage, pipeline_schema};
 pub use plugin::{
     AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LibraryFile, LoadFailure,
     MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,

@@ -19,6 +19,7 @@ mod plugin;
 mod probe;
 mod rm;
 mod run;
+mod schema;
 mod show;
 mod status;
 mod why;
@@ -49,6 +50,7 @@ use plugin::PluginVerb;
 use probe::ProbeVerb;
 use rm::RmArguments;
 use run::RunArguments;
+use schema::SchemaArguments;
 use show::ShowArguments;
 use status::StatusArguments;
 use why::WhyArguments;
@@ -103,6 +105,8 @@ pub(crate) enum Verb {
     Bundle(BundleArguments),
     /// Verify someone's bundle of a run, and take it into the store.
     Unbundle(UnbundleArguments),
+    /// Print the JSON Schema of pipeline files, with which editors check and complete them.
+    Schema(SchemaArguments),
     /// Print a script that has a shell complete verbs and options.
     Completions(CompletionsArguments),
     /// Print the manual page, or write the pages of all verbs to a folder.
@@ -141,6 +145,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Doctor(doctor) => doctor::doctor(doctor, cancel),
         Verb::Bundle(bundle) => bundle::run(bundle, cancel),
         Verb::Unbundle(unbundle) => unbundle::run(unbundle, cancel),
+        Verb::Schema(SchemaArguments {}) => schema::run(),
         Verb::Completions(completions) => completions::run(completions),
         Verb::Man(man) => man::run(man),
     }

@@ -2,6 +2,7 @@
 //! tables of its stages. What a stage's settings mean is for its kind to say.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use assay_network::Network;
 use indexmap::IndexMap;
@@ -11,9 +12,10 @@ use super::diagnostic::{Complaints, Diagnostic, Place, Places, Source};
 use super::limits::read_limits;
 use super::matrix;
 use super::networks::{Load, Networks, include, read_networks, start_of};
+use super::outline::Outline;
 use super::profile::read_profile;
-use super::reader::{Reader, placed, shortened, string, strings, table};
-use super::tree::{Entry, Node, Table, apply_override, parse};
+use super::reader::{Reader, Settings, placed, shortened, string, strings, table};
+use super::tree::{Entry, Node, Value, apply_override, parse};
 use crate::limits::Limits;
 
 /// A value and where it stands.
@@ -77,7 +79,7 @@ pub struct StageTable {
     pub kind: Placed<String>,
     /// Where its header stands: the best place for what the table lacks.
     header: Place,
-    table: Table,
+    settings: Settings,
 }
 
 /// A stage at one point of its matrix.
@@ -87,7 +89,7 @@ pub struct Instance {
     pub name: String,
     title: String,
     header: Place,
-    table: Table,
+    settings: Settings,
 }
 
 impl PipelineFile {
@@ -132,14 +134,28 @@ impl PipelineFile {
         Self {
             sources,
             networks_file,
-            ..Self::read(&root, has_all_networks, out)
+            ..Self::read(&file_of(Value::Table(root)), has_all_networks, out)
         }
     }
 
+    /// The JSON Schema of a pipeline file whose stages have the schema `stage`.
+    pub fn schema(stage: &Json) -> Json {
+        let root = Arc::new(Outline::default());
+        let node = file_of(Value::Outline(Arc::clone(&root)));
+        // What is wrong with an outline means nothing.
+        Self::read(&node, true, &mut Complaints::default());
+        let mut schema = root.schema();
+        schema["properties"]["stage"]["additionalProperties"] = stage.clone();
+        schema
+    }
+
     /// Reads the tree, in which the networks of another file are, unless that could not be read.
-    fn read(root: &Table, has_all_networks: bool, out: &mut Complaints) -> Self {
-        let mut reader = Reader::new(root, &start_of(0), "the pipeline file");
-        reader.entry("networks");
+    fn read(root: &Node, has_all_networks: bool, out: &mut Complaints) -> Self {
+        let Some(mut reader) = Reader::of(root, "the pipeline file", out) else {
+            return Self::default();
+        };
+        // Whoever includes the file has complained about what is wrong with its name.
+        reader.optional("networks", &mut Complaints::default(), string);
         let name = reader.required("name", out, |node| {
             let name = string(node)?;
             check_name(&name, &node.place).map(|()| name)
@@ -271,21 +287,47 @@ impl StageTable {
             name: name.to_owned(),
             kind,
             header: entry.key.clone(),
-            table: table(&entry.node).ok()?.clone(),
+            settings: Settings::Table(table(&entry.node).ok()?.clone()),
         })
+    }
+
+    /// A stage of a kind that takes down what is read of it, but for the settings that are given.
+    pub fn outline(kind: &'static str, given: &[(&'static str, &'static str)]) -> Self {
+        let outline = Outline::default();
+        for (key, word) in [("kind", kind)].iter().chain(given) {
+            outline.give(key, Value::String((*word).to_owned()));
+        }
+        Self {
+            name: kind.to_owned(),
+            kind: Placed {
+                value: kind.to_owned(),
+                place: start_of(0),
+            },
+            header: start_of(0),
+            settings: Settings::Outline(Arc::new(outline)),
+        }
+    }
+
+    /// The JSON Schema of what was read of an [outline](Self::outline); of a stage of a file there is
+    /// none.
+    pub fn schema(&self) -> Option<Json> {
+        match &self.settings {
+            Settings::Table(_) => None,
+            Settings::Outline(outline) => Some(matrix::or_axis(outline.schema())),
+        }
     }
 
     /// The reader of its settings, after `kind`.
     pub fn reader(&self) -> Reader<'_> {
-        settings(&self.table, &self.header, title(&self.name))
+        after_kind(self.settings.reader(&self.header, title(&self.name)))
     }
 
     /// The stage at each point of its `matrix`: every combination of the axes' values, each put in
     /// place of the setting that the axis names. Without a matrix it is one.
     pub fn instances(&self, out: &mut Complaints) -> impl Iterator<Item = Instance> + use<> {
         let (stage, header) = (self.name.clone(), self.header.clone());
-        let points = matrix::expand(&self.table, out).into_iter();
-        points.map(move |(point, table)| Instance {
+        let points = matrix::expand(&self.settings, out).into_iter();
+        points.map(move |(point, settings)| Instance {
             name: if point.is_empty() {
                 stage.clone()
             } else {
@@ -293,7 +335,7 @@ impl StageTable {
             },
             title: title(&stage),
             header: header.clone(),
-            table,
+            settings,
         })
     }
 }
@@ -301,16 +343,21 @@ impl StageTable {
 impl Instance {
     /// The reader of its settings, after `kind`.
     pub fn reader(&self) -> Reader<'_> {
-        settings(&self.table, &self.header, self.title.clone())
+        after_kind(self.settings.reader(&self.header, self.title.clone()))
     }
+}
+
+/// The tree of a whole file.
+fn file_of(value: Value) -> Node {
+    let place = start_of(0);
+    Node { place, value }
 }
 
 fn title(stage: &str) -> String {
     format!("[stage.{stage}]")
 }
 
-fn settings<'a>(table: &'a Table, header: &Place, title: String) -> Reader<'a> {
-    let mut reader = Reader::new(table, header, title);
+fn after_kind(mut reader: Reader<'_>) -> Reader<'_> {
     reader.entry("kind");
     reader
 }

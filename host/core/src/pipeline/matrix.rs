@@ -1,18 +1,30 @@
 //! Expands a stage's `matrix`: every combination of the axes' values, each put in place of the
 //! parameter that the axis names. The rest of the reader never sees a matrix.
 
+use serde_json::{Value as Json, json};
+
 use super::diagnostic::{Complaints, Diagnostic};
-use super::reader::{array, table};
+use super::reader::{Settings, array, table};
 use super::tree::{Entry, Node, Table, Value};
+
+/// The key of a stage's matrix.
+const MATRIX: &str = "matrix";
 
 /// More trainings than anybody means; a typing error in a range should not fill the memory.
 const MOST_POINTS: usize = 100_000;
 
 /// The instances of a stage: the name of each point (empty without a matrix) and its parameters.
-pub(super) fn expand(stage: &Table, out: &mut Complaints) -> Vec<(String, Table)> {
-    let mut parameters = stage.clone();
-    let Some(matrix) = parameters.shift_remove("matrix") else {
-        return vec![(String::new(), parameters)];
+pub(super) fn expand(stage: &Settings, out: &mut Complaints) -> Vec<(String, Settings)> {
+    let mut parameters = match stage {
+        Settings::Table(table) => table.clone(),
+        Settings::Outline(outline) => {
+            // What is wrong with an outline means nothing.
+            let _ = axes(&outline.entry(MATRIX).node);
+            return vec![(String::new(), stage.clone())];
+        }
+    };
+    let Some(matrix) = parameters.shift_remove(MATRIX) else {
+        return vec![(String::new(), Settings::Table(parameters))];
     };
     let axes = match axes(&matrix.node) {
         Ok(axes) => axes,
@@ -56,7 +68,30 @@ pub(super) fn expand(stage: &Table, out: &mut Complaints) -> Vec<(String, Table)
             })
             .collect();
     }
-    points
+    let settings = |(name, parameters)| (name, Settings::Table(parameters));
+    points.into_iter().map(settings).collect()
+}
+
+/// The schema of a stage in which each setting that is required may be an axis of the matrix instead.
+pub(super) fn or_axis(mut stage: Json) -> Json {
+    if stage["properties"].get(MATRIX).is_none() {
+        return stage;
+    }
+    let is_fixed = |stage: &Json, key: &Json| {
+        let property = key.as_str().map(|key| &stage["properties"][key]);
+        property.is_some_and(|property| property.get("const").is_some())
+    };
+    let required = stage["required"].as_array().cloned().unwrap_or_default();
+    let (fixed, free): (Vec<_>, Vec<_>) =
+        required.into_iter().partition(|key| is_fixed(&stage, key));
+    let either = free.iter().map(|key| {
+        let axes = json!({ MATRIX: { "required": [key] } });
+        let set = json!({ "required": [key] });
+        json!({ "anyOf": [set, { "required": [MATRIX], "properties": axes }] })
+    });
+    stage["allOf"] = either.collect();
+    stage["required"] = fixed.into();
+    stage
 }
 
 struct Axis<'a> {
@@ -84,9 +119,13 @@ fn collect_axes<'a>(
         } else {
             format!("{prefix}.{key}")
         };
-        if let Value::Table(inner) = &entry.node.value {
-            collect_axes(inner, &path, axes)?;
-            continue;
+        match &entry.node.value {
+            Value::Table(inner) => {
+                collect_axes(inner, &path, axes)?;
+                continue;
+            }
+            Value::Outline(outline) => outline.accept(json!({ "type": "object" })),
+            _ => {}
         }
         let values = array(&entry.node)?;
         if values.is_empty() {

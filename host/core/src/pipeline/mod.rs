@@ -9,6 +9,7 @@ mod inline;
 mod limits;
 mod matrix;
 mod networks;
+mod outline;
 mod profile;
 mod reader;
 mod tree;
@@ -24,8 +25,10 @@ pub use reader::{choices, suggestion};
 pub mod settings {
     pub use super::file::{hyperparameters, json_and_places};
     pub use super::limits::read_limits as limits;
+    pub use super::outline::Outline;
     pub use super::reader::{
-        Reader, array, choices, integer, one_of, placed, shortened, string, strings, table,
+        Reader, array, array_or, choices, integer, one_of, placed, shortened, string, strings,
+        table,
     };
     pub use super::tree::{Entry, Node, Table, Value, parse};
 }

@@ -1,13 +1,18 @@
 //! Reads tables key by key: each typed getter complains at the value's own place, and `finish`
 //! complains about every key that nobody asked for.
 
+use std::sync::Arc;
+
+use serde_json::json;
+
 use super::diagnostic::{Complaints, Diagnostic, Place, Places};
 use super::file::Placed;
+use super::outline::Outline;
 use super::tree::{Entry, Node, Table, Value};
 
 /// One table being read.
 pub struct Reader<'a> {
-    table: &'a Table,
+    fields: Fields<'a>,
     /// Where the table stands, for complaints about keys it lacks.
     pub place: Place,
     /// The name of the table in messages, such as `[stage.train]`.
@@ -15,13 +20,42 @@ pub struct Reader<'a> {
     asked: Vec<&'static str>,
 }
 
+/// The settings of a stage.
+#[derive(Clone, Debug)]
+pub(super) enum Settings {
+    Table(Table),
+    Outline(Arc<Outline>),
+}
+
+impl Settings {
+    /// Their reader; `header` is where they stand.
+    pub(super) fn reader(&self, header: &Place, name: String) -> Reader<'_> {
+        let fields = match self {
+            Self::Table(table) => Fields::Table(table),
+            Self::Outline(outline) => Fields::Outline(outline),
+        };
+        Reader::of_fields(fields, header, name)
+    }
+}
+
+/// What a reader reads.
+#[derive(Clone, Copy)]
+enum Fields<'a> {
+    Table(&'a Table),
+    Outline(&'a Outline),
+}
+
 impl<'a> Reader<'a> {
     /// The reader of `table`, which messages call `name`.
     pub fn new(table: &'a Table, place: &Place, name: impl Into<String>) -> Self {
+        Self::of_fields(Fields::Table(table), place, name.into())
+    }
+
+    fn of_fields(fields: Fields<'a>, place: &Place, name: String) -> Self {
         Self {
-            table,
+            fields,
             place: place.clone(),
-            name: name.into(),
+            name,
             asked: Vec::new(),
         }
     }
@@ -29,8 +63,10 @@ impl<'a> Reader<'a> {
     /// The reader of `node`, which must be a table.
     pub fn of(node: &'a Node, name: impl Into<String>, out: &mut Complaints) -> Option<Self> {
         let name = name.into();
+        let of_fields = |fields, name| Some(Self::of_fields(fields, &node.place, name));
         match &node.value {
-            Value::Table(table) => Some(Self::new(table, &node.place, name)),
+            Value::Table(table) => of_fields(Fields::Table(table), name),
+            Value::Outline(outline) => of_fields(Fields::Outline(outline), name),
             other => {
                 out.push(expected("a table", other, node).help(format!("write it as {name}")));
                 None
@@ -41,14 +77,28 @@ impl<'a> Reader<'a> {
     /// Where everything in the table stands, and the table itself.
     pub fn places(&self) -> Places {
         let mut places = Places::from_iter([(String::new(), self.place.clone())]);
-        collect_places(self.table, "", &mut places);
+        if let Fields::Table(table) = self.fields {
+            collect_places(table, "", &mut places);
+        }
         places
     }
 
     /// The entry under `key`, if it is there.
     pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
         self.asked.push(key);
-        self.table.get(key)
+        match self.fields {
+            Fields::Table(table) => table.get(key),
+            Fields::Outline(outline) => Some(outline.entry(key)),
+        }
+    }
+
+    /// The entry under a key that the reader goes on to refuse, in better words than that it is not
+    /// known.
+    pub fn unwanted(&mut self, key: &'static str) -> Option<&'a Entry> {
+        match self.fields {
+            Fields::Table(_) => self.entry(key),
+            Fields::Outline(_) => None,
+        }
     }
 
     /// The value under `key`, read by `read`, if it is there.
@@ -74,13 +124,27 @@ impl<'a> Reader<'a> {
         out: &mut Complaints,
         read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
     ) -> Option<T> {
-        if !self.table.contains_key(key) {
-            self.asked.push(key);
-            out.push(
-                Diagnostic::new(format!("{} has no `{key}`", self.name), &self.place)
-                    .label(format!("`{key}` is required")),
-            );
-            return None;
+        let message = format!("{} has no `{key}`", self.name);
+        let missing = Diagnostic::new(message, &self.place).label(format!("`{key}` is required"));
+        self.required_or(key, missing, out, read)
+    }
+
+    /// As [`Reader::required`], with another complaint where the value is missing.
+    pub fn required_or<T>(
+        &mut self,
+        key: &'static str,
+        missing: Diagnostic,
+        out: &mut Complaints,
+        read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
+    ) -> Option<T> {
+        match self.fields {
+            Fields::Table(table) if !table.contains_key(key) => {
+                self.asked.push(key);
+                out.push(missing);
+                return None;
+            }
+            Fields::Table(_) => {}
+            Fields::Outline(outline) => outline.require(key),
         }
         self.optional(key, out, read)
     }
@@ -114,7 +178,11 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown(&self) -> impl Iterator<Item = (&'a String, &'a Entry)> {
-        let entries = self.table.iter();
+        let table = match self.fields {
+            Fields::Table(table) => Some(table),
+            Fields::Outline(_) => None,
+        };
+        let entries = table.into_iter().flatten();
         entries.filter(|(key, _)| !self.asked.contains(&key.as_str()))
     }
 
@@ -154,6 +222,7 @@ fn expected(wanted: &str, found: &Value, node: &Node) -> Diagnostic {
 pub fn string(node: &Node) -> Result<String, Diagnostic> {
     match &node.value {
         Value::String(text) => Ok(text.clone()),
+        Value::Outline(outline) => outline.refuse(json!({ "type": "string" })),
         other => Err(expected("a string", other, node)),
     }
 }
@@ -173,6 +242,10 @@ pub fn placed<T>(
 /// The meaning of one of these words.
 pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node) -> Result<T, Diagnostic> {
     move |node| {
+        if let Value::Outline(outline) = &node.value {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            return outline.refuse(json!({ "enum": words }));
+        }
         let word = string(node)?;
         if let Some((_, value)) = words.iter().find(|(known, _)| *known == word) {
             return Ok(*value);
@@ -186,6 +259,11 @@ pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node) -> Result<
 /// An integer in `range`.
 pub fn integer(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Node) -> Result<i64, Diagnostic> {
     move |node| match node.value {
+        Value::Outline(ref outline) => outline.refuse(json!({
+            "type": "integer",
+            "minimum": range.start(),
+            "maximum": range.end(),
+        })),
         Value::Integer(integer) if range.contains(&integer) => Ok(integer),
         Value::Integer(integer) => Err(Diagnostic::new(
             format!("{integer} is out of range"),
@@ -203,7 +281,21 @@ pub fn integer(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Node) -> Result
 pub fn array(node: &Node) -> Result<&[Node], Diagnostic> {
     match &node.value {
         Value::Array(items) => Ok(items),
+        Value::Outline(outline) => Ok(outline.items()),
         other => Err(expected("an array", other, node)),
+    }
+}
+
+/// What `of_array` makes of an array, and `of_other` of any other value.
+pub fn array_or<'a, T>(
+    node: &'a Node,
+    of_array: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
+    of_other: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
+) -> Result<T, Diagnostic> {
+    match node.value {
+        Value::Array(_) => of_array(node),
+        Value::Outline(_) => of_array(node).or_else(|_| of_other(node)),
+        _ => of_other(node),
     }
 }
 
@@ -222,6 +314,7 @@ pub fn strings(node: &Node) -> Result<Vec<String>, Diagnostic> {
 pub fn table(node: &Node) -> Result<&Table, Diagnostic> {
     match &node.value {
         Value::Table(table) => Ok(table),
+        Value::Outline(outline) => Ok(outline.names()),
         other => Err(expected("a table", other, node)),
     }
 }

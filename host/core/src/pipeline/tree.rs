@@ -1,11 +1,14 @@
 //! Parsed TOML whose every key and value knows where it stands, with overrides applied.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Number};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Complaints, Diagnostic, Place, Source};
+use super::outline::Outline;
 use super::reader::shortened;
 
 /// A value and its place.
@@ -32,6 +35,8 @@ pub enum Value {
     Array(Vec<Node>),
     /// A table.
     Table(Table),
+    /// No value: it takes down what is read in its place.
+    Outline(Arc<Outline>),
 }
 
 /// The entries of a table, in the order of the file.
@@ -56,6 +61,7 @@ impl Value {
             Self::Boolean(_) => "a boolean",
             Self::Array(_) => "an array",
             Self::Table(_) => "a table",
+            Self::Outline(_) => "an outline",
         }
     }
 
@@ -74,6 +80,7 @@ impl Value {
                 .map(|(key, entry)| (key.clone(), entry.node.value.to_json()))
                 .collect::<Map<_, _>>()
                 .into(),
+            Self::Outline(_) => serde_json::Value::Null,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The settings that sources of image files share.
 
-use assay_core::Complaints;
-use assay_core::settings::{Reader, integer};
+use assay_core::settings::{Node, Reader, integer};
+use assay_core::{Complaints, Diagnostic};
 
 use super::settings::word;
 use crate::error::DatasetError;
@@ -26,6 +26,11 @@ impl ImageSettings {
                 .unwrap_or_default(),
         }
     }
+}
+
+/// The number of images of the training set that form the test set.
+pub(super) fn drawn_test(node: &Node) -> Result<u32, Diagnostic> {
+    integer(1..=u32::MAX.into())(node).map(|count| count as u32)
 }
 
 /// Refuses a size that no image can be brought to.

@@ -12,8 +12,10 @@ use assay_core::settings::{
     Entry, Node, Reader, Table, Value, array, integer, shortened, string, strings,
 };
 use assay_core::{Complaints, Diagnostic, ObjectHash, Place, Placed};
+use serde::Deserialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
-use serde::{Deserialize, de::IntoDeserializer};
+use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde_json::json;
 
 use super::{DEFAULT_VALIDATION, DatasetParameters, DatasetSource, KINDS, Limit, ScalingChoice};
 
@@ -135,6 +137,11 @@ impl DatasetSettings {
         Self::read(&mut Reader::new(&table, &place, "the dataset"), name, out)
     }
 
+    /// The names of the sources.
+    pub fn sources() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().map(|kind| kind.name)
+    }
+
     /// The folder in which the worker finds the files, relative to that of the pipeline file; none
     /// if they are where the user keeps datasets.
     pub fn data_path(&self) -> Option<&str> {
@@ -186,7 +193,7 @@ fn read_source(
     let mut seen: HashSet<_> = kind.map_or(&[][..], |kind| kind.settings).iter().collect();
     for key in KINDS.iter().flat_map(|kind| kind.settings) {
         if seen.insert(key)
-            && let Some(entry) = reader.entry(key)
+            && let Some(entry) = reader.unwanted(key)
             && let Some(kind) = kind
         {
             out.push(not_taken(key, &entry.node, kind));
@@ -216,9 +223,46 @@ fn not_taken(key: &str, node: &Node, kind: &SourceKind) -> Diagnostic {
 
 /// One of the few words that `T` has.
 pub(super) fn word<T: for<'de> Deserialize<'de>>(node: &Node) -> Result<T, Diagnostic> {
+    if let Value::Outline(outline) = &node.value {
+        return outline.refuse(json!({ "enum": words::<T>() }));
+    }
     let word = string(node)?;
     let deserializer: StrDeserializer<'_, WordError> = word.as_str().into_deserializer();
     T::deserialize(deserializer).map_err(|error| Diagnostic::new(error.to_string(), &node.place))
+}
+
+/// The words that `T` has.
+fn words<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+    let mut words = Words(&[]);
+    // It asks for a word, and is given none.
+    let _ = T::deserialize(&mut words);
+    words.0
+}
+
+/// Gives no value, and keeps the words among which one would be chosen.
+struct Words(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut Words {
+    type Error = WordError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, WordError> {
+        Err(WordError::custom("there is no word"))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        words: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, WordError> {
+        self.0 = words;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
 }
 
 /// A number of classes.
@@ -244,20 +288,16 @@ pub(super) fn class_names(node: &Node) -> Result<Vec<String>, Diagnostic> {
 }
 
 /// The setting `key`, without which there is no dataset in this form.
-pub(super) fn needed<T>(
+pub(super) fn needed<'a, T>(
     key: &'static str,
     form: &str,
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<'a>,
     out: &mut Complaints,
-    read: impl FnOnce(&Node) -> Result<T, Diagnostic>,
+    read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
 ) -> Option<T> {
-    let read = if let Some(entry) = reader.entry(key) {
-        read(&entry.node)
-    } else {
-        let message = format!("a dataset in {form} needs `{key}`");
-        Err(Diagnostic::new(message, &reader.place))
-    };
-    read.map_err(|complaint| out.push(complaint)).ok()
+    let message = format!("a dataset in {form} needs `{key}`");
+    let missing = Diagnostic::new(message, &reader.place);
+    reader.required_or(key, missing, out, read)
 }
 
 #[cfg(test)]

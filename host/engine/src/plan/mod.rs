@@ -5,6 +5,7 @@
 //! and a frozen stage becomes an action once its inputs are there.
 
 mod planner;
+mod schema;
 mod work;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 
 use self::planner::selectors;
 pub(crate) use self::planner::{Planner, is_below};
+pub use self::schema::pipeline_schema;
 pub(crate) use self::work::{Completion, StageInPlan, Work};
 
 use crate::stages::TrainingParameters;

@@ -37,18 +37,7 @@ impl<'a> Planner<'a> {
         only: &[String],
         complaints: &'a mut Complaints,
     ) -> Vec<PlannedStage> {
-        let tables = file.stages.iter();
-        let mut planner = Self {
-            is_incomplete: false,
-            is_flawed: !complaints.is_empty(),
-            file,
-            complaints,
-            stages: Vec::new(),
-            selected: HashMap::new(),
-            tables: tables.map(|table| (table.name.as_str(), table)).collect(),
-            begun: HashSet::new(),
-            incomplete: HashSet::new(),
-        };
+        let mut planner = Self::new(file, complaints);
         let is_wanted =
             |table: &StageTable| only.is_empty() || only.iter().any(|it| is_below(it, &table.name));
         let mut wanted: Vec<_> = file.stages.iter().filter(|it| is_wanted(it)).collect();
@@ -58,6 +47,22 @@ impl<'a> Planner<'a> {
             planner.plan_table(table);
         }
         planner.stages
+    }
+
+    /// A plan without stages.
+    pub(super) fn new(file: &'a PipelineFile, complaints: &'a mut Complaints) -> Self {
+        let tables = file.stages.iter();
+        Self {
+            is_incomplete: false,
+            is_flawed: !complaints.is_empty(),
+            file,
+            complaints,
+            stages: Vec::new(),
+            selected: HashMap::new(),
+            tables: tables.map(|table| (table.name.as_str(), table)).collect(),
+            begun: HashSet::new(),
+            incomplete: HashSet::new(),
+        }
     }
 
     /// Plans a stage of the file, unless that was done.
@@ -217,7 +222,8 @@ enum Read {
 }
 
 /// The kinds that a pipeline file can have, with how each is planned.
-fn plannable() -> impl Iterator<Item = (StageKind, fn(&StageTable, &mut Planner<'_>))> + Clone {
+pub(super) fn plannable()
+-> impl Iterator<Item = (StageKind, fn(&StageTable, &mut Planner<'_>))> + Clone {
     let kinds = StageKind::ALL.iter();
     kinds.filter_map(|&kind| Some((kind, Kind::of(kind).plan?)))
 }

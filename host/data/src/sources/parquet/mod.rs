@@ -11,14 +11,14 @@ mod set;
 
 use std::path::Path;
 
-use assay_core::settings::{Node, Reader, Value, integer, string, strings};
+use assay_core::settings::{Node, Reader, array_or, integer, string, strings};
 use assay_core::{Complaints, Diagnostic, Placed};
 use serde::{Deserialize, Serialize};
 
 use self::find::find;
 use self::set::Set;
 use super::hashed_file::HashedFile;
-use super::image_files::{ImageSettings, check_size};
+use super::image_files::{ImageSettings, check_size, drawn_test};
 use super::images::{ImageSet, ImageStorage, OpenDataset};
 use super::settings::{
     FileHashes, SourceKind, SourceSettings, class_count, class_names, needed, placed,
@@ -100,14 +100,10 @@ fn read_settings(
 ) -> Option<SourceSettings> {
     let path = reader.optional("path", out, string);
     let train = needed("train", FORM, reader, out, placed(strings));
-    let test = if let Some(entry) = reader.entry("test") {
-        test_set(&entry.node)
-    } else {
-        let message = "a dataset in Parquet files needs `test`: its files, or a number of images \
-                       to draw from the training set";
-        Err(Diagnostic::new(message, &reader.place))
-    };
-    let test = test.map_err(|complaint| out.push(complaint)).ok();
+    let message = "a dataset in Parquet files needs `test`: its files, or a number of images to \
+                   draw from the training set";
+    let missing = Diagnostic::new(message, &reader.place);
+    let test = reader.required_or("test", missing, out, test_set);
     let mut column = |key, default: &str| {
         let column = reader.optional(key, out, string);
         column.unwrap_or_else(|| default.to_owned())
@@ -163,11 +159,11 @@ fn channels(node: &Node) -> Result<u32, Diagnostic> {
 }
 
 fn test_set(node: &Node) -> Result<TestSet, Diagnostic> {
-    if let Value::Array(_) = node.value {
-        return placed(strings)(node).map(TestSet::Files);
-    }
-    let count = integer(1..=u32::MAX.into())(node)?;
-    Ok(TestSet::Drawn(count as u32))
+    array_or(
+        node,
+        |node| placed(strings)(node).map(TestSet::Files),
+        |node| drawn_test(node).map(TestSet::Drawn),
+    )
 }
 
 /// The files in `folder` that the patterns match, hashed.

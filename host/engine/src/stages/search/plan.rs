@@ -9,7 +9,7 @@ use assay_core::{
     settings,
 };
 use assay_report::Split;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::SearchParameters;
 use super::points::{Point, Sampling};
@@ -140,13 +140,16 @@ enum Ranges {
 
 fn read_ranges(node: &Node) -> Result<Ranges, Diagnostic> {
     match &node.value {
-        settings::Value::String(word) if word == "declared" => Ok(Ranges::Declared),
-        settings::Value::String(_) => Err(Diagnostic::new(
-            "a space is \"declared\", for the ranges of the algorithm, or a table of ranges",
-            &node.place,
-        )),
-        _ => Ok(Ranges::Own(settings::hyperparameters(node)?)),
+        settings::Value::String(word) if word == "declared" => return Ok(Ranges::Declared),
+        settings::Value::String(_) => {
+            let message = "a space is \"declared\", for the ranges of the algorithm, or a table of \
+                           ranges";
+            return Err(Diagnostic::new(message, &node.place));
+        }
+        settings::Value::Outline(outline) => outline.accept(json!({ "const": "declared" })),
+        _ => {}
     }
+    Ok(Ranges::Own(settings::hyperparameters(node)?))
 }
 
 fn read_round(node: &Node, out: &mut Complaints) -> Option<Round> {
