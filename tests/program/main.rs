@@ -23,6 +23,7 @@ mod faults;
 mod gc;
 mod help;
 mod imagenet;
+mod init;
 mod interrupt;
 mod lineage;
 mod mnist;

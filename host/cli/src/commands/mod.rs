@@ -10,6 +10,7 @@ mod diff;
 mod doctor;
 mod exec;
 mod gc;
+mod init;
 mod lineage;
 mod ls;
 mod man;
@@ -41,6 +42,7 @@ use diff::DiffArguments;
 use doctor::DoctorArguments;
 use exec::ExecArguments;
 use gc::GcArguments;
+use init::InitArguments;
 use lineage::LineageArguments;
 use ls::LsArguments;
 use man::ManArguments;
@@ -57,6 +59,8 @@ use why::WhyArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Write a small pipeline file to start from.
+    Init(InitArguments),
     /// Run a pipeline file: train what is new, take the rest from the store, print the table.
     Run(RunArguments),
     /// Say which stages of a pipeline file are up to date; exit code 1 if any is not.
@@ -123,6 +127,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         _ => interrupt::listen()?,
     };
     match verb {
+        Verb::Init(init) => init::run(init),
         Verb::Run(run) => run::run(run, cancel),
         Verb::Status(status) => status::status(status, cancel),
         Verb::Why(why) => why::why(why, cancel),
