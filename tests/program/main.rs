@@ -20,6 +20,7 @@ mod diff;
 mod doctor;
 mod export;
 mod faults;
+mod folder;
 mod gc;
 mod help;
 mod imagenet;

@@ -15,7 +15,7 @@ use super::networks::{Load, Networks, include, read_networks, start_of};
 use super::outline::Outline;
 use super::profile::read_profile;
 use super::reader::{Reader, Settings, placed, shortened, string, strings, table};
-use super::tree::{Entry, Node, Value, apply_override, parse};
+use super::tree::{Entry, Node, Table, Value, apply_override, parse};
 use crate::limits::Limits;
 
 /// A value and where it stands.

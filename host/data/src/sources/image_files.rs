@@ -1,7 +1,8 @@
 //! The settings that sources of image files share.
 
-use assay_core::settings::{Node, Reader, integer};
+use assay_core::settings::{Node, Reader, Value, integer};
 use assay_core::{Complaints, Diagnostic};
+use serde_json::json;
 
 use super::settings::word;
 use crate::error::DatasetError;
@@ -31,6 +32,30 @@ impl ImageSettings {
 /// The number of images of the training set that form the test set.
 pub(super) fn drawn_test(node: &Node) -> Result<u32, Diagnostic> {
     integer(1..=u32::MAX.into())(node).map(|count| count as u32)
+}
+
+/// 3 for colour, 1 for grey.
+pub(super) fn channels(node: &Node) -> Result<u32, Diagnostic> {
+    if let Value::Outline(outline) = &node.value {
+        return outline.refuse(json!({ "enum": [1, 3] }));
+    }
+    match integer(i64::MIN..=i64::MAX)(node)? {
+        1 => Ok(1),
+        3 => Ok(3),
+        other => Err(
+            Diagnostic::new(format!("{other} is out of range"), &node.place)
+                .label("expected 1 (grey) or 3"),
+        ),
+    }
+}
+
+/// Refuses channels that no prepared image has.
+pub(super) fn check_channels(dataset: &str, channels: u32) -> Result<(), DatasetError> {
+    if matches!(channels, 1 | 3) {
+        return Ok(());
+    }
+    let problem = format!("is {channels}, must be 1 (grey) or 3");
+    Err(DatasetError::parameter(dataset, "channels", problem))
 }
 
 /// Refuses a size that no image can be brought to.

@@ -3,7 +3,9 @@
 //! A new source is a module with a [`SourceKind`], which reads its settings, and a [`Source`],
 //! which answers for it once everything is decided; and an entry in the list below.
 
+mod class_folders;
 mod csv;
+mod folder;
 mod hashed_file;
 mod idx;
 mod image_files;
@@ -20,6 +22,7 @@ use assay_core::ObjectHash;
 use serde::{Deserialize, Serialize};
 
 pub use self::csv::CsvSource;
+pub use self::folder::FolderSource;
 pub use self::hashed_file::HashedFile;
 pub use self::idx::{IdxHashes, IdxSource};
 pub use self::imagenet::ImagenetSource;
@@ -143,6 +146,8 @@ sources! {
         Parquet(ParquetSource) = parquet::KIND,
         /// Pixels and labels in the user's CSV files.
         Csv(CsvSource) = csv::KIND,
+        /// The user's image files in folders of their classes.
+        Folder(FolderSource) = folder::KIND,
     }
 }
 

@@ -1,10 +1,11 @@
 //! One set of ImageNet's images: listed from folders or archives, read one by one.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::super::class_folders;
 use super::super::images::{ImageSet, Stream};
 use super::archive::{self, Member, Stretch};
 use super::copy::Location;
@@ -100,58 +101,18 @@ impl Storage {
     }
 }
 
-/// The names in a folder, and whether each is a folder; hidden ones are left out.
-fn entries(folder: &Path) -> Result<Vec<(String, bool)>, DatasetError> {
-    let unreadable = |path: &Path, source| DatasetError::unreadable(path)(source);
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
-        let entry = entry.map_err(|error| unreadable(folder, error))?;
-        let path = entry.path();
-        let name = entry.file_name();
-        let name = name
-            .to_str()
-            .ok_or_else(|| DatasetError::file(&path, "the name is not UTF-8"))?;
-        if name.starts_with('.') {
-            continue;
-        }
-        let kind = entry
-            .file_type()
-            .map_err(|error| unreadable(&path, error))?;
-        // A link counts as what it leads to.
-        let is_folder = kind.is_dir() || (kind.is_symlink() && path.is_dir());
-        entries.push((name.to_owned(), is_folder));
-    }
-    entries.sort();
-    Ok(entries)
-}
-
 fn list_folder(path: &Path) -> Result<Listing, DatasetError> {
-    let entries = entries(path)?;
-    if entries.iter().all(|(_, is_folder)| !is_folder) {
-        let names = entries.into_iter().map(|(name, _)| name);
-        return Ok(Listing::Flat(names.map(ImageFile::alone).collect()));
-    }
-    let classes = entries.into_iter().map(|(class, is_folder)| {
-        let folder = path.join(&class);
-        if !is_folder {
-            let problem = "is a file among folders of classes";
-            return Err(DatasetError::file(&folder, problem));
-        }
-        let images = self::entries(&folder)?
-            .into_iter()
-            .map(|(name, is_folder)| {
-                if is_folder {
-                    let problem = "is a folder where an image was expected";
-                    return Err(DatasetError::file(&folder.join(name), problem));
-                }
-                Ok(ImageFile::alone(name))
+    let files = |names: Vec<String>| names.into_iter().map(ImageFile::alone).collect();
+    Ok(match class_folders::list(path)? {
+        class_folders::Listing::Flat(names) => Listing::Flat(files(names)),
+        class_folders::Listing::ByClass(classes) => {
+            let classes = classes.into_iter().map(|class| Class {
+                name: class.name,
+                images: files(class.images),
             });
-        Ok(Class {
-            images: images.collect::<Result<_, _>>()?,
-            name: class,
-        })
-    });
-    Ok(Listing::ByClass(classes.collect::<Result<_, _>>()?))
+            Listing::ByClass(classes.collect())
+        }
+    })
 }
 
 /// An archive of archives is a set by class, an archive of images a flat one.
@@ -277,7 +238,7 @@ impl Set {
             (Storage::Folder(path) | Storage::Archive(path, _), _) => {
                 let path = path.join(self.folder(position).unwrap_or_default());
                 let path = path.join(&*image.name);
-                read_file(&path).map_err(DatasetError::unreadable(&path))
+                class_folders::read(&path)
             }
         }
     }
@@ -290,13 +251,6 @@ impl Set {
             .get(usize::from(label))
             .map(String::as_str)
     }
-}
-
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let file = assay_files::open(path)?;
-    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(MAX_BYTES) as usize);
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 impl ImageSet for Set {

@@ -11,14 +11,14 @@ mod set;
 
 use std::path::Path;
 
-use assay_core::settings::{Node, Reader, array_or, integer, string, strings};
+use assay_core::settings::{Node, Reader, array_or, string, strings};
 use assay_core::{Complaints, Diagnostic, Placed};
 use serde::{Deserialize, Serialize};
 
 use self::find::find;
 use self::set::Set;
 use super::hashed_file::HashedFile;
-use super::image_files::{ImageSettings, check_size, drawn_test};
+use super::image_files::{ImageSettings, channels, check_channels, check_size, drawn_test};
 use super::images::{ImageSet, ImageStorage, OpenDataset};
 use super::settings::{
     FileHashes, SourceKind, SourceSettings, class_count, class_names, needed, placed,
@@ -147,17 +147,6 @@ fn read_settings(
     }))
 }
 
-fn channels(node: &Node) -> Result<u32, Diagnostic> {
-    match integer(i64::MIN..=i64::MAX)(node)? {
-        1 => Ok(1),
-        3 => Ok(3),
-        other => Err(
-            Diagnostic::new(format!("{other} is out of range"), &node.place)
-                .label("expected 1 (grey) or 3"),
-        ),
-    }
-}
-
 fn test_set(node: &Node) -> Result<TestSet, Diagnostic> {
     array_or(
         node,
@@ -204,10 +193,7 @@ impl Source for ParquetSource {
     }
 
     fn check(&self) -> Result<(), DatasetError> {
-        if !matches!(self.channels, 1 | 3) {
-            let problem = format!("is {}, must be 1 (grey) or 3", self.channels);
-            return Err(self.refuse("channels", problem));
-        }
+        check_channels(&self.name, self.channels)?;
         let names = self.class_names.as_ref().map_or(1, Vec::len);
         if !(1..=usize::from(u16::MAX)).contains(&names) {
             let problem = format!("are {names}, must be from 1 to {}", u16::MAX);

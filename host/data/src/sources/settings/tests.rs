@@ -94,7 +94,7 @@ fn settings_are_for_the_sources_that_take_them() {
     refused(
         "source = \"mnist\"\npath = \"here\"\nclass_names = [\"a\"]\nkey = 1",
         &[
-            "`path` is for a dataset from `idx` or `imagenet` or `parquet` or `csv`, not for `mnist` \
+            "`path` is for a dataset from `idx` or `imagenet` or `parquet` or `csv` or `folder`, not for `mnist` \
              @ \"here\"",
             "`class_names` is for a dataset from `idx` or `parquet`, not for `mnist` @ [\"a\"]",
             "[stage.data] has no key `key` @ key",
@@ -102,7 +102,7 @@ fn settings_are_for_the_sources_that_take_them() {
     );
     refused(
         "source = \"imagenet\"\nchannels = 1",
-        &["`channels` is for a dataset from `parquet`, not for `imagenet` @ 1"],
+        &["`channels` is for a dataset from `parquet` or `folder`, not for `imagenet` @ 1"],
     );
 }
 
