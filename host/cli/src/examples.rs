@@ -13,18 +13,29 @@ use crate::command_line::Arguments;
 /// The command lines in the help of a verb, without what a shell makes of the rest of their lines.
 fn examples(verb: &Command) -> Vec<Vec<String>> {
     let help = verb.get_after_help().map(ToString::to_string);
-    let help = help.unwrap_or_default().replace("\\\n", " ");
-    let lines = help.lines().filter(|line| line.starts_with("  pipeline "));
-    let commands = lines.map(|line| {
-        let line = line.trim_start();
+    let help = help.unwrap_or_default();
+    let mut lines = help.lines().map(str::trim_end);
+    let mut examples = Vec::new();
+    while let Some(line) = lines.next() {
+        if !line.starts_with("  pipeline ") {
+            continue;
+        }
+        let mut command = line.trim_start().to_owned();
+        while let Some(start) = command.strip_suffix('\\') {
+            command = format!(
+                "{} {}",
+                start.trim_end(),
+                lines.next().unwrap().trim_start()
+            );
+        }
         // What stands apart from a command explains it.
-        let line = line.split_once("  #").map_or(line, |(command, _)| command);
-        let words = shlex::split(line).unwrap();
+        let command = command.split("  ").next().unwrap();
+        let words = shlex::split(command).unwrap();
         let ends = |word: &String| ["|", ">", "&&"].contains(&word.as_str());
         let end = words.iter().position(ends).unwrap_or(words.len());
-        words[..end].to_vec()
-    });
-    commands.collect()
+        examples.push(words[..end].to_vec());
+    }
+    examples
 }
 
 /// Checks a verb and all below it; gives the number of examples.
