@@ -215,9 +215,12 @@ retrain = { seeds = [11] }
 #[test]
 fn a_configuration_that_was_chosen_on_the_test_set_is_marked() {
     let sandbox = searching(&HALVING.replace("epochs = 3", "epochs = 3\nprotocol = \"paper\""));
-    let run = sandbox.run(&["--set", "data.validation=0"]).exits(0);
+    let output = sandbox.path("reports");
+    let output = ["--output", output.to_str().unwrap()];
+    let run = sandbox.run(&[&["--set", "data.validation=0"], &output[..]].concat());
+    let run = run.exits(0);
     assert!(run.stdout.contains("bp †"), "{}", run.stdout);
-    let report = sandbox.path("artifacts/reports/small/report");
+    let report = sandbox.path("reports/report");
     for file in ["table.md", "report.html"] {
         let text = fs::read_to_string(report.join(file)).unwrap();
         assert!(
