@@ -62,6 +62,10 @@ const ROW: f64 = 22.0;
 const CHARACTER: f64 = 6.3;
 /// The most characters of a label; the rest is cut off.
 const LONGEST: usize = 24;
+/// The most characters of a title.
+const LONGEST_TITLE: usize = 56;
+/// The width of a character of a title.
+const TITLE_CHARACTER: f64 = 7.4;
 /// The least distance between the labels of two curves.
 const LINE: f64 = 12.0;
 
@@ -89,7 +93,7 @@ impl Plot {
                 data-area=(area) data-x=[x] data-y=[y] data-label=(self.x.label) {
                 title id=(title) { (self.title) }
                 desc id=(description) { (self.description) }
-                text.heading x=(px(layout.left)) y="16" { (cut(&self.title, 60)) }
+                text.heading x=(px(layout.heading())) y="16" { (cut(&self.title, LONGEST_TITLE)) }
                 (layout.grid())
                 @for mark in &self.marks { (layout.mark(mark)) }
                 (layout.labels())
@@ -118,6 +122,12 @@ impl<'a> Layout<'a> {
             right: WIDTH - 12.0 - CHARACTER * right,
             bottom: height - BOTTOM,
         }
+    }
+
+    /// Where the title begins: above the axis, or further left where it would not end within the plot.
+    fn heading(&self) -> f64 {
+        let characters = self.plot.title.chars().count().min(LONGEST_TITLE) as f64;
+        self.left.min(WIDTH - TITLE_CHARACTER * characters).max(4.0)
     }
 
     fn x(&self, value: f64) -> f64 {
@@ -318,13 +328,17 @@ fn finite(points: &[Point]) -> impl Iterator<Item = Point> {
     points.iter().copied().filter(|point| point.is_finite())
 }
 
-/// The text up to so many characters.
+/// The text in at most so many characters. It is the middle that is left out: names that begin alike end
+/// differently.
 fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+    let count = text.chars().count();
+    if count <= most {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(most - 1).collect();
-    kept + "…"
+    let begin = (most - 1) / 2;
+    let end = count - (most - 1 - begin);
+    let (begin, end) = (text.chars().take(begin), text.chars().skip(end));
+    begin.chain(['…']).chain(end).collect()
 }
 
 /// The line of a method in a legend.
@@ -392,6 +406,13 @@ mod tests {
         ]);
         assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
         assert!(text.contains(r#"r="3""#));
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_ends() {
+        assert_eq!(cut("ao-sdtp", 7), "ao-sdtp");
+        assert_eq!(cut("ao-sdtp (auxiliary_units = 32)", 13), "ao-sdt… = 32)");
+        assert_eq!(cut("ÄÖÜäöü", 5), "ÄÖ…öü");
     }
 
     #[test]

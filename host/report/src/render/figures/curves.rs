@@ -94,9 +94,17 @@ fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
     let panels = names.into_iter().map(|metric| Panel {
         split: Split::Train,
         metric: metric.to_owned(),
-        title: metric.replace('_', " "),
+        title: title_of(metric),
     });
     panels.collect()
+}
+
+/// A metric's name as a title: `Inverse loss` for `inverse_loss`.
+fn title_of(metric: &str) -> String {
+    let words = metric.replace('_', " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase());
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 /// All methods in one panel; nothing where none has the metric.
