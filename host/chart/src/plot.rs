@@ -130,6 +130,14 @@ impl<'a> Layout<'a> {
         self.left.min(WIDTH - TITLE_CHARACTER * characters).max(4.0)
     }
 
+    /// The characters that each of so many names below the horizontal axis has room for, in two rows.
+    fn room_for_names(&self, count: usize) -> usize {
+        let width = 2.0 * (self.right - self.left) / count.max(1) as f64;
+        ((width / CHARACTER) as usize)
+            .saturating_sub(1)
+            .clamp(3, LONGEST)
+    }
+
     fn x(&self, value: f64) -> f64 {
         self.left + self.plot.x.scale.fraction(value) * (self.right - self.left)
     }
@@ -151,6 +159,7 @@ impl<'a> Layout<'a> {
         let Plot { x, y, .. } = self.plot;
         let (left, right, bottom) = (px(self.left), px(self.right), px(self.bottom));
         let names = matches!(y.scale, Scale::Names(_));
+        let names_across = matches!(x.scale, Scale::Names(_));
         html! {
             @if y.is_drawn {
                 @for (value, label) in y.scale.ticks() {
@@ -161,11 +170,17 @@ impl<'a> Layout<'a> {
             }
             line.axis x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
             @if x.is_drawn {
-                @for (value, label) in x.scale.ticks() {
-                    @let at = px(self.x(value));
-                    @if names { line.grid x1=(at) x2=(at) y1=(px(TOP)) y2=(bottom) {} }
+                @let ticks = x.scale.ticks();
+                @let room = self.room_for_names(ticks.len());
+                @for (index, (value, label)) in ticks.iter().enumerate() {
+                    @let at = px(self.x(*value));
+                    // Names in two rows have room for twice their length.
+                    @let lower = if names_across && index % 2 == 1 { LINE } else { 0.0 };
+                    @if names || names_across { line.grid x1=(at) x2=(at) y1=(px(TOP)) y2=(bottom) {} }
                     @else { line.axis x1=(at) x2=(at) y1=(bottom) y2=(px(self.bottom + 4.0)) {} }
-                    text.tick.middle x=(at) y=(px(self.bottom + 17.0)) { (cut(&label, LONGEST)) }
+                    text.tick.middle x=(at) y=(px(self.bottom + 17.0 + lower)) {
+                        (cut(label, if names_across { room } else { LONGEST }))
+                    }
                 }
             }
             text.tick.middle x=(px(f64::midpoint(self.left, self.right))) y=(px(self.height - 6.0)) {
