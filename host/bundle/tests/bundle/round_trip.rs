@@ -204,6 +204,6 @@ fn the_metadata_are_of_their_revision() {
     // Readers write the metadata again and compare: raise the revision if they come out otherwise.
     assert_eq!(
         hash,
-        "9f128e3183a9e713f99c9e18fe55b523402da4d6bfdbc247a55e303356ff4ae8"
+        "e67974c815cbbd6c808ab07aaa775b1eacae0be63fa59bdc3f141e486753fdaa"
     );
 }
