@@ -103,7 +103,7 @@ fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
 fn title_of(metric: &str) -> String {
     let words = metric.replace('_', " ");
     let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase());
+    let first = letters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(letters).collect()
 }
 
