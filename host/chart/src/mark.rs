@@ -1,4 +1,4 @@
-//! What is drawn on scales.
+//! Marks on scales: lines, bands, dots, bars and texts.
 
 use crate::style::Style;
 
@@ -35,17 +35,8 @@ pub enum Mark {
         name: String,
         /// Whether the name stands at its end.
         is_labelled: bool,
-    },
-    /// A line that keeps its value up to the next point.
-    Steps {
-        /// Its looks.
-        style: Style,
-        /// Its points.
-        points: Vec<Point>,
-        /// The name of what it shows.
-        name: String,
-        /// Whether the name stands at its end.
-        is_labelled: bool,
+        /// Whether it keeps its value up to the next point, instead of going there straight.
+        is_stepped: bool,
     },
     /// The area between two curves.
     Band {

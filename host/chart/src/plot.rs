@@ -16,7 +16,7 @@ pub const STYLES: &str = include_str!("plot.css");
 /// An axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// What its values are.
+    /// The name of its values.
     pub label: String,
     /// Its scale.
     pub scale: Scale,
@@ -40,7 +40,7 @@ impl Axis {
 pub struct Plot {
     /// Unique in the page.
     pub id: String,
-    /// What it shows; stands above it.
+    /// The title above it.
     pub title: String,
     /// The same in words, for those who cannot see it.
     pub description: String,
@@ -69,7 +69,7 @@ const TITLE_CHARACTER: f64 = 7.4;
 /// The least distance between the labels of two curves.
 const LINE: f64 = 12.0;
 
-/// Where things are, in pixels.
+/// The places of things, in pixels.
 struct Layout<'a> {
     plot: &'a Plot,
     height: f64,
@@ -195,23 +195,16 @@ impl<'a> Layout<'a> {
                 style,
                 points,
                 name,
+                is_stepped,
                 ..
             } => {
                 let points = finite(points).map(|point| self.at(point));
-                Self::line(*style, name, &simplify(&thin(points.collect(), Part::Mean)))
-            }
-            Mark::Steps {
-                style,
-                points,
-                name,
-                ..
-            } => {
-                let mut corners = Vec::<(f64, f64)>::new();
-                for (x, y) in finite(points).map(|point| self.at(point)) {
-                    corners.extend(corners.last().map(|(_, before)| (x, *before)));
-                    corners.push((x, y));
-                }
-                Self::line(*style, name, &simplify(&corners))
+                let line = if *is_stepped {
+                    steps(points)
+                } else {
+                    thin(points.collect(), Part::Mean)
+                };
+                Self::line(*style, name, &simplify(&line))
             }
             Mark::Band { style, points } => {
                 let finite = points
@@ -320,23 +313,28 @@ impl<'a> Layout<'a> {
 
 /// The label of a mark, if it has one, with its looks and the end of its curve.
 fn label(mark: &Mark) -> Option<(Style, &str, Point)> {
-    let (Mark::Line {
+    let Mark::Line {
         style,
         points,
         name,
         is_labelled,
-    }
-    | Mark::Steps {
-        style,
-        points,
-        name,
-        is_labelled,
-    }) = mark
+        ..
+    } = mark
     else {
         return None;
     };
     let end = finite(points).last().filter(|_| *is_labelled)?;
     Some((*style, name, end))
+}
+
+/// The corners of a line that keeps its value up to the next point.
+fn steps(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut corners = Vec::<(f64, f64)>::new();
+    for (x, y) in points {
+        corners.extend(corners.last().map(|(_, before)| (x, *before)));
+        corners.push((x, y));
+    }
+    corners
 }
 
 fn finite(points: &[Point]) -> impl Iterator<Item = Point> {
@@ -387,6 +385,7 @@ mod tests {
             points: points.iter().map(|(x, y)| Point::new(*x, *y)).collect(),
             name: "fa".to_owned(),
             is_labelled,
+            is_stepped: false,
         }
     }
 

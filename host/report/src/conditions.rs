@@ -74,38 +74,39 @@ impl ReportRow {
     }
 }
 
-/// The shortfalls of rows with the methods that have them, in order of first appearance.
+/// The shortfalls of rows with the rows that have them, in order of first appearance.
 pub fn shortfalls<'a>(
     rows: impl IntoIterator<Item = &'a ReportRow>,
 ) -> Vec<(String, Vec<&'a ReportRow>)> {
-    let mut shortfalls = Vec::<(String, Vec<&'a ReportRow>)>::new();
-    for row in rows {
-        let Some(shortfall) = row.shortfall() else {
-            continue;
-        };
-        match shortfalls.iter_mut().find(|(known, _)| *known == shortfall) {
-            Some((_, rows)) => rows.push(row),
-            None => shortfalls.push((shortfall, vec![row])),
-        }
-    }
-    shortfalls
+    grouped(rows, ReportRow::shortfall)
 }
 
 /// The conditions of rows as a sentence fragment for each set of rows that share the dataset and the
 /// network: what differs between its rows is given as a range.
-pub fn describe<'a>(rows: impl IntoIterator<Item = &'a ReportRow>) -> Vec<(String, String)> {
-    let mut groups = Vec::<(String, Vec<&ReportRow>)>::new();
-    for row in rows {
-        let name = format!("{}, {}", row.label.dataset, row.label.network);
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, rows)) => rows.push(row),
-            None => groups.push((name, vec![row])),
-        }
-    }
-    let groups = groups.into_iter();
+pub(crate) fn describe<'a>(rows: impl IntoIterator<Item = &'a ReportRow>) -> Vec<(String, String)> {
+    let name = |row: &ReportRow| Some(format!("{}, {}", row.label.dataset, row.label.network));
+    let groups = grouped(rows, name).into_iter();
     groups
         .map(|(name, rows)| (name, describe_rows(&rows)))
         .collect()
+}
+
+/// The rows by key, in order of first appearance; those without a key are left out.
+fn grouped<'a>(
+    rows: impl IntoIterator<Item = &'a ReportRow>,
+    key: impl Fn(&ReportRow) -> Option<String>,
+) -> Vec<(String, Vec<&'a ReportRow>)> {
+    let mut groups = Vec::<(String, Vec<&'a ReportRow>)>::new();
+    for row in rows {
+        let Some(key) = key(row) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((key, vec![row])),
+        }
+    }
+    groups
 }
 
 fn describe_rows(rows: &[&ReportRow]) -> String {

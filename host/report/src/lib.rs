@@ -24,9 +24,7 @@ mod trainings;
 
 pub use assay_network::Task;
 pub use comparison::{Cell, Comparison, Measured, Verdict, compare};
-pub use conditions::{
-    Conditions, PublishedConditions, describe as describe_conditions, shortfalls,
-};
+pub use conditions::{Conditions, PublishedConditions, shortfalls};
 pub use entry::{ReportEntry, Sources};
 pub use file::FileError;
 pub use measure::ErrorMeasure;

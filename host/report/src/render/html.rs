@@ -35,6 +35,7 @@ pub(super) fn render(report: &Report, parts: &[Section], reproduce: Option<&str>
     let selections = selections(report.rows());
     let error = ErrorMeasure::of(task_of(report.rows()));
     let figures = figures(report);
+    let comparison = comparison(report);
     let style = format!("{STYLE}{}", assay_chart::STYLES);
     let page = html! {
         (DOCTYPE)
@@ -51,11 +52,11 @@ pub(super) fn render(report: &Report, parts: &[Section], reproduce: Option<&str>
                 main {
                     h1 { (report.title) }
                     (conditions(report))
-                    (contents(parts, &figures, comparison(report).as_ref()))
+                    (contents(parts, &figures, comparison.as_ref()))
                     (table(&networks, &selections, error))
                     p.lede { (measured(report.rows())) }
                     @if report.rows().iter().any(ReportRow::is_marked) { p { "† " (CHOSEN_ON_TEST) } }
-                    @if let Some(comparison) = comparison(report) { (beside(report, &comparison)) }
+                    @if let Some(comparison) = &comparison { (beside(report, comparison)) }
                     @for (title, figures) in &figures { (figure_group(title, figures)) }
                     @for part in parts { (plain_section(part)) }
                     (definitions(&selections))

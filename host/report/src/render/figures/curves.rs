@@ -83,10 +83,8 @@ fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
     let rows = network.lines.iter().flat_map(|line| line.entries);
     let rows = rows.flat_map(|entry| &entry.metrics);
     let others = rows.filter(|row| {
-        let common = [LOSS, BATCH_LOSS].map(Some);
-        row.split == Split::Train
-            && !common.contains(&Some(row.metric.as_str()))
-            && Some(row.metric.as_str()) != error
+        let name = row.metric.as_str();
+        row.split == Split::Train && ![LOSS, BATCH_LOSS].contains(&name) && Some(name) != error
     });
     let mut names: Vec<_> = others.map(|row| row.metric.as_str()).collect();
     names.sort_unstable();
@@ -209,6 +207,7 @@ fn mean(style: Style, curve: &[Sample], name: &str, is_labelled: bool) -> Mark {
             .collect(),
         name: name.to_owned(),
         is_labelled,
+        is_stepped: false,
     }
 }
 

@@ -110,11 +110,12 @@ fn distributions(
                     .zip(errors)
                     .map(|(count, error)| Point::new(*error, share(count)));
                 let begin = errors.first().map(|error| Point::new(*error, 0.0));
-                Mark::Steps {
+                Mark::Line {
                     style: line.style,
                     points: begin.into_iter().chain(steps).collect(),
                     name: line.name().to_owned(),
                     is_labelled: true,
+                    is_stepped: true,
                 }
             });
             let words = curves
@@ -191,11 +192,12 @@ fn history(line: &Line<'_>, search: &Search, error: &ErrorMeasure) -> Vec<Plot> 
             style: line.style,
             points: sound,
         },
-        Mark::Steps {
+        Mark::Line {
             style: Style::Muted,
             points: best,
             name: "best so far".to_owned(),
             is_labelled: false,
+            is_stepped: true,
         },
     ]);
     let name = split_name(search.chosen_on);
@@ -291,6 +293,7 @@ fn parallel(line: &Line<'_>, search: &Search, error: &ErrorMeasure) -> Vec<Plot>
                 points: points.collect(),
                 name: format!("trial {}", search.trials[trial].number),
                 is_labelled: false,
+                is_stepped: false,
             }
         })
         .collect();

@@ -78,6 +78,7 @@ fn plot(network: &NetworkRows<'_>, name: &str) -> Option<Plot> {
             points,
             name: family[0].1.row.algorithm.clone(),
             is_labelled: true,
+            is_stepped: false,
         });
     }
     // A setting of zero has a place on a linear scale only.
