@@ -88,6 +88,11 @@ impl Activations {
         Ok(None)
     }
 
+    /// `h_0` to `h_{L-1}` and `a_L`.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Tensor> {
+        self.h.iter().chain([&self.output])
+    }
+
     /// `h_l` for l < L, (`n_l`, B).
     pub(crate) fn h(&self, l: usize) -> &Tensor {
         &self.h[l]

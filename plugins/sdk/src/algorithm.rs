@@ -2,7 +2,7 @@
 
 use crate::configuration::Configuration;
 use crate::error::Error;
-use crate::inverse::InverseDirections;
+use crate::maps::InverseDirections;
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
 use crate::setup::Setup;
@@ -26,16 +26,25 @@ pub trait Algorithm: Sized + 'static {
     /// the kit's own floor.
     const MINIMUM_ACCURACY: Option<f64> = None;
 
-    /// Makes the algorithm's own fixed tensors.
+    /// Names and descriptions, with units, of the metrics that it reports for every step of the
+    /// network, by [`Directions::record`].
+    const METRICS: &'static [(&'static str, &'static str)] = &[];
+
+    /// Whether [`Algorithm::inverse_directions`] reports a loss ([`InverseDirections::add_loss`]).
+    const HAS_INVERSE_LOSS: bool = true;
+
+    /// Makes the algorithm's own tensors. An algorithm that cannot train the network refuses it
+    /// here, with [`Setup::refuse`].
     fn new(setup: &mut Setup<'_>, config: &Self::Config) -> Result<Self, Error>;
 
     /// Writes the direction of every layer for the batch of `pass`. Decides nothing by anything
-    /// but its arguments and its fixed tensors, so that it can be asked without being applied.
+    /// but its arguments and its own tensors, so that it can be asked without being applied, and
+    /// leaves the activations of the pass as they are.
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error>;
 
-    /// Writes the direction of every inverse that [`Setup::inverses`] made. Called where the
-    /// configuration says how inverses are trained, and bound by the same promise as
-    /// [`Algorithm::directions`].
+    /// Writes the direction of every map that [`Setup::inverses`] or
+    /// [`Setup::separately_trained`] made. Called where the configuration says how those are
+    /// trained, and bound by the same promise as [`Algorithm::directions`].
     fn inverse_directions(
         &mut self,
         _pass: &Pass<'_>,

@@ -3,11 +3,47 @@
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::function::Function;
+use crate::layer::matrix::affine;
+use crate::operand;
 
 /// `tensor ← factor · tensor`
 pub fn scale(tensor: &Tensor, factor: f64) -> Result<(), Error> {
     tensor.shallow_clone().f_mul_scalar_(factor).map(drop)?;
     Ok(())
+}
+
+/// `out = a + b`, element by element; all have one shape.
+pub fn add(a: &Tensor, b: &Tensor, out: &Tensor) -> Result<(), Error> {
+    a.f_add_out(out, b).map(drop)?;
+    Ok(())
+}
+
+/// `out = a − b`, element by element; all have one shape.
+pub fn subtract(a: &Tensor, b: &Tensor, out: &Tensor) -> Result<(), Error> {
+    a.f_sub_out(out, b).map(drop)?;
+    Ok(())
+}
+
+/// `out = a`; both have one shape.
+pub fn copy(a: &Tensor, out: &Tensor) -> Result<(), Error> {
+    out.shallow_clone().f_copy_(a).map(drop)?;
+    Ok(())
+}
+
+/// `out = M x`, from `matrix` (n, k) and `x` (k, N) into `out` (n, N); all are contiguous.
+#[track_caller]
+pub fn multiply(matrix: &Tensor, x: &Tensor, out: &Tensor) -> Result<(), Error> {
+    let reason = || "a matrix is multiplied".to_owned();
+    let [rows, columns] = operand::size("a matrix", matrix, &reason)?[..] else {
+        return Err(operand::refused(
+            "a matrix is multiplied: it has to have two axes",
+            "",
+        ));
+    };
+    let map = format_args!("a matrix of {rows} × {columns}");
+    operand::mapped(map, [columns, rows], ("an input", x), out)?;
+    affine(matrix, None, Function::Identity, x, out)
 }
 
 /// True if no value is infinite or not a number.

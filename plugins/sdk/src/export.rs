@@ -86,7 +86,10 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
         "mean task loss of the step's batch before its update: the cross-entropy in nats, or the \
          squared error of a reconstruction summed over the units",
     )];
-    if A::Config::default().inverse_training().is_some() {
+    for (name, description) in A::METRICS {
+        metrics.push(metric(name, description));
+    }
+    if A::HAS_INVERSE_LOSS && A::Config::default().inverse_training().is_some() {
         metrics.push(metric(
             INVERSE_LOSS,
             "squared error of the inverses on the step's batch before its update: mean over the \

@@ -125,6 +125,11 @@ impl Layout {
         &self.operand
     }
 
+    /// The shape in a saved state.
+    pub(crate) fn saved(&self) -> &[i64] {
+        &self.saved
+    }
+
     /// The number of elements.
     pub(crate) fn count(&self) -> i64 {
         self.operand.iter().product()

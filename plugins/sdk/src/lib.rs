@@ -13,8 +13,12 @@
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
 //! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. The units of an image lie as (row,
 //! column, channel); saved states keep the order (channel, row, column) throughout. No gradient
-//! is ever recorded by libtorch. An algorithm may also train inverses `g_l` ([`Setup::inverses`]):
-//! they are a second group of parameters with an optimiser, a [`Schedule`] and noise of their own.
+//! is ever recorded by libtorch.
+//!
+//! An algorithm may also train maps beside the network: with it, in the same steps
+//! ([`Setup::trained`]: learned feedback, local classifiers), or in steps of their own with a
+//! [`Schedule`] and noise ([`Setup::inverses`], [`Setup::separately_trained`]). It may run the
+//! network again on other inputs ([`Pass::trace`]) and draw random numbers ([`Setup::draw`]).
 //! An algorithm of target propagation is a [`TargetRule`], of which [`TargetPropagation`] makes an
 //! [`Algorithm`]. On a CPU the same seed, thread count and instruction set give the same bits.
 //!
@@ -51,7 +55,6 @@
 //! ```
 
 mod activations;
-mod adam;
 mod algorithm;
 mod arithmetic;
 mod configuration;
@@ -61,14 +64,15 @@ mod error;
 mod export;
 mod function;
 mod hyperparameters;
-mod inverse;
 mod layer;
 mod layout;
 mod learner;
 mod loss;
+mod maps;
 mod model;
 mod noise;
 mod operand;
+mod optimiser;
 mod parameters;
 mod pass;
 mod product;
@@ -76,33 +80,37 @@ mod rng;
 mod setup;
 mod state;
 mod targets;
+mod temporary;
 mod tensor_slices;
+mod trace;
 mod trial;
 mod workers;
 
-pub use adam::Adam;
 pub use algorithm::Algorithm;
-pub use arithmetic::scale;
+pub use arithmetic::{add, copy, multiply, scale, subtract};
 pub use assay_abi as abi;
 pub use assay_network as network;
-pub use configuration::{Configuration, FeedbackSettings};
+pub use configuration::{Configuration, FeedbackSettings, RandomFeedbackSettings};
 pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
 pub use export::{create, info, unknown_algorithm};
-pub use function::tanh_derivative;
-pub use inverse::{Inverse, InverseDirections, InverseTraining, Schedule};
+pub use function::{tanh, tanh_derivative};
 pub use layer::Layer;
+pub use maps::{Connection, InverseDirections, InverseTraining, Schedule, TrainedMap};
 pub use model::Model;
-pub use noise::Noise;
+pub use noise::{Distribution, Draw, Noise};
+pub use optimiser::{Adam, Optimiser, OptimiserKind, OptimiserSettings};
 pub use pass::{Directions, Pass};
 // The derives of a configuration write paths to these, which must be the SDK's own versions.
 pub use schemars;
 pub use serde;
 pub use setup::Setup;
 pub use targets::{
-    AuxiliaryActivation, DescentSettings, InverseLoss, InverseSettings, Target,
-    TargetConfiguration, TargetPropagation, TargetRule, TargetSettings, TopTarget,
+    AuxiliaryActivation, DescentSettings, InverseAdam, InverseLoss, InverseSettings, LogitTargets,
+    Target, TargetConfiguration, TargetPropagation, TargetRule, TargetSettings, TopTarget,
 };
-pub use tch::Tensor;
+pub use tch::{Kind, Tensor};
+pub use temporary::Temporary;
+pub use trace::Trace;
 pub use trial::{Tensors, Trial};

@@ -27,6 +27,44 @@ pub(crate) fn output_function(task: Task, activation: &Tensor, out: &Tensor) -> 
     }
 }
 
+/// `out = e`, the gradient of each sample's own loss by `activation` `a_L`; all are (`n_L`, B).
+pub(crate) fn error_of(
+    task: Task,
+    activation: &Tensor,
+    target: &Tensor,
+    out: &Tensor,
+) -> Result<(), Error> {
+    output_function(task, activation, out)?;
+    match task {
+        Task::Classification => out.f_sub_out(out, target).map(drop)?,
+        Task::Reconstruction => {
+            let output = out.f_detach_copy()?;
+            out.f_sub_out(out, target).map(drop)?;
+            scale(out, 2.0)?;
+            multiply_derivative(out, &output)?;
+        }
+    }
+    Ok(())
+}
+
+/// The loss of each sample, (B), for `activation` `a_L` and the target of `h_L`, both (`n_L`, B).
+pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Result<Tensor, Error> {
+    let axis = [0_i64].as_slice();
+    let terms = match task {
+        Task::Classification => {
+            let log_softmax = activation.f_log_softmax(0, None::<Kind>)?;
+            log_softmax.f_mul(target)?.f_neg()?
+        }
+        Task::Reconstruction => {
+            let output = activation.f_detach_copy()?;
+            Function::Tanh.apply_to(&output)?;
+            let error = output.f_sub(target)?;
+            error.f_mul(&error)?
+        }
+    };
+    Ok(terms.f_sum_dim_intlist(axis, false, None::<Kind>)?)
+}
+
 /// The loss of one batch and what credit assignment needs of it; every tensor is (`n_L`, B).
 pub(crate) struct Loss {
     measure: Measure,

@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor};
 use crate::arithmetic::is_finite;
 use crate::error::Error;
 use crate::layout::{Canonical, Layout};
+use crate::optimiser::{Finite, OptimiserState};
 use crate::rng::Initial;
 use crate::tensor_slices::copy_f32;
 
@@ -108,6 +109,11 @@ impl Parameters {
         self.tensors.as_chunks().0
     }
 
+    /// Every tensor, in the order of declaration.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Rc<Parameter>> {
+        self.tensors.iter()
+    }
+
     /// The flat buffers: values, and gradients of the same length.
     pub(crate) fn flat(&mut self) -> (&mut Tensor, &mut Tensor) {
         (&mut self.values, &mut self.gradients)
@@ -165,6 +171,34 @@ impl Parameters {
             }
         }
         Ok(None)
+    }
+}
+
+/// Trained maps that one optimiser moves.
+pub(crate) struct Group {
+    /// The prefix of its tensors' names.
+    pub(crate) name: &'static str,
+    pub(crate) parameters: Parameters,
+    pub(crate) optimiser: OptimiserState,
+}
+
+impl Group {
+    /// The names of the weights, one for each map.
+    pub(crate) fn maps(&self) -> impl Iterator<Item = &str> {
+        let names = self.parameters.tensors().map(|tensor| tensor.name.as_str());
+        names.filter(|name| name.ends_with(".weight"))
+    }
+
+    /// Moves the maps against their directions; see [`OptimiserState::step`].
+    pub(crate) fn step(&mut self) -> Result<Finite, Error> {
+        self.optimiser.step(&mut self.parameters)
+    }
+
+    /// Tensors of the saved state, by name.
+    pub(crate) fn state(&self) -> Result<Vec<(String, Canonical)>, Error> {
+        let mut state = self.optimiser.state(self.name, &self.parameters)?;
+        state.extend(self.parameters.named_values()?);
+        Ok(state)
     }
 }
 

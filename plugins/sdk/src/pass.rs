@@ -1,13 +1,19 @@
 //! An algorithm's view of one batch, and the directions that it writes.
 
+use std::collections::BTreeSet;
+
 use tch::{Kind, Tensor};
 
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::layer::Layer;
-use crate::loss::{Loss, output_function};
+use crate::loss::{Loss, error_of, losses_of, output_function};
+use crate::maps::TrainedMap;
 use crate::model::Model;
+use crate::noise::{Draw, DrawSource};
 use crate::operand;
+use crate::temporary::{Pool, Temporary};
+use crate::trace::Trace;
 
 /// The buffers of a training step for one batch size, kept from step to step.
 pub(crate) struct Workspace {
@@ -15,6 +21,8 @@ pub(crate) struct Workspace {
     loss: Loss,
     /// One per layer, shaped like `h_l`; l from 1.
     scratch: Vec<Tensor>,
+    /// Buffers that an algorithm takes and gives back.
+    pool: Pool,
 }
 
 impl Workspace {
@@ -31,6 +39,7 @@ impl Workspace {
             activations: Activations::new(model, samples)?,
             loss: Loss::new(model, samples)?,
             scratch,
+            pool: Pool::new(model, samples),
         })
     }
 
@@ -57,14 +66,43 @@ impl Workspace {
     }
 
     /// The algorithm's view of the batch of the last [`Workspace::run`].
-    pub(crate) fn pass<'a>(&'a self, model: &'a Model) -> (Pass<'a>, Directions<'a>) {
+    pub(crate) fn pass<'a>(
+        &'a self,
+        model: &'a Model,
+        draws: DrawSource<'a>,
+        metrics: &'static [(&'static str, &'static str)],
+    ) -> (Pass<'a>, Directions<'a>) {
         let workspace = self;
         let directions = Directions {
             model,
             workspace,
             written: vec![false; model.depth()],
+            maps: BTreeSet::new(),
+            metrics,
+            values: vec![None; metrics.len()],
         };
-        (Pass { model, workspace }, directions)
+        let pass = Pass {
+            model,
+            workspace,
+            draws,
+        };
+        (pass, directions)
+    }
+
+    /// Copies of `h_0` to `a_L`.
+    pub(crate) fn copies(&self) -> Result<Vec<Tensor>, Error> {
+        let given = self.activations.all();
+        given.map(|values| Ok(values.f_detach_copy()?)).collect()
+    }
+
+    /// The first l whose activations are no longer those of `copies`.
+    pub(crate) fn overwritten(&self, copies: &[Tensor]) -> Result<Option<usize>, Error> {
+        for (l, (copy, values)) in copies.iter().zip(self.activations.all()).enumerate() {
+            if !copy.f_equal(values)? {
+                return Ok(Some(l));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -72,6 +110,7 @@ impl Workspace {
 pub struct Pass<'a> {
     model: &'a Model,
     workspace: &'a Workspace,
+    draws: DrawSource<'a>,
 }
 
 impl<'a> Pass<'a> {
@@ -107,6 +146,11 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// `a_L`, (`n_L`, B): the sums of the last layer before the softmax, or before its tanh.
+    pub fn logits(&self) -> &'a Tensor {
+        self.workspace.activations.output()
+    }
+
     /// B.
     pub fn samples(&self) -> i64 {
         self.workspace.samples()
@@ -127,6 +171,61 @@ impl<'a> Pass<'a> {
     /// `e = h_L − onehot`, for reconstruction `e = 2 (h_L − x) ∘ tanh'(a_L)`.
     pub fn output_delta(&self) -> &'a Tensor {
         self.workspace.loss.output_delta()
+    }
+
+    /// Writes e, the gradient of each sample's own loss by `a_L`, for any `logits` in the place of
+    /// `a_L`; both are (`n_L`, B). See [`Pass::output_delta`].
+    ///
+    /// # Errors
+    /// Another shape.
+    #[track_caller]
+    pub fn error_of(&self, logits: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let shape = self.target().size();
+        for (role, tensor) in [("logits", logits), ("an output", out)] {
+            operand::shape(role, tensor, &shape, || {
+                "they are of the last layer".to_owned()
+            })?;
+        }
+        error_of(self.model.task(), logits, self.target(), out)
+    }
+
+    /// The loss of each sample, (B), for any `logits` (`n_L`, B) in the place of `a_L`.
+    ///
+    /// # Errors
+    /// Another shape.
+    #[track_caller]
+    pub fn losses_of(&self, logits: &Tensor) -> Result<Tensor, Error> {
+        operand::shape("logits", logits, &self.target().size(), || {
+            "they are of the last layer".to_owned()
+        })?;
+        losses_of(self.model.task(), logits, self.target())
+    }
+
+    /// Writes the numbers of `draw` for this update into `out`, of its shape.
+    ///
+    /// # Errors
+    /// Another shape, or a draw that this algorithm did not declare.
+    #[track_caller]
+    pub fn draw(&self, draw: &Draw, out: &Tensor) -> Result<(), Error> {
+        draw.write(self.draws, self.samples(), out)
+    }
+
+    /// A second pass of the same network, in buffers of its own.
+    ///
+    /// # Errors
+    /// Memory that cannot be allocated.
+    pub fn trace(&self) -> Result<Trace<'a>, Error> {
+        Trace::new(self.model, &self.workspace.pool)
+    }
+
+    /// A buffer shaped like `h_l`, l from 0, beside [`Pass::scratch`]; as many as are wanted. Its
+    /// content is undefined.
+    ///
+    /// # Errors
+    /// Memory that cannot be allocated, or a layer that there is not.
+    #[track_caller]
+    pub fn temporary(&self, l: usize) -> Result<Temporary<'a>, Error> {
+        self.workspace.pool.take(l)
     }
 
     /// A buffer shaped like `h_l`, l from 1 to L, for the algorithm to write; its content is
@@ -153,6 +252,12 @@ pub struct Directions<'a> {
     workspace: &'a Workspace,
     /// True for each layer that was written; l from 1.
     written: Vec<bool>,
+    /// The names of the maps that were written.
+    maps: BTreeSet<String>,
+    /// Names and descriptions of the algorithm's own metrics.
+    metrics: &'static [(&'static str, &'static str)],
+    /// Their values in this step.
+    values: Vec<Option<f64>>,
 }
 
 impl Directions<'_> {
@@ -169,6 +274,88 @@ impl Directions<'_> {
         layer.write_gradient(delta, h)?;
         self.written[l - 1] = true;
         Ok(())
+    }
+
+    /// Writes what `δ_l` (`n_l`, N) says of layer l where it met another `input` (`n_{l-1}`, N): `δ
+    /// inputᵀ` for the weights and the sum of δ over its columns for the biases.
+    #[track_caller]
+    pub fn gradient_from(&mut self, l: usize, delta: &Tensor, input: &Tensor) -> Result<(), Error> {
+        let layer = self.model.find(l)?;
+        let (units, inputs) = (layer.units(), layer.map().inputs().count());
+        let columns = operand::columns("an input", input, inputs, || {
+            format!("layer {l} takes {inputs} values of each sample")
+        })?;
+        operand::shape("a delta", delta, &[units, columns], || {
+            format!("layer {l} has {units} outputs and the input {columns} columns")
+        })?;
+        layer.write_gradient(delta, input)?;
+        self.written[l - 1] = true;
+        Ok(())
+    }
+
+    /// Writes `δ uᵀ` for the weights of a map that is trained with the network, and the sum of δ over
+    /// the columns for its bias, from `delta` (outputs, N) of its sums and `u` (inputs, N).
+    #[track_caller]
+    pub fn map(&mut self, map: &TrainedMap, delta: &Tensor, u: &Tensor) -> Result<(), Error> {
+        map.write_gradient(delta, u)?;
+        self.maps.insert(map.name().to_owned());
+        Ok(())
+    }
+
+    /// Writes the directions of the weights and biases of layer l as they are, of the shapes of
+    /// [`Layer::weight`] and [`Layer::bias`].
+    #[track_caller]
+    pub fn direction(&mut self, l: usize, weight: &Tensor, bias: &Tensor) -> Result<(), Error> {
+        self.model.find(l)?.set_gradient(weight, bias)?;
+        self.written[l - 1] = true;
+        Ok(())
+    }
+
+    /// Adds `term`, of the shape of [`TrainedMap::weight`], to the direction that
+    /// [`Directions::map`] wrote for the weights of `map`.
+    #[track_caller]
+    pub fn add_to_map(&mut self, map: &TrainedMap, term: &Tensor) -> Result<(), Error> {
+        map.add_to_gradient(term)
+    }
+
+    /// Writes zero: the map stays as it is.
+    pub fn still(&mut self, map: &TrainedMap) -> Result<(), Error> {
+        map.clear_gradient()?;
+        self.maps.insert(map.name().to_owned());
+        Ok(())
+    }
+
+    /// Reports the step's value of one of [`Algorithm::METRICS`](crate::Algorithm::METRICS).
+    ///
+    /// # Errors
+    /// A metric that the algorithm does not declare.
+    #[track_caller]
+    pub fn record(&mut self, metric: &str, value: f64) -> Result<(), Error> {
+        let declared = self.metrics.iter().position(|(name, _)| *name == metric);
+        match declared {
+            Some(at) => {
+                self.values[at] = Some(value);
+                Ok(())
+            }
+            None => Err(operand::refused(
+                format!("there is no metric `{metric}`"),
+                "declare it in `METRICS`",
+            )),
+        }
+    }
+
+    /// The values of the algorithm's own metrics, or the name of one that was not reported.
+    pub(crate) fn recorded(&self) -> Result<Vec<f64>, &'static str> {
+        let named = self.values.iter().zip(self.metrics);
+        named.map(|(value, (name, _))| value.ok_or(*name)).collect()
+    }
+
+    /// The first of `maps`, the names of weights, that was not written.
+    pub(crate) fn map_left_out<'m>(
+        &self,
+        mut maps: impl Iterator<Item = &'m str>,
+    ) -> Option<&'m str> {
+        maps.find(|name| !self.maps.contains(*name))
     }
 
     /// Writes zero: layer l stays as it is.

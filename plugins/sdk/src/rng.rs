@@ -12,6 +12,8 @@ const CONTEXT: &str = "assay 2026-11 initial values of a named tensor";
 pub(crate) enum Initial {
     /// All zero.
     Zero,
+    /// Uniform on ±`limit`.
+    Uniform { limit: f64 },
     /// Uniform on ±scale·√(6 / (`fan_in` + `fan_out`)) (Glorot & Bengio 2010).
     Glorot {
         fan_in: i64,
@@ -30,15 +32,22 @@ impl Initial {
                 fan_out,
                 scale,
             } => {
-                let limit = (scale * (6.0 / (fan_in as f64 + fan_out as f64)).sqrt()) as f32;
-                let mut values = symmetric_uniform(seed, name, count);
-                for value in &mut values {
-                    *value *= limit;
-                }
-                values
+                let limit = scale * (6.0 / (fan_in as f64 + fan_out as f64)).sqrt();
+                uniform(seed, name, count, limit)
             }
+            Self::Uniform { limit } => uniform(seed, name, count, limit),
         }
     }
+}
+
+/// `count` values uniform on ±`limit`.
+fn uniform(seed: u64, name: &str, count: usize, limit: f64) -> Vec<f32> {
+    let limit = limit as f32;
+    let mut values = symmetric_uniform(seed, name, count);
+    for value in &mut values {
+        *value *= limit;
+    }
+    values
 }
 
 /// `count` multiples of 2⁻²³, uniform on [-1, 1).

@@ -9,7 +9,7 @@
 use std::cell::Cell;
 
 use assay_sdk::{
-    Adam, Algorithm, Configuration, Directions, Error, InverseTraining, Pass, Schedule, Setup,
+    Adam, Algorithm, Configuration, Directions, Error, InverseTraining, Optimiser, Pass, Setup,
     Target, TargetPropagation, TargetRule, TargetSettings, Tensor, TopTarget, Trial, scale,
     tanh_derivative,
 };
@@ -32,16 +32,12 @@ struct Settings {
 }
 
 impl Configuration for Settings {
-    fn optimiser(&self) -> Adam {
-        self.adam
+    fn optimiser(&self) -> Optimiser {
+        self.adam.into()
     }
 
     fn inverse_training(&self) -> Option<InverseTraining> {
-        Some(InverseTraining {
-            optimiser: self.adam,
-            schedule: Schedule::Parallel,
-            sigma: 0.1,
-        })
+        Some(InverseTraining::new(self.adam, 0.1))
     }
 }
 

@@ -16,7 +16,8 @@
 use assay_sdk::schemars::JsonSchema;
 use assay_sdk::serde::{Deserialize, Serialize};
 use assay_sdk::{
-    Adam, Algorithm, Configuration, Directions, Error, Pass, Setup, Tensor, scale, tanh_derivative,
+    Adam, Algorithm, Configuration, Directions, Error, Optimiser, Pass, Setup, Tensor, scale,
+    tanh_derivative,
 };
 
 /// The hyper-parameters: what a pipeline file may set under `hyperparameters`. Names, doc comments,
@@ -43,8 +44,8 @@ impl Default for Settings {
 }
 
 impl Configuration for Settings {
-    fn optimiser(&self) -> Adam {
-        self.adam
+    fn optimiser(&self) -> Optimiser {
+        self.adam.into()
     }
 }
 

@@ -49,6 +49,11 @@ impl Function {
     }
 }
 
+/// `sums ← tanh(sums)`
+pub fn tanh(sums: &Tensor) -> Result<(), Error> {
+    Function::Tanh.apply_to(sums)
+}
+
 /// `delta ← delta ∘ tanh'(a)`, given `h = tanh(a)`: tanh' = 1 − h². Both are contiguous, of one
 /// shape, and lie apart.
 #[track_caller]

@@ -91,20 +91,21 @@ impl Map {
 
     /// Weight and bias of layer l, named and initialised.
     pub(crate) fn declarations(&self, l: usize) -> [Declaration; 2] {
-        let (weight, bias) = match self {
-            Self::Dense {
-                inputs, outputs, ..
-            } => (Layout::matrix(*outputs, *inputs), Layout::units(*outputs)),
-            Self::Windowed(map) => (map.weight(), map.bias()),
+        let bias = match self {
+            Self::Dense { outputs, .. } => Layout::units(*outputs),
+            Self::Windowed(map) => map.bias(),
         };
-        Declaration::pair("forward", l, weight, bias, self.glorot(1.0))
+        Declaration::pair("forward", l, self.weight_layout(), bias, self.glorot(1.0))
     }
 
-    /// Weight and bias of the inverse of layer l, named and initialised: `V_l` connects what
-    /// `W_lᵀ` connects, `c_l` has the shape of `h_{l-1}`.
-    pub(crate) fn inverse_declarations(&self, l: usize) -> [Declaration; 2] {
-        let (weight, bias) = (self.feedback_layout(), Layout::units(self.inputs()));
-        Declaration::pair("inverse", l, weight, bias, self.glorot(1.0))
+    /// The layout of the weights.
+    pub(crate) fn weight_layout(&self) -> Layout {
+        match self {
+            Self::Dense {
+                inputs, outputs, ..
+            } => Layout::matrix(*outputs, *inputs),
+            Self::Windowed(map) => map.weight(),
+        }
     }
 
     /// The layout of weights that take the place of `W_lᵀ`: the transposed matrix for a dense
@@ -118,14 +119,19 @@ impl Map {
         }
     }
 
-    /// The distribution of the weights, times `scale`.
-    pub(crate) fn glorot(&self, scale: f64) -> Initial {
-        let (fan_in, fan_out) = match self {
+    /// Fan-in and fan-out of a unit; of one position for a window.
+    pub(crate) fn fans(&self) -> (i64, i64) {
+        match self {
             Self::Dense {
                 inputs, outputs, ..
             } => (inputs.count(), outputs.count()),
             Self::Windowed(map) => map.fans(),
-        };
+        }
+    }
+
+    /// The distribution of the weights, times `scale`.
+    pub(crate) fn glorot(&self, scale: f64) -> Initial {
+        let (fan_in, fan_out) = self.fans();
         Initial::Glorot {
             fan_in,
             fan_out,
@@ -133,18 +139,18 @@ impl Map {
         }
     }
 
-    /// `out = function(W h + b)`.
+    /// `out = function(W h + b)`; b is zero if there is none.
     #[track_caller]
     pub(crate) fn forward(
         &self,
         weight: &Tensor,
-        bias: &Tensor,
+        bias: Option<&Tensor>,
         function: Function,
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         match self {
-            Self::Dense { .. } => matrix::affine(weight, Some(bias), function, h, out),
+            Self::Dense { .. } => matrix::affine(weight, bias, function, h, out),
             Self::Windowed(map) => map.forward(weight, bias, function, h, out),
         }
     }
@@ -177,6 +183,20 @@ impl Map {
         match self {
             Self::Dense { .. } => matrix::affine(weight, bias, function, u, out),
             Self::Windowed(map) => map.transposed(weight, bias, function, u, out),
+        }
+    }
+
+    /// `out = Vᵀ δ` from below to above, V laid out as [`Map::feedback_layout`] says.
+    #[track_caller]
+    pub(crate) fn feedback_transposed(
+        &self,
+        weight: &Tensor,
+        delta: &Tensor,
+        out: &Tensor,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Dense { .. } => matrix::transposed(weight, delta, out),
+            Self::Windowed(map) => map.forward(weight, None, Function::Identity, delta, out),
         }
     }
 

@@ -49,6 +49,11 @@ impl Layer {
         self.weight.layer
     }
 
+    /// True if every unit is connected with every unit below, false for windows on an image.
+    pub fn is_dense(&self) -> bool {
+        matches!(*self.map, Map::Dense { .. })
+    }
+
     /// `n_l`, the number of units.
     pub fn units(&self) -> i64 {
         self.map.outputs().count()
@@ -77,7 +82,77 @@ impl Layer {
         let units = [self.inputs(), self.units()];
         operand::mapped(map, units, ("an input", h), out)?;
         let (weight, bias) = (&self.weight.value, &self.bias.value);
-        self.map.forward(weight, bias, function, h, out)
+        self.map.forward(weight, Some(bias), function, h, out)
+    }
+
+    /// `out = W_l h`, without the bias; shapes as in [`Layer::forward`].
+    #[track_caller]
+    pub fn linear(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let map = format_args!("layer {}", self.number());
+        operand::mapped(map, [self.inputs(), self.units()], ("an input", h), out)?;
+        let weight = &self.weight.value;
+        self.map.forward(weight, None, Function::Identity, h, out)
+    }
+
+    /// `W_l`, to be read only: a step of the optimiser is all that changes it. (`n_l`, `n_{l-1}`) for
+    /// a dense layer; for one with windows its axes are (O, k, k, C), and before them row and column
+    /// where every position has weights of its own.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight.value
+    }
+
+    /// `b_l`, to be read only: (`n_l`), or one for each channel where positions share it.
+    pub fn bias(&self) -> &Tensor {
+        &self.bias.value
+    }
+
+    /// `out = U h + c` with any `pair` of U, shaped like [`Layer::weight`], and c, shaped like
+    /// [`Layer::bias`]; shapes as in [`Layer::forward`].
+    #[track_caller]
+    pub fn affine_by(&self, pair: &[Tensor; 2], h: &Tensor, out: &Tensor) -> Result<(), Error> {
+        let [weight, bias] = pair;
+        self.check_weight(weight)?;
+        self.check_bias(bias)?;
+        let map = format_args!("layer {}", self.number());
+        operand::mapped(map, [self.inputs(), self.units()], ("an input", h), out)?;
+        self.map
+            .forward(weight, Some(bias), Function::Identity, h, out)
+    }
+
+    #[track_caller]
+    fn check_bias(&self, bias: &Tensor) -> Result<(), Error> {
+        operand::shape("a bias", bias, &self.bias.value.size(), || {
+            format!("layer {} has biases of that shape", self.number())
+        })
+    }
+
+    #[track_caller]
+    fn check_weight(&self, weight: &Tensor) -> Result<(), Error> {
+        let layout = self.map.weight_layout();
+        operand::shape("a weight", weight, layout.operand(), || {
+            format!("layer {} has weights of that shape", self.number())
+        })
+    }
+
+    /// `out = Uᵀ δ` with any `weight` U of the shape of [`Layer::weight`] in the place of `W_l`;
+    /// shapes as in [`Layer::transposed`].
+    #[track_caller]
+    pub fn transposed_by(
+        &self,
+        weight: &Tensor,
+        delta: &Tensor,
+        out: &Tensor,
+    ) -> Result<(), Error> {
+        self.check_weight(weight)?;
+        self.check_backwards(delta, out)?;
+        self.map.transposed(weight, delta, out)
+    }
+
+    /// The standard deviation of the first weights: `√(2 / (fan-in + fan-out))` (Glorot & Bengio 2010),
+    /// of one position for a layer with windows.
+    pub fn initial_deviation(&self) -> f64 {
+        let (fan_in, fan_out) = self.map.fans();
+        (2.0 / (fan_in + fan_out) as f64).sqrt()
     }
 
     /// `out = W_lᵀ δ`, from `delta` (`n_l`, B) into `out` (`n_{l-1}`, B).
@@ -129,6 +204,19 @@ impl Layer {
     pub(crate) fn write_gradient(&self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
         self.map.weight_gradient(delta, h, &self.weight.gradient)?;
         self.map.bias_gradient(delta, &self.bias.gradient)
+    }
+
+    /// Writes the gradients of `W_l` and `b_l` as they are.
+    #[track_caller]
+    pub(crate) fn set_gradient(&self, weight: &Tensor, bias: &Tensor) -> Result<(), Error> {
+        self.check_weight(weight)?;
+        self.check_bias(bias)?;
+        let given = [(&self.weight, weight), (&self.bias, bias)];
+        for (parameter, direction) in given {
+            let mut gradient = parameter.gradient.shallow_clone();
+            gradient.f_copy_(direction).map(drop)?;
+        }
+        Ok(())
     }
 
     /// Writes zeros into the gradients of `W_l` and `b_l`.

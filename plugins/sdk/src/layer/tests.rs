@@ -169,7 +169,8 @@ impl Problem {
             self.activation(input, kind, None),
         );
         let (weight_gradient, bias_gradient) = (w.zeros_like(), b.full_like(f64::NAN));
-        map.forward(&w, &b, Function::Identity, &h, &out).unwrap();
+        map.forward(&w, Some(&b), Function::Identity, &h, &out)
+            .unwrap();
         map.transposed(&w, &delta, &below).unwrap();
         // The second time over what the first has left, as from step to step.
         for _ in 0..2 {
@@ -300,13 +301,14 @@ fn assert_tanh_of_sums(map: &Map, samples: i64, kind: Kind, seed: u64) {
     };
     let own = map.declarations(1);
     let [weight, bias] = own.map(|it| random(&it.name, it.layout.operand()));
-    let inverse = map.inverse_declarations(1);
-    let [feedback, shift] = inverse.map(|it| random(&it.name, it.layout.operand()));
+    let feedback = random("inverse.1.weight", map.feedback_layout().operand());
+    let shift = random("inverse.1.bias", Layout::units(map.inputs()).operand());
     let h = random("h", &[map.inputs().count(), samples]);
     let u = random("u", &[map.outputs().count(), samples]);
     let [sums, found] = [Function::Identity, Function::Tanh].map(|function| {
         let (out, image) = (u.full_like(f64::NAN), h.full_like(f64::NAN));
-        map.forward(&weight, &bias, function, &h, &out).unwrap();
+        map.forward(&weight, Some(&bias), function, &h, &out)
+            .unwrap();
         map.feedback(&feedback, Some(&shift), function, &u, &image)
             .unwrap();
         [out, image]

@@ -12,7 +12,9 @@ impl<A> Trainer<A> {
     /// The first direction with a value that is not finite.
     pub(super) fn non_finite_direction(&self) -> Result<Option<String>, Error> {
         let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
-        for group in inverses.into_iter().chain([self.model.parameters()]) {
+        let companions = self.companions.iter().map(|group| &group.parameters);
+        let groups = inverses.into_iter().chain(companions);
+        for group in groups.chain([self.model.parameters()]) {
             if let Some(Parameter { name, layer, .. }) = group.non_finite_gradient()? {
                 return Ok(Some(format!("the direction of {name}, in layer {layer}")));
             }
@@ -25,10 +27,14 @@ impl<A> Trainer<A> {
         if let Some(name) = self.model.parameters().non_finite()? {
             return Ok(Some(name));
         }
-        match &self.inverses {
-            Some(inverses) => inverses.parameters().non_finite(),
-            None => Ok(None),
+        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
+        let companions = self.companions.iter().map(|group| &group.parameters);
+        for group in inverses.into_iter().chain(companions) {
+            if let Some(name) = group.non_finite()? {
+                return Ok(Some(name));
+            }
         }
+        Ok(None)
     }
 
     /// The first tensor that is not finite after a step: a parameter, or else what a layer gave.

@@ -1,99 +1,116 @@
-//! The second group of trained parameters: the inverses, their optimiser and their noise.
+//! The maps that are trained in steps of their own: parameters, optimiser, noise and schedule.
 
 use assay_abi::ErrorCode;
 use tch::Device;
 
-use crate::adam::{Finite, Optimiser};
 use crate::error::Error;
-use crate::inverse::{InverseTraining, Schedule};
-use crate::layout::Canonical;
-use crate::model::Model;
-use crate::noise::{GivenNoise, NoiseStream};
-use crate::parameters::Parameters;
+use crate::layout::{Canonical, Units};
+use crate::maps::{InverseTraining, Schedule};
+use crate::noise::{Extent, NoiseStream, noise_name};
+use crate::optimiser::{Finite, OptimiserState};
+use crate::parameters::{Group, Parameters};
+use crate::setup::Separate;
 
-/// Parameters, optimiser, noise and schedule of the inverses, for an algorithm that has some.
+/// The maps of an algorithm that trains some in steps of their own.
 pub(super) struct InverseGroup {
-    parameters: Parameters,
-    optimiser: Optimiser,
+    group: Group,
+    /// For each map l of the `h_l` that it gives, with its units: its noise is for that activation.
+    given: Vec<(usize, Units)>,
     noise: NoiseStream,
-    schedule: Schedule,
+    training: InverseTraining,
 }
 
 impl InverseGroup {
     /// The group of an algorithm that trains by `training` what it asked for in its set-up.
     ///
     /// # Errors
-    /// Inverses without a training.
+    /// Maps without a training.
     pub(super) fn new(
         training: Option<InverseTraining>,
-        parameters: Option<Parameters>,
+        separate: Option<Separate>,
         seed: u64,
         device: Device,
     ) -> Result<Option<Self>, Error> {
         let Some(training) = training else {
-            return match parameters {
+            return match separate {
                 None => Ok(None),
-                Some(_) => Err(Error::new(
+                Some(Separate { group, .. }) => Err(Error::new(
                     ErrorCode::OTHER,
-                    "the algorithm made inverses, but does not say how to train them",
+                    format!(
+                        "the algorithm made `{group}` maps, but does not say how to train them"
+                    ),
                 )),
             };
         };
-        let parameters = match parameters {
-            Some(parameters) => parameters,
-            None => Parameters::new(Vec::new(), seed, device)?,
+        let separate = match separate {
+            Some(separate) => separate,
+            None => Separate {
+                group: "inverse",
+                parameters: Parameters::new(Vec::new(), seed, device)?,
+                given: Vec::new(),
+            },
         };
-        Ok(Some(Self {
-            optimiser: Optimiser::new(training.optimiser, &parameters)?,
+        let Separate {
+            group: name,
             parameters,
+            given,
+        } = separate;
+        Ok(Some(Self {
+            group: Group {
+                name,
+                optimiser: OptimiserState::new(training.optimiser, &parameters)?,
+                parameters,
+            },
+            given,
             noise: NoiseStream::new(seed, training.sigma),
-            schedule: training.schedule,
+            training,
         }))
     }
 
     pub(super) fn schedule(&self) -> Schedule {
-        self.schedule
+        self.training.schedule
+    }
+
+    /// Steps before each step of the network.
+    pub(super) fn steps(&self) -> u32 {
+        self.training.steps
+    }
+
+    /// True for an epoch in which these maps alone are trained.
+    pub(super) fn is_alone(&self, epoch: u32) -> bool {
+        epoch <= self.training.epochs_alone
     }
 
     pub(super) fn parameters(&self) -> &Parameters {
-        &self.parameters
+        &self.group.parameters
+    }
+
+    /// The names of the weights, one for each map.
+    pub(super) fn maps(&self) -> impl Iterator<Item = &str> {
+        self.group.maps()
     }
 
     pub(super) fn noise(&self) -> &NoiseStream {
         &self.noise
     }
 
-    /// Reads noise that a caller gives for a batch of `samples`.
-    pub(super) fn given_noise(
-        &self,
-        model: &Model,
-        bytes: &[u8],
-        samples: i64,
-    ) -> Result<GivenNoise, Error> {
-        // The inverse of layer l reconstructs h_{l-1}, so its noise belongs to that activation.
-        let layers = self.layers();
-        let layers = layers.map(|l| (l - 1, model.layer(l).map().inputs()));
-        GivenNoise::parse(bytes, layers, samples)
+    /// The noise of one step, by the names under which a caller gives it.
+    pub(super) fn needed_noise(&self) -> impl Iterator<Item = (String, Extent)> {
+        let given = self.given.iter();
+        given.map(|(l, units)| (noise_name(*l), Extent::Activation(*units)))
     }
 
-    /// The layers that have an inverse.
-    pub(super) fn layers(&self) -> impl Iterator<Item = usize> {
-        let pairs = self.parameters.pairs().iter();
-        pairs.map(|[weight, _]| weight.layer)
-    }
-
-    /// Moves the inverses against their directions; see [`Optimiser::step`].
+    /// Moves the maps against their directions; see [`OptimiserState::step`].
     pub(super) fn step(&mut self) -> Result<Finite, Error> {
-        let finite = self.optimiser.step(&mut self.parameters)?;
+        let finite = self.group.step()?;
         self.noise.advance()?;
         Ok(finite)
     }
 
     /// Tensors of the saved state, by name.
     pub(super) fn state(&self) -> Result<Vec<(String, Canonical)>, Error> {
-        let mut state = self.optimiser.state("inverse", &self.parameters)?;
+        let mut state = self.group.state()?;
         state.extend(self.noise.state());
-        state.extend(self.parameters.named_values()?);
         Ok(state)
     }
 }

@@ -10,6 +10,7 @@ mod divergence;
 mod inverse_group;
 mod report;
 
+use std::fmt::Arguments;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
@@ -17,22 +18,23 @@ use assay_network::{Network, Task};
 use tch::Device;
 
 use crate::activations::Activations;
-use crate::adam::{Finite, Optimiser};
 use crate::algorithm::Algorithm;
 use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
 use crate::error::{Error, panic_text};
 use crate::function::Function;
-use crate::inverse::{InverseDirections, Schedule};
+use crate::maps::{InverseDirections, Schedule};
 use crate::model::Model;
-use crate::noise::{Noise, Source};
+use crate::noise::{DrawSource, DrawStream, GivenNoise, Noise, Source};
+use crate::optimiser::{Finite, OptimiserState};
+use crate::parameters::Group;
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
 use checks::{checked_labels, checked_samples};
 use divergence::{diverged, output_name};
 use inverse_group::InverseGroup;
-use report::{Losses, Report};
+use report::{Measured, Report};
 
 pub(crate) use report::{BATCH_LOSS, INVERSE_LOSS};
 
@@ -40,8 +42,11 @@ pub(crate) use report::{BATCH_LOSS, INVERSE_LOSS};
 pub(crate) struct Trainer<A> {
     algorithm: A,
     model: Model,
-    optimiser: Optimiser,
+    optimiser: OptimiserState,
+    /// The maps that are trained with the network.
+    companions: Vec<Group>,
     inverses: Option<InverseGroup>,
+    draws: Option<DrawStream>,
     state: State,
     training: Option<Workspace>,
     inference: Option<Activations>,
@@ -63,23 +68,33 @@ impl<A: Algorithm> Trainer<A> {
     ) -> Result<Self, Error> {
         let _no_grad = tch::no_grad_guard();
         let model = Model::new(network, seed, device)?;
-        let optimiser = Optimiser::new(config.optimiser(), model.parameters())?;
+        let optimiser = OptimiserState::new(config.optimiser(), model.parameters())?;
         let mut setup = Setup::new(A::NAME, &model, seed);
         let algorithm = A::new(&mut setup, config)?;
-        let (fixed, inverses) = setup.finish();
-        let inverses = InverseGroup::new(config.inverse_training(), inverses, seed, device)?;
+        let made = setup.finish();
+        let training = config.inverse_training();
+        let inverses = InverseGroup::new(training, made.separate, seed, device)?;
+        let draws = DrawStream::new(seed, made.draws);
         let of_inverses = inverses.as_ref().map(InverseGroup::state).transpose()?;
+        let mut of_companions = Vec::new();
+        for group in &made.companions {
+            of_companions.extend(group.state()?);
+        }
         let state = State::new(
             (model.parameters().named_values()?.into_iter())
-                .chain(fixed)
+                .chain(made.fixed)
                 .chain(optimiser.state("forward", model.parameters())?)
-                .chain(of_inverses.into_iter().flatten()),
+                .chain(of_companions)
+                .chain(of_inverses.into_iter().flatten())
+                .chain(draws.iter().flat_map(DrawStream::state)),
         );
         Ok(Self {
             algorithm,
             model,
             optimiser,
+            companions: made.companions,
             inverses,
+            draws,
             state,
             training: None,
             inference: None,
@@ -94,6 +109,10 @@ impl<A: Algorithm> Trainer<A> {
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
         let update = |network, inverses| Update { network, inverses };
+        if self.inverses.as_ref().is_some_and(|it| it.is_alone(epoch)) {
+            self.train_pass(epoch, update(false, true), batches, report)?;
+            return Ok(());
+        }
         match self.inverses.as_ref().map(InverseGroup::schedule) {
             None => self.train_pass(epoch, update(true, false), batches, report)?,
             Some(Schedule::Parallel) => {
@@ -128,18 +147,19 @@ impl<A: Algorithm> Trainer<A> {
         let mut step = 0_u64;
         while let Some(batch) = batches.next_batch()? {
             step += 1;
-            let losses = self.compute(&batch, update, None)?;
-            report.push(losses)?;
-            if let Some((name, loss)) = losses.non_finite() {
-                let what = format!("{name} became {loss} at step {step} of epoch {epoch}");
-                return Err(diverged(&what, self.first_non_finite()?));
+            let place = format_args!("at step {step} of epoch {epoch}");
+            let before = match &self.inverses {
+                Some(inverses) if update.inverses => inverses.steps().saturating_sub(1),
+                _ => 0,
+            };
+            let alone = Update {
+                network: false,
+                inverses: true,
+            };
+            for _ in 0..before {
+                self.train_step(&batch, alone, place, report)?;
             }
-            if self.step(update)? == Finite::No {
-                let what = format!(
-                    "a direction became infinite or not a number at step {step} of epoch {epoch}"
-                );
-                return Err(diverged(&what, self.non_finite_direction()?));
-            }
+            self.train_step(&batch, update, place, report)?;
         }
         match self.non_finite_parameter()? {
             None => Ok(step),
@@ -152,86 +172,155 @@ impl<A: Algorithm> Trainer<A> {
         }
     }
 
-    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`.
-    /// The inverses' noise is `noise`, or else what comes next from their stream.
+    /// One step of the groups of `update`; `place` tells which it is.
+    fn train_step(
+        &mut self,
+        batch: &Batch<'_>,
+        update: Update,
+        place: Arguments<'_>,
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), Error> {
+        let measured = self.compute(batch, update, None)?;
+        report.push(&measured)?;
+        if let Some((name, value)) = measured.non_finite(A::METRICS) {
+            let what = format!("{name} became {value} {place}");
+            return Err(diverged(&what, self.first_non_finite()?));
+        }
+        if self.step(update)? == Finite::No {
+            let what = format!("a direction became infinite or not a number {place}");
+            return Err(diverged(&what, self.non_finite_direction()?));
+        }
+        Ok(())
+    }
+
+    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`. Noise and
+    /// draws are `given`, or else what comes next from their streams.
     fn compute(
         &mut self,
         batch: &Batch<'_>,
         update: Update,
-        noise: Option<Source<'_>>,
-    ) -> Result<Losses, Error> {
+        given: Option<&GivenNoise>,
+    ) -> Result<Measured, Error> {
         let samples = checked_samples(&self.model, batch.inputs)?;
         let labels = checked_labels(&self.model, batch, samples)?;
-        let workspace = match self.training.take() {
-            Some(workspace) if workspace.samples() == samples => workspace,
-            _ => Workspace::new(&self.model, samples)?,
+        let (workspace, is_new) = match self.training.take() {
+            Some(workspace) if workspace.samples() == samples => (workspace, false),
+            _ => (Workspace::new(&self.model, samples)?, true),
         };
         let workspace = self.training.insert(workspace);
         let batch_loss = workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
-        let (pass, mut out) = workspace.pass(&self.model);
-        let mut losses = Losses::default();
+        // Once for each size of batches: every step would cost as much again as the copies.
+        let copies = if is_new {
+            Some(workspace.copies()?)
+        } else {
+            None
+        };
+        let draws = match (given, &self.draws) {
+            (Some(given), _) => DrawSource::Given(given),
+            (None, Some(draws)) => draws.next()?,
+            (None, None) => DrawSource::Nothing,
+        };
+        let (pass, mut out) = workspace.pass(&self.model, draws, A::METRICS);
+        let mut measured = Measured::default();
         // Both groups' directions before either moves: they follow from the same parameters.
         if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
             let mut out = InverseDirections::default();
-            let source = match noise {
-                Some(given) => given,
+            let source = match given {
+                Some(given) => Source::Given(given),
                 None => inverses.noise().next()?,
             };
             let noise = Noise::new(source, self.model.units(), samples);
             self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
-            if let Some(l) = out.left_out(inverses.layers()) {
+            if let Some(name) = out.left_out(inverses.maps()) {
                 return Err(left_out::<A>(
-                    &format!("the inverse of layer {l}"),
-                    "`squared_error`",
+                    &format!("`{name}`"),
+                    "`squared_error` or `gradient` for every map",
                 ));
             }
-            losses.inverse = Some(out.loss());
+            measured.inverse = A::HAS_INVERSE_LOSS.then(|| out.loss());
         }
         if update.network {
             self.algorithm.directions(&pass, &mut out)?;
             if let Some(l) = out.left_out() {
-                return Err(left_out::<A>(&format!("layer {l}"), "`gradient` or `none`"));
+                return Err(left_out::<A>(
+                    &format!("layer {l}"),
+                    "`gradient` or `none` for every layer",
+                ));
             }
-            losses.batch = Some(batch_loss);
+            let maps = self.companions.iter().flat_map(Group::maps);
+            if let Some(name) = out.map_left_out(maps) {
+                return Err(left_out::<A>(
+                    &format!("`{name}`"),
+                    "`map` or `still` for every map",
+                ));
+            }
+            measured.own = out.recorded().map_err(|name| {
+                let message = format!("{} reported no value of its metric `{name}`", A::NAME);
+                let error = PluginError::new(ErrorCode::OTHER, message);
+                Error::Plugin(error.with_help("it has to call `record` in every step"))
+            })?;
+            measured.batch = Some(batch_loss);
         }
-        Ok(losses)
+        if let Some(copies) = copies
+            && let Some(l) = workspace.overwritten(&copies)?
+        {
+            let message = format!("{} overwrote h({l}) of its pass", A::NAME);
+            let error = PluginError::new(ErrorCode::OTHER, message);
+            let help = "write to a buffer of its own, such as `pass.scratch(l)`";
+            return Err(error.with_help(help).into());
+        }
+        Ok(measured)
     }
 
     /// Moves the groups of `update` against their directions.
     fn step(&mut self, update: Update) -> Result<Finite, Error> {
+        if let Some(draws) = &mut self.draws {
+            draws.advance()?;
+        }
         if let Some(inverses) = self.inverses.as_mut().filter(|_| update.inverses)
             && inverses.step()? == Finite::No
         {
             return Ok(Finite::No);
         }
-        if update.network {
-            return self.optimiser.step(self.model.parameters_mut());
+        if !update.network {
+            return Ok(Finite::Yes);
         }
-        Ok(Finite::Yes)
+        for group in &mut self.companions {
+            if group.step()? == Finite::No {
+                return Ok(Finite::No);
+            }
+        }
+        self.optimiser.step(self.model.parameters_mut())
     }
 
     /// The directions of every parameter for `batch`, applied to none.
     fn all_directions(&mut self, batch: &Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, Error> {
         let samples = checked_samples(&self.model, batch.inputs)?;
-        let given = match (&self.inverses, noise) {
-            (_, []) => None,
-            (Some(inverses), noise) => Some(inverses.given_noise(&self.model, noise, samples)?),
-            (None, _) => {
+        let given = match noise {
+            [] => None,
+            _ if self.inverses.is_none() && self.draws.is_none() => {
                 return Err(Error::new(
                     ErrorCode::UNSUPPORTED,
                     format!("{} uses no noise, so none can be given", A::NAME),
                 ));
+            }
+            noise => {
+                let of_inverses = self.inverses.iter().flat_map(InverseGroup::needed_noise);
+                let of_draws = self.draws.iter().flat_map(DrawStream::declared);
+                let needed = of_inverses.chain(of_draws);
+                Some(GivenNoise::parse(noise, needed, samples)?)
             }
         };
         let everything = Update {
             network: true,
             inverses: true,
         };
-        self.compute(batch, everything, given.as_ref().map(Source::Given))?;
+        self.compute(batch, everything, given.as_ref())?;
         let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
+        let companions = self.companions.iter().map(|group| &group.parameters);
         let mut gradients = self.model.parameters().named_gradients()?;
-        if let Some(inverses) = inverses {
-            gradients.extend(inverses.named_gradients()?);
+        for group in inverses.into_iter().chain(companions) {
+            gradients.extend(group.named_gradients()?);
         }
         to_safetensors(gradients.iter().map(|(name, gradient)| (*name, gradient)))
     }
@@ -282,7 +371,7 @@ impl<A: Algorithm> Learner for Trainer<A> {
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
         at_boundary(|| {
-            let mut report = Report::new(metrics);
+            let mut report = Report::new(metrics, A::METRICS);
             let trained = self.train(epoch, batches, &mut report);
             // Also on the way out of a failure: the last losses tell how it came about.
             let reported = report.flush();
@@ -325,6 +414,6 @@ pub(crate) fn at_boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<
 fn left_out<A: Algorithm>(whose: &str, what: &str) -> Error {
     let message = format!("{} wrote no direction for {whose}", A::NAME);
     let error = PluginError::new(ErrorCode::OTHER, message);
-    let help = format!("the algorithm has to call {what} for every layer in every step");
+    let help = format!("the algorithm has to call {what} in every step");
     Error::Plugin(error.with_help(help))
 }

@@ -11,25 +11,34 @@ pub(crate) const INVERSE_LOSS: &str = "inverse_loss";
 /// Steps that are reported at once: often enough for progress, rare enough to cost nothing.
 const REPORT_EVERY: usize = 64;
 
-/// The losses of the steps not reported yet.
+/// The metrics of the steps not reported yet.
 pub(super) struct Report<'a, 'sink> {
     metrics: &'a mut MetricSink<'sink>,
-    pending: [(&'static str, Vec<f64>); 2],
+    pending: Vec<(&'static str, Vec<f64>)>,
 }
 
 impl<'a, 'sink> Report<'a, 'sink> {
-    pub(super) fn new(metrics: &'a mut MetricSink<'sink>) -> Self {
+    /// A report of the losses and of an algorithm's `own` metrics.
+    pub(super) fn new(
+        metrics: &'a mut MetricSink<'sink>,
+        own: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        let names = [BATCH_LOSS, INVERSE_LOSS].into_iter();
+        let names = names.chain(own.iter().map(|(name, _)| *name));
         Self {
             metrics,
-            pending: [BATCH_LOSS, INVERSE_LOSS]
-                .map(|name| (name, Vec::with_capacity(REPORT_EVERY))),
+            pending: names
+                .map(|name| (name, Vec::with_capacity(REPORT_EVERY)))
+                .collect(),
         }
     }
 
-    /// Adds the losses of one step.
-    pub(super) fn push(&mut self, losses: Losses) -> Result<(), Error> {
-        for ((_, pending), loss) in self.pending.iter_mut().zip([losses.batch, losses.inverse]) {
-            pending.extend(loss);
+    /// Adds the metrics of one step.
+    pub(super) fn push(&mut self, measured: &Measured) -> Result<(), Error> {
+        let losses = [measured.batch, measured.inverse].into_iter();
+        let values = losses.chain(measured.own.iter().copied().map(Some));
+        for ((_, pending), value) in self.pending.iter_mut().zip(values) {
+            pending.extend(value);
         }
         if self.pending.iter().any(|(_, it)| it.len() == REPORT_EVERY) {
             self.flush()?;
@@ -49,21 +58,31 @@ impl<'a, 'sink> Report<'a, 'sink> {
     }
 }
 
-/// Losses that one step measured before its update; `None` for a group that it does not update.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Losses {
+/// Metrics of one step, measured before its update; `None` for a group that it does not update.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Measured {
     /// The mean task loss of the batch.
     pub(super) batch: Option<f64>,
     /// The sum of the inverses' losses.
     pub(super) inverse: Option<f64>,
+    /// The algorithm's own metrics, in the order in which it declares them.
+    pub(super) own: Vec<f64>,
 }
 
-impl Losses {
-    /// The first that is no finite number, with its name.
-    pub(super) fn non_finite(self) -> Option<(&'static str, f64)> {
-        [(BATCH_LOSS, self.batch), (INVERSE_LOSS, self.inverse)]
+impl Measured {
+    /// The first that is no finite number, with its name; `own` are the names of the algorithm's own.
+    pub(super) fn non_finite(
+        &self,
+        own: &'static [(&'static str, &'static str)],
+    ) -> Option<(&'static str, f64)> {
+        let losses = [(BATCH_LOSS, self.batch), (INVERSE_LOSS, self.inverse)];
+        let losses = losses
             .into_iter()
-            .filter_map(|(name, loss)| Some((name, loss?)))
-            .find(|(_, loss)| !loss.is_finite())
+            .filter_map(|(name, loss)| Some((name, loss?)));
+        let own = own
+            .iter()
+            .zip(&self.own)
+            .map(|((name, _), value)| (*name, *value));
+        losses.chain(own).find(|(_, value)| !value.is_finite())
     }
 }

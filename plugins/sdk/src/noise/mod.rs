@@ -1,9 +1,11 @@
-//! The Gaussian noise ε ~ N(0, σ²) that inverses are trained with: drawn, or given by a caller.
+//! Random numbers of training: the Gaussian noise ε ~ N(0, σ²) of inverses, and the draws that an
+//! algorithm declares. They are drawn, or given by a caller.
 //!
-//! Drawn noise is a function of a key, the number of updates before this one and the layer; the
-//! first two are part of the learner's state, so that a restored learner draws what it would have
-//! drawn. It never uses libtorch's random state.
+//! What is drawn is a function of a key, the number of updates before this one and the layer, or the
+//! number of the draw; the first two are part of the learner's state, so that a restored learner
+//! draws what it would have drawn. It never uses libtorch's random state.
 
+mod draw;
 mod normal;
 mod philox;
 
@@ -15,59 +17,133 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
-use crate::layout::{Canonical, Units};
+use crate::layout::Canonical;
 use crate::operand::{self, refused};
 use crate::tensor_slices::{copy_f32, elements_mut};
 
-/// Separates the keys from every other use of BLAKE3.
-const CONTEXT: &str = "assay 2026-11 key of the noise of training";
+pub(crate) use draw::DrawSource;
+pub(crate) use draw::Extent;
+pub use draw::{Distribution, Draw};
 
-/// The learner's own noise and how far it has been drawn.
-pub(crate) struct NoiseStream {
-    /// σ
-    scale: f32,
+/// Separates the keys of the inverses' noise from every other use of BLAKE3.
+const NOISE: &str = "assay 2026-11 key of the noise of training";
+/// The same for the draws that an algorithm declares.
+const DRAWS: &str = "assay 2026-11 key of an algorithm's draws";
+
+/// A stream of random numbers and how far it has been drawn.
+struct Stream {
     /// A scalar `i64`, at least 0: it decides every number together with `step`.
     key: Tensor,
     /// The number of updates made, a scalar `i64`.
     step: Tensor,
 }
 
-impl NoiseStream {
+impl Stream {
     /// The stream of a learner created with `seed`.
-    pub(crate) fn new(seed: u64, scale: f64) -> Self {
-        let hash = *blake3::Hasher::new_derive_key(CONTEXT)
+    fn new(context: &str, seed: u64) -> Self {
+        let hash = *blake3::Hasher::new_derive_key(context)
             .update(&seed.to_le_bytes())
             .finalize()
             .as_bytes();
         let mut key = [0; 8];
         key.copy_from_slice(&hash[..8]);
         Self {
-            scale: scale as f32,
             // Without the sign: saved counts and keys are never negative.
             key: Tensor::from(i64::from_le_bytes(key) & i64::MAX),
             step: Tensor::from(0_i64),
         }
     }
 
-    /// The noise of the next update. Asking changes nothing.
-    pub(crate) fn next(&self) -> Result<Source<'static>, Error> {
-        Ok(Source::Drawn {
-            scale: self.scale,
-            key: self.key.f_int64_value(&[])? as u64,
-            step: self.step.f_int64_value(&[])? as u64,
-        })
+    /// Key and step of the next update. Asking changes nothing.
+    fn next(&self) -> Result<(u64, u64), Error> {
+        let [key, step] = [&self.key, &self.step].map(|it| it.f_int64_value(&[]));
+        Ok((key? as u64, step? as u64))
     }
 
-    /// Goes on to the noise of the update after the next.
-    pub(crate) fn advance(&mut self) -> Result<(), Error> {
+    /// Goes on to the update after the next.
+    fn advance(&mut self) -> Result<(), Error> {
         self.step.f_add_scalar_(1).map(drop)?;
         Ok(())
     }
 
     /// Tensors of the saved state, by name.
+    fn state(&self, name: &str) -> [(String, Canonical); 2] {
+        [("key", &self.key), ("step", &self.step)].map(|(part, tensor)| {
+            let tensor = Canonical::from(tensor.shallow_clone());
+            (format!("{name}.{part}"), tensor)
+        })
+    }
+}
+
+/// The noise of the inverses and how far it has been drawn.
+pub(crate) struct NoiseStream {
+    /// σ
+    scale: f32,
+    stream: Stream,
+}
+
+impl NoiseStream {
+    /// The stream of a learner created with `seed`.
+    pub(crate) fn new(seed: u64, scale: f64) -> Self {
+        Self {
+            scale: scale as f32,
+            stream: Stream::new(NOISE, seed),
+        }
+    }
+
+    /// The noise of the next update. Asking changes nothing.
+    pub(crate) fn next(&self) -> Result<Source<'static>, Error> {
+        let (key, step) = self.stream.next()?;
+        let scale = self.scale;
+        Ok(Source::Drawn { scale, key, step })
+    }
+
+    /// Goes on to the noise of the update after the next.
+    pub(crate) fn advance(&mut self) -> Result<(), Error> {
+        self.stream.advance()
+    }
+
+    /// Tensors of the saved state, by name.
     pub(crate) fn state(&self) -> [(String, Canonical); 2] {
-        [("noise.key", &self.key), ("noise.step", &self.step)]
-            .map(|(name, tensor)| (name.to_owned(), Canonical::from(tensor.shallow_clone())))
+        self.stream.state("noise")
+    }
+}
+
+/// The draws that an algorithm declared, and how far they have been drawn.
+pub(crate) struct DrawStream {
+    draws: Vec<Draw>,
+    stream: Stream,
+}
+
+impl DrawStream {
+    /// The stream of a learner created with `seed`; `None` where nothing was declared.
+    pub(crate) fn new(seed: u64, draws: Vec<Draw>) -> Option<Self> {
+        (!draws.is_empty()).then(|| Self {
+            draws,
+            stream: Stream::new(DRAWS, seed),
+        })
+    }
+
+    /// What was declared, by name.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = (String, Extent)> {
+        let named = |draw: &Draw| (draw.name().to_owned(), draw.extent().clone());
+        self.draws.iter().map(named)
+    }
+
+    /// The draws of the next update. Asking changes nothing.
+    pub(crate) fn next(&self) -> Result<DrawSource<'static>, Error> {
+        let (key, step) = self.stream.next()?;
+        Ok(DrawSource::Drawn { key, step })
+    }
+
+    /// Goes on to the draws of the update after the next.
+    pub(crate) fn advance(&mut self) -> Result<(), Error> {
+        self.stream.advance()
+    }
+
+    /// Tensors of the saved state, by name.
+    pub(crate) fn state(&self) -> [(String, Canonical); 2] {
+        self.stream.state("draws")
     }
 }
 
@@ -119,14 +195,19 @@ impl<'a> Noise<'a> {
             Source::Drawn { scale, key, step } => {
                 let layer = l as u32;
                 let stream = normal::Stream { key, layer, step };
-                draw(stream, scale, out)
+                write_normal(stream, scale, out)
             }
-            Source::Given(noise) => noise.write(l, out),
+            Source::Given(noise) => noise.write(&noise_name(l), out),
         }
     }
 }
 
-fn draw(stream: normal::Stream, scale: f32, out: &Tensor) -> Result<(), Error> {
+/// The name under which a caller gives the inverses' noise on `h_l`.
+pub(crate) fn noise_name(l: usize) -> String {
+    format!("noise.{l}")
+}
+
+fn write_normal(stream: normal::Stream, scale: f32, out: &Tensor) -> Result<(), Error> {
     let mut out = out.shallow_clone();
     // SAFETY: nothing else touches the storage before `fill` has returned.
     if let Some(values) = unsafe { elements_mut(&mut out) } {
@@ -138,24 +219,18 @@ fn draw(stream: normal::Stream, scale: f32, out: &Tensor) -> Result<(), Error> {
     copy_f32(&out, &values)
 }
 
-/// Noise that a caller of `directions` chose.
-pub(crate) struct GivenNoise(BTreeMap<usize, LayerNoise>);
-
-/// The noise of one layer, (B, `n_l`) in canonical order.
-struct LayerNoise {
-    units: Units,
-    values: Tensor,
-}
+/// Noise and draws that a caller of `directions` chose, by their names.
+pub(crate) struct GivenNoise(BTreeMap<String, (Extent, Tensor)>);
 
 impl GivenNoise {
-    /// Reads `noise.{l}`, (B, `n_l`) and already scaled, images in the order (channel, row,
-    /// column), for exactly the `layers`, l and the units of `h_l`.
+    /// Reads tensors, already scaled, for exactly what is `needed`, by name: (B, units) with images
+    /// in the order (channel, row, column), or shaped like saved weights.
     ///
     /// # Errors
     /// [`ErrorCode::SHAPE`], naming the tensor at fault.
     pub(crate) fn parse(
         bytes: &[u8],
-        layers: impl Iterator<Item = (usize, Units)>,
+        needed: impl Iterator<Item = (String, Extent)>,
         samples: i64,
     ) -> Result<Self, Error> {
         let refused = |message| Error::new(ErrorCode::SHAPE, message);
@@ -163,14 +238,14 @@ impl GivenNoise {
             refused(format!("the noise cannot be read as safetensors: {error}"))
         })?;
         let mut tensors = BTreeMap::new();
-        for (l, units) in layers {
-            let name = format!("noise.{l}");
+        for (name, extent) in needed {
             let view = given.tensor(&name).map_err(|_| {
                 refused(format!(
                     "the noise has no tensor `{name}`, which this network needs"
                 ))
             })?;
-            let expected = [samples as usize, units.count() as usize];
+            let size = extent.saved(samples);
+            let expected: Vec<_> = size.iter().map(|&size| size as usize).collect();
             if view.dtype() != Dtype::F32 || view.shape() != expected {
                 return Err(refused(format!(
                     "tensor `{name}` is {} {:?}, expected F32 {expected:?}",
@@ -178,12 +253,11 @@ impl GivenNoise {
                     view.shape()
                 )));
             }
-            let size = [samples, units.count()];
             let values = Tensor::f_from_data_size(view.data(), &size, Kind::Float)?;
-            tensors.insert(l, LayerNoise { units, values });
+            tensors.insert(name, (extent, values));
         }
-        let used = |name: &str| tensors.keys().any(|l| name == format!("noise.{l}"));
-        match given.names().into_iter().find(|name| !used(name)) {
+        let unused = |name: &&str| !tensors.contains_key(*name);
+        match given.names().into_iter().find(unused) {
             None => Ok(Self(tensors)),
             Some(name) => Err(refused(format!(
                 "the noise has a tensor `{name}`, which this algorithm and network do not use"
@@ -191,16 +265,11 @@ impl GivenNoise {
         }
     }
 
-    fn write(&self, l: usize, out: &Tensor) -> Result<(), Error> {
-        let LayerNoise { units, values } = self.0.get(&l).ok_or_else(|| {
-            Error::new(
-                ErrorCode::SHAPE,
-                format!("no noise was given for layer {l}"),
-            )
-        })?;
-        let mut by_sample = units.by_sample(out)?;
-        let values = values.f_view(by_sample.size().as_slice())?;
-        by_sample.f_copy_(&values).map(drop)?;
-        Ok(())
+    fn write(&self, name: &str, out: &Tensor) -> Result<(), Error> {
+        let (extent, values) = self
+            .0
+            .get(name)
+            .ok_or_else(|| Error::new(ErrorCode::SHAPE, format!("no tensor `{name}` was given")))?;
+        extent.fill(out, values)
     }
 }

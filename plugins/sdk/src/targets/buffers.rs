@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
-use crate::inverse::Inverse;
+use crate::maps::TrainedMap;
 use crate::pass::Pass;
 
 /// Buffers for batches of B samples.
@@ -32,19 +32,19 @@ pub(super) struct InverseBuffers {
 }
 
 impl Buffers {
-    pub(super) fn new(pass: &Pass<'_>, inverses: &[Inverse]) -> Result<Self, Error> {
+    pub(super) fn new(pass: &Pass<'_>, inverses: &[TrainedMap]) -> Result<Self, Error> {
         let samples = pass.samples();
         let device = pass.output_delta().device();
         let buffer = |rows, columns| Tensor::f_empty([rows, columns], (Kind::Float, device));
         let rows = |l| {
             let inverse = inverses.iter().find(|inverse| inverse.layer() == l);
-            inverse.map_or(pass.layer(l).units(), Inverse::inputs)
+            inverse.map_or(pass.layer(l).units(), TrainedMap::inputs)
         };
         let pairs = (1..=pass.depth())
             .map(|l| Ok(buffer(rows(l), 2 * samples)?))
             .collect::<Result<_, Error>>()?;
-        let most = |rows: fn(&Inverse) -> i64| inverses.iter().map(rows).max().unwrap_or(0);
-        let (below, above) = (most(Inverse::outputs), most(Inverse::inputs));
+        let most = |rows: fn(&TrainedMap) -> i64| inverses.iter().map(rows).max().unwrap_or(0);
+        let (below, above) = (most(TrainedMap::outputs), most(TrainedMap::inputs));
         let images = buffer(below, 2 * samples)?;
         let [noisy, reconstruction, delta] = [
             buffer(below, samples)?,

@@ -6,6 +6,7 @@
 
 mod auxiliary;
 mod buffers;
+mod logits;
 mod settings;
 mod target;
 
@@ -14,14 +15,15 @@ use std::marker::PhantomData;
 use assay_abi::{ErrorCode, PluginError};
 
 pub use auxiliary::AuxiliaryActivation;
+pub use logits::LogitTargets;
 pub use settings::{
-    DescentSettings, InverseLoss, InverseSettings, TargetConfiguration, TargetSettings,
+    DescentSettings, InverseAdam, InverseLoss, InverseSettings, TargetConfiguration, TargetSettings,
 };
 pub use target::Target;
 
 use crate::algorithm::Algorithm;
 use crate::error::Error;
-use crate::inverse::{Inverse, InverseDirections};
+use crate::maps::{InverseDirections, TrainedMap};
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
 use crate::setup::Setup;
@@ -87,7 +89,7 @@ pub struct TargetPropagation<R> {
     top: TopTarget,
     auxiliary: Option<Auxiliary>,
     /// Of layers 2 to that of the topmost target.
-    inverses: Vec<Inverse>,
+    inverses: Vec<TrainedMap>,
     inverse_loss: InverseLoss,
     /// For the batch size of the last step.
     buffers: Option<Buffers>,

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::adam::Adam;
 use crate::configuration::Configuration;
-use crate::inverse::{InverseTraining, Schedule};
+use crate::maps::{InverseTraining, Schedule};
+use crate::optimiser::{Adam, Optimiser};
 
 /// The target of an inverse (docs/methods.md, Local losses and inverse losses).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,9 +18,9 @@ pub enum InverseLoss {
     Denoising,
 }
 
-/// The training of the inverses, ready to be flattened into an algorithm's configuration.
+/// Adam for the inverses, ready to be flattened into an algorithm's configuration.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct InverseSettings {
+pub struct InverseAdam {
     /// Step size of the inverses' Adam. The paper searched 1e-5 to 3e-4 (Table 4) and printed
     /// best values up to 1e-2 (Table 5).
     #[schemars(extend("exclusiveMinimum" = 0.0, "search" = {"log_uniform": [1e-5, 3e-4]}))]
@@ -36,6 +36,37 @@ pub struct InverseSettings {
     /// or 1e-8 (Table 4).
     #[schemars(extend("exclusiveMinimum" = 0.0, "search" = [1e-4, 1e-6, 1e-8]))]
     pub inverse_epsilon: f64,
+}
+
+impl Default for InverseAdam {
+    fn default() -> Self {
+        let adam = Adam::default();
+        Self {
+            inverse_learning_rate: adam.learning_rate,
+            inverse_beta1: adam.beta1,
+            inverse_beta2: adam.beta2,
+            inverse_epsilon: adam.epsilon,
+        }
+    }
+}
+
+impl From<InverseAdam> for Adam {
+    fn from(adam: InverseAdam) -> Self {
+        Self {
+            learning_rate: adam.inverse_learning_rate,
+            beta1: adam.inverse_beta1,
+            beta2: adam.inverse_beta2,
+            epsilon: adam.inverse_epsilon,
+        }
+    }
+}
+
+/// The training of the inverses, ready to be flattened into an algorithm's configuration.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct InverseSettings {
+    /// Adam for the inverses.
+    #[serde(flatten)]
+    pub adam: InverseAdam,
     /// Standard deviation of the Gaussian noise that the inverses are trained with. The paper
     /// searched 0.01 to 0.3 (Table 4).
     #[schemars(range(min = 0.0), extend("search" = {"uniform": [0.01, 0.3]}))]
@@ -53,17 +84,8 @@ pub struct InverseSettings {
 impl InverseSettings {
     /// Settings with which every algorithm of this family trained stably on MNIST; ours, not the paper's.
     fn new(inverse_loss: InverseLoss) -> Self {
-        let Adam {
-            learning_rate,
-            beta1,
-            beta2,
-            epsilon,
-        } = Adam::default();
         Self {
-            inverse_learning_rate: learning_rate,
-            inverse_beta1: beta1,
-            inverse_beta2: beta2,
-            inverse_epsilon: epsilon,
+            adam: InverseAdam::default(),
             sigma: 0.1,
             schedule: Schedule::Parallel,
             inverse_loss,
@@ -72,14 +94,8 @@ impl InverseSettings {
 
     fn training(&self) -> InverseTraining {
         InverseTraining {
-            optimiser: Adam {
-                learning_rate: self.inverse_learning_rate,
-                beta1: self.inverse_beta1,
-                beta2: self.inverse_beta2,
-                epsilon: self.inverse_epsilon,
-            },
             schedule: self.schedule,
-            sigma: self.sigma,
+            ..InverseTraining::new(Adam::from(self.adam), self.sigma)
         }
     }
 }
@@ -92,8 +108,8 @@ pub trait TargetConfiguration: Serialize + DeserializeOwned + JsonSchema + Defau
 }
 
 impl<C: TargetConfiguration> Configuration for C {
-    fn optimiser(&self) -> Adam {
-        self.targets().adam
+    fn optimiser(&self) -> Optimiser {
+        self.targets().adam.into()
     }
 
     fn inverse_training(&self) -> Option<InverseTraining> {

@@ -10,14 +10,14 @@ use super::{InverseLoss, TopTarget};
 use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::function::multiply_derivative;
-use crate::inverse::{Inverse, InverseDirections};
+use crate::maps::{InverseDirections, TrainedMap};
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
 
 /// A batch, the inverses that carry its targets down, and the memory for them.
 pub(super) struct Targets<'a> {
     pub(super) pass: &'a Pass<'a>,
-    pub(super) inverses: &'a [Inverse],
+    pub(super) inverses: &'a [TrainedMap],
     pub(super) auxiliary: Option<&'a Auxiliary>,
     pub(super) buffers: &'a Buffers,
 }
@@ -188,7 +188,7 @@ impl Targets<'_> {
     }
 
     /// The inverse of layer l, from 2 to that of the topmost target, and the memory for it.
-    fn inverse(&self, l: usize) -> (&Inverse, &InverseBuffers) {
+    fn inverse(&self, l: usize) -> (&TrainedMap, &InverseBuffers) {
         (&self.inverses[l - 2], &self.buffers.inverses[l - 2])
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The boundary has no plain gradient descent to compare with, and needs none: as ε grows, Adam's
 //! first step lr · g / (|g| + ε) becomes lr/ε · g. So an algorithm with Adam's four hyper-parameters
-//! is made to descend plainly, and every element is compared. Of any other optimiser the first step
+//! is made to descend plainly, and every element is compared. So that nothing else moves a parameter,
+//! `weight_decay` is 0 and a count of steps for each batch (`…_steps`) is 1. Of any other optimiser the first step
 //! from a fresh state is only asked to move each parameter against its direction.
 
 use serde_json::{Map, Value, json};
@@ -96,6 +97,10 @@ fn plain_descent(subject: &Subject<'_>) -> Option<Map<String, Value>> {
     for (name, value) in &mut chosen {
         if name.ends_with("learning_rate") || name.ends_with("epsilon") {
             *value = json!(EPSILON);
+        } else if name == "weight_decay" {
+            *value = json!(0.0);
+        } else if name.ends_with("_steps") {
+            *value = json!(1);
         }
     }
     let schema = Value::Object(subject.schema()?);

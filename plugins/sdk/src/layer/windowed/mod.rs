@@ -129,23 +129,23 @@ impl Windowed {
         (self.patch(), self.output.channels)
     }
 
-    /// `out = function(W h + b)`
+    /// `out = function(W h + b)`; the bias is zero if there is none.
     #[track_caller]
     pub(super) fn forward(
         &self,
         weight: &Tensor,
-        bias: &Tensor,
+        bias: Option<&Tensor>,
         function: Function,
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         // SAFETY: here and below: only the products use these slices.
-        let slices = unsafe { slices(out, [weight, bias, h]) }?;
-        let Some((out, [weight, bias, h])) = slices else {
+        let slices = unsafe { slices(out, [weight, h, bias.unwrap_or(h)]) }?;
+        let Some((out, [weight, h, values])) = slices else {
             self.forward_tensors(weight, bias, h, out)?;
             return function.apply_to(out);
         };
-        self.forward_native(weight, bias, function, h, out);
+        self.forward_native(weight, bias.map(|_| values), function, h, out);
         Ok(())
     }
 

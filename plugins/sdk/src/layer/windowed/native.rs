@@ -44,11 +44,12 @@ impl Windowed {
         }
     }
 
-    /// `out = function(W h + b)`: one term for each row of the kernel.
+    /// `out = function(W h + b)`: one term for each row of the kernel. The bias is zero if there is
+    /// none.
     pub(super) fn forward_native(
         &self,
         weight: &[f32],
-        bias: &[f32],
+        bias: Option<&[f32]>,
         function: Function,
         h: &[f32],
         out: &mut [f32],
@@ -74,7 +75,10 @@ impl Windowed {
                     out_row: s.samples,
                 };
                 let weight = &weight[position * s.weights..];
-                let start = Start::Rows(&bias[position * s.biases..]);
+                let start = match bias {
+                    Some(bias) => Start::Rows(&bias[position * s.biases..]),
+                    None => Start::Zero,
+                };
                 product.run(out, weight, h, terms, start);
                 function.apply(out);
             },

@@ -22,15 +22,18 @@ impl Windowed {
     pub(super) fn forward_tensors(
         &self,
         weight: &Tensor,
-        bias: &Tensor,
+        bias: Option<&Tensor>,
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
         let samples = samples(h)?;
         let (weight, h, out) = (flat(weight)?, flat(h)?, flat(out)?);
         let o = self.output.channels;
-        out.f_view([-1, o, samples])?
-            .f_copy_(&bias.f_view([-1, o, 1])?)?;
+        let mut sums = out.f_view([-1, o, samples])?;
+        match bias {
+            Some(bias) => sums.f_copy_(&bias.f_view([-1, o, 1])?)?,
+            None => sums.f_zero_().map(drop)?,
+        }
         for row in self.kernel_rows() {
             let a = self.at_positions(&out, self.positions(&row), samples)?;
             let w = self.weights(&weight, self.positions(&row), self.taps(&row))?;

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+use super::Finite;
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
@@ -80,17 +81,8 @@ impl Adam {
     }
 }
 
-/// The finiteness of the gradients of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finite {
-    Yes,
-    No,
-    /// On a device where finding out would make every step wait.
-    Unknown,
-}
-
 /// Adam's state for one group of parameters.
-pub(crate) struct Optimiser {
+pub(super) struct AdamState {
     adam: Adam,
     first_moment: Tensor,
     second_moment: Tensor,
@@ -98,9 +90,9 @@ pub(crate) struct Optimiser {
     step: Tensor,
 }
 
-impl Optimiser {
+impl AdamState {
     /// The state before the first step.
-    pub(crate) fn new(adam: Adam, parameters: &Parameters) -> Result<Self, Error> {
+    pub(super) fn new(adam: Adam, parameters: &Parameters) -> Result<Self, Error> {
         Ok(Self {
             adam,
             first_moment: parameters.zeros_like()?,
@@ -110,7 +102,7 @@ impl Optimiser {
     }
 
     /// Moves the values of `parameters` against their gradients.
-    pub(crate) fn step(&mut self, parameters: &mut Parameters) -> Result<Finite, Error> {
+    pub(super) fn step(&mut self, parameters: &mut Parameters) -> Result<Finite, Error> {
         self.step.f_add_scalar_(1).map(drop)?;
         let coefficients = self.adam.coefficients(self.step.f_int64_value(&[])?);
         let (values, gradients) = parameters.flat();
@@ -144,7 +136,7 @@ impl Optimiser {
     }
 
     /// Tensors of the saved state, by name; `group` is the prefix of the parameters' names.
-    pub(crate) fn state(
+    pub(super) fn state(
         &self,
         group: &str,
         parameters: &Parameters,
