@@ -10,6 +10,8 @@ mod algorithms;
 mod directions;
 mod images;
 mod inverses;
+mod later;
+mod later_identities;
 mod learners;
 mod support;
 mod target_images;

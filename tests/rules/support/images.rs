@@ -227,7 +227,7 @@ pub fn target_directions(problem: &Problem, reference: &TargetReference, noise: 
 }
 
 /// The directions of matrices and vectors as those of saved tensors.
-fn rolled(problem: &Problem, dense: Named) -> Named {
+pub fn rolled(problem: &Problem, dense: Named) -> Named {
     let roll = |(name, dense): (String, Vec<Running>)| {
         let parts: Vec<_> = name.split('.').collect();
         let [group, l, tensor] = parts[..] else {
@@ -237,11 +237,14 @@ fn rolled(problem: &Problem, dense: Named) -> Named {
         let values = match (layer, group, tensor) {
             (Some(layer), "forward", "weight") => layer.roll_weight(&dense),
             (Some(layer), "forward", "bias") => layer.roll_bias(&dense),
-            (Some(layer), "inverse", "weight") => layer.roll_inverse_weight(&dense),
+            (Some(layer), "inverse" | "transposed-feedback", "weight") => {
+                layer.roll_inverse_weight(&dense)
+            }
             // Every input of a layer has an inverse bias of its own.
             _ => dense,
         };
-        (name, values)
+        let name = name.replace("transposed-feedback", "feedback");
+        (name.replace("direct-inverse", "inverse"), values)
     };
     dense.into_iter().map(roll).collect()
 }

@@ -9,6 +9,7 @@
 
 pub mod host;
 pub mod images;
+pub mod later;
 pub mod plugin;
 pub mod problem;
 pub mod reference;

@@ -143,10 +143,10 @@ impl Reference {
                 .map(|l| state.f64(&format!("forward.{l}.bias")))
                 .collect(),
             feedback: match algorithm {
-                "bp" | "tp" | "dtp" | "sdtp" | "ao-sdtp" => Feedback::Backpropagation,
                 "fa" => Feedback::Alignment((2..=depth).map(feedback).collect()),
                 "dfa" => Feedback::Direct((1..depth).map(feedback).collect()),
-                other => panic!("no reference for {other}"),
+                // Directions of other rules are those of `targets` and `later`.
+                _ => Feedback::Backpropagation,
             },
             reconstructs: false,
         }

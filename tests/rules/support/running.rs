@@ -46,6 +46,15 @@ impl Running {
         Self::rounded(value, value * self.error)
     }
 
+    pub fn sqrt(self) -> Self {
+        let value = self.value.sqrt();
+        Self::rounded(value, self.error / (2.0 * value))
+    }
+
+    pub fn ln(self) -> Self {
+        Self::rounded(self.value.ln(), self.error / self.value)
+    }
+
     /// True if a 32-bit number may have been found in the place of this one, which is an element
     /// of a tensor whose largest value is `scale`.
     fn admits(self, found: f32, scale: f64) -> bool {

@@ -103,7 +103,8 @@ pub fn randomise_biases(state: &mut State, seed: u64) {
 
 /// True for a trained bias.
 fn is_bias(name: &str) -> bool {
-    let trained = name.starts_with("forward.") || name.starts_with("inverse.");
+    let groups = ["forward.", "inverse.", "head."];
+    let trained = groups.iter().any(|group| name.starts_with(group));
     trained && name.rsplit('.').next() == Some("bias")
 }
 

@@ -1,0 +1,37 @@
+//! The hyper-parameters.
+
+use assay_sdk::schemars::JsonSchema;
+use assay_sdk::serde::{Deserialize, Serialize};
+use assay_sdk::{Configuration, Optimiser, OptimiserSettings};
+
+/// The hyper-parameters.
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(crate = "assay_sdk::serde")]
+#[schemars(crate = "assay_sdk::schemars")]
+pub(super) struct Settings {
+    /// The optimiser of the network.
+    #[serde(flatten)]
+    pub(super) optimiser: OptimiserSettings,
+    /// β, the step of the topmost target.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "search" = {"log_uniform": [1e-3, 1.0]}))]
+    pub(super) beta: f64,
+    /// Multiplies V, which is otherwise Glorot-uniform.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub(super) feedback_scale: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            optimiser: OptimiserSettings::default(),
+            beta: 0.1,
+            feedback_scale: 1.0,
+        }
+    }
+}
+
+impl Configuration for Settings {
+    fn optimiser(&self) -> Optimiser {
+        self.optimiser.into()
+    }
+}
