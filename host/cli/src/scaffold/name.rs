@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn names_that_cargo_takes_are_taken() {
-        for text in ["a", "drtp", "my-rule_2"] {
+        for text in ["a", "readout", "my-rule_2"] {
             assert_eq!(text.parse::<PluginName>().unwrap().as_str(), text);
         }
         let name: PluginName = "my-rule".parse().unwrap();
