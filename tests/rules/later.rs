@@ -82,6 +82,7 @@ impl<'a> Case<'a> {
             "sign-symmetry" if settings["magnitude"] == "batch" => {
                 (2..=depth).map(|l| weight("magnitude.", l)).collect()
             }
+            "forward-forward" => vec![of("negative.", depth)],
             "perturbation" => (1..=settings["draws"].as_u64().unwrap())
                 .flat_map(|k| {
                     let tag = format!("direction.{k}.");
@@ -124,13 +125,15 @@ impl<'a> Case<'a> {
         } else {
             file.to_bytes()
         };
-        let (state, found) = learner.directions(&self.samples, &bytes, |state| {
+        let (mut handle, state) = learner.prepared(|state| {
             // Heads start at zero, which would hide what goes through them.
             for name in state.part("head.").0.into_keys() {
                 let count = state.f32(&name).len();
                 state.set(&name, &values(&mut random, count, 1.0));
             }
         });
+        let found = self.samples.with(|batch| handle.directions(batch, &bytes));
+        let found = State::parse(&found.unwrap());
         let dense = match self.images {
             Some(problem) => problem.unrolled(&state),
             None => state.clone(),
@@ -161,6 +164,15 @@ impl<'a> Case<'a> {
         );
         for (name, direction) in &expected {
             assert_close(name, &found.f32(name), direction);
+        }
+        if ["equilibrium-propagation", "forward-forward"].contains(&algorithm) {
+            let expected = reference.predictions(&self.samples);
+            let mut outputs = vec![f32::NAN; expected.len()];
+            let predicted = self
+                .samples
+                .with(|batch| handle.predict(batch.inputs, &mut outputs));
+            predicted.unwrap();
+            assert_close("outputs", &outputs, &expected);
         }
     }
 }
@@ -283,6 +295,25 @@ proptest! {
         });
         dense(&problem, "predictive-coding", &settings);
     }
+
+    #[test]
+    fn equilibrium_propagation_follows_its_equations(
+        problem in problems(1..=4),
+        nudging in prop_oneof![Just("symmetric"), Just("one-sided")],
+    ) {
+        let settings = json!({
+            "beta": 0.5, "free_steps": 6, "nudged_steps": 3, "nudging": nudging,
+        });
+        dense(&problem, "equilibrium-propagation", &settings);
+    }
+
+    #[test]
+    fn forward_forward_follows_its_equations(mut problem in problems(2..=5)) {
+        // Of a single class no other can be shown.
+        prop_assume!(problem.widths.last() > Some(&1));
+        problem.reconstructs = false;
+        dense(&problem, "forward-forward", &json!({ "threshold": 0.3 }));
+    }
 }
 
 #[test]
@@ -310,4 +341,9 @@ fn on_windows_every_rule_follows_its_equations() {
         "mode": "strict", "settling_steps": 3, "settling_rate": 0.25, "beta": 0.5,
     });
     windows("predictive-coding", &settling);
+    let equilibrium = json!({
+        "beta": 0.5, "free_steps": 6, "nudged_steps": 3, "nudging": "symmetric",
+    });
+    windows("equilibrium-propagation", &equilibrium);
+    windows("forward-forward", &json!({ "threshold": 0.3 }));
 }

@@ -563,3 +563,64 @@ fn draws_are_made_by_seed_and_step_and_given_ones_are_taken() {
     let step = State::parse(&saved).0["draws.step"].bytes.clone();
     assert_eq!(step, 1_i64.to_le_bytes());
 }
+
+#[test]
+fn equilibrium_propagation_in_one_hidden_layer_nears_backpropagation() {
+    let problem = problem(&[9, 4]);
+    let deviation = |beta: &str| {
+        let settings = format!(r#"{{"beta": {beta}}}"#);
+        let learner = with(&problem, "equilibrium-propagation", &settings);
+        let (state, found) = problem.directions_of(&learner, &[], |_| {});
+        let (_, bp) = problem.directions("bp", |own| own.0.extend(state.part("forward.").0));
+        let differences =
+            bp.0.keys()
+                .map(|name| relative_difference(&found.f32(name), &bp.f64(name)));
+        differences.fold(0.0, f64::max)
+    };
+    let (large, small) = (deviation("0.5"), deviation("0.05"));
+    // The error falls with the square of β, until rounding shows.
+    assert!(small < 5e-3 && small < large / 20.0, "{large} {small}");
+}
+
+#[test]
+fn forward_forward_moves_a_layer_whatever_the_layers_above_are() {
+    let problem = problem(&[9, 7, 8, 4]);
+    let (state, found) = problem.directions("forward-forward", |_| {});
+    let (_, other) = problem.directions("forward-forward", |own| {
+        own.0.extend(state.part("forward.").0);
+        for l in 3..=4 {
+            let name = format!("forward.{l}.weight");
+            let doubled: Vec<_> = own.f32(&name).iter().map(|w| 2.0 * w).collect();
+            own.set(&name, &doubled);
+        }
+    });
+    for name in ["forward.1.weight", "forward.2.weight", "label.1.weight"] {
+        assert_eq!(found.f32(name), other.f32(name), "{name}");
+    }
+    assert_ne!(found.f32("forward.3.weight"), other.f32("forward.3.weight"));
+}
+
+#[test]
+fn networks_that_a_rule_cannot_train_are_refused_with_the_reason() {
+    let refused = |algorithm, hyperparameters, layers: &[&str]| {
+        let learner = Learner {
+            algorithm,
+            hyperparameters,
+            network: network(&[1, 4, 4], layers),
+            ..Learner::default()
+        };
+        let error = learner.create().err().unwrap();
+        assert_eq!(error.code, assay_abi::ErrorCode::UNSUPPORTED);
+        error.to_string()
+    };
+    let image = ["conv 3x3 2 s1", "softmax 3"];
+    assert!(refused("local-loss", "{}", &image).contains("fully connected"));
+    let autoencoder = ["fc 5", "fc 16"];
+    assert!(refused("local-loss", "{}", &autoencoder).contains("reconstructs"));
+    assert!(refused("forward-forward", "{}", &autoencoder).contains("reconstructs"));
+    assert!(refused("forward-forward", "{}", &["softmax 3"]).contains("hidden layer"));
+    let by_goodness = r#"{"prediction": "goodness"}"#;
+    assert!(refused("forward-forward", by_goodness, &["fc 5", "softmax 3"]).contains("two"));
+    let differences = r#"{"place": "weights", "estimator": "difference"}"#;
+    assert!(refused("perturbation", differences, &["fc 5", "softmax 3"]).contains("jvp"));
+}

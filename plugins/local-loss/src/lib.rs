@@ -57,7 +57,7 @@ struct LocalLoss {
 
 impl LocalLoss {
     /// Writes the directions of the head and `(1 − β) u_p` into `u`.
-    fn predict(
+    fn classify(
         &self,
         head: &TrainedMap,
         pass: &Pass<'_>,
@@ -138,10 +138,10 @@ impl Algorithm for LocalLoss {
         for l in 1..pass.depth() {
             let (delta, term) = (pass.scratch(l), pass.temporary(l)?);
             match (self.heads.get(l - 1), self.similarities.get(l - 1)) {
-                (Some(head), None) => self.predict(head, pass, out, delta)?,
+                (Some(head), None) => self.classify(head, pass, out, delta)?,
                 (None, Some(map)) => self.compare(map, pass, out, delta)?,
                 (Some(head), Some(map)) => {
-                    self.predict(head, pass, out, delta)?;
+                    self.classify(head, pass, out, delta)?;
                     self.compare(map, pass, out, &term)?;
                     add(delta, &term, delta)?;
                 }

@@ -39,7 +39,7 @@ struct State<'a> {
 
 impl PredictiveCoding {
     /// Predictions and errors for the activities as they are.
-    fn predict(&self, pass: &Pass<'_>, state: &State<'_>) -> Result<(), Error> {
+    fn compare(&self, pass: &Pass<'_>, state: &State<'_>) -> Result<(), Error> {
         let depth = pass.depth();
         for l in 1..depth {
             if self.settings.mode == Mode::Strict {
@@ -102,7 +102,7 @@ impl Algorithm for PredictiveCoding {
         }
         copy(pass.logits(), &state.mu[depth])?;
         for _ in 0..self.settings.settling_steps {
-            self.predict(pass, &state)?;
+            self.compare(pass, &state)?;
             for l in 1..depth {
                 let change = pass.temporary(l)?;
                 Self::local_error(pass, &state, l + 1)?;
@@ -112,7 +112,7 @@ impl Algorithm for PredictiveCoding {
                 subtract(&state.x[l], &change, &state.x[l])?;
             }
         }
-        self.predict(pass, &state)?;
+        self.compare(pass, &state)?;
         let mut energy = 0.0;
         for l in 1..=depth {
             if l < depth {

@@ -1,7 +1,10 @@
 //! The trait that an algorithm implements.
 
+use tch::Tensor;
+
 use crate::configuration::Configuration;
 use crate::error::Error;
+use crate::inference::Inference;
 use crate::maps::InverseDirections;
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
@@ -41,6 +44,12 @@ pub trait Algorithm: Sized + 'static {
     /// but its arguments and its own tensors, so that it can be asked without being applied, and
     /// leaves the activations of the pass as they are.
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error>;
+
+    /// Overwrites `logits` (`n_L`, B), which hold `a_L` of the plain forward pass, where the network
+    /// predicts in another way. What a sample is given may not depend on the others of its batch.
+    fn predict(&mut self, _inference: &Inference<'_>, _logits: &Tensor) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Writes the direction of every map that [`Setup::inverses`] or
     /// [`Setup::separately_trained`] made. Called where the configuration says how those are

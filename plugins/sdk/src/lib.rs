@@ -64,6 +64,7 @@ mod error;
 mod export;
 mod function;
 mod hyperparameters;
+mod inference;
 mod layer;
 mod layout;
 mod learner;
@@ -96,6 +97,7 @@ pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
 pub use export::{create, info, unknown_algorithm};
 pub use function::{tanh, tanh_derivative};
+pub use inference::Inference;
 pub use layer::Layer;
 pub use maps::{Connection, InverseDirections, InverseTraining, Schedule, TrainedMap};
 pub use model::Model;

@@ -80,6 +80,7 @@ impl Workspace {
             maps: BTreeSet::new(),
             metrics,
             values: vec![None; metrics.len()],
+            loss: None,
         };
         let pass = Pass {
             model,
@@ -258,6 +259,8 @@ pub struct Directions<'a> {
     metrics: &'static [(&'static str, &'static str)],
     /// Their values in this step.
     values: Vec<Option<f64>>,
+    /// The loss of the network's own prediction.
+    loss: Option<f64>,
 }
 
 impl Directions<'_> {
@@ -342,6 +345,17 @@ impl Directions<'_> {
                 "declare it in `METRICS`",
             )),
         }
+    }
+
+    /// Reports the mean task loss of the batch in the place of the plain forward pass's, for an
+    /// algorithm that predicts in another way ([`Algorithm::predict`](crate::Algorithm::predict)).
+    pub fn set_loss(&mut self, loss: f64) {
+        self.loss = Some(loss);
+    }
+
+    /// The loss that the algorithm reported.
+    pub(crate) fn loss(&self) -> Option<f64> {
+        self.loss
     }
 
     /// The values of the algorithm's own metrics, or the name of one that was not reported.

@@ -175,6 +175,8 @@ impl Later<'_> {
             "fw-dtp" | "l-drl" => self.each(&batch, &mut out, Self::differences),
             "ddtp" => self.each(&batch, &mut out, Self::direct_targets),
             "predictive-coding" => self.each(&batch, &mut out, Self::settle),
+            "equilibrium-propagation" => self.each(&batch, &mut out, Self::equilibrium),
+            "forward-forward" => self.each(&batch, &mut out, Self::labels_shown),
             "local-loss" => self.local_losses(&batch, &mut out),
             "perturbation" if self.settings["place"] == "weights" => {
                 self.forward_gradient(&batch, &mut out);
@@ -467,6 +469,153 @@ impl Later<'_> {
             let delta = scaled(&through[l], -1.0 / (beta * b));
             add_directions(out, "forward", l, &delta, &below[l - 1]);
         }
+    }
+
+    /// One step of all activities, `s_0` to `s_{L-1}`, with `drive` on the last of them.
+    fn relaxed(&self, state: &[Vector], drive: Option<&[Running]>) -> Vec<Vector> {
+        let depth = self.depth();
+        let mut next = vec![state[0].clone()];
+        for l in 1..depth {
+            let (weight, bias) = (&self.network.weights[l - 1], &self.network.biases[l - 1]);
+            let mut sums = weight.affine(bias, &state[l - 1]);
+            if l + 1 < depth {
+                let from_above = self.network.weights[l].transposed_times(&state[l + 1]);
+                sums = plus(&sums, &from_above);
+            } else if let Some(drive) = drive {
+                sums = plus(&sums, drive);
+            }
+            next.push(tanh(sums));
+        }
+        next
+    }
+
+    /// The state after the free phase on `x`.
+    fn settled(&self, x: &[Running]) -> Vec<Vector> {
+        let zeros = |l: usize| vec![Running::default(); self.network.biases[l - 1].len()];
+        let mut state = vec![x.to_vec()];
+        state.extend((1..self.depth()).map(zeros));
+        for _ in 0..self.number("free_steps") as usize {
+            state = self.relaxed(&state, None);
+        }
+        state
+    }
+
+    fn read_out(&self, state: &[Vector]) -> Vector {
+        let last = self.depth() - 1;
+        self.network.weights[last].affine(&self.network.biases[last], &state[last])
+    }
+
+    fn nudged(&self, free: &[Vector], target: &[Running], beta: f64) -> Vec<Vector> {
+        let mut state = free.to_vec();
+        for _ in 0..self.number("nudged_steps") as usize {
+            let error = self.error(&self.read_out(&state), target);
+            let above = &self.network.weights[self.depth() - 1];
+            let drive = scaled(&above.transposed_times(&error), -beta);
+            state = self.relaxed(&state, Some(&drive));
+        }
+        state
+    }
+
+    fn equilibrium(&self, sample: &Sample, b: f64, out: &mut Named) {
+        let (depth, beta) = (self.depth(), self.number("beta"));
+        let free = self.settled(&sample.h[0]);
+        let above = self.nudged(&free, &sample.target, beta);
+        let symmetric = self.settings["nudging"] == "symmetric";
+        let (below, span) = if symmetric {
+            (self.nudged(&free, &sample.target, -beta), 2.0 * beta)
+        } else {
+            (free.clone(), beta)
+        };
+        for l in 1..depth {
+            let factor = 1.0 / (span * b);
+            add_directions(out, "forward", l, &scaled(&below[l], factor), &below[l - 1]);
+            add_directions(
+                out,
+                "forward",
+                l,
+                &scaled(&above[l], -factor),
+                &above[l - 1],
+            );
+        }
+        let states = if symmetric {
+            vec![above, below]
+        } else {
+            vec![free]
+        };
+        for state in &states {
+            let error = self.error(&self.read_out(state), &sample.target);
+            let error = scaled(&error, 1.0 / (states.len() as f64 * b));
+            add_directions(out, "forward", depth, &error, &state[depth - 1]);
+        }
+    }
+
+    /// Hidden activities with the label `t` shown, and what each passes on; place l holds layer l's.
+    fn shown(&self, x: &[Running], t: &[Running]) -> (Vec<Vector>, Vec<Vector>) {
+        let (mut h, mut passed) = (vec![x.to_vec()], vec![x.to_vec()]);
+        for l in 1..self.depth() {
+            let (weight, bias) = (&self.network.weights[l - 1], &self.network.biases[l - 1]);
+            let mut sums = weight.affine(bias, &passed[l - 1]);
+            if l == 1 {
+                sums = plus(&sums, &self.matrix("label.1.weight").times(t));
+            }
+            let active = tanh(sums);
+            let mean = inner(&active, &active) / constant(active.len() as f64);
+            passed.push(active.iter().map(|&h| h / mean.sqrt()).collect());
+            h.push(active);
+        }
+        (h, passed)
+    }
+
+    fn labels_shown(&self, sample: &Sample, b: f64, out: &mut Named) {
+        let (depth, x, y) = (self.depth(), &sample.h[0], &sample.target);
+        let scores = self.given(&format!("noise.negative.{depth}"), sample.at, y.len());
+        let wrong = (0..y.len())
+            .filter(|&class| y[class].value == 0.0)
+            .max_by(|&a, &b| scores[a].value.total_cmp(&scores[b].value));
+        let wrong: Vector = (0..y.len())
+            .map(|class| constant(f64::from(u8::from(Some(class) == wrong))))
+            .collect();
+        for (t, label) in [(y, 1.0), (&wrong, 0.0)] {
+            let (h, passed) = self.shown(x, t);
+            for l in 1..depth {
+                let threshold = self.number("threshold") * h[l].len() as f64;
+                let z = inner(&h[l], &h[l]) - constant(threshold);
+                let sigmoid = constant(1.0) / (constant(1.0) + (constant(0.0) - z).exp());
+                let slope = (sigmoid - constant(label)) / constant(b);
+                let delta: Vector = h[l].iter().map(|&h| h * slope).collect();
+                let delta = through_tanh(&delta, &h[l]);
+                add_directions(out, "forward", l, &delta, &passed[l - 1]);
+                if l == 1 {
+                    add_outer(out, "label.1.weight".to_owned(), &delta, t);
+                }
+            }
+        }
+        let neutral = vec![constant(1.0 / y.len() as f64); y.len()];
+        let (_, passed) = self.shown(x, &neutral);
+        let error = scaled(&self.error(&self.read_out(&passed), y), 1.0 / b);
+        add_directions(out, "forward", depth, &error, &passed[depth - 1]);
+    }
+
+    /// Predictions of a rule that does not predict by the plain forward pass.
+    pub fn predictions(&self, samples: &Samples) -> Vector {
+        let of_sample = |(input, _): (&[f32], usize)| {
+            let x: Vector = input.iter().map(|&x| f64::from(x).into()).collect();
+            let classes = self.network.biases[self.depth() - 1].len();
+            let state = match self.algorithm {
+                "equilibrium-propagation" => self.settled(&x),
+                "forward-forward" => {
+                    let neutral = vec![constant(1.0 / classes as f64); classes];
+                    self.shown(&x, &neutral).1
+                }
+                other => panic!("{other} predicts by the plain forward pass"),
+            };
+            let logits = self.read_out(&state);
+            if self.network.reconstructs {
+                return self.network.output(&logits);
+            }
+            logits
+        };
+        self.network.samples(samples).flat_map(of_sample).collect()
     }
 
     /// The products of a batch's columns, centred over their units and divided by their norms.

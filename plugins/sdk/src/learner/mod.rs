@@ -17,12 +17,12 @@ use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError,
 use assay_network::{Network, Task};
 use tch::Device;
 
-use crate::activations::Activations;
 use crate::algorithm::Algorithm;
 use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
 use crate::error::{Error, panic_text};
 use crate::function::Function;
+use crate::inference::Predictor;
 use crate::maps::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::{DrawSource, DrawStream, GivenNoise, Noise, Source};
@@ -49,7 +49,7 @@ pub(crate) struct Trainer<A> {
     draws: Option<DrawStream>,
     state: State,
     training: Option<Workspace>,
-    inference: Option<Activations>,
+    inference: Option<Predictor>,
 }
 
 /// The groups of parameters that a step moves.
@@ -259,7 +259,7 @@ impl<A: Algorithm> Trainer<A> {
                 let error = PluginError::new(ErrorCode::OTHER, message);
                 Error::Plugin(error.with_help("it has to call `record` in every step"))
             })?;
-            measured.batch = Some(batch_loss);
+            measured.batch = Some(out.loss().unwrap_or(batch_loss));
         }
         if let Some(copies) = copies
             && let Some(l) = workspace.overwritten(&copies)?
@@ -337,12 +337,15 @@ impl<A: Algorithm> Trainer<A> {
                 ),
             ));
         }
-        let activations = match self.inference.take() {
-            Some(activations) if activations.samples() == samples => activations,
-            _ => Activations::new(&self.model, samples)?,
+        let predictor = match self.inference.take() {
+            Some(predictor) if predictor.activations.samples() == samples => predictor,
+            _ => Predictor::new(&self.model, samples)?,
         };
-        let activations = self.inference.insert(activations);
-        activations.run(&self.model, inputs.as_f32()?)?;
+        let predictor = self.inference.insert(predictor);
+        predictor.activations.run(&self.model, inputs.as_f32()?)?;
+        let inference = predictor.inference(&self.model);
+        let activations = &predictor.activations;
+        self.algorithm.predict(&inference, activations.output())?;
         if !is_finite(activations.output())? {
             let layer = activations.non_finite()?.map(output_name);
             let what = "an output of the network is infinite or not a number";
