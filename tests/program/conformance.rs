@@ -224,12 +224,41 @@ fn the_promises_are_listed_and_documented() {
     }
 }
 
-#[test]
-fn real_plugins_keep_every_promise() {
-    for name in ["bp", "ao-sdtp"] {
+/// Fails unless every check of these plugins passes and none is skipped.
+fn assert_keeps_every_promise(names: &[&str]) {
+    for name in names {
         let report = check(Path::new(name), &["--json"]).json();
         assert!(failures(&report).values().all(Vec::is_empty), "{report:#}");
         assert_eq!(report["complete"], true);
         assert_eq!(report["skipped"], 0, "{report:#}");
     }
+}
+
+#[test]
+fn real_plugins_keep_every_promise() {
+    assert_keeps_every_promise(&["bp", "ao-sdtp"]);
+}
+
+#[test]
+fn rules_with_learned_or_no_feedback_keep_every_promise() {
+    let rules = [
+        "drtp",
+        "kp",
+        "dkp",
+        "sign-symmetry",
+        "weight-mirror",
+        "fdfa",
+        "pepita",
+    ];
+    assert_keeps_every_promise(&rules);
+}
+
+#[test]
+fn rules_with_targets_losses_or_states_of_their_own_keep_every_promise() {
+    assert_keeps_every_promise(&["fw-dtp", "l-drl", "ddtp", "local-loss", "perturbation"]);
+    assert_keeps_every_promise(&[
+        "predictive-coding",
+        "equilibrium-propagation",
+        "forward-forward",
+    ]);
 }

@@ -560,7 +560,7 @@ fn draws_are_made_by_seed_and_step_and_given_ones_are_taken() {
     .unwrap();
     restored.restore(&saved).unwrap();
     assert_eq!(asked(&mut restored), asked(&mut one));
-    let step = State::parse(&saved).0["draws.step"].bytes.clone();
+    let step = State::parse(&saved).0["noise.draws.step"].bytes.clone();
     assert_eq!(step, 1_i64.to_le_bytes());
 }
 

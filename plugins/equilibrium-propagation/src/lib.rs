@@ -6,7 +6,7 @@
 //! s_l ← tanh(W_l s_{l-1} + b_l + W_{l+1}ᵀ s_{l+1})     l < L − 1, all at once; s_0 = x
 //! s_{L-1} ← tanh(W_{L-1} s_{L-2} + b_{L-1} − β W_Lᵀ e)    e = the error of a_L = W_L s_{L-1} + b_L
 //! ```
-//! W_L reads the settled state out and is no part of the free phase. With s⁺ and s⁻ the states at β and −β,
+//! `W_L` reads the settled state out and is no part of the free phase. With s⁺ and s⁻ the states at β and −β,
 //! ```text
 //! dir(W_l) = ⟨s_l⁻ (s_{l-1}⁻)ᵀ − s_l⁺ (s_{l-1}⁺)ᵀ⟩/2β       l < L, biases ⟨s_l⁻ − s_l⁺⟩/2β
 //! dir(W_L) = ½ ⟨e⁺ (s_{L-1}⁺)ᵀ + e⁻ (s_{L-1}⁻)ᵀ⟩

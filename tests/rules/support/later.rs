@@ -567,20 +567,20 @@ impl Later<'_> {
     }
 
     fn labels_shown(&self, sample: &Sample, b: f64, out: &mut Named) {
-        let (depth, x, y) = (self.depth(), &sample.h[0], &sample.target);
-        let scores = self.given(&format!("noise.negative.{depth}"), sample.at, y.len());
-        let wrong = (0..y.len())
-            .filter(|&class| y[class].value == 0.0)
+        let (depth, x, target) = (self.depth(), &sample.h[0], &sample.target);
+        let scores = self.given(&format!("noise.negative.{depth}"), sample.at, target.len());
+        let wrong = (0..target.len())
+            .filter(|&class| target[class].value == 0.0)
             .max_by(|&a, &b| scores[a].value.total_cmp(&scores[b].value));
-        let wrong: Vector = (0..y.len())
+        let wrong: Vector = (0..target.len())
             .map(|class| constant(f64::from(u8::from(Some(class) == wrong))))
             .collect();
-        for (t, label) in [(y, 1.0), (&wrong, 0.0)] {
+        for (t, label) in [(target, 1.0), (&wrong, 0.0)] {
             let (h, passed) = self.shown(x, t);
             for l in 1..depth {
                 let threshold = self.number("threshold") * h[l].len() as f64;
-                let z = inner(&h[l], &h[l]) - constant(threshold);
-                let sigmoid = constant(1.0) / (constant(1.0) + (constant(0.0) - z).exp());
+                let logit = inner(&h[l], &h[l]) - constant(threshold);
+                let sigmoid = constant(1.0) / (constant(1.0) + (constant(0.0) - logit).exp());
                 let slope = (sigmoid - constant(label)) / constant(b);
                 let delta: Vector = h[l].iter().map(|&h| h * slope).collect();
                 let delta = through_tanh(&delta, &h[l]);
@@ -590,9 +590,9 @@ impl Later<'_> {
                 }
             }
         }
-        let neutral = vec![constant(1.0 / y.len() as f64); y.len()];
+        let neutral = vec![constant(1.0 / target.len() as f64); target.len()];
         let (_, passed) = self.shown(x, &neutral);
-        let error = scaled(&self.error(&self.read_out(&passed), y), 1.0 / b);
+        let error = scaled(&self.error(&self.read_out(&passed), target), 1.0 / b);
         add_directions(out, "forward", depth, &error, &passed[depth - 1]);
     }
 

@@ -143,7 +143,7 @@ impl DrawStream {
 
     /// Tensors of the saved state, by name.
     pub(crate) fn state(&self) -> [(String, Canonical); 2] {
-        self.stream.state("draws")
+        self.stream.state("noise.draws")
     }
 }
 

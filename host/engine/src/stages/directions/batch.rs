@@ -45,13 +45,14 @@ pub(super) struct LabelledBatch {
     inputs: Vec<f32>,
     shape: [i64; 4],
     labels: Vec<i64>,
-    /// Safetensors of `noise.{l}`, or nothing.
+    /// Safetensors of `noise.{l}` and `noise.{tag}…`, or nothing.
     noise: Vec<u8>,
 }
 
 impl LabelledBatch {
-    /// Reads `inputs`, f32 (B, features) or (B, C, H, W), `labels`, int64 (B), and any of
-    /// `noise.{l}`, f32 (B, `n_l`), for the layers l below the last.
+    /// Reads `inputs`, f32 (B, features) or (B, C, H, W), `labels`, int64 (B), any of `noise.{l}`,
+    /// f32 (B, `n_l`), for the layers l below the last, and any of `noise.{tag}…`, f32, draws of the
+    /// algorithm's own, whose names and shapes it checks itself.
     ///
     /// # Errors
     /// The tensor at fault, and what was expected of it.
@@ -150,8 +151,8 @@ fn check_labels(labels: &[i64], classes: usize) -> Result<(), BatchError> {
     }
 }
 
-/// The tensors `noise.{l}` as safetensors of their own; every other tensor is refused. Which
-/// layers need noise is for the learner to say.
+/// The tensors `noise.{l}` and `noise.{tag}…` as safetensors of their own; every other tensor is
+/// refused. Which of them it needs is for the learner to say.
 fn noise(
     tensors: &SafeTensors<'_>,
     network: &Network,
@@ -161,6 +162,11 @@ fn noise(
     let mut noise = Vec::new();
     for (name, tensor) in tensors.iter() {
         if [INPUTS, LABELS].contains(&name) {
+            continue;
+        }
+        if is_draw(name) {
+            check(name, &tensor, Dtype::F32, tensor.shape())?;
+            noise.push((name, tensor));
             continue;
         }
         // Compared as text, so that `noise.01` is no other name for `noise.1`.
@@ -178,6 +184,12 @@ fn noise(
         return Ok(Vec::new());
     }
     safetensors::serialize(noise, None).map_err(BatchError::Noise)
+}
+
+/// True for `noise.{tag}…`, whose tag begins with a letter.
+fn is_draw(name: &str) -> bool {
+    let tag = name.strip_prefix(NOISE);
+    tag.is_some_and(|tag| tag.starts_with(|first: char| first.is_ascii_alphabetic()))
 }
 
 fn unknown(name: &str, depth: usize) -> BatchError {

@@ -121,6 +121,10 @@ fn tensors_at_fault_are_named_with_what_was_expected() {
             with(noise("noise.3", &[2, 4])),
             "a tensor `noise.3`; expected `inputs`, `labels` and perhaps `noise.1` to `noise.2`",
         ),
+        (
+            with(("noise.tangent.1", Dtype::F64, vec![2, 5])),
+            "`noise.tangent.1` of the batch is F64 [2, 5], expected F32 [2, 5]",
+        ),
         (with(noise("noise.01", &[2, 5])), "a tensor `noise.01`"),
         (with(noise("noise.", &[2, 5])), "a tensor `noise.`"),
         (with(noise("input", &[2, 6])), "a tensor `input`"),
