@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::error::{CliError, STOPPED};
-use crate::ui::error;
+use crate::ui::{error, terminal};
 
 /// The time that a verb may take to end by itself, once no work is left that is worth waiting for.
 const GRACE: Duration = Duration::from_millis(400);
@@ -27,8 +27,7 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// The time that a last message may take.
 const LAST_MESSAGE: Duration = Duration::from_millis(50);
 
-const STOPPING: &str =
-    "stopping: what runs ends its step and keeps its checkpoint; once more stops at once";
+const STOPPING: &str = "stopping: what runs ends its step and is kept; once more stops at once";
 
 /// Listens for signals from now on; what is given back is asked to stop by them.
 ///
@@ -67,7 +66,7 @@ pub(crate) fn outlive_file_limits() {
 /// Ends the process once no work has gone on for [`GRACE`].
 fn end_when_idle(cancel: &Cancel) {
     if cancel.is_working() {
-        say_last(STOPPING);
+        say_soon(|| terminal::say(STOPPING));
     }
     let mut idle_since = Instant::now();
     while idle_since.elapsed() < GRACE {
@@ -81,17 +80,21 @@ fn end_when_idle(cancel: &Cancel) {
 
 /// Ends the process in the middle of whatever it is at.
 fn end() -> ! {
-    say_last(error::STOPPED);
+    say_soon(terminal::clear_bars);
+    // Past the lock of the standard library's stream, which may be held for good.
+    say_soon(|| {
+        let _ = rustix::io::write(stderr(), format!("{}\n", error::STOPPED).as_bytes());
+    });
     // Nothing is flushed and nobody is waited for: the main thread may hold any lock.
     signal_hook::low_level::exit(STOPPED.into())
 }
 
-/// Says a line on standard error, if it takes one soon. The lock of the standard library's stream
-/// may be held by a thread whose write nobody takes.
-fn say_last(message: &'static str) {
+/// Says something on standard error, if it takes it soon: its lock may be held by a thread whose write
+/// nobody takes.
+fn say_soon(say: impl FnOnce() + Send + 'static) {
     let (done, said) = channel();
     thread::spawn(move || {
-        let _ = rustix::io::write(stderr(), format!("{message}\n").as_bytes());
+        say();
         let _ = done.send(());
     });
     let _ = said.recv_timeout(LAST_MESSAGE);

@@ -1,6 +1,7 @@
 //! Reports of a worker to its supervisor: one JSON object a line, on a pipe that plugins cannot
 //! write to by printing.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -34,34 +35,52 @@ pub enum Unit {
     Bytes,
 }
 
-/// Receives what happens to the stages of a run or the targets of a rerun, from several threads.
-pub trait Observer: Sync {
-    /// A worker was started for the stage.
-    fn started(&self, stage: &str);
-    /// Nothing can go on before another run has finished the stage.
-    fn waiting(&self, _stage: &str) {}
-    /// The stage's worker is so far.
-    fn progress(&self, stage: &str, progress: &Progress);
-    /// The stage came to its end.
-    fn finished(&self, stage: &str, end: StageEnd);
+/// The measurements of one epoch of a training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// How many epochs the training has.
+    pub epochs: u32,
+    /// Whether it was measured before this execution began, which goes on from there.
+    pub restored: bool,
+    /// The value of each metric after the epoch, by split and name; of the metrics that the plugin
+    /// reports, the first [`MOST_METRICS`].
+    pub measured: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The best epoch so far; absent where none could be chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<BestEpoch>,
 }
 
-/// The end of the work on a stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StageEnd {
-    /// It ran.
-    Ran {
-        /// The time that it took, interrupted executions included.
-        duration_ms: u64,
+/// The epoch whose state a training would keep as the best if it ended now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BestEpoch {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// The split whose error chooses it.
+    pub split: String,
+    /// The name of that error's metric.
+    pub metric: String,
+    /// Its value after that epoch.
+    pub value: f64,
+}
+
+/// The most metrics of a split that are reported of an epoch: what a plugin calls them is not bounded
+/// otherwise, and the table of metrics has them all.
+pub(crate) const MOST_METRICS: usize = 100;
+
+/// What an execution reports before it ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// It is so far.
+    Progress(Progress),
+    /// An epoch was measured.
+    Epoch(Epoch),
+    /// The training ended early: a value became infinite or not a number.
+    Diverged {
+        /// The epoch in which it did, counted from 1.
+        epoch: u32,
     },
-    /// It was executed again, and the same bytes came out.
-    Same,
-    /// It was executed again, and other bytes came out.
-    Differs,
-    /// It failed.
-    Failed,
-    /// It was not executed: it is cached, was skipped or stopped, or cannot be executed here.
-    NotExecuted,
 }
 
 /// A file that an action leaves.
@@ -86,10 +105,14 @@ pub(crate) struct Done {
 /// A line from a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub(crate) enum Event {
+pub(crate) enum Report {
     /// Nothing was loaded before this.
     Contained(Containment),
     Progress(Progress),
+    Epoch(Epoch),
+    Diverged {
+        epoch: u32,
+    },
     /// The outputs lie in the output folder.
     Done(Done),
     Failed {
@@ -120,7 +143,7 @@ impl Reporter {
     }
 
     /// Sends a line. A supervisor that is gone takes no lines: the worker is about to be killed.
-    pub(crate) fn send(&self, event: &Event) {
+    pub(crate) fn send(&self, event: &Report) {
         let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(mut line) = serde_json::to_vec(event) {
             line.push(b'\n');
@@ -137,6 +160,6 @@ impl Reporter {
             }
             pipe.1 = Instant::now();
         }
-        self.send(&Event::Progress(progress));
+        self.send(&Report::Progress(progress));
     }
 }

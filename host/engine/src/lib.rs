@@ -31,6 +31,7 @@ mod run;
 mod session;
 mod source_file;
 mod stages;
+mod stream;
 mod supervise;
 mod trust;
 mod worker;
@@ -54,7 +55,7 @@ pub use directions::{
 pub use doctor::{Cuda, Examination, Health, Libtorch, Problem, Processor, StorePlace};
 pub use environment::{Settings, Unmet, environment, variables};
 pub use error::EngineError;
-pub use event::{Observer, Progress, StageEnd, Unit};
+pub use event::{BestEpoch, Epoch, News, Progress, Unit};
 pub use explain::{Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
 pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
@@ -71,6 +72,11 @@ pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::{PREDICTIONS, REPORT_TABLE, TrainingParameters};
+pub use stream::{
+    Announcer, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun, Following,
+    Observer, RunEvent, RunState, StageCounts, StageOutline, StageState, StageStatus,
+    runs_under_way,
+};
 pub use supervise::{CardTrouble, Completed, Execution, Failure};
 pub use trust::{
     InvalidKey, SignatureError, SigningKey, Trust, TrustError, TrustPolicy, TrustStore, TrustedKey,

@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use assay_core::{ActionKey, ActionResult, ArtifactHash, RunHash, RunStage, StageOutcome};
 use assay_store::{ActionLock, Store};
+use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::device::{CardPool, HeldCard};
 use crate::environment::{Settings, is_on_card};
 use crate::error::EngineError;
-use crate::event::{Observer, StageEnd};
 use crate::freeze::FrozenStage;
 use crate::plan::PlannedStage;
 use crate::resolve::{Resolved, Resolver};
 use crate::stages::TrainingParameters;
+use crate::stream::{Announcer, Event};
 use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
 
 /// Report of a stage that came to its end.
@@ -50,21 +51,36 @@ impl StageReport {
         Some(Cow::Owned(serde_json::from_value(parameters).ok()?))
     }
 
-    fn end(&self) -> StageEnd {
-        match (self.outcome, &self.result) {
-            (StageOutcome::Ran, Some(result)) => StageEnd::Ran {
+    /// Its end as an event; none where it never began.
+    fn event(&self) -> Option<Event> {
+        let stage = self.planned.name.clone();
+        Some(match (&self.result, self.key, &self.failure) {
+            (Some(result), Some(action), _) if self.outcome == StageOutcome::Cached => {
+                Event::StageCached {
+                    stage,
+                    action,
+                    artifact: result.artifact,
+                }
+            }
+            (Some(result), Some(action), _) => Event::StageFinished {
+                stage,
+                action,
+                artifact: result.artifact,
                 duration_ms: result.duration_ms,
             },
-            (StageOutcome::Failed, _) => StageEnd::Failed,
-            (StageOutcome::Ran | StageOutcome::Cached | StageOutcome::Skipped, _) => {
-                StageEnd::NotExecuted
-            }
-        }
+            (_, _, Some(Failure::Cancelled)) => Event::StageStopped { stage },
+            (_, _, Some(failure)) => Event::StageFailed {
+                stage,
+                message: failure.to_string(),
+            },
+            (_, _, None) => return None,
+        })
     }
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
     /// Every stage has a result.
     Complete,
@@ -93,7 +109,7 @@ pub(crate) struct Runner<'a> {
     /// The folder of the pipeline file.
     pub(crate) base: &'a Path,
     pub(crate) cancel: &'a Cancel,
-    pub(crate) observer: &'a dyn Observer,
+    pub(crate) announcer: &'a Announcer<'a>,
 }
 
 /// State of the stages in a run.
@@ -106,7 +122,7 @@ struct State {
     ready: BTreeSet<usize>,
     /// Stages to execute, whose actions are stored.
     pending: BTreeMap<usize, ActionKey>,
-    /// Stages that the observer knows to wait for another run.
+    /// Stages that were announced to wait for another run.
     announced: BTreeSet<usize>,
     /// How many trainings of each search with a limit are running.
     searching: HashMap<Arc<str>, usize>,
@@ -171,7 +187,10 @@ impl Runner<'_> {
                     && let Some(job) = self.next(&mut state, &cards)?
                 {
                     running += 1;
-                    self.observer.started(&self.stages[job.at].planned.name);
+                    self.announcer.announce(Event::StageStarted {
+                        stage: self.stages[job.at].planned.name.clone(),
+                        action: job.key,
+                    });
                     let sender = sender.clone();
                     scope.spawn(move || self.execute(job, &sender));
                 }
@@ -208,10 +227,13 @@ impl Runner<'_> {
 
     /// Announces, once, the first stage that another run is at.
     fn announce_waiting(&self, state: &mut State) {
-        if let Some((&at, _)) = state.pending.first_key_value()
+        if let Some((&at, &action)) = state.pending.first_key_value()
             && state.announced.insert(at)
         {
-            self.observer.waiting(&self.stages[at].planned.name);
+            self.announcer.announce(Event::StageWaiting {
+                stage: self.stages[at].planned.name.clone(),
+                action,
+            });
         }
     }
 
@@ -323,7 +345,7 @@ impl Runner<'_> {
         let stage = &self.stages[at].planned;
         let own = stage.work.data_path().map(|path| self.base.join(path));
         let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
-        let observe = |progress| self.observer.progress(&stage.name, &progress);
+        let observe = |news| self.announcer.announce(Event::of_news(&stage.name, news));
         let execution = Execution {
             store: self.store,
             data_dir,
@@ -371,7 +393,9 @@ impl Runner<'_> {
             result,
             failure,
         };
-        self.observer.finished(&report.planned.name, report.end());
+        if let Some(event) = report.event() {
+            self.announcer.announce(event);
+        }
         state.failed |= outcome == StageOutcome::Failed;
         if report.result.is_some() {
             for &reader in &state.readers[at] {

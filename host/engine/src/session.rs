@@ -9,7 +9,6 @@ use assay_store::Store;
 use crate::cancel::Cancel;
 use crate::environment::Settings;
 use crate::error::EngineError;
-use crate::event::Observer;
 use crate::freeze::{Freezer, FrozenStage};
 use crate::lock::{LockMode, LockWatch};
 use crate::notice::{FirstUse, Notice};
@@ -17,6 +16,7 @@ use crate::plan::{Completion, Plan};
 use crate::plugin::{Origin, SearchFolder, SearchPath};
 use crate::run::{RunOutcome, RunReport, Runner, StageReport};
 use crate::source_file::PlanFile;
+use crate::stream::{Announcer, Event, EventFile, Observer, StageOutline};
 use crate::supervise::{host_name, now_ms};
 use crate::trust::TrustPolicy;
 
@@ -181,12 +181,48 @@ impl Session {
         self.stages.iter().map(|stage| stage.planned.name.as_str())
     }
 
-    /// Runs the pipeline and records the run, however it ends.
+    /// Runs the pipeline and records the run, however it ends. What happens is announced to the
+    /// observers and to the store, where other processes find it.
     ///
     /// # Errors
     /// The store failed. Stages that fail are part of the report.
-    pub fn run(&self, cancel: &Cancel, observer: &dyn Observer) -> Result<RunReport, EngineError> {
+    pub fn run(
+        &self,
+        cancel: &Cancel,
+        observers: &[&dyn Observer],
+    ) -> Result<RunReport, EngineError> {
         let started_ms = now_ms();
+        let log = self.store.begin_run_log(started_ms)?;
+        // Nobody but those who watch misses what cannot be written there.
+        let log_file = EventFile::new(log.try_clone_file()?);
+        let mut told: Vec<&dyn Observer> = vec![&log_file];
+        told.extend(observers);
+        let announcer = Announcer::new(log.id(), told);
+        let stages = self.stages.iter();
+        announcer.announce(Event::RunStarted {
+            pipeline: self.name.clone(),
+            host: host_name(),
+            pid: std::process::id(),
+            assay: env!("CARGO_PKG_VERSION").to_owned(),
+            stages: stages
+                .map(|stage| StageOutline::of(&stage.planned))
+                .collect(),
+        });
+        let ended = self.run_announced(cancel, started_ms, &announcer);
+        let report = ended.as_ref().ok();
+        announcer.announce(Event::RunFinished {
+            outcome: report.map_or(RunOutcome::Failed, |report| report.outcome),
+            run: report.map(|report| report.hash),
+        });
+        ended
+    }
+
+    fn run_announced(
+        &self,
+        cancel: &Cancel,
+        started_ms: u64,
+        announcer: &Announcer<'_>,
+    ) -> Result<RunReport, EngineError> {
         let clock = Instant::now();
         let runner = Runner {
             store: &self.store,
@@ -194,7 +230,7 @@ impl Session {
             settings: &self.settings,
             base: &self.base,
             cancel,
-            observer,
+            announcer,
         };
         let stages = runner.run()?;
         let _work = cancel.begin_work();

@@ -21,7 +21,7 @@ use signal_hook::consts::SIGTERM;
 use crate::containment::{ContainError, Places, contain};
 use crate::environment::is_on_card;
 use crate::error::causes;
-use crate::event::{Done, Event, Reporter};
+use crate::event::{Done, Report, Reporter};
 use crate::log::note;
 use crate::stages::{self, Context, Kind, Shorter, StageError};
 
@@ -64,11 +64,11 @@ pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(WorkerError::Stage(StageError::Cancelled)) => {
-            reporter.send(&Event::Cancelled);
+            reporter.send(&Report::Cancelled);
             ExitCode::FAILURE
         }
         Err(error) => {
-            let event = Event::Failed {
+            let event = Report::Failed {
                 message: error.to_string(),
                 help: error.help().into_owned(),
                 chain: causes(&error).map(ToString::to_string).collect(),
@@ -127,7 +127,7 @@ fn take_over() -> io::Result<Reporter> {
     Ok(Reporter::new(pipe))
 }
 
-fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Event, WorkerError> {
+fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Report, WorkerError> {
     let store = Store::open_existing(&arguments.store)?;
     let action = store.action(arguments.key)?;
     let objects = Objects::of(&action, &store, arguments.continue_from)?;
@@ -142,7 +142,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
     // From here on this process can reach nothing but what it is about to read.
     let places = objects.places(&action, &store, &arguments.scratch);
     let reached = contain(Kind::of(action.kind).profile, &places, arguments.limits)?;
-    reporter.send(&Event::Contained(reached));
+    reporter.send(&Report::Contained(reached));
     let shorter = objects.verified_shorter(&store);
     let (inputs, plugin) = objects.verified(&store)?;
     // Until here a request to stop ends the process as it ends any other.
@@ -162,7 +162,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Even
         cancelled,
     };
     let outputs = stages::run(&context)?;
-    Ok(Event::Done(Done {
+    Ok(Report::Done(Done {
         outputs: outputs.files,
         peak_memory: peak_memory(),
         earlier_ms: outputs.earlier_ms,

@@ -21,12 +21,18 @@ pub struct ErrorMeasure {
     /// Definition of the errors in a report, as a full sentence.
     pub(crate) definition: &'static str,
     /// Whether it is a share of the samples, so that it lies between 0 and 100.
-    pub(crate) is_percent: bool,
+    pub is_percent: bool,
     /// The digits after the point that people are shown.
     pub decimals: usize,
 }
 
 impl ErrorMeasure {
+    /// The measure whose metric has this name.
+    pub fn named(metric: &str) -> Option<&'static Self> {
+        let mut all = [&CLASSIFICATION, &RECONSTRUCTION].into_iter();
+        all.find(|measure| measure.metric == metric)
+    }
+
     /// The measure of a task.
     pub const fn of(task: Task) -> &'static Self {
         match task {

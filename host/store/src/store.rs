@@ -52,6 +52,7 @@ pub(crate) enum Part {
     Leases,
     Pins,
     Quarantine,
+    Running,
 }
 
 impl Part {
@@ -78,6 +79,7 @@ impl Part {
             Self::Temporary => "tmp",
             Self::Cache => "cache",
             Self::Quarantine => "quarantine",
+            Self::Running => "running",
             Self::Leases => "uses",
             Self::Pins => "pins",
         }
@@ -85,7 +87,9 @@ impl Part {
 
     /// Whether a folder of this name is a part of the store.
     pub(crate) fn is_name(name: &str) -> bool {
-        name == Self::Quarantine.name() || Self::ALL.iter().any(|part| part.name() == name)
+        let made_when_needed = [Self::Quarantine, Self::Running];
+        let mut parts = Self::ALL.iter().chain(&made_when_needed);
+        parts.any(|part| part.name() == name)
     }
 }
 

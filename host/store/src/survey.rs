@@ -14,6 +14,7 @@ use crate::gate::is_gate;
 use crate::object::file_name;
 use crate::pin::parse_label;
 use crate::result::parse_folder;
+use crate::running;
 use crate::store::{Part, Store};
 
 /// Names that are allowed in the store's folder beside those of its parts.
@@ -144,6 +145,11 @@ impl Survey {
             let name = file_name(&path);
             let is_lock = is_gate(name) || name.parse::<ActionKey>().is_ok();
             if !is_lock || fs::symlink_metadata(&path).is_ok_and(|entry| !entry.is_file()) {
+                self.strange.push(path);
+            }
+        }
+        for path in self.list(&store.part(Part::Running)) {
+            if !running::is_name(file_name(&path)) {
                 self.strange.push(path);
             }
         }

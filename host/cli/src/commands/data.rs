@@ -9,8 +9,8 @@ use assay_data::figures::Figures;
 use assay_data::sheet::{Sheet, SheetError};
 use assay_data::sources::ScalingChoice;
 use assay_engine::{
-    Cancel, DatasetArgument, Execution, Observer as _, PlannedDataset, StoredDataset, StoredSplit,
-    open_dataset, plan_dataset,
+    Announcer, Cancel, DatasetArgument, Event, Execution, PlannedDataset, StoredDataset,
+    StoredSplit, open_dataset, plan_dataset,
 };
 use assay_store::Store;
 use clap::{Args, Subcommand, ValueEnum};
@@ -226,7 +226,11 @@ fn prepare(
     }
     let name = planned.name.as_str();
     let view = ProgressView::new(std::iter::once(name));
-    view.started(name);
+    let announcer = Announcer::new("", vec![&view]);
+    announcer.announce(Event::StageStarted {
+        stage: name.to_owned(),
+        action: planned.key,
+    });
     let data_dir = planned.data_dir.as_ref();
     let execution = Execution {
         store,
@@ -237,7 +241,7 @@ fn prepare(
         limits: planned.limits,
         card: None,
         cancel,
-        observe: &|progress| view.progress(name, &progress),
+        observe: &|news| announcer.announce(Event::of_news(name, news)),
     };
     let ended = execution.execute(planned.key);
     view.finish();

@@ -11,8 +11,8 @@ use assay_core::{
     canonical_json,
 };
 use assay_engine::{
-    Cancel, DeviceError, Failure, Labels, LockMode, REPORT_TABLE, RunOutcome, RunReport, Session,
-    Settings, StageReport, TrainingParameters,
+    Cancel, DeviceError, EventFile, Failure, Labels, LockMode, Observer, REPORT_TABLE, RunOutcome,
+    RunReport, Session, Settings, StageReport, TrainingParameters,
 };
 use assay_report::{
     Conditions, ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task,
@@ -40,6 +40,7 @@ Examples:
   pipeline run pipelines/quickstart.toml --set train.epochs=10 --jobs 4
   pipeline run pipelines/quickstart.toml --only train/bp
   pipeline run pipelines/mnist.toml --device cuda:all
+  pipeline run pipelines/quickstart.toml --events events.jsonl
   pipeline run pipelines/quickstart.toml --lock
   pipeline run pipelines/quickstart.toml --locked --trusted-only
   pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
@@ -81,6 +82,10 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 
+    /// Append what happens to this file while it happens, as JSON, one event a line
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    events: Option<PathBuf>,
+
     /// Print one JSON document instead of tables
     #[arg(long)]
     json: bool,
@@ -101,6 +106,18 @@ struct LockArguments {
 impl RunArguments {
     fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
         self.plan.settings(self.jobs, self.keep_going, cancel)
+    }
+
+    /// The file of events, if one is wanted.
+    fn event_file(&self) -> Result<Option<EventFile>, CliError> {
+        let opened = self.events.as_ref().map(|path| {
+            EventFile::open(path).map_err(|source| CliError::File {
+                what: "append events to",
+                path: path.clone(),
+                source,
+            })
+        });
+        opened.transpose()
     }
 
     fn lock_mode(&self) -> LockMode {
@@ -148,9 +165,18 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     if arguments.lock.lock {
         ui::notice::print_written(session.write_lock()?);
     }
+    let events = arguments.event_file()?;
     let view = ProgressView::new(session.stage_names());
-    let report = session.run(cancel, &view)?;
+    let mut observers: Vec<&dyn Observer> = vec![&view];
+    observers.extend(events.iter().map(|events| events as &dyn Observer));
+    let report = session.run(cancel, &observers);
     view.finish();
+    let report = report?;
+    if let Some(source) = events.and_then(EventFile::failure) {
+        say(&format!(
+            "events: cannot write them any more ({source}); the run went on without them"
+        ));
+    }
     let reports = export_reports(arguments, &session, &report)?;
     let printed = ui::print_view(
         &RunView::of(&report, &reports, session.store()),

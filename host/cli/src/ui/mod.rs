@@ -8,11 +8,14 @@ pub(crate) mod containment;
 pub(crate) mod content;
 pub(crate) mod error;
 pub(crate) mod json;
+pub(crate) mod lines;
 pub(crate) mod notice;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod role;
 pub(crate) mod terminal;
+pub(crate) mod training;
+pub(crate) mod under_way;
 pub(crate) mod words;
 
 use serde::Serialize;

@@ -5,9 +5,11 @@
 //! its messages.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assay_core::printable;
-use rustix::stdio::stdout;
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use rustix::stdio::{stderr, stdout};
 use rustix::termios::tcgetwinsize;
 
 use crate::error::CliError;
@@ -33,6 +35,28 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<bool, CliError> {
     }
 }
 
+/// The lines at the bottom of the terminal that show progress, while there are any.
+static BARS: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+fn bars() -> MutexGuard<'static, Option<MultiProgress>> {
+    BARS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has messages appear above these lines from now on.
+pub(crate) fn show_bars(shown: &MultiProgress) {
+    *bars() = Some(shown.clone());
+}
+
+/// Removes the lines that show progress.
+pub(crate) fn clear_bars() {
+    if let Some(shown) = bars().take() {
+        // A terminal that does not take it shows stale bars; nothing depends on that.
+        let _ = shown.clear();
+        // Whatever is drawn later by a stage that has not heard of the end is not shown.
+        shown.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
 /// Writes a message to standard error, and ends its line.
 pub(crate) fn say(message: &str) {
     say_coloured(&printable(message));
@@ -40,6 +64,16 @@ pub(crate) fn say(message: &str) {
 
 /// As [`say`], with colours: of a text in which everything else is printable already.
 pub(crate) fn say_coloured(message: &str) {
+    let shown = bars().clone();
+    if let Some(shown) = shown {
+        // Without the lines, which are drawn again below the message.
+        shown.suspend(|| write_line(message));
+    } else {
+        write_line(message);
+    }
+}
+
+fn write_line(message: &str) {
     // One write for the whole: messages of several threads do not mix.
     let line = format!("{message}\n");
     // An error of standard error cannot be reported anywhere.
@@ -50,6 +84,22 @@ pub(crate) fn say_coloured(message: &str) {
 const WIDTH: usize = 100;
 /// The fewest that text is fitted to.
 const LEAST_WIDTH: usize = 40;
+
+/// The columns of the terminal that standard error is; as many as prose has where it is none.
+pub(crate) fn error_width() -> usize {
+    match tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col)) {
+        0 => WIDTH,
+        columns => columns.max(LEAST_WIDTH),
+    }
+}
+
+/// The lines of the terminal that standard error is; as many as any has where it is none.
+pub(crate) fn error_height() -> usize {
+    match tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_row)) {
+        0 => usize::MAX,
+        rows => rows,
+    }
+}
 
 /// The number of columns of a line of prose on standard output.
 pub(crate) fn width() -> usize {

@@ -24,8 +24,8 @@ use crate::containment::Profile;
 use crate::device::{CardPool, CardsWhenNeeded, DeviceError, HeldCard};
 use crate::environment::{is_on_card, unmet};
 use crate::error::EngineError;
-use crate::event::{Observer, StageEnd};
 use crate::stages::Kind;
+use crate::stream::{Announcer, Event, Observer};
 use crate::supervise::{Execution, Failure, LOCK_INTERVAL};
 use crate::trust::TrustPolicy;
 
@@ -85,12 +85,16 @@ pub enum RerunOutcome {
 }
 
 impl RerunOutcome {
-    fn end(&self) -> StageEnd {
+    /// The end of the target's execution as an event.
+    fn event(&self, stage: String) -> Event {
         match self {
-            Self::Same(_) => StageEnd::Same,
-            Self::Differs { .. } => StageEnd::Differs,
-            Self::Failed(_) => StageEnd::Failed,
-            Self::Cannot(_) | Self::Stopped => StageEnd::NotExecuted,
+            Self::Same(_) => Event::StageRepeated { stage, same: true },
+            Self::Differs { .. } => Event::StageRepeated { stage, same: false },
+            Self::Failed(failure) => Event::StageFailed {
+                stage,
+                message: failure.to_string(),
+            },
+            Self::Cannot(_) | Self::Stopped => Event::StageStopped { stage },
         }
     }
 }
@@ -114,6 +118,7 @@ impl Rerunning<'_> {
         targets: &[Target],
         observer: &dyn Observer,
     ) -> Result<Vec<Rerun>, EngineError> {
+        let announcer = &Announcer::new("", vec![observer]);
         let pool = OnceLock::new();
         let next = AtomicUsize::new(0);
         let reruns = Mutex::new(Vec::with_capacity(targets.len()));
@@ -123,8 +128,8 @@ impl Rerunning<'_> {
                 let Some(target) = targets.get(at) else {
                     return Ok::<_, StoreError>(());
                 };
-                let rerun = self.rerun_one(target, &pool, observer)?;
-                observer.finished(&rerun.target.name, rerun.outcome.end());
+                let rerun = self.rerun_one(target, &pool, announcer)?;
+                announcer.announce(rerun.outcome.event(rerun.target.name.clone()));
                 let mut reruns = reruns.lock().unwrap_or_else(PoisonError::into_inner);
                 reruns.push((at, rerun));
             }
@@ -148,7 +153,7 @@ impl Rerunning<'_> {
         &self,
         target: &Target,
         pool: &OnceLock<CardPool>,
-        observer: &dyn Observer,
+        announcer: &Announcer<'_>,
     ) -> Result<Rerun, StoreError> {
         let ended = |kind, outcome| Rerun {
             target: target.clone(),
@@ -177,8 +182,11 @@ impl Rerunning<'_> {
                     RerunOutcome::Stopped
                 }
                 Ok(card) => {
-                    observer.started(&target.name);
-                    self.execute(target, &action, card.as_ref(), observer)?
+                    announcer.announce(Event::StageStarted {
+                        stage: target.name.clone(),
+                        action: target.action,
+                    });
+                    self.execute(target, &action, card.as_ref(), announcer)?
                 }
                 Err(error) => RerunOutcome::Cannot(Obstacle::Device(error)),
             }
@@ -245,7 +253,7 @@ impl Rerunning<'_> {
         target: &Target,
         action: &Action,
         card: Option<&HeldCard<'_>>,
-        observer: &dyn Observer,
+        announcer: &Announcer<'_>,
     ) -> Result<RerunOutcome, StoreError> {
         let execution = Execution {
             store: self.store,
@@ -254,7 +262,7 @@ impl Rerunning<'_> {
             limits: target.limits,
             card: card.map(|held| &held.card),
             cancel: self.cancel,
-            observe: &|progress| observer.progress(&target.name, &progress),
+            observe: &|news| announcer.announce(Event::of_news(&target.name, news)),
         };
         let result = match execution.repeat(target.action) {
             Ok(result) => result,

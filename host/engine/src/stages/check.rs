@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, JSON, Kind, Outputs, StageError, TEXT, write_document};
 use crate::error::causes;
-use crate::event::Event;
+use crate::event::Report;
 use crate::plugin::LoadFailure;
 
 /// The file with the [`CheckDocument`].
@@ -90,7 +90,7 @@ fn end_when_cancelled(context: &Context) {
         while !cancelled.load(Ordering::Relaxed) {
             thread::sleep(INTERVAL);
         }
-        reporter.send(&Event::Cancelled);
+        reporter.send(&Report::Cancelled);
         process::exit(1);
     });
 }

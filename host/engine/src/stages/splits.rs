@@ -29,6 +29,15 @@ impl Splits {
         })
     }
 
+    /// The split whose error chooses the best epoch.
+    pub(super) fn chosen_on(&self) -> Split {
+        if self.validation.is_some() {
+            Split::Validation
+        } else {
+            Split::Test
+        }
+    }
+
     /// Each split with its name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Split, &ImageTable)> {
         let validation = self

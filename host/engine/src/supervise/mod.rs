@@ -34,7 +34,7 @@ use crate::cancel::{Cancel, Manner, Work};
 use crate::containment::Profile;
 use crate::device::Card;
 use crate::environment::{card_variable, inherited, variables};
-use crate::event::{Done, Event, Progress};
+use crate::event::{Done, News, Report};
 use crate::stages::Kind;
 use crate::worker::{OUT, TEMPORARY};
 
@@ -62,8 +62,8 @@ pub struct Execution<'a> {
     pub card: Option<&'a Card>,
     /// Asks it to stop.
     pub cancel: &'a Cancel,
-    /// Receives its progress.
-    pub observe: &'a dyn Fn(Progress),
+    /// Receives its progress and the epochs of a training.
+    pub observe: &'a dyn Fn(News),
 }
 
 impl Execution<'_> {
@@ -259,10 +259,10 @@ impl Execution<'_> {
         }
         let trouble = self.card_trouble(&ending, log);
         let failure = match ending.reports.last {
-            Some(Event::Done(done)) if ending.status.success() => return Ok(done),
-            Some(Event::Cancelled) => return Err(Failure::Cancelled),
+            Some(Report::Done(done)) if ending.status.success() => return Ok(done),
+            Some(Report::Cancelled) => return Err(Failure::Cancelled),
             _ if self.cancel.is_requested() => return Err(Failure::Cancelled),
-            Some(Event::Failed {
+            Some(Report::Failed {
                 message,
                 help,
                 chain,
@@ -293,7 +293,7 @@ impl Execution<'_> {
     fn card_trouble(&self, ending: &Ending, log: &Log) -> Option<(CardTrouble, String)> {
         let card = self.card?;
         let trouble = match &ending.reports.last {
-            Some(Event::Failed { message, chain, .. }) => {
+            Some(Report::Failed { message, chain, .. }) => {
                 let words = std::iter::once(message).chain(chain);
                 CardTrouble::of(&words.map(String::as_str).collect::<Vec<_>>())
             }
@@ -308,7 +308,7 @@ impl Execution<'_> {
     fn refused_memory(&self, ending: &Ending, log: &Log) -> Option<Limit> {
         let limit = Limit::Memory(self.limits.memory?);
         let refused = match &ending.reports.last {
-            Some(Event::Failed { message, chain, .. }) => {
+            Some(Report::Failed { message, chain, .. }) => {
                 is_out_of_memory(message) || chain.iter().any(|cause| is_out_of_memory(cause))
             }
             None => ending.status.signal() == Some(SIGABRT) && is_out_of_memory(&log.text()),

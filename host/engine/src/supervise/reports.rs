@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 
 use assay_core::Containment;
 
-use crate::event::{Event, Progress};
+use crate::event::{News, Report};
 
 /// A line may not be longer.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -14,15 +14,16 @@ const LONGEST_LINE: u64 = 1 << 20;
 pub(super) struct Reports {
     /// How far it was contained: its first report, before a plugin could forge one.
     pub(super) containment: Option<Containment>,
-    /// The last event that was not progress.
-    pub(super) last: Option<Event>,
+    /// The last event that was not news of the work under way.
+    pub(super) last: Option<Report>,
 }
 
 /// Reads events from `pipe` until it is closed. What is not an event is the error.
-pub(super) fn listen(pipe: impl Read, observe: &dyn Fn(Progress)) -> Result<Reports, &'static str> {
+pub(super) fn listen(pipe: impl Read, observe: &dyn Fn(News)) -> Result<Reports, &'static str> {
     let mut pipe = BufReader::new(pipe);
     let mut reports = Reports::default();
     let mut line = Vec::new();
+    let mut last_epoch = 0;
     loop {
         line.clear();
         let read = pipe
@@ -35,8 +36,14 @@ pub(super) fn listen(pipe: impl Read, observe: &dyn Fn(Progress)) -> Result<Repo
                 return Err("a report is longer than 1 MiB");
             }
             Ok(_) => match serde_json::from_slice(&line) {
-                Ok(Event::Progress(progress)) => observe(progress),
-                Ok(Event::Contained(containment)) if reports.is_empty() => {
+                Ok(Report::Progress(progress)) => observe(News::Progress(progress)),
+                Ok(Report::Epoch(epoch)) if epoch.epoch > last_epoch => {
+                    last_epoch = epoch.epoch;
+                    observe(News::Epoch(epoch));
+                }
+                Ok(Report::Epoch(_)) => return Err("a report of an epoch is not of a later one"),
+                Ok(Report::Diverged { epoch }) => observe(News::Diverged { epoch }),
+                Ok(Report::Contained(containment)) if reports.is_empty() => {
                     reports.containment = Some(containment);
                 }
                 Ok(event) => reports.last = Some(event),
@@ -73,6 +80,19 @@ mod tests {
         assert_eq!(level(&[CONTAINED, CANCELLED]), Some(7));
         assert_eq!(level(&[CONTAINED, FORGED]), Some(7));
         assert_eq!(level(&[CANCELLED, FORGED]), None);
+    }
+
+    #[test]
+    fn epochs_come_in_order() {
+        let epoch = |number: u32| {
+            format!(
+                r#"{{"event":"epoch","epoch":{number},"epochs":9,"restored":false,"measured":{{}}}}"#
+            )
+        };
+        let [one, two, nine] = [1, 2, 9].map(epoch);
+        assert!(heard(&[&one, &two, &nine]).is_ok());
+        assert!(heard(&[&one, &two, &two]).is_err());
+        assert!(heard(&[&nine, &one]).is_err());
     }
 
     #[test]

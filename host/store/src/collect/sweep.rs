@@ -161,8 +161,8 @@ impl<'a> Sweep<'a> {
         Ok(false)
     }
 
-    /// Temporary files that nobody writes to any more, locks that nobody holds, and the leases of
-    /// processes that have ended.
+    /// Temporary files that nobody writes to any more, locks that nobody holds, the leases of processes
+    /// that have ended, and the logs of runs that were killed.
     pub(super) fn rest(&mut self, dead_leases: Vec<PathBuf>) -> Result<(), StoreError> {
         let folder = self.store.part(Part::Temporary);
         let abandoned = Retention {
@@ -191,7 +191,7 @@ impl<'a> Sweep<'a> {
                 self.goes(GarbageItem::Lock, path, metadata.len());
             }
         }
-        for path in dead_leases {
+        for path in dead_leases.into_iter().chain(self.store.dead_run_logs()?) {
             if let Some((_, metadata)) = disk::open_if_there(&path)? {
                 self.goes(GarbageItem::Lock, path, metadata.len());
             }

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod continuation;
 mod fit;
+mod news;
 mod passes;
 mod plan;
 mod run;

@@ -12,8 +12,10 @@ use assay_report::{LOSS, MetricRow, Split, write_metrics};
 use super::checkpoint::{self, Checkpoint, ProgressRow};
 use super::continuation::continuation;
 use super::fit::check_fit;
+use super::news::EpochNews;
 use super::samples::EpochBatches;
 use super::{TrainingDocument, TrainingParameters};
+use crate::event::Report;
 use crate::log::note;
 use crate::stages::measure::{Wanted, measure};
 use crate::stages::splits::Splits;
@@ -39,6 +41,8 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     check_augmentation(&parameters, &splits.train)?;
     let mut learner = context.learner(&parameters)?;
     let mut training = begin(context, &parameters, &mut learner)?;
+    let mut news = EpochNews::new(context, &parameters, splits.chosen_on());
+    news.report(&training.progress, true);
     let earlier_ms = training.progress.elapsed_ms;
     let mut passes = 1;
     let mut diverged = None;
@@ -56,6 +60,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             Ok(passes) => passes,
             Err(Ok(reason)) => {
                 note(&format!("diverged in epoch {epoch}: {reason}"));
+                context.reporter.send(&Report::Diverged { epoch });
                 diverged = Some(epoch);
                 break;
             }
@@ -65,6 +70,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         if epoch < parameters.epochs {
             checkpoint::save(&context.scratch, &training)?;
         }
+        news.report(&training.progress, false);
     }
     let continued_from = training.progress.continued_from;
     let outputs = write_outputs(context, parameters, &splits, &training, diverged)?;
@@ -346,15 +352,10 @@ fn write_outputs(
             value: *value,
         });
     }
-    let chosen_on = if splits.validation.is_some() {
-        Split::Validation
-    } else {
-        Split::Test
-    };
     let document = TrainingDocument {
         parameters,
         best_epoch: training.progress.best_epoch,
-        best_chosen_on: chosen_on.to_string(),
+        best_chosen_on: splits.chosen_on().to_string(),
         diverged_in_epoch,
     };
     write_metrics(&context.out.join(METRICS), &rows).map_err(data)?;

@@ -1,0 +1,180 @@
+//! Progress on a terminal: within its width, and gone when it ends, however it ends.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use assay_skips::skip;
+use assay_tests::{Sandbox, binary};
+
+/// What a terminal of so many columns shows, and has scrolled past, after a text was written to it.
+struct Screen {
+    columns: usize,
+    lines: Vec<Vec<char>>,
+    row: usize,
+    column: usize,
+    /// The longest that a line was.
+    widest: usize,
+}
+
+impl Screen {
+    fn showing(columns: usize, text: &str) -> Self {
+        let mut screen = Self {
+            columns,
+            lines: vec![Vec::new()],
+            row: 0,
+            column: 0,
+            widest: 0,
+        };
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                '\u{1b}' => {
+                    assert_eq!(characters.next(), Some('['), "another kind of sequence");
+                    let mut argument = String::new();
+                    let letter = loop {
+                        match characters.next().unwrap() {
+                            digit if digit.is_ascii_digit() || "?;".contains(digit) => {
+                                argument.push(digit);
+                            }
+                            letter => break letter,
+                        }
+                    };
+                    screen.steer(letter, argument.parse().ok());
+                }
+                '\r' => screen.column = 0,
+                '\n' => screen.next_line(),
+                character => screen.put(character),
+            }
+        }
+        screen
+    }
+
+    fn next_line(&mut self) {
+        self.row += 1;
+        if self.row == self.lines.len() {
+            self.lines.push(Vec::new());
+        }
+    }
+
+    fn put(&mut self, character: char) {
+        if self.column == self.columns {
+            self.next_line();
+            self.column = 0;
+        }
+        let line = &mut self.lines[self.row];
+        if line.len() <= self.column {
+            line.resize(self.column + 1, ' ');
+        }
+        line[self.column] = character;
+        self.column += 1;
+        if character != ' ' {
+            self.widest = self.widest.max(self.column);
+        }
+    }
+
+    fn steer(&mut self, letter: char, argument: Option<usize>) {
+        match (letter, argument) {
+            ('A', places) => self.row = self.row.saturating_sub(places.unwrap_or(1)),
+            ('B', places) => (0..places.unwrap_or(1)).for_each(|_| self.next_line()),
+            ('K', None) => self.lines[self.row].truncate(self.column),
+            ('K', Some(2)) => self.lines[self.row].clear(),
+            ('m', _) => {}
+            (letter, _) => panic!("an unexpected sequence that ends with {letter}"),
+        }
+    }
+
+    fn text(&self) -> String {
+        let lines = self.lines.iter().map(|line| {
+            let line: String = line.iter().collect();
+            line.trim_end().to_owned() + "\n"
+        });
+        lines.collect()
+    }
+}
+
+/// Runs the sandbox's pipeline on a terminal of so many columns, and types Ctrl-C after a while if
+/// `stop` says when. Gives what the terminal shows; nothing where no terminal can be had.
+fn on_terminal(sandbox: &Sandbox, columns: usize, stop: Option<Duration>) -> Option<Screen> {
+    let environment = sandbox.command(&[]);
+    let mut command = Command::new("script");
+    command
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!(
+            "stty cols {columns} rows 24; '{}' run pipeline.toml >out",
+            binary().display()
+        ))
+        .arg("/dev/null")
+        .current_dir(sandbox.path(""))
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    for (name, value) in environment.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let Ok(mut child) = command.spawn() else {
+        skip("there is no `script`");
+        return None;
+    };
+    let mut input = child.stdin.take().unwrap();
+    if let Some(after) = stop {
+        thread::sleep(after);
+        input.write_all(&[3]).unwrap();
+    }
+    let ended = child.wait_with_output().unwrap();
+    drop(input);
+    let text = String::from_utf8(ended.stdout).unwrap();
+    Some(Screen::showing(columns, &text))
+}
+
+#[test]
+fn progress_keeps_within_the_terminal_and_leaves_what_was_done() {
+    for columns in [60, 80, 160] {
+        let sandbox = Sandbox::new();
+        sandbox.pipeline(r#"["bp", "fa"]"#, 60);
+        let Some(screen) = on_terminal(&sandbox, columns, None) else {
+            return;
+        };
+        let text = screen.text();
+        assert!(screen.widest <= columns - 4, "{text}");
+        let trained = text.lines().find(|line| line.starts_with("train/bp"));
+        let trained = trained.unwrap();
+        assert!(trained.contains(" done in "), "{text}");
+        assert!(trained.contains(", best "), "{text}");
+        let left = text.lines().filter(|line| line.contains(" left"));
+        assert_eq!(left.count(), 0, "{text}");
+        assert!(!text.contains("stages done"), "{text}");
+    }
+}
+
+#[test]
+fn ctrl_c_leaves_no_stale_progress_and_says_what_goes_on() {
+    for columns in [80, 160] {
+        let sandbox = Sandbox::new();
+        sandbox.pipeline(r#"["bp", "fa"]"#, 100_000);
+        let Some(screen) = on_terminal(&sandbox, columns, Some(Duration::from_secs(3))) else {
+            return;
+        };
+        let text = screen.text();
+        for stage in ["train/bp/seed=1", "train/fa/seed=1"] {
+            let lines = text.lines().filter(|line| line.contains(stage));
+            let lines: Vec<_> = lines.collect();
+            assert_eq!(lines.len(), 1, "{text}");
+            assert!(lines[0].contains("stopped after epoch "), "{text}");
+            assert!(
+                lines[0].contains(" of 100000: goes on from there"),
+                "{text}"
+            );
+        }
+        assert_eq!(text.matches("stopping: ").count(), 1, "{text}");
+        assert!(
+            text.contains("\nstopped; the same command goes on"),
+            "{text}"
+        );
+        assert!(!text.contains("stages done"), "{text}");
+    }
+}
