@@ -42,4 +42,5 @@ mod show;
 mod special_files;
 mod terminal;
 mod trust;
+mod watch;
 mod why;

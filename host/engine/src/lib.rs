@@ -73,9 +73,9 @@ pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::{PREDICTIONS, REPORT_TABLE, TrainingParameters};
 pub use stream::{
-    Announcer, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun, Following,
-    Observer, RunEvent, RunState, StageCounts, StageOutline, StageState, StageStatus,
-    runs_under_way,
+    Announcer, CurveError, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun,
+    Following, Observer, RunEvent, RunState, StageCounts, StageOutline, StageState, StageStatus,
+    runs_under_way, stored_curve,
 };
 pub use supervise::{CardTrouble, Completed, Execution, Failure};
 pub use trust::{

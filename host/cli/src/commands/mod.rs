@@ -23,6 +23,7 @@ mod run;
 mod schema;
 mod show;
 mod status;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ use run::RunArguments;
 use schema::SchemaArguments;
 use show::ShowArguments;
 use status::StatusArguments;
+use watch::WatchArguments;
 use why::WhyArguments;
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +67,8 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Say which stages of a pipeline file are up to date; exit code 1 if any is not.
     Status(StatusArguments),
+    /// Follow a run while it runs, from another terminal.
+    Watch(WatchArguments),
     /// Say why a stage is cached or not, back to the line that made it so.
     Why(WhyArguments),
     /// Execute one stored action, as a job of its own.
@@ -130,6 +134,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Init(init) => init::run(init),
         Verb::Run(run) => run::run(run, cancel),
         Verb::Status(status) => status::status(status, cancel),
+        Verb::Watch(watch) => watch::run(watch, cancel),
         Verb::Why(why) => why::why(why, cancel),
         Verb::Exec(exec) => exec::exec(exec, cancel),
         Verb::Probe(question) => Ok(probe::probe(question)),

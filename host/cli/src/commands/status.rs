@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use assay_engine::{Cancel, LockMode, Session};
+use assay_engine::{Cancel, LockMode, Session, runs_under_way};
 use assay_store::Store;
 use clap::Args;
 
@@ -46,7 +46,9 @@ pub(crate) fn status(arguments: &StatusArguments, cancel: &Cancel) -> Result<Exi
     let store = Store::open(&plan.places.store.path)?;
     let session = Session::open(store, settings, request, cancel)?;
     let previews = session.preview(cancel)?;
-    let view = PlanView::of(&previews);
+    let under_way = runs_under_way(session.store())?;
+    let mut view = PlanView::of(&previews);
+    view.note_running(session.name(), &under_way);
     ui::print_view(&view, arguments.json, ui::preview::status)?;
     let is_current = view.is_current();
     Ok(if is_current {

@@ -8,7 +8,11 @@ use serde_json::Value;
 /// The document as indented text in which no character steers a terminal.
 pub(crate) fn document(value: &Value) -> String {
     // `{:#}` of a JSON value is its indented text; it cannot fail.
-    let text = format!("{value:#}\n");
+    escaped(format!("{value:#}\n"))
+}
+
+/// A text of JSON in which no character steers a terminal.
+pub(crate) fn escaped(text: String) -> String {
     let is_unfit = |char: char| char != '\n' && steers_terminal(char);
     if !text.contains(is_unfit) {
         return text;

@@ -1,13 +1,15 @@
 //! A plan in words and for scripts: which stages would run, and why.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use assay_core::{ActionKey, Difference, ObjectHash, StageKind};
-use assay_engine::{Comparison, Reason, Why};
+use assay_engine::{Comparison, FollowedRun, Reason, Why};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ui::words::{cut, plain};
+use crate::ui::under_way::{RunUnderWay, RunningStage};
+use crate::ui::words::{count, cut, plain};
 
 /// The most differing fields that are listed.
 pub(crate) const MOST_DIFFERENCES: usize = 8;
@@ -16,6 +18,9 @@ pub(crate) const MOST_DIFFERENCES: usize = 8;
 #[derive(Serialize)]
 pub(crate) struct PlanView<'a> {
     stages: Vec<StageView<'a>>,
+    /// The runs under way that have a stage of the plan, or are of its pipeline.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    running: Vec<RunUnderWay<'a>>,
 }
 
 #[derive(Serialize)]
@@ -49,7 +54,26 @@ impl<'a> PlanView<'a> {
     pub(crate) fn of(stages: &'a [Why]) -> Self {
         Self {
             stages: stages.iter().map(StageView::of).collect(),
+            running: Vec::new(),
         }
+    }
+
+    /// Notes the runs under way that are at work for this plan.
+    pub(crate) fn note_running(&mut self, pipeline: &str, runs: &'a [FollowedRun]) {
+        let actions = self.stages.iter().filter_map(|stage| stage.action);
+        let actions: HashSet<_> = actions.collect();
+        let runs = runs.iter().map(|run| RunUnderWay::of(run.state()));
+        let is_at_work = |run: &RunUnderWay<'_>| {
+            let mut running = run.running.iter().filter_map(|stage| stage.action);
+            run.pipeline == pipeline || running.any(|action| actions.contains(&action))
+        };
+        self.running = runs.filter(is_at_work).collect();
+    }
+
+    /// The stage of a run under way that is at this action.
+    fn running(&self, action: Option<ActionKey>) -> Option<&RunningStage<'a>> {
+        let mut running = self.running.iter().flat_map(|run| &run.running);
+        running.find(|stage| action.is_some() && stage.action == action)
     }
 
     /// Whether no stage would run.
@@ -137,17 +161,33 @@ pub(crate) fn status(plan: &PlanView<'_>) -> String {
             text,
             "{:width$}  {}",
             plain(stage.name),
-            in_short(stage),
+            plan.running(stage.action).map_or_else(
+                || in_short(stage),
+                |running| format!("runs now: {}", plain(&running.words(NOW)))
+            ),
             width = width.unwrap_or(0)
         );
     }
     if !stale.is_empty() {
         text.push('\n');
     }
+    for run in &plan.running {
+        let _ = writeln!(
+            text,
+            "a run of {} is under way, {} of {} done: `pipeline watch {}` follows it",
+            plain(run.pipeline),
+            run.done,
+            count(run.stages as u64, "stage"),
+            plain(run.id)
+        );
+    }
     let current = plan.stages.len() - stale.len();
     let _ = writeln!(text, "{current} up to date, {} not", stale.len());
     text
 }
+
+/// The columns of what is said of a stage that runs.
+const NOW: usize = 60;
 
 fn in_short(stage: &StageView<'_>) -> String {
     match stage.why {

@@ -5,6 +5,7 @@
 //! its messages.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use assay_core::printable;
@@ -95,7 +96,16 @@ pub(crate) fn error_width() -> usize {
 
 /// The lines of the terminal that standard error is; as many as any has where it is none.
 pub(crate) fn error_height() -> usize {
-    match tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_row)) {
+    rows(stderr())
+}
+
+/// The lines of the terminal that standard output is, as [`error_height`].
+pub(crate) fn height() -> usize {
+    rows(stdout())
+}
+
+fn rows(stream: BorrowedFd<'_>) -> usize {
+    match tcgetwinsize(stream).map_or(0, |size| usize::from(size.ws_row)) {
         0 => usize::MAX,
         rows => rows,
     }

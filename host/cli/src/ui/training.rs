@@ -39,6 +39,18 @@ pub(crate) fn best(stage: &StageState) -> Option<String> {
     Some(format!("best {} (epoch {epoch})", error(metric, *value)))
 }
 
+/// The errors after an epoch on each split: `train 2.31 %`.
+pub(crate) fn errors(epoch: &Epoch) -> Vec<String> {
+    let splits = [Split::Train, Split::Validation, Split::Test].into_iter();
+    let errors = splits.filter_map(|split| split_error(epoch, split));
+    errors.collect()
+}
+
+fn split_error(epoch: &Epoch, split: Split) -> Option<String> {
+    let (metric, value) = judged_by(epoch, split)?;
+    Some(format!("{split} {}", error(metric, value)))
+}
+
 /// What a running stage is at, what matters most first.
 pub(crate) fn words(stage: &StageState, now_ms: u64) -> Vec<String> {
     let mut words = Vec::new();
@@ -57,14 +69,10 @@ pub(crate) fn words(stage: &StageState, now_ms: u64) -> Vec<String> {
         words.push(format!("diverged in epoch {epoch}"));
     }
     if let Some(last) = last {
-        let shown = |split: Split| {
-            let (metric, value) = judged_by(last, split)?;
-            Some(format!("{split} {}", error(metric, value)))
-        };
-        words.extend(shown(Split::Validation));
+        words.extend(split_error(last, Split::Validation));
         words.extend(best(stage));
-        words.extend(shown(Split::Train));
-        words.extend(shown(Split::Test));
+        words.extend(split_error(last, Split::Train));
+        words.extend(split_error(last, Split::Test));
     } else if let Some(progress) = stage.progress.as_ref().filter(|it| it.total > 0) {
         let (unit, scale) = match progress.unit {
             Unit::Samples => ("samples", 1),

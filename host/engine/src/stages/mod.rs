@@ -36,6 +36,7 @@ pub use evaluate::PREDICTIONS;
 pub use report::REPORT_TABLE;
 pub(crate) use search::{RANKING, Ranking};
 pub use train::TrainingParameters;
+pub(crate) use train::{METRICS, TRAINING, TrainingDocument};
 
 use crate::containment::Profile;
 use crate::plan::Planner;

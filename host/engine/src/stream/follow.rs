@@ -87,6 +87,13 @@ impl FollowedRun {
         })
     }
 
+    /// Begins at the first event again.
+    pub fn rewind(&mut self) {
+        self.reader.rewind();
+        self.state = RunState::default();
+        self.state.id.clone_from(&self.log.id);
+    }
+
     fn read(&mut self, mut take: impl FnMut(&RunEvent)) -> Result<(), FollowError> {
         let (reader, state) = (&mut self.reader, &mut self.state);
         let read = reader.read(|event| {

@@ -1,6 +1,7 @@
 //! The events of a run: one stream, from which the progress display, the record that other processes
 //! watch (`store::RunLog`) and `--events` are fed. `docs/watching.md` describes every field.
 
+mod curve;
 mod file;
 mod follow;
 mod reader;
@@ -9,6 +10,8 @@ mod state;
 use assay_core::{ActionKey, ArtifactHash, RunHash, StageKind};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::curve::EpochMaker;
+pub use self::curve::{CurveError, stored_curve};
 pub use self::file::EventFile;
 pub use self::follow::{FollowError, FollowedRun, Following, runs_under_way};
 pub use self::reader::EventReader;

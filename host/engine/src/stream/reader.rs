@@ -36,6 +36,14 @@ impl EventReader {
         }
     }
 
+    /// Begins at the first event again.
+    pub(crate) fn rewind(&mut self) {
+        self.offset = 0;
+        self.begun.clear();
+        self.is_passing_over = false;
+        self.unreadable = 0;
+    }
+
     /// How many lines were no events of this version.
     pub fn unreadable(&self) -> u64 {
         self.unreadable

@@ -116,6 +116,13 @@ pub enum StageStatus {
     Stopped,
 }
 
+impl StageStatus {
+    /// Whether it has a result.
+    pub const fn has_result(&self) -> bool {
+        matches!(self, Self::Cached | Self::Done { .. })
+    }
+}
+
 impl StageState {
     fn new(outline: &StageOutline) -> Self {
         Self {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use assay_audit::{Census, Index};
+use assay_engine::runs_under_way;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ use crate::arguments::{StoreArguments, remembered_index};
 use crate::error::CliError;
 use crate::ui::action::source;
 use crate::ui::role::first_role;
+use crate::ui::terminal;
+use crate::ui::under_way::RunUnderWay;
 use crate::ui::words::{count, cut, digits, lines, moment, path, plain, right, size, table};
 use crate::ui::{self, duration};
 use rows::{
@@ -90,6 +93,9 @@ impl LsArguments {
 /// A listing: its rows, how many more there are, and the objects of the whole store.
 #[derive(Serialize)]
 struct Listing<'a> {
+    /// The runs under way, where runs are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running: Option<Vec<RunUnderWay<'a>>>,
     #[serde(flatten)]
     rows: Rows<'a>,
     more: usize,
@@ -155,7 +161,19 @@ pub(crate) fn run(arguments: &LsArguments) -> Result<ExitCode, CliError> {
         }
     };
     let census = Census::take(&store)?;
+    let under_way = if arguments.listed == Listed::Runs {
+        Some(runs_under_way(&store)?)
+    } else {
+        None
+    };
+    let running = under_way.as_ref().map(|runs| {
+        let runs = runs.iter().map(|run| RunUnderWay::of(run.state()));
+        let wanted = arguments.pipeline.as_deref();
+        runs.filter(|run| wanted.is_none_or(|name| run.pipeline == name))
+            .collect()
+    });
     let listing = Listing {
+        running,
         rows,
         more,
         store: StoreView {
@@ -180,8 +198,9 @@ fn limited<T>(mut rows: Vec<T>, most: usize) -> (Vec<T>, usize) {
 const NAME: usize = 40;
 
 fn text(index: &Index, listing: &Listing<'_>) -> String {
+    let running = listing.running.as_deref().unwrap_or_default();
     let mut text = match &listing.rows {
-        Rows::Runs(rows) => runs(rows),
+        Rows::Runs(rows) => under_way(running) + &runs(rows),
         Rows::Actions(rows) => actions(rows),
         Rows::Artifacts(rows) => artifacts(rows),
         Rows::Datasets(rows) => datasets(rows),
@@ -209,6 +228,38 @@ fn text(index: &Index, listing: &Listing<'_>) -> String {
     }
     text
 }
+
+/// A line for each run under way, and one for each of its stages that a worker is at.
+fn under_way(runs: &[RunUnderWay<'_>]) -> String {
+    let mut text = String::new();
+    for run in runs {
+        let _ = writeln!(
+            text,
+            "RUNNING  {}  began {} UTC, {} of {} done, on {} (process {})",
+            cut(&plain(run.pipeline), NAME),
+            moment(run.started_ms),
+            run.done,
+            count(run.stages as u64, "stage"),
+            plain(run.host),
+            run.pid
+        );
+        for stage in run.running.iter().take(MOST_RUNNING) {
+            let name = cut(&plain(stage.stage), NAME);
+            let room = terminal::width().saturating_sub(name.chars().count() + 4);
+            let _ = writeln!(text, "  {name}: {}", plain(&stage.words(room)));
+        }
+        if let Some(more @ 1..) = run.running.len().checked_sub(MOST_RUNNING) {
+            let _ = writeln!(text, "  and {}", count(more as u64, "more stage"));
+        }
+    }
+    if !runs.is_empty() {
+        text.push_str("`pipeline watch` follows it\n\n");
+    }
+    text
+}
+
+/// The most stages of a run under way that are listed.
+const MOST_RUNNING: usize = 8;
 
 fn runs(rows: &[ListedRun<'_>]) -> String {
     if rows.is_empty() {

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(super) use self::plan::{DATASET, TrainingSettings, read_training};
-pub(super) use self::run::{BEST, FINAL, METRICS, TRAINING};
+pub(super) use self::run::{BEST, FINAL};
+pub(crate) use self::run::{METRICS, TRAINING};
 pub(super) use self::samples::batch_shape;
 
 use super::Kind;

@@ -24,14 +24,14 @@ use crate::stages::{
 };
 
 /// The metrics of every epoch that was completed.
-pub(in crate::stages) const METRICS: &str = "metrics.parquet";
+pub(crate) const METRICS: &str = "metrics.parquet";
 /// The state after the last epoch; absent where the training diverged.
 pub(in crate::stages) const FINAL: &str = "final.safetensors";
 /// The state after the epoch with the lowest error on the validation split; absent where the first
 /// epoch diverged.
 pub(in crate::stages) const BEST: &str = "best.safetensors";
 /// The [`TrainingDocument`].
-pub(in crate::stages) const TRAINING: &str = "training.json";
+pub(crate) const TRAINING: &str = "training.json";
 
 pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     let started = Instant::now();
