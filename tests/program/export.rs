@@ -44,6 +44,11 @@ fn every_training_is_exported_without_its_optimiser() {
         let mut names = weights.names();
         names.sort_unstable();
         assert_eq!(names, expected);
+        let bytes = file(&sandbox, &format!("export/{point}"), "weights.safetensors");
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let network = &header.metadata().as_ref().unwrap()["network"];
+        let network: serde_json::Value = serde_json::from_str(network).unwrap();
+        assert_eq!(network["layers"][0], "fc 16");
         for name in names {
             let (exported, trained) = (weights.tensor(name).unwrap(), state.tensor(name).unwrap());
             assert_eq!(exported, trained, "{name}");

@@ -20,6 +20,7 @@ mod diff;
 mod doctor;
 mod events;
 mod export;
+mod exporting;
 mod faults;
 mod folder;
 mod gc;

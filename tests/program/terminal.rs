@@ -8,9 +8,9 @@ use assay_store::Store;
 use assay_tests::{Finished, Sandbox, binary};
 
 /// Every verb, so that none can be forgotten.
-const VERBS: [&str; 20] = [
-    "run", "status", "watch", "why", "exec", "diff", "show", "cat", "ls", "lineage", "audit", "gc",
-    "pin", "unpin", "data", "plugin", "network", "doctor", "bundle", "unbundle",
+const VERBS: [&str; 21] = [
+    "run", "status", "watch", "export", "why", "exec", "diff", "show", "cat", "ls", "lineage",
+    "audit", "gc", "pin", "unpin", "data", "plugin", "network", "doctor", "bundle", "unbundle",
 ];
 
 /// Runs a line of shell with `pipeline` in it.

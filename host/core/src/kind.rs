@@ -71,7 +71,7 @@ kinds! {
     /// Checks that a plugin keeps one promise of the boundary.
     Check = Facts { name: "check", revision: 1, headline: &["algorithm", "check"] },
     /// Takes a training's parameters out of its saved state.
-    Export = Facts { name: "export", revision: 1, headline: &["state"] },
+    Export = Facts { name: "export", revision: 2, headline: &["state"] },
 }
 
 impl StageKind {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_core::{Action, Limits, PluginPin, StageKind};
+use assay_core::{Action, ActionResult, Limits, PluginPin, StageKind};
 use assay_store::Store;
 use serde_json::Map;
 
@@ -37,8 +37,7 @@ pub(crate) fn ask(
     limits: Limits,
     cancel: &Cancel,
 ) -> Result<Answer, EngineError> {
-    let (kind, plugin) = (StageKind::Describe, Some(pin.clone()));
-    let action = Action::new(kind, Map::new(), BTreeMap::new(), plugin, None);
+    let action = question(pin);
     // No run names this action, so its document comes back here or nowhere.
     let key = store.put_action(&action)?;
     let cached = store.cached(key)?;
@@ -66,15 +65,34 @@ pub(crate) fn ask(
             })?
             .result
     };
+    Ok(Answer {
+        description: description(store, pin, &result)?,
+        remembered,
+    })
+}
+
+/// What the plugin answered when this store asked it; nothing where it was not asked, or the answer
+/// cannot be read.
+pub(crate) fn remembered(store: &Store, pin: &PluginPin) -> Option<PluginDescription> {
+    let (key, _) = question(pin).document().ok()?;
+    let result = store.cached(key).ok()??;
+    description(store, pin, &result).ok()
+}
+
+fn question(pin: &PluginPin) -> Action {
+    let (kind, plugin) = (StageKind::Describe, Some(pin.clone()));
+    Action::new(kind, Map::new(), BTreeMap::new(), plugin, None)
+}
+
+fn description(
+    store: &Store,
+    pin: &PluginPin,
+    result: &ActionResult,
+) -> Result<PluginDescription, EngineError> {
     let path = store.artifact_file_path(result.artifact, PLUGIN)?;
     let bytes = read_file(&path, "a plugin's description", LONGEST_DESCRIPTION)?;
-    let description =
-        serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
-            plugin: pin.name.clone(),
-            source,
-        })?;
-    Ok(Answer {
-        description,
-        remembered,
+    serde_json::from_slice(&bytes).map_err(|source| EngineError::Description {
+        plugin: pin.name.clone(),
+        source,
     })
 }

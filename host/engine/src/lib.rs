@@ -25,6 +25,7 @@ mod notice;
 mod plan;
 mod plugin;
 mod preview;
+mod records;
 mod rerun;
 mod resolve;
 mod run;
@@ -65,6 +66,7 @@ pub use plugin::{
     MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,
     SearchPath, handshake_of, load, read_library,
 };
+pub use records::{RecordsError, training_records};
 pub use rerun::{
     InvalidSample, NoAction, Obstacle, Reexecution, Rerun, RerunOutcome, Rerunning, Sample, Target,
 };
@@ -75,7 +77,7 @@ pub use stages::{PREDICTIONS, REPORT_TABLE, TrainingParameters};
 pub use stream::{
     Announcer, CurveError, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun,
     Following, Observer, RunEvent, RunState, StageCounts, StageOutline, StageState, StageStatus,
-    runs_under_way, stored_curve,
+    TensorBoardFolder, runs_under_way, stored_curve, write_scalars,
 };
 pub use supervise::{CardTrouble, Completed, Execution, Failure};
 pub use trust::{

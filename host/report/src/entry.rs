@@ -69,14 +69,20 @@ impl ReportEntry {
     /// the end it classifies its own training images worse than who always names their most frequent
     /// class.
     pub(crate) fn is_diverged(&self) -> bool {
-        let last = |metric: &str| {
-            let mut rows = self.evaluation.iter();
-            let row = rows.find(|row| {
-                (row.state, row.split, row.metric.as_str()) == (State::Final, Split::Train, metric)
-            });
-            row.map(|row| row.value)
-        };
-        let above = last(ERROR).zip(last(MAJORITY_CLASS_ERROR));
-        self.diverged_in_epoch.is_some() || above.is_some_and(|(error, majority)| error > majority)
+        is_diverged(&self.evaluation, self.diverged_in_epoch)
     }
+}
+
+/// True if a training diverged: a value was not finite, or in the end it classifies its own training
+/// images worse than who always names their most frequent class.
+pub fn is_diverged(evaluation: &[EvaluationRow], diverged_in_epoch: Option<u32>) -> bool {
+    let last = |metric: &str| {
+        let mut rows = evaluation.iter();
+        let row = rows.find(|row| {
+            (row.state, row.split, row.metric.as_str()) == (State::Final, Split::Train, metric)
+        });
+        row.map(|row| row.value)
+    };
+    let above = last(ERROR).zip(last(MAJORITY_CLASS_ERROR));
+    diverged_in_epoch.is_some() || above.is_some_and(|(error, majority)| error > majority)
 }

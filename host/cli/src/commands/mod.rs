@@ -9,6 +9,7 @@ mod data;
 mod diff;
 mod doctor;
 mod exec;
+mod export;
 mod gc;
 mod init;
 mod lineage;
@@ -42,6 +43,7 @@ use data::DataVerb;
 use diff::DiffArguments;
 use doctor::DoctorArguments;
 use exec::ExecArguments;
+use export::ExportArguments;
 use gc::GcArguments;
 use init::InitArguments;
 use lineage::LineageArguments;
@@ -80,6 +82,8 @@ pub(crate) enum Verb {
     Diff(DiffArguments),
     /// Say whether one method is better than another, and how sure that is.
     Compare(CompareArguments),
+    /// Write the trainings of runs as a table, or their curves for TensorBoard.
+    Export(ExportArguments),
     /// Show what a hash or a name stands for: a run, a stage, a table, a network's weights.
     Show(ShowArguments),
     /// Write the bytes of something to standard output.
@@ -140,6 +144,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Probe(question) => Ok(probe::probe(question)),
         Verb::Diff(diff) => diff::run(diff),
         Verb::Compare(compare) => compare::run(compare),
+        Verb::Export(export) => export::run(export),
         Verb::Show(show) => show::run(show),
         Verb::Cat(cat) => cat::run(cat),
         Verb::Ls(ls) => ls::run(ls),

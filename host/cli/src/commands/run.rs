@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use assay_core::{
 };
 use assay_engine::{
     Cancel, DeviceError, EventFile, Failure, Labels, LockMode, Observer, REPORT_TABLE, RunOutcome,
-    RunReport, Session, Settings, StageReport, TrainingParameters,
+    RunReport, Session, Settings, StageReport, TensorBoardFolder, TrainingParameters,
 };
 use assay_report::{
     Conditions, ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task,
@@ -25,7 +26,7 @@ use serde::Serialize;
 use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
 use crate::error::{CliError, STOPPED};
-use crate::export::export;
+use crate::export::{export, failed};
 use crate::ui::action::Outcomes;
 use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
@@ -41,6 +42,7 @@ Examples:
   pipeline run pipelines/quickstart.toml --only train/bp
   pipeline run pipelines/mnist.toml --device cuda:all
   pipeline run pipelines/quickstart.toml --events events.jsonl
+  pipeline run pipelines/quickstart.toml --tensorboard curves
   pipeline run pipelines/quickstart.toml --lock
   pipeline run pipelines/quickstart.toml --locked --trusted-only
   pipeline run pipelines/quickstart.toml --set method.bp.hyperparameters.learning_rate=0.001
@@ -86,6 +88,10 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     events: Option<PathBuf>,
 
+    /// Write the curves of the trainings below this folder while they run, for TensorBoard
+    #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
+    tensorboard: Option<PathBuf>,
+
     /// Print one JSON document instead of tables
     #[arg(long)]
     json: bool,
@@ -110,14 +116,19 @@ impl RunArguments {
 
     /// The file of events, if one is wanted.
     fn event_file(&self) -> Result<Option<EventFile>, CliError> {
-        let opened = self.events.as_ref().map(|path| {
-            EventFile::open(path).map_err(|source| CliError::File {
-                what: "append events to",
-                path: path.clone(),
-                source,
-            })
-        });
+        let opened = self
+            .events
+            .as_ref()
+            .map(|path| EventFile::open(path).map_err(failed("append events to", path)));
         opened.transpose()
+    }
+
+    /// The folder of curves, if one is wanted.
+    fn curves<'a>(&self, store: &'a Store) -> Result<Option<TensorBoardFolder<'a>>, CliError> {
+        let made = self.tensorboard.as_ref();
+        let made =
+            made.map(|path| TensorBoardFolder::new(path, store).map_err(failed("create", path)));
+        made.transpose()
     }
 
     fn lock_mode(&self) -> LockMode {
@@ -166,17 +177,16 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
         ui::notice::print_written(session.write_lock()?);
     }
     let events = arguments.event_file()?;
+    let curves = arguments.curves(session.store())?;
     let view = ProgressView::new(session.stage_names());
     let mut observers: Vec<&dyn Observer> = vec![&view];
     observers.extend(events.iter().map(|events| events as &dyn Observer));
+    observers.extend(curves.iter().map(|curves| curves as &dyn Observer));
     let report = session.run(cancel, &observers);
     view.finish();
     let report = report?;
-    if let Some(source) = events.and_then(EventFile::failure) {
-        say(&format!(
-            "events: cannot write them any more ({source}); the run went on without them"
-        ));
-    }
+    print_unwritten("events", events.and_then(EventFile::failure));
+    print_unwritten("curves", curves.and_then(TensorBoardFolder::failure));
     let reports = export_reports(arguments, &session, &report)?;
     let printed = ui::print_view(
         &RunView::of(&report, &reports, session.store()),
@@ -191,6 +201,15 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
         RunOutcome::Failed => ExitCode::FAILURE,
         RunOutcome::Stopped => ExitCode::from(STOPPED),
     })
+}
+
+/// Says that some of what happened could not be written down, if so.
+fn print_unwritten(what: &str, failure: Option<io::Error>) {
+    if let Some(source) = failure {
+        say(&format!(
+            "cannot write {what} any more ({source}); the run went on without them"
+        ));
+    }
 }
 
 fn export_reports(

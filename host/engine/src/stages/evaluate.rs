@@ -25,7 +25,7 @@ use crate::containment::Profile;
 use crate::plan::{PlannedStage, Planner, Work};
 
 /// The measurements.
-pub(super) const EVALUATION: &str = "evaluation.parquet";
+pub(crate) const EVALUATION: &str = "evaluation.parquet";
 /// The data that they were measured on, and the device.
 pub(super) const CONDITIONS: &str = "conditions.json";
 /// The prediction of each state for each image of the test set; for classifications only.

@@ -1,8 +1,10 @@
 //! The export stage: a training's parameters without what only further training needs, to be used
 //! elsewhere.
 
+use std::collections::HashMap;
+
 use assay_core::settings::{one_of, placed, string};
-use assay_core::{StageKind, StageTable, settings};
+use assay_core::{StageKind, StageTable, canonical_json, settings};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,6 +18,9 @@ use crate::plan::{PlannedStage, Planner, Work};
 
 /// The parameters, under the names that they have in the state (docs/methods.md).
 const WEIGHTS: &str = "weights.safetensors";
+
+/// The entry of the file's metadata that has the network, as JSON.
+const NETWORK: &str = "network";
 
 /// Beginnings of the names of tensors that only further training needs.
 const OF_TRAINING: [&str; 2] = ["optimiser.", "noise."];
@@ -102,7 +107,11 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
         let of_training = OF_TRAINING.iter().any(|start| name.starts_with(start));
         !of_training
     });
-    let weights = safetensors::serialize(parameters, None).map_err(data)?;
+    let network = canonical_json(&training.parameters.network).map_err(data)?;
+    let network = String::from_utf8(network).map_err(data)?;
+    // With one entry, its bytes depend on no order.
+    let about = HashMap::from([(NETWORK.to_owned(), network)]);
+    let weights = safetensors::serialize(parameters, Some(about)).map_err(data)?;
     write(&context.out.join(WEIGHTS), &weights)?;
     let mut outputs = Outputs::default();
     outputs.add(WEIGHTS, SAFETENSORS);

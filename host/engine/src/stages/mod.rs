@@ -32,11 +32,12 @@ pub(crate) use describe::PLUGIN;
 pub(crate) use directions::{
     BATCH as DIRECTIONS_BATCH, DIRECTIONS, DirectionsParameters, STATE as DIRECTIONS_STATE,
 };
+pub(crate) use evaluate::EVALUATION;
 pub use evaluate::PREDICTIONS;
 pub use report::REPORT_TABLE;
 pub(crate) use search::{RANKING, Ranking};
 pub use train::TrainingParameters;
-pub(crate) use train::{METRICS, TRAINING, TrainingDocument};
+pub(crate) use train::{DATASET, METRICS, TRAINING, TrainingDocument};
 
 use crate::containment::Profile;
 use crate::plan::Planner;

@@ -6,6 +6,7 @@ mod file;
 mod follow;
 mod reader;
 mod state;
+mod tensorboard;
 
 use assay_core::{ActionKey, ArtifactHash, RunHash, StageKind};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use self::file::EventFile;
 pub use self::follow::{FollowError, FollowedRun, Following, runs_under_way};
 pub use self::reader::EventReader;
 pub use self::state::{RunState, StageCounts, StageState, StageStatus};
+pub use self::tensorboard::{TensorBoardFolder, write_scalars};
 
 use crate::event::{Epoch, News, Progress};
 use crate::plan::PlannedStage;

@@ -79,7 +79,7 @@ fn comment(text: &str) -> String {
 }
 
 /// Text as LaTeX prints it.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

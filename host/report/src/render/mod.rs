@@ -5,7 +5,7 @@ mod comparison;
 mod csv;
 mod figures;
 mod html;
-mod latex;
+pub(crate) mod latex;
 mod markdown;
 mod sections;
 mod selection;

@@ -14,7 +14,8 @@ use assay_network::Network;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(super) use self::plan::{DATASET, TrainingSettings, read_training};
+pub(crate) use self::plan::DATASET;
+pub(super) use self::plan::{TrainingSettings, read_training};
 pub(super) use self::run::{BEST, FINAL};
 pub(crate) use self::run::{METRICS, TRAINING};
 pub(super) use self::samples::batch_shape;

@@ -60,7 +60,7 @@ impl TrainingSettings {
 }
 
 /// The role of the dataset among the inputs of a training.
-pub(in crate::stages) const DATASET: &str = "dataset";
+pub(crate) const DATASET: &str = "dataset";
 
 /// Reads the settings of a training, and with `more` those that a stage has beside them.
 pub(in crate::stages) fn read_training<T>(
