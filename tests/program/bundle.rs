@@ -378,3 +378,72 @@ fn validate(folder: &Path, severity: &str) -> Option<Value> {
     let report = serde_json::from_slice(&output.stdout);
     Some(report.unwrap_or_else(|error| panic!("{error}: {output:#?}")))
 }
+
+#[test]
+fn results_alone_are_small_and_can_be_read() {
+    let sender = Sender::get();
+    let bundle = [
+        "bundle",
+        "latest",
+        "-o",
+        "results",
+        "--results-only",
+        "--json",
+    ];
+    let written = sender.sandbox.execute(&bundle).exits(0).json();
+    assert!(written["without_files"].as_u64().unwrap() >= 4, "{written}");
+    let size = |name: &str| fs::metadata(sender.sandbox.path(name)).unwrap().len();
+    assert!(size("results") < size("plain") / 2);
+
+    let receiver = Sandbox::new();
+    sender.send("results", &receiver);
+    let listed = receiver.execute(&["unbundle", "bundle", "--list"]).exits(0);
+    assert!(
+        listed.stdout.contains("results alone, without "),
+        "{}",
+        listed.stdout
+    );
+    assert!(
+        !listed.stdout.contains("final.safetensors"),
+        "{}",
+        listed.stdout
+    );
+    let _ = receiver
+        .execute(&["unbundle", "bundle", "--store", "theirs"])
+        .exits(0);
+    let read = |arguments: &[&str]| {
+        let arguments = [arguments, &["--store", "theirs"]].concat();
+        receiver.execute(&arguments).exits(0).stdout
+    };
+    let table = sender
+        .sandbox
+        .execute(&["cat", "latest:report:table.csv"])
+        .exits(0);
+    assert_eq!(read(&["cat", "latest:report:table.csv"]), table.stdout);
+    assert!(read(&["export", "--format", "csv"]).contains("train/bp/seed=1"));
+    assert!(read(&["show", "latest"]).contains(&sender.hash()[..12]));
+    let _ = receiver
+        .execute(&["unbundle", "bundle", "--store", "theirs"])
+        .exits(0);
+    // Nothing counts as cached whose files are not there.
+    let status = ["status", "pipeline.toml", "--store", "theirs"];
+    let _ = receiver.execute(&status).exits(1);
+    let audit = receiver.execute(&["audit", "--all", "--store", "theirs"]);
+    assert_eq!(audit.code, Some(1), "{audit:?}");
+    // And a run there makes them again.
+    receiver.pipeline(r#"["bp"]"#, 1);
+    let again = receiver.run_json(&["--store", "theirs"]);
+    assert_eq!(
+        again["reports"][0]["rows"][0]["test_error_best_epoch"],
+        sender.run["reports"][0]["rows"][0]["test_error_best_epoch"]
+    );
+    let both = [
+        "bundle",
+        "latest",
+        "-o",
+        "x",
+        "--results-only",
+        "--without-libraries",
+    ];
+    let _ = sender.sandbox.execute(&both).exits(2);
+}

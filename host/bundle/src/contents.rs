@@ -13,6 +13,12 @@ use assay_store::{Index, Store};
 
 use crate::error::BundleError;
 
+/// The media types of images and of weights.
+const NOT_RESULTS: [&str; 2] = [
+    "application/vnd.apache.arrow.file",
+    "application/vnd.safetensors",
+];
+
 /// The documents that a run rests on.
 #[derive(Debug)]
 pub struct Contents {
@@ -180,6 +186,25 @@ impl Contents {
             what: format!("file `{name}` of the artifact"),
             object: artifact.into(),
         })
+    }
+
+    /// Whether a bundle may lack the object: it is a library, or the images of a dataset or the weights
+    /// of a network, and nothing else. The numbers of the run can be read without it.
+    pub(crate) fn may_stay_behind(&self, object: &BundledObject) -> Result<bool, BundleError> {
+        for BundledRole { role, .. } in &object.roles {
+            let may = match role {
+                Role::Library { .. } => true,
+                Role::File { artifact, name } => {
+                    let file = self.file(*artifact, name)?;
+                    NOT_RESULTS.contains(&file.media_type.as_str())
+                }
+                _ => false,
+            };
+            if !may {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn action(&self, key: ActionKey) -> Result<&Action, BundleError> {

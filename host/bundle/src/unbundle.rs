@@ -30,6 +30,8 @@ pub struct Checked {
     pub networks: Option<ObjectHash>,
     /// The plugins whose libraries the bundle leaves out.
     pub without_libraries: Vec<String>,
+    /// How many files of images and weights it leaves out: then it has the run's results alone.
+    pub without_files: u64,
     /// Its files: name, size in bytes, and what it is.
     pub files: Vec<(String, u64, String)>,
 }
@@ -116,7 +118,11 @@ pub fn unbundle_from(
         if (watch.stopped)() {
             return Err(BundleError::Stopped);
         }
-        store.commit_result(result)?;
+        // What a bundle of results alone leaves out may be in the store; else the artifact is not whole,
+        // and counts as one that is still to be made.
+        if bundle.without_files == 0 || store.is_intact(result.artifact)? {
+            store.commit_result(result)?;
+        }
     }
     store.commit_run(&contents.manifest)?;
     Ok(Unbundled {
@@ -157,7 +163,7 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
         });
     }
     let mut objects = contents.objects()?;
-    let without_libraries = complete(scanned, &contents, &objects)?;
+    let (without_libraries, without_files) = complete(scanned, &contents, &objects)?;
     objects.retain(|object, _| scanned.size(*object).is_some());
     // The metadata are about every other file.
     let mut others = scanned.files.clone();
@@ -170,6 +176,7 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
         file: contents.manifest.file,
         networks: contents.manifest.networks,
         without_libraries,
+        without_files,
         files: files
             .map(|(entry, facts)| {
                 let description = describe(*entry, &objects)?;
@@ -181,17 +188,19 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
 }
 
 /// Whether every object that the run rests on is there with its size, and no other; gives the
-/// plugins whose libraries are not.
+/// plugins whose libraries are not, and how many files of images and weights are not.
 fn complete(
     scanned: &Scanned,
     contents: &Contents,
     objects: &Objects,
-) -> Result<Vec<String>, BundleError> {
+) -> Result<(Vec<String>, u64), BundleError> {
     let mut absent = Vec::new();
+    let mut absent_files = 0;
     for (&object, bundled) in objects {
         match (scanned.size(object), bundled.only_plugins()) {
             (Some(found), _) => check_size(contents, found, bundled)?,
             (None, Ok(plugins)) => absent.extend(plugins.into_iter().map(str::to_owned)),
+            (None, Err(_)) if contents.may_stay_behind(bundled)? => absent_files += 1,
             (None, Err(description)) => {
                 return Err(BundleError::Missing {
                     what: description.to_owned(),
@@ -210,7 +219,7 @@ fn complete(
     }
     absent.sort_unstable();
     absent.dedup();
-    Ok(absent)
+    Ok((absent, absent_files))
 }
 
 fn check_size(contents: &Contents, found: u64, bundled: &BundledObject) -> Result<(), BundleError> {

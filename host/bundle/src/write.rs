@@ -31,6 +31,8 @@ pub struct Bundled {
     pub hash: ObjectHash,
     /// The plugins whose libraries were left out.
     pub without_libraries: Vec<String>,
+    /// How many files of images and weights were left out.
+    pub without_files: u64,
 }
 
 /// How a bundle is to be.
@@ -40,6 +42,9 @@ pub struct Options {
     pub about: Attribution,
     /// Leave the plugins' libraries out: the run can be verified then, but not executed again.
     pub without_libraries: bool,
+    /// Leave out libraries, the images of datasets and the weights of networks: the run's numbers can be
+    /// read and compared then, and none of it computed again without training.
+    pub results_only: bool,
     /// Write over a file that is there.
     pub replace: bool,
 }
@@ -70,7 +75,7 @@ pub fn bundle(
     }
     let new = NewFile::create(file, READABLE).map_err(failed("create"))?;
 
-    let mut packing = Packing::new(store, contents, options.without_libraries, watch)?;
+    let mut packing = Packing::new(store, contents, options, watch)?;
     let out = BufWriter::new(new.as_file());
     let mut writer = Writer::new(out).map_err(failed("write"))?;
     packing.write(&mut writer, &options.about, &failed("write"))?;
@@ -100,6 +105,7 @@ struct Packing<'a> {
     contents: &'a Contents,
     objects: Objects,
     without_libraries: Vec<String>,
+    without_files: u64,
     watch: Watch<'a>,
     facts: BTreeMap<BundleFile, FileFacts>,
     total: u64,
@@ -110,12 +116,13 @@ impl<'a> Packing<'a> {
     fn new(
         store: &'a Store,
         contents: &'a Contents,
-        without: bool,
+        options: &Options,
         watch: Watch<'a>,
     ) -> Result<Self, BundleError> {
         let mut objects = contents.objects()?;
         let mut without_libraries = Vec::new();
-        if without {
+        let mut without_files = 0;
+        if options.without_libraries || options.results_only {
             objects.retain(|_, object| match object.only_plugins() {
                 Ok(plugins) => {
                     without_libraries.extend(plugins.into_iter().map(str::to_owned));
@@ -123,6 +130,18 @@ impl<'a> Packing<'a> {
                 }
                 Err(_) => true,
             });
+        }
+        if options.results_only {
+            let mut left_out = Vec::new();
+            for (hash, object) in &objects {
+                if contents.may_stay_behind(object)? {
+                    left_out.push(*hash);
+                }
+            }
+            without_files = left_out.len() as u64;
+            for hash in &left_out {
+                objects.remove(hash);
+            }
         }
         without_libraries.sort_unstable();
         without_libraries.dedup();
@@ -133,6 +152,7 @@ impl<'a> Packing<'a> {
             contents,
             objects,
             without_libraries,
+            without_files,
             watch,
             facts: BTreeMap::new(),
             total,
@@ -238,6 +258,7 @@ impl<'a> Packing<'a> {
             packed,
             hash,
             without_libraries: self.without_libraries,
+            without_files: self.without_files,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::graph::{Graph, all, fragment, reference};
 use super::people::Attribution;
 use super::workflow::{ENGINE, formal_id, step_id, tool_id};
 use super::{object_id, time};
-use crate::contents::Contents;
+use crate::contents::{Contents, Objects};
 
 const RUN: &str = "#run";
 const COMPLETED: &str = "http://schema.org/CompletedActionStatus";
@@ -19,9 +19,17 @@ const FAILED: &str = "http://schema.org/FailedActionStatus";
 /// UN/CEFACT's code for bytes.
 const BYTES: &str = "AD";
 
-pub(super) fn add(graph: &mut Graph<'_>, contents: &Contents, about: &Attribution) {
+pub(super) fn add(
+    graph: &mut Graph<'_>,
+    contents: &Contents,
+    bundled: &Objects,
+    about: &Attribution,
+) {
     for (&artifact, manifest) in contents.artifacts() {
-        let files = manifest.files.values().map(|file| object_id(file.object));
+        let files = manifest.files.values().map(|file| file.object);
+        let files = files
+            .filter(|object| bundled.contains_key(object))
+            .map(object_id);
         let mut files: Vec<_> = files.collect();
         files.sort_unstable();
         files.dedup();

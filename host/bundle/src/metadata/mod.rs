@@ -131,7 +131,7 @@ fn add(graph: &mut Graph<'_>, sources: &Sources<'_>) {
     }
     files::add(graph, contents, objects, files);
     workflow::add(graph, contents, objects);
-    execution::add(graph, contents, about);
+    execution::add(graph, contents, objects, about);
     people::add(graph, about);
     add_root(graph, contents, files, about);
 }

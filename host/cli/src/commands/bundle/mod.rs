@@ -20,7 +20,7 @@ use crate::error::CliError;
 use crate::signing::{key_file, read_key};
 use crate::ui;
 use crate::ui::bytes::BytesView;
-use crate::ui::words::{path, plain, size};
+use crate::ui::words::{count, path, plain, size};
 use signature::sign;
 
 const EXAMPLES: &str = "\
@@ -29,6 +29,7 @@ Examples:
   pipeline bundle quickstart -o run.tar.zst --author 'Ada Lovelace' --license CC-BY-4.0
   pipeline bundle 1165ccfa -o run.tar.zst --sign
   pipeline bundle latest -o run.tar.zst --without-libraries
+  pipeline bundle latest -o results.tar.zst --results-only
 
 The file has everything that the run rests on: its manifest, the pipeline file, each stage's
 action and records, logs, every artifact, and the plugins' libraries. It is a tar archive under
@@ -52,9 +53,8 @@ pub(crate) struct BundleArguments {
     #[arg(long)]
     force: bool,
 
-    /// Leave out the plugins' libraries: the run can be verified then, but not executed again
-    #[arg(long)]
-    without_libraries: bool,
+    #[command(flatten)]
+    parts: PartArguments,
 
     /// What others may do with it: an SPDX identifier, or the address of a licence
     #[arg(long, value_name = "LICENSE", value_parser = license)]
@@ -77,6 +77,18 @@ pub(crate) struct BundleArguments {
 
     #[command(flatten)]
     store: StoreArguments,
+}
+
+/// The parts of the run that go into the bundle.
+#[derive(Args, Debug)]
+struct PartArguments {
+    /// Leave out the plugins' libraries: the run can be verified then, but not executed again
+    #[arg(long)]
+    without_libraries: bool,
+
+    /// Leave out libraries, images and weights: what is left is what was measured and how
+    #[arg(long, conflicts_with = "without_libraries")]
+    results_only: bool,
 }
 
 /// Whether to sign, and with which key.
@@ -136,7 +148,8 @@ pub(crate) fn run(arguments: &BundleArguments, cancel: &Cancel) -> Result<ExitCo
             author: arguments.author.clone(),
             organization: arguments.organization.clone(),
         },
-        without_libraries: arguments.without_libraries,
+        without_libraries: arguments.parts.without_libraries,
+        results_only: arguments.parts.results_only,
         replace: arguments.force,
     };
     let file = arguments.output.as_path();
@@ -186,7 +199,7 @@ fn written_text(written: &WrittenBundle<'_>) -> String {
         size(bundled.packed),
         bundled.hash
     );
-    push_left_out(&mut text, &bundled.without_libraries);
+    push_left_out(&mut text, &bundled.without_libraries, bundled.without_files);
     if let Some(signature) = &written.signature {
         let _ = writeln!(text, "  signed in {}", path(signature));
     }
@@ -206,6 +219,7 @@ struct WrittenView<'a> {
     hash: ObjectHash,
     signature: Option<String>,
     without_libraries: &'a [String],
+    without_files: u64,
 }
 
 impl<'a> WrittenView<'a> {
@@ -222,11 +236,20 @@ impl<'a> WrittenView<'a> {
             hash: bundled.hash,
             signature: signature.map(|path| path.display().to_string()),
             without_libraries: &bundled.without_libraries,
+            without_files: bundled.without_files,
         }
     }
 }
 
-fn push_left_out(text: &mut String, plugins: &[String]) {
+fn push_left_out(text: &mut String, plugins: &[String], files: u64) {
+    if files > 0 {
+        let files = count(files, "file");
+        let _ = writeln!(
+            text,
+            "  results alone, without {files} of images and weights: its numbers can be read and compared, \
+             and are not computed again without training"
+        );
+    }
     if !plugins.is_empty() {
         let plugins = plain(&plugins.join(", "));
         let _ = writeln!(

@@ -165,7 +165,7 @@ fn read_text(read: &ReadBundle<'_>) -> String {
         bundle.files.len(),
         size(bundle.unpacked())
     );
-    push_left_out(&mut text, &bundle.without_libraries);
+    push_left_out(&mut text, &bundle.without_libraries, bundle.without_files);
     text.push_str(&signature_text(&read.signature));
     for file in &read.files {
         let _ = writeln!(text, "  wrote {}", path(file));
@@ -207,6 +207,7 @@ struct ReadView<'a> {
     key: Option<&'a str>,
     comment: Option<&'a str>,
     without_libraries: &'a [String],
+    without_files: u64,
     files: Vec<FileView<'a>>,
     written: Vec<String>,
 }
@@ -246,6 +247,7 @@ impl<'a> ReadView<'a> {
             key,
             comment,
             without_libraries: &bundle.without_libraries,
+            without_files: bundle.without_files,
             files: files.collect(),
             written: written.map(|path| path.display().to_string()).collect(),
         }
