@@ -1,5 +1,6 @@
 //! Progress on a terminal: within its width, and gone when it ends, however it ends.
 
+use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -80,6 +81,10 @@ impl Screen {
             ('B', places) => (0..places.unwrap_or(1)).for_each(|_| self.next_line()),
             ('K', None) => self.lines[self.row].truncate(self.column),
             ('K', Some(2)) => self.lines[self.row].clear(),
+            ('J', None) => {
+                self.lines[self.row].truncate(self.column);
+                self.lines.truncate(self.row + 1);
+            }
             ('m', _) => {}
             (letter, _) => panic!("an unexpected sequence that ends with {letter}"),
         }
@@ -94,15 +99,21 @@ impl Screen {
     }
 }
 
-/// Runs the sandbox's pipeline on a terminal of so many columns, and types Ctrl-C after a while if
-/// `stop` says when. Gives what the terminal shows; nothing where no terminal can be had.
-fn on_terminal(sandbox: &Sandbox, columns: usize, stop: Option<Duration>) -> Option<Screen> {
+/// Runs `pipeline` with these words of a shell on a terminal of so many columns, and types Ctrl-C after a
+/// while if `stop` says when. Gives what it wrote to the terminal; nothing where none can be had.
+fn written(
+    sandbox: &Sandbox,
+    columns: usize,
+    rows: usize,
+    words: &str,
+    stop: Option<Duration>,
+) -> Option<String> {
     let environment = sandbox.command(&[]);
     let mut command = Command::new("script");
     command
         .args(["--quiet", "--return", "--command"])
         .arg(format!(
-            "stty cols {columns} rows 24; '{}' run pipeline.toml >out",
+            "stty cols {columns} rows {rows}; '{}' {words}",
             binary().display()
         ))
         .arg("/dev/null")
@@ -127,7 +138,12 @@ fn on_terminal(sandbox: &Sandbox, columns: usize, stop: Option<Duration>) -> Opt
     }
     let ended = child.wait_with_output().unwrap();
     drop(input);
-    let text = String::from_utf8(ended.stdout).unwrap();
+    Some(String::from_utf8(ended.stdout).unwrap())
+}
+
+/// As [`written`], for a run of the sandbox's pipeline; gives what the terminal shows.
+fn on_terminal(sandbox: &Sandbox, columns: usize, stop: Option<Duration>) -> Option<Screen> {
+    let text = written(sandbox, columns, 24, "run pipeline.toml >out", stop)?;
     Some(Screen::showing(columns, &text))
 }
 
@@ -177,4 +193,63 @@ fn ctrl_c_leaves_no_stale_progress_and_says_what_goes_on() {
         );
         assert!(!text.contains("stages done"), "{text}");
     }
+}
+
+#[test]
+fn a_picture_of_a_run_is_drawn_in_its_place() {
+    for rows in [16, 30] {
+        let sandbox = Sandbox::new();
+        let text = fs::read_to_string(sandbox.path("pipeline.toml")).unwrap();
+        let text = text.replace("seed = [1]", "seed = [1, 2, 3]");
+        let text = text.replace("epochs = 2", "epochs = 40");
+        fs::write(sandbox.path("pipeline.toml"), text).unwrap();
+        let mut run = sandbox.start(&["--jobs", "2"]);
+        let listed = || sandbox.execute(&["watch", "--once"]).code == Some(0);
+        while !listed() {
+            assert!(
+                run.try_wait().unwrap().is_none(),
+                "it ended before it was seen"
+            );
+        }
+        let text = written(&sandbox, 80, rows, "watch", None);
+        assert!(run.wait().unwrap().success());
+        let Some(text) = text else { return };
+        let drawn = text.matches("\u{1b}[J").count();
+        assert!(drawn > 1, "{text}");
+        let screen = Screen::showing(80, &text);
+        assert!(screen.lines.len() <= rows + 1, "{}", screen.text());
+        let shown = screen.text();
+        assert_eq!(shown.matches("small  ").count(), 1, "{shown}");
+        assert!(shown.contains("complete"), "{shown}");
+    }
+}
+
+#[test]
+fn tables_keep_within_the_terminal() {
+    let sandbox = Sandbox::new();
+    let text = fs::read_to_string(sandbox.path("pipeline.toml")).unwrap();
+    let text = text.replace("seed = [1]", "seed = [1, 2, 3]");
+    fs::write(sandbox.path("pipeline.toml"), text).unwrap();
+    let _ = sandbox.run(&[]).exits(0);
+    for columns in [60, 80] {
+        for words in [
+            "run pipeline.toml 2>out",
+            "ls",
+            "ls actions",
+            "ls artifacts",
+        ] {
+            let Some(text) = written(&sandbox, columns, 24, words, None) else {
+                return;
+            };
+            let hash = |line: &&str| !line.starts_with("run ") && !line.contains("/artifacts");
+            for line in text.lines().filter(hash) {
+                let length = line.trim_end().chars().count();
+                assert!(length <= columns, "{words}: {line}");
+            }
+        }
+    }
+    // A pipe has no width.
+    let piped = sandbox.execute(&["ls", "actions"]).exits(0).stdout;
+    let widest = piped.lines().map(|line| line.chars().count()).max();
+    assert!(widest > Some(80), "{piped}");
 }

@@ -31,7 +31,7 @@ use crate::ui::action::Outcomes;
 use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
-use crate::ui::words::{ShownPath, plain, right, table};
+use crate::ui::words::{ShownPath, lines, plain, right, table};
 use crate::ui::{self, duration, error};
 
 const EXAMPLES: &str = "\
@@ -434,7 +434,7 @@ fn training_time(row: &ReportRow, trainings: &[Training<'_>]) -> Option<u64> {
 fn text(run: &RunView<'_>) -> String {
     let mut text = String::new();
     for report in &run.reports {
-        let _ = writeln!(text, "{}\n", report_table(&report.rows));
+        let _ = writeln!(text, "{}", report_table(&report.rows));
         // All rows of a report have the same task.
         let task = report.rows.first().map(|row| row.row.task);
         let measure = ErrorMeasure::of(task.unwrap_or(Task::Classification));
@@ -533,7 +533,7 @@ fn report_table(rows: &[RowView<'_>]) -> String {
         shown.add_row(cells);
     }
     right(&mut shown, &numbers);
-    shown.to_string()
+    lines(&shown)
 }
 
 fn published_test_error(row: &RowView<'_>) -> Option<f64> {

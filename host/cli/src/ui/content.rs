@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use assay_audit::formats::{Column, Content, Figures, Images, Summary, Table, Tensors, Text};
 
 use crate::ui::terminal;
-use crate::ui::words::{count, cut, digits, lines, plain, right, table, visible, wrap};
+use crate::ui::words::{count, cut, digits, lines, plain, right, table, visible, wide_table, wrap};
 
 /// The rows that are shown of a table that is too wide to be shown as it is, and their cells.
 const ROWS_ACROSS: usize = 3;
@@ -158,7 +158,8 @@ fn upright(shown: &Table) -> String {
     let header = |column: &Column| format!("{}\n{}", plain(&column.name), plain(&column.r#type));
     let header: Vec<_> = shown.columns.iter().map(header).collect();
     let header: Vec<_> = header.iter().map(String::as_str).collect();
-    let mut upright = table(&header);
+    // Whether it fits decides between this form and the other.
+    let mut upright = wide_table(&header);
     for row in &shown.head {
         upright.add_row(row.iter().map(|cell| self::cell(cell.as_deref(), CELL)));
     }

@@ -118,12 +118,13 @@ pub(crate) fn width() -> usize {
 
 /// The columns of the terminal, or `most` where it has more or there is none.
 pub(crate) fn width_up_to(most: usize) -> usize {
+    columns().map_or(most, |columns| columns.min(most))
+}
+
+/// The columns of the terminal that standard output is, those of the narrowest one at least.
+pub(crate) fn columns() -> Option<usize> {
     let columns = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 {
-        most
-    } else {
-        columns.clamp(LEAST_WIDTH, most)
-    }
+    (columns > 0).then(|| columns.max(LEAST_WIDTH))
 }
 
 /// True where standard error may be coloured.

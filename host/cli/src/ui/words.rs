@@ -136,10 +136,21 @@ pub(crate) fn digits(number: u64) -> String {
     text
 }
 
-/// A table with these headings.
-pub(crate) fn table(header: &[&str]) -> Table {
+/// A table with these headings, as wide as its cells make it.
+pub(crate) fn wide_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(RULES).set_header(header);
+    table
+}
+
+/// A table with these headings. On a terminal that is too narrow for it, cells are broken into lines.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = wide_table(header);
+    if let Some(columns) = terminal::columns() {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+    }
     table
 }
 

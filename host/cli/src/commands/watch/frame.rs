@@ -20,13 +20,50 @@ pub(super) const KILLED: &str =
 const WIDTH: usize = 120;
 /// The columns from which the table has every split.
 const ALL_SPLITS_FROM: usize = 110;
-/// The rows of the curves, and the lines beside curves and rows of the table.
+/// The most rows of the curves, and the fewest that are worth drawing.
 const CURVE_ROWS: usize = 10;
-const OTHER_LINES: usize = 14;
+const LEAST_CURVE_ROWS: usize = 3;
+/// The lines beside curves and rows, and those of them that belong to the curves.
+const OTHER_LINES: usize = 15;
+const AXIS_LINES: usize = 4;
 /// The most columns of a stage's name, where there is room.
 const NAME: usize = 40;
-/// The fewest rows of trainings and other stages.
-const LEAST_ROWS: usize = 4;
+/// The rows that trainings and other stages should have before curves have any.
+const ENOUGH_ROWS: usize = 5;
+
+/// The rows of the parts of a picture.
+struct Rows {
+    curves: usize,
+    trainings: usize,
+    others: usize,
+}
+
+impl Rows {
+    /// As many as fit into a terminal of so many lines, where `others` stages besides trainings are to
+    /// be shown.
+    fn fitting(height: Option<usize>, others: usize) -> Self {
+        let Some(height) = height else {
+            return Self {
+                curves: CURVE_ROWS,
+                trainings: usize::MAX,
+                others,
+            };
+        };
+        let room = height.saturating_sub(OTHER_LINES);
+        let curves = room.saturating_sub(ENOUGH_ROWS).min(CURVE_ROWS);
+        let (curves, room) = if curves < LEAST_CURVE_ROWS {
+            (0, room + AXIS_LINES)
+        } else {
+            (curves, room - curves)
+        };
+        let others = others.min(room / 3);
+        Self {
+            curves,
+            trainings: room - others,
+            others,
+        }
+    }
+}
 
 /// A word for where a stage is.
 pub(super) const fn status(status: &StageStatus) -> &'static str {
@@ -75,19 +112,16 @@ pub(super) fn text(
     let mut text = cut(&heading(state), columns) + "\n";
     let _ = writeln!(text, "{}\n", cut(&kinds(state), columns));
     let trainings = trainings(state);
-    let rows = height.map_or(usize::MAX, |height| {
-        let curves = if trainings.is_empty() { 0 } else { CURVE_ROWS };
-        height.saturating_sub(curves + OTHER_LINES).max(LEAST_ROWS)
-    });
+    let rows = Rows::fitting(height, others(state).count());
     if !trainings.is_empty() {
-        let shown = trainings.get(..rows).unwrap_or(&trainings);
-        text += &shown_trainings(shown, curves, columns);
+        let shown = trainings.get(..rows.trainings).unwrap_or(&trainings);
+        text += &shown_trainings(shown, curves, columns, rows.curves);
         let more = trainings.len() - shown.len();
         if more > 0 {
             let _ = writeln!(text, "and {}", count(more as u64, "more training"));
         }
     }
-    for stage in others(state).take(rows) {
+    for stage in others(state).take(rows.others) {
         let words = match &stage.status {
             StageStatus::Failed { message } => format!("failed: {}", plain(message)),
             _ => training::fitted(&training::words(stage, now_ms()), columns),
@@ -162,6 +196,7 @@ fn shown_trainings(
     trainings: &[&StageState],
     curves: &mut StoredCurves<'_>,
     columns: usize,
+    curve_rows: usize,
 ) -> String {
     let shown = trainings.iter();
     let shown: Vec<_> = shown
@@ -189,7 +224,12 @@ fn shown_trainings(
         rows.push((letter, *stage, curve.last()));
     }
     let mut text = String::new();
-    if let (Some(measure), Some(chart)) = (measure, draw(&drawn, columns, CURVE_ROWS)) {
+    let chart = if curve_rows > 0 {
+        draw(&drawn, columns, curve_rows)
+    } else {
+        None
+    };
+    if let (Some(measure), Some(chart)) = (measure, chart) {
         let _ = writeln!(
             text,
             "{} on {split} images by epoch, {}",

@@ -292,6 +292,9 @@ fn follow_picture(
             text += frame::KILLED;
             text.push('\n');
         }
+        // What has scrolled away cannot be drawn again.
+        let most = terminal::height().saturating_sub(1).max(1);
+        let text = text.lines().take(most).collect::<Vec<_>>().join("\n") + "\n";
         let mut picture = String::new();
         if drawn > 0 {
             picture = format!("\u{1b}[{drawn}A\r\u{1b}[J");
