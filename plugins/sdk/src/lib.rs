@@ -112,7 +112,7 @@ pub use targets::{
     AuxiliaryActivation, DescentSettings, InverseAdam, InverseLoss, InverseSettings, LogitTargets,
     Target, TargetConfiguration, TargetPropagation, TargetRule, TargetSettings, TopTarget,
 };
-pub use tch::{Kind, Tensor};
+pub use tch::{Device, Kind, Tensor};
 pub use temporary::Temporary;
 pub use trace::Trace;
 pub use trial::{Tensors, Trial};

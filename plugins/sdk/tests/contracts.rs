@@ -6,12 +6,12 @@
     reason = "a test that cannot go on should stop there"
 )]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use assay_sdk::{
-    Adam, Algorithm, Configuration, Directions, Error, InverseTraining, Optimiser, Pass, Setup,
-    Target, TargetPropagation, TargetRule, TargetSettings, Tensor, TopTarget, Trial, scale,
-    tanh_derivative,
+    Adam, Algorithm, Configuration, Connection, Directions, Distribution, Error, InverseTraining,
+    Optimiser, Pass, Setup, Target, TargetPropagation, TargetRule, TargetSettings, Tensor,
+    TopTarget, TrainedMap, Trial, scale, tanh_derivative,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -265,12 +265,159 @@ fn tensors_have_names_of_their_own_and_layers_that_there_are() {
             setup.inverses(2..=2, 0)?;
             setup.inverses(3..=3, 0).map(drop)
         },
-        "obedient asks for inverses twice",
+        "obedient asks for `inverse` maps twice",
     );
     refuses_to_make(
         |setup| setup.inverses(3..=3, -1).map(drop),
         "-1 auxiliary units were asked for",
     );
+}
+
+#[test]
+fn maps_and_draws_have_names_of_their_own_and_layers_that_there_are() {
+    refuses_to_make(
+        |setup| {
+            let _ = setup.transposed_feedback(3, 1.0)?;
+            setup
+                .trained("feedback", Adam::default(), [Connection::transposed(3)])
+                .map(drop)
+        },
+        "obedient makes two tensors of the name `feedback.3.weight`",
+    );
+    refuses_to_make(
+        |setup| {
+            let twice = [Connection::head(1), Connection::head(1)];
+            setup.trained("head", Adam::default(), twice).map(drop)
+        },
+        "obedient makes two tensors of the name `head.1.weight`",
+    );
+    refuses_to_make(
+        |setup| {
+            let connections = [Connection::within(7)];
+            setup.separately_trained("other", connections).map(drop)
+        },
+        "there is no layer 7",
+    );
+    refuses_to_make(
+        |setup| {
+            let normal = Distribution::Normal(1.0);
+            let _ = setup.draw("tangent", 1, normal)?;
+            setup.draw("tangent", 1, normal).map(drop)
+        },
+        "obedient makes two tensors of the name `noise.tangent.1`",
+    );
+}
+
+thread_local! {
+    static MAP: RefCell<Option<TrainedMap>> = const { RefCell::new(None) };
+}
+
+/// The message for a rule that is given a map (5, 3) from the outputs to the first layer.
+fn said_of_map(rule: Rule) -> String {
+    MADE.set(|setup| {
+        let made = setup.trained("feedback", Adam::default(), [Connection::direct(1)])?;
+        MAP.set(made.into_iter().next());
+        Ok(())
+    });
+    let said = said_of(rule);
+    MADE.set(|_| Ok(()));
+    said
+}
+
+fn still_layers(out: &mut Directions<'_>) -> Result<(), Error> {
+    (1..=3).try_for_each(|l| out.none(l))
+}
+
+fn with_map<T>(body: impl FnOnce(&TrainedMap) -> T) -> T {
+    MAP.with_borrow(|map| body(map.as_ref().unwrap()))
+}
+
+#[test]
+fn a_map_that_was_left_out_is_named() {
+    let said = said_of_map(|_, out| still_layers(out));
+    assert_eq!(said, "obedient wrote no direction for `feedback.1.weight`");
+}
+
+#[test]
+fn a_map_refuses_what_does_not_fit() {
+    let said = said_of_map(|pass, out| {
+        still_layers(out)?;
+        with_map(|map| out.map(map, pass.h(2), pass.output_delta()))
+    });
+    assert!(
+        said.contains("`feedback.1.weight` gives 5 values for each of 4 samples: expected a delta of 5 × 4, got 4 × 4"),
+        "{said}"
+    );
+    let said = said_of_map(|pass, _| with_map(|map| map.apply(pass.h(1), pass.scratch(1))));
+    assert!(
+        said.contains("expected an input of 3 × B, got 5 × 4"),
+        "{said}"
+    );
+    let said =
+        said_of_map(|pass, _| with_map(|map| map.transposed(pass.output_delta(), pass.scratch(3))));
+    assert!(
+        said.contains("expected a delta of 5 × B, got 3 × 4"),
+        "{said}"
+    );
+}
+
+#[test]
+fn activations_that_were_overwritten_are_named() {
+    let said = said_of(|pass, out| {
+        still_layers(out)?;
+        scale(pass.h(2), 2.0)
+    });
+    assert_eq!(said, "obedient overwrote h(2) of its pass");
+}
+
+#[test]
+fn a_metric_has_to_be_declared() {
+    refuses(
+        |_, out| out.record("energy", 1.0),
+        "there is no metric `energy`",
+    );
+}
+
+#[test]
+fn gradients_against_other_inputs_fit_their_layer() {
+    refuses(
+        |pass, out| out.gradient_from(2, pass.h(2), pass.h(2)),
+        "layer 2 takes 5 values of each sample: expected an input of 5 × B, got 4 × 4",
+    );
+    refuses(
+        |pass, out| {
+            let half = pass.h(1).narrow(1, 0, 2).contiguous();
+            out.gradient_from(2, pass.h(2), &half)
+        },
+        "layer 2 has 4 outputs and the input 2 columns: expected a delta of 4 × 2, got 4 × 4",
+    );
+    refuses(
+        |pass, out| out.direction(1, pass.h(1), pass.layer(1).bias()),
+        "layer 1 has weights of that shape: expected a weight of 5 × 6, got 5 × 4",
+    );
+}
+
+#[test]
+fn a_second_pass_starts_below_the_last_layer_and_leaves_the_first_alone() {
+    refuses(
+        |pass, _| pass.trace()?.run(3, pass.h(3)),
+        "no layer comes after h_3",
+    );
+    refuses(
+        |pass, _| pass.trace()?.run(1, pass.h(2)),
+        "h_1 has that shape: expected an activation of 5 × 4, got 4 × 4",
+    );
+    let said = said_of(|pass, out| {
+        let trace = pass.trace()?;
+        trace.run(0, pass.h(0))?;
+        assert_eq!(trace.h(2), pass.h(2));
+        assert_eq!(trace.logits(), pass.logits());
+        trace.run_with(1, &pass.h(1).f_neg()?, |_, a| scale(a, 0.5))?;
+        assert_ne!(trace.h(2), pass.h(2));
+        still_layers(out)?;
+        out.none(9)
+    });
+    assert!(said.contains("there is no layer 9"), "{said}");
 }
 
 /// A rule that sets no hidden target.
