@@ -4,10 +4,11 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assay_skips::skip;
 use assay_tests::{Sandbox, binary};
+use serde_json::Value;
 
 /// What a terminal of so many columns shows, and has scrolled past, after a text was written to it.
 struct Screen {
@@ -100,13 +101,13 @@ impl Screen {
 }
 
 /// Runs `pipeline` with these words of a shell on a terminal of so many columns, and types Ctrl-C after a
-/// while if `stop` says when. Gives what it wrote to the terminal; nothing where none can be had.
+/// while if `stop` says so: once two trainings have finished an epoch. Gives what it wrote to the terminal; nothing where none can be had.
 fn written(
     sandbox: &Sandbox,
     columns: usize,
     rows: usize,
     words: &str,
-    stop: Option<Duration>,
+    stop: bool,
 ) -> Option<String> {
     let environment = sandbox.command(&[]);
     let mut command = Command::new("script");
@@ -132,8 +133,12 @@ fn written(
         return None;
     };
     let mut input = child.stdin.take().unwrap();
-    if let Some(after) = stop {
-        thread::sleep(after);
+    if stop {
+        let patience = Instant::now() + Duration::from_mins(1);
+        while trained(sandbox) < 2 {
+            assert!(Instant::now() < patience, "no epoch came");
+            thread::sleep(Duration::from_millis(50));
+        }
         input.write_all(&[3]).unwrap();
     }
     let ended = child.wait_with_output().unwrap();
@@ -141,8 +146,17 @@ fn written(
     Some(String::from_utf8(ended.stdout).unwrap())
 }
 
+/// How many trainings of the run under way have finished an epoch.
+fn trained(sandbox: &Sandbox) -> usize {
+    let listed = sandbox.execute(&["ls", "--json"]).stdout;
+    let listed: Value = serde_json::from_str(&listed).unwrap_or_default();
+    let stages = listed["running"][0]["running"].as_array();
+    let stages = stages.into_iter().flatten();
+    stages.filter(|stage| stage["epoch"].is_object()).count()
+}
+
 /// As [`written`], for a run of the sandbox's pipeline; gives what the terminal shows.
-fn on_terminal(sandbox: &Sandbox, columns: usize, stop: Option<Duration>) -> Option<Screen> {
+fn on_terminal(sandbox: &Sandbox, columns: usize, stop: bool) -> Option<Screen> {
     let text = written(sandbox, columns, 24, "run pipeline.toml >out", stop)?;
     Some(Screen::showing(columns, &text))
 }
@@ -152,7 +166,7 @@ fn progress_keeps_within_the_terminal_and_leaves_what_was_done() {
     for columns in [60, 80, 160] {
         let sandbox = Sandbox::new();
         sandbox.pipeline(r#"["bp", "fa"]"#, 60);
-        let Some(screen) = on_terminal(&sandbox, columns, None) else {
+        let Some(screen) = on_terminal(&sandbox, columns, false) else {
             return;
         };
         let text = screen.text();
@@ -172,7 +186,7 @@ fn ctrl_c_leaves_no_stale_progress_and_says_what_goes_on() {
     for columns in [80, 160] {
         let sandbox = Sandbox::new();
         sandbox.pipeline(r#"["bp", "fa"]"#, 100_000);
-        let Some(screen) = on_terminal(&sandbox, columns, Some(Duration::from_secs(3))) else {
+        let Some(screen) = on_terminal(&sandbox, columns, true) else {
             return;
         };
         let text = screen.text();
@@ -211,7 +225,7 @@ fn a_picture_of_a_run_is_drawn_in_its_place() {
                 "it ended before it was seen"
             );
         }
-        let text = written(&sandbox, 80, rows, "watch", None);
+        let text = written(&sandbox, 80, rows, "watch", false);
         assert!(run.wait().unwrap().success());
         let Some(text) = text else { return };
         let drawn = text.matches("\u{1b}[J").count();
@@ -238,7 +252,7 @@ fn tables_keep_within_the_terminal() {
             "ls actions",
             "ls artifacts",
         ] {
-            let Some(text) = written(&sandbox, columns, 24, words, None) else {
+            let Some(text) = written(&sandbox, columns, 24, words, false) else {
                 return;
             };
             let hash = |line: &&str| !line.starts_with("run ") && !line.contains("/artifacts");

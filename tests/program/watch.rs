@@ -155,6 +155,8 @@ fn what_lies_among_the_logs_is_not_trusted() {
     text = format!("junk\n{{\"version\":2,\"event\":\"new\"}}\n{text}");
     fs::write(&log, text).unwrap();
     assert!(endless.listed().is_some());
+    let shown = sandbox.execute(&["watch", "--once"]).exits(0);
+    assert!(shown.stderr.contains("passed over "), "{shown:?}");
     endless.signal(Signal::KILL);
 }
 

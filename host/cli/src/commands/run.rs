@@ -31,8 +31,8 @@ use crate::ui::action::Outcomes;
 use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
-use crate::ui::words::{ShownPath, lines, plain, right, table};
-use crate::ui::{self, duration, error};
+use crate::ui::words::{ShownPath, lines, plain, right, table, wrap};
+use crate::ui::{self, duration, error, terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -435,34 +435,7 @@ fn text(run: &RunView<'_>) -> String {
     let mut text = String::new();
     for report in &run.reports {
         let _ = writeln!(text, "{}", report_table(&report.rows));
-        // All rows of a report have the same task.
-        let task = report.rows.first().map(|row| row.row.task);
-        let measure = ErrorMeasure::of(task.unwrap_or(Task::Classification));
-        let _ = writeln!(
-            text,
-            "{} {}.\nBest epoch: lowest test error over the epochs, as the paper reports it (chosen on \
-             the test set).\nLast: after the last epoch. Validation: test error of the epoch chosen on \
-             held-out training data.",
-            measure.heading, measure.unit
-        );
-        if report.rows.iter().any(|row| row.search.is_some()) {
-            text.push_str(
-                "Optimism: what trainings from fresh seeds have more of the error that the search chose by.\n",
-            );
-        }
-        if report.rows.iter().any(|row| row.row.is_marked()) {
-            text.push_str("†: the configuration was chosen on the test set, as the paper does.\n");
-        }
-        let published = report.rows.iter().filter(|row| row.row.figures.is_some());
-        let published = published.count();
-        for (shortfall, rows) in shortfalls(report.rows.iter().map(|row| row.row)) {
-            let _ = write!(text, "Not comparable with the paper: {shortfall}");
-            if rows.len() < published {
-                let methods = rows.iter().map(|row| plain(&row.label.method));
-                let _ = write!(text, " ({})", methods.collect::<Vec<_>>().join(", "));
-            }
-            text.push_str(".\n");
-        }
+        text.push_str(&fitted(&notes(report)));
         text.push('\n');
         for path in &report.files {
             let _ = writeln!(text, "  {path}");
@@ -471,6 +444,49 @@ fn text(run: &RunView<'_>) -> String {
     let outcomes: Outcomes = run.stages.iter().map(|stage| stage.outcome).collect();
     let _ = writeln!(text, "\nrun {}: {outcomes}", run.run);
     text.trim_start().to_owned()
+}
+
+/// What the columns of a report's table mean, and what its numbers cannot be compared with.
+fn notes(report: &ReportView<'_>) -> String {
+    let mut text = String::new();
+    // All rows of a report have the same task.
+    let task = report.rows.first().map(|row| row.row.task);
+    let measure = ErrorMeasure::of(task.unwrap_or(Task::Classification));
+    let _ = writeln!(
+        text,
+        "{} {}.\nBest epoch: lowest test error over the epochs, as the paper reports it (chosen on \
+         the test set).\nLast: after the last epoch. Validation: test error of the epoch chosen on \
+         held-out training data.",
+        measure.heading, measure.unit
+    );
+    if report.rows.iter().any(|row| row.search.is_some()) {
+        text.push_str(
+            "Optimism: what trainings from fresh seeds have more of the error that the search chose by.\n",
+        );
+    }
+    if report.rows.iter().any(|row| row.row.is_marked()) {
+        text.push_str("†: the configuration was chosen on the test set, as the paper does.\n");
+    }
+    let published = report.rows.iter().filter(|row| row.row.figures.is_some());
+    let published = published.count();
+    for (shortfall, rows) in shortfalls(report.rows.iter().map(|row| row.row)) {
+        let _ = write!(text, "Not comparable with the paper: {shortfall}");
+        if rows.len() < published {
+            let methods = rows.iter().map(|row| plain(&row.label.method));
+            let _ = write!(text, " ({})", methods.collect::<Vec<_>>().join(", "));
+        }
+        text.push_str(".\n");
+    }
+    text
+}
+
+/// The lines as they are, and on a terminal broken into lines that fit.
+fn fitted(text: &str) -> String {
+    let Some(columns) = terminal::columns() else {
+        return text.to_owned();
+    };
+    let lines = text.lines().flat_map(|line| wrap(line, columns));
+    lines.map(|line| line + "\n").collect()
 }
 
 fn report_table(rows: &[RowView<'_>]) -> String {

@@ -87,6 +87,11 @@ impl FollowedRun {
         })
     }
 
+    /// How many lines of the log were passed over, since they are no events of this version.
+    pub fn passed_over(&self) -> u64 {
+        self.reader.unreadable()
+    }
+
     /// Begins at the first event again.
     pub fn rewind(&mut self) {
         self.reader.rewind();

@@ -45,7 +45,7 @@ impl EventReader {
     }
 
     /// How many lines were no events of this version.
-    pub fn unreadable(&self) -> u64 {
+    pub(crate) fn unreadable(&self) -> u64 {
         self.unreadable
     }
 
@@ -91,5 +91,45 @@ impl EventReader {
         }
         self.begun.clear();
         self.is_passing_over = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::stream::Event;
+
+    const STOPPED: &str =
+        r#"{"version":1,"id":"1-a","time_ms":5,"event":"stage-stopped","stage":"s"}"#;
+
+    #[test]
+    fn events_are_read_as_they_come_and_the_rest_is_passed_over() {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut reader = EventReader::new(file.try_clone().unwrap());
+        let read = |reader: &mut EventReader| {
+            let mut stages = Vec::new();
+            let take = |event: RunEvent| {
+                if let Event::StageStopped { stage } = event.event {
+                    stages.push(stage);
+                }
+            };
+            reader.read(take).unwrap();
+            stages.len()
+        };
+        assert_eq!(read(&mut reader), 0);
+        let (begin, end) = STOPPED.split_at(20);
+        write!(file, "{STOPPED}\n{begin}").unwrap();
+        assert_eq!(read(&mut reader), 1);
+        assert_eq!(read(&mut reader), 0);
+        writeln!(file, "{end}").unwrap();
+        assert_eq!(read(&mut reader), 1);
+        let newer = STOPPED.replace("\"version\":1", "\"version\":2");
+        let other = STOPPED.replace("stage-stopped", "stage-painted");
+        let more = STOPPED.replace("\"stage\"", "\"colour\":\"red\",\"stage\"");
+        write!(file, "{newer}\n{other}\n\n\u{1b}[2J\n{more}\n").unwrap();
+        assert_eq!(read(&mut reader), 1, "fields may be added");
+        assert_eq!(reader.unreadable(), 3);
     }
 }

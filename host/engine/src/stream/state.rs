@@ -87,7 +87,8 @@ pub struct StageState {
     pub progress: Option<Progress>,
     /// When it was started.
     started_ms: u64,
-    /// Its first and its last progress of this execution: the moments and the fractions done.
+    /// The first and the last that was told of its progress in this execution: the moments and the
+    /// fractions done.
     pace: Option<[(u64, f64); 2]>,
 }
 
@@ -165,11 +166,10 @@ impl StageState {
         Some((left as u64).saturating_sub(now_ms.saturating_sub(last_ms)))
     }
 
-    fn progressed(&mut self, now_ms: u64, progress: &Progress) {
-        let point = (now_ms, progress.fraction);
+    fn is_at(&mut self, now_ms: u64, fraction: f64) {
+        let point = (now_ms, fraction);
         let first = self.pace.map_or(point, |[first, _]| first);
         self.pace = Some([first, point]);
-        self.progress = Some(progress.clone());
     }
 }
 
@@ -230,11 +230,17 @@ impl RunState {
                 stage.started_ms = now_ms;
             }
             Event::StageProgress { stage, progress } => {
-                self.stage_mut(stage).progressed(now_ms, progress);
+                let stage = self.stage_mut(stage);
+                stage.is_at(now_ms, progress.fraction);
+                stage.progress = Some(progress.clone());
             }
             Event::Epoch { stage, epoch } => {
                 let stage = self.stage_mut(stage);
                 stage.epochs = Some(epoch.epochs);
+                if !epoch.restored {
+                    let done = f64::from(epoch.epoch) / f64::from(epoch.epochs.max(1));
+                    stage.is_at(now_ms, done);
+                }
                 stage.curve.push(epoch.clone());
             }
             Event::Diverged { stage, epoch } => self.stage_mut(stage).diverged = Some(*epoch),
@@ -282,5 +288,105 @@ impl RunState {
             self.stages.push(StageState::unplanned(name));
         }
         &mut self.stages[place]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::EVENT_VERSION;
+
+    fn told(events: Vec<(u64, Event)>) -> RunState {
+        let mut state = RunState::default();
+        for (time_ms, event) in events {
+            state.apply(&RunEvent {
+                version: EVENT_VERSION,
+                id: "1-a".to_owned(),
+                time_ms,
+                event,
+            });
+        }
+        state
+    }
+
+    fn begin(stages: &[&str]) -> Event {
+        let stages = stages.iter().map(|stage| StageOutline {
+            stage: (*stage).to_owned(),
+            kind: StageKind::Train,
+            epochs: Some(100),
+        });
+        Event::RunStarted {
+            pipeline: "p".to_owned(),
+            host: "h".to_owned(),
+            pid: 1,
+            assay: "0".to_owned(),
+            stages: stages.collect(),
+        }
+    }
+
+    fn started(stage: &str) -> Event {
+        Event::StageStarted {
+            stage: stage.to_owned(),
+            action: ActionKey::from_bytes([1; 32]),
+        }
+    }
+
+    fn epoch(epoch: u32, restored: bool) -> Event {
+        Event::Epoch {
+            stage: "a".to_owned(),
+            epoch: Epoch {
+                epoch,
+                epochs: 100,
+                restored,
+                measured: std::collections::BTreeMap::new(),
+                best: None,
+            },
+        }
+    }
+
+    #[test]
+    fn stages_are_counted_where_they_are() {
+        let failed = Event::StageFailed {
+            stage: "a".to_owned(),
+            message: "no".to_owned(),
+        };
+        let state = told(vec![
+            (0, begin(&["a", "b"])),
+            (1, started("a")),
+            (2, started("b")),
+            (3, failed),
+            // One that no plan announced.
+            (4, started("c")),
+        ]);
+        let expected = StageCounts {
+            running: 2,
+            failed: 1,
+            ..StageCounts::default()
+        };
+        assert_eq!(state.counts, expected);
+        assert_eq!(state.stages.len(), 3);
+    }
+
+    #[test]
+    fn what_an_earlier_execution_did_says_nothing_about_the_pace() {
+        let state = told(vec![
+            (0, begin(&["a"])),
+            (0, started("a")),
+            (10, epoch(49, true)),
+            (10, epoch(50, true)),
+            (10_000, epoch(51, false)),
+            (20_000, epoch(52, false)),
+        ]);
+        let left = state.stage("a").unwrap().left_ms(20_000);
+        // 48 epochs at 10 seconds each.
+        assert_eq!(left.map(|left| (left + 500) / 1000), Some(480));
+        assert_eq!(
+            state
+                .stage("a")
+                .unwrap()
+                .left_ms(30_000)
+                .map(|it| (it + 500) / 1000),
+            Some(470)
+        );
     }
 }

@@ -23,8 +23,9 @@ use serde::Serialize;
 
 use crate::arguments::StoreArguments;
 use crate::error::{CliError, STOPPED};
+use crate::ui::terminal::say;
 use crate::ui::under_way::now_ms;
-use crate::ui::words::{path, plain};
+use crate::ui::words::{count, path, plain};
 use crate::ui::{self, duration, terminal, training};
 
 const EXAMPLES: &str = "\
@@ -104,6 +105,7 @@ pub(crate) fn run(arguments: &WatchArguments, cancel: &Cancel) -> Result<ExitCod
     let mut followed = find(&store, arguments.name.as_deref())?;
     let mut curves = StoredCurves::new(&store);
     if arguments.once {
+        print_passed_over(&followed);
         let state = followed.state();
         let curves = RefCell::new(curves);
         ui::print_either(
@@ -120,6 +122,7 @@ pub(crate) fn run(arguments: &WatchArguments, cancel: &Cancel) -> Result<ExitCod
     } else {
         follow_lines(&mut followed, cancel)?
     };
+    print_passed_over(&followed);
     Ok(match (ended, followed.state().ended) {
         (Some(Following::Ended), Some((RunOutcome::Complete, _))) => ExitCode::SUCCESS,
         (Some(_), _) => ExitCode::FAILURE,
@@ -127,6 +130,17 @@ pub(crate) fn run(arguments: &WatchArguments, cancel: &Cancel) -> Result<ExitCod
         // Whoever reads the output has seen enough.
         (None, _) => ExitCode::SUCCESS,
     })
+}
+
+/// Says that the run told something that this version does not understand, if so.
+fn print_passed_over(followed: &FollowedRun) {
+    let lines = followed.passed_over();
+    if lines > 0 {
+        say(&format!(
+            "passed over {}: another version of assay may have written them",
+            count(lines, "event")
+        ));
+    }
 }
 
 /// The run of this name that is under way, or the one that began last.
