@@ -1,4 +1,4 @@
-//! `docs/plugin-guide.md`, done step by step as its reader does it: its commands with the real
+//! `docs/plugin-guide.md` and its second half, `docs/learned-feedback.md`, done step by step as its reader does it: its commands with the real
 //! binary in a folder outside the checkout, its changes to the files, its quotations of them.
 //!
 //! So this is also the test of `pipeline plugin new`: its crate builds with nothing else, its test
@@ -14,6 +14,7 @@ mod document;
 mod output;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -21,10 +22,10 @@ use document::{Step, steps};
 use output::assert_shows;
 use reader::Reader;
 
-#[test]
-fn the_guide_leads_from_nothing_to_a_row_in_the_table() {
-    let guide = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/plugin-guide.md");
-    let mut reader = Reader::new("ternary");
+/// Does what `document` asks for with a crate of that name; the tables that it printed.
+fn follow(document: &str, name: &str) -> Vec<BTreeMap<String, f64>> {
+    let guide = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/{document}"));
+    let mut reader = Reader::new(name);
     let mut tables = Vec::new();
     for step in steps(&fs::read_to_string(guide).unwrap()) {
         match step {
@@ -44,6 +45,18 @@ fn the_guide_leads_from_nothing_to_a_row_in_the_table() {
             Step::Change { file, from, to } => reader.change(&file, &from, &to),
         }
     }
+    tables
+}
+
+#[test]
+fn the_second_half_leads_to_rules_that_keep_their_promises() {
+    let tables = follow("learned-feedback.md", "learned");
+    assert!(tables.is_empty());
+}
+
+#[test]
+fn the_guide_leads_from_nothing_to_a_row_in_the_table() {
+    let tables = follow("plugin-guide.md", "ternary");
     for method in ["bp", "ternary"] {
         assert!(tables.iter().all(|rows| rows.contains_key(method)));
         // The rule as it was written: what it is changed to needs more steps than these. One
