@@ -557,3 +557,120 @@ fn a_library_changed_in_the_store_is_refused_by_its_worker() {
     assert_says(&said, &["the plugin `mine` is not trusted"]);
     let _ = home.execute(&["exec", &action]).exits(0);
 }
+
+#[test]
+fn an_installed_library_is_found_by_its_name_from_any_folder() {
+    let home = Home::new();
+    let library = "libassay_bp.so";
+    home.library(library, "one");
+    let installed = home.execute(&["plugin", "install", library]).exits(0);
+    assert_says(&installed.stdout, &["pass  bp/learns", "bp installed: "]);
+    let file = home.path("data-home/assay/plugins/libassay_bp.so");
+    assert_eq!(
+        fs::read(&file).unwrap(),
+        fs::read(home.path("libassay_bp.so")).unwrap()
+    );
+    let own: Vec<_> = (home.list(&[]).into_iter())
+        .filter(|plugin| plugin["name"] == "bp" && plugin["origin"] == "user")
+        .collect();
+    assert_eq!(own.len(), 1);
+    // The same once more changes nothing.
+    let again = home
+        .execute(&["plugin", "install", library, "--json"])
+        .exits(0);
+    let json: Value = again.json();
+    assert_eq!(json["was_there"], true);
+    assert_eq!(json["signed_by"], Value::Null);
+}
+
+#[test]
+fn another_library_of_the_name_is_written_over_only_on_request() {
+    let home = Home::new();
+    let (one, two) = ("libassay_bp.so", "other/libassay_bp.so");
+    home.library(one, "one");
+    home.library(two, "two");
+    let quick = ["plugin", "install", "--unchecked"];
+    let install = |more: &[&str]| home.execute(&[&quick[..], more].concat());
+    let _ = install(&[one]).exits(0);
+    let refused = install(&[two]).exits(2);
+    assert!(
+        refused.stderr.contains("is another library"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    let file = home.path("data-home/assay/plugins/libassay_bp.so");
+    assert_eq!(
+        fs::read(&file).unwrap(),
+        fs::read(home.path("libassay_bp.so")).unwrap()
+    );
+    let _ = install(&[two, "--replace"]).exits(0);
+    assert_eq!(
+        fs::read(&file).unwrap(),
+        fs::read(home.path("other/libassay_bp.so")).unwrap()
+    );
+}
+
+#[test]
+fn a_folder_has_to_hold_one_library_and_files_have_to_be_plugins() {
+    let home = Home::new();
+    let install = |what: &str| home.execute(&["plugin", "install", "--unchecked", what]);
+    let said = install(".").exits(2).stderr;
+    assert!(said.contains("no libassay_*.so"), "{said}");
+    home.library("target/release/libassay_bp.so", "one");
+    let _ = install(".").exits(0);
+    home.library("target/release/libassay_fa.so", "two");
+    let said = install(".").exits(2).stderr;
+    assert!(said.contains("2 libraries"), "{said}");
+    fs::write(home.path("libassay_text.so"), "text").unwrap();
+    let _ = install("libassay_text.so").exits(2);
+    let _ = install("nowhere.so").exits(2);
+}
+
+#[test]
+fn a_signed_library_is_installed_with_its_signature_where_its_key_is_trusted() {
+    let home = Home::new();
+    let library = "libassay_bp.so";
+    home.library(library, "one");
+    let key = ["--key", "secret.key"];
+    let _ = home
+        .execute(&[&["plugin", "keygen", "--no-password"], &key[..]].concat())
+        .exits(0);
+    let _ = home
+        .execute(&[&["plugin", "sign", library], &key[..]].concat())
+        .exits(0);
+    let install = ["plugin", "install", "--unchecked", library];
+    let said = home.execute(&install);
+    assert_ne!(said.code, Some(0), "{}", said.stderr);
+    assert!(!home.path("data-home/assay/plugins/libassay_bp.so").exists());
+    let _ = home
+        .execute(&["plugin", "trust", "--key", "secret.pub"])
+        .exits(0);
+    let said = home.execute(&install).exits(0);
+    assert!(said.stdout.contains("signed by"), "{}", said.stdout);
+    let signature = home.path("data-home/assay/plugins/libassay_bp.so.minisig");
+    assert!(signature.exists());
+    // A library that changed after it was signed.
+    let mut bytes = fs::read(home.path("libassay_bp.so")).unwrap();
+    bytes.push(0);
+    fs::write(home.path("libassay_bp.so"), bytes).unwrap();
+    let _ = home
+        .execute(&[&install[..], &["--replace"]].concat())
+        .exits(1);
+}
+
+#[test]
+fn a_required_version_is_compared_before_anything_is_trained() {
+    let home = Home::new();
+    let _ = home.run_with("bp >= 0.1", &["--dry-run"]).exits(0);
+    let said = home.run_with("bp >= 1.2", &["--dry-run"]).exits(2).stderr;
+    assert_says(
+        &said,
+        &["the plugin `bp` has version 0.1.0", ">=1.2 is required"],
+    );
+    let said = home.run_with("bp >= one", &["--dry-run"]).exits(2).stderr;
+    assert_says(
+        &said,
+        &["does not name a plugin", "does not require a version"],
+    );
+}

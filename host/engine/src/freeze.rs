@@ -13,6 +13,7 @@ use assay_core::{
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
+use semver::Version;
 use serde_json::{Map, Value};
 
 use crate::ask::ask;
@@ -22,7 +23,9 @@ use crate::error::EngineError;
 use crate::lock::LockWatch;
 use crate::notice::FirstUse;
 use crate::plan::{PlannedStage, PluginUse, place};
-use crate::plugin::{AlgorithmDescription, Libraries, Library, PluginError, SearchPath};
+use crate::plugin::{
+    AlgorithmDescription, Libraries, Library, PluginError, PluginReference, SearchPath,
+};
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 
@@ -242,6 +245,10 @@ impl Freezer<'_> {
         };
         let pin = library.pin();
         let answer = ask(self.store, &pin, self.limits, self.cancel)?;
+        if let Some(complaint) = unmet(reference, &answer.description.version, place) {
+            complaints.push(complaint);
+            return Ok(None);
+        }
         let locked = self.lock.as_ref().is_some_and(|it| it.has(reference, &pin));
         if trust == Trust::Nobody && !locked && !answer.remembered {
             self.notices.extend(FirstUse::of(reference, &library));
@@ -315,6 +322,22 @@ impl Freezer<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The complaint about a plugin whose `version` is not what the reference requires.
+fn unmet(reference: &str, version: &str, place: &Place) -> Option<Diagnostic> {
+    let wanted = reference.parse::<PluginReference>().ok()?;
+    let required = wanted.version.as_ref()?;
+    let is_met = Version::parse(version).is_ok_and(|version| required.matches(&version));
+    (!is_met).then(|| {
+        let message = format!(
+            "the plugin `{}` has version {version}, and {required} is required",
+            wanted.name()
+        );
+        let help = "install the version that is required, or name its file; `pipeline plugin list` \
+                    shows what a name finds";
+        Diagnostic::new(message, place).help(help.to_owned())
+    })
 }
 
 fn unusable(error: &PluginError, place: &Place) -> Diagnostic {

@@ -62,9 +62,9 @@ pub use lock::{LockDifference, LockError, LockMode, lock_path};
 pub use notice::{FirstUse, Notice};
 pub use plan::{Labels, Plan, PlannedStage, PluginUse, UnknownStage, pipeline_schema};
 pub use plugin::{
-    AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, LibraryFile, LoadFailure,
-    MetricDescription, Origin, PluginDescription, PluginError, PluginReference, SearchFolder,
-    SearchPath, handshake_of, load, read_library,
+    AlgorithmDescription, Candidate, HashPrefix, InvalidHashPrefix, InvalidReference, LibraryFile,
+    LoadFailure, MetricDescription, Origin, PluginDescription, PluginError, PluginReference,
+    SearchFolder, SearchPath, handshake_of, load, read_library,
 };
 pub use records::{RecordsError, training_records};
 pub use rerun::{

@@ -14,7 +14,7 @@ pub(crate) fn signing_key_file() -> Option<PathBuf> {
 }
 
 /// The user's own plugins.
-pub(super) fn plugins_folder() -> Option<PathBuf> {
+pub(crate) fn plugins_folder() -> Option<PathBuf> {
     folder("XDG_DATA_HOME", ".local/share").map(|folder| folder.join("plugins"))
 }
 

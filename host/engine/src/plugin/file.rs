@@ -8,7 +8,7 @@ use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
 use assay_core::{Advice, PluginHash};
 use object::{Object, ObjectSection, ReadCache};
 
-use super::reference::{HashPrefix, InvalidHashPrefix};
+use super::reference::{HashPrefix, InvalidReference};
 use crate::elf::{self, NotLoadable};
 use crate::environment::LIBTORCH;
 
@@ -18,13 +18,13 @@ const LARGEST: u64 = 1 << 30;
 /// Why a plugin cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
-    /// The reference has an `@` and then no hash.
+    /// The reference has an `@` and then no hash, or a comparison and then no version.
     #[error("`{reference}` does not name a plugin")]
     Reference {
         /// The reference.
         reference: String,
-        /// The error in the hash.
-        source: InvalidHashPrefix,
+        /// The error in it.
+        source: InvalidReference,
     },
     /// There are libraries of the plugin, none of which has the hash that was asked for.
     #[error(
@@ -88,7 +88,7 @@ impl Advice for PluginError {
         match self {
             Self::Reference { .. } => {
                 "a plugin is named by name, by path, or by either with `@` and the beginning of \
-                 its hash"
+                 its hash, or with a version, as in `kp >= 1.2`"
                     .into()
             }
             Self::OtherHash { .. } => {

@@ -14,5 +14,5 @@ pub use file::{LibraryFile, PluginError, handshake_of, read_library};
 pub(crate) use library::{Libraries, Library};
 pub use load::{LoadFailure, load};
 pub(crate) use reference::file_name;
-pub use reference::{HashPrefix, InvalidHashPrefix, PluginReference};
+pub use reference::{HashPrefix, InvalidHashPrefix, InvalidReference, PluginReference};
 pub use search::{Candidate, Origin, SearchFolder, SearchPath};

@@ -1,10 +1,11 @@
-//! How a plugin is named: by name, by path, or by either with a hash. Owns the notation; what
+//! How a plugin is named: by name, by path, or by either with a hash or a version. Owns the notation; what
 //! lies where the reference points is for others to find.
 
 use std::fmt;
 use std::str::FromStr;
 
 use assay_core::PluginHash;
+use semver::VersionReq;
 
 /// So many digits tell libraries apart that were not made to be confused.
 const SHORTEST: usize = 8;
@@ -59,18 +60,61 @@ pub struct PluginReference {
     pub library: String,
     /// Required hash of the library, or the beginning of it.
     pub hash: Option<HashPrefix>,
+    /// Required version of the plugin.
+    pub version: Option<VersionReq>,
+}
+
+/// A text that names no plugin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidReference {
+    /// What follows an `@` is no hash.
+    #[error(transparent)]
+    Hash(#[from] InvalidHashPrefix),
+    /// What follows a comparison is no version.
+    #[error("`{text}` does not require a version")]
+    Version {
+        /// The text from the comparison on.
+        text: String,
+        /// The error in it.
+        source: semver::Error,
+    },
+}
+
+/// The requirement of a version at the end of `text`, and what comes before it. A path may have any of
+/// these signs, but none after a blank.
+fn split_requirement(text: &str) -> Option<(&str, &str)> {
+    let is_path = text.contains('/');
+    let begins = |(at, sign): &(usize, char)| {
+        let after_blank = text[..*at].ends_with(' ');
+        "<>=~^".contains(*sign) && (after_blank || !is_path)
+    };
+    let (at, _) = text.char_indices().find(begins)?;
+    Some((text[..at].trim_end(), &text[at..]))
 }
 
 impl FromStr for PluginReference {
-    type Err = InvalidHashPrefix;
+    type Err = InvalidReference;
 
-    /// Reads `name`, `path/to/library.so`, `name@hash` or `path/to/library.so@hash`. What follows
-    /// the last `@` of a path is a part of the path unless it is all hexadecimal digits, since
-    /// file names may have an `@`; plugin names have none.
-    fn from_str(text: &str) -> Result<Self, InvalidHashPrefix> {
+    /// Reads `name`, `path/to/library.so`, `name@hash` or `path/to/library.so@hash`, any of them with
+    /// a required version after it: `name >= 1.2`. What follows the last `@` of a path is a part of
+    /// the path unless it is all hexadecimal digits, since file names may have an `@`; plugin names
+    /// have none.
+    fn from_str(text: &str) -> Result<Self, InvalidReference> {
+        if let Some((library, requirement)) = split_requirement(text) {
+            let version = requirement.parse().map_err(|source| {
+                let text = requirement.chars().take(80).collect();
+                InvalidReference::Version { text, source }
+            })?;
+            return Ok(Self {
+                version: Some(version),
+                ..library.parse()?
+            });
+        }
         let plain = |library: &str| Self {
             library: library.to_owned(),
             hash: None,
+            version: None,
         };
         let Some((library, hash)) = text.rsplit_once('@') else {
             return Ok(plain(text));
@@ -82,6 +126,7 @@ impl FromStr for PluginReference {
         Ok(Self {
             library: library.to_owned(),
             hash: Some(hash.parse()?),
+            version: None,
         })
     }
 }
@@ -137,6 +182,30 @@ mod tests {
             read("./a@b/x.so@89abcdef"),
             ("./a@b/x.so".into(), hash("89abcdef"))
         );
+    }
+
+    #[test]
+    fn a_version_may_be_required() {
+        for (text, library, requirement) in [
+            ("kp >= 1.2", "kp", ">=1.2"),
+            ("kp>=1.2, <2", "kp", ">=1.2, <2"),
+            ("./a=b/x.so ^0.3", "./a=b/x.so", "^0.3"),
+        ] {
+            let reference: PluginReference = text.parse().unwrap();
+            assert_eq!(reference.library, library);
+            assert_eq!(reference.version, Some(requirement.parse().unwrap()));
+        }
+        let both: PluginReference = "kp@01234567 =1.2.0".parse().unwrap();
+        assert_eq!(both.hash.unwrap().to_string(), "01234567");
+        let plain: PluginReference = "./a=b/x.so".parse().unwrap();
+        assert_eq!(
+            (plain.library.as_str(), plain.version),
+            ("./a=b/x.so", None)
+        );
+        for text in ["kp >=", "kp >= one", "kp < 1.2 or so"] {
+            let refused = text.parse::<PluginReference>().unwrap_err();
+            assert!(refused.to_string().contains("does not require a version"));
+        }
     }
 
     #[test]

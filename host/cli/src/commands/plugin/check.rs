@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use assay_core::PluginHash;
 use assay_engine::{
-    CHECKS, Cancel, CheckReport, CheckRequest, Checked, Outcome, TrustPolicy, check_plugin,
+    CHECKS, Cancel, CheckReport, CheckRequest, Checked, Outcome, Settings, TrustPolicy,
+    check_plugin,
 };
 use assay_files::TemporaryFolder;
 use assay_store::Store;
@@ -98,26 +99,37 @@ pub(crate) fn check(arguments: &CheckArguments, cancel: &Cancel) -> Result<ExitC
     }
     let trust = arguments.trust.policy()?;
     let settings = arguments.compute.settings(true, cancel)?;
-    let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
-    let store = Store::open(folder.path().join("store"))?;
-    let printed = RefCell::new(Ok(()));
-    let report = check_plugin(
-        &store,
-        &settings,
+    let report = make_checks(
         &arguments.request(&trust),
+        &settings,
+        !arguments.json,
         cancel,
-        &|checked| {
-            if !arguments.json && printed.borrow().is_ok() {
-                *printed.borrow_mut() = ui::print(&line(&CheckedView::of(checked)));
-            }
-        },
     )?;
-    printed.into_inner()?;
     ui::print_view(&ReportView::of(&report), arguments.json, summary)?;
     if report.stopped {
         return Err(CliError::Stopped);
     }
     Ok(ExitCode::from(u8::from(report.count(Outcome::Failed) > 0)))
+}
+
+/// Makes the checks of `request`, in a store that is thrown away; each is printed once it is made if
+/// they are `shown`.
+pub(super) fn make_checks(
+    request: &CheckRequest<'_>,
+    settings: &Settings,
+    shown: bool,
+    cancel: &Cancel,
+) -> Result<CheckReport, CliError> {
+    let folder = TemporaryFolder::new().map_err(CliError::Temporary)?;
+    let store = Store::open(folder.path().join("store"))?;
+    let printed = RefCell::new(Ok(()));
+    let report = check_plugin(&store, settings, request, cancel, &|checked| {
+        if shown && printed.borrow().is_ok() {
+            *printed.borrow_mut() = ui::print(&line(&CheckedView::of(checked)));
+        }
+    })?;
+    printed.into_inner()?;
+    Ok(report)
 }
 
 /// The outcome of every check that was made.

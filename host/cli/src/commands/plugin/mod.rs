@@ -3,6 +3,7 @@
 mod check;
 mod directions;
 mod info;
+mod install;
 mod list;
 mod new;
 mod schema;
@@ -18,6 +19,7 @@ use crate::error::CliError;
 use check::CheckArguments;
 use directions::DirectionsArguments;
 use info::InfoArguments;
+use install::InstallArguments;
 use list::ListArguments;
 use new::NewArguments;
 use sign::{KeygenArguments, SignArguments, VerifyArguments};
@@ -31,6 +33,8 @@ pub(crate) enum PluginVerb {
     Directions(DirectionsArguments),
     /// Show one plugin: what it is, its algorithms, their hyper-parameters and metrics.
     Info(InfoArguments),
+    /// Check a plugin's library and copy it to where your own plugins are found by name.
+    Install(InstallArguments),
     /// Make a key to sign plugins with.
     Keygen(KeygenArguments),
     /// List the plugins that can be asked for by name, and those that are shadowed or unusable.
@@ -52,6 +56,7 @@ pub(crate) fn run(verb: &PluginVerb, cancel: &Cancel) -> Result<ExitCode, CliErr
         PluginVerb::Check(arguments) => check::check(arguments, cancel),
         PluginVerb::Directions(arguments) => directions::directions(arguments, cancel),
         PluginVerb::Info(arguments) => info::info(arguments, cancel),
+        PluginVerb::Install(arguments) => install::install(arguments, cancel),
         PluginVerb::Keygen(arguments) => sign::keygen(arguments),
         PluginVerb::List(arguments) => list::list(arguments, cancel),
         PluginVerb::New(arguments) => new::new(arguments),

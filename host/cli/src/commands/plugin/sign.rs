@@ -132,14 +132,26 @@ pub(crate) fn verify(arguments: &VerifyArguments) -> Result<ExitCode, CliError> 
         }],
         None => trusted_keys()?,
     };
+    let (key, comment) = signer(library, &bytes, keys)?;
+    ui::print(&verified(library, hash, &key, &comment))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The key of `keys` that made the signature beside `library`, whose content is `bytes`, and the comment
+/// that is signed too.
+///
+/// # Errors
+/// There is no signature, or none by these keys.
+pub(super) fn signer(
+    library: &Path,
+    bytes: &[u8],
+    keys: Vec<TrustedKey>,
+) -> Result<(TrustedKey, String), CliError> {
     let signature = read_signature(library).map_err(VerifyError::Signature)?;
     let mut refused = None;
     for key in keys {
-        match verify_signature(library, &bytes, &signature, &key.key) {
-            Ok(comment) => {
-                ui::print(&verified(library, hash, &key, &comment))?;
-                return Ok(ExitCode::SUCCESS);
-            }
+        match verify_signature(library, bytes, &signature, &key.key) {
+            Ok(comment) => return Ok((key, comment)),
             // Says less than what the key says that made it.
             Err(SignatureError::OtherKey { .. }) if refused.is_some() => {}
             Err(error) => refused = Some(error),
