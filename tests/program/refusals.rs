@@ -646,3 +646,36 @@ fn a_report_that_is_not_selected_is_not_judged() {
     let planned = sandbox.run(&only).exits(0).stdout;
     assert_says(&planned, &["evaluate/bp/seed=1", "report"]);
 }
+
+/// A network that an algorithm declares it cannot train costs no night: the plan is refused.
+#[test]
+fn a_network_that_an_algorithm_cannot_train_is_refused_before_the_run() {
+    let sandbox = Sandbox::new();
+    let refused = |algorithm: &str, settings: &str, layers: &str| {
+        let text = format!(
+            "name = \"p\"\n[network.n]\ninput = [1, 28, 28]\nlayers = [{layers}]\n\
+             [method.m]\nalgorithm = \"{algorithm}\"\nhyperparameters = {{ {settings} }}\n\
+             [stage.mnist]\nkind = \"dataset\"\nsource = \"idx\"\npath = \"data\"\nclasses = 10\n\
+             [stage.train]\nkind = \"train\"\ndataset = \"mnist\"\nnetwork = \"n\"\nepochs = 1\n\
+             matrix = {{ method = [\"m\"], seed = [1] }}\n"
+        );
+        std::fs::write(sandbox.path("p.toml"), text).unwrap();
+        sandbox.execute(&["run", "p.toml", "--dry-run"])
+    };
+    let windows = "\"conv 3x3 2 s2\", \"softmax 10\"";
+    let said = refused("local-loss", "losses = \"sim\"", windows)
+        .exits(2)
+        .stderr;
+    for part in [
+        "the algorithm `local-loss` cannot train this network",
+        "fully connected layers",
+        "p.toml:",
+    ] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+    let _ = refused("local-loss", "losses = \"pred\"", windows).exits(0);
+    let image = "\"lc 3x3 2 s1\", \"lc 3x3 1 s1\"";
+    let said = refused("ao-sdtp", "", image).exits(2).stderr;
+    assert!(said.contains("auxiliary_units to 0"), "{said}");
+    let _ = refused("ao-sdtp", "auxiliary_units = 0", image).exits(0);
+}

@@ -10,10 +10,12 @@ use assay_core::{
     Action, Advice, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places,
     PluginPin,
 };
+use assay_network::Refusal as NetworkRefusal;
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use semver::Version;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::ask::ask;
@@ -26,6 +28,7 @@ use crate::plan::{PlannedStage, PluginUse, place};
 use crate::plugin::{
     AlgorithmDescription, Libraries, Library, PluginError, PluginReference, SearchPath,
 };
+use crate::stages::TrainingParameters;
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
 
@@ -187,6 +190,10 @@ impl Freezer<'_> {
                             if let Some(training) = stage.work.training_mut() {
                                 let given = &mut training.hyperparameters;
                                 complete(given, &stage.places, algorithm, complaints);
+                                let training = &*training;
+                                let complaint =
+                                    refused_network(&wanted, training, &stage.places, algorithm);
+                                complaints.extend(complaint);
                             }
                         }
                         plugin = Some(pinned.pin.clone());
@@ -322,6 +329,26 @@ impl Freezer<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The complaint about a network that the algorithm declares it cannot train. A declaration that this
+/// version does not understand is left to the learner.
+fn refused_network(
+    wanted: &PluginUse,
+    training: &TrainingParameters,
+    places: &Places,
+    algorithm: &Algorithm,
+) -> Option<Diagnostic> {
+    let declared = algorithm.schema.get("refusals")?.as_array()?;
+    let refusals = declared
+        .iter()
+        .filter_map(|it| NetworkRefusal::deserialize(it).ok());
+    let applies = |it: &NetworkRefusal| it.applies(&training.network, &training.hyperparameters);
+    let reason = refusals.into_iter().find(applies)?.reason;
+    let place = place(places, "network").unwrap_or(&wanted.algorithm.place);
+    let name = &wanted.algorithm.value;
+    let message = format!("the algorithm `{name}` cannot train this network: {reason}");
+    Some(Diagnostic::new(message, place))
 }
 
 /// The complaint about a plugin whose `version` is not what the reference requires.

@@ -5,6 +5,7 @@
 //! as they are: `ĥ_{L-1} = h_{L-1} − g_L([o, z]) + g_L([ĥ_L, z])` with `ĥ_L = onehot` or x; below
 //! that the difference rule. Inverses exist for layers 2 to L.
 
+use assay_sdk::network::{NetworkKind, Refusal};
 use assay_sdk::{
     AuxiliaryActivation, Error, Target, TargetConfiguration, TargetPropagation, TargetRule,
     TargetSettings, TopTarget,
@@ -52,6 +53,12 @@ impl TargetRule for AuxiliaryOutputSdtp {
     const REFERENCE: &'static str = "Bartunov, Santoro, Richards, Marris, Hinton & Lillicrap \
          (2018), Assessing the scalability of biologically-motivated deep learning algorithms \
          and architectures, NeurIPS 31";
+
+    fn refusals() -> Vec<Refusal> {
+        let reason = "the last layer gives an image, which auxiliary units cannot stand beside; make \
+                      it fully connected, or set auxiliary_units to 0";
+        vec![Refusal::of(NetworkKind::ImageOutput, reason).unless("auxiliary_units", [0])]
+    }
 
     fn top(config: &Config) -> TopTarget {
         // [ĥ_L, z] against [o, z], ĥ_L = onehot, or x for reconstruction

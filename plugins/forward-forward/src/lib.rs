@@ -18,7 +18,7 @@
 
 mod settings;
 
-use assay_sdk::network::Task;
+use assay_sdk::network::{NetworkKind, Refusal};
 use assay_sdk::{
     Algorithm, Connection, Directions, Distribution, Draw, Error, Inference, Kind, Layer, Pass,
     Setup, Temporary, Tensor, TrainedMap, add, copy, scale, tanh, tanh_derivative,
@@ -98,19 +98,19 @@ impl Algorithm for ForwardForward {
     const REFERENCE: &'static str =
         "Hinton (2022), The Forward-Forward algorithm: some preliminary investigations";
 
+    fn refusals() -> Vec<Refusal> {
+        let shown = "samples are shown with labels, and this network reconstructs";
+        let active = "it predicts by the activity of hidden layers above the first, of which this network \
+                      has none; `prediction = \"readout\"` needs none";
+        vec![
+            Refusal::of(NetworkKind::Reconstruction, shown),
+            Refusal::of(NetworkKind::FewerLayers(2), "it needs a hidden layer"),
+            Refusal::of(NetworkKind::FewerLayers(3), active).when("prediction", ["goodness"]),
+        ]
+    }
+
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let depth = setup.model().depth();
-        if setup.model().task() == Task::Reconstruction {
-            return Err(
-                setup.refuse("samples are shown with labels, and this network reconstructs")
-            );
-        }
-        if depth < 2 || config.prediction == Prediction::Goodness && depth < 3 {
-            return Err(setup.refuse(
-                "it needs a hidden layer, and two to predict by their activity \
-                 (`prediction = \"goodness\"`)",
-            ));
-        }
         let mut label = setup.trained("label", config.optimiser, [Connection::direct(1)])?;
         let negative = setup.draw("negative", depth, Distribution::Normal(1.0))?;
         Ok(Self {

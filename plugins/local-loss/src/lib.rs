@@ -15,7 +15,7 @@
 
 mod settings;
 
-use assay_sdk::network::Task;
+use assay_sdk::network::{NetworkKind, Refusal};
 use assay_sdk::{
     Algorithm, Connection, Directions, Error, Kind, Pass, Setup, Tensor, TrainedMap, add, scale,
     subtract, tanh_derivative,
@@ -102,18 +102,18 @@ impl Algorithm for LocalLoss {
     const REFERENCE: &'static str = "Nøkland & Eidnes (2019), Training neural networks with local \
          error signals, ICML 36";
 
+    fn refusals() -> Vec<Refusal> {
+        let classes = "its losses compare classes, and this network reconstructs";
+        let dense = "similarity maps connect every unit of a layer with every other, which takes fully \
+                     connected layers; `losses = \"pred\"` takes any";
+        vec![
+            Refusal::of(NetworkKind::Reconstruction, classes),
+            Refusal::of(NetworkKind::HiddenWindows, dense).when("losses", ["sim", "predsim"]),
+        ]
+    }
+
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
-        let model = setup.model();
-        if model.task() == Task::Reconstruction {
-            return Err(setup.refuse("its losses compare classes, and this network reconstructs"));
-        }
-        let layers = 1..model.depth();
-        if config.losses != Losses::Pred && (1..model.depth()).any(|l| !model.layer(l).is_dense()) {
-            return Err(setup.refuse(
-                "similarity maps connect every unit of a layer with every other, which takes fully \
-                 connected layers; `losses = \"pred\"` takes any",
-            ));
-        }
+        let layers = 1..setup.model().depth();
         let head = |l| Connection::head(l).with_bias().scaled(0.0);
         let (heads, similarities) = match config.losses {
             Losses::Pred => (layers.clone(), 0..0),

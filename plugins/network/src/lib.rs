@@ -16,11 +16,13 @@
 mod error;
 mod layer;
 mod network;
+mod refusal;
 mod shape;
 mod task;
 
 pub use error::{LayerError, NetworkError};
 pub use layer::{Layer, Window};
 pub use network::{LayerSummary, MAX_LAYERS, MAX_SIZE, Network};
+pub use refusal::{NetworkKind, Refusal};
 pub use shape::{ParseShapeError, Shape};
 pub use task::Task;

@@ -13,6 +13,7 @@
 
 mod settings;
 
+use assay_sdk::network::{NetworkKind, Refusal};
 use assay_sdk::{
     Algorithm, Directions, Distribution, Draw, Error, Kind, Pass, Setup, Temporary, Tensor, add,
     scale, tanh_derivative,
@@ -125,12 +126,17 @@ impl Algorithm for Perturbation {
     /// Of a noisy estimate: the kit's own floor is for gradients.
     const MINIMUM_ACCURACY: Option<f64> = Some(0.5);
 
+    fn refusals() -> Vec<Refusal> {
+        let reason = "differences of losses are for activities; set `estimator = \"jvp\"`";
+        let refusal = Refusal::of(NetworkKind::Any, reason);
+        vec![
+            refusal
+                .when("place", ["weights"])
+                .when("estimator", ["difference"]),
+        ]
+    }
+
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
-        if config.place == Place::Weights && config.estimator == Estimator::Difference {
-            return Err(
-                setup.refuse("differences of losses are for activities; set `estimator = \"jvp\"`")
-            );
-        }
         let values = match config.values {
             Values::Normal => Distribution::Normal(1.0),
             Values::Sign => Distribution::Sign,

@@ -1,5 +1,6 @@
 //! The trait that an algorithm implements.
 
+use assay_network::Refusal;
 use tch::Tensor;
 
 use crate::configuration::Configuration;
@@ -36,8 +37,13 @@ pub trait Algorithm: Sized + 'static {
     /// Whether [`Algorithm::inverse_directions`] reports a loss ([`InverseDirections::add_loss`]).
     const HAS_INVERSE_LOSS: bool = true;
 
-    /// Makes the algorithm's own tensors. An algorithm that cannot train the network refuses it
-    /// here, with [`Setup::refuse`].
+    /// Networks that it cannot train, each with the reason. A host refuses them before anything is
+    /// trained, and the SDK where it is asked all the same.
+    fn refusals() -> Vec<Refusal> {
+        Vec::new()
+    }
+
+    /// Makes the algorithm's own tensors.
     fn new(setup: &mut Setup<'_>, config: &Self::Config) -> Result<Self, Error>;
 
     /// Writes the direction of every layer for the batch of `pass`. Decides nothing by anything

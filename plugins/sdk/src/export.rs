@@ -96,11 +96,20 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
              batch, sum over units and layers",
         ));
     }
+    let mut schema = hyperparameters::schema::<A::Config>()?;
+    let refusals = A::refusals();
+    if let (Some(schema), false) = (schema.as_object_mut(), refusals.is_empty()) {
+        let refusals = serde_json::to_value(refusals).map_err(|error| {
+            let message = format!("the refusals of `{}` have no JSON form: {error}", A::NAME);
+            PluginError::new(ErrorCode::OTHER, message)
+        })?;
+        schema.insert("refusals".to_owned(), refusals);
+    }
     Ok(AlgorithmInfo {
         name: A::NAME.into(),
         summary: A::SUMMARY.into(),
         reference: A::REFERENCE.into(),
-        hyperparameters: hyperparameters::schema::<A::Config>()?.to_string().into(),
+        hyperparameters: schema.to_string().into(),
         metrics: metrics.into(),
     })
 }

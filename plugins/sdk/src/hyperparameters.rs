@@ -70,13 +70,18 @@ where
 }
 
 fn defaults<C: Serialize + Default>() -> Result<Map<String, Value>, PluginError> {
-    match serde_json::to_value(C::default()) {
+    values(&C::default())
+}
+
+/// The values of a configuration, by name.
+pub(crate) fn values<C: Serialize>(config: &C) -> Result<Map<String, Value>, PluginError> {
+    match serde_json::to_value(config) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(refused(format!(
-            "the algorithm's configuration must be a struct, but its default is {other}"
+            "the algorithm's configuration must be a struct, but it is {other}"
         ))),
         Err(error) => Err(refused(format!(
-            "the algorithm's default configuration has no JSON form: {error}"
+            "the algorithm's configuration has no JSON form: {error}"
         ))),
     }
 }

@@ -61,12 +61,6 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// The error of an algorithm that cannot train this network, for the `reason`.
-    pub fn refuse(&self, reason: &str) -> Error {
-        let message = format!("{} cannot train this network: {reason}", self.algorithm);
-        Error::new(ErrorCode::UNSUPPORTED, message)
-    }
-
     /// The network.
     pub fn model(&self) -> &'a Model {
         self.model

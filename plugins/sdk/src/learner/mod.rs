@@ -22,6 +22,7 @@ use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
 use crate::error::{Error, panic_text};
 use crate::function::Function;
+use crate::hyperparameters;
 use crate::inference::Predictor;
 use crate::maps::{InverseDirections, Schedule};
 use crate::model::Model;
@@ -67,6 +68,13 @@ impl<A: Algorithm> Trainer<A> {
         device: Device,
     ) -> Result<Self, Error> {
         let _no_grad = tch::no_grad_guard();
+        let given = hyperparameters::values(config)?;
+        for refusal in A::refusals() {
+            if refusal.applies(network, &given) {
+                let message = format!("{} cannot train this network: {}", A::NAME, refusal.reason);
+                return Err(Error::new(ErrorCode::UNSUPPORTED, message));
+            }
+        }
         let model = Model::new(network, seed, device)?;
         let optimiser = OptimiserState::new(config.optimiser(), model.parameters())?;
         let mut setup = Setup::new(A::NAME, &model, seed);

@@ -13,6 +13,7 @@ mod target;
 use std::marker::PhantomData;
 
 use assay_abi::{ErrorCode, PluginError};
+use assay_network::Refusal;
 
 pub use auxiliary::AuxiliaryActivation;
 pub use logits::LogitTargets;
@@ -44,6 +45,11 @@ pub trait TargetRule: Sized + 'static {
     const REFERENCE: &'static str;
     /// See [`Algorithm::MINIMUM_ACCURACY`].
     const MINIMUM_ACCURACY: Option<f64> = None;
+
+    /// See [`Algorithm::refusals`].
+    fn refusals() -> Vec<Refusal> {
+        Vec::new()
+    }
 
     /// The topmost target.
     fn top(config: &Self::Config) -> TopTarget;
@@ -119,6 +125,10 @@ impl<R: TargetRule> Algorithm for TargetPropagation<R> {
     const SUMMARY: &'static str = R::SUMMARY;
     const REFERENCE: &'static str = R::REFERENCE;
     const MINIMUM_ACCURACY: Option<f64> = R::MINIMUM_ACCURACY;
+
+    fn refusals() -> Vec<Refusal> {
+        R::refusals()
+    }
 
     fn new(setup: &mut Setup<'_>, config: &R::Config) -> Result<Self, Error> {
         let top = R::top(config);
