@@ -83,10 +83,3 @@ impl Configuration for RandomFeedbackSettings {
         self.optimiser.into()
     }
 }
-
-/// An algorithm with no hyper-parameters of its own and a choice of optimiser.
-impl Configuration for OptimiserSettings {
-    fn optimiser(&self) -> Optimiser {
-        (*self).into()
-    }
-}

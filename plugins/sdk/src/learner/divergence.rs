@@ -4,17 +4,13 @@
 use assay_abi::{ErrorCode, PluginError};
 
 use super::Trainer;
-use super::inverse_group::InverseGroup;
 use crate::error::Error;
 use crate::parameters::Parameter;
 
 impl<A> Trainer<A> {
     /// The first direction with a value that is not finite.
     pub(super) fn non_finite_direction(&self) -> Result<Option<String>, Error> {
-        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
-        let companions = self.companions.iter().map(|group| &group.parameters);
-        let groups = inverses.into_iter().chain(companions);
-        for group in groups.chain([self.model.parameters()]) {
+        for group in self.maps().chain([self.model.parameters()]) {
             if let Some(Parameter { name, layer, .. }) = group.non_finite_gradient()? {
                 return Ok(Some(format!("the direction of {name}, in layer {layer}")));
             }
@@ -27,9 +23,7 @@ impl<A> Trainer<A> {
         if let Some(name) = self.model.parameters().non_finite()? {
             return Ok(Some(name));
         }
-        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
-        let companions = self.companions.iter().map(|group| &group.parameters);
-        for group in inverses.into_iter().chain(companions) {
+        for group in self.maps() {
             if let Some(name) = group.non_finite()? {
                 return Ok(Some(name));
             }

@@ -28,7 +28,7 @@ use crate::maps::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::{DrawSource, DrawStream, GivenNoise, Noise, Source};
 use crate::optimiser::{Finite, OptimiserState};
-use crate::parameters::Group;
+use crate::parameters::{Group, Parameters};
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
@@ -58,6 +58,15 @@ pub(crate) struct Trainer<A> {
 struct Update {
     network: bool,
     inverses: bool,
+}
+
+impl<A> Trainer<A> {
+    /// The parameters of the trained maps beside the network, group by group.
+    fn maps(&self) -> impl Iterator<Item = &Parameters> {
+        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
+        let companions = self.companions.iter().map(|group| &group.parameters);
+        inverses.into_iter().chain(companions)
+    }
 }
 
 impl<A: Algorithm> Trainer<A> {
@@ -324,10 +333,8 @@ impl<A: Algorithm> Trainer<A> {
             inverses: true,
         };
         self.compute(batch, everything, given.as_ref())?;
-        let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
-        let companions = self.companions.iter().map(|group| &group.parameters);
         let mut gradients = self.model.parameters().named_gradients()?;
-        for group in inverses.into_iter().chain(companions) {
+        for group in self.maps() {
             gradients.extend(group.named_gradients()?);
         }
         to_safetensors(gradients.iter().map(|(name, gradient)| (*name, gradient)))

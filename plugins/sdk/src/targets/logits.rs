@@ -2,9 +2,10 @@
 
 use tch::Tensor;
 
+use super::hidden_losses;
 use crate::arithmetic::{add, copy, scale, subtract};
 use crate::error::Error;
-use crate::function::multiply_derivative;
+use crate::operand::refused;
 use crate::pass::{Directions, Pass};
 use crate::temporary::Temporary;
 
@@ -80,7 +81,7 @@ impl<'p, 'a> LogitTargets<'p, 'a> {
         let (pass, depth) = (self.pass, self.pass.depth());
         if self.layer > 1 {
             let message = format!("layer {} got no target", self.layer - 1);
-            return Err(crate::operand::refused(
+            return Err(refused(
                 message,
                 "call `difference` for every layer from L down to 2",
             ));
@@ -89,13 +90,6 @@ impl<'p, 'a> LogitTargets<'p, 'a> {
         copy(pass.output_delta(), delta)?;
         scale(delta, 2.0 * self.beta)?;
         out.gradient(depth, delta)?;
-        for l in 1..depth {
-            let delta = pass.scratch(l); // ĥ_l − h_l
-            let factor = -2.0 / pass.samples() as f64;
-            scale(delta, factor)?;
-            multiply_derivative(delta, pass.h(l))?;
-            out.gradient(l, delta)?;
-        }
-        Ok(())
+        hidden_losses(pass, out)
     }
 }

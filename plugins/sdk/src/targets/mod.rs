@@ -23,7 +23,9 @@ pub use settings::{
 pub use target::Target;
 
 use crate::algorithm::Algorithm;
+use crate::arithmetic::scale;
 use crate::error::Error;
+use crate::function::multiply_derivative;
 use crate::maps::{InverseDirections, TrainedMap};
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
@@ -31,6 +33,20 @@ use crate::setup::Setup;
 use auxiliary::Auxiliary;
 use buffers::Buffers;
 use target::Targets;
+
+/// Writes the directions of the local losses of the hidden layers, whose targets are known by `ĥ_l − h_l`
+/// in the scratch buffers: layer l minimises `‖f_l(h_{l-1}) − ĥ_l‖²`, whose gradient by `h_l` is 2/B (`h_l`
+/// − `ĥ_l`).
+fn hidden_losses(pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
+    for l in 1..pass.depth() {
+        let delta = pass.scratch(l); // ĥ_l − h_l
+        let factor = -2.0 / pass.samples() as f64;
+        scale(delta, factor)?;
+        multiply_derivative(delta, pass.h(l))?;
+        out.gradient(l, delta)?;
+    }
+    Ok(())
+}
 
 /// A rule of target propagation; [`TargetPropagation`] makes an [`Algorithm`] of it.
 pub trait TargetRule: Sized + 'static {

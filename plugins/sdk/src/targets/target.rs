@@ -6,10 +6,9 @@ use tch::Tensor;
 
 use super::auxiliary::Auxiliary;
 use super::buffers::{Buffers, InverseBuffers, halves};
-use super::{InverseLoss, TopTarget};
+use super::{InverseLoss, TopTarget, hidden_losses};
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::multiply_derivative;
 use crate::maps::{InverseDirections, TrainedMap};
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
@@ -121,18 +120,11 @@ impl Targets<'_> {
         Ok(())
     }
 
-    /// Writes the directions of the local losses: layer l < L minimises `‖f_l(h_{l-1}) − ĥ_l‖²`,
-    /// whose gradient by `h_l` is 2/B (`h_l` − `ĥ_l`), and layer L the task loss.
+    /// Writes the directions of the local losses: those of [`hidden_losses`], and of layer L the task
+    /// loss.
     pub(super) fn local_losses(&self, out: &mut Directions<'_>) -> Result<(), Error> {
-        let pass = self.pass;
-        for l in 1..pass.depth() {
-            let delta = pass.scratch(l); // ĥ_l − h_l
-            let factor = -2.0 / pass.samples() as f64;
-            scale(delta, factor)?;
-            multiply_derivative(delta, pass.h(l))?;
-            out.gradient(l, delta)?;
-        }
-        out.gradient(pass.depth(), pass.output_delta())
+        hidden_losses(self.pass, out)?;
+        out.gradient(self.pass.depth(), self.pass.output_delta())
     }
 
     /// Writes the direction of every inverse: the loss of `g_l(f_l(h_{l-1}+ε))` against `h_{l-1}`,
