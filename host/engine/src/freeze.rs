@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use assay_core::{
     Action, Advice, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places,
@@ -39,10 +40,8 @@ pub(crate) struct FrozenStage {
     /// The parameters of its action, a plugin's defaults filled in; where a ranking decides them, those
     /// that it does not decide.
     parameters: Map<String, Value>,
-    pub(crate) plugin: Option<PluginPin>,
-    pub(crate) environment: Option<Environment>,
-    /// The file of its plugin's library, unless that was found in the store.
-    pub(crate) library: Option<PathBuf>,
+    /// Its plugin, shared by all stages that use it.
+    plugin: Option<Arc<Pinned>>,
     /// Why it cannot run: its plugin could not say what it offers, and the run goes on without.
     pub(crate) refused: Option<Refusal>,
 }
@@ -56,8 +55,19 @@ impl FrozenStage {
         mut chosen: Map<String, Value>,
     ) -> Action {
         chosen.extend(self.parameters.clone());
-        let (plugin, environment) = (self.plugin.clone(), self.environment.clone());
+        let plugin = self.plugin.as_ref().map(|plugin| plugin.pin.clone());
+        let environment = self.environment().cloned();
         Action::new(self.planned.kind(), chosen, inputs, plugin, environment)
+    }
+
+    /// The numerical environment of its action, if a plugin computes there.
+    pub(crate) fn environment(&self) -> Option<&Environment> {
+        self.plugin.as_ref().map(|plugin| &plugin.environment)
+    }
+
+    /// The file of its plugin's library, unless that was found in the store.
+    pub(crate) fn library(&self) -> Option<&Path> {
+        self.plugin.as_ref()?.library.as_deref()
     }
 
     /// Its action as far as it is known before anything has run.
@@ -84,6 +94,7 @@ impl Refusal {
 }
 
 /// A plugin whose library lies in the store and that said what it offers.
+#[derive(Debug)]
 pub(crate) struct Pinned {
     pub(crate) pin: PluginPin,
     pub(crate) environment: Environment,
@@ -94,13 +105,14 @@ pub(crate) struct Pinned {
 
 /// Outcome of asking a plugin.
 enum Answered {
-    Pinned(Box<Pinned>),
+    Pinned(Arc<Pinned>),
     /// It cannot be used, as a complaint says.
     Complaint,
     /// It failed.
     Refused(Refusal),
 }
 
+#[derive(Debug)]
 pub(crate) struct Algorithm {
     schema: Value,
     validator: Validator,
@@ -173,7 +185,7 @@ impl Freezer<'_> {
         let mut frozen = Vec::with_capacity(stages.len());
         for mut stage in stages {
             self.cancel.check()?;
-            let (mut plugin, mut environment, mut refused, mut library) = (None, None, None, None);
+            let (mut plugin, mut refused) = (None, None);
             if let Some(wanted) = stage.plugin.clone() {
                 let reference = &wanted.reference;
                 if !plugins.contains_key(&reference.value) {
@@ -196,9 +208,7 @@ impl Freezer<'_> {
                                 complaints.extend(complaint);
                             }
                         }
-                        plugin = Some(pinned.pin.clone());
-                        environment = Some(pinned.environment.clone());
-                        library.clone_from(&pinned.library);
+                        plugin = Some(Arc::clone(pinned));
                     }
                     Some(Answered::Refused(refusal)) => refused = Some(refusal.clone()),
                     Some(Answered::Complaint) | None => continue,
@@ -211,8 +221,6 @@ impl Freezer<'_> {
                 parameters: stage.parameters()?,
                 planned: Arc::new(stage),
                 plugin,
-                environment,
-                library,
                 refused,
             });
         }
@@ -228,7 +236,7 @@ impl Freezer<'_> {
         complaints: &mut Complaints,
     ) -> Result<Answered, EngineError> {
         match self.pin(reference, place, complaints) {
-            Ok(Some(pinned)) => Ok(Answered::Pinned(Box::new(pinned))),
+            Ok(Some(pinned)) => Ok(Answered::Pinned(Arc::new(pinned))),
             Ok(None) => Ok(Answered::Complaint),
             Err(EngineError::Describe { plugin, failure })
                 if self.settings.keep_going && failure.is_of_worker() =>
@@ -373,6 +381,12 @@ fn unusable(error: &PluginError, place: &Place) -> Diagnostic {
         None => error.to_string(),
     };
     Diagnostic::new(message, place).help(error.help().into_owned())
+}
+
+/// Starts to prepare the check that a schema is one. That takes milliseconds, once in a process, and can
+/// go on beside the reading of the plan.
+pub(crate) fn prepare_schema_check() {
+    thread::spawn(|| jsonschema::draft202012::meta::is_valid(&Value::Bool(true)));
 }
 
 /// The validator of an algorithm's schema. References are refused: a schema describes itself.

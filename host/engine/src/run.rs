@@ -305,7 +305,7 @@ impl Runner<'_> {
         }
         let mut free = cards.take();
         for (&at, &key) in &state.pending {
-            let on_card = is_on_card(self.stages[at].environment.as_ref());
+            let on_card = is_on_card(self.stages[at].environment());
             if on_card && free.is_none() {
                 continue;
             }

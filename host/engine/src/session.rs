@@ -9,7 +9,7 @@ use assay_store::Store;
 use crate::cancel::Cancel;
 use crate::environment::Settings;
 use crate::error::EngineError;
-use crate::freeze::{Freezer, FrozenStage};
+use crate::freeze::{Freezer, FrozenStage, prepare_schema_check};
 use crate::lock::{LockMode, LockWatch};
 use crate::notice::{FirstUse, Notice};
 use crate::plan::{Completion, Plan};
@@ -87,6 +87,7 @@ impl Session {
         request: Request<'_>,
         cancel: &Cancel,
     ) -> Result<Self, EngineError> {
+        prepare_schema_check();
         let file = PlanFile::read(
             request.file,
             request.profile,

@@ -10,6 +10,9 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+/// Files up to this size are read by one call: a cached run opens thousands of such.
+const AT_ONCE: usize = 64 << 10;
+
 /// Something that is not a regular file, and so was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is {0}, not a regular file{advice}", advice = .0.advice())]
@@ -184,8 +187,19 @@ fn read_sized(file: &File, size: u64, limit: u64) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     let room = usize::try_from(size).unwrap_or(usize::MAX);
-    bytes.try_reserve_exact(room).map_err(io::Error::from)?;
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if (1..=AT_ONCE).contains(&room) {
+        // One byte more than the file had: less than that is all of it, and nothing more is asked for.
+        bytes.resize(room + 1, 0);
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(file, &mut bytes[..]))?;
+        bytes.truncate(read);
+        if read == room {
+            return Ok(bytes);
+        }
+    } else {
+        bytes.try_reserve_exact(room).map_err(io::Error::from)?;
+    }
+    let rest = limit.saturating_add(1).saturating_sub(bytes.len() as u64);
+    file.take(rest).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(TooLarge { limit }.into());
     }

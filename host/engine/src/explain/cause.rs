@@ -1,7 +1,7 @@
 //! Cause of a difference in a field of an action: a line of the pipeline file, an option, the
 //! library of a plugin, the user's data, or a stage that gives another artifact.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_core::{Difference, Place, Source};
 use serde::Serialize;
@@ -112,7 +112,7 @@ pub(super) fn cause(sources: &[Source], stage: &FrozenStage, difference: &Differ
         ("plugin", _) => stage.planned.plugin.as_ref().and_then(|plugin| {
             Some(Cause::Plugin {
                 asked: at(&plugin.reference.place)?,
-                library: stage.library.clone(),
+                library: stage.library().map(Path::to_owned),
             })
         }),
         ("environment", "threads") => Some(Cause::Option {
