@@ -111,7 +111,7 @@ fn a_plugin_of_this_version_works_in_the_host_of_1_0() {
     assert_says(
         &newer,
         &[
-            "abi 1.1\n",
+            "abi 1.2\n",
             "plugin linear 1.1.0\n",
             "epoch 3 steps 20\n",
             "directions true\n",
@@ -186,5 +186,20 @@ fn a_damaged_handshake_is_refused() {
         let sandbox = Sandbox::new();
         let library = with_handshake(&sandbox, |block| block[at] = byte);
         assert_refused(&library, "the handshake block is damaged");
+    }
+}
+
+#[test]
+fn an_old_plugin_has_no_gradient_to_compare_with() {
+    let sandbox = Sandbox::new();
+    let aligned = ["--set", "train.alignment=true"];
+    let said = run(&sandbox, &fixture("libold_linear.so"), &aligned)
+        .exits(1)
+        .stderr;
+    for part in [
+        "has no backpropagation to compare directions with",
+        "leave out `alignment`",
+    ] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
     }
 }

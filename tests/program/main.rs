@@ -6,6 +6,7 @@
     reason = "a test that cannot set itself up should stop there"
 )]
 
+mod alignment;
 mod audit;
 mod boundary;
 mod bundle;
@@ -28,9 +29,11 @@ mod help;
 mod imagenet;
 mod init;
 mod interrupt;
+mod latex;
 mod lineage;
 mod mnist;
 mod network;
+mod page;
 mod parquet;
 mod progress;
 mod reconstruction;

@@ -32,8 +32,8 @@ pub use file::FileError;
 pub use measure::ErrorMeasure;
 pub use metrics::{
     BATCH_LOSS, ERROR, EvaluationRow, LOSS, MAJORITY_CLASS_ERROR, MetricRow, ParseNameError,
-    RECONSTRUCTION_ERROR, Split, State, TOP_5_ERROR, read_evaluation, read_metrics,
-    write_evaluation, write_metrics,
+    RECONSTRUCTION_ERROR, Split, State, TOP_5_ERROR, alignment_metric, read_evaluation,
+    read_metrics, write_evaluation, write_metrics,
 };
 pub use predictions::{PredictionRow, read_predictions, write_predictions};
 pub use reconstructions::{ReconstructionRow, read_reconstructions, write_reconstructions};

@@ -7,6 +7,7 @@
 //! squared distance `‖h_L − x‖²` of an output from its input, the sum over the values, the **mean
 //! over samples**.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -31,18 +32,45 @@ pub const MAJORITY_CLASS_ERROR: &str = "majority_class_error";
 /// The squared distance `‖h_L − x‖²` of a reconstruction from its input, mean over the samples of a
 /// split: no mean over the values, and no factor 1/2.
 pub const RECONSTRUCTION_ERROR: &str = "reconstruction_error";
+/// The beginning of the names of [`alignment_metric`].
+pub(crate) const ALIGNMENT: &str = "alignment_";
+
+/// The alignment of layer l, from 1: the cosine of the angle between the direction of its weights and
+/// backpropagation's, on the first batch of the training split in the state after the epoch.
+pub fn alignment_metric(l: usize) -> String {
+    format!("{ALIGNMENT}{l}")
+}
+
+/// The layer whose alignment a metric is.
+pub(crate) fn aligned_layer(metric: &str) -> Option<usize> {
+    metric.strip_prefix(ALIGNMENT)?.parse().ok()
+}
 /// The task loss over the batches of an epoch, each measured before its update.
 pub const BATCH_LOSS: &str = "batch_loss";
 
 /// The units of the values of metrics with these names.
-pub(crate) fn value_units<'a>(mut metrics: impl Iterator<Item = &'a str>) -> &'static str {
-    if metrics.any(|metric| metric == RECONSTRUCTION_ERROR) {
-        return "loss and batch_loss: mean over samples of the squared error summed over the \
-             outputs; reconstruction_error: mean over samples of the squared distance \
-             ‖h_L − x‖², the sum over the values of an input";
+pub(crate) fn value_units<'a>(metrics: impl Iterator<Item = &'a str>) -> Cow<'static, str> {
+    let (mut reconstructs, mut aligns) = (false, false);
+    for metric in metrics {
+        reconstructs |= metric == RECONSTRUCTION_ERROR;
+        aligns |= aligned_layer(metric).is_some();
     }
-    "loss and batch_loss: mean over samples, nats for cross-entropy; error, top_5_error and \
+    let units = if reconstructs {
+        "loss and batch_loss: mean over samples of the squared error summed over the outputs; \
+         reconstruction_error: mean over samples of the squared distance ‖h_L − x‖², the sum over \
+         the values of an input"
+    } else {
+        "loss and batch_loss: mean over samples, nats for cross-entropy; error, top_5_error and \
          majority_class_error: percent of samples, 0 to 100"
+    };
+    if aligns {
+        return format!(
+            "{units}; alignment_l: cosine of the angle between the direction of layer l's weights \
+             and backpropagation's"
+        )
+        .into();
+    }
+    units.into()
 }
 
 /// A text that names no split or state.

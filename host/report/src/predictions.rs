@@ -47,7 +47,7 @@ impl Encode for PredictionRow {
             table: "predictions",
             units: "one row per saved state and image of the test set, in its order; label, predicted: \
                     classes, from 0; confidence: the softmax output of the predicted class, from 0 for 0 \
-                    to 255 for 1",
+                    to 255 for 1".into(),
             schema: Schema::new(vec![
                 Field::new("state", DataType::Utf8, false),
                 Field::new("label", DataType::UInt32, false),

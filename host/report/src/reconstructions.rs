@@ -52,7 +52,7 @@ impl Encode for ReconstructionRow {
         Form {
             table: "reconstructions",
             units: "one row per saved state and image, the first of the test set; image: its place there, from \
-                    0; pixels, reconstruction: 8-bit pixels in the layout (C, H, W)",
+                    0; pixels, reconstruction: 8-bit pixels in the layout (C, H, W)".into(),
             schema: Schema::new(vec![
                 Field::new("state", DataType::Utf8, false),
                 count("image"),

@@ -247,7 +247,7 @@ impl TrainingTable {
         });
         let form = Form {
             table: "trainings",
-            units: UNITS,
+            units: UNITS.into(),
             schema: Schema::new(fields.collect::<Vec<_>>()),
         };
         let columns = self.columns.iter().map(|column| column.cells.to_arrow());

@@ -232,7 +232,7 @@ fn form(task: Task) -> Form {
     };
     Form {
         table,
-        units,
+        units: units.into(),
         schema: Schema::new(fields),
     }
 }

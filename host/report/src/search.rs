@@ -249,7 +249,7 @@ impl Encode for TrialRow<'_> {
             units: "one row per trial of a search; trial: its number, from 0; rank: its place, from 1; \
                     epochs: how long it was trained; epoch: the one that was chosen, by the error that \
                     ranks, null if the first epoch diverged; validation_error, test_error: after that \
-                    epoch, in the unit of the report; hyperparameters: JSON",
+                    epoch, in the unit of the report; hyperparameters: JSON".into(),
             schema: Schema::new(fields),
         }
     }
@@ -303,7 +303,7 @@ impl Encode for TuningRow<'_> {
             units: "the error to expect from the best of so many trials (docs/statistics.md), in the unit \
                     of the report; expected: of the error that ranks, without bias; expected_plug_in: the \
                     same by Dodge et al. 2019; expected_test: the test error of the trial chosen; median \
-                    with its 95 % band over all rows of the search, null where it has no end",
+                    with its 95 % band over all rows of the search, null where it has no end".into(),
             schema: Schema::new(fields),
         }
     }

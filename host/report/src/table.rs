@@ -2,6 +2,7 @@
 //! the checks on files of unknown origin; it never knows what a column means.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,7 +112,7 @@ pub(crate) struct Form {
     /// Its name, kept in the file.
     pub(crate) table: &'static str,
     /// Units and meaning of the columns, kept in the file for whoever finds it.
-    pub(crate) units: &'static str,
+    pub(crate) units: Cow<'static, str>,
     pub(crate) schema: Schema,
 }
 
@@ -202,7 +203,7 @@ pub(crate) fn encode_columns(form: Form, columns: Vec<ArrayRef>) -> Result<Vec<u
     let metadata = [
         (VERSION_KEY, VERSION),
         (TABLE_KEY, form.table),
-        (UNITS_KEY, form.units),
+        (UNITS_KEY, &form.units),
     ]
     .map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
     let properties = WriterProperties::builder()

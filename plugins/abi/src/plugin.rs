@@ -18,8 +18,10 @@ use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::sabi_types::VersionStrings;
 use abi_stable::std_types::{RStr, RString, RVec};
 
-use crate::error::{Fallible, PluginError};
-use crate::extension::{AlgorithmMinimum, Extension, ExtensionError, Minimum, offered, read};
+use crate::error::{ErrorCode, Fallible, PluginError};
+use crate::extension::{
+    AlgorithmMinimum, Backpropagation, Extension, ExtensionError, Minimum, offered, read,
+};
 use crate::guard::guard;
 use crate::learner::{CreateRequest, LearnerHandle};
 
@@ -112,6 +114,16 @@ pub trait PluginDefinition: 'static {
     fn algorithms() -> Result<Vec<AlgorithmInfo>, PluginError>;
     /// Creates a learner.
     fn create(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError>;
+
+    /// Creates a learner whose directions are the gradient of the task loss, for the network, the seed,
+    /// the device and the threads of the request: the extension `backpropagation/1`. Its state has the
+    /// network's parameters under the names that the plugin's other learners give them.
+    fn create_backpropagation(_: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
+        Err(PluginError::new(
+            ErrorCode::UNSUPPORTED,
+            "the plugin has no backpropagation",
+        ))
+    }
 }
 
 /// The value at [`ROOT_SYMBOL`]: the description of the interface, and the constructor of the root
@@ -154,8 +166,17 @@ extern "C" fn create<P: PluginDefinition>(request: &CreateRequest<'_>) -> Fallib
     guard("create", || P::create(request))
 }
 
+extern "C" fn create_backpropagation<P: PluginDefinition>(
+    request: &CreateRequest<'_>,
+) -> Fallible<LearnerHandle> {
+    guard("create", || P::create_backpropagation(request))
+}
+
 extern "C" fn query<P: PluginDefinition>(name: RStr<'_>) -> *const c_void {
     match name.as_str() {
+        Backpropagation::NAME => {
+            offered(const { &Backpropagation::new(create_backpropagation::<P>) })
+        }
         Minimum::NAME => offered(const { &Minimum::new(P::MINIMUMS) }),
         _ => std::ptr::null(),
     }
@@ -183,6 +204,7 @@ pub enum LoadError {
 #[derive(Clone, Copy)]
 pub struct LoadedPlugin {
     root: PluginRef,
+    backpropagation: Option<&'static Backpropagation>,
     minimum: Option<&'static Minimum>,
 }
 
@@ -204,7 +226,13 @@ impl LoadedPlugin {
         let root = library.init_root_module::<PluginRef>().map_err(refused)?;
         // SAFETY: the plugin answers the query for this very name.
         let minimum = unsafe { read(root.query()(Minimum::NAME.into())) }?;
-        Ok(Self { root, minimum })
+        // SAFETY: as above.
+        let backpropagation = unsafe { read(root.query()(Backpropagation::NAME.into())) }?;
+        Ok(Self {
+            root,
+            backpropagation,
+            minimum,
+        })
     }
 
     /// The plugin's identity.
@@ -226,6 +254,16 @@ impl LoadedPlugin {
     /// Creates a learner.
     pub fn create(&self, request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
         self.root.create()(request).into_result()
+    }
+
+    /// Creates a learner of backpropagation for the network of the request, whose algorithm and
+    /// hyper-parameters it has no use for; `None` where the plugin does not have the extension
+    /// `backpropagation/1`.
+    pub fn create_backpropagation(
+        &self,
+        request: &CreateRequest<'_>,
+    ) -> Option<Result<LearnerHandle, PluginError>> {
+        Some(self.backpropagation?.create(request))
     }
 }
 

@@ -5,10 +5,12 @@ use assay_abi as abi;
 use assay_network::Network;
 
 use crate::algorithm::Algorithm;
+use crate::backpropagation::Backpropagation;
 use crate::configuration::Configuration;
 use crate::device;
 use crate::hyperparameters;
 use crate::learner::{BATCH_LOSS, INVERSE_LOSS, Trainer, at_boundary};
+use crate::optimiser::Adam;
 
 /// The version of libtorch that this SDK is built for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -58,6 +60,12 @@ macro_rules! export_plugin {
                         name,
                         &[$(<$algorithm as $crate::Algorithm>::NAME),+],
                     ))
+                }
+
+                fn create_backpropagation(
+                    request: &$crate::abi::CreateRequest<'_>,
+                ) -> Result<$crate::abi::LearnerHandle, $crate::abi::PluginError> {
+                    $crate::create_backpropagation(request)
                 }
             }
 
@@ -116,16 +124,28 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
 
 /// A learner that trains with `A`.
 pub fn create<A: Algorithm>(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
+    let config = hyperparameters::parse::<A::Config>(request.hyperparameters.as_str())?;
+    learner::<A>(request, &config)
+}
+
+/// A learner whose directions are the exact gradient.
+pub fn create_backpropagation(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
+    learner::<Backpropagation>(request, &Adam::default())
+}
+
+fn learner<A: Algorithm>(
+    request: &CreateRequest<'_>,
+    config: &A::Config,
+) -> Result<LearnerHandle, PluginError> {
     let network: Network = serde_json::from_str(request.network.as_str()).map_err(|error| {
         PluginError::new(
             ErrorCode::UNSUPPORTED,
             format!("the network is not valid: {error}"),
         )
     })?;
-    let config = hyperparameters::parse::<A::Config>(request.hyperparameters.as_str())?;
     device::set_threads(request.threads)?;
     let device = device::open(request.device.as_str())?;
-    let trainer = at_boundary(|| Trainer::<A>::new(&network, &config, request.seed, device))?;
+    let trainer = at_boundary(|| Trainer::<A>::new(&network, config, request.seed, device))?;
     Ok(LearnerHandle::new(trainer))
 }
 

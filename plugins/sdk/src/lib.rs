@@ -57,6 +57,7 @@
 mod activations;
 mod algorithm;
 mod arithmetic;
+mod backpropagation;
 mod configuration;
 mod determinism;
 mod device;
@@ -95,7 +96,7 @@ pub use configuration::{Configuration, FeedbackSettings, RandomFeedbackSettings}
 pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
-pub use export::{create, info, unknown_algorithm};
+pub use export::{create, create_backpropagation, info, unknown_algorithm};
 pub use function::{tanh, tanh_derivative};
 pub use inference::Inference;
 pub use layer::Layer;

@@ -27,8 +27,8 @@ pub mod settings {
     pub use super::limits::read_limits as limits;
     pub use super::outline::Outline;
     pub use super::reader::{
-        Reader, array, array_or, choices, integer, one_of, placed, shortened, string, strings,
-        table,
+        Reader, array, array_or, boolean, choices, integer, one_of, placed, shortened, string,
+        strings, table,
     };
     pub use super::tree::{Entry, Node, Table, Value, parse};
 }

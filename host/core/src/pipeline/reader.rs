@@ -227,6 +227,18 @@ pub fn string(node: &Node) -> Result<String, Diagnostic> {
     }
 }
 
+/// `true` or `false`.
+///
+/// # Errors
+/// It is something else.
+pub fn boolean(node: &Node) -> Result<bool, Diagnostic> {
+    match &node.value {
+        Value::Boolean(boolean) => Ok(*boolean),
+        Value::Outline(outline) => outline.refuse(json!({ "type": "boolean" })),
+        other => Err(expected("true or false", other, node)),
+    }
+}
+
 /// A value that `read` accepts, with its place.
 pub fn placed<T>(
     read: impl Fn(&Node) -> Result<T, Diagnostic>,

@@ -101,6 +101,8 @@ pub(crate) enum StageError {
     },
     #[error("the plugin `{name}` {what}")]
     Answer { name: String, what: String },
+    #[error("the plugin `{name}` has no backpropagation to compare directions with")]
+    NoBackpropagation { name: String },
     #[error("the training diverged: {0}")]
     Diverged(String),
     #[error(transparent)]
@@ -114,6 +116,10 @@ impl Advice for StageError {
         match self {
             Self::Plugin { source, .. } => source.help.as_str().into(),
             Self::Answer { .. } => "the plugin is at fault: its author should know".into(),
+            Self::NoBackpropagation { .. } => {
+                "leave out `alignment`, or build the plugin with an SDK of version 0.3 or later"
+                    .into()
+            }
             Self::Diverged(_) => "try a smaller learning_rate or a larger epsilon".into(),
             Self::Load(LoadFailure::Plugin(error)) => error.help(),
             Self::Dataset(error) => error.help(),
@@ -208,6 +214,34 @@ impl Context {
         &self,
         settings: LearnerSettings<'_>,
     ) -> Result<LearnerHandle, StageError> {
+        self.request(settings, LoadedPlugin::create)?
+            .map_err(|error| self.plugin_error("create a learner", error))
+    }
+
+    /// A fresh learner of backpropagation for the network of the training.
+    pub(super) fn backpropagation(
+        &self,
+        training: &TrainingParameters,
+    ) -> Result<LearnerHandle, StageError> {
+        let settings = LearnerSettings {
+            algorithm: "",
+            network: &training.network,
+            hyperparameters: &Map::new(),
+            seed: training.seed,
+        };
+        self.request(settings, LoadedPlugin::create_backpropagation)?
+            .ok_or_else(|| StageError::NoBackpropagation {
+                name: self.plugin_name().to_owned(),
+            })?
+            .map_err(|error| self.plugin_error("create a learner of backpropagation", error))
+    }
+
+    /// What the plugin makes of a request with these settings.
+    fn request<T>(
+        &self,
+        settings: LearnerSettings<'_>,
+        ask: impl FnOnce(&LoadedPlugin, &CreateRequest<'_>) -> T,
+    ) -> Result<T, StageError> {
         let environment = self.environment()?;
         let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
         let network = to_json(serde_json::to_string(settings.network))?;
@@ -220,8 +254,7 @@ impl Context {
             device: environment.device.as_str().into(),
             threads: environment.threads,
         };
-        let created = self.load_plugin()?.create(&request);
-        created.map_err(|error| self.plugin_error("create a learner", error))
+        Ok(ask(&self.load_plugin()?, &request))
     }
 
     /// Name of the plugin; empty where the action has none.

@@ -4,10 +4,12 @@
 //! else: what needs another field is another struct under another name. This module owns how one is
 //! offered and how one is read; what each says lies in a module of its own.
 
+mod backpropagation;
 mod minimum;
 
 use std::ffi::c_void;
 
+pub(crate) use backpropagation::Backpropagation;
 pub use minimum::AlgorithmMinimum;
 pub(crate) use minimum::Minimum;
 

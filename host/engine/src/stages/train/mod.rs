@@ -1,5 +1,6 @@
 //! The train stage: a network trained with an algorithm.
 
+mod alignment;
 mod checkpoint;
 mod continuation;
 mod fit;
@@ -54,6 +55,9 @@ pub struct TrainingParameters {
     /// The augmentation of training images; absent where nothing is done to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
+    /// Whether each epoch measures the alignment of the directions with backpropagation's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alignment: bool,
 }
 
 /// The document `training.json`.

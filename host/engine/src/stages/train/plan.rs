@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use assay_core::settings::{Node, Reader, integer, json_and_places, one_of, placed, string};
+use assay_core::settings::{
+    Node, Reader, boolean, integer, json_and_places, one_of, placed, string,
+};
 use assay_core::{
     Complaints, Diagnostic, Hyperparameters, Instance, Limits, Method, Places, StageKind,
     StageTable, settings,
@@ -81,6 +83,7 @@ pub(in crate::stages) fn read_training<T>(
     let epochs = reader.required("epochs", out, integer(1..=1_000_000));
     let batch_size = reader.optional("batch_size", out, integer(1..=1 << 20));
     let augmentation = reader.optional("augmentation", out, Ok);
+    let alignment = reader.optional("alignment", out, boolean);
     let limits = settings::limits(&mut reader, out);
     let more = more(&mut reader, out);
     reader.finish(out);
@@ -131,6 +134,7 @@ pub(in crate::stages) fn read_training<T>(
         epochs: epochs as u32,
         batch_size: batch_size.unwrap_or(128) as u32,
         augmentation,
+        alignment: alignment.unwrap_or(false),
     };
     let settings = TrainingSettings {
         parameters,

@@ -9,6 +9,7 @@ use assay_data::table::ImageTable;
 use assay_network::Network;
 use assay_report::{LOSS, MetricRow, Split, write_metrics};
 
+use super::alignment::Alignment;
 use super::checkpoint::{self, Checkpoint, ProgressRow};
 use super::continuation::continuation;
 use super::fit::check_fit;
@@ -40,6 +41,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     check_shapes(&parameters, &splits.train)?;
     check_augmentation(&parameters, &splits.train)?;
     let mut learner = context.learner(&parameters)?;
+    let mut alignment = Alignment::new(context, &parameters, &splits.train)?;
     let mut training = begin(context, &parameters, &mut learner)?;
     let mut news = EpochNews::new(context, &parameters, splits.chosen_on());
     news.report(&training.progress, true);
@@ -56,6 +58,14 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             passes,
             &mut training,
         );
+        let trained = trained.and_then(|passes| {
+            if let Some(alignment) = &mut alignment {
+                let state = &training.state;
+                let rows = alignment.measure(context, &parameters, &mut learner, state, epoch)?;
+                training.progress.rows.extend(rows);
+            }
+            Ok(passes)
+        });
         passes = match trained.map_err(divergence) {
             Ok(passes) => passes,
             Err(Ok(reason)) => {

@@ -5,7 +5,7 @@ use assay_chart::{Axis, Mark, Plot, Point, Scale, Style};
 use super::{Figure, Line, NetworkRows};
 use crate::curve::{Sample, curve};
 use crate::measure::ErrorMeasure;
-use crate::metrics::{BATCH_LOSS, LOSS, Split};
+use crate::metrics::{BATCH_LOSS, LOSS, Split, aligned_layer};
 use crate::results::ReportRow;
 
 /// The most methods that share a panel; of more, each has its own.
@@ -74,7 +74,8 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
     figures
 }
 
-/// Metrics on the training set that only some algorithms have, such as the error of inverses.
+/// Metrics on the training set that only some algorithms have, such as the error of inverses; alignment
+/// has a figure of its own.
 fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
     let error = network
         .lines
@@ -84,7 +85,10 @@ fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
     let rows = rows.flat_map(|entry| &entry.metrics);
     let others = rows.filter(|row| {
         let name = row.metric.as_str();
-        row.split == Split::Train && ![LOSS, BATCH_LOSS].contains(&name) && Some(name) != error
+        row.split == Split::Train
+            && ![LOSS, BATCH_LOSS].contains(&name)
+            && Some(name) != error
+            && aligned_layer(name).is_none()
     });
     let mut names: Vec<_> = others.map(|row| row.metric.as_str()).collect();
     names.sort_unstable();
@@ -187,7 +191,7 @@ fn apart(network: &NetworkRows<'_>, error: &ErrorMeasure) -> Vec<Plot> {
     plots.collect()
 }
 
-fn band(style: Style, curve: &[Sample]) -> Option<Mark> {
+pub(super) fn band(style: Style, curve: &[Sample]) -> Option<Mark> {
     let has_spread = curve.iter().any(|sample| sample.lowest < sample.highest);
     has_spread.then(|| Mark::Band {
         style,
@@ -198,7 +202,7 @@ fn band(style: Style, curve: &[Sample]) -> Option<Mark> {
     })
 }
 
-fn mean(style: Style, curve: &[Sample], name: &str, is_labelled: bool) -> Mark {
+pub(super) fn mean(style: Style, curve: &[Sample], name: &str, is_labelled: bool) -> Mark {
     let points = curve.iter();
     Mark::Line {
         style,

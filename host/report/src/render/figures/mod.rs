@@ -1,5 +1,6 @@
 //! The figures of a report: which there are, and what is drawn in each. The page lays them out.
 
+mod alignment;
 mod curves;
 mod errors;
 mod reconstructions;
@@ -43,6 +44,7 @@ pub(super) fn figures(report: &Report) -> Vec<(&'static str, Vec<Figure>)> {
         ("Errors", of_each(errors::figures)),
         ("Errors against a setting", of_each(settings::figures)),
         ("Learning curves", of_each(curves::figures)),
+        ("Alignment to backpropagation", of_each(alignment::figures)),
         ("Reconstructions", of_each(reconstructions::figures)),
         ("The searches", of_each(searches::figures)),
     ];
