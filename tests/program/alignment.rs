@@ -112,7 +112,7 @@ fn the_alignment_is_that_of_the_directions_of_both_rules() {
         .concat(),
     );
     let stage = "train/fa/seed=1";
-    let state = fs::read(file_of(&sandbox, &run, stage, "final.safetensors")).unwrap();
+    let trained = fs::read(file_of(&sandbox, &run, stage, "final.safetensors")).unwrap();
 
     let images = fs::read(sandbox.path("data/train-images-idx3-ubyte")).unwrap();
     let labels = fs::read(sandbox.path("data/train-labels-idx1-ubyte")).unwrap();
@@ -146,11 +146,11 @@ fn the_alignment_is_that_of_the_directions_of_both_rules() {
         let _ = sandbox.execute(&arguments).exits(0);
         read(&fs::read(sandbox.path("directions.safetensors")).unwrap())
     };
-    fs::write(sandbox.path("fa.safetensors"), &state).unwrap();
+    fs::write(sandbox.path("fa.safetensors"), &trained).unwrap();
     let own = ask("fa", &["--state", "fa.safetensors"]);
     ask("bp", &["--save-state", "bp.safetensors"]);
     let mut of_bp = read(&fs::read(sandbox.path("bp.safetensors")).unwrap());
-    let trained = read(&state).into_iter();
+    let trained = read(&trained).into_iter();
     of_bp.extend(trained.filter(|(name, _)| name.starts_with("forward.")));
     fs::write(sandbox.path("bp.safetensors"), write(&of_bp)).unwrap();
     let gradients = ask("bp", &["--state", "bp.safetensors"]);

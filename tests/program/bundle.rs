@@ -265,6 +265,7 @@ fn many(root: &Path, trainings: u32) {
         pipeline: "many".to_owned(),
         file: store.put_bytes(b"name = \"many\"\n").unwrap(),
         networks: None,
+        figures: std::collections::BTreeMap::new(),
         overrides: Vec::new(),
         started_ms: 1_700_000_000_000,
         duration_ms: 1000,
@@ -446,4 +447,69 @@ fn results_alone_are_small_and_can_be_read() {
         "--without-libraries",
     ];
     let _ = sender.sandbox.execute(&both).exits(2);
+}
+
+#[test]
+fn the_published_figures_and_the_report_come_out_too() {
+    let sender = Sandbox::new();
+    sender.pipeline(r#"["bp"]"#, 1);
+    let figures =
+        "name = \"A paper\"\n\n[figures.small]\nbp = { train_error = 0.5, test_error = 1.25 }\n";
+    fs::create_dir(sender.path("figures")).unwrap();
+    fs::write(sender.path("figures/paper.toml"), figures).unwrap();
+    let pipeline = fs::read_to_string(sender.path("pipeline.toml")).unwrap();
+    let report = "kind = \"report\"\n";
+    let cited = format!("{report}reference = \"figures/paper.toml\"\n");
+    fs::write(
+        sender.path("pipeline.toml"),
+        pipeline.replace(report, &cited),
+    )
+    .unwrap();
+    let sent = sender.run_json(&[]);
+    let _ = sender
+        .execute(&["bundle", "latest", "-o", "bundle", "--results-only"])
+        .exits(0);
+    let shown = sender.execute(&["show", "latest"]).exits(0).stdout;
+    assert!(shown.contains("figures/paper.toml"), "{shown}");
+
+    let receiver = Sandbox::new();
+    fs::copy(sender.path("bundle"), receiver.path("bundle")).unwrap();
+    let unbundle = [
+        "unbundle",
+        "bundle",
+        "--store",
+        "theirs",
+        "--files",
+        "theirs-files",
+    ];
+    let said = receiver.execute(&unbundle).exits(0).stdout;
+    let folder = receiver.path("theirs-files");
+    assert_eq!(
+        fs::read_to_string(folder.join("figures/paper.toml")).unwrap(),
+        figures
+    );
+    for file in ["figures/paper.toml", "reports/report/report.html"] {
+        assert!(said.contains(file), "{said}");
+    }
+    let page = fs::read_to_string(folder.join("reports/report/report.html")).unwrap();
+    assert!(page.contains("A paper"));
+
+    // The data of both sandboxes are the same, so nothing but the report's inputs decides its key.
+    fs::copy(folder.join("small.toml"), receiver.path("small.toml")).unwrap();
+    fs::create_dir(receiver.path("figures")).unwrap();
+    fs::copy(
+        folder.join("figures/paper.toml"),
+        receiver.path("figures/paper.toml"),
+    )
+    .unwrap();
+    let again = receiver
+        .execute(&["run", "small.toml", "--json"])
+        .exits(0)
+        .json();
+    let action = |run: &Value| {
+        let stages = run["stages"].as_array().unwrap();
+        let report = stages.iter().find(|stage| stage["name"] == "report");
+        report.unwrap()["action"].clone()
+    };
+    assert_eq!(action(&again), action(&sent));
 }

@@ -108,8 +108,9 @@ impl RunDifference {
 
 /// Differences in the requests of two runs as a whole, by field.
 fn differing_requests(before: &Run, now: &Run) -> Vec<Difference> {
-    let request = |run: &Run| -> [(&str, Value); 4] {
+    let request = |run: &Run| -> [(&str, Value); 5] {
         [
+            ("figures", json!(run.figures)),
             ("file", json!(run.file)),
             ("networks", json!(run.networks)),
             ("overrides", json!(run.overrides)),

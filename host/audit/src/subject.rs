@@ -285,6 +285,7 @@ fn of_object(index: &Index, object: ObjectHash) -> Subject {
         | Role::Log { .. }
         | Role::PipelineFile(_)
         | Role::NetworksFile(_)
+        | Role::FiguresFile(_)
         | Role::Pin(_) => None,
     });
     documents.unwrap_or(Subject::Object(object))

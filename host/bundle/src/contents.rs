@@ -151,6 +151,7 @@ impl Contents {
             Role::Run(_) => "manifest of the run".to_owned(),
             Role::PipelineFile(_) => "pipeline file".to_owned(),
             Role::NetworksFile(_) => "file of networks".to_owned(),
+            Role::FiguresFile(_) => "file of published figures".to_owned(),
             Role::Action(action) => format!("{} action", self.action(*action)?.kind),
             Role::Artifact(_) => "manifest of an artifact".to_owned(),
             Role::File { name, .. } => name.clone(),
@@ -163,7 +164,9 @@ impl Contents {
     fn media_type(&self, role: &Role) -> Result<&str, BundleError> {
         Ok(match role {
             Role::Run(_) | Role::Action(_) | Role::Artifact(_) => "application/json",
-            Role::PipelineFile(_) | Role::NetworksFile(_) => "application/toml",
+            Role::PipelineFile(_) | Role::NetworksFile(_) | Role::FiguresFile(_) => {
+                "application/toml"
+            }
             Role::File { artifact, name } => &self.file(*artifact, name)?.media_type,
             Role::Log { .. } => "text/plain",
             Role::Library { .. } => "application/x-sharedlib",
@@ -258,6 +261,7 @@ fn rank(role: &Role) -> (u8, Option<ActionKey>, u8) {
         Role::Run(_) => (0, None, 0),
         Role::PipelineFile(_) => (1, None, 0),
         Role::NetworksFile(_) => (2, None, 0),
+        Role::FiguresFile(_) => (2, None, 1),
         Role::Action(action) => (3, Some(*action), 0),
         Role::Library { action, .. } => (3, Some(*action), 1),
         Role::Log { action, .. } => (3, Some(*action), 2),

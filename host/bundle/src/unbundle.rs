@@ -1,6 +1,7 @@
 //! Takes a bundle into a store, or verifies one and takes nothing. Nothing enters the store before
 //! the whole bundle has been read, and every hash, document and reference found right.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -28,6 +29,8 @@ pub struct Checked {
     pub file: ObjectHash,
     /// The object with the file of networks, if the run had one.
     pub networks: Option<ObjectHash>,
+    /// The objects with files of published figures, by the paths that the pipeline file gives them.
+    pub figures: BTreeMap<String, ObjectHash>,
     /// The plugins whose libraries the bundle leaves out.
     pub without_libraries: Vec<String>,
     /// How many files of images and weights it leaves out: then it has the run's results alone.
@@ -175,6 +178,7 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
         pipeline: contents.manifest.pipeline.clone(),
         file: contents.manifest.file,
         networks: contents.manifest.networks,
+        figures: contents.manifest.figures.clone(),
         without_libraries,
         without_files,
         files: files

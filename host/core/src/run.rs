@@ -1,5 +1,7 @@
 //! A run: one execution of a pipeline file. Runs are the roots of the store.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::{CanonicalError, canonical_json};
@@ -44,6 +46,9 @@ pub struct Run {
     /// The object with the file of networks that it names, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub networks: Option<ObjectHash>,
+    /// The objects with the files of published figures that its reports name, by their paths there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, ObjectHash>,
     /// The `--set` overrides, in order.
     pub overrides: Vec<String>,
     /// When it began, in milliseconds since 1970 (UTC).

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use assay_core::{Complaints, Run, Source, SourceError, StageOutcome};
-use assay_store::Store;
+use assay_store::{Store, StoreError};
 
 use crate::cancel::Cancel;
 use crate::environment::Settings;
@@ -237,10 +237,16 @@ impl Session {
         let _work = cancel.begin_work();
         let networks = self.networks.as_ref();
         let networks = networks.map(|text| self.store.put_bytes(text.as_bytes()));
+        let figures = self.stages.iter();
+        let figures = figures.filter_map(|stage| stage.planned.work.figures());
+        let figures = figures
+            .map(|(path, text)| Ok((path.to_owned(), self.store.put_bytes(text.as_bytes())?)))
+            .collect::<Result<_, StoreError>>()?;
         let run = Run {
             pipeline: self.name.clone(),
             file: self.store.put_bytes(self.file.as_bytes())?,
             networks: networks.transpose()?,
+            figures,
             overrides: self.overrides.clone(),
             started_ms,
             duration_ms: clock.elapsed().as_millis() as u64,

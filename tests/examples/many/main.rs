@@ -112,6 +112,7 @@ impl Many {
             pipeline: format!("many-{}", self.runs % 10),
             file,
             networks: None,
+            figures: std::collections::BTreeMap::new(),
             overrides: Vec::new(),
             started_ms: START + 1_000_000 * self.runs as u64,
             duration_ms: 900_000,

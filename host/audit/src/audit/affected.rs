@@ -63,7 +63,10 @@ impl Verified<'_> {
                 Role::Log { action, .. } => {
                     actions.insert(*action);
                 }
-                Role::Run(run) | Role::PipelineFile(run) | Role::NetworksFile(run) => {
+                Role::Run(run)
+                | Role::PipelineFile(run)
+                | Role::NetworksFile(run)
+                | Role::FiguresFile(run) => {
                     runs.insert(*run);
                 }
                 Role::Pin(_) => {}

@@ -130,6 +130,7 @@ impl Verified<'_> {
                 | Role::Log { .. }
                 | Role::PipelineFile(_)
                 | Role::NetworksFile(_)
+                | Role::FiguresFile(_)
                 | Role::Pin(_) => {}
             }
         }
@@ -157,6 +158,7 @@ impl Verified<'_> {
             | Role::Log { .. }
             | Role::PipelineFile(_)
             | Role::NetworksFile(_)
+            | Role::FiguresFile(_)
             | Role::Pin(_) => false,
         }
     }
@@ -197,6 +199,7 @@ pub(super) const fn is_replaceable(role: &Role) -> bool {
         | Role::Library { .. }
         | Role::PipelineFile(_)
         | Role::NetworksFile(_)
+        | Role::FiguresFile(_)
         | Role::Pin(_) => true,
         Role::Run(_) | Role::Action(_) | Role::Artifact(_) | Role::File { .. } => false,
     }

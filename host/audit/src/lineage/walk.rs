@@ -159,6 +159,7 @@ impl<'a> Walk<'a> {
                 | Role::Artifact(_)
                 | Role::PipelineFile(_)
                 | Role::NetworksFile(_)
+                | Role::FiguresFile(_)
                 | Role::Pin(_) => {}
             }
         }

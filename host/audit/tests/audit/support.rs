@@ -246,6 +246,7 @@ impl Maker<'_> {
             pipeline: "small".to_owned(),
             file: self.store.put_bytes(b"name = \"small\"").unwrap(),
             networks: Some(self.store.put_bytes(b"[network.small]").unwrap()),
+            figures: std::collections::BTreeMap::new(),
             overrides: Vec::new(),
             started_ms: self.clock,
             duration_ms: 1,

@@ -122,6 +122,7 @@ impl Sample {
             pipeline: pipeline.to_owned(),
             file: self.store.put_bytes(b"name = \"sample\"\n").unwrap(),
             networks: None,
+            figures: std::collections::BTreeMap::new(),
             overrides: Vec::new(),
             started_ms,
             duration_ms: 1,

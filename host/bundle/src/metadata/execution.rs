@@ -1,6 +1,8 @@
 //! Entities of the execution: the run, each execution of each action with its inputs, results and
 //! parameters, and how the stages of the run led to them.
 
+use std::collections::BTreeSet;
+
 use assay_core::{
     Action, ActionKey, ActionResult, ArtifactHash, ObjectHash, Record, StageKind, StageOutcome,
 };
@@ -179,6 +181,8 @@ fn add_run(graph: &mut Graph<'_>, contents: &Contents, about: &Attribution) {
     });
     let mut objects: Vec<_> = overrides.collect();
     objects.extend(run.networks.map(|networks| reference(&object_id(networks))));
+    let figures = run.figures.values().collect::<BTreeSet<_>>().into_iter();
+    objects.extend(figures.map(|figures| reference(&object_id(*figures))));
     let complete = run.stages.iter().all(|stage| stage.artifact.is_some());
     let status = if complete { COMPLETED } else { FAILED };
     let fields = [

@@ -199,6 +199,7 @@ fn add_run(store: &Store) -> RunHash {
         pipeline: "small".to_owned(),
         file: store.put_bytes(PIPELINE).unwrap(),
         networks: Some(store.put_bytes(b"[network.tiny]\n").unwrap()),
+        figures: std::collections::BTreeMap::new(),
         overrides: vec!["train.epochs=2".to_owned()],
         started_ms: 1_700_000_000_000,
         duration_ms: 5000,

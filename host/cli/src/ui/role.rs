@@ -67,6 +67,7 @@ fn role(index: &Index, role: &Role) -> String {
         }
         Role::PipelineFile(run) => format!("the pipeline file of run {}", run.short()),
         Role::NetworksFile(run) => format!("the file of networks of run {}", run.short()),
+        Role::FiguresFile(run) => format!("a file of published figures of run {}", run.short()),
         Role::Pin(label) => format!("pinned as {}", plain(label)),
     }
 }

@@ -112,6 +112,7 @@ impl Closure {
             match reference {
                 Reference::PipelineFile(_, object)
                 | Reference::NetworksFile(_, object)
+                | Reference::FiguresFile(_, object)
                 | Reference::Log { log: object, .. }
                 | Reference::File { object, .. } => {
                     self.objects.insert(object);

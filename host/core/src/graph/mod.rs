@@ -81,6 +81,8 @@ pub enum Reference<'a> {
     PipelineFile(RunHash, ObjectHash),
     /// From a run to its file of networks.
     NetworksFile(RunHash, ObjectHash),
+    /// From a run to a file of published figures.
+    FiguresFile(RunHash, ObjectHash),
     /// From a run to the action and the artifact of a stage.
     Stage(&'a RunStage),
     /// From an action to the library of its plugin.
@@ -313,6 +315,8 @@ impl Graph {
                     references.push(Reference::PipelineFile(hash, run.file));
                     let networks = run.networks;
                     references.extend(networks.map(|file| Reference::NetworksFile(hash, file)));
+                    let figures = run.figures.values();
+                    references.extend(figures.map(|file| Reference::FiguresFile(hash, *file)));
                     references.extend(run.stages.iter().map(Reference::Stage));
                 }
             }

@@ -40,6 +40,8 @@ pub enum Role {
     PipelineFile(RunHash),
     /// The file of networks of a run.
     NetworksFile(RunHash),
+    /// A file of published figures of a run.
+    FiguresFile(RunHash),
     /// Object kept by the pin of that name.
     Pin(String),
 }
@@ -77,6 +79,7 @@ fn role(reference: Reference<'_>) -> Option<(ObjectHash, Role)> {
     match reference {
         Reference::PipelineFile(run, file) => Some((file, Role::PipelineFile(run))),
         Reference::NetworksFile(run, file) => Some((file, Role::NetworksFile(run))),
+        Reference::FiguresFile(run, file) => Some((file, Role::FiguresFile(run))),
         Reference::Library(action, pin) => {
             let plugin = pin.name.clone();
             Some((pin.hash.into(), Role::Library { action, plugin }))

@@ -44,6 +44,11 @@ pub(crate) trait Work: fmt::Debug + Send + Sync {
         None
     }
 
+    /// A file of published figures: its path as the pipeline file gives it, and its text.
+    fn figures(&self) -> Option<(&str, &str)> {
+        None
+    }
+
     /// The parameters of a training.
     fn training(&self) -> Option<&TrainingParameters> {
         None

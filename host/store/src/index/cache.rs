@@ -17,7 +17,7 @@ use crate::stamp::Stamp;
 use crate::store::Store;
 
 /// The names in the cache, with the version of the form of what is kept under them.
-const RUNS: &str = "runs-1";
+const RUNS: &str = "runs-2";
 const ACTIONS: &str = "actions-3";
 const ARTIFACTS: &str = "artifacts-1";
 

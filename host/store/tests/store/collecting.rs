@@ -53,6 +53,7 @@ fn commit_run(store: &Store, started_ms: u64, seeds: &[u64]) -> RunHash {
         pipeline: "pipeline".to_owned(),
         file: store.put_bytes(b"name = \"pipeline\"").unwrap(),
         networks: None,
+        figures: std::collections::BTreeMap::new(),
         overrides: Vec::new(),
         started_ms,
         duration_ms: 1,

@@ -15,6 +15,7 @@ fn run(started_ms: u64) -> Run {
         pipeline: "quickstart".to_owned(),
         file: ObjectHash::of(b"a pipeline file"),
         networks: None,
+        figures: std::collections::BTreeMap::new(),
         overrides: vec!["epochs=1".to_owned()],
         started_ms,
         duration_ms: 5,

@@ -197,6 +197,7 @@ fn role(role: &Role) -> String {
         Role::Log { .. } => "what a worker printed".to_owned(),
         Role::PipelineFile(_) => "a pipeline file".to_owned(),
         Role::NetworksFile(_) => "a file of networks".to_owned(),
+        Role::FiguresFile(_) => "a file of published figures".to_owned(),
         Role::Pin(label) => format!("pinned as `{}`", printable_line(label)),
     }
 }

@@ -112,6 +112,9 @@ enum RoleView<'a> {
     NetworksFile {
         run: RunHash,
     },
+    FiguresFile {
+        run: RunHash,
+    },
     Pinned {
         label: &'a str,
     },
@@ -255,6 +258,7 @@ impl<'a> RoleView<'a> {
             },
             Role::PipelineFile(run) => Self::PipelineFile { run: *run },
             Role::NetworksFile(run) => Self::NetworksFile { run: *run },
+            Role::FiguresFile(run) => Self::FiguresFile { run: *run },
             Role::Pin(label) => Self::Pinned { label },
         }
     }

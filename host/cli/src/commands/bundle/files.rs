@@ -1,13 +1,15 @@
-//! The pipeline file of a bundle under a name of its own, with its file of networks where it looks
-//! for that, so that it can be run. Names come from the bundle, and none leads out of the folder.
+//! The pipeline file of a bundle under a name of its own, with its file of networks and those of
+//! published figures where it looks for them, so that it can be run; and the reports of the run. Names
+//! come from the bundle, and none leads out of the folder.
 
 use std::path::{Component, Path, PathBuf};
 
 use assay_bundle::Checked;
+use assay_core::StageKind;
 use assay_store::{DOCUMENT_LIMIT, Store};
 
 use crate::error::CliError;
-use crate::export::write_new;
+use crate::export::{export, write_new};
 
 /// Writes the files into `folder` and gives their paths. A file that is there and has these bytes is
 /// left alone.
@@ -34,6 +36,17 @@ pub(crate) fn write_files(
         })?;
         files.push((folder.join(name), bytes));
     }
+    for (name, figures) in &bundle.figures {
+        let bytes = store.read_limited(*figures, DOCUMENT_LIMIT)?;
+        let name = within(name).ok_or_else(|| {
+            CliError::Arguments(format!(
+                "the pipeline file looks for published figures outside its folder; `pipeline cat \
+                 {figures}` prints them, and `pipeline cat {}` the pipeline file",
+                bundle.file
+            ))
+        })?;
+        files.push((folder.join(name), bytes));
+    }
     let mut written = Vec::new();
     for (path, bytes) in files {
         if !assay_files::holds(&path, &bytes) {
@@ -41,11 +54,24 @@ pub(crate) fn write_files(
         }
         written.push(path);
     }
+    for stage in store.run(bundle.run)?.stages {
+        let (Some(key), Some(artifact)) = (stage.action, stage.artifact) else {
+            continue;
+        };
+        if store.action(key)?.kind == StageKind::Report {
+            let reports = folder.join("reports").join(file_stem(&stage.name));
+            written.extend(export(store, artifact, &reports)?);
+        }
+    }
     Ok(written)
 }
 
-/// The pipeline's name as that of a file: a name in a pipeline file may be any text.
 fn file_name(pipeline: &str) -> String {
+    format!("{}.toml", file_stem(pipeline))
+}
+
+/// The name of a pipeline or a stage as that of a file: it may be any text.
+fn file_stem(name: &str) -> String {
     let plain = |char: char| {
         if char.is_alphanumeric() || "-_".contains(char) {
             char
@@ -53,17 +79,21 @@ fn file_name(pipeline: &str) -> String {
             '-'
         }
     };
-    let name: String = pipeline.chars().take(64).map(plain).collect();
-    format!("{name}.toml")
+    name.chars().take(64).map(plain).collect()
 }
 
 /// Where a pipeline file looks for its networks, if that is in its own folder or below.
 fn networks_name(pipeline: &[u8]) -> Option<PathBuf> {
     let text = std::str::from_utf8(pipeline).ok()?;
     let table: toml::Table = text.parse().ok()?;
-    let path = PathBuf::from(table.get("networks")?.as_str()?);
-    let within = |component| matches!(component, Component::Normal(_) | Component::CurDir);
-    path.components().all(within).then_some(path)
+    within(table.get("networks")?.as_str()?)
+}
+
+/// The path, unless it leads out of the folder that it is relative to.
+fn within(path: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(path);
+    let stays = |component| matches!(component, Component::Normal(_) | Component::CurDir);
+    path.components().all(stays).then_some(path)
 }
 
 #[cfg(test)]

@@ -188,6 +188,9 @@ enum RoleView<'a> {
     NetworksFile {
         networks_file_of: RunHash,
     },
+    FiguresFile {
+        figures_file_of: RunHash,
+    },
     Pin {
         pinned_as: &'a str,
     },
@@ -216,6 +219,9 @@ impl<'a> RoleView<'a> {
             },
             Role::NetworksFile(run) => Self::NetworksFile {
                 networks_file_of: run,
+            },
+            Role::FiguresFile(run) => Self::FiguresFile {
+                figures_file_of: run,
             },
             Role::Pin(ref label) => Self::Pin { pinned_as: label },
         }

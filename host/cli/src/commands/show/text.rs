@@ -80,6 +80,9 @@ fn run_fields(run: &Run, pins: String) -> Known {
     ];
     let networks = run.networks.map(|networks| ("networks", networks.short()));
     known.extend(networks);
+    let figures = run.figures.iter();
+    let figures = figures.map(|(path, file)| format!("{}, {}", file.short(), plain(path)));
+    known.push(("figures", figures.collect::<Vec<_>>().join("\n")));
     if !run.overrides.is_empty() {
         let overrides: Vec<_> = run.overrides.iter().map(|it| plain(it)).collect();
         known.push(("overrides", overrides.join("\n")));

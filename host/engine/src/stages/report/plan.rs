@@ -20,6 +20,8 @@ use crate::stages::object;
 struct PlannedReport {
     /// The file of published figures, relative to the pipeline file.
     figures: Option<String>,
+    /// Its text, once it was read.
+    text: Option<String>,
     parameters: ReportParameters,
 }
 
@@ -104,6 +106,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         name: stage.name.clone(),
         work: Box::new(PlannedReport {
             figures,
+            text: None,
             parameters,
         }),
         inputs,
@@ -153,6 +156,10 @@ impl Work for PlannedReport {
         object(&self.parameters)
     }
 
+    fn figures(&self) -> Option<(&str, &str)> {
+        Some((self.figures.as_deref()?, self.text.as_deref()?))
+    }
+
     fn complete(
         &mut self,
         stage: &StageInPlan<'_>,
@@ -162,7 +169,10 @@ impl Work for PlannedReport {
         let Some(path) = &self.figures else { return };
         let path = completion.base.join(path);
         match read_figures(&path) {
-            Ok(reference) => self.parameters.cite(reference),
+            Ok((text, reference)) => {
+                self.parameters.cite(reference);
+                self.text = Some(text);
+            }
             Err(problem) => {
                 let message = format!("{} {problem}", path.display());
                 let place = stage.place("reference");
@@ -175,10 +185,12 @@ impl Work for PlannedReport {
 /// A file of published figures may not be larger.
 const LARGEST_REFERENCE: u64 = 1 << 20;
 
-fn read_figures(path: &Path) -> Result<Reference, String> {
+fn read_figures(path: &Path) -> Result<(String, Reference), String> {
     let text = read_or_reason(path, "a file of published figures", LARGEST_REFERENCE)
         .map_err(|reason| format!("cannot be read: {reason}"))?;
-    Reference::parse(&text).map_err(|error| format!("is no file of published figures: {error}"))
+    let reference = Reference::parse(&text)
+        .map_err(|error| format!("is no file of published figures: {error}"))?;
+    Ok((text, reference))
 }
 
 impl ReportParameters {
