@@ -453,8 +453,7 @@ fn results_alone_are_small_and_can_be_read() {
 fn the_published_figures_and_the_report_come_out_too() {
     let sender = Sandbox::new();
     sender.pipeline(r#"["bp"]"#, 1);
-    let figures =
-        "name = \"A paper\"\n\n[figures.small]\nbp = { train_error = 0.5, test_error = 1.25 }\n";
+    let figures = "name = \"A paper\"\nprotocol = \"Theirs.\"\n\n[figures.small]\nbp = { train_error = 0.5, test_error = 1.25 }\n";
     fs::create_dir(sender.path("figures")).unwrap();
     fs::write(sender.path("figures/paper.toml"), figures).unwrap();
     let pipeline = fs::read_to_string(sender.path("pipeline.toml")).unwrap();

@@ -18,8 +18,10 @@ fn the_table_compiles() {
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);
     let arguments: Vec<_> = settings.chain(["--output", "pages"]).collect();
     let _ = sandbox.run(&arguments).exits(0);
-    let text = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n\
-                \\begin{table}\\input{pages/report/table.tex}\\end{table}\n\\end{document}\n";
+    // As docs/reports.md shows it.
+    let text = "\\documentclass{article}\n\\usepackage{booktabs, graphicx}\n\\begin{document}\n\
+                \\begin{table}\n\\resizebox{\\linewidth}{!}{\\input{pages/report/table.tex}}\n\
+                \\end{table}\n\\end{document}\n";
     fs::write(sandbox.path("paper.tex"), text).unwrap();
     let compiled = Command::new("pdflatex")
         .args(["-interaction=nonstopmode", "-halt-on-error", "paper.tex"])

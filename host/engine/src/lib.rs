@@ -32,6 +32,7 @@ mod run;
 mod session;
 mod source_file;
 mod stages;
+mod stored_training;
 mod stream;
 mod supervise;
 mod trust;
@@ -74,9 +75,10 @@ pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
 pub use stages::{PREDICTIONS, REPORT_TABLE, TrainingParameters};
+pub use stored_training::StoredTrainingError;
 pub use stream::{
-    Announcer, CurveError, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun,
-    Following, Observer, RunEvent, RunState, StageCounts, StageOutline, StageState, StageStatus,
+    Announcer, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun, Following,
+    Observer, RunEvent, RunState, StageCounts, StageOutline, StageState, StageStatus,
     TensorBoardFolder, runs_under_way, stored_curve, write_scalars,
 };
 pub use supervise::{CardTrouble, Completed, Execution, Failure};

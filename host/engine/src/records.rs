@@ -2,22 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 
 use assay_core::{
     Action, Advice, ArtifactHash, Run, RunHash, Source, StageKind, StageOutcome, canonical_json,
 };
 use assay_report::{
-    RecordNames, TableError, TrainingRecord, is_diverged, read_evaluation, read_metrics, summarise,
+    RecordNames, TableError, TrainingRecord, is_diverged, read_evaluation, summarise,
 };
-use assay_store::{DOCUMENT_LIMIT, Store, StoreError};
+use assay_store::{Store, StoreError};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::ask::remembered;
 use crate::plan::{Labels, Plan};
 use crate::plugin::PluginDescription;
-use crate::stages::{DATASET, EVALUATION, METRICS, TRAINING, TrainingDocument, TrainingParameters};
+use crate::stages::{DATASET, EVALUATION, TrainingParameters};
+use crate::stored_training::{StoredTraining, StoredTrainingError};
 
 /// Why the trainings of a run cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -25,17 +24,12 @@ pub enum RecordsError {
     /// The store failed, or something that the run rests on is missing.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A table of a training cannot be read.
+    /// A training cannot be read.
     #[error(transparent)]
-    Table(#[from] TableError),
-    /// The setup of a training cannot be read.
-    #[error("cannot read {}", path.display())]
-    Setup {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    Training(#[from] StoredTrainingError),
+    /// The table of an evaluation cannot be read.
+    #[error(transparent)]
+    Evaluation(#[from] TableError),
     /// The action of a training is not one of this version.
     #[error("the parameters of the stage `{stage}` are not those of a training")]
     Parameters {
@@ -50,9 +44,8 @@ impl Advice for RecordsError {
     fn help(&self) -> Cow<'_, str> {
         match self {
             Self::Store(error) => error.help(),
-            Self::Table(_) | Self::Setup { .. } => {
-                "`pipeline audit` says what is damaged in the store".into()
-            }
+            Self::Training(error) => error.help(),
+            Self::Evaluation(_) => "`pipeline audit` says what is damaged in the store".into(),
             Self::Parameters { .. } => "it may come from another version of assay".into(),
         }
     }
@@ -153,8 +146,7 @@ fn measure(
     artifact: ArtifactHash,
     evaluation: Option<ArtifactHash>,
 ) -> Result<(), RecordsError> {
-    let setup: TrainingDocument = document(store.artifact_file_path(artifact, TRAINING)?)?;
-    let metrics = read_metrics(&store.artifact_file_path(artifact, METRICS)?)?;
+    let StoredTraining { setup, metrics } = StoredTraining::read(store, artifact)?;
     let evaluation = match evaluation {
         Some(evaluation) => read_evaluation(&store.artifact_file_path(evaluation, EVALUATION)?)?,
         None => Vec::new(),
@@ -216,10 +208,4 @@ const fn outcome(outcome: StageOutcome) -> &'static str {
 fn json(value: &impl Serialize) -> String {
     let bytes = canonical_json(value).unwrap_or_default();
     String::from_utf8(bytes).unwrap_or_default()
-}
-
-fn document<T: DeserializeOwned>(path: PathBuf) -> Result<T, RecordsError> {
-    let read = assay_files::read_itself(&path, DOCUMENT_LIMIT);
-    let document = read.and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
-    document.map_err(|source| RecordsError::Setup { path, source })
 }

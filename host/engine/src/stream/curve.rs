@@ -1,16 +1,14 @@
 //! The epochs of a training, from the rows of its metrics.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use assay_core::{Advice, ArtifactHash};
+use assay_core::ArtifactHash;
 use assay_network::Task;
-use assay_report::{ErrorMeasure, LOSS, TableError, read_metrics};
-use assay_store::{DOCUMENT_LIMIT, Store, StoreError};
+use assay_report::{ErrorMeasure, LOSS};
+use assay_store::Store;
 
 use crate::event::{BestEpoch, Epoch, MOST_METRICS};
-use crate::stages::{METRICS, TRAINING, TrainingDocument};
+use crate::stored_training::{StoredTraining, StoredTrainingError};
 
 /// A row of metrics: its split, its metric and the value.
 pub(crate) type CurveRow<'a> = (&'a str, &'a str, f64);
@@ -70,49 +68,18 @@ impl EpochMaker {
     }
 }
 
-/// Why the epochs of a training in the store cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum CurveError {
-    /// The store failed, or the artifact is not that of a training.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Its metrics cannot be read.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// Its setup cannot be read.
-    #[error("cannot read {}", path.display())]
-    Setup {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-}
-
-impl Advice for CurveError {
-    fn help(&self) -> Cow<'_, str> {
-        match self {
-            Self::Store(error) => error.help(),
-            Self::Table(_) | Self::Setup { .. } => {
-                "`pipeline audit` says what is damaged in the store".into()
-            }
-        }
-    }
-}
-
 /// The epochs of a training whose result is in the store.
 ///
 /// # Errors
 /// The artifact is not that of a training, or a file of it is missing or damaged.
-pub fn stored_curve(store: &Store, artifact: ArtifactHash) -> Result<Vec<Epoch>, CurveError> {
-    let path = store.artifact_file_path(artifact, TRAINING)?;
-    let read = assay_files::read_itself(&path, DOCUMENT_LIMIT);
-    let setup = read.and_then(|bytes| Ok(serde_json::from_slice::<TrainingDocument>(&bytes)?));
-    let setup = setup.map_err(|source| CurveError::Setup { path, source })?;
-    let rows = read_metrics(&store.artifact_file_path(artifact, METRICS)?)?;
+pub fn stored_curve(
+    store: &Store,
+    artifact: ArtifactHash,
+) -> Result<Vec<Epoch>, StoredTrainingError> {
+    let StoredTraining { setup, metrics } = StoredTraining::read(store, artifact)?;
     let task = setup.parameters.network.task();
     let mut maker = EpochMaker::new(setup.parameters.epochs, task, &setup.best_chosen_on);
-    let epochs = rows.chunk_by(|row, next| row.epoch == next.epoch);
+    let epochs = metrics.chunk_by(|row, next| row.epoch == next.epoch);
     let epochs = epochs.filter_map(|rows| {
         let epoch = rows.first()?.epoch;
         let rows = rows.iter();

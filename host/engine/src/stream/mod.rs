@@ -12,7 +12,7 @@ use assay_core::{ActionKey, ArtifactHash, RunHash, StageKind};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::curve::EpochMaker;
-pub use self::curve::{CurveError, stored_curve};
+pub use self::curve::stored_curve;
 pub use self::file::EventFile;
 pub use self::follow::{FollowError, FollowedRun, Following, runs_under_way};
 pub use self::reader::EventReader;

@@ -24,28 +24,24 @@ pub(crate) fn write_files(
     let pipeline = store.read_limited(bundle.file, DOCUMENT_LIMIT)?;
     let path = folder.join(file_name(&bundle.pipeline));
     let mut files = vec![(path, pipeline)];
-    if let Some(networks) = bundle.networks {
-        let bytes = store.read_limited(networks, DOCUMENT_LIMIT)?;
+    let networks = bundle.networks.map(|networks| {
         let name = files.first().and_then(|(_, file)| networks_name(file));
+        ("its networks", name, networks)
+    });
+    let figures = bundle.figures.iter();
+    let figures = figures.map(|(name, object)| ("published figures", within(name), *object));
+    for (what, name, object) in networks.into_iter().chain(figures) {
         let name = name.ok_or_else(|| {
             CliError::Arguments(format!(
-                "the pipeline file looks for its networks outside its folder; `pipeline cat \
-                 {networks}` prints them, and `pipeline cat {}` the pipeline file",
+                "the pipeline file looks for {what} outside its folder; `pipeline cat {object}` \
+                 prints them, and `pipeline cat {}` the pipeline file",
                 bundle.file
             ))
         })?;
-        files.push((folder.join(name), bytes));
-    }
-    for (name, figures) in &bundle.figures {
-        let bytes = store.read_limited(*figures, DOCUMENT_LIMIT)?;
-        let name = within(name).ok_or_else(|| {
-            CliError::Arguments(format!(
-                "the pipeline file looks for published figures outside its folder; `pipeline cat \
-                 {figures}` prints them, and `pipeline cat {}` the pipeline file",
-                bundle.file
-            ))
-        })?;
-        files.push((folder.join(name), bytes));
+        files.push((
+            folder.join(name),
+            store.read_limited(object, DOCUMENT_LIMIT)?,
+        ));
     }
     let mut written = Vec::new();
     for (path, bytes) in files {

@@ -28,11 +28,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
                training images in the state after each epoch: 0 is the gradient itself, 90 no relation to it. \
                Lines are means over seeds; bands reach from the lowest seed to the highest."
             .to_owned(),
-        legend: network
-            .lines
-            .iter()
-            .map(|line| (line.style, line.name().to_owned()))
-            .collect(),
+        legend: network.legend(),
         plots,
         strips: Vec::new(),
     }]

@@ -63,11 +63,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
         title: network.title(),
         note: "Lines are means over seeds; bands reach from the lowest seed to the highest."
             .to_owned(),
-        legend: network
-            .lines
-            .iter()
-            .map(|line| (line.style, line.name().to_owned()))
-            .collect(),
+        legend: network.legend(),
         strips: Vec::new(),
         plots: together,
     });

@@ -75,6 +75,13 @@ impl NetworkRows<'_> {
     pub(super) fn title(&self) -> String {
         format!("{}, {}", self.dataset, self.network)
     }
+
+    fn legend(&self) -> Vec<(Style, String)> {
+        let lines = self.lines.iter();
+        lines
+            .map(|line| (line.style, line.name().to_owned()))
+            .collect()
+    }
 }
 
 impl Line<'_> {
