@@ -386,7 +386,9 @@ fn unusable(error: &PluginError, place: &Place) -> Diagnostic {
 /// Starts to prepare the check that a schema is one. That takes milliseconds, once in a process, and can
 /// go on beside the reading of the plan.
 pub(crate) fn prepare_schema_check() {
-    thread::spawn(|| jsonschema::draft202012::meta::is_valid(&Value::Bool(true)));
+    let prepare = || jsonschema::draft202012::meta::is_valid(&Value::Bool(true));
+    // Without a thread to be had, whoever needs it first prepares it.
+    let _ = thread::Builder::new().spawn(prepare);
 }
 
 /// The validator of an algorithm's schema. References are refused: a schema describes itself.

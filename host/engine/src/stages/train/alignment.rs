@@ -1,7 +1,7 @@
 //! The alignment of an algorithm's directions with those of backpropagation, by layer, on the same batch
 //! in the state after each epoch (Lillicrap et al. 2016 follow feedback alignment so).
 
-use assay_abi::{Batch, LearnerHandle, TensorView};
+use assay_abi::{Batch, ErrorCode, LearnerHandle, TensorView};
 use assay_data::table::ImageTable;
 use assay_report::{Split, alignment_metric};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView as SavedTensor};
@@ -60,7 +60,7 @@ impl Alignment {
     }
 
     /// The cosine of the angle between both directions of the weights of each layer; nothing for a layer
-    /// where one of them is zero. `state` is that of `learner` after `epoch`.
+    /// where one of them is zero or not finite. `state` is that of `learner` after `epoch`.
     ///
     /// # Errors
     /// A learner fails, or gives what cannot be compared.
@@ -76,16 +76,15 @@ impl Alignment {
             inputs: TensorView::f32(&self.images, &self.shape, &self.strides).map_err(data)?,
             labels: TensorView::i64(&self.labels, &self.shape[..1], &[1]).map_err(data)?,
         };
-        let own = learner
-            .directions(batch, &[])
-            .map_err(|error| context.plugin_error("give its directions", error))?;
         self.backpropagation
             .restore(&with_values_of(&self.initial, state)?)
             .map_err(|error| context.plugin_error("restore backpropagation's state", error))?;
-        let gradients = self
-            .backpropagation
-            .directions(batch, &[])
-            .map_err(|error| context.plugin_error("give backpropagation's directions", error))?;
+        let own = directions(context, learner, batch, "give its directions")?;
+        let doing = "give backpropagation's directions";
+        let gradients = directions(context, &mut self.backpropagation, batch, doing)?;
+        let (Some(own), Some(gradients)) = (own, gradients) else {
+            return Ok(Vec::new());
+        };
         let what = format!("directions after epoch {epoch}");
         for directions in [&own, &gradients] {
             context.check_tensors(&parameters.network, &what, directions)?;
@@ -103,6 +102,20 @@ impl Alignment {
             }
         }
         Ok(rows)
+    }
+}
+
+/// The directions of a batch; nothing if they are not finite, which is for the next epoch to find.
+fn directions(
+    context: &Context,
+    learner: &mut LearnerHandle,
+    batch: Batch<'_>,
+    doing: &str,
+) -> Result<Option<Vec<u8>>, StageError> {
+    match learner.directions(batch, &[]) {
+        Ok(directions) => Ok(Some(directions)),
+        Err(error) if error.code == ErrorCode::NON_FINITE => Ok(None),
+        Err(error) => Err(context.plugin_error(doing, error)),
     }
 }
 
