@@ -162,7 +162,8 @@ async function main() {
     await table(page);
     await legend(page);
     await readout(page);
-    const printed = await page.pdf({ format: "A4" });
+    const margin = { top: "15mm", right: "15mm", bottom: "15mm", left: "15mm" };
+    const printed = await page.pdf({ format: "A4", margin });
     if (out) fs.writeFileSync(path.join(out, `${name}.pdf`), printed);
     await page.context().close();
     await accessibility(browser, url);
