@@ -493,6 +493,14 @@ fn the_published_figures_and_the_report_come_out_too() {
     let page = fs::read_to_string(folder.join("reports/report/report.html")).unwrap();
     assert!(page.contains("A paper"));
 
+    // The same bundle again changes nothing, and no file of the receiver's gives way to one of a bundle.
+    let _ = receiver.execute(&unbundle).exits(0);
+    let own = folder.join("reports/report/table.md");
+    fs::write(&own, "mine").unwrap();
+    let refused = receiver.execute(&unbundle).exits(2).stderr;
+    assert!(refused.contains("table.md"), "{refused}");
+    assert_eq!(fs::read_to_string(&own).unwrap(), "mine");
+
     // The data of both sandboxes are the same, so nothing but the report's inputs decides its key.
     fs::copy(folder.join("small.toml"), receiver.path("small.toml")).unwrap();
     fs::create_dir(receiver.path("figures")).unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use assay_tests::Sandbox;
 
-/// What `scripts/check-page` says of the page, and whether it passes; nothing where there is no browser.
+/// True if the page passes `scripts/check-page`, and what that printed; nothing where there is no browser.
 fn check(page: &Path) -> Option<(bool, String)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/check-page");
     // Other tests run beside this one, so its time to paint means nothing.

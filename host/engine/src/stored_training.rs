@@ -39,7 +39,7 @@ impl Advice for StoredTrainingError {
     }
 }
 
-/// What a training left.
+/// The setup and the metrics of a training.
 pub(crate) struct StoredTraining {
     pub(crate) setup: TrainingDocument,
     pub(crate) metrics: Vec<MetricRow>,

@@ -28,7 +28,7 @@ pub enum NetworkKind {
 }
 
 impl NetworkKind {
-    /// Whether `network` is of this kind.
+    /// True if `network` is of this kind.
     pub fn is(self, network: &Network) -> bool {
         let is_windowed = |layer: &Layer| matches!(layer, Layer::Local(_) | Layer::Convolution(_));
         let layers = network.layers();
@@ -89,7 +89,7 @@ impl Refusal {
         self
     }
 
-    /// Whether it is of this network with these hyper-parameters. One that is not known yet decides
+    /// True if it is of this network with these hyper-parameters. One that is not known yet decides
     /// for the network.
     pub fn applies(&self, network: &Network, hyperparameters: &Map<String, Value>) -> bool {
         let is_among = |(name, values): (&String, &Vec<Value>)| {

@@ -236,7 +236,7 @@ impl Context {
             .map_err(|error| self.plugin_error("create a learner of backpropagation", error))
     }
 
-    /// What the plugin makes of a request with these settings.
+    /// The plugin's answer to a request with these settings.
     fn request<T>(
         &self,
         settings: LearnerSettings<'_>,

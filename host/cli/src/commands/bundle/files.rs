@@ -5,17 +5,17 @@
 use std::path::{Component, Path, PathBuf};
 
 use assay_bundle::Checked;
-use assay_core::StageKind;
+use assay_core::{ObjectHash, StageKind};
 use assay_store::{DOCUMENT_LIMIT, Store};
 
 use crate::error::CliError;
-use crate::export::{export, write_new};
+use crate::export::write_new;
 
 /// Writes the files into `folder` and gives their paths. A file that is there and has these bytes is
 /// left alone.
 ///
 /// # Errors
-/// Another file is there, or the pipeline file looks for its networks elsewhere.
+/// Another file is there, or the pipeline file looks for its networks or published figures elsewhere.
 pub(crate) fn write_files(
     store: &Store,
     bundle: &Checked,
@@ -43,25 +43,45 @@ pub(crate) fn write_files(
             store.read_limited(object, DOCUMENT_LIMIT)?,
         ));
     }
+    let reports = report_files(store, bundle, &folder.join("reports"))?;
     let mut written = Vec::new();
-    for (path, bytes) in files {
-        if !assay_files::holds(&path, &bytes) {
-            write_new(&path, &bytes, 0o644)?;
+    let mut write = |path: PathBuf, bytes: &[u8]| -> Result<(), CliError> {
+        if !assay_files::holds(&path, bytes) {
+            write_new(&path, bytes, 0o644)?;
         }
         written.push(path);
+        Ok(())
+    };
+    for (path, bytes) in files {
+        write(path, &bytes)?;
     }
+    for (path, object) in reports {
+        write(path, &store.read(object)?)?;
+    }
+    Ok(written)
+}
+
+/// The files of the run's reports, in a folder for each below `folder`.
+fn report_files(
+    store: &Store,
+    bundle: &Checked,
+    folder: &Path,
+) -> Result<Vec<(PathBuf, ObjectHash)>, CliError> {
+    let mut files = Vec::new();
     for stage in store.run(bundle.run)?.stages {
         let (Some(key), Some(artifact)) = (stage.action, stage.artifact) else {
             continue;
         };
         if store.action(key)?.kind == StageKind::Report {
-            let reports = folder.join("reports").join(file_stem(&stage.name));
-            written.extend(export(store, artifact, &reports)?);
+            let folder = folder.join(file_stem(&stage.name));
+            let own = store.artifact(artifact)?.files.into_iter();
+            files.extend(own.map(|(name, file)| (folder.join(name), file.object)));
         }
     }
-    Ok(written)
+    Ok(files)
 }
 
+/// The name of the pipeline's file.
 fn file_name(pipeline: &str) -> String {
     format!("{}.toml", file_stem(pipeline))
 }

@@ -56,7 +56,7 @@ pub(crate) struct UnbundleArguments {
     #[arg(long, value_name = "SIZE", value_parser = parse_memory, default_value = "64 GiB")]
     max_size: u64,
 
-    /// Write the pipeline file and its file of networks into this folder too
+    /// Write the pipeline file, the files that it names, and the reports into this folder too
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
 

@@ -55,7 +55,7 @@ pub struct TrainingParameters {
     /// The augmentation of training images; absent where nothing is done to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
-    /// Whether each epoch measures the alignment of the directions with backpropagation's.
+    /// True if each epoch measures the alignment of the directions with backpropagation's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alignment: bool,
 }
