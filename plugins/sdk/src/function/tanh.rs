@@ -98,8 +98,10 @@ fn far(y: f32) -> f32 {
 /// Horner's rule, from the highest power.
 #[inline(always)]
 fn polynomial<const N: usize>(coefficients: [f32; N], x: f32) -> f32 {
-    let highest_first = coefficients.into_iter().rev();
-    highest_first
-        .reduce(|sum, coefficient| sum.mul_add(x, coefficient))
-        .unwrap_or(0.0)
+    // By indices: iterators over arrays are not always inlined, and then no vectors are used.
+    let mut sum = 0.0;
+    for power in (0..N).rev() {
+        sum = f32::mul_add(sum, x, coefficients[power]);
+    }
+    sum
 }
