@@ -15,6 +15,7 @@ use assay_network::Refusal as NetworkRefusal;
 use assay_store::{SourceHashes, Store};
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
+use rayon::prelude::*;
 use semver::Version;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,6 +30,7 @@ use crate::plan::{PlannedStage, PluginUse, place};
 use crate::plugin::{
     AlgorithmDescription, Libraries, Library, PluginError, PluginReference, SearchPath,
 };
+use crate::resolve::LEAST_SHARE;
 use crate::stages::TrainingParameters;
 use crate::supervise::Failure;
 use crate::trust::{Trust, TrustPolicy};
@@ -182,47 +184,49 @@ impl Freezer<'_> {
         complaints: &mut Complaints,
     ) -> Result<Vec<FrozenStage>, EngineError> {
         let mut plugins: HashMap<String, Answered> = HashMap::new();
-        let mut frozen = Vec::with_capacity(stages.len());
-        for mut stage in stages {
+        for stage in &stages {
             self.cancel.check()?;
+            if let Some(PluginUse { reference, .. }) = &stage.plugin
+                && !plugins.contains_key(&reference.value)
+            {
+                let answered = self.answered(&reference.value, &reference.place, complaints)?;
+                plugins.insert(reference.value.clone(), answered);
+            }
+        }
+        let (count, is_sound) = (stages.len(), complaints.is_empty());
+        let parts = stages.into_par_iter().with_min_len(LEAST_SHARE);
+        let none = || (Vec::new(), complaints.sibling());
+        let parts = parts.try_fold(none, |(mut frozen, mut complaints), mut stage| {
+            let answered = stage.plugin.as_ref();
+            let answered = answered.and_then(|wanted| plugins.get(&wanted.reference.value));
             let (mut plugin, mut refused) = (None, None);
-            if let Some(wanted) = stage.plugin.clone() {
-                let reference = &wanted.reference;
-                if !plugins.contains_key(&reference.value) {
-                    let answered = self.answered(&reference.value, &reference.place, complaints)?;
-                    plugins.insert(reference.value.clone(), answered);
+            match answered {
+                Some(Answered::Pinned(pinned)) => {
+                    fit(&mut stage, pinned, &mut complaints);
+                    plugin = Some(Arc::clone(pinned));
                 }
-                match plugins.get(&reference.value) {
-                    Some(Answered::Pinned(pinned)) => {
-                        if let Some(algorithm) = pinned.algorithm(&wanted, complaints) {
-                            if let Err(reason) = stage.work.draw(&algorithm.schema) {
-                                let place = place(&stage.places, "space");
-                                complaints.extend(place.map(|at| Diagnostic::new(reason, at)));
-                            }
-                            if let Some(training) = stage.work.training_mut() {
-                                let given = &mut training.hyperparameters;
-                                complete(given, &stage.places, algorithm, complaints);
-                                let training = &*training;
-                                let complaint =
-                                    refused_network(&wanted, training, &stage.places, algorithm);
-                                complaints.extend(complaint);
-                            }
-                        }
-                        plugin = Some(Arc::clone(pinned));
-                    }
-                    Some(Answered::Refused(refusal)) => refused = Some(refusal.clone()),
-                    Some(Answered::Complaint) | None => continue,
-                }
+                Some(Answered::Refused(refusal)) => refused = Some(refusal.clone()),
+                Some(Answered::Complaint) | None => {}
             }
-            if !complaints.is_empty() {
-                continue;
+            // What was complained about may have no parameters.
+            if is_sound && complaints.is_empty() {
+                frozen.push(FrozenStage {
+                    parameters: stage.parameters()?,
+                    planned: Arc::new(stage),
+                    plugin,
+                    refused,
+                });
             }
-            frozen.push(FrozenStage {
-                parameters: stage.parameters()?,
-                planned: Arc::new(stage),
-                plugin,
-                refused,
-            });
+            Ok::<_, EngineError>((frozen, complaints))
+        });
+        let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+        let mut frozen = Vec::with_capacity(count);
+        for (part, found) in parts {
+            frozen.extend(part);
+            complaints.append(found);
+        }
+        if !complaints.is_empty() {
+            frozen.clear();
         }
         Ok(frozen)
     }
@@ -336,6 +340,25 @@ impl Freezer<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Draws the hyper-parameters of a trial, fills in the defaults, and checks what its plugin's algorithm
+/// makes of the stage.
+fn fit(stage: &mut PlannedStage, pinned: &Pinned, complaints: &mut Complaints) {
+    let Some(wanted) = &stage.plugin else { return };
+    let Some(algorithm) = pinned.algorithm(wanted, complaints) else {
+        return;
+    };
+    if let Err(reason) = stage.work.draw(&algorithm.schema) {
+        let place = place(&stage.places, "space");
+        complaints.extend(place.map(|at| Diagnostic::new(reason, at)));
+    }
+    if let Some(training) = stage.work.training_mut() {
+        let given = &mut training.hyperparameters;
+        complete(given, &stage.places, algorithm, complaints);
+        let complaint = refused_network(wanted, training, &stage.places, algorithm);
+        complaints.extend(complaint);
     }
 }
 

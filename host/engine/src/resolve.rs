@@ -3,13 +3,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash};
 use assay_store::Store;
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
@@ -18,7 +16,7 @@ use crate::freeze::FrozenStage;
 use crate::stages::{RANKING, Ranking, object};
 
 /// The fewest stages that are worth a thread.
-const LEAST_SHARE: usize = 32;
+pub(crate) const LEAST_SHARE: usize = 32;
 
 /// A ranking may not be larger.
 const LARGEST_RANKING: u64 = 1 << 30;
@@ -62,8 +60,8 @@ impl<'a> Resolver<'a> {
 
     /// Resolves these stages, side by side where they are many, and gives each to `then`. Nothing comes
     /// of a stage whose plugin cannot be used, or of which something that it reads is not known;
-    /// `artifact` gives the artifact of an earlier stage. After a request to stop stages are left out,
-    /// so nobody may use the answer then.
+    /// `artifact` gives the artifact of an earlier stage. After a request to stop nothing comes of the
+    /// rest, so nobody may use the answer then.
     ///
     /// # Errors
     /// The store cannot be read, or an error of `then`.
@@ -75,28 +73,14 @@ impl<'a> Resolver<'a> {
     ) -> Result<Vec<Option<T>>, EngineError> {
         // One hold for all of them.
         let _hold = self.store.hold()?;
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let share = stages.len().div_ceil(threads).max(LEAST_SHARE);
-        let resolve = |stages: &[usize]| -> Result<Vec<_>, EngineError> {
-            let stages = stages.iter().take_while(|_| !self.cancel.is_requested());
-            stages
-                .map(|&at| self.resolve_one(at, &artifact)?.map(&then).transpose())
-                .collect()
+        let resolve = |&at: &usize| {
+            if self.cancel.is_requested() {
+                return Ok(None);
+            }
+            self.resolve_one(at, &artifact)?.map(&then).transpose()
         };
-        if stages.len() <= share {
-            return resolve(stages);
-        }
-        let parts = thread::scope(|scope| {
-            let parts = stages
-                .chunks(share)
-                .map(|part| scope.spawn(|| resolve(part)));
-            let parts: Vec<_> = parts.collect();
-            let joined = parts.into_iter();
-            let joined =
-                joined.map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            joined.collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(parts.into_iter().flatten().collect())
+        let stages = stages.par_iter().with_min_len(LEAST_SHARE);
+        stages.map(resolve).collect()
     }
 
     fn resolve_one(

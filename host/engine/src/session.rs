@@ -1,5 +1,6 @@
 //! A session: one pipeline file, read, planned and frozen, ready to be previewed or run.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -149,6 +150,12 @@ impl Session {
             lock,
             first_uses,
         })
+    }
+
+    /// Ends the session, and leaves the memory of its stages to the end of the process: to free
+    /// thousands of stages one by one takes as long as to plan them.
+    pub fn leave(self) {
+        mem::forget(self.stages);
     }
 
     /// Notices to the user before anything runs.

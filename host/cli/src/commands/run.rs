@@ -170,7 +170,9 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     if arguments.dry_run {
         let previews = session.preview(cancel)?;
         let view = PlanView::of(&previews);
-        ui::print_view(&view, arguments.json, ui::preview::text)?;
+        let printed = ui::print_view(&view, arguments.json, ui::preview::text);
+        session.leave();
+        printed?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.lock.lock {
@@ -195,6 +197,7 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     );
     // The run is recorded, and what failed is told, whoever takes the table.
     print_failures(&report, arguments);
+    session.leave();
     printed?;
     Ok(match report.outcome {
         RunOutcome::Complete => ExitCode::SUCCESS,

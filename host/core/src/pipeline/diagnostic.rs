@@ -143,6 +143,24 @@ impl Complaints {
         }
     }
 
+    /// An empty list, to [`Complaints::append`] to this one.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self {
+            hasher: self.hasher.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds the complaints of a [`Complaints::sibling`], in its order.
+    pub fn append(&mut self, sibling: Self) {
+        self.made += sibling.made - sibling.kept.len();
+        self.extend(sibling.kept);
+        for unkept in sibling.seen {
+            self.more += usize::from(self.seen.insert(unkept));
+        }
+    }
+
     /// Whether further complaints are only counted, so that help with them is lost labour.
     pub(super) fn is_full(&self) -> bool {
         self.kept.len() == MOST_KEPT

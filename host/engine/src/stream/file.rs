@@ -1,4 +1,5 @@
-//! Events written to a file: JSON, one event a line, each line in one write.
+//! Events written to a file: JSON, one event a line, each line in one write. The lines of stages that were
+//! cached are written together: there may be thousands in a moment.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,6 +14,9 @@ use super::{Event, Observer, RunEvent};
 /// The shortest time between two lines of progress of a stage: runs take weeks.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// From this size on, lines are written and wait for no other event.
+const MOST_UNWRITTEN: usize = 32 << 10;
+
 /// A file that events are appended to. What cannot be written costs the run nothing: nothing more is
 /// written then, and [`EventFile::failure`] says why.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct EventFile {
 #[derive(Debug)]
 struct State {
     file: File,
+    /// The lines of cached stages that wait for the next event.
+    unwritten: Vec<u8>,
     /// When each stage's progress was last written.
     progress: HashMap<String, Instant>,
     failure: Option<io::Error>,
@@ -47,16 +53,19 @@ impl EventFile {
         Self {
             state: Mutex::new(State {
                 file,
+                unwritten: Vec::new(),
                 progress: HashMap::new(),
                 failure: None,
             }),
         }
     }
 
-    /// Why nothing more was written from some event on.
+    /// Writes what waits, and says why nothing more was written from some event on.
     pub fn failure(self) -> Option<io::Error> {
         let state = self.state.into_inner();
-        state.unwrap_or_else(PoisonError::into_inner).failure
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let flushed = state.flush();
+        state.failure.or(flushed.err())
     }
 }
 
@@ -89,9 +98,19 @@ impl State {
     }
 
     fn write(&mut self, event: &RunEvent) -> io::Result<()> {
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
-        self.file.write_all(&line)
+        self.unwritten.extend(serde_json::to_vec(event)?);
+        self.unwritten.push(b'\n');
+        let waits = matches!(event.event, Event::StageCached { .. });
+        if waits && self.unwritten.len() < MOST_UNWRITTEN {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.unwritten);
+        self.unwritten.clear();
+        written
     }
 }
 
