@@ -63,6 +63,74 @@ fn the_tensors_have_the_names_and_shapes_of_the_methods() {
     assert_eq!(ao_sdtp.shape("auxiliary.bias"), [256]);
 }
 
+/// `tanh(W x + b)` from a saved state.
+fn tanh_of(state: &State, map: &str, x: &[f64]) -> Vec<f64> {
+    let weight = state.f64(&format!("{map}.weight"));
+    let bias = state.f64(&format!("{map}.bias"));
+    let rows = weight.chunks(x.len()).zip(bias);
+    rows.map(|(row, b)| {
+        let sum: f64 = row.iter().zip(x).map(|(w, x)| w * x).sum();
+        (sum + b).tanh()
+    })
+    .collect()
+}
+
+#[test]
+fn each_layer_reports_the_error_of_its_inverse() {
+    let mut learner = learner("dtp", r#"{"sigma": 0}"#).create().unwrap();
+    let state = State::parse(&learner.save().unwrap());
+    let batch = Samples::random(5, 8, INPUT, CLASSES);
+    let (seen, result) = train_recording(&mut learner, 1, std::slice::from_ref(&batch), None);
+    result.unwrap();
+    for l in [2, 3] {
+        let errors = batch.inputs.chunks(6).map(|input| {
+            let mut h = vec![input.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()];
+            for below in 1..=l {
+                h.push(tanh_of(&state, &format!("forward.{below}"), &h[below - 1]));
+            }
+            let reconstruction = tanh_of(&state, &format!("inverse.{l}"), &h[l]);
+            let differences = reconstruction.iter().zip(&h[l - 1]).map(|(g, h)| g - h);
+            differences.map(|d| d * d).sum::<f64>()
+        });
+        let expected = errors.sum::<f64>() / 8.0;
+        let found = seen.values(&format!("inverse_loss_{l}"));
+        assert_eq!(found.len(), 1);
+        let difference = (found[0] - expected).abs() / expected;
+        assert!(difference < 1e-5, "layer {l}: {} and {expected}", found[0]);
+    }
+}
+
+#[test]
+fn the_losses_of_the_layers_add_up_to_the_loss_of_the_inverses() {
+    for algorithm in ALGORITHMS {
+        for schedule in [
+            r#"{"schedule": "parallel"}"#,
+            r#"{"schedule": "alternating"}"#,
+        ] {
+            let mut learner = learner(algorithm, schedule).create().unwrap();
+            let (seen, result) = train_recording(&mut learner, 1, &epoch(3), None);
+            result.unwrap();
+            let of_layers: Vec<_> = inverted(algorithm, 4)
+                .map(|l| seen.values(&format!("inverse_loss_{l}")))
+                .collect();
+            let family = seen
+                .0
+                .keys()
+                .filter(|name| name.starts_with("inverse_loss_"));
+            assert_eq!(family.count(), of_layers.len(), "{algorithm}");
+            let whole = seen.values("inverse_loss");
+            assert_eq!(whole.len(), 5);
+            for (step, whole) in whole.iter().enumerate() {
+                let sum: f64 = of_layers.iter().map(|losses| losses[step]).sum();
+                assert!(
+                    (sum - whole).abs() <= 1e-12 * whole,
+                    "{algorithm}: {sum}, {whole}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn an_alternating_epoch_trains_the_inverses_and_then_the_network() {
     for algorithm in ALGORITHMS {

@@ -32,19 +32,27 @@ pub const MAJORITY_CLASS_ERROR: &str = "majority_class_error";
 /// The squared distance `‖h_L − x‖²` of a reconstruction from its input, mean over the samples of a
 /// split: no mean over the values, and no factor 1/2.
 pub const RECONSTRUCTION_ERROR: &str = "reconstruction_error";
-/// The beginning of the names of [`alignment_metric`].
-pub(crate) const ALIGNMENT: &str = "alignment_";
+/// The family of [`alignment_metric`].
+pub(crate) const ALIGNMENT: &str = "alignment";
 
 /// The alignment of layer l, from 1: the cosine of the angle between the direction of its weights and
 /// backpropagation's, on the first batch of the training split in the state after the epoch.
 pub fn alignment_metric(l: usize) -> String {
-    format!("{ALIGNMENT}{l}")
+    layer_metric(ALIGNMENT, l)
 }
 
-/// The layer whose alignment a metric is.
-pub(crate) fn aligned_layer(metric: &str) -> Option<usize> {
-    metric.strip_prefix(ALIGNMENT)?.parse().ok()
+/// The metric of layer l, from 1, of a family of metrics of layers.
+pub(crate) fn layer_metric(family: &str, l: usize) -> String {
+    format!("{family}_{l}")
 }
+
+/// The family and the layer of a metric of a layer: plugins that declare `inverse_loss_l` report
+/// `inverse_loss_2`, `inverse_loss_3`, ….
+pub(crate) fn family_and_layer(metric: &str) -> Option<(&str, usize)> {
+    let (family, layer) = metric.rsplit_once('_')?;
+    Some((family, layer.parse().ok()?))
+}
+
 /// The task loss over the batches of an epoch, each measured before its update.
 pub const BATCH_LOSS: &str = "batch_loss";
 
@@ -53,7 +61,7 @@ pub(crate) fn value_units<'a>(metrics: impl Iterator<Item = &'a str>) -> Cow<'st
     let (mut reconstructs, mut aligns) = (false, false);
     for metric in metrics {
         reconstructs |= metric == RECONSTRUCTION_ERROR;
-        aligns |= aligned_layer(metric).is_some();
+        aligns |= family_and_layer(metric).is_some_and(|(family, _)| family == ALIGNMENT);
     }
     let units = if reconstructs {
         "loss and batch_loss: mean over samples of the squared error summed over the outputs; \

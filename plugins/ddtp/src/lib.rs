@@ -116,7 +116,7 @@ impl Algorithm for DirectTargets {
             subtract(residual, &epsilon, residual)?; // Q_l Δ − ε
             let square = residual.f_mul(residual)?.f_sum(assay_sdk::Kind::Double)?;
             let weight = 1.0 / (self.sigma * self.sigma * b);
-            out.add_loss(weight * square.f_double_value(&[])?);
+            out.add_loss(q, weight * square.f_double_value(&[])?);
             scale(residual, 2.0 * weight)?;
             out.gradient(q, residual, &change)?;
             out.add(q, &q.weight().f_mul_scalar(self.decay)?)?; // + wd Q_l

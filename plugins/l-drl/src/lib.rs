@@ -103,7 +103,8 @@ impl Algorithm for LocalDifference {
             subtract(&images[2], &images[0], &slopes[2])?;
             let change = slopes[1].f_mul(&epsilon)?.f_sum(Kind::Double)?;
             let square = slopes[2].f_mul(&slopes[2])?.f_sum(Kind::Double)?;
-            out.add_loss((square.f_double_value(&[])? - 2.0 * change.f_double_value(&[])?) / b);
+            let loss = square.f_double_value(&[])? - 2.0 * change.f_double_value(&[])?;
+            out.add_loss(g, loss / b);
             copy(&epsilon, &slopes[1])?;
             scale(&slopes[1], -2.0 / b)?;
             scale(&slopes[2], 2.0 / b)?;

@@ -9,7 +9,7 @@ use crate::backpropagation::Backpropagation;
 use crate::configuration::Configuration;
 use crate::device;
 use crate::hyperparameters;
-use crate::learner::{BATCH_LOSS, INVERSE_LOSS, Trainer, at_boundary};
+use crate::learner::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS, Trainer, at_boundary};
 use crate::optimiser::Adam;
 
 /// The version of libtorch that this SDK is built for.
@@ -102,6 +102,10 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
             INVERSE_LOSS,
             "squared error of the inverses on the step's batch before its update: mean over the \
              batch, sum over units and layers",
+        ));
+        metrics.push(metric(
+            LAYER_INVERSE_LOSS,
+            "the part of the inverses of layer l in it, for each layer with inverses",
         ));
     }
     let mut schema = hyperparameters::schema::<A::Config>()?;

@@ -4,7 +4,7 @@
 //! A map connects what a layer connects (forwards, or the other way round) or one vector of units
 //! with another. How it does so is the business of its [`Map`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use schemars::JsonSchema;
@@ -304,6 +304,8 @@ impl TrainedMap {
 #[derive(Default)]
 pub struct InverseDirections {
     loss: f64,
+    /// The part of each layer in it.
+    by_layer: BTreeMap<usize, f64>,
     /// The names of the maps that were written.
     written: BTreeSet<String>,
 }
@@ -348,7 +350,7 @@ impl InverseDirections {
             multiply_derivative(delta, image)?;
         }
         self.gradient(map, delta, u)?;
-        self.add_loss(loss);
+        self.add_loss(map, loss);
         Ok(())
     }
 
@@ -368,9 +370,11 @@ impl InverseDirections {
         map.add_to_gradient(term)
     }
 
-    /// Adds to the loss that is reported for the step as `inverse_loss`.
-    pub fn add_loss(&mut self, loss: f64) {
+    /// Adds the loss of a map to what is reported for the step as `inverse_loss`, and for its layer l as
+    /// `inverse_loss_l`.
+    pub fn add_loss(&mut self, map: &TrainedMap, loss: f64) {
         self.loss += loss;
+        *self.by_layer.entry(map.layer()).or_default() += loss;
     }
 
     /// The first of `maps`, the names of weights, that was not written.
@@ -381,6 +385,11 @@ impl InverseDirections {
     /// The sum of the losses so far.
     pub(crate) fn loss(&self) -> f64 {
         self.loss
+    }
+
+    /// The losses so far of the maps of each layer that has some.
+    pub(crate) fn into_losses_by_layer(self) -> BTreeMap<usize, f64> {
+        self.by_layer
     }
 }
 

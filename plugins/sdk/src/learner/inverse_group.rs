@@ -1,5 +1,7 @@
 //! The maps that are trained in steps of their own: parameters, optimiser, noise and schedule.
 
+use std::collections::BTreeSet;
+
 use assay_abi::ErrorCode;
 use tch::Device;
 
@@ -88,6 +90,13 @@ impl InverseGroup {
     /// The names of the weights, one for each map.
     pub(super) fn maps(&self) -> impl Iterator<Item = &str> {
         self.group.maps()
+    }
+
+    /// The layers that the maps belong to, in order.
+    pub(super) fn layers(&self) -> Vec<usize> {
+        let parameters = self.group.parameters.tensors();
+        let layers: BTreeSet<_> = parameters.map(|parameter| parameter.layer).collect();
+        layers.into_iter().collect()
     }
 
     pub(super) fn noise(&self) -> &NoiseStream {

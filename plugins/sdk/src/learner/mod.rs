@@ -37,7 +37,7 @@ use divergence::{diverged, output_name};
 use inverse_group::InverseGroup;
 use report::{Measured, Report};
 
-pub(crate) use report::{BATCH_LOSS, INVERSE_LOSS};
+pub(crate) use report::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS};
 
 /// A network trained by `A`.
 pub(crate) struct Trainer<A> {
@@ -254,7 +254,10 @@ impl<A: Algorithm> Trainer<A> {
                     "`squared_error` or `gradient` for every map",
                 ));
             }
-            measured.inverse = A::HAS_INVERSE_LOSS.then(|| out.loss());
+            if A::HAS_INVERSE_LOSS {
+                measured.inverse = Some(out.loss());
+                measured.inverse_by_layer = out.into_losses_by_layer();
+            }
         }
         if update.network {
             self.algorithm.directions(&pass, &mut out)?;
@@ -389,7 +392,9 @@ impl<A: Algorithm> Learner for Trainer<A> {
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
         at_boundary(|| {
-            let mut report = Report::new(metrics, A::METRICS);
+            let inverses = self.inverses.as_ref().filter(|_| A::HAS_INVERSE_LOSS);
+            let layers = inverses.map(InverseGroup::layers).unwrap_or_default();
+            let mut report = Report::new(metrics, layers, A::METRICS);
             let trained = self.train(epoch, batches, &mut report);
             // Also on the way out of a failure: the last losses tell how it came about.
             let reported = report.flush();

@@ -1,5 +1,8 @@
 //! Collects the metrics of steps and hands them to the host a few dozen at a time.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use assay_abi::MetricSink;
 
 use crate::error::Error;
@@ -8,35 +11,47 @@ use crate::error::Error;
 pub(crate) const BATCH_LOSS: &str = "batch_loss";
 /// The metric that algorithms with inverses report for every step that updates those.
 pub(crate) const INVERSE_LOSS: &str = "inverse_loss";
+/// The part of the inverses of each layer l in it.
+pub(crate) const LAYER_INVERSE_LOSS: &str = "inverse_loss_l";
 /// Steps that are reported at once: often enough for progress, rare enough to cost nothing.
 const REPORT_EVERY: usize = 64;
 
 /// The metrics of the steps not reported yet.
 pub(super) struct Report<'a, 'sink> {
     metrics: &'a mut MetricSink<'sink>,
-    pending: Vec<(&'static str, Vec<f64>)>,
+    /// The layers with inverses.
+    layers: Vec<usize>,
+    pending: Vec<(Cow<'static, str>, Vec<f64>)>,
 }
 
 impl<'a, 'sink> Report<'a, 'sink> {
-    /// A report of the losses and of an algorithm's `own` metrics.
+    /// A report of the losses, those of inverses in these layers too, and of an algorithm's `own` metrics.
     pub(super) fn new(
         metrics: &'a mut MetricSink<'sink>,
+        layers: Vec<usize>,
         own: &'static [(&'static str, &'static str)],
     ) -> Self {
-        let names = [BATCH_LOSS, INVERSE_LOSS].into_iter();
-        let names = names.chain(own.iter().map(|(name, _)| *name));
+        let losses = [BATCH_LOSS, INVERSE_LOSS].map(Cow::Borrowed).into_iter();
+        let of_layers = layers
+            .iter()
+            .map(|l| Cow::Owned(format!("{INVERSE_LOSS}_{l}")));
+        let own = own.iter().map(|(name, _)| Cow::Borrowed(*name));
+        let names = losses.chain(of_layers).chain(own);
+        let pending = names.map(|name| (name, Vec::with_capacity(REPORT_EVERY)));
         Self {
+            pending: pending.collect(),
             metrics,
-            pending: names
-                .map(|name| (name, Vec::with_capacity(REPORT_EVERY)))
-                .collect(),
+            layers,
         }
     }
 
     /// Adds the metrics of one step.
     pub(super) fn push(&mut self, measured: &Measured) -> Result<(), Error> {
         let losses = [measured.batch, measured.inverse].into_iter();
-        let values = losses.chain(measured.own.iter().copied().map(Some));
+        let of_layers = self.layers.iter();
+        let of_layers = of_layers.map(|l| measured.inverse_by_layer.get(l).copied());
+        let own = measured.own.iter().copied().map(Some);
+        let values = losses.chain(of_layers).chain(own);
         for ((_, pending), value) in self.pending.iter_mut().zip(values) {
             pending.extend(value);
         }
@@ -65,6 +80,8 @@ pub(super) struct Measured {
     pub(super) batch: Option<f64>,
     /// The sum of the inverses' losses.
     pub(super) inverse: Option<f64>,
+    /// The part of each layer in it.
+    pub(super) inverse_by_layer: BTreeMap<usize, f64>,
     /// The algorithm's own metrics, in the order in which it declares them.
     pub(super) own: Vec<f64>,
 }

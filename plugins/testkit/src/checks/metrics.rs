@@ -9,7 +9,8 @@ use crate::subject::Subject;
 pub(super) const CHECK: Check = Check {
     name: "metrics",
     promise: "Each epoch reports every metric that the algorithm declares, no other, and finite \
-              numbers only.",
+              numbers only. One that is declared as `NAME_l` is reported as `NAME_1`, `NAME_2`, … of \
+              layers.",
     why: "Curves and tables are made from metrics by name; a gap in one would go unnoticed.",
     body: Body::Algorithm(run),
 };
@@ -27,11 +28,18 @@ fn run(subject: &Subject<'_>) -> Evidence {
             return failed(format!("`{name}` is {value} in epoch {epoch}"));
         }
         let reported = metrics.0.iter().filter(|(_, values)| !values.is_empty());
-        let reported: BTreeSet<_> = reported.map(|(name, _)| name.as_str()).collect();
-        if let Some(name) = reported.difference(&declared).next() {
-            return failed(format!("it reports `{name}`, which it does not declare"));
+        let reported: Vec<_> = reported.map(|(name, _)| name.as_str()).collect();
+        let mut seen = BTreeSet::new();
+        for name in reported {
+            let of_layers = of_layers(name);
+            let known = [Some(name), of_layers.as_deref()];
+            let mut known = known.into_iter().flatten();
+            let Some(known) = known.find_map(|name| declared.get(name)) else {
+                return failed(format!("it reports `{name}`, which it does not declare"));
+            };
+            seen.insert(*known);
         }
-        if let Some(name) = declared.difference(&reported).next() {
+        if let Some(name) = declared.difference(&seen).next() {
             return failed(format!(
                 "it declares `{name}`, but does not report it in epoch {epoch}"
             ));
@@ -43,4 +51,11 @@ fn run(subject: &Subject<'_>) -> Evidence {
         [] => "it declares no metric and reports none".to_owned(),
         _ => format!("{count} finite values of {}", names.join(", ")),
     })
+}
+
+/// The declaration of a metric of some layer: `NAME_l` for `NAME_3`.
+fn of_layers(name: &str) -> Option<String> {
+    let (family, layer) = name.rsplit_once('_')?;
+    layer.parse::<usize>().ok()?;
+    Some(format!("{family}_l"))
 }

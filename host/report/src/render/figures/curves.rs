@@ -5,7 +5,7 @@ use assay_chart::{Axis, Mark, Plot, Point, Scale, Style};
 use super::{Figure, Line, NetworkRows};
 use crate::curve::{Sample, curve};
 use crate::measure::ErrorMeasure;
-use crate::metrics::{BATCH_LOSS, LOSS, Split, aligned_layer};
+use crate::metrics::{BATCH_LOSS, LOSS, Split, family_and_layer};
 use crate::results::ReportRow;
 
 /// The most methods that share a panel; of more, each has its own.
@@ -70,8 +70,8 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
     figures
 }
 
-/// Metrics on the training set that only some algorithms have, such as the error of inverses; alignment
-/// has a figure of its own.
+/// Metrics on the training set that only some algorithms have, such as the error of inverses; those of
+/// layers have figures of their own.
 fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
     let error = network
         .lines
@@ -84,7 +84,7 @@ fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
         row.split == Split::Train
             && ![LOSS, BATCH_LOSS].contains(&name)
             && Some(name) != error
-            && aligned_layer(name).is_none()
+            && family_and_layer(name).is_none()
     });
     let mut names: Vec<_> = others.map(|row| row.metric.as_str()).collect();
     names.sort_unstable();
@@ -98,7 +98,7 @@ fn others(network: &NetworkRows<'_>) -> Vec<Panel> {
 }
 
 /// A metric's name as a title: `Inverse loss` for `inverse_loss`.
-fn title_of(metric: &str) -> String {
+pub(super) fn title_of(metric: &str) -> String {
     let words = metric.replace('_', " ");
     let mut letters = words.chars();
     let first = letters.next().map(char::to_uppercase);

@@ -1,8 +1,8 @@
 //! The figures of a report: which there are, and what is drawn in each. The page lays them out.
 
-mod alignment;
 mod curves;
 mod errors;
+mod layers;
 mod reconstructions;
 mod searches;
 mod settings;
@@ -44,7 +44,8 @@ pub(super) fn figures(report: &Report) -> Vec<(&'static str, Vec<Figure>)> {
         ("Errors", of_each(errors::figures)),
         ("Errors against a setting", of_each(settings::figures)),
         ("Learning curves", of_each(curves::figures)),
-        ("Alignment to backpropagation", of_each(alignment::figures)),
+        ("Alignment to backpropagation", of_each(layers::alignments)),
+        ("Metrics of layers", of_each(layers::metrics)),
         ("Reconstructions", of_each(reconstructions::figures)),
         ("The searches", of_each(searches::figures)),
     ];
