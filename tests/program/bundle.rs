@@ -519,4 +519,26 @@ fn the_published_figures_and_the_report_come_out_too() {
         report.unwrap()["action"].clone()
     };
     assert_eq!(action(&again), action(&sent));
+
+    // A pipeline file that looks above its own folder is put into one more.
+    fs::create_dir(sender.path("deep")).unwrap();
+    let above = format!("{report}reference = \"../figures/paper.toml\"\n");
+    let data = format!("path = \"{}\"", sender.path("data").display());
+    let deep = pipeline.replace(report, &above);
+    let deep = deep.replace("path = \"data\"", &data);
+    fs::write(sender.path("deep/small.toml"), deep).unwrap();
+    let _ = sender.execute(&["run", "deep/small.toml"]).exits(0);
+    let bundle = ["bundle", "latest", "-o", "deep/bundle", "--results-only"];
+    let _ = sender.execute(&bundle).exits(0);
+    fs::copy(sender.path("deep/bundle"), receiver.path("deep")).unwrap();
+    let unbundle = ["unbundle", "deep", "--store", "deeper", "--files", "files"];
+    let _ = receiver.execute(&unbundle).exits(0);
+    assert_eq!(
+        fs::read_to_string(receiver.path("files/figures/paper.toml")).unwrap(),
+        figures
+    );
+    let again = ["run", "files/pipelines/small.toml", "--json"];
+    let again = receiver.execute(&again).exits(0).json();
+    let reports = |run: &Value| run["reports"][0]["rows"].clone();
+    assert_eq!(reports(&again), reports(&sent));
 }

@@ -1,6 +1,7 @@
 //! The pipeline file of a bundle under a name of its own, with its file of networks and those of
 //! published figures where it looks for them, so that it can be run; and the reports of the run. Names
-//! come from the bundle, and none leads out of the folder.
+//! come from the bundle, and none leads out of the folder: a pipeline file that looks above its own folder
+//! is put as many folders down.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -15,33 +16,40 @@ use crate::export::write_new;
 /// left alone.
 ///
 /// # Errors
-/// Another file is there, or the pipeline file looks for its networks or published figures elsewhere.
+/// Another file is there, or the pipeline file looks for its networks or published figures in a place that
+/// is not relative to its own.
 pub(crate) fn write_files(
     store: &Store,
     bundle: &Checked,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, CliError> {
     let pipeline = store.read_limited(bundle.file, DOCUMENT_LIMIT)?;
-    let path = folder.join(file_name(&bundle.pipeline));
-    let mut files = vec![(path, pipeline)];
     let networks = bundle.networks.map(|networks| {
-        let name = files.first().and_then(|(_, file)| networks_name(file));
-        ("its networks", name, networks)
+        let name = networks_name(&pipeline);
+        let place = name.as_deref().and_then(RelativePlace::of);
+        ("its networks", place, networks)
     });
     let figures = bundle.figures.iter();
-    let figures = figures.map(|(name, object)| ("published figures", within(name), *object));
-    for (what, name, object) in networks.into_iter().chain(figures) {
-        let name = name.ok_or_else(|| {
+    let figures =
+        figures.map(|(name, object)| ("published figures", RelativePlace::of(name), *object));
+    let mut named = Vec::new();
+    for (what, place, object) in networks.into_iter().chain(figures) {
+        let place = place.ok_or_else(|| {
             CliError::Arguments(format!(
-                "the pipeline file looks for {what} outside its folder; `pipeline cat {object}` \
-                 prints them, and `pipeline cat {}` the pipeline file",
+                "the pipeline file looks for {what} in a place that is not relative to its own; \
+                 `pipeline cat {object}` prints them, and `pipeline cat {}` the pipeline file",
                 bundle.file
             ))
         })?;
-        files.push((
-            folder.join(name),
-            store.read_limited(object, DOCUMENT_LIMIT)?,
-        ));
+        named.push((place, object));
+    }
+    let above = named.iter().map(|(place, _)| place.above).max();
+    let mut own = folder.to_owned();
+    own.extend(std::iter::repeat_n("pipelines", above.unwrap_or(0)));
+    let mut files = vec![(own.join(file_name(&bundle.pipeline)), pipeline)];
+    for (place, object) in named {
+        let path = place.seen_from(&own);
+        files.push((path, store.read_limited(object, DOCUMENT_LIMIT)?));
     }
     let reports = report_files(store, bundle, &folder.join("reports"))?;
     let mut written = Vec::new();
@@ -98,18 +106,46 @@ fn file_stem(name: &str) -> String {
     name.chars().take(64).map(plain).collect()
 }
 
-/// Where a pipeline file looks for its networks, if that is in its own folder or below.
-fn networks_name(pipeline: &[u8]) -> Option<PathBuf> {
+/// Where a pipeline file looks for its networks.
+fn networks_name(pipeline: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(pipeline).ok()?;
     let table: toml::Table = text.parse().ok()?;
-    within(table.get("networks")?.as_str()?)
+    Some(table.get("networks")?.as_str()?.to_owned())
 }
 
-/// The path, unless it leads out of the folder that it is relative to.
-fn within(path: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(path);
-    let stays = |component| matches!(component, Component::Normal(_) | Component::CurDir);
-    path.components().all(stays).then_some(path)
+/// A place relative to a folder, in the folder or above it.
+#[derive(Debug, PartialEq, Eq)]
+struct RelativePlace {
+    /// The number of folders up.
+    above: usize,
+    /// From there on, only down.
+    path: PathBuf,
+}
+
+impl RelativePlace {
+    /// A pipeline file is put into no more folders.
+    const HIGHEST: usize = 8;
+
+    fn of(path: &str) -> Option<Self> {
+        let (mut above, mut below) = (0, PathBuf::new());
+        for component in Path::new(path).components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir if below.as_os_str().is_empty() && above < Self::HIGHEST => {
+                    above += 1;
+                }
+                Component::Normal(name) => below.push(name),
+                _ => return None,
+            }
+        }
+        Some(Self { above, path: below })
+    }
+
+    /// The path for a `folder` that is deep enough.
+    fn seen_from(&self, folder: &Path) -> PathBuf {
+        let start = folder.ancestors().nth(self.above).unwrap_or(folder);
+        start.join(&self.path)
+    }
 }
 
 #[cfg(test)]
@@ -120,11 +156,28 @@ mod tests {
     fn no_name_leads_out_of_the_folder() {
         assert_eq!(file_name("quick start"), "quick-start.toml");
         assert_eq!(file_name("../../x"), "------x.toml");
-        let name = |path: &str| networks_name(format!("networks = \"{path}\"").as_bytes());
-        assert_eq!(name("networks.toml"), Some("networks.toml".into()));
-        assert_eq!(name("./below/n.toml"), Some("./below/n.toml".into()));
-        for path in ["../n.toml", "/etc/n.toml", "a/../../n.toml"] {
-            assert_eq!(name(path), None, "{path}");
+        let place = |above, path: &str| {
+            let path = path.into();
+            Some(RelativePlace { above, path })
+        };
+        for (path, expected) in [
+            ("networks.toml", place(0, "networks.toml")),
+            ("./below/n.toml", place(0, "below/n.toml")),
+            ("../n.toml", place(1, "n.toml")),
+            ("../.././a/n.toml", place(2, "a/n.toml")),
+            ("/etc/n.toml", None),
+            ("a/../../n.toml", None),
+            ("a/../n.toml", None),
+            ("../../../../../../../../../n.toml", None),
+        ] {
+            assert_eq!(RelativePlace::of(path), expected, "{path}");
         }
+        let seen = |path| {
+            RelativePlace::of(path)
+                .unwrap()
+                .seen_from(Path::new("to/p/p"))
+        };
+        assert_eq!(seen("../../a/n.toml"), Path::new("to/a/n.toml"));
+        assert_eq!(seen("n.toml"), Path::new("to/p/p/n.toml"));
     }
 }
