@@ -63,13 +63,13 @@ kinds! {
     /// Gathers trainings into a table.
     Report = Facts {
         name: "report",
-        revision: 5,
+        revision: 6,
         headline: &["title"],
     },
     /// Asks a learner for the update directions of one batch.
     Directions = Facts { name: "directions", revision: 1, headline: &["algorithm"] },
     /// Checks that a plugin keeps one promise of the boundary.
-    Check = Facts { name: "check", revision: 1, headline: &["algorithm", "check"] },
+    Check = Facts { name: "check", revision: 2, headline: &["algorithm", "check"] },
     /// Takes a training's parameters out of its saved state.
     Export = Facts { name: "export", revision: 2, headline: &["state"] },
 }
