@@ -111,6 +111,41 @@ impl Action {
     /// # Errors
     /// A parameter has no canonical JSON.
     pub fn document(&self) -> Result<(ActionKey, Vec<u8>), CanonicalError> {
+        let parts = ActionParts {
+            kind: self.kind,
+            revision: self.revision,
+            parameters: &self.parameters,
+            inputs: &self.inputs,
+            plugin: self.plugin.as_ref(),
+            environment: self.environment.as_ref(),
+        };
+        parts.document()
+    }
+}
+
+/// The parts of an action that need not become one: of thousands only the keys are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct ActionParts<'a> {
+    /// As [`Action::kind`].
+    pub kind: StageKind,
+    /// As [`Action::revision`].
+    pub revision: u32,
+    /// As [`Action::parameters`].
+    pub parameters: &'a Map<String, Value>,
+    /// As [`Action::inputs`].
+    pub inputs: &'a BTreeMap<String, ArtifactHash>,
+    /// As [`Action::plugin`].
+    pub plugin: Option<&'a PluginPin>,
+    /// As [`Action::environment`].
+    pub environment: Option<&'a Environment>,
+}
+
+impl ActionParts<'_> {
+    /// The document of the action and its key, as [`Action::document`].
+    ///
+    /// # Errors
+    /// A parameter has no canonical JSON.
+    pub fn document(self) -> Result<(ActionKey, Vec<u8>), CanonicalError> {
         let Self {
             kind,
             revision,
@@ -126,12 +161,12 @@ impl Action {
         if !inputs.is_empty() {
             object.field("inputs", inputs)?;
         }
-        object.field("kind", kind)?;
+        object.field("kind", &kind)?;
         object.object("parameters", parameters)?;
         if let Some(plugin) = plugin {
             object.field("plugin", plugin)?;
         }
-        object.field("revision", revision)?;
+        object.field("revision", &revision)?;
         let bytes = object.finish();
         Ok((ActionKey::of(&bytes), bytes))
     }

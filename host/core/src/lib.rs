@@ -17,7 +17,7 @@ mod printable;
 mod result;
 mod run;
 
-pub use action::{Action, CudaEnvironment, Environment, PluginPin};
+pub use action::{Action, ActionParts, CudaEnvironment, Environment, PluginPin};
 pub use advice::{Advice, Ending};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
 pub use canonical::{CanonicalError, canonical_json};

@@ -2,6 +2,7 @@
 //! and the tables that it left, opened. Nothing is trained and no plugin is needed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use assay_core::{
     Action, ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, Place, Source, SourceError,
@@ -101,7 +102,7 @@ fn known(name: &str) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError
         plugin: None,
         limits: Limits::default(),
         labels: None,
-        places: std::iter::once((String::new(), place)).collect(),
+        places: Arc::new(std::iter::once((String::new(), place)).collect()),
         search: None,
     };
     Ok((stage, PathBuf::new(), texts))

@@ -11,7 +11,7 @@ use object::elf::{
     DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRTAB, EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64,
     EM_RISCV, EM_S390, EM_X86_64, ET_DYN, FileHeader64, Machine, PN_XNUM, PT_DYNAMIC, PT_LOAD,
 };
-use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, ReadCache};
 
 use crate::environment::library_path;
@@ -214,6 +214,24 @@ impl Dynamic {
         let first = first.cloned().chain(library_path());
         first.chain(self.runpath.iter().cloned()).collect()
     }
+}
+
+/// The content of a section of a library, if it has one of that name. Of the rest only the list of sections
+/// is read, and no symbols: that would take a millisecond.
+///
+/// # Errors
+/// The file is damaged.
+pub(crate) fn section<'d>(
+    library: &'d ReadCache<File>,
+    name: &str,
+) -> object::Result<Option<&'d [u8]>> {
+    let header = FileHeader64::<Endianness>::parse(library)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, library)?;
+    let section = sections.section_by_name(endian, name.as_bytes());
+    section
+        .map(|(_, section)| section.data(endian, library))
+        .transpose()
 }
 
 fn read_dynamic(file: &File, origin: &Path) -> Option<Dynamic> {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use assay_core::{
-    Action, Advice, ArtifactHash, Complaints, Diagnostic, Environment, Limits, Place, Places,
-    PluginPin,
+    Action, ActionKey, ActionParts, Advice, ArtifactHash, CanonicalError, Complaints, Diagnostic,
+    Environment, Limits, Place, Places, PluginPin,
 };
 use assay_network::Refusal as NetworkRefusal;
 use assay_store::{SourceHashes, Store};
@@ -49,8 +49,30 @@ pub(crate) struct FrozenStage {
 }
 
 impl FrozenStage {
-    /// Its action, given the artifacts that it reads and the parameters that a ranking chose, if one
-    /// decides them.
+    /// The key of its action, given the artifacts that it reads and the parameters that a ranking chose,
+    /// if one decides them.
+    pub(crate) fn key(
+        &self,
+        inputs: &BTreeMap<String, ArtifactHash>,
+        chosen: &Map<String, Value>,
+    ) -> Result<ActionKey, CanonicalError> {
+        if !chosen.is_empty() {
+            let action = self.action(inputs.clone(), chosen.clone());
+            return Ok(action.document()?.0);
+        }
+        let kind = self.planned.kind();
+        let parts = ActionParts {
+            kind,
+            revision: kind.revision(),
+            parameters: &self.parameters,
+            inputs,
+            plugin: self.plugin.as_ref().map(|plugin| &plugin.pin),
+            environment: self.environment(),
+        };
+        Ok(parts.document()?.0)
+    }
+
+    /// Its action, given the same.
     pub(crate) fn action(
         &self,
         inputs: BTreeMap<String, ArtifactHash>,

@@ -48,7 +48,7 @@ impl Session {
         whys.collect()
     }
 
-    fn explainer<'a>(&'a self, resolved: &'a [Option<Resolved>]) -> Explainer<'a> {
+    fn explainer<'a>(&'a self, resolved: &'a [Option<Resolved<'a>>]) -> Explainer<'a> {
         Explainer {
             store: &self.store,
             sources: &self.sources,
@@ -60,10 +60,13 @@ impl Session {
     }
 
     /// The action and the result of each stage, as far as they are known.
-    fn resolved(&self, cancel: &Cancel) -> Result<Vec<Option<Resolved>>, EngineError> {
+    fn resolved<'a>(
+        &'a self,
+        cancel: &'a Cancel,
+    ) -> Result<Vec<Option<Resolved<'a>>>, EngineError> {
         let _hold = self.store.hold()?;
         let resolver = Resolver::new(&self.store, &self.stages, cancel);
-        let mut known: Vec<Option<Resolved>> = self.stages.iter().map(|_| None).collect();
+        let mut known: Vec<Option<Resolved<'_>>> = self.stages.iter().map(|_| None).collect();
         for level in self.levels() {
             let artifact = |input: usize| known[input].as_ref().and_then(Resolved::artifact);
             let found = resolver.resolve(&level, artifact, Ok)?;
@@ -95,7 +98,7 @@ impl Session {
 /// The names of the stages that `stage` reads and that have no result.
 pub(crate) fn waiting(
     stages: &[FrozenStage],
-    resolved: &[Option<Resolved>],
+    resolved: &[Option<Resolved<'_>>],
     stage: &FrozenStage,
 ) -> Vec<String> {
     let inputs: BTreeSet<_> = stage.planned.waits_for().collect();

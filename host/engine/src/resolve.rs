@@ -1,19 +1,21 @@
 //! Resolving frozen stages: their actions once the artifacts that they read are known, and the results
 //! that the store has of those.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash};
 use assay_store::Store;
 use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
 use crate::error::EngineError;
 use crate::freeze::FrozenStage;
-use crate::stages::{RANKING, Ranking, object};
+use crate::stages::{RANKING, TrainingParameters, object};
 
 /// The fewest stages that are worth a thread.
 pub(crate) const LEAST_SHARE: usize = 32;
@@ -27,17 +29,35 @@ pub(crate) struct Resolver<'a> {
     stages: &'a [FrozenStage],
     cancel: &'a Cancel,
     /// The rankings read so far: each decides the parameters of several trainings.
-    rankings: Mutex<HashMap<ArtifactHash, Ranking>>,
+    rankings: Mutex<HashMap<ArtifactHash, Ranked>>,
+}
+
+/// A ranking as far as it decides parameters. Of thousands of trials one is wanted, so the others are not
+/// read further.
+#[derive(Deserialize)]
+struct Ranked {
+    trials: Vec<RankedTrial>,
+}
+
+#[derive(Deserialize)]
+struct RankedTrial {
+    training: Box<RawValue>,
 }
 
 /// The action of a stage, and its result if the store has one that can be used.
-pub(crate) struct Resolved {
+pub(crate) struct Resolved<'a> {
+    stage: &'a FrozenStage,
+    inputs: BTreeMap<String, ArtifactHash>,
+    chosen: Map<String, Value>,
     pub(crate) key: ActionKey,
-    pub(crate) action: Action,
     pub(crate) result: Option<ActionResult>,
 }
 
-impl Resolved {
+impl Resolved<'_> {
+    pub(crate) fn action(&self) -> Action {
+        self.stage.action(self.inputs.clone(), self.chosen.clone())
+    }
+
     /// True if it has no result that can be used.
     pub(crate) fn is_to_run(&self) -> bool {
         self.result.is_none()
@@ -69,7 +89,7 @@ impl<'a> Resolver<'a> {
         &self,
         stages: &[usize],
         artifact: impl Fn(usize) -> Option<ArtifactHash> + Sync,
-        then: impl Fn(Resolved) -> Result<T, EngineError> + Sync,
+        then: impl Fn(Resolved<'a>) -> Result<T, EngineError> + Sync,
     ) -> Result<Vec<Option<T>>, EngineError> {
         // One hold for all of them.
         let _hold = self.store.hold()?;
@@ -87,7 +107,7 @@ impl<'a> Resolver<'a> {
         &self,
         at: usize,
         artifact: impl Fn(usize) -> Option<ArtifactHash>,
-    ) -> Result<Option<Resolved>, EngineError> {
+    ) -> Result<Option<Resolved<'a>>, EngineError> {
         let stage = &self.stages[at];
         if stage.refused.is_some() {
             return Ok(None);
@@ -104,12 +124,15 @@ impl<'a> Resolver<'a> {
                 None => return Ok(None),
             },
         };
-        let action = stage.action(inputs, chosen);
-        let (key, _) = action.document().map_err(EngineError::Canonical)?;
+        let key = stage
+            .key(&inputs, &chosen)
+            .map_err(EngineError::Canonical)?;
         let result = self.store.cached(key)?;
         Ok(Some(Resolved {
+            stage,
+            inputs,
+            chosen,
             key,
-            action,
             result,
         }))
     }
@@ -130,11 +153,13 @@ impl<'a> Resolver<'a> {
                 let ranking = files.get(RANKING).map(|file| file.object);
                 let bytes = ranking.map(|object| self.store.read_limited(object, LARGEST_RANKING));
                 let bytes = bytes.transpose()?.unwrap_or_default();
-                let ranking: Ranking = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
+                let ranking: Ranked = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
                 entry.insert(ranking)
             }
         };
         let trial = ranking.trials.get(rank).ok_or_else(unfit)?;
-        Ok(object(&trial.training)?)
+        let training = trial.training.get();
+        let training: TrainingParameters = serde_json::from_str(training).map_err(|_| unfit())?;
+        Ok(object(&training)?)
     }
 }

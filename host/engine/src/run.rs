@@ -262,17 +262,12 @@ impl Runner<'_> {
     }
 
     /// The key of an action, which is stored if it has no result, and its result if it has one.
-    fn prepare(&self, resolved: Resolved) -> Result<Prepared, EngineError> {
-        let Resolved {
-            key,
-            action,
-            result,
-        } = resolved;
+    fn prepare(&self, resolved: Resolved<'_>) -> Result<Prepared, EngineError> {
         // Without its document nobody can check what a result is of.
-        if result.is_none() || !self.store.has_action(key)? {
-            self.store.put_action(&action)?;
+        if resolved.is_to_run() || !self.store.has_action(resolved.key)? {
+            self.store.put_action(&resolved.action())?;
         }
-        Ok((key, result))
+        Ok((resolved.key, resolved.result))
     }
 
     /// Ends a stage at once if its result is there, or if its plugin cannot be used.

@@ -77,7 +77,7 @@ pub(crate) struct Explainer<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) stages: &'a [FrozenStage],
     /// Action and result of each stage, as far as they are known before anything runs.
-    pub(crate) resolved: &'a [Option<Resolved>],
+    pub(crate) resolved: &'a [Option<Resolved<'a>>],
     pub(crate) history: History<'a>,
     /// The stages whose changes were explained.
     pub(crate) explained: HashSet<usize>,
@@ -113,22 +113,24 @@ impl Explainer<'_> {
         })
     }
 
-    fn not_cached(&mut self, at: usize, resolved: &Resolved) -> Result<Reason, StoreError> {
-        let Resolved { key, action, .. } = resolved;
-        let problems = problems(self.store, *key)?;
+    fn not_cached(&mut self, at: usize, resolved: &Resolved<'_>) -> Result<Reason, StoreError> {
+        let key = resolved.key;
+        let problems = problems(self.store, key)?;
         if !problems.is_empty() {
             return Ok(Reason::Damaged { problems });
         }
         let name = &self.stages[at].planned.name;
-        if let Some(run) = self.history.failed(name, *key)? {
+        if let Some(run) = self.history.failed(name, key)? {
             return Ok(Reason::Failed { run });
         }
-        Ok(match self.history.nearest(name, action, |_| true)? {
-            Some(nearest) => Reason::Differs {
-                comparison: self.compare(at, nearest)?,
+        Ok(
+            match self.history.nearest(name, &resolved.action(), |_| true)? {
+                Some(nearest) => Reason::Differs {
+                    comparison: self.compare(at, nearest)?,
+                },
+                None => Reason::FirstOfItsKind,
             },
-            None => Reason::FirstOfItsKind,
-        })
+        )
     }
 
     /// The differences known already of a stage that waits for others.
@@ -182,7 +184,7 @@ impl Explainer<'_> {
         if past.action == resolved.key {
             return Ok(StageChange::NotReproducible);
         }
-        match self.history.compared(&past, &resolved.action) {
+        match self.history.compared(&past, &resolved.action()) {
             Some(nearest) => Ok(StageChange::Differs(self.compare(at, nearest)?)),
             None => Ok(StageChange::Unknown),
         }

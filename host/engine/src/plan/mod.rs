@@ -62,7 +62,7 @@ pub struct PlannedStage {
     /// Names of the training in a report's table, for trainings and their evaluations.
     pub labels: Option<Labels>,
     /// Where its settings stand in the pipeline file.
-    pub places: Places,
+    pub places: Arc<Places>,
     /// Its part in a search, if it has one.
     pub(crate) search: Option<SearchPart>,
 }
@@ -231,12 +231,16 @@ impl Plan {
         }
     }
 
-    /// Keeps the stages that `names` select ([`PlannedStage::is_selected_by`]), and what those read.
+    /// Keeps the stages that `names` select ([`PlannedStage::is_selected_by`]), and what those read;
+    /// without names all of them.
     ///
     /// # Errors
     /// The first name that selects nothing, with the closest one that would.
     pub fn only(mut self, names: &[String]) -> Result<Self, UnknownStage> {
-        let mut keep = vec![names.is_empty(); self.stages.len()];
+        if names.is_empty() {
+            return Ok(self);
+        }
+        let mut keep = vec![false; self.stages.len()];
         for name in names {
             let selected = |stage: &PlannedStage| stage.is_selected_by(name);
             if !self.stages.iter().any(selected) {

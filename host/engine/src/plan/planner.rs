@@ -96,12 +96,15 @@ impl<'a> Planner<'a> {
     /// Adds a stage behind everything that it reads, and gives its position.
     pub(crate) fn push(&mut self, mut planned: PlannedStage) -> usize {
         planned.limits = planned.limits.or(self.file.limits);
+        let at = self.stages.len();
         for name in selectors(&planned.name) {
-            let selected = self.selected.entry(name.to_owned()).or_default();
-            selected.push(self.stages.len());
+            match self.selected.get_mut(name) {
+                Some(selected) => selected.push(at),
+                None => drop(self.selected.insert(name.to_owned(), vec![at])),
+            }
         }
         self.stages.push(planned);
-        self.stages.len() - 1
+        at
     }
 
     /// The stage of the file that `name` is the name of, planned, if it is of one of these kinds.

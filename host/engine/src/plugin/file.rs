@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use assay_abi::{HANDSHAKE_SECTION, Handshake, HandshakeMismatch};
 use assay_core::{Advice, PluginHash};
-use object::{Object, ObjectSection, ReadCache};
+use object::ReadCache;
 
 use super::reference::{HashPrefix, InvalidReference};
 use crate::elf::{self, NotLoadable};
@@ -215,14 +215,9 @@ pub fn handshake_of(path: &Path) -> Result<Handshake, PluginError> {
     })?;
     // Reads the few pages that the section lies in, not the whole library.
     let file = ReadCache::new(file);
-    let library =
-        object::File::parse(&file).map_err(|_| not_a_plugin("it is a damaged library"))?;
-    let section = library
-        .section_by_name(HANDSHAKE_SECTION)
+    let content = elf::section(&file, HANDSHAKE_SECTION)
+        .map_err(|_| not_a_plugin("it is a damaged library"))?
         .ok_or_else(|| not_a_plugin("the library has no handshake"))?;
-    let content = section
-        .data()
-        .map_err(|_| not_a_plugin("its handshake is cut short"))?;
     let mismatch = |source| PluginError::Mismatch {
         path: path.to_owned(),
         source,

@@ -2,6 +2,7 @@
 //! predictions for the test set.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use assay_core::settings::{array, integer, placed, string};
 use assay_core::{Diagnostic, StageKind, StageTable, settings};
@@ -63,7 +64,7 @@ impl Work for EvaluationParameters {
 fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     let out = &mut *planner.complaints;
     let mut reader = stage.reader();
-    let places = reader.places();
+    let places = Arc::new(reader.places());
     let training = reader.required("training", out, placed(string));
     let top_k = reader.optional("top_k", out, |node| {
         let ks = array(node)?.iter().map(integer(1..=1 << 20));
@@ -98,7 +99,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
             plugin: trained.plugin.clone(),
             limits,
             labels: trained.labels.clone(),
-            places: places.clone(),
+            places: Arc::clone(&places),
             search: None,
         };
         planner.push(evaluation);

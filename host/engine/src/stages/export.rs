@@ -2,6 +2,7 @@
 //! elsewhere.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use assay_core::settings::{one_of, placed, string};
 use assay_core::{StageKind, StageTable, canonical_json, settings};
@@ -64,7 +65,7 @@ impl Work for ExportParameters {
 fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     let out = &mut *planner.complaints;
     let mut reader = stage.reader();
-    let places = reader.places();
+    let places = Arc::new(reader.places());
     let training = reader.required("training", out, placed(string));
     let words = [("best", SavedState::Best), ("final", SavedState::Final)];
     let saved = reader.optional("state", out, one_of(&words));
@@ -80,7 +81,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
             plugin: None,
             limits,
             labels: None,
-            places: places.clone(),
+            places: Arc::clone(&places),
             search: None,
         });
     }

@@ -35,7 +35,7 @@ pub(crate) use directions::{
 pub(crate) use evaluate::EVALUATION;
 pub use evaluate::PREDICTIONS;
 pub use report::REPORT_TABLE;
-pub(crate) use search::{RANKING, Ranking};
+pub(crate) use search::RANKING;
 pub use train::TrainingParameters;
 pub(crate) use train::{DATASET, METRICS, TRAINING, TrainingDocument};
 

@@ -1,5 +1,7 @@
 //! Plans datasets: their settings are completed with the hashes of the user's files.
 
+use std::sync::Arc;
+
 use assay_core::{Complaints, StageKind, StageTable, settings};
 use assay_data::sources::{DatasetParameters, DatasetSettings, Planning};
 use serde::ser::Error as _;
@@ -41,7 +43,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         plugin: None,
         limits,
         labels: None,
-        places,
+        places: Arc::new(places),
         search: None,
     });
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use assay_core::settings::{array, placed, string};
 use assay_core::{Complaints, Diagnostic, Placed, StageKind, StageTable, settings};
@@ -113,7 +114,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         plugin: None,
         limits,
         labels: None,
-        places,
+        places: Arc::new(places),
         search: None,
     });
 }

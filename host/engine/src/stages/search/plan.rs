@@ -1,7 +1,7 @@
 //! Plans searches: for each point of the stage's matrix the trials, the ranking of each round, the
 //! trainings that go on, and the best configuration trained again from fresh seeds.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use assay_core::settings::{Node, Reader, array, integer, one_of};
 use assay_core::{
@@ -281,6 +281,7 @@ impl Search {
                 with_declared,
                 sampling,
                 is_ranked_on_validation: search.chosen_on == Split::Validation,
+                drawn: OnceLock::new(),
             }),
             training,
             trials,
@@ -357,7 +358,7 @@ impl Search {
             plugin: Some(self.training.plugin.clone()),
             limits: self.training.limits,
             labels: None,
-            places: self.training.places.clone(),
+            places: Arc::clone(&self.training.places),
             search: Some(SearchPart {
                 chosen,
                 parallel: self.parallel.clone(),
@@ -379,7 +380,7 @@ impl Search {
             plugin: None,
             limits: self.training.limits,
             labels: None,
-            places: self.training.places.clone(),
+            places: Arc::clone(&self.training.places),
             search: None,
         }
     }

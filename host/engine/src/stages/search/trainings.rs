@@ -2,7 +2,7 @@
 //! trainings whose configuration a ranking decides.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use assay_core::{Complaints, Diagnostic, Hyperparameters, StageKind};
 use serde::Serialize;
@@ -24,6 +24,26 @@ pub(super) struct Design {
     pub(super) sampling: Sampling,
     /// The split whose error ranks the trials.
     pub(super) is_ranked_on_validation: bool,
+    /// The ranges that are drawn from, once the algorithm is known: the trials share them.
+    pub(super) drawn: OnceLock<Result<Space, String>>,
+}
+
+impl Design {
+    /// The ranges to draw from, beside the values that the file has `given`.
+    fn ranges(&self, schema: &Value, given: &Map<String, Value>) -> Result<Space, String> {
+        let mut space = if self.with_declared {
+            declared(schema)?
+        } else {
+            Space::new()
+        };
+        // A value that the file gives is not drawn, unless the file also gives a range.
+        space.retain(|name, _| !given.contains_key(name));
+        space.extend(self.space.clone());
+        if space.is_empty() {
+            return Err("the search has no ranges to draw from".to_owned());
+        }
+        Ok(space)
+    }
 }
 
 /// A trial of a search.
@@ -65,19 +85,11 @@ impl Work for PlannedTrial {
 
     fn draw(&mut self, schema: &Value) -> Result<(), String> {
         let given = &mut self.parameters.hyperparameters;
-        let mut space = if self.design.with_declared {
-            declared(schema)?
-        } else {
-            Space::new()
-        };
-        // A value that the file gives is not drawn, unless the file also gives a range.
-        space.retain(|name, _| !given.contains_key(name));
-        space.extend(self.design.space.clone());
-        if space.is_empty() {
-            return Err("the search has no ranges to draw from".to_owned());
-        }
+        let drawn = &self.design.drawn;
+        let ranges = drawn.get_or_init(|| self.design.ranges(schema, given));
+        let space = ranges.as_ref().map_err(Clone::clone)?;
         let is_integer = |name: &str| is_integer(schema, name);
-        given.extend(draw(&space, self.design.sampling, self.point, is_integer)?);
+        given.extend(draw(space, self.design.sampling, self.point, is_integer)?);
         Ok(())
     }
 

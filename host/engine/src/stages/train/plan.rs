@@ -1,6 +1,7 @@
 //! Plans trainings: one for each point of a train stage's matrix.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use assay_core::settings::{
     Node, Reader, boolean, integer, json_and_places, one_of, placed, string,
@@ -34,7 +35,7 @@ pub(in crate::stages) struct TrainingSettings {
     pub(in crate::stages) plugin: PluginUse,
     pub(in crate::stages) limits: Limits,
     pub(in crate::stages) labels: Labels,
-    pub(in crate::stages) places: Places,
+    pub(in crate::stages) places: Arc<Places>,
     /// The ranges that the method gives for a search.
     pub(in crate::stages) space: Hyperparameters,
 }
@@ -145,7 +146,7 @@ pub(in crate::stages) fn read_training<T>(
         },
         limits,
         labels,
-        places,
+        places: Arc::new(places),
         space,
     };
     Some((settings, more))
