@@ -204,6 +204,6 @@ fn the_metadata_are_of_their_revision() {
     // Readers write the metadata again and compare: raise the revision if they come out otherwise.
     assert_eq!(
         hash,
-        "e67974c815cbbd6c808ab07aaa775b1eacae0be63fa59bdc3f141e486753fdaa"
+        "98a2eda39089e4093554736ce0b8a6fb31de6d8986f18c4a9b000e75d4ecae41"
     );
 }

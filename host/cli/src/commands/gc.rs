@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::arguments::{GRACE, StoreArguments, retention};
 use crate::error::CliError;
 use crate::ui;
+use crate::ui::run::ListedRun;
 use crate::ui::words::{count, digits, lines, moment, plain, right, size, table};
 
 const GC_EXAMPLES: &str = "\
@@ -193,13 +194,13 @@ fn result_kinds(garbage: &Garbage) -> BTreeMap<&'static str, usize> {
 }
 
 /// The runs that go.
-fn runs(garbage: &Garbage) -> impl Iterator<Item = RunView<'_>> {
+fn runs(garbage: &Garbage) -> impl Iterator<Item = ListedRun<'_>> {
     garbage.items.iter().filter_map(|file| match &file.item {
         GarbageItem::Run {
             run,
             pipeline,
             started_ms,
-        } => Some(RunView {
+        } => Some(ListedRun {
             run: *run,
             pipeline,
             started_ms: *started_ms,
@@ -218,7 +219,7 @@ struct GarbageView<'a> {
     dry_run: bool,
     removed: BTreeMap<&'static str, AmountView>,
     kept: BTreeMap<&'static str, AmountView>,
-    runs: Vec<RunView<'a>>,
+    runs: Vec<ListedRun<'a>>,
     young_results: u64,
     unreadable_runs: &'a [RunHash],
     items: Vec<ItemView>,
@@ -228,14 +229,6 @@ struct GarbageView<'a> {
 struct AmountView {
     count: u64,
     bytes: u64,
-}
-
-#[derive(Serialize)]
-struct RunView<'a> {
-    run: RunHash,
-    pipeline: &'a str,
-    /// In milliseconds since 1970 (UTC).
-    started_ms: u64,
 }
 
 #[derive(Serialize)]

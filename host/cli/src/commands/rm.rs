@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::arguments::{GRACE, StoreArguments, remembered_index, retention};
 use crate::error::CliError;
 use crate::ui;
+use crate::ui::run::ListedRun;
 use crate::ui::words::{moment, plain, size};
 
 const EXAMPLES: &str = "\
@@ -51,16 +52,8 @@ pub(crate) struct RmArguments {
 #[derive(Serialize)]
 struct ForgottenView<'a> {
     dry_run: bool,
-    runs: Vec<RunView<'a>>,
+    runs: Vec<ListedRun<'a>>,
     gc: Freed,
-}
-
-#[derive(Serialize)]
-struct RunView<'a> {
-    run: RunHash,
-    pipeline: &'a str,
-    /// In milliseconds since 1970 (UTC).
-    started_ms: u64,
 }
 
 /// The bytes that a collection removes.
@@ -93,9 +86,9 @@ pub(crate) fn run(arguments: &RmArguments) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn views<'a>(index: &'a Index, runs: &BTreeSet<RunHash>) -> Vec<RunView<'a>> {
+fn views<'a>(index: &'a Index, runs: &BTreeSet<RunHash>) -> Vec<ListedRun<'a>> {
     let entries = index.runs().iter().filter(|(run, _)| runs.contains(run));
-    let views = entries.map(|(run, entry)| RunView {
+    let views = entries.map(|(run, entry)| ListedRun {
         run: *run,
         pipeline: &entry.run.pipeline,
         started_ms: entry.started_ms,

@@ -13,6 +13,7 @@ pub(crate) mod notice;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod role;
+pub(crate) mod run;
 pub(crate) mod terminal;
 pub(crate) mod training;
 pub(crate) mod under_way;

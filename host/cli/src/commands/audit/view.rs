@@ -10,6 +10,7 @@ use assay_store::Store;
 use serde::Serialize;
 
 use super::layout::below;
+use crate::ui::run::ListedRun;
 
 /// An audit as it is shown.
 pub(super) struct ShownAudit<'a> {
@@ -31,7 +32,7 @@ pub(crate) struct AuditView<'a> {
     duration_ms: u64,
     findings: Vec<FindingView<'a>>,
     notes: Vec<NoteView<'a>>,
-    runs: Vec<RunView<'a>>,
+    runs: Vec<ListedRun<'a>>,
     /// Nothing where nothing was asked to be moved.
     moved: Option<Vec<MovedView>>,
 }
@@ -44,13 +45,6 @@ struct CountsView {
     artifacts: u64,
     objects: u64,
     bytes: u64,
-}
-
-#[derive(Serialize)]
-struct RunView<'a> {
-    run: RunHash,
-    pipeline: &'a str,
-    started_ms: u64,
 }
 
 #[derive(Serialize)]
@@ -167,7 +161,7 @@ impl<'a> AuditView<'a> {
         let counts = report.counts;
         let findings = report.findings.iter();
         let notes = report.notes.iter();
-        let runs = report.runs.iter().map(|(hash, run)| RunView {
+        let runs = report.runs.iter().map(|(hash, run)| ListedRun {
             run: *hash,
             pipeline: &run.pipeline,
             started_ms: run.started_ms,
