@@ -216,9 +216,9 @@ impl Freezer<'_> {
             }
         }
         let (count, is_sound) = (stages.len(), complaints.is_empty());
-        let parts = stages.into_par_iter().with_min_len(LEAST_SHARE);
         let none = || (Vec::new(), complaints.sibling());
-        let parts = parts.try_fold(none, |(mut frozen, mut complaints), mut stage| {
+        let freeze = |(mut frozen, mut complaints): (Vec<_>, Complaints),
+                      mut stage: PlannedStage| {
             let answered = stage.plugin.as_ref();
             let answered = answered.and_then(|wanted| plugins.get(&wanted.reference.value));
             let (mut plugin, mut refused) = (None, None);
@@ -240,8 +240,13 @@ impl Freezer<'_> {
                 });
             }
             Ok::<_, EngineError>((frozen, complaints))
-        });
-        let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+        };
+        let parts: Vec<_> = if count <= LEAST_SHARE {
+            vec![stages.into_iter().try_fold(none(), freeze)?]
+        } else {
+            let stages = stages.into_par_iter().with_min_len(LEAST_SHARE);
+            stages.try_fold(none, freeze).collect::<Result<_, _>>()?
+        };
         let mut frozen = Vec::with_capacity(count);
         for (part, found) in parts {
             frozen.extend(part);

@@ -17,7 +17,7 @@ use crate::error::EngineError;
 use crate::freeze::FrozenStage;
 use crate::stages::{RANKING, TrainingParameters, object};
 
-/// The fewest stages that are worth a thread.
+/// The fewest stages that are worth a thread; for no more of them none is started.
 pub(crate) const LEAST_SHARE: usize = 32;
 
 /// A ranking may not be larger.
@@ -99,6 +99,9 @@ impl<'a> Resolver<'a> {
             }
             self.resolve_one(at, &artifact)?.map(&then).transpose()
         };
+        if stages.len() <= LEAST_SHARE {
+            return stages.iter().map(resolve).collect();
+        }
         let stages = stages.par_iter().with_min_len(LEAST_SHARE);
         stages.map(resolve).collect()
     }
