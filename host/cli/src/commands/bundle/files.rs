@@ -106,7 +106,7 @@ fn file_stem(name: &str) -> String {
     name.chars().take(64).map(plain).collect()
 }
 
-/// Where a pipeline file looks for its networks.
+/// The place in which a pipeline file looks for its networks, as it is written there.
 fn networks_name(pipeline: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(pipeline).ok()?;
     let table: toml::Table = text.parse().ok()?;

@@ -1,5 +1,5 @@
-//! What was measured of each layer, against epoch: the angle between each method's directions and
-//! backpropagation's, and the metrics of layers that plugins report, such as the losses of inverses.
+//! Measurements of each layer against epoch: the angle between the directions of each method and of
+//! backpropagation, and the metrics of layers that plugins report, such as the losses of inverses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
