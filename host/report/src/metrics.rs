@@ -50,7 +50,9 @@ pub(crate) fn layer_metric(family: &str, l: usize) -> String {
 /// `inverse_loss_2`, `inverse_loss_3`, ….
 pub(crate) fn family_and_layer(metric: &str) -> Option<(&str, usize)> {
     let (family, layer) = metric.rsplit_once('_')?;
-    Some((family, layer.parse().ok()?))
+    let layer = layer.parse().ok()?;
+    // No other spelling of the number, such as `+3`: the metric is looked for by this one.
+    (layer_metric(family, layer) == metric).then_some((family, layer))
 }
 
 /// The task loss over the batches of an epoch, each measured before its update.
