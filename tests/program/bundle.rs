@@ -82,6 +82,7 @@ fn the_receiver_finds_everything_cached() {
         "{taken}"
     );
     assert!(taken.contains("not signed"), "{taken}");
+    assert!(taken.contains("reports/report/times.html"), "{taken}");
 
     let again = ["run", "small.toml", "--store", "theirs", "--json"];
     let again = receiver.execute(&again).exits(0).json();
@@ -305,6 +306,7 @@ fn training(store: &Store, seed: u32) -> RunStage {
         containment: None,
         limits: Limits::default(),
         continued_from: None,
+        epoch_ms: Vec::new(),
     };
     store.commit_result(&result).unwrap();
     RunStage {

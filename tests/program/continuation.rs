@@ -46,7 +46,14 @@ fn more_epochs_continue_and_give_the_bytes_of_one_training() {
             stage(&longer, &name)["action"]
         );
         let results = &show(&sandbox, &stage(&longer, &name)["action"])["results"];
-        let from = &results[0]["result"]["continued_from"];
+        let result = &results[0]["result"];
+        let times = result["epoch_ms"].as_array().unwrap();
+        assert_eq!(
+            times.len(),
+            5,
+            "the times of the shorter training are its own"
+        );
+        let from = &result["continued_from"];
         assert!(from.is_string(), "{results}");
         assert_ne!(
             *from,

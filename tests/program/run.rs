@@ -50,6 +50,7 @@ fn a_run_prints_a_table_and_names_its_files() {
         "table.md",
         "table.parquet",
         "metrics.parquet",
+        "times.html",
     ] {
         let path = first
             .stdout
@@ -66,12 +67,16 @@ fn a_run_prints_a_table_and_names_its_files() {
         first.stderr
     );
 
-    // The second run says the same, times included, and runs nothing.
+    // The second run says the same, times included, and runs nothing; what is missing is laid out again.
+    let times = sandbox.path("artifacts/reports/small/report/times.html");
+    fs::remove_file(&times).unwrap();
     let second = sandbox.run(&[]).exits(0);
     let table = |stdout: &str| stdout.split("\nrun ").next().unwrap().to_owned();
     assert_eq!(table(&first.stdout), table(&second.stdout));
     assert!(second.stdout.contains("8 cached"), "{}", second.stdout);
     assert_eq!(second.stderr, "");
+    let times = fs::read_to_string(times).unwrap();
+    assert!(times.contains(">ms per step<"), "{times}");
 }
 
 #[test]

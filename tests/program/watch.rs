@@ -5,7 +5,12 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use assay_skips::skip;
 use assay_tests::{Finished, Sandbox};
+use landlock::{
+    ABI, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+    RulesetStatus,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -158,6 +163,51 @@ fn what_lies_among_the_logs_is_not_trusted() {
     let shown = sandbox.execute(&["watch", "--once"]).exits(0);
     assert!(shown.stderr.contains("passed over "), "{shown:?}");
     endless.signal(Signal::KILL);
+}
+
+/// Runs the command so that it may write nowhere; `None` where the kernel has no Landlock.
+fn execute_reading(mut command: Command) -> Option<Finished> {
+    let limited = thread::spawn(move || {
+        let rights = AccessFs::from_write(ABI::V3);
+        let null = PathFd::new("/dev/null").unwrap();
+        let rules = Ruleset::default()
+            .handle_access(rights)
+            .and_then(Ruleset::create)
+            .and_then(|it| it.add_rule(PathBeneath::new(null, AccessFs::WriteFile)))
+            .and_then(RulesetCreated::restrict_self);
+        let enforced = rules.unwrap().ruleset != RulesetStatus::NotEnforced;
+        enforced.then(|| Finished::run(&mut command))
+    });
+    limited.join().unwrap()
+}
+
+#[test]
+fn who_may_only_read_the_store_can_follow_a_run() {
+    let sandbox = Sandbox::new();
+    let mut long = LongRun::start(&sandbox);
+    let before = fs::read_dir(sandbox.path("artifacts")).unwrap().count();
+    let commands: [&[&str]; 4] = [
+        &["init", "new.toml"],
+        &["watch", "--once"],
+        &["ls"],
+        &["status", "pipeline.toml"],
+    ];
+    let finished = commands.map(|arguments| execute_reading(sandbox.command(arguments)));
+    long.signal(Signal::KILL);
+    let [Some(refused), Some(watched), Some(listed), Some(status)] = finished else {
+        skip("this kernel has no Landlock");
+        return;
+    };
+    assert!(refused.stderr.contains("ermission denied"), "{refused:?}");
+    let watched = watched.exits(0).stdout;
+    assert!(
+        watched.contains("train/bp/seed=1 ") && watched.contains("1 running"),
+        "{watched}"
+    );
+    assert!(listed.exits(0).stdout.starts_with("RUNNING  small  "));
+    assert!(status.exits(1).stdout.contains("runs now: epoch "));
+    let after = fs::read_dir(sandbox.path("artifacts")).unwrap().count();
+    assert_eq!(before, after);
 }
 
 /// Follows `small` in a process of its own, its output in a file.

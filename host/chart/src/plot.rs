@@ -157,30 +157,37 @@ impl<'a> Layout<'a> {
 
     fn grid(&self) -> Markup {
         let Plot { x, y, .. } = self.plot;
-        let (left, right, bottom) = (px(self.left), px(self.right), px(self.bottom));
         let names = matches!(y.scale, Scale::Names(_));
         let names_across = matches!(x.scale, Scale::Names(_));
-        html! {
-            @if y.is_drawn {
-                @for (value, label) in y.scale.ticks() {
-                    @let at = self.y(value);
-                    @if !names { line.grid x1=(left) x2=(right) y1=(px(at)) y2=(px(at)) {} }
-                    text.tick.end x=(px(self.left - 8.0)) y=(px(at + 4.0)) { (cut(&label, LONGEST)) }
-                }
+        let ticks = |axis: &Axis| axis.is_drawn.then(|| axis.scale.ticks());
+        let (across, up) = (ticks(x).unwrap_or_default(), ticks(y).unwrap_or_default());
+        let room = self.room_for_names(across.len());
+        // All lines of a kind are one element, since a page has many plots.
+        let mut grid = String::new();
+        let mut axis = path(&[(self.left, self.bottom), (self.right, self.bottom)]);
+        for (value, _) in up.iter().filter(|_| !names) {
+            let at = self.y(*value);
+            grid += &path(&[(self.left, at), (self.right, at)]);
+        }
+        for (value, _) in &across {
+            let at = self.x(*value);
+            if names || names_across {
+                grid += &path(&[(at, TOP), (at, self.bottom)]);
+            } else {
+                axis += &path(&[(at, self.bottom), (at, self.bottom + 4.0)]);
             }
-            line.axis x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
-            @if x.is_drawn {
-                @let ticks = x.scale.ticks();
-                @let room = self.room_for_names(ticks.len());
-                @for (index, (value, label)) in ticks.iter().enumerate() {
-                    @let at = px(self.x(*value));
-                    // Names in two rows have room for twice their length.
-                    @let lower = if names_across && index % 2 == 1 { LINE } else { 0.0 };
-                    @if names || names_across { line.grid x1=(at) x2=(at) y1=(px(TOP)) y2=(bottom) {} }
-                    @else { line.axis x1=(at) x2=(at) y1=(bottom) y2=(px(self.bottom + 4.0)) {} }
-                    text.tick.middle x=(at) y=(px(self.bottom + 17.0 + lower)) {
-                        (cut(label, if names_across { room } else { LONGEST }))
-                    }
+        }
+        html! {
+            @if !grid.is_empty() { path.grid d=(grid) {} }
+            path.axis d=(axis) {}
+            @for (value, label) in &up {
+                text.tick.end x=(px(self.left - 8.0)) y=(px(self.y(*value) + 4.0)) { (cut(label, LONGEST)) }
+            }
+            @for (index, (value, label)) in across.iter().enumerate() {
+                // Names in two rows have room for twice their length.
+                @let lower = if names_across && index % 2 == 1 { LINE } else { 0.0 };
+                text.tick.middle x=(px(self.x(*value))) y=(px(self.bottom + 17.0 + lower)) {
+                    (cut(label, if names_across { room } else { LONGEST }))
                 }
             }
             text.tick.middle x=(px(f64::midpoint(self.left, self.right))) y=(px(self.height - 6.0)) {

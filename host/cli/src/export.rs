@@ -4,28 +4,45 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assay_core::ArtifactHash;
+use assay_core::{ActionKey, ActionResult, ArtifactHash};
+use assay_engine::write_report_times;
 use assay_files::{READABLE, replace};
+use assay_report::TIMES;
 use assay_store::Store;
 
 use crate::error::CliError;
 
-/// Copies every file of the artifact into `folder` and gives their paths. A file that already
-/// has the right bytes is left alone; any other appears whole or not at all.
-pub(crate) fn export(
+/// Copies every file of a report into `folder` and gives their paths. A file that already has the right
+/// bytes is left alone; any other appears whole or not at all. The page with the times of the trainings that
+/// `results` are of is written beside new files, and where it is missing.
+pub(crate) fn export_report<'a>(
     store: &Store,
-    artifact: ArtifactHash,
+    (key, artifact): (ActionKey, ArtifactHash),
+    results: impl Iterator<Item = &'a ActionResult>,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, CliError> {
     fs::create_dir_all(folder).map_err(failed("create", folder))?;
     let mut paths = Vec::new();
+    let times = folder.join(TIMES);
+    let mut has_times = times.is_file();
     for (name, file) in store.artifact(artifact)?.files {
         let path = folder.join(name);
         let bytes = store.read(file.object)?;
         if !assay_files::holds(&path, &bytes) {
             replace(&path, &bytes, READABLE).map_err(failed("write", &path))?;
+            if has_times {
+                // They are of another report.
+                fs::remove_file(&times).map_err(failed("remove", &times))?;
+                has_times = false;
+            }
         }
         paths.push(path);
+    }
+    if !has_times {
+        has_times = write_report_times(store, (key, artifact), results, folder)?;
+    }
+    if has_times {
+        paths.push(times);
     }
     Ok(paths)
 }

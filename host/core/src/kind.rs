@@ -63,7 +63,7 @@ kinds! {
     /// Gathers trainings into a table.
     Report = Facts {
         name: "report",
-        revision: 6,
+        revision: 7,
         headline: &["title"],
     },
     /// Asks a learner for the update directions of one batch.

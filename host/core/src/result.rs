@@ -35,6 +35,10 @@ pub struct ActionResult {
     /// its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<ArtifactHash>,
+    /// How long the training pass of each epoch took, in milliseconds, without the measurements after
+    /// it; of a training alone, and absent from results of versions that did not take it down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub epoch_ms: Vec<u64>,
 }
 
 /// The record of one execution: its name, which is the hash of its bytes, and what it says.

@@ -26,6 +26,7 @@ mod plan;
 mod plugin;
 mod preview;
 mod records;
+mod report_times;
 mod rerun;
 mod resolve;
 mod run;
@@ -68,13 +69,14 @@ pub use plugin::{
     SearchFolder, SearchPath, handshake_of, load, read_library,
 };
 pub use records::{RecordsError, training_records};
+pub use report_times::{ReportTimesError, write_report_times};
 pub use rerun::{
     InvalidSample, NoAction, Obstacle, Reexecution, Rerun, RerunOutcome, Rerunning, Sample, Target,
 };
 pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
-pub use stages::{PREDICTIONS, REPORT_TABLE, TrainingParameters};
+pub use stages::{PREDICTIONS, REPORT_METRICS, REPORT_TABLE, TrainingParameters};
 pub use stored_training::StoredTrainingError;
 pub use stream::{
     Announcer, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun, Following,

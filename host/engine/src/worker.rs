@@ -167,6 +167,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Repo
         peak_memory: peak_memory(),
         earlier_ms: outputs.earlier_ms,
         continued_from: outputs.continued_from,
+        epoch_ms: outputs.epoch_ms,
     }))
 }
 

@@ -211,6 +211,7 @@ impl Many {
             containment: None,
             limits: Limits::default(),
             continued_from: None,
+            epoch_ms: Vec::new(),
         };
         let bytes = canonical_json(&result).unwrap();
         let key = action.to_string();

@@ -217,6 +217,7 @@ impl Maker<'_> {
             containment: None,
             limits: Limits::default(),
             continued_from: None,
+            epoch_ms: Vec::new(),
         };
         self.store.commit_result(&result).unwrap();
     }

@@ -83,6 +83,7 @@ impl Sample {
             containment: None,
             limits: Limits::default(),
             continued_from: None,
+            epoch_ms: Vec::new(),
         };
         self.store.commit_result(&result).unwrap();
     }

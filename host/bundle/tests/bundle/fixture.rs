@@ -290,5 +290,6 @@ pub(crate) fn result(
         containment: None,
         limits: StageLimits::default(),
         continued_from: None,
+        epoch_ms: Vec::new(),
     }
 }

@@ -204,6 +204,6 @@ fn the_metadata_are_of_their_revision() {
     // Readers write the metadata again and compare: raise the revision if they come out otherwise.
     assert_eq!(
         hash,
-        "98a2eda39089e4093554736ce0b8a6fb31de6d8986f18c4a9b000e75d4ecae41"
+        "f53d0965f6168f3153fcf23b0383fcef7bf05503e29ea4a8b28feda206357cda"
     );
 }

@@ -26,7 +26,7 @@ use serde::Serialize;
 use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
 use crate::error::{CliError, STOPPED};
-use crate::export::{export, failed};
+use crate::export::{export_report, failed};
 use crate::ui::action::Outcomes;
 use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
@@ -226,12 +226,17 @@ fn export_reports(
     });
     let mut exported = Vec::new();
     for stage in &report.stages {
-        let (StageKind::Report, Some(result)) = (stage.planned.kind(), &stage.result) else {
+        let (StageKind::Report, Some(key), Some(result)) =
+            (stage.planned.kind(), stage.key, &stage.result)
+        else {
             continue;
         };
-        let paths = export(
+        let trainings = report.stages.iter();
+        let trainings = trainings.filter(|it| it.planned.kind() == StageKind::Train);
+        let paths = export_report(
             session.store(),
-            result.artifact,
+            (key, result.artifact),
+            trainings.filter_map(|training| training.result.as_ref()),
             &folder.join(&stage.planned.name),
         )?;
         let table = session

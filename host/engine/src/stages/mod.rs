@@ -34,7 +34,7 @@ pub(crate) use directions::{
 };
 pub(crate) use evaluate::EVALUATION;
 pub use evaluate::PREDICTIONS;
-pub use report::REPORT_TABLE;
+pub use report::{REPORT_METRICS, REPORT_TABLE};
 pub(crate) use search::RANKING;
 pub use train::TrainingParameters;
 pub(crate) use train::{DATASET, METRICS, TRAINING, TrainingDocument};

@@ -146,6 +146,7 @@ impl Execution<'_> {
             .map_err(|reason| nonsense(&action, reason))?;
         let before = shorter.filter(|it| done.continued_from == Some(it.artifact));
         let before_ms = done.earlier_ms + before.map_or(0, |it| it.duration_ms);
+        let epochs_before = before.map_or(&[][..], |it| &it.epoch_ms);
         let result = ActionResult {
             action: key,
             artifact: self.store.commit_artifact(files)?,
@@ -158,6 +159,7 @@ impl Execution<'_> {
             containment,
             limits: self.limits,
             continued_from: done.continued_from,
+            epoch_ms: [epochs_before, &done.epoch_ms].concat(),
         };
         Ok((result, work))
     }

@@ -12,6 +12,7 @@ use super::figures::{Figure, Line, NetworkRows, Strip, figures, networks};
 use super::sections::Section;
 use super::selection::{CHOSEN_ON_TEST, Selection, measured, selections};
 use crate::conditions::{describe, shortfalls};
+use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::report::Report;
 use crate::results::{ReportRow, task_of};
@@ -31,11 +32,34 @@ fn policy(style: &str) -> String {
 }
 
 pub(super) fn render(report: &Report, parts: &[Section], reproduce: Option<&str>) -> String {
-    let networks = networks(report);
+    let networks = networks(report.groups());
     let selections = selections(report.rows());
     let error = ErrorMeasure::of(task_of(report.rows()));
     let figures = figures(report);
     let comparison = comparison(report);
+    let main = html! {
+        h1 { (report.title) }
+        (conditions(report.rows()))
+        (contents(parts, &figures, comparison.as_ref()))
+        (table(&networks, &selections, error))
+        p.lede { (measured(report.rows())) }
+        @if report.rows().iter().any(ReportRow::is_marked) { p { "† " (CHOSEN_ON_TEST) } }
+        @if let Some(comparison) = &comparison { (beside(report, comparison)) }
+        @for (title, figures) in &figures { (figure_group(title, figures)) }
+        @for part in parts { (plain_section(part)) }
+        (definitions(&selections))
+        (origins(&networks))
+        @if let Some(command) = reproduce {
+            h2 { "Make it again" }
+            pre tabindex="0" { code { (command) } }
+        }
+        (footer())
+    };
+    page(&report.title, &main)
+}
+
+/// A page with what is below `main`.
+pub(super) fn page(title: &str, main: &Markup) -> String {
     let style = format!("{STYLE}{}", assay_chart::STYLES);
     let page = html! {
         (DOCTYPE)
@@ -45,28 +69,11 @@ pub(super) fn render(report: &Report, parts: &[Section], reproduce: Option<&str>
                 meta http-equiv="Content-Security-Policy" content=(policy(&style));
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (report.title) }
+                title { (title) }
                 style { (PreEscaped(&style)) }
             }
             body {
-                main {
-                    h1 { (report.title) }
-                    (conditions(report))
-                    (contents(parts, &figures, comparison.as_ref()))
-                    (table(&networks, &selections, error))
-                    p.lede { (measured(report.rows())) }
-                    @if report.rows().iter().any(ReportRow::is_marked) { p { "† " (CHOSEN_ON_TEST) } }
-                    @if let Some(comparison) = &comparison { (beside(report, comparison)) }
-                    @for (title, figures) in &figures { (figure_group(title, figures)) }
-                    @for part in parts { (plain_section(part)) }
-                    (definitions(&selections))
-                    (origins(&networks))
-                    @if let Some(command) = reproduce {
-                        h2 { "Make it again" }
-                        pre tabindex="0" { code { (command) } }
-                    }
-                    (footer())
-                }
+                main { (main) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -75,10 +82,10 @@ pub(super) fn render(report: &Report, parts: &[Section], reproduce: Option<&str>
 }
 
 /// What the numbers were made under, right beneath the title.
-fn conditions(report: &Report) -> Markup {
+pub(super) fn conditions(rows: &[ReportRow]) -> Markup {
     html! {
         dl.conditions {
-            @for (name, conditions) in describe(report.rows()) {
+            @for (name, conditions) in describe(rows) {
                 div { dt { (name) } dd { (conditions) } }
             }
         }
@@ -125,7 +132,8 @@ fn footer() -> Markup {
                 "; every epoch of every training is in " code { "metrics.parquet" }
                 ". This page is a file of an artifact: " code { "pipeline lineage" }
                 " with the hash of the artifact, or with PIPELINE:STAGE, lists what it was made from, down to \
-                 the dataset’s files; " code { "pipeline audit" } " checks all of it."
+                 the dataset’s files; " code { "pipeline audit" } " checks all of it. Times, which no artifact \
+                 has, are in " code { "times.html" } " beside it, where " code { "pipeline run" } " put it."
             }
             p { "Made by Assay " (env!("CARGO_PKG_VERSION")) "." }
         }
@@ -202,7 +210,7 @@ fn number(text: &str) -> Markup {
     html! { (mean) span.spread { (spread) } }
 }
 
-fn plain_section(part: &Section) -> Markup {
+pub(super) fn plain_section(part: &Section) -> Markup {
     html! {
         h2 id=(id_of(part.title)) { (part.title) }
         p { (part.definition) }
@@ -300,7 +308,7 @@ fn definitions(selections: &[Selection]) -> Markup {
     }
 }
 
-fn figure_group(title: &str, figures: &[Figure]) -> Markup {
+pub(super) fn figure_group(title: &str, figures: &[Figure]) -> Markup {
     html! {
         h2 id=(id_of(title)) { (title) }
         @for figure in figures {
@@ -350,7 +358,8 @@ fn origins(networks: &[NetworkRows<'_>]) -> Markup {
     html! {
         h2 id=(id_of(ORIGINS)) { (ORIGINS) }
         p {
-            "Each training with its numbers and its hash. " code { "pipeline show HASH" } " says what it is, "
+            "The settings of each row, and each training with its test errors by the epoch that is chosen and with \
+             its hashes. " code { "pipeline show HASH" } " says what it is, "
             code { "pipeline lineage HASH" } " what it rests on, and " code { "pipeline audit HASH --rerun" }
             " computes it again and compares the bytes."
         }
@@ -359,8 +368,8 @@ fn origins(networks: &[NetworkRows<'_>]) -> Markup {
                 details {
                     summary { (line.row.label.method) " " span.where { (network.title()) } }
                     div id=(format!("row-{}", line.number)) {
-                        (settings_list(line))
-                        (trainings(line))
+                        pre tabindex="0" { (settings(line)) }
+                        pre tabindex="0" { (trainings(line)) }
                     }
                 }
             }
@@ -368,83 +377,81 @@ fn origins(networks: &[NetworkRows<'_>]) -> Markup {
     }
 }
 
-const OF_TRAININGS: [(&str, Quantity); 3] = [
-    ("Test, validation epoch", Quantity::TestErrorValidationEpoch),
-    ("Test, last epoch", Quantity::TestErrorLastEpoch),
-    ("Test, best epoch", Quantity::TestErrorBestEpoch),
-];
-
-fn trainings(line: &Line<'_>) -> Markup {
+/// The trainings of a row as lines of text: a page with many of them would be slow if each were a row of cells.
+fn trainings(line: &Line<'_>) -> String {
     let decimals = ErrorMeasure::of(line.row.task).decimals;
-    let label = format!(
-        "Trainings of {}, row {}",
-        line.row.label.method, line.number
-    );
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(label) {
-            table {
-                thead {
-                    tr {
-                        th.count scope="col" { "Seed" }
-                        @for (heading, _) in OF_TRAININGS { th.number scope="col" { (heading) } }
-                        th scope="col" { "Training" }
-                        th scope="col" { "Evaluation" }
-                    }
-                }
-                tbody {
-                    @for entry in line.entries {
-                        @let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task);
-                        tr {
-                            th.count scope="row" { (entry.seed) }
-                            @if entry.is_diverged() {
-                                td colspan=(OF_TRAININGS.len()) {
-                                    "diverged"
-                                    @if let Some(epoch) = entry.diverged_in_epoch { " in epoch " (epoch) }
-                                }
-                            } @else {
-                                @for (_, quantity) in OF_TRAININGS {
-                                    td.number {
-                                        @match summary.get(quantity) {
-                                            Some(value) => (format!("{value:.decimals$}")),
-                                            None => "—",
-                                        }
-                                    }
-                                }
-                            }
-                            td { code { (entry.sources.training) } }
-                            td { code { (entry.sources.evaluation) } }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let headings = [
+        "seed",
+        "validation",
+        "last",
+        "best",
+        "training",
+        "evaluation",
+    ];
+    let mut rows = vec![headings.map(str::to_owned)];
+    rows.extend(line.entries.iter().map(|entry| {
+        let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task);
+        let diverged = |it: &ReportEntry| match it.diverged_in_epoch {
+            Some(epoch) => format!("diverged in epoch {epoch}"),
+            None => "diverged".to_owned(),
+        };
+        let show = |quantity| {
+            let value = summary.get(quantity);
+            value.map_or("—".to_owned(), |value| format!("{value:.decimals$}"))
+        };
+        let [validation, last, best] = if entry.is_diverged() {
+            ["—".to_owned(), diverged(entry), "—".to_owned()]
+        } else {
+            [
+                show(Quantity::TestErrorValidationEpoch),
+                show(Quantity::TestErrorLastEpoch),
+                show(Quantity::TestErrorBestEpoch),
+            ]
+        };
+        let sources = &entry.sources;
+        let (training, evaluation) = (sources.training.clone(), sources.evaluation.clone());
+        [
+            entry.seed.to_string(),
+            validation,
+            last,
+            best,
+            training,
+            evaluation,
+        ]
+    }));
+    let widths: [usize; 6] = std::array::from_fn(|column| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    });
+    let lines = rows.iter().map(|row| {
+        let cells = row.iter().zip(widths).enumerate();
+        let cells = cells.map(|(column, (cell, width))| match column {
+            // Hashes stand below their heading, numbers end with it.
+            4.. => format!("{cell:width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        line.trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-fn settings_list(line: &Line<'_>) -> Markup {
-    let seeds: Vec<String> = line
-        .entries
-        .iter()
-        .map(|entry| entry.seed.to_string())
-        .collect();
+/// The settings of a row, one in a line.
+fn settings(line: &Line<'_>) -> String {
+    let seeds = line.entries.iter().map(|entry| Value::from(entry.seed));
+    let fixed = [
+        ("algorithm", Value::from(line.row.algorithm.as_str())),
+        ("epochs", Value::from(line.row.epochs)),
+        ("batch_size", Value::from(line.row.batch_size)),
+        ("seeds", seeds.collect()),
+    ];
     let mut hyperparameters: Vec<_> = line.row.hyperparameters.iter().collect();
     hyperparameters.sort_by_key(|(name, _)| *name);
-    html! {
-        dl {
-            div { dt { "algorithm" } dd { (line.row.algorithm) } }
-            div { dt { "epochs" } dd { (line.row.epochs) } }
-            div { dt { "batch_size" } dd { (line.row.batch_size) } }
-            div { dt { "seeds" } dd { (seeds.join(", ")) } }
-            @for (name, value) in hyperparameters {
-                div { dt { (name) } dd { (setting(value)) } }
-            }
-        }
-    }
-}
-
-fn setting(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    let fixed = fixed.iter().map(|(name, value)| (*name, value));
+    let hyperparameters = hyperparameters
+        .into_iter()
+        .map(|(name, value)| (name.as_str(), value));
+    let lines = fixed.chain(hyperparameters);
+    let lines = lines.map(|(name, value)| format!("{name} = {value}"));
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -9,6 +9,9 @@ pub(crate) mod latex;
 mod markdown;
 mod sections;
 mod selection;
+mod times;
+
+pub use times::{TIMES, write_times};
 
 use std::borrow::Cow;
 use std::fs;

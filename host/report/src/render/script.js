@@ -88,7 +88,9 @@
     const [left, right, top, bottom] = plot.dataset.area.split(" ").map(Number);
     const [across, up] = [scale(plot.dataset.x), scale(plot.dataset.y)];
     const isCount = plot.dataset.label === "Epoch" || plot.dataset.label === "Trial";
-    const points = curves.map((curve) => {
+    // Read when they are first asked for: a page may have thousands of curves.
+    let known = null;
+    const points = () => known ??= curves.map((curve) => {
       const numbers = curve.getAttribute("d").match(/-?(\d+\.?\d*|\.\d+)/g).map(Number);
       let [x, y] = [0, 0];
       const places = [];
@@ -100,10 +102,8 @@
       return places;
     });
     const rule = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    rule.setAttribute("class", "crosshair hidden");
     rule.setAttribute("y1", top);
     rule.setAttribute("y2", bottom);
-    plot.append(rule);
     const answer = document.createElement("p");
     answer.className = "readout";
     answer.setAttribute("aria-live", "polite");
@@ -120,15 +120,16 @@
       rule.setAttribute("x1", x);
       rule.setAttribute("x2", x);
       rule.setAttribute("class", "crosshair");
+      plot.append(rule);
       const values = curves.flatMap((curve, index) => {
         if (curve.classList.contains("hidden")) return [];
-        const y = height(points[index], x);
+        const y = height(points()[index], x);
         return y === null ? [] : [`${curve.dataset.name} ${short(up.value((bottom - y) / (bottom - top)))}`];
       });
       answer.textContent = `${plot.dataset.label} ${short(value)}: ${values.join(" · ")}`;
     };
     const hide = () => {
-      rule.setAttribute("class", "crosshair hidden");
+      rule.remove();
       answer.textContent = "";
     };
     plot.addEventListener("pointermove", (event) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assay_statistics::{Aggregate, Interval, Sample, TestSet, performance_profiles};
 
+use super::selection::leading;
 use crate::entry::ReportEntry;
 use crate::measure::ErrorMeasure;
 use crate::metrics::State;
@@ -44,9 +45,9 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
     sections.into_iter().flatten().collect()
 }
 
-const NAMES: [&str; 3] = ["Dataset", "Network", "Method"];
+pub(super) const NAMES: [&str; 3] = ["Dataset", "Network", "Method"];
 
-fn names(row: &ReportRow) -> Vec<String> {
+pub(super) fn names(row: &ReportRow) -> Vec<String> {
     let label = &row.label;
     vec![
         label.dataset.clone(),
@@ -55,12 +56,12 @@ fn names(row: &ReportRow) -> Vec<String> {
     ]
 }
 
-fn headings(others: &[&str]) -> Vec<String> {
+pub(super) fn headings(others: &[&str]) -> Vec<String> {
     let headings = NAMES.iter().chain(others);
     headings.map(|heading| (*heading).to_owned()).collect()
 }
 
-const ABSENT: &str = "—";
+pub(super) const ABSENT: &str = "—";
 
 /// A quantity of each training that did not diverge, where it was measured.
 fn values(entries: &[ReportEntry], quantity: Quantity) -> Vec<f64> {
@@ -77,16 +78,12 @@ fn certainty(report: &Report) -> Option<Section> {
     let show = |value: f64| format!("{value:.decimals$}");
     let mut rows = Vec::new();
     for (row, entries) in report.groups() {
-        // The honest number where there is one.
-        let chosen = row.get(Quantity::TestErrorValidationEpoch).is_some();
-        let (quantity, epoch, state) = if chosen {
-            (
-                Quantity::TestErrorValidationEpoch,
-                "validation",
-                State::Best,
-            )
-        } else {
-            (Quantity::TestErrorLastEpoch, "last", State::Final)
+        let Some((quantity, epoch)) = leading([row]) else {
+            continue;
+        };
+        let state = match quantity {
+            Quantity::TestErrorValidationEpoch => State::Best,
+            _ => State::Final,
         };
         let sound = entries.iter().filter(|it| !it.is_diverged());
         let wrong: Option<Vec<_>> = sound.map(|it| it.wrong.get(&state).cloned()).collect();
@@ -156,7 +153,7 @@ fn certainty(report: &Report) -> Option<Section> {
 }
 
 /// Ratios to the lowest error at which the performance profile is shown.
-const RATIOS: [f64; 3] = [1.1, 1.5, 2.0];
+pub(super) const RATIOS: [f64; 3] = [1.1, 1.5, 2.0];
 
 /// The methods over all networks and datasets, where there are several.
 fn across(report: &Report) -> Option<Section> {

@@ -19,6 +19,21 @@ pub(super) fn measured(rows: &[ReportRow]) -> String {
 pub(super) const CHOSEN_ON_TEST: &str = "The configuration was chosen on the test set, as the paper \
      does: its test errors are lower than those of new data.";
 
+/// The number that stands for rows, with the name of its epoch: the honest one where any of them has it, else
+/// that of the last epoch; nothing where neither was measured.
+pub(super) fn leading<'a>(
+    rows: impl IntoIterator<Item = &'a ReportRow>,
+) -> Option<(Quantity, &'static str)> {
+    let quantities = [
+        (Quantity::TestErrorValidationEpoch, "validation"),
+        (Quantity::TestErrorLastEpoch, "last"),
+    ];
+    let rows: Vec<_> = rows.into_iter().collect();
+    let is_known =
+        |(quantity, _): &(Quantity, _)| rows.iter().any(|row| row.get(*quantity).is_some());
+    quantities.into_iter().find(is_known)
+}
+
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {

@@ -8,3 +8,4 @@ mod sections;
 mod summaries;
 mod tables;
 mod texts;
+mod times;

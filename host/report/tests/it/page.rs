@@ -101,11 +101,12 @@ fn names_are_text_and_never_markup() {
         texts(&html, "main > .scroll:first-of-type tbody th[scope=row]"),
         ["<script>alert(1)</script>"]
     );
+    let listings = texts(&html, "pre");
     assert_eq!(
-        texts(&html, "pre"),
-        ["pipeline run a.toml && echo '<done>'"]
+        listings.last().map(String::as_str),
+        Some("pipeline run a.toml && echo '<done>'")
     );
-    assert!(texts(&html, "dt").contains(&"</dl><script>".to_owned()));
+    assert!(listings[0].contains("</dl><script> = \"</details>\"\n"));
 }
 
 #[test]
@@ -226,15 +227,23 @@ fn every_number_leads_to_the_hashes_of_its_trainings() {
         .map(|it| it.attr("href").unwrap())
         .collect();
     assert_eq!(links, ["#row-2"; 9]);
-    let origin = texts(&html, "#row-2 td code");
-    assert_eq!(
-        origin,
-        ["training of fa|b, seed 1", "evaluation of fa|b, seed 1"]
+    let origin = texts(&html, "#row-2 pre");
+    let expected = [
+        "seed  validation  last  best  training                  evaluation",
+        "   1           —  6.50  6.00  training of fa|b, seed 1  evaluation of fa|b, seed 1",
+    ];
+    assert_eq!(origin[1], expected.join("\n"));
+    assert!(
+        origin[0].starts_with("algorithm = \"fa|b\"\nepochs = 2\n"),
+        "{}",
+        origin[0]
     );
 }
 
 /// The size that the largest page is allowed: 17 methods, 4 networks, 500 epochs, 10 seeds.
 const LARGEST: usize = 1_000_000;
+/// The elements that it is allowed.
+const MOST_ELEMENTS: usize = 6_000;
 
 #[test]
 fn a_page_of_many_trainings_stays_small() {
@@ -256,12 +265,17 @@ fn a_page_of_many_trainings_stays_small() {
                 }
                 let mut one = entry(&format!("method-{method}"), seed, &errors);
                 network.clone_into(&mut one.network);
+                for name in ["beta1", "beta2", "epsilon", "feedback_scale", "noise"] {
+                    one.hyperparameters.insert(name.to_owned(), 0.5.into());
+                }
                 entries.push(one);
             }
         }
     }
     let text = page(entries);
     assert!(text.len() <= LARGEST, "{} bytes", text.len());
+    let nodes = texts(&parse(&text), "*").len();
+    assert!(nodes <= MOST_ELEMENTS, "{nodes} elements");
     let small = page(small());
     assert!(small.len() <= 120_000, "{} bytes", small.len());
 }

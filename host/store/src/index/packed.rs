@@ -54,6 +54,7 @@ struct ResultForm {
     #[serde(with = "LimitsForm")]
     limits: Limits,
     continued_from: Option<ArtifactHash>,
+    epoch_ms: Vec<u64>,
 }
 
 /// [`Limits`] with every field present.
@@ -146,6 +147,7 @@ mod tests {
                 time_ms: None,
             },
             continued_from: Some(ArtifactHash::from_bytes([6; 32])),
+            epoch_ms: vec![1, 2],
         };
         (ObjectHash::from_bytes([5; 32]), result)
     }
@@ -201,6 +203,6 @@ mod tests {
         };
         let all = (action, PackedRun::from(&run()), artifact);
         let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
-        assert_eq!(form.short(), "50d36660b231");
+        assert_eq!(form.short(), "fb09c5e7d694");
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn result(action: ActionKey, artifact: ArtifactHash, started_ms: u64)
         containment: None,
         limits: Limits::default(),
         continued_from: None,
+        epoch_ms: Vec::new(),
     }
 }
 

@@ -6,7 +6,9 @@
 use std::path::{Component, Path, PathBuf};
 
 use assay_bundle::Checked;
-use assay_core::{ObjectHash, StageKind};
+use assay_core::{ActionResult, StageKind};
+use assay_engine::write_report_times;
+use assay_report::TIMES;
 use assay_store::{DOCUMENT_LIMIT, Store};
 
 use crate::error::CliError;
@@ -51,42 +53,58 @@ pub(crate) fn write_files(
         let path = place.seen_from(&own);
         files.push((path, store.read_limited(object, DOCUMENT_LIMIT)?));
     }
-    let reports = report_files(store, bundle, &folder.join("reports"))?;
     let mut written = Vec::new();
-    let mut write = |path: PathBuf, bytes: &[u8]| -> Result<(), CliError> {
+    let write = |path: PathBuf, bytes: &[u8]| -> Result<PathBuf, CliError> {
         if !assay_files::holds(&path, bytes) {
             write_new(&path, bytes, 0o644)?;
         }
-        written.push(path);
-        Ok(())
+        Ok(path)
     };
     for (path, bytes) in files {
-        write(path, &bytes)?;
+        written.push(write(path, &bytes)?);
     }
-    for (path, object) in reports {
-        write(path, &store.read(object)?)?;
+    let executed = executed(store, bundle)?;
+    let reports = executed.iter().filter(|it| it.kind == StageKind::Report);
+    for report in reports {
+        let folder = folder.join("reports").join(file_stem(&report.stage));
+        for (name, file) in store.artifact(report.result.artifact)?.files {
+            written.push(write(folder.join(name), &store.read(file.object)?)?);
+        }
+        let times = folder.join(TIMES);
+        let trainings = executed.iter().filter(|it| it.kind == StageKind::Train);
+        let results = trainings.map(|it| &it.result);
+        let report = (report.result.action, report.result.artifact);
+        if times.is_file() || write_report_times(store, report, results, &folder)? {
+            written.push(times);
+        }
     }
     Ok(written)
 }
 
-/// The files of the run's reports, in a folder for each below `folder`.
-fn report_files(
-    store: &Store,
-    bundle: &Checked,
-    folder: &Path,
-) -> Result<Vec<(PathBuf, ObjectHash)>, CliError> {
-    let mut files = Vec::new();
+/// A stage of the bundle's run with its result.
+struct Executed {
+    stage: String,
+    kind: StageKind,
+    result: ActionResult,
+}
+
+fn executed(store: &Store, bundle: &Checked) -> Result<Vec<Executed>, CliError> {
+    let mut executed = Vec::new();
     for stage in store.run(bundle.run)?.stages {
         let (Some(key), Some(artifact)) = (stage.action, stage.artifact) else {
             continue;
         };
-        if store.action(key)?.kind == StageKind::Report {
-            let folder = folder.join(file_stem(&stage.name));
-            let own = store.artifact(artifact)?.files.into_iter();
-            files.extend(own.map(|(name, file)| (folder.join(name), file.object)));
+        let mut results = store.results(key)?.into_iter();
+        let result = results.find(|result| result.artifact == artifact);
+        if let Some(result) = result {
+            executed.push(Executed {
+                stage: stage.name,
+                kind: store.action(key)?.kind,
+                result,
+            });
         }
     }
-    Ok(files)
+    Ok(executed)
 }
 
 /// The name of the pipeline's file.

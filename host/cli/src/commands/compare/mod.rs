@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use assay_audit::{AuditError, Index, Subject};
 use assay_core::{Advice, ArtifactHash, StageKind};
-use assay_engine::PREDICTIONS;
+use assay_engine::{PREDICTIONS, REPORT_METRICS, REPORT_TABLE};
 use assay_report::{
     Cell, ErrorMeasure, Quantity, ReportTraining, State, TableError, Task, compare,
     read_predictions, read_table, read_trainings,
@@ -115,8 +115,8 @@ impl Source {
             store.verify(object)?;
             Ok(store.object_path(object))
         };
-        let rows = read_table(&path("table.parquet")?).map_err(CompareError::from)?;
-        let trainings = read_trainings(&path("metrics.parquet")?).map_err(CompareError::from)?;
+        let rows = read_table(&path(REPORT_TABLE)?).map_err(CompareError::from)?;
+        let trainings = read_trainings(&path(REPORT_METRICS)?).map_err(CompareError::from)?;
         let Some(first) = rows.first() else {
             return Err(CompareError::Request(format!("the report of `{name}` is empty")).into());
         };

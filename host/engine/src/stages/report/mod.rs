@@ -11,6 +11,8 @@ use crate::containment::Profile;
 
 /// The report's table as columns: what a terminal shows is read back from it.
 pub const REPORT_TABLE: &str = "table.parquet";
+/// The metrics of every training of a report.
+pub const REPORT_METRICS: &str = "metrics.parquet";
 
 pub(super) const KIND: Kind = Kind {
     plan: Some(plan::plan),

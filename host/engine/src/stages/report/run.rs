@@ -8,7 +8,7 @@ use assay_report::{
     read_predictions, read_reconstructions,
 };
 
-use super::{REPORT_TABLE, ReportParameters};
+use super::{REPORT_METRICS, REPORT_TABLE, ReportParameters};
 use crate::stages::evaluate::{CONDITIONS, EVALUATION, PREDICTIONS, RECONSTRUCTIONS};
 use crate::stages::search::{RANKING, Ranking, Trial};
 use crate::stages::train::{METRICS, TRAINING, TrainingDocument};
@@ -17,7 +17,7 @@ use crate::stages::{Context, Outputs, PARQUET, StageError, data, read_document};
 /// The files of every report's artifact, with their media types.
 const FILES: [(&str, &str); 6] = [
     (REPORT_TABLE, PARQUET),
-    ("metrics.parquet", PARQUET),
+    (REPORT_METRICS, PARQUET),
     ("table.csv", "text/csv"),
     ("table.md", "text/markdown"),
     ("table.tex", "application/x-tex"),

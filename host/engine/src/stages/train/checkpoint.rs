@@ -39,6 +39,9 @@ pub(super) struct TrainingProgress {
     /// The artifact of a shorter training that it went on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) continued_from: Option<ArtifactHash>,
+    /// How long the training pass of each epoch took since then, in milliseconds.
+    #[serde(default)]
+    pub(super) epoch_ms: Vec<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,6 +145,7 @@ mod tests {
                 rows: vec![(epoch, "test".to_owned(), "loss".to_owned(), 1.0 / 3.0)],
                 elapsed_ms: 5,
                 continued_from: None,
+                epoch_ms: vec![3],
             },
             state: vec![epoch as u8; 9],
             best: vec![1; 7],

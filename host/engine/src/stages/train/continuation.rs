@@ -63,6 +63,7 @@ fn end_of(
         rows: rows.collect(),
         elapsed_ms: 0,
         continued_from: Some(shorter.artifact),
+        epoch_ms: Vec::new(),
     };
     Ok(Some(Checkpoint {
         progress,

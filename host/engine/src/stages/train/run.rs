@@ -82,11 +82,11 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         }
         news.report(&training.progress, false);
     }
-    let continued_from = training.progress.continued_from;
     let outputs = write_outputs(context, parameters, &splits, &training, diverged)?;
     Ok(Outputs {
         earlier_ms,
-        continued_from,
+        continued_from: training.progress.continued_from,
+        epoch_ms: training.progress.epoch_ms,
         ..outputs
     })
 }
@@ -137,12 +137,15 @@ fn run_epoch(
     passes: u32,
     training: &mut Checkpoint,
 ) -> Result<u32, StageError> {
+    let started = Instant::now();
     let trained = train_epoch(context, parameters, &splits.train, learner, epoch, passes)?;
+    let epoch_ms = started.elapsed().as_millis() as u64;
     let mut rows: Vec<_> = trained.metrics.rows(epoch).collect();
     let errors = evaluate_epoch(context, parameters, splits, learner, epoch, &mut rows)?;
     training.state = save(context, &parameters.network, learner, epoch)?;
     let progress = &mut training.progress;
     progress.rows.append(&mut rows);
+    progress.epoch_ms.push(epoch_ms);
     let chosen_on = errors.validation.unwrap_or(errors.test);
     // The first of equal epochs, so that longer training changes nothing by itself.
     if progress.best_error.is_none_or(|best| chosen_on < best) {

@@ -63,7 +63,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
         title: network.title(),
         note: "Lines are means over seeds; bands reach from the lowest seed to the highest."
             .to_owned(),
-        legend: network.legend(),
+        legend: network.legend(&together),
         strips: Vec::new(),
         plots: together,
     });

@@ -6,12 +6,12 @@ use assay_statistics::Sample;
 
 use super::{Figure, NetworkRows};
 use crate::measure::ErrorMeasure;
-use crate::results::ReportRow;
-use crate::summary::{Quantity, summarise};
+use crate::render::selection::leading;
+use crate::summary::summarise;
 
 pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
-    let rows: Vec<_> = network.lines.iter().map(|line| line.row).collect();
-    let (Some(first), Some(quantity)) = (network.lines.first(), leading(&rows)) else {
+    let rows = network.lines.iter().map(|line| line.row);
+    let (Some(first), Some((quantity, epoch))) = (network.lines.first(), leading(rows)) else {
         return Vec::new();
     };
     let mut marks = Vec::new();
@@ -24,10 +24,10 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
         let sound = line.entries.iter().filter(|entry| !entry.is_diverged());
         let errors = sound.filter_map(|entry| {
             let summary = summarise(&entry.metrics, &entry.evaluation, entry.epochs, entry.task);
-            Some((entry.seed, summary.get(quantity)?))
+            summary.get(quantity)
         });
         let errors: Vec<_> = errors.collect();
-        let sample = Sample::new(errors.iter().map(|(_, error)| *error));
+        let sample = Sample::new(errors.iter().copied());
         if let Some(interval) = sample.as_ref().and_then(Sample::mean_interval) {
             // An error is not below zero, whatever Student says.
             let low = interval.low.max(0.0);
@@ -39,14 +39,13 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
             });
         }
         if errors.len() > 1 {
-            marks.extend(errors.iter().map(|(seed, error)| Mark::Dot {
+            let points = errors.iter().map(|error| Point::new(*error, y));
+            marks.push(Mark::Dots {
                 style: Style::Muted,
-                at: Point::new(*error, y),
-                title: format!("{}, seed {seed}: {error:.decimals$}", line.name()),
-                is_hollow: false,
-            }));
+                points: points.collect(),
+            });
         }
-        values.extend(errors.iter().map(|(_, error)| *error));
+        values.extend(&errors);
         let published = line.row.figures.and_then(|figures| figures.test_error);
         if let Some(figure) = published {
             is_published = true;
@@ -77,10 +76,6 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
     };
     let error = ErrorMeasure::of(first.row.task);
     let names = network.lines.iter().map(|line| line.name().to_owned());
-    let epoch = match quantity {
-        Quantity::TestErrorValidationEpoch => "validation epoch",
-        _ => "last epoch",
-    };
     let hollow = if is_published {
         " Hollow: what was published, which is of the best test epoch."
     } else {
@@ -96,21 +91,11 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
         strips: Vec::new(),
         plots: vec![Plot {
             id: format!("errors-{}", network.number),
-            title: format!("Test {}, {epoch}", error.axis),
+            title: format!("Test {}, {epoch} epoch", error.axis),
             description: format!("Test errors on {}. {}", network.title(), words.join(" ")),
             x: Axis::new(format!("Test {}", error.axis), scale),
             y: Axis::new("Method", Scale::Names(names.collect())),
             marks,
         }],
     }]
-}
-
-/// The honest number where any row has it, else that of the last epoch; nothing where neither was measured.
-fn leading(rows: &[&ReportRow]) -> Option<Quantity> {
-    let quantities = [
-        Quantity::TestErrorValidationEpoch,
-        Quantity::TestErrorLastEpoch,
-    ];
-    let is_known = |quantity: &Quantity| rows.iter().any(|row| row.get(*quantity).is_some());
-    quantities.into_iter().find(is_known)
 }

@@ -85,7 +85,7 @@ fn figure(network: &NetworkRows<'_>, title: String, note: &str, plots: Vec<Plot>
         note: format!(
             "{note} Lines are means over seeds; bands reach from the lowest seed to the highest."
         ),
-        legend: network.legend(),
+        legend: network.legend(&plots),
         plots,
         strips: Vec::new(),
     }]

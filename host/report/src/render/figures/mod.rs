@@ -7,7 +7,9 @@ mod reconstructions;
 mod searches;
 mod settings;
 
-use assay_chart::{Plot, Style};
+use std::collections::BTreeSet;
+
+use assay_chart::{Mark, Plot, Style};
 
 use crate::entry::ReportEntry;
 use crate::report::Report;
@@ -37,7 +39,7 @@ pub(super) struct Strip {
 
 /// The figures in groups, each with its heading.
 pub(super) fn figures(report: &Report) -> Vec<(&'static str, Vec<Figure>)> {
-    let networks = networks(report);
+    let networks = networks(report.groups());
     let of_each =
         |draw: fn(&NetworkRows<'_>) -> Vec<Figure>| networks.iter().flat_map(draw).collect();
     let mut groups: Vec<(_, Vec<Figure>)> = vec![
@@ -77,25 +79,35 @@ impl NetworkRows<'_> {
         format!("{}, {}", self.dataset, self.network)
     }
 
-    fn legend(&self) -> Vec<(Style, String)> {
+    /// The looks and names of the methods that have a curve in one of the plots.
+    pub(super) fn legend(&self, plots: &[Plot]) -> Vec<(Style, String)> {
+        let marks = plots.iter().flat_map(|plot| &plot.marks);
+        let drawn = marks.filter_map(|mark| match mark {
+            Mark::Line { name, points, .. } if !points.is_empty() => Some(name.as_str()),
+            _ => None,
+        });
+        let drawn: BTreeSet<_> = drawn.collect();
         let lines = self.lines.iter();
-        lines
+        let drawn = lines.filter(|line| drawn.contains(line.name()));
+        drawn
             .map(|line| (line.style, line.name().to_owned()))
             .collect()
     }
 }
 
 impl Line<'_> {
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.row.label.method
     }
 }
 
 /// The rows by dataset and network, in order of first appearance.
-pub(super) fn networks(report: &Report) -> Vec<NetworkRows<'_>> {
+pub(super) fn networks<'a>(
+    groups: impl Iterator<Item = (&'a ReportRow, &'a [ReportEntry])>,
+) -> Vec<NetworkRows<'a>> {
     let mut methods: Vec<&str> = Vec::new();
-    let mut networks: Vec<NetworkRows<'_>> = Vec::new();
-    for (index, (row, entries)) in report.groups().enumerate() {
+    let mut networks: Vec<NetworkRows<'a>> = Vec::new();
+    for (index, (row, entries)) in groups.enumerate() {
         let label = &row.label;
         let style = methods.iter().position(|method| *method == label.method);
         let style = style.unwrap_or_else(|| {
@@ -109,7 +121,7 @@ pub(super) fn networks(report: &Report) -> Vec<NetworkRows<'_>> {
             entries,
         };
         let number = networks.len() + 1;
-        let same = |one: &&mut NetworkRows<'_>| {
+        let same = |one: &&mut NetworkRows<'a>| {
             one.dataset == label.dataset && one.network == label.network
         };
         match networks.iter_mut().find(same) {

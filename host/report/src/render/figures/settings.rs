@@ -5,7 +5,7 @@ use assay_chart::{Axis, Mark, Plot, Point, Scale};
 
 use super::{Figure, Line, NetworkRows};
 use crate::measure::ErrorMeasure;
-use crate::summary::Quantity;
+use crate::render::selection::leading;
 
 /// The fewest values that make a curve.
 const FEWEST: usize = 3;
@@ -40,13 +40,7 @@ pub(super) fn figures(network: &NetworkRows<'_>) -> Vec<Figure> {
 fn plot(network: &NetworkRows<'_>, name: &str) -> Option<Plot> {
     let first = network.lines.first()?;
     let error = ErrorMeasure::of(first.row.task);
-    let quantity = [
-        Quantity::TestErrorValidationEpoch,
-        Quantity::TestErrorLastEpoch,
-    ];
-    let quantity = quantity
-        .into_iter()
-        .find(|quantity| first.row.get(*quantity).is_some())?;
+    let (quantity, _) = leading(network.lines.iter().map(|line| line.row))?;
     let mut marks = Vec::new();
     let (mut settings, mut errors, mut words) = (Vec::new(), Vec::new(), Vec::new());
     for family in families(&network.lines, name) {

@@ -1,0 +1,141 @@
+//! How long the trainings of a report took: values from the results of their executions, beside the errors of
+//! their artifacts. Nothing of it is in a report, whose bytes depend on no execution.
+
+use std::collections::BTreeMap;
+
+use crate::measure::ErrorMeasure;
+use crate::metrics::Split;
+use crate::results::{Label, ReportRow};
+use crate::summary::Statistic;
+use crate::trainings::ReportTraining;
+
+/// A training of a report with what its result says of its execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimedTraining {
+    /// The training.
+    pub training: ReportTraining,
+    /// How long the training pass of each epoch took, in milliseconds; empty where that is not known.
+    pub epoch_ms: Vec<u64>,
+    /// The machine it ran on.
+    pub host: String,
+}
+
+/// The algorithm that the others are compared with.
+const BACKPROPAGATION: &str = "bp";
+
+/// The times of a row, over the trainings that have them and did not diverge.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RowTimes<'a> {
+    pub(crate) row: &'a ReportRow,
+    /// The median time of an epoch's training pass, in seconds.
+    pub(crate) epoch_seconds: f64,
+    /// The time of a step as a multiple of that of backpropagation on the same network, dataset and device, in
+    /// batches of the same size.
+    pub(crate) relative: Option<f64>,
+    /// The test error by epoch, from the first.
+    pub(crate) curve: Vec<TimedError>,
+}
+
+/// The test error after an epoch, as means over seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TimedError {
+    /// The time of the training passes so far.
+    pub(crate) seconds: f64,
+    pub(crate) error: f64,
+}
+
+impl RowTimes<'_> {
+    /// The steps of an epoch; the last batch may be smaller.
+    fn steps(&self) -> u32 {
+        let row = self.row;
+        row.conditions
+            .train_images
+            .div_ceil(row.batch_size.max(1))
+            .max(1)
+    }
+
+    /// The mean time of a step, in milliseconds.
+    pub(crate) fn step_ms(&self) -> f64 {
+        1000.0 * self.epoch_seconds / f64::from(self.steps())
+    }
+
+    /// The time of the training passes up to the first epoch whose error is at most `error`.
+    pub(crate) fn seconds_to(&self, error: f64) -> Option<f64> {
+        let mut curve = self.curve.iter();
+        let reached = curve.find(|it| it.error <= error)?;
+        Some(reached.seconds)
+    }
+}
+
+/// The times of the rows that have some, in the order of the rows.
+pub(crate) fn row_times<'a>(
+    rows: &'a [ReportRow],
+    trainings: &[TimedTraining],
+) -> Vec<RowTimes<'a>> {
+    let mut by_label = BTreeMap::<&Label, Vec<&TimedTraining>>::new();
+    for timed in trainings {
+        if !timed.training.diverged && !timed.epoch_ms.is_empty() {
+            let label = &timed.training.label;
+            by_label.entry(label).or_default().push(timed);
+        }
+    }
+    let times = rows.iter().filter_map(|row| {
+        let trainings = by_label.get(&row.label)?;
+        let mut epochs: Vec<_> = trainings.iter().flat_map(|it| &it.epoch_ms).collect();
+        epochs.sort_unstable();
+        Some(RowTimes {
+            row,
+            epoch_seconds: **epochs.get(epochs.len() / 2)? as f64 / 1000.0,
+            relative: None,
+            curve: curve(row, trainings),
+        })
+    });
+    let mut times: Vec<_> = times.collect();
+    let relative: Vec<_> = times.iter().map(|it| relative(it, &times)).collect();
+    for (times, relative) in times.iter_mut().zip(relative) {
+        times.relative = relative;
+    }
+    times
+}
+
+fn relative(times: &RowTimes<'_>, all: &[RowTimes<'_>]) -> Option<f64> {
+    let own = times.row;
+    let reference = all.iter().find(|other| {
+        let row = other.row;
+        row.algorithm == BACKPROPAGATION
+            && row.label.dataset == own.label.dataset
+            && row.label.network == own.label.network
+            && row.batch_size == own.batch_size
+            && row.conditions.device == own.conditions.device
+    })?;
+    let relative = times.step_ms() / reference.step_ms();
+    relative.is_finite().then_some(relative)
+}
+
+/// The mean test error against the mean time, by epoch, up to the last epoch that every training has.
+fn curve(row: &ReportRow, trainings: &[&TimedTraining]) -> Vec<TimedError> {
+    let error = ErrorMeasure::of(row.task).metric;
+    let errors: Vec<BTreeMap<_, _>> = trainings
+        .iter()
+        .map(|timed| {
+            let rows = timed.training.metrics.iter();
+            let rows = rows.filter(|it| it.split == Split::Test && it.metric == error);
+            rows.map(|it| (it.epoch, it.value)).collect()
+        })
+        .collect();
+    let mut seconds = vec![0.0; trainings.len()];
+    let epochs = trainings.iter().map(|it| it.epoch_ms.len()).min();
+    let samples = (0..epochs.unwrap_or(0)).map_while(|index| {
+        for (seconds, timed) in seconds.iter_mut().zip(trainings) {
+            *seconds += timed.epoch_ms[index] as f64 / 1000.0;
+        }
+        let epoch = u32::try_from(index + 1).ok()?;
+        let errors = errors.iter().map(|errors| errors.get(&epoch).copied());
+        let errors: Option<Vec<_>> = errors.collect();
+        Some(TimedError {
+            seconds: Statistic::of(&seconds)?.mean,
+            error: Statistic::of(&errors?)?.mean,
+        })
+    });
+    samples.collect()
+}

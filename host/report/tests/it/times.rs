@@ -1,0 +1,92 @@
+//! The page of times beside a report.
+
+use std::fs;
+
+use assay_report::{Report, TIMES, TimedTraining, read_table, read_trainings, write_times};
+use scraper::{Html, Selector};
+use tempfile::tempdir;
+
+use crate::samples::entry;
+
+/// Two seeds of backpropagation and one of feedback alignment, with these times of epochs.
+fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
+    let folder = tempdir().unwrap();
+    let mut diverged = entry("tp", 1, &[(90.0, 90.0)]);
+    diverged.diverged_in_epoch = Some(1);
+    let entries = vec![
+        entry("bp", 1, &[(11.0, 1.0), (4.0, 1.0), (2.0, 1.0)]),
+        entry("bp", 2, &[(9.0, 1.0), (4.0, 1.0), (2.0, 1.0)]),
+        entry("fa", 1, &[(8.0, 1.0), (5.0, 1.0), (3.5, 1.0)]),
+        diverged,
+    ];
+    let report = Report::build("Small", entries).unwrap();
+    report.write(folder.path(), None).unwrap();
+    let rows = read_table(&folder.path().join("table.parquet")).unwrap();
+    let trainings = read_trainings(&folder.path().join("metrics.parquet")).unwrap();
+    let timed = trainings.into_iter().map(|training| TimedTraining {
+        epoch_ms: epoch_ms(&training.label.method, training.seed),
+        training,
+        host: "<there>".to_owned(),
+    });
+    let timed: Vec<_> = timed.collect();
+    let written = write_times(folder.path(), "<Small>", &rows, &timed).unwrap();
+    let text = fs::read_to_string(folder.path().join(TIMES));
+    assert_eq!(written, text.is_ok());
+    text.ok().map(|text| Html::parse_document(&text))
+}
+
+fn texts(html: &Html, selector: &str) -> Vec<String> {
+    let selector = Selector::parse(selector).unwrap();
+    html.select(&selector)
+        .map(|element| element.text().collect())
+        .collect()
+}
+
+#[test]
+fn times_are_those_of_steps_and_of_errors_reached() {
+    let html = page(|method, seed| match (method, seed) {
+        ("bp", 1) => vec![430, 860, 860],
+        ("bp", _) => vec![430, 860, 1290],
+        ("fa", _) => vec![1290, 1290, 1290],
+        _ => vec![9, 9, 9],
+    });
+    let html = html.unwrap();
+    assert_eq!(texts(&html, "h1"), ["Times of <Small>"]);
+    assert!(texts(&html, "p")[0].contains("Measured on <there>,"));
+    // 430 steps in an epoch; the lowest error is 2.
+    let cells = texts(&html, "tbody tr:nth-child(1) > *");
+    let expected = [
+        "mnist", "fc", "bp", "128", "0.860", "2.00", "1.00", "2.37", "2.37", "1.29",
+    ];
+    assert_eq!(cells, expected);
+    let cells = texts(&html, "tbody tr:nth-child(2) > *");
+    let expected = [
+        "mnist", "fc", "fa", "128", "1.29", "3.00", "1.50", "—", "—", "3.87",
+    ];
+    assert_eq!(cells, expected);
+    assert_eq!(
+        texts(&html, "tbody tr").len(),
+        2,
+        "what diverged is not timed"
+    );
+    let described = texts(&html, "svg desc").concat();
+    assert!(
+        described.contains("bp: 2.00 after 2.37 s. fa: 3.50 after 3.87 s."),
+        "{described}"
+    );
+}
+
+#[test]
+fn trainings_without_times_have_no_page() {
+    assert!(page(|_, _| Vec::new()).is_none());
+    // Other methods are compared with backpropagation only where it has a time.
+    let html = page(|method, _| {
+        if method == "fa" {
+            vec![10; 3]
+        } else {
+            Vec::new()
+        }
+    });
+    let cells = texts(&html.unwrap(), "tbody tr:nth-child(1) > *");
+    assert_eq!(cells[2..7], ["fa", "128", "0.010", "0.023", "—"]);
+}
