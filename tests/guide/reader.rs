@@ -58,6 +58,11 @@ impl Reader {
                 shell.env_remove(&*name);
             }
         }
+        // One that keeps what cargo builds in a folder for all crates. Commands that say where they build do so
+        // there; others use what is kept from one test run to the next.
+        if line.starts_with("cargo build") {
+            shell.env("CARGO_TARGET_DIR", self.root.path().join("shared-target"));
+        }
         if let Some(libtorch) = without_link() {
             shell.env("LIBTORCH", libtorch);
         }

@@ -166,8 +166,10 @@ fn a_plugin_that_is_missing_or_no_plugin_is_refused() {
     let sandbox = Sandbox::new();
     assert_says(
         &with_plugin(&sandbox, "gone.so"),
-        &["cannot read the plugin", "gone.so"],
+        &["cannot read the plugin", "gone.so", "check the path"],
     );
+    let unbuilt = with_plugin(&sandbox, "target/release/gone.so");
+    assert_says(&unbuilt, &["cargo build --release --target-dir target"]);
 
     fs::write(sandbox.path("text.so"), "not a library at all").unwrap();
     assert_says(

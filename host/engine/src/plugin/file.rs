@@ -111,6 +111,14 @@ impl Advice for PluginError {
                 )
                 .into()
             }
+            Self::Unreadable { path, source }
+                if source.kind() == std::io::ErrorKind::NotFound
+                    && path.components().any(|part| part.as_os_str() == "target") =>
+            {
+                "build it; `cargo build --release --target-dir target` puts the library of a crate into \
+                 its own folder, also where CARGO_TARGET_DIR names another"
+                    .into()
+            }
             Self::Unreadable { .. } => "check the path and its permissions".into(),
             Self::OtherMachine { .. } => {
                 "take the library that was built for this kind of machine, or build it here".into()

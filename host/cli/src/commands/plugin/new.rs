@@ -16,9 +16,9 @@ Examples:
   pipeline plugin new my-rule --dir ~/rules/my-rule
   pipeline plugin new my-rule --sdk-git https://example.org/assay.git --rev 4f2c9a1
 
-The crate is complete: `cargo build --release` in it gives target/release/libassay_my_rule.so, whose
-rule, direct random target projection, is there to be changed. docs/plugin-guide.md goes on from
-here.
+The crate is complete: `cargo build --release --target-dir target` in it gives
+target/release/libassay_my_rule.so, whose rule, direct random target projection, is there to be
+changed. docs/plugin-guide.md goes on from here.
 
 Exit codes: 0 written, 2 nothing was written.";
 
@@ -98,7 +98,7 @@ fn text(folder: &Path, files: &[(&str, String)]) -> String {
     }
     let _ = write!(
         text,
-        "\nnext:\n  cd {folder}\n  cargo build --release\n  pipeline run pipeline.toml\n"
+        "\nnext:\n  cd {folder}\n  cargo build --release --target-dir target\n  pipeline run pipeline.toml\n"
     );
     text
 }
