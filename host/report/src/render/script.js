@@ -2,6 +2,11 @@
 // Comfort on top of a page that is complete without it: tables that sort, values read off curves, and curves
 // that can be hidden.
 (() => {
+  const painted = () => document.documentElement.classList.add("painted");
+  // Who comes to a part of the page by its name needs the heights of the figures above it.
+  if (location.hash || !window.PerformanceObserver) painted();
+  else new PerformanceObserver(painted).observe({ type: "paint", buffered: true });
+
   const number = (cell) => {
     const text = (cell ? cell.textContent : "").replace("−", "-");
     const value = parseFloat(text);
