@@ -2,7 +2,7 @@
 //!
 //! Values in, files out: this crate owns the Parquet schemas, the protocol's numbers and the pages
 //! a person reads. It never trains, knows no plugin and no store, and writes no time, host or
-//! other fact of the moment, so that equal inputs give equal bytes.
+//! other fact of the moment into a report, so that equal inputs give equal bytes. Times have a page of their own.
 
 mod comparison;
 mod conditions;

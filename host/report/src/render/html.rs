@@ -81,7 +81,7 @@ pub(super) fn page(title: &str, main: &Markup) -> String {
     page.into_string()
 }
 
-/// What the numbers were made under, right beneath the title.
+/// The conditions of the numbers, right beneath the title.
 pub(super) fn conditions(rows: &[ReportRow]) -> Markup {
     html! {
         dl.conditions {

@@ -1,5 +1,6 @@
 //! A report as files in a folder. It owns which files there are; each format has a module of its
-//! own, and none holds a time, a host or anything else that would make equal reports differ.
+//! own, and none holds a time, a host or anything else that would make equal reports differ: the page
+//! of times lies beside a report.
 
 mod comparison;
 mod csv;

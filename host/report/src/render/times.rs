@@ -18,8 +18,8 @@ use crate::times::{RowTimes, TimedTraining, row_times};
 /// The name of the page beside a report.
 pub const TIMES: &str = "times.html";
 
-/// Writes the times of the trainings of a report, whose rows these are, to the page [`TIMES`] in `folder`. Nothing is
-/// written where no training has any.
+/// Writes the times of the trainings of a report, whose rows these are, to the page [`TIMES`] in `folder`; gives
+/// whether there is one: where no training has times, nothing is written.
 ///
 /// # Errors
 /// The page cannot be written.
