@@ -35,7 +35,7 @@ pub struct ActionResult {
     /// its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<ArtifactHash>,
-    /// How long the training pass of each epoch took, in milliseconds, without the measurements after
+    /// The time of the training pass of each epoch, in milliseconds, without the measurements after
     /// it; of a training alone, and absent from results of versions that did not take it down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epoch_ms: Vec<u64>,

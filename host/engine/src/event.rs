@@ -100,7 +100,7 @@ pub(crate) struct Done {
     pub(crate) earlier_ms: u64,
     /// The artifact of a shorter training that it went on from.
     pub(crate) continued_from: Option<ArtifactHash>,
-    /// How long the training pass of each epoch took that this action trained itself, in milliseconds.
+    /// The time of the training pass of each epoch that this action trained itself, in milliseconds.
     pub(crate) epoch_ms: Vec<u64>,
 }
 

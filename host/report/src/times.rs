@@ -1,4 +1,4 @@
-//! How long the trainings of a report took: values from the results of their executions, beside the errors of
+//! The times of the trainings of a report: values from the results of their executions, beside the errors of
 //! their artifacts. Nothing of it is in a report, whose bytes depend on no execution.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::trainings::ReportTraining;
 pub struct TimedTraining {
     /// The training.
     pub training: ReportTraining,
-    /// How long the training pass of each epoch took, in milliseconds; empty where that is not known.
+    /// The time of the training pass of each epoch, in milliseconds; empty where that is not known.
     pub epoch_ms: Vec<u64>,
     /// The machine it ran on.
     pub host: String,

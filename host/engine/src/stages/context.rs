@@ -51,7 +51,7 @@ pub(crate) struct Outputs {
     pub(crate) earlier_ms: u64,
     /// The artifact of a shorter training that it went on from.
     pub(crate) continued_from: Option<ArtifactHash>,
-    /// How long the training pass of each epoch took since then, in milliseconds.
+    /// The time of the training pass of each epoch since then, in milliseconds.
     pub(crate) epoch_ms: Vec<u64>,
 }
 

@@ -27,7 +27,7 @@ fn parse(text: &str) -> Html {
     html
 }
 
-fn texts(html: &Html, selector: &str) -> Vec<String> {
+pub(crate) fn texts(html: &Html, selector: &str) -> Vec<String> {
     let selector = Selector::parse(selector).unwrap();
     html.select(&selector)
         .map(|element| element.text().collect())

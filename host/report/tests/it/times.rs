@@ -3,9 +3,10 @@
 use std::fs;
 
 use assay_report::{Report, TIMES, TimedTraining, read_table, read_trainings, write_times};
-use scraper::{Html, Selector};
+use scraper::Html;
 use tempfile::tempdir;
 
+use crate::page::texts;
 use crate::samples::entry;
 
 /// Two seeds of backpropagation and one of feedback alignment, with these times of epochs.
@@ -33,13 +34,6 @@ fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
     let text = fs::read_to_string(folder.path().join(TIMES));
     assert_eq!(written, text.is_ok());
     text.ok().map(|text| Html::parse_document(&text))
-}
-
-fn texts(html: &Html, selector: &str) -> Vec<String> {
-    let selector = Selector::parse(selector).unwrap();
-    html.select(&selector)
-        .map(|element| element.text().collect())
-        .collect()
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) struct TrainingProgress {
     /// The artifact of a shorter training that it went on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) continued_from: Option<ArtifactHash>,
-    /// How long the training pass of each epoch took since then, in milliseconds.
+    /// The time of the training pass of each epoch since then, in milliseconds.
     #[serde(default)]
     pub(super) epoch_ms: Vec<u64>,
 }
