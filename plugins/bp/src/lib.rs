@@ -1,9 +1,9 @@
 //! Backpropagation as an Assay plugin.
 //!
-//! `δ_L = e/B`, `δ_{l-1} = (W_lᵀ δ_l) ∘ tanh'(a_{l-1})`, e being the gradient of a sample's task loss
+//! `δ_L = e/B`, `δ_{l-1} = (W_lᵀ δ_l) ∘ φ'(a_{l-1})`, e being the gradient of a sample's task loss
 //! by `a_L`: the true gradient, the baseline that every other algorithm is compared with.
 
-use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup, tanh_derivative};
+use assay_sdk::{Adam, Algorithm, Directions, Error, Pass, Setup};
 
 struct Backpropagation;
 
@@ -25,7 +25,7 @@ impl Algorithm for Backpropagation {
         for l in (2..=pass.depth()).rev() {
             let below = pass.scratch(l - 1);
             pass.layer(l).transposed(delta, below)?; // W_lᵀ δ_l
-            tanh_derivative(below, pass.h(l - 1))?; // ∘ tanh'(a_{l-1})
+            pass.derivative(l - 1, below)?; // ∘ φ'(a_{l-1})
             out.gradient(l - 1, below)?;
             delta = below;
         }

@@ -2,8 +2,8 @@
 //!
 //! The target of the logits, `â_L = a_L − t e` for each sample, reaches every hidden layer at once through a
 //! trained map: `ĥ_l = h_l + g_l(â_L) − g_l(a_L)`, with `g_l(a) = Q_l a` (linear) or
-//! `g_l(a) = Q_l tanh(R a + r)` with R, r fixed and random (RHL; the layer below the logits stays linear).
-//! Layers move towards their targets, `δ_l = 2/B (h_l − ĥ_l) ∘ tanh'(a_l)` and `δ_L = 2t e/B`. Q is trained by
+//! `g_l(a) = Q_l φ(R a + r)` with R, r fixed and random (RHL; the layer below the logits stays linear).
+//! Layers move towards their targets, `δ_l = 2/B (h_l − ĥ_l) ∘ φ'(a_l)` and `δ_L = 2t e/B`. Q is trained by
 //! the difference reconstruction loss: with ε ~ N(0, σ²) on `h_l` alone and Δ the change of the logits (RHL:
 //! of the random features), `1/σ² ‖Q_l Δ − ε‖²`, so that
 //! ```text
@@ -15,7 +15,7 @@ mod settings;
 
 use assay_sdk::{
     Algorithm, Connection, Directions, Error, InverseDirections, Noise, Pass, Setup, Tensor,
-    TrainedMap, add, copy, multiply, scale, subtract, tanh_derivative,
+    TrainedMap, add, copy, multiply, scale, subtract,
 };
 
 use settings::Settings;
@@ -38,7 +38,7 @@ impl DirectTargets {
                 let features =
                     a.f_new_zeros([bias.size()[0], pass.samples()], (a.kind(), a.device()))?;
                 multiply(weight, a, &features)?; // R a
-                Ok(features.f_add(&bias.f_view([-1, 1])?)?.f_tanh_()?) // tanh(R a + r)
+                Ok(features.f_add(&bias.f_view([-1, 1])?)?.f_tanh_()?) // φ(R a + r)
             }
             _ => Ok(a.shallow_clone()),
         }
@@ -91,7 +91,7 @@ impl Algorithm for DirectTargets {
             let shift = self.input(pass, l, &target)? - self.input(pass, l, pass.logits())?;
             q.apply(&shift, delta)?; // ĥ_l − h_l
             scale(delta, -2.0 / b)?;
-            tanh_derivative(delta, pass.h(l))?;
+            pass.derivative(l, delta)?;
             out.gradient(l, delta)?;
         }
         Ok(())

@@ -1,12 +1,10 @@
 //! Direct feedback alignment as an Assay plugin.
 //!
 //! The output error e, the gradient of a sample's task loss by `a_L`, reaches every hidden layer at
-//! once through a fixed random matrix: `δ_l = (B_l e/B) ∘ tanh'(a_l)` for l < L; the output layer has
+//! once through a fixed random matrix: `δ_l = (B_l e/B) ∘ φ'(a_l)` for l < L; the output layer has
 //! its true gradient. No product runs backwards between hidden layers.
 
-use assay_sdk::{
-    Algorithm, Directions, Error, FeedbackSettings, Pass, Setup, Tensor, tanh_derivative,
-};
+use assay_sdk::{Algorithm, Directions, Error, FeedbackSettings, Pass, Setup, Tensor};
 
 struct DirectFeedbackAlignment {
     /// `B_l` for l = 1..L-1.
@@ -35,7 +33,7 @@ impl Algorithm for DirectFeedbackAlignment {
         for (l, b) in (1..pass.depth()).zip(&self.feedback) {
             let delta = pass.scratch(l);
             pass.layer(l).project(b, e, delta)?; // B_l e/B
-            tanh_derivative(delta, pass.h(l))?; // ∘ tanh'(a_l)
+            pass.derivative(l, delta)?; // ∘ φ'(a_l)
             out.gradient(l, delta)?;
         }
         Ok(())

@@ -1,14 +1,12 @@
 //! Direct Kolen-Pollack feedback learning as an Assay plugin.
 //!
-//! Direct feedback alignment whose matrices learn: `δ_L = e/B`, `δ_l = (B_l e/B) ∘ tanh'(a_l)` for l < L,
+//! Direct feedback alignment whose matrices learn: `δ_L = e/B`, `δ_l = (B_l e/B) ∘ φ'(a_l)` for l < L,
 //! and `dir(B_l) = h_l eᵀ/B`, which is Kolen & Pollack's update with the network's error in the place
 //! of the next layer's. In a network of two layers it is Kolen-Pollack.
 
 mod settings;
 
-use assay_sdk::{
-    Algorithm, Connection, Directions, Error, Pass, Setup, TrainedMap, tanh_derivative,
-};
+use assay_sdk::{Algorithm, Connection, Directions, Error, Pass, Setup, TrainedMap};
 
 use settings::Settings;
 
@@ -40,7 +38,7 @@ impl Algorithm for DirectKolenPollack {
             let (h, delta) = (pass.h(l), pass.scratch(l));
             out.map(b, h, e)?; // h_l eᵀ/B
             b.apply(e, delta)?; // B_l e/B
-            tanh_derivative(delta, h)?; // ∘ tanh'(a_l)
+            pass.derivative(l, delta)?; // ∘ φ'(a_l)
             out.gradient(l, delta)?;
         }
         Ok(())

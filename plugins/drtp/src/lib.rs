@@ -1,16 +1,13 @@
 //! Direct random target projection as an Assay plugin.
 //!
 //! No error travels: a fixed random matrix tells every hidden layer the target y, and the layer may
-//! learn as soon as it has been computed. `δ_l = (B_l y/B) ∘ tanh'(a_l)` for l < L, which is
+//! learn as soon as it has been computed. `δ_l = (B_l y/B) ∘ φ'(a_l)` for l < L, which is
 //! subtracted; the sign does not matter, as B is symmetric. The output layer has its true gradient,
 //! `δ_L = e/B`.
 //!
 //! The authors do not divide the hidden signal by B; a constant factor hardly changes Adam's steps.
 
-use assay_sdk::{
-    Algorithm, Directions, Error, Pass, RandomFeedbackSettings, Setup, Tensor, scale,
-    tanh_derivative,
-};
+use assay_sdk::{Algorithm, Directions, Error, Pass, RandomFeedbackSettings, Setup, Tensor, scale};
 
 struct TargetProjection {
     /// `B_l` for l = 1..L-1.
@@ -40,7 +37,7 @@ impl Algorithm for TargetProjection {
             let delta = pass.scratch(l);
             pass.layer(l).project(b, pass.target(), delta)?; // B_l y
             scale(delta, 1.0 / pass.samples() as f64)?; // /B
-            tanh_derivative(delta, pass.h(l))?; // ∘ tanh'(a_l)
+            pass.derivative(l, delta)?; // ∘ φ'(a_l)
             out.gradient(l, delta)?;
         }
         Ok(())

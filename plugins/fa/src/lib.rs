@@ -1,11 +1,9 @@
 //! Feedback alignment as an Assay plugin.
 //!
 //! Backpropagation with every `W_lᵀ`, the output layer's included, replaced by a fixed random
-//! `B_l`: `δ_L = e/B`, `δ_{l-1} = (B_l δ_l) ∘ tanh'(a_{l-1})`.
+//! `B_l`: `δ_L = e/B`, `δ_{l-1} = (B_l δ_l) ∘ φ'(a_{l-1})`.
 
-use assay_sdk::{
-    Algorithm, Directions, Error, FeedbackSettings, Pass, Setup, Tensor, tanh_derivative,
-};
+use assay_sdk::{Algorithm, Directions, Error, FeedbackSettings, Pass, Setup, Tensor};
 
 struct FeedbackAlignment {
     /// `B_l` for l = 2..L.
@@ -35,7 +33,7 @@ impl Algorithm for FeedbackAlignment {
         for (l, b) in (2..=pass.depth()).rev().zip(self.feedback.iter().rev()) {
             let below = pass.scratch(l - 1);
             pass.layer(l).feedback(b, delta, below)?; // B_l δ_l
-            tanh_derivative(below, pass.h(l - 1))?; // ∘ tanh'(a_{l-1})
+            pass.derivative(l - 1, below)?; // ∘ φ'(a_{l-1})
             out.gradient(l - 1, below)?;
             delta = below;
         }

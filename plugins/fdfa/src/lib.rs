@@ -3,8 +3,8 @@
 //! Direct feedback alignment whose matrices track the mean transposed Jacobian of the outputs, which
 //! a forward pass of tangents estimates. With `v_l ~ N(0, I)` for every hidden layer and `ḣ_0 = 0`,
 //! ```text
-//! ȧ_l = W_l ḣ_{l-1}      ḣ_l = tanh'(a_l) ∘ ȧ_l + v_l
-//! dir(B_l) = B_l − ⟨v_l ȧ_Lᵀ⟩      δ_l = (B_l e/B) ∘ tanh'(a_l)
+//! ȧ_l = W_l ḣ_{l-1}      ḣ_l = φ'(a_l) ∘ ȧ_l + v_l
+//! dir(B_l) = B_l − ⟨v_l ȧ_Lᵀ⟩      δ_l = (B_l e/B) ∘ φ'(a_l)
 //! ```
 //! where ⟨·⟩ is the mean over the batch. `B_l` comes to rest at `E[(∂a_L/∂h_l)ᵀ]`. The tangent enters
 //! after the activation, as in the authors' code.
@@ -13,7 +13,7 @@ mod settings;
 
 use assay_sdk::{
     Algorithm, Connection, Directions, Distribution, Draw, Error, Pass, Setup, TrainedMap, add,
-    scale, tanh_derivative,
+    clear, scale,
 };
 
 use settings::Settings;
@@ -57,11 +57,11 @@ impl Algorithm for ForwardDirectFeedback {
             pass.draw(draw, &drawn)?;
             let next = pass.temporary(l)?;
             if l == 1 {
-                next.shallow_clone().f_zero_().map(drop)?; // ȧ_1 = W_1 ḣ_0 = 0
+                clear(&next)?; // ȧ_1 = W_1 ḣ_0 = 0
             } else {
                 pass.layer(l).linear(&tangent, &next)?; // W_l ḣ_{l-1}
             }
-            tanh_derivative(&next, pass.h(l))?; // ∘ tanh'(a_l)
+            pass.tangent(l, &next)?; // ∘ φ'(a_l)
             add(&next, &drawn, &next)?; // + v_l
             tangent = next;
             v.push(drawn);
@@ -74,7 +74,7 @@ impl Algorithm for ForwardDirectFeedback {
             out.add_to_map(b, b.weight())?; // + B_l
             let delta = pass.scratch(l);
             b.apply(e, delta)?; // B_l e/B
-            tanh_derivative(delta, pass.h(l))?; // ∘ tanh'(a_l)
+            pass.derivative(l, delta)?; // ∘ φ'(a_l)
             out.gradient(l, delta)?;
         }
         Ok(())

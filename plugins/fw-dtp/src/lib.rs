@@ -1,18 +1,18 @@
 //! Fixed-weight difference target propagation as an Assay plugin.
 //!
 //! Difference target propagation from the logits down, through feedback that is never trained:
-//! `g_l(u) = tanh(V_l u)` with V fixed and random,
+//! `g_l(u) = φ(V_l u)` with V fixed and random,
 //! ```text
 //! â_L = a_L − β e
 //! ĥ_{L-1} = h_{L-1} + g_L(â_L) − g_L(a_L)
 //! ĥ_{l-1} = h_{l-1} + g_l(ĥ_l) − g_l(h_l)
 //! ```
 //! for each sample, and every layer moves towards its target: `δ_L = 2β e/B`, and
-//! `δ_l = 2/B (h_l − ĥ_l) ∘ tanh'(a_l)`.
+//! `δ_l = 2/B (h_l − ĥ_l) ∘ φ'(a_l)`.
 
 mod settings;
 
-use assay_sdk::{Algorithm, Directions, Error, LogitTargets, Pass, Setup, Tensor, tanh};
+use assay_sdk::{Algorithm, Directions, Error, LogitTargets, Pass, Setup, Tensor};
 
 use settings::Settings;
 
@@ -46,7 +46,7 @@ impl Algorithm for FixedWeights {
             // ĥ_{l-1} = h_{l-1} + g_l(ĥ_l) − g_l(h_l)
             targets.difference(l, |u, image| {
                 pass.layer(l).feedback(v, u, image)?;
-                tanh(image)
+                pass.layer(l - 1).activate(image)
             })?;
         }
         targets.local_losses(out)

@@ -1,6 +1,6 @@
 //! Kolen-Pollack feedback learning as an Assay plugin.
 //!
-//! Feedback alignment whose feedback weights learn: `δ_L = e/B`, `δ_{l-1} = (B_l δ_l) ∘ tanh'(a_{l-1})`,
+//! Feedback alignment whose feedback weights learn: `δ_L = e/B`, `δ_{l-1} = (B_l δ_l) ∘ φ'(a_{l-1})`,
 //! and B moves by the transpose of what moves W,
 //! ```text
 //! dir(W_l) = δ_l h_{l-1}ᵀ      W_l ← (1 − λ) W_l − η dir(W_l)
@@ -12,9 +12,7 @@
 
 mod settings;
 
-use assay_sdk::{
-    Algorithm, Connection, Directions, Error, Pass, Setup, TrainedMap, tanh_derivative,
-};
+use assay_sdk::{Algorithm, Connection, Directions, Error, Pass, Setup, TrainedMap};
 
 use settings::Settings;
 
@@ -43,10 +41,10 @@ impl Algorithm for KolenPollack {
         let mut delta = pass.output_delta(); // δ_L = e/B
         out.gradient(pass.depth(), delta)?;
         for (l, b) in (2..=pass.depth()).rev().zip(self.feedback.iter().rev()) {
-            let (h, below) = (pass.h(l - 1), pass.scratch(l - 1));
-            out.map(b, h, delta)?; // h_{l-1} δ_lᵀ
+            let below = pass.scratch(l - 1);
+            out.map(b, pass.h(l - 1), delta)?; // h_{l-1} δ_lᵀ
             b.apply(delta, below)?; // B_l δ_l
-            tanh_derivative(below, h)?; // ∘ tanh'(a_{l-1})
+            pass.derivative(l - 1, below)?; // ∘ φ'(a_{l-1})
             out.gradient(l - 1, below)?;
             delta = below;
         }

@@ -1,7 +1,7 @@
 //! Target propagation with the local difference reconstruction loss (L-DRL) as an Assay plugin.
 //!
 //! Targets go down from the logits as in fixed-weight difference target propagation,
-//! `â_L = a_L − β e`, `ĥ_{l-1} = h_{l-1} + g_l(ĥ_l) − g_l(h_l)`, but `g_l(u) = tanh(V_l u + c_l)` is trained, in
+//! `â_L = a_L − β e`, `ĥ_{l-1} = h_{l-1} + g_l(ĥ_l) − g_l(h_l)`, but `g_l(u) = φ(V_l u + c_l)` is trained, in
 //! K steps before each step of the network, by the loss
 //! ```text
 //! −2 εᵀ (g_l(f_l(h + ε)) − g_l(f_l(h))) + ‖g_l(f_l(h) + η) − g_l(f_l(h))‖²
@@ -12,10 +12,11 @@
 
 mod settings;
 
+use assay_sdk::network::Refusal;
 use assay_sdk::{
     Algorithm, Connection, Directions, Distribution, Draw, Error, InverseDirections, Kind,
-    LogitTargets, Noise, Pass, Setup, Tensor, TrainedMap, add, copy, scale, subtract,
-    tanh_derivative,
+    LogitTargets, Noise, Pass, Setup, Tensor, TrainedMap, add, copy, refusal_of_normalised, scale,
+    subtract,
 };
 
 use settings::Settings;
@@ -37,9 +38,13 @@ impl Algorithm for LocalDifference {
     const REFERENCE: &'static str = "Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards & \
          Bengio (2022), Towards scaling difference target propagation by learning backprop targets, ICML 39";
 
+    fn refusals() -> Vec<Refusal> {
+        vec![refusal_of_normalised()]
+    }
+
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let layers = 2..=setup.model().depth();
-        let inverse = |l| Connection::transposed(l).with_bias().with_tanh();
+        let inverse = |l| Connection::transposed(l).with_bias().with_activation();
         let inverses = setup.separately_trained("inverse", layers.clone().map(inverse))?;
         let normal = Distribution::Normal(config.sigma);
         let output_noise = layers
@@ -80,7 +85,7 @@ impl Algorithm for LocalDifference {
             add(pass.h(l - 1), &epsilon, &input)?; // h + ε
             let (beside, moved) = (pass.temporary(l)?, pass.temporary(l)?);
             if l < pass.depth() {
-                pass.layer(l).forward_tanh(&input, &beside)?; // f(h + ε)
+                pass.layer(l).forward_activated(&input, &beside)?; // f(h + ε)
             } else {
                 pass.layer(l).forward(&input, &beside)?;
             }
@@ -112,7 +117,7 @@ impl Algorithm for LocalDifference {
             scale(&slopes[0], -1.0)?;
             let deltas: [&Tensor; 3] = [&slopes[0], &slopes[1], &slopes[2]];
             for (delta, image) in deltas.into_iter().zip(&images) {
-                tanh_derivative(delta, image)?; // by V u + c
+                g.derivative(delta, image)?; // by V u + c
             }
             out.gradient(g, &Tensor::f_cat(&deltas, 1)?, &Tensor::f_cat(&u, 1)?)?;
         }

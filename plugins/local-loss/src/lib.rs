@@ -5,7 +5,7 @@
 //! ```text
 //! pred  CE(softmax(H_l h_l + c_l), y)                         u_p = H_lᵀ (q − y)/B
 //! sim   ‖R(S_l h_l) − R(y)‖²/B²                               u_s = S_lᵀ dz
-//! δ_l = ((1 − β) u_p + β u_s) ∘ tanh'(a_l)                     the output layer: δ_L = e/B
+//! δ_l = ((1 − β) u_p + β u_s) ∘ φ'(a_l)                     the output layer: δ_L = e/B
 //! ```
 //! where q is the head's softmax, and R(Z) centres each sample's column over its units, divides it by its
 //! norm, and takes all B × B inner products. With z̃ the centred column, `n = z̃/‖z̃‖`, N their matrix and
@@ -14,38 +14,15 @@
 //! All layers learn from one pass; the authors update each before the next computes.
 
 mod settings;
+mod similarity;
 
 use assay_sdk::network::{NetworkKind, Refusal};
 use assay_sdk::{
-    Algorithm, Connection, Directions, Error, Kind, Pass, Setup, Tensor, TrainedMap, add, scale,
-    subtract, tanh_derivative,
+    Algorithm, Connection, Directions, Error, Pass, Setup, Tensor, TrainedMap, add, scale, subtract,
 };
 
 use settings::{Losses, Settings};
-
-/// Below this a column has no direction: it is divided by this instead of its norm.
-const SMALLEST_NORM: f64 = 1e-8;
-
-/// The columns of `z` centred over their units, divided by their norms, and the norms (1, B).
-fn normalised(z: &Tensor) -> Result<[Tensor; 2], Error> {
-    let mean = z.f_mean_dim(0_i64, true, None::<Kind>)?;
-    let centred = z.f_sub(&mean)?;
-    let square = centred
-        .f_mul(&centred)?
-        .f_sum_dim_intlist(0_i64, true, None::<Kind>)?;
-    let norm = square.f_sqrt()?.f_clamp_min(SMALLEST_NORM)?;
-    Ok([centred.f_div(&norm)?, norm])
-}
-
-/// R(y) − R(z) has this gradient by z, for the normalised columns of both, times `B²/4`.
-fn similarity_gradient(z: &Tensor, y: &Tensor) -> Result<Tensor, Error> {
-    let ([n, norm], [t, _]) = (normalised(z)?, normalised(y)?);
-    let difference = n.f_tr()?.f_mm(&n)?.f_sub_(&t.f_tr()?.f_mm(&t)?)?; // R(Z) − R(y)
-    let dn = n.f_mm(&difference)?;
-    let along = n.f_mul(&dn)?.f_sum_dim_intlist(0_i64, true, None::<Kind>)?; // nᵀ dN
-    let dz = dn.f_sub(&n.f_mul(&along)?)?.f_div(&norm)?;
-    Ok(dz.f_sub(&dz.f_mean_dim(0_i64, true, None::<Kind>)?)?)
-}
+use similarity::similarity_gradient;
 
 struct LocalLoss {
     /// `H_l`, `c_l` for l = 1..L-1; none for sim.
@@ -115,21 +92,17 @@ impl Algorithm for LocalLoss {
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let layers = 1..setup.model().depth();
         let head = |l| Connection::head(l).with_bias().scaled(0.0);
-        let (heads, similarities) = match config.losses {
-            Losses::Pred => (layers.clone(), 0..0),
-            Losses::Sim => (0..0, layers.clone()),
-            Losses::Predsim => (layers.clone(), layers.clone()),
+        let (heads, similarities, beta) = match config.losses {
+            Losses::Pred => (layers.clone(), 0..0, 0.0),
+            Losses::Sim => (0..0, layers.clone(), 1.0),
+            Losses::Predsim => (layers.clone(), layers.clone(), config.beta),
         };
         let heads = setup.trained("head", config.optimiser, heads.map(head))?;
         let similarities = similarities.map(Connection::within);
         Ok(Self {
             heads,
             similarities: setup.trained("similarity", config.optimiser, similarities)?,
-            beta: match config.losses {
-                Losses::Pred => 0.0,
-                Losses::Sim => 1.0,
-                Losses::Predsim => config.beta,
-            },
+            beta,
         })
     }
 
@@ -147,7 +120,7 @@ impl Algorithm for LocalLoss {
                 }
                 (None, None) => subtract(delta, delta, delta)?,
             }
-            tanh_derivative(delta, pass.h(l))?; // ∘ tanh'(a_l)
+            pass.derivative(l, delta)?; // ∘ φ'(a_l)
             out.gradient(l, delta)?;
         }
         Ok(())

@@ -63,6 +63,16 @@ pub enum NetworkError {
         /// The values of one input.
         inputs: usize,
     },
+    /// The outputs of a reconstruction are given by anything but tanh.
+    #[error(
+        "layer {layer}: the network ends with `{found}`; the outputs of an autoencoder are given by tanh, without `relu` and `norm`"
+    )]
+    OutputActivation {
+        /// The layer, from 1.
+        layer: usize,
+        /// The layer found.
+        found: Layer,
+    },
     /// A layer that needs an image follows one that has none left.
     #[error(
         "layer {layer}: `{found}` needs rows and columns, but the layer before it is fully connected; put it before every `fc`"
@@ -93,6 +103,7 @@ impl NetworkError {
             Self::Layer { layer, .. }
             | Self::SoftmaxInside { layer, .. }
             | Self::NoTask { layer, .. }
+            | Self::OutputActivation { layer, .. }
             | Self::NoImage { layer, .. }
             | Self::TooLarge { layer, .. } => Some(layer - 1),
             _ => None,

@@ -1,19 +1,24 @@
-//! One layer and its notation: `fc 256`, `lc 5x5 64 s2`, `conv 3x3 32 s1`, `softmax 10`.
+//! One layer and its notation: `fc 256`, `lc 5x5 64 s2`, `conv 3x3 32 s1 relu`, `softmax 10`.
 
 use std::fmt;
+use std::iter::Peekable;
 use std::str::{FromStr, SplitWhitespace};
 
 use crate::error::LayerError;
 
+type Words<'a> = Peekable<SplitWhitespace<'a>>;
+
 const KINDS: [&str; 4] = ["fc", "lc", "conv", "softmax"];
 
-/// A layer of a network, as the paper's Table 3 writes it. Every layer but a softmax applies tanh.
+/// A layer of a network, as the paper's Table 3 writes it, with an [`Activation`] if it is no softmax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layer {
     /// Fully connected: `fc N`.
     Dense {
         /// Number of units.
         units: usize,
+        /// Their activation.
+        activation: Activation,
     },
     /// Fully connected with softmax outputs: `softmax N`.
     Softmax {
@@ -21,9 +26,30 @@ pub enum Layer {
         classes: usize,
     },
     /// Locally connected, a convolution without weight sharing: `lc KxK O sS`.
-    Local(Window),
+    Local(Window, Activation),
     /// Convolution: `conv KxK O sS`.
-    Convolution(Window),
+    Convolution(Window, Activation),
+}
+
+/// The way from the sums of a layer's units to what the layer above is given. The default, tanh, is
+/// the paper's and is not written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Activation {
+    /// The function of every unit.
+    pub function: UnitFunction,
+    /// True if the function's values are then normalised (`norm`): each sample's have the mean 0 and
+    /// the variance 1 over the layer's units (Ba, Kiros & Hinton 2016, without gain and bias).
+    pub normalised: bool,
+}
+
+/// The function of a unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnitFunction {
+    /// The hyperbolic tangent.
+    #[default]
+    Tanh,
+    /// The positive part, `relu`.
+    Relu,
 }
 
 /// The window of a locally connected or convolution layer on its input: with zero padding of
@@ -39,6 +65,16 @@ pub struct Window {
 }
 
 impl Layer {
+    /// The activation of its units; `None` for a softmax.
+    pub fn activation(self) -> Option<Activation> {
+        match self {
+            Self::Softmax { .. } => None,
+            Self::Dense { activation, .. }
+            | Self::Local(_, activation)
+            | Self::Convolution(_, activation) => Some(activation),
+        }
+    }
+
     /// Refuses sizes that no layer has, however the value was made.
     pub(crate) fn check(self) -> Result<(), LayerError> {
         let at_least_one = |what, size| match size {
@@ -46,9 +82,9 @@ impl Layer {
             _ => Ok(()),
         };
         match self {
-            Self::Dense { units } => at_least_one("number of units", units),
+            Self::Dense { units, .. } => at_least_one("number of units", units),
             Self::Softmax { classes } => at_least_one("number of classes", classes),
-            Self::Local(window) | Self::Convolution(window) => {
+            Self::Local(window, _) | Self::Convolution(window, _) => {
                 at_least_one("kernel", window.kernel)?;
                 at_least_one("number of channels", window.channels)?;
                 at_least_one("stride", window.stride)?;
@@ -66,11 +102,25 @@ impl Layer {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dense { units } => write!(f, "fc {units}"),
+            Self::Dense { units, activation } => write!(f, "fc {units}{activation}"),
             Self::Softmax { classes } => write!(f, "softmax {classes}"),
-            Self::Local(window) => write!(f, "lc {window}"),
-            Self::Convolution(window) => write!(f, "conv {window}"),
+            Self::Local(window, activation) => write!(f, "lc {window}{activation}"),
+            Self::Convolution(window, activation) => write!(f, "conv {window}{activation}"),
         }
+    }
+}
+
+impl fmt::Display for Activation {
+    /// The words after the sizes, each with a space before it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.function {
+            UnitFunction::Tanh => {}
+            UnitFunction::Relu => f.write_str(" relu")?,
+        }
+        if self.normalised {
+            f.write_str(" norm")?;
+        }
+        Ok(())
     }
 }
 
@@ -89,13 +139,14 @@ impl FromStr for Layer {
     type Err = LayerError;
 
     fn from_str(text: &str) -> Result<Self, LayerError> {
-        let mut words = text.split_whitespace();
+        let mut words = text.split_whitespace().peekable();
         let kind = words.next().ok_or(LayerError::Empty)?;
         let (layer, form) = match kind {
             "fc" => {
-                let form = "fc N";
+                let form = "fc N [relu] [norm]";
                 let units = number(words.next(), "number of units", form)?;
-                (Self::Dense { units }, form)
+                let activation = activation(&mut words, form)?;
+                (Self::Dense { units, activation }, form)
             }
             "softmax" => {
                 let form = "softmax N";
@@ -103,12 +154,17 @@ impl FromStr for Layer {
                 (Self::Softmax { classes }, form)
             }
             "lc" => {
-                let form = "lc KxK O sS";
-                (Self::Local(window(&mut words, form)?), form)
+                let form = "lc KxK O sS [relu] [norm]";
+                let window = window(&mut words, form)?;
+                (Self::Local(window, activation(&mut words, form)?), form)
             }
             "conv" => {
-                let form = "conv KxK O sS";
-                (Self::Convolution(window(&mut words, form)?), form)
+                let form = "conv KxK O sS [relu] [norm]";
+                let window = window(&mut words, form)?;
+                (
+                    Self::Convolution(window, activation(&mut words, form)?),
+                    form,
+                )
             }
             other => return Err(unknown_kind(other)),
         };
@@ -123,7 +179,7 @@ impl FromStr for Layer {
     }
 }
 
-fn window(words: &mut SplitWhitespace<'_>, form: &'static str) -> Result<Window, LayerError> {
+fn window(words: &mut Words<'_>, form: &'static str) -> Result<Window, LayerError> {
     let text = words.next().ok_or(LayerError::Missing {
         what: "kernel",
         form,
@@ -138,22 +194,34 @@ fn window(words: &mut SplitWhitespace<'_>, form: &'static str) -> Result<Window,
         }
     };
     let channels = number(words.next(), "number of channels", form)?;
-    let stride = match words.next() {
+    let stride = match words.next_if(|word| word.starts_with('s')) {
         None => 1,
-        Some(text) => match text.strip_prefix('s') {
-            Some(stride) => number(Some(stride), "stride", form)?,
-            None => {
-                return Err(LayerError::Trailing {
-                    found: text.to_owned(),
-                    form,
-                });
-            }
-        },
+        Some(text) => number(text.strip_prefix('s'), "stride", form)?,
     };
     Ok(Window {
         kernel,
         channels,
         stride,
+    })
+}
+
+/// The words of an activation, in any order; nothing else is taken.
+fn activation(words: &mut Words<'_>, form: &'static str) -> Result<Activation, LayerError> {
+    let (mut function, mut normalised) = (None, false);
+    while let Some(word) = words.next_if(|word| ["tanh", "relu", "norm"].contains(word)) {
+        let repeated = match word {
+            "norm" => std::mem::replace(&mut normalised, true),
+            "relu" => function.replace(UnitFunction::Relu).is_some(),
+            _ => function.replace(UnitFunction::Tanh).is_some(),
+        };
+        if repeated {
+            let found = word.to_owned();
+            return Err(LayerError::Trailing { found, form });
+        }
+    }
+    Ok(Activation {
+        function: function.unwrap_or_default(),
+        normalised,
     })
 }
 

@@ -21,7 +21,7 @@ mod shape;
 mod task;
 
 pub use error::{LayerError, NetworkError};
-pub use layer::{Layer, Window};
+pub use layer::{Activation, Layer, UnitFunction, Window};
 pub use network::{LayerSummary, MAX_LAYERS, MAX_SIZE, Network};
 pub use refusal::{NetworkKind, Refusal};
 pub use shape::{ParseShapeError, Shape};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LayerError, NetworkError};
-use crate::layer::{Layer, Window};
+use crate::layer::{Activation, Layer, Window};
 use crate::shape::Shape;
 use crate::task::Task;
 
@@ -178,6 +178,14 @@ impl Network {
                 units,
                 inputs,
             }),
+            Some(&found)
+                if found
+                    .activation()
+                    .is_some_and(|it| it != Activation::default()) =>
+            {
+                let layer = self.layers.len();
+                Err(NetworkError::OutputActivation { layer, found })
+            }
             _ => Ok(()),
         }
     }
@@ -222,7 +230,7 @@ struct Sizes {
 fn sizes(layer: Layer, input: Shape) -> Option<Sizes> {
     let inputs = units(input)?;
     match layer {
-        Layer::Dense { units: n } | Layer::Softmax { classes: n } => {
+        Layer::Dense { units: n, .. } | Layer::Softmax { classes: n } => {
             let output = Shape::vector(n);
             let outputs = units(output)?;
             let weights = outputs.checked_mul(inputs)?;
@@ -233,8 +241,8 @@ fn sizes(layer: Layer, input: Shape) -> Option<Sizes> {
                 multiply_adds: weights,
             })
         }
-        Layer::Local(window) => windowed(window, input, Sharing::None),
-        Layer::Convolution(window) => windowed(window, input, Sharing::Positions),
+        Layer::Local(window, _) => windowed(window, input, Sharing::None),
+        Layer::Convolution(window, _) => windowed(window, input, Sharing::Positions),
     }
 }
 

@@ -23,6 +23,8 @@ pub enum NetworkKind {
     HiddenWindows,
     /// One whose last layer gives an image.
     ImageOutput,
+    /// One with a layer whose values are normalised.
+    Normalised,
     /// One with fewer layers than that.
     FewerLayers(usize),
 }
@@ -30,7 +32,8 @@ pub enum NetworkKind {
 impl NetworkKind {
     /// True if `network` is of this kind.
     pub fn is(self, network: &Network) -> bool {
-        let is_windowed = |layer: &Layer| matches!(layer, Layer::Local(_) | Layer::Convolution(_));
+        let is_windowed =
+            |layer: &Layer| matches!(layer, Layer::Local(..) | Layer::Convolution(..));
         let layers = network.layers();
         match self {
             Self::Any => true,
@@ -38,6 +41,9 @@ impl NetworkKind {
             Self::Reconstruction => network.task() == Task::Reconstruction,
             Self::HiddenWindows => layers.iter().rev().skip(1).any(is_windowed),
             Self::ImageOutput => layers.last().is_some_and(is_windowed),
+            Self::Normalised => layers
+                .iter()
+                .any(|layer| layer.activation().is_some_and(|it| it.normalised)),
             Self::FewerLayers(count) => layers.len() < count,
         }
     }
@@ -112,7 +118,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let classifier = network(&["conv 3x3 2 s1", "fc 5", "softmax 3"]);
+        let classifier = network(&["conv 3x3 2 s1 norm", "fc 5", "softmax 3"]);
         let autoencoder = network(&["fc 5", "fc 16"]);
         let image = network(&["fc 16", "fc 16"]);
         let to_image = network(&["lc 3x3 1 s1"]);
@@ -122,6 +128,7 @@ mod tests {
             (NetworkKind::Reconstruction, [false, true, true, true]),
             (NetworkKind::HiddenWindows, [true, false, false, false]),
             (NetworkKind::ImageOutput, [false, false, false, true]),
+            (NetworkKind::Normalised, [true, false, false, false]),
             (NetworkKind::FewerLayers(2), [false, false, false, true]),
         ] {
             let found = [&classifier, &autoencoder, &image, &to_image].map(|it| kind.is(it));

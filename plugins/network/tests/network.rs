@@ -1,6 +1,8 @@
 //! The notation, the sizes and the refusals, through the public surface.
 
-use assay_network::{Layer, LayerError, Network, NetworkError, Shape, Task, Window};
+use assay_network::{
+    Activation, Layer, LayerError, Network, NetworkError, Shape, Task, UnitFunction, Window,
+};
 use proptest::prelude::*;
 
 #[test]
@@ -243,6 +245,46 @@ fn a_layer_made_by_hand_is_checked_too() {
     ));
 }
 
+fn activation() -> impl Strategy<Value = Activation> {
+    let function = prop_oneof![Just(UnitFunction::Tanh), Just(UnitFunction::Relu)];
+    (function, any::<bool>()).prop_map(|(function, normalised)| Activation {
+        function,
+        normalised,
+    })
+}
+
+#[test]
+fn activations_are_words_after_the_sizes() {
+    let parsed = |text: &str| text.parse::<Layer>();
+    let shown = |text: &str| parsed(text).unwrap().to_string();
+    assert_eq!(shown("fc 5 norm relu"), "fc 5 relu norm");
+    assert_eq!(shown("fc 5 tanh"), "fc 5");
+    assert_eq!(shown("conv 3x3 4 relu"), "conv 3x3 4 s1 relu");
+    assert_eq!(shown("lc 3x3 4 s2 norm"), "lc 3x3 4 s2 norm");
+    for text in [
+        "fc 5 relu relu",
+        "fc 5 relu tanh",
+        "fc 5 norm norm",
+        "fc 5 gelu",
+        "softmax 5 relu",
+    ] {
+        let error = parsed(text).unwrap_err();
+        assert!(
+            matches!(error, LayerError::Trailing { .. }),
+            "{text}: {error}"
+        );
+    }
+    let network = |top| Network::parse([1, 2, 2], &["fc 3 relu norm", top]);
+    assert!(network("fc 4").is_ok());
+    for top in ["fc 4 relu", "conv 3x3 1 s1 norm", "fc 4 norm"] {
+        let error = network(top).unwrap_err().to_string();
+        assert!(
+            error.contains("without `relu` and `norm`") || error.contains("rows"),
+            "{error}"
+        );
+    }
+}
+
 fn layers() -> impl Strategy<Value = Layer> {
     let window =
         (0..8_usize, 1..=usize::MAX, 1..=usize::MAX).prop_map(|(half, channels, stride)| Window {
@@ -251,10 +293,11 @@ fn layers() -> impl Strategy<Value = Layer> {
             stride,
         });
     prop_oneof![
-        (1..=usize::MAX).prop_map(|units| Layer::Dense { units }),
+        (1..=usize::MAX, activation())
+            .prop_map(|(units, activation)| Layer::Dense { units, activation }),
         (1..=usize::MAX).prop_map(|classes| Layer::Softmax { classes }),
-        window.clone().prop_map(Layer::Local),
-        window.prop_map(Layer::Convolution),
+        (window.clone(), activation()).prop_map(|(window, it)| Layer::Local(window, it)),
+        (window, activation()).prop_map(|(window, it)| Layer::Convolution(window, it)),
     ]
 }
 

@@ -6,7 +6,7 @@
 //! dir(W_l) = ⟨(h_l − h_l^err) (h_{l-1}^err)ᵀ⟩   l < L, h_0^err = x + F e
 //! dir(W_L) = ⟨e (h_{L-1}^err)ᵀ⟩
 //! ```
-//! and the biases by `⟨h_l − h_l^err⟩` and ⟨e⟩; ⟨·⟩ is the mean over the batch, and there is no tanh'. The
+//! and the biases by `⟨h_l − h_l^err⟩` and ⟨e⟩; ⟨·⟩ is the mean over the batch, and there is no φ'. The
 //! presynaptic factor `h^err` may also be h, or each pass may keep its own: `⟨h_l h_{l-1}ᵀ⟩ −
 //! ⟨h_l^err (h_{l-1}^err)ᵀ⟩` (time-local).
 

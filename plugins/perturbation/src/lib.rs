@@ -3,7 +3,7 @@
 //! The derivative of the loss along a random direction, times that direction, estimates the gradient.
 //! ```text
 //! activities  v_l on every hidden a_l:  δ_l = d v_l/B, d = eᵀ ȧ_L for each sample
-//!             ȧ_l = W_l ḣ_{l-1} + v_l, ḣ_l = tanh'(a_l) ∘ ȧ_l, ȧ_L = W_L ḣ_{L-1}
+//!             ȧ_l = W_l ḣ_{l-1} + v_l, ḣ_l = φ'(a_l) ∘ ȧ_l, ȧ_L = W_L ḣ_{L-1}
 //! weights     V_l on every parameter:   dir(W_l) = g V_l, g = ⟨eᵀ ȧ_L⟩
 //!             ȧ_l = W_l ḣ_{l-1} + V_l h_{l-1} + v_l
 //! ```
@@ -11,108 +11,19 @@
 //! `(CE(a + s v) − CE(a − s v))/2s`. The output layer has its true gradient where activities are
 //! perturbed. The estimates of K draws are averaged.
 
+mod derivative;
+mod direction;
 mod settings;
 
 use assay_sdk::network::{NetworkKind, Refusal};
-use assay_sdk::{
-    Algorithm, Directions, Distribution, Draw, Error, Kind, Pass, Setup, Temporary, Tensor, add,
-    scale, tanh_derivative,
-};
+use assay_sdk::{Algorithm, Directions, Error, Pass, Setup, Tensor, add, scale};
 
-use settings::{Estimator, Place, Settings, Values};
-
-/// One direction: `v_l` for l = 1..L-1, or `V_l` and `v_l` for l = 1..L.
-enum Direction {
-    Activities(Vec<Draw>),
-    Weights(Vec<[Draw; 2]>),
-}
+use direction::Direction;
+use settings::{Place, Settings};
 
 struct Perturbation {
     directions: Vec<Direction>,
-    estimator: Estimator,
-    step: f64,
-}
-
-impl Perturbation {
-    /// `d v_l/B` for l = 1..L-1.
-    fn activities(&self, pass: &Pass<'_>, draws: &[Draw]) -> Result<Vec<Vec<Tensor>>, Error> {
-        let mut v = Vec::new();
-        for (l, draw) in (1..).zip(draws) {
-            let values = pass.temporary(l)?;
-            pass.draw(draw, &values)?;
-            v.push(values);
-        }
-        let mut d = self.derivative(pass, &v)?;
-        let d = d.f_div_scalar_(pass.samples() as f64)?;
-        v.iter().map(|v| Ok(vec![v.f_mul(&d)?])).collect()
-    }
-
-    /// d of every sample, (1, B), along `v_l` on the activities.
-    fn derivative(&self, pass: &Pass<'_>, v: &[Temporary<'_>]) -> Result<Tensor, Error> {
-        match self.estimator {
-            Estimator::Jvp => jvp(pass, |l, tangent| match v.get(l - 1) {
-                Some(v) => add(tangent, v, tangent),
-                None => Ok(()),
-            }),
-            Estimator::Difference => {
-                let [above, below] = [1.0, -1.0].map(|sign| -> Result<Tensor, Error> {
-                    let moved = pass.trace()?;
-                    moved.run_with(0, pass.h(0), |l, a| match v.get(l - 1) {
-                        Some(v) => add(a, &v.f_mul_scalar(sign * self.step)?, a),
-                        None => Ok(()),
-                    })?;
-                    pass.losses_of(moved.logits())
-                });
-                let difference = above?.f_sub(&below?)?;
-                Ok(difference.f_div_scalar(2.0 * self.step)?.f_view([1, -1])?)
-            }
-        }
-    }
-}
-
-/// `g V_l` and `g v_l` for l = 1..L.
-fn weights(pass: &Pass<'_>, draws: &[[Draw; 2]]) -> Result<Vec<Vec<Tensor>>, Error> {
-    let mut v = Vec::new();
-    for (l, [weight, bias]) in (1..).zip(draws) {
-        let layer = pass.layer(l);
-        let values = [layer.weight().f_zeros_like()?, layer.bias().f_zeros_like()?];
-        pass.draw(weight, &values[0])?;
-        pass.draw(bias, &values[1])?;
-        v.push(values);
-    }
-    let d = jvp(pass, |l, tangent| {
-        let term = pass.temporary(l)?;
-        pass.layer(l).affine_by(&v[l - 1], pass.h(l - 1), &term)?; // V_l h_{l-1} + v_l
-        add(tangent, &term, tangent)
-    })?;
-    let g = d.f_mean(Kind::Float)?; // ⟨eᵀ ȧ_L⟩
-    let scaled = v
-        .iter()
-        .map(|[weight, bias]| Ok(vec![weight.f_mul(&g)?, bias.f_mul(&g)?]));
-    scaled.collect()
-}
-
-/// `eᵀ ȧ_L` of every sample, (1, B), where `perturb(l, ȧ_l)` adds the direction to `W_l ḣ_{l-1}`.
-fn jvp(
-    pass: &Pass<'_>,
-    perturb: impl Fn(usize, &Tensor) -> Result<(), Error>,
-) -> Result<Tensor, Error> {
-    let mut tangent = pass.temporary(0)?; // ḣ_0 = 0
-    tangent.shallow_clone().f_zero_().map(drop)?;
-    for l in 1..=pass.depth() {
-        let next = pass.temporary(l)?;
-        pass.layer(l).linear(&tangent, &next)?; // W_l ḣ_{l-1}
-        perturb(l, &next)?;
-        if l < pass.depth() {
-            tanh_derivative(&next, pass.h(l))?; // ∘ tanh'(a_l)
-        }
-        tangent = next;
-    }
-    let along =
-        pass.output_delta()
-            .f_mul(&tangent)?
-            .f_sum_dim_intlist(0_i64, true, None::<Kind>)?;
-    Ok(along.f_mul_scalar(pass.samples() as f64)?)
+    settings: Settings,
 }
 
 impl Algorithm for Perturbation {
@@ -137,33 +48,10 @@ impl Algorithm for Perturbation {
     }
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
-        let values = match config.values {
-            Values::Normal => Distribution::Normal(1.0),
-            Values::Sign => Distribution::Sign,
-        };
-        let depth = setup.model().depth();
-        let directions = (1..=config.draws).map(|k| {
-            let tag = format!("direction.{k}");
-            Ok(match config.place {
-                Place::Activities => Direction::Activities(
-                    (1..depth)
-                        .map(|l| setup.draw(&tag, l, values))
-                        .collect::<Result<_, Error>>()?,
-                ),
-                Place::Weights => Direction::Weights(
-                    (1..=depth)
-                        .map(|l| {
-                            let weight = setup.draw_weight(&tag, l, values)?;
-                            Ok([weight, setup.draw_bias(&tag, l, values)?])
-                        })
-                        .collect::<Result<_, Error>>()?,
-                ),
-            })
-        });
+        let directions = (1..=config.draws).map(|k| Direction::declare(setup, config, k));
         Ok(Self {
             directions: directions.collect::<Result<_, Error>>()?,
-            estimator: config.estimator,
-            step: config.step,
+            settings: *config,
         })
     }
 
@@ -171,10 +59,7 @@ impl Algorithm for Perturbation {
         let count = self.directions.len() as f64;
         let mut sums: Vec<Vec<Tensor>> = Vec::new();
         for direction in &self.directions {
-            let estimate = match direction {
-                Direction::Activities(draws) => self.activities(pass, draws)?,
-                Direction::Weights(draws) => weights(pass, draws)?,
-            };
+            let estimate = direction.estimate(pass, &self.settings)?;
             if sums.is_empty() {
                 sums = estimate;
             } else {
@@ -193,9 +78,9 @@ impl Algorithm for Perturbation {
                 _ => {}
             }
         }
-        match self.directions.first() {
-            Some(Direction::Weights(_)) => Ok(()),
-            _ => out.gradient(pass.depth(), pass.output_delta()),
+        match self.settings.place {
+            Place::Weights => Ok(()),
+            Place::Activities => out.gradient(pass.depth(), pass.output_delta()),
         }
     }
 }

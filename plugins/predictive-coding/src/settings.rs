@@ -10,6 +10,7 @@ use assay_sdk::{Configuration, Optimiser, OptimiserSettings};
 #[schemars(crate = "assay_sdk::schemars")]
 pub(super) enum Mode {
     Strict,
+    Incremental,
     FixedPrediction,
 }
 
@@ -21,9 +22,9 @@ pub(super) struct Settings {
     /// The optimiser of the network.
     #[serde(flatten)]
     pub(super) optimiser: OptimiserSettings,
-    /// Predictions: `strict`, from the activities as they settle, or `fixed-prediction`, of the forward
-    /// pass.
-    #[schemars(with = "String", extend("enum" = ["strict", "fixed-prediction"]))]
+    /// Predictions: `strict`, from the activities as they settle; `incremental`, those too, and the weights
+    /// learn after every step; `fixed-prediction`, of the forward pass.
+    #[schemars(with = "String", extend("enum" = ["strict", "incremental", "fixed-prediction"]))]
     pub(super) mode: Mode,
     /// T, the steps in which activities settle. The error reaches one layer further down in each.
     #[schemars(range(min = 0, max = 10000))]
@@ -51,5 +52,12 @@ impl Default for Settings {
 impl Configuration for Settings {
     fn optimiser(&self) -> Optimiser {
         self.optimiser.into()
+    }
+
+    fn updates_per_batch(&self) -> u32 {
+        match self.mode {
+            Mode::Incremental => self.settling_steps.max(1),
+            Mode::Strict | Mode::FixedPrediction => 1,
+        }
     }
 }

@@ -4,19 +4,23 @@ use tch::{Kind, Tensor};
 
 use crate::arithmetic::is_finite;
 use crate::error::Error;
+use crate::function::Normalised;
+use crate::layer::Layer;
 use crate::model::Model;
 use crate::product::Transpose;
 use crate::tensor_slices::{copy_f32, slices};
 
 /// Outputs of the layers for the batch of the last forward pass.
 ///
-/// `a_l` of a hidden layer is not kept: tanh overwrites it, and tanh' follows from `h_l`.
+/// `a_l` of a hidden layer is not kept: φ overwrites it, and φ' follows from its value.
 pub(crate) struct Activations {
     samples: i64,
     /// `h_0` in the order in which the host lays it out, (B, `n_0`) or (B, C, H, W): a view.
     inputs: Tensor,
     /// `h_0` to `h_{L-1}`, (`n_l`, B).
     h: Vec<Tensor>,
+    /// For each of `h` whether and how it was normalised.
+    normalised: Vec<Option<Normalised>>,
     /// `a_L`, (`n_L`, B); the task decides how `h_L` is computed from it.
     output: Tensor,
 }
@@ -27,14 +31,22 @@ impl Activations {
         let buffer = |units| Tensor::f_empty([units, samples], (Kind::Float, model.device()));
         let first = buffer(model.inputs())?;
         let inputs = model.input_units().by_sample(&first)?;
-        let mut h = vec![first];
+        let (mut h, mut normalised) = (vec![first], vec![None]);
         for l in 1..model.depth() {
-            h.push(buffer(model.layer(l).units())?);
+            let layer = model.layer(l);
+            let values = buffer(layer.units())?;
+            normalised.push(if layer.is_normalised() {
+                Some(Normalised::like(&values)?)
+            } else {
+                None
+            });
+            h.push(values);
         }
         Ok(Self {
             samples,
             inputs,
             h,
+            normalised,
             output: buffer(model.outputs())?,
         })
     }
@@ -49,7 +61,15 @@ impl Activations {
         self.take(model, inputs)?;
         let last = model.depth();
         for l in 1..last {
-            model.layer(l).forward_tanh(&self.h[l - 1], &self.h[l])?;
+            let (layer, below, values) = (model.layer(l), &self.h[l - 1], &self.h[l]);
+            match &self.normalised[l] {
+                None => layer.forward_activated(below, values)?,
+                Some(normalised) => {
+                    layer.forward(below, values)?;
+                    layer.function().apply_to(values)?;
+                    normalised.take(values)?;
+                }
+            }
         }
         model.layer(last).forward(&self.h[last - 1], &self.output)
     }
@@ -96,6 +116,39 @@ impl Activations {
     /// `h_l` for l < L, (`n_l`, B).
     pub(crate) fn h(&self, l: usize) -> &Tensor {
         &self.h[l]
+    }
+
+    /// `delta ← J_lᵀ delta` with J the Jacobian of `h_l` by `a_l`, l from 1 to L − 1; (`n_l`, B).
+    #[track_caller]
+    pub(crate) fn transposed_jacobian(
+        &self,
+        layer: &Layer,
+        l: usize,
+        delta: &Tensor,
+    ) -> Result<(), Error> {
+        match &self.normalised[l] {
+            None => layer.function().multiply_derivative(delta, &self.h[l]),
+            Some(normalised) => {
+                normalised.multiply_jacobian(delta, &self.h[l])?;
+                layer
+                    .function()
+                    .multiply_derivative(delta, &normalised.before)
+            }
+        }
+    }
+
+    /// `tangent ← J_l tangent`, as for [`Activations::transposed_jacobian`].
+    #[track_caller]
+    pub(crate) fn jacobian(&self, layer: &Layer, l: usize, tangent: &Tensor) -> Result<(), Error> {
+        match &self.normalised[l] {
+            None => layer.function().multiply_derivative(tangent, &self.h[l]),
+            Some(normalised) => {
+                layer
+                    .function()
+                    .multiply_derivative(tangent, &normalised.before)?;
+                normalised.multiply_jacobian(tangent, &self.h[l])
+            }
+        }
     }
 
     /// `a_L`, (`n_L`, B).

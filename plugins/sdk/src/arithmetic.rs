@@ -31,6 +31,12 @@ pub fn copy(a: &Tensor, out: &Tensor) -> Result<(), Error> {
     Ok(())
 }
 
+/// `tensor ← 0`, whatever it held.
+pub fn clear(tensor: &Tensor) -> Result<(), Error> {
+    tensor.shallow_clone().f_zero_().map(drop)?;
+    Ok(())
+}
+
 /// `out = M x`, from `matrix` (n, k) and `x` (k, N) into `out` (n, N); all are contiguous.
 #[track_caller]
 pub fn multiply(matrix: &Tensor, x: &Tensor, out: &Tensor) -> Result<(), Error> {

@@ -3,7 +3,6 @@
 
 use crate::algorithm::Algorithm;
 use crate::error::Error;
-use crate::function::tanh_derivative;
 use crate::optimiser::Adam;
 use crate::pass::{Directions, Pass};
 use crate::setup::Setup;
@@ -29,7 +28,7 @@ impl Algorithm for Backpropagation {
         for l in (2..=pass.depth()).rev() {
             let below = pass.scratch(l - 1);
             pass.layer(l).transposed(delta, below)?;
-            tanh_derivative(below, pass.h(l - 1))?;
+            pass.derivative(l - 1, below)?;
             out.gradient(l - 1, below)?;
             delta = below;
         }

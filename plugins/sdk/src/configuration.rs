@@ -20,6 +20,13 @@ pub trait Configuration: Serialize + DeserializeOwned + JsonSchema + Default {
     fn inverse_training(&self) -> Option<InverseTraining> {
         None
     }
+
+    /// Updates of the network for every batch, each from directions of its own
+    /// ([`Pass::update`](crate::Pass::update)); at least 1. Directions that are only asked for are those of
+    /// the first.
+    fn updates_per_batch(&self) -> u32 {
+        1
+    }
 }
 
 /// An algorithm with no hyper-parameters of its own.

@@ -5,6 +5,7 @@ use tch::Tensor;
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::layer::Layer;
+use crate::layers::Layers;
 use crate::model::Model;
 use crate::temporary::{Pool, Temporary};
 
@@ -39,6 +40,11 @@ pub struct Inference<'a> {
 }
 
 impl<'a> Inference<'a> {
+    /// The layers with buffers for this batch.
+    pub fn layers(&self) -> Layers<'a> {
+        Layers::new(self.model, &self.predictor.pool)
+    }
+
     /// L, the number of layers.
     pub fn depth(&self) -> usize {
         self.model.depth()

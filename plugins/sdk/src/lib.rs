@@ -8,7 +8,8 @@
 //!
 //! # Conventions
 //! Notation is that of `docs/methods.md`: layers l = 1..L, `h_0 = x`, `a_l = W_l h_{l-1} + b_l`,
-//! `h_l = tanh(a_l)`; `h_L` is the softmax of `a_L` where the network classifies, and tanh where it
+//! `h_l = φ(a_l)`, φ being tanh, or what the network says of the layer ([`Layer::forward_activated`],
+//! [`Pass::derivative`]); `h_L` is the softmax of `a_L` where the network classifies, and tanh where it
 //! reconstructs its input. The loss follows from that, and an algorithm need not know which it is.
 //! Activations are **batch-innermost**: `h_l` is a tensor of shape (`n_l`, B), so the formulas
 //! are literal and `δ_l h_{l-1}ᵀ` is the gradient of `W_l`. The units of an image lie as (row,
@@ -67,6 +68,7 @@ mod function;
 mod hyperparameters;
 mod inference;
 mod layer;
+mod layers;
 mod layout;
 mod learner;
 mod loss;
@@ -89,7 +91,7 @@ mod trial;
 mod workers;
 
 pub use algorithm::Algorithm;
-pub use arithmetic::{add, copy, multiply, scale, subtract};
+pub use arithmetic::{add, clear, copy, multiply, scale, subtract};
 pub use assay_abi as abi;
 pub use assay_network as network;
 pub use configuration::{Configuration, FeedbackSettings, RandomFeedbackSettings};
@@ -97,9 +99,9 @@ pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
 pub use export::{create, create_backpropagation, info, unknown_algorithm};
-pub use function::{tanh, tanh_derivative};
 pub use inference::Inference;
 pub use layer::Layer;
+pub use layers::Layers;
 pub use maps::{Connection, InverseDirections, InverseTraining, Schedule, TrainedMap};
 pub use model::Model;
 pub use noise::{Distribution, Draw, Noise};
@@ -112,6 +114,7 @@ pub use setup::Setup;
 pub use targets::{
     AuxiliaryActivation, DescentSettings, InverseAdam, InverseLoss, InverseSettings, LogitTargets,
     Target, TargetConfiguration, TargetPropagation, TargetRule, TargetSettings, TopTarget,
+    refusal_of_normalised,
 };
 pub use tch::{Device, Kind, Tensor};
 pub use temporary::Temporary;

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::{Function, multiply_derivative};
+use crate::function::Function;
 use crate::model::Model;
 use crate::tensor_slices::{copy_f32, copy_i64};
 
@@ -41,7 +41,7 @@ pub(crate) fn error_of(
             let output = out.f_detach_copy()?;
             out.f_sub_out(out, target).map(drop)?;
             scale(out, 2.0)?;
-            multiply_derivative(out, &output)?;
+            Function::Tanh.multiply_derivative(out, &output)?;
         }
     }
     Ok(())
@@ -159,7 +159,7 @@ impl Loss {
         // The delta is 2/B times the error, so its square is the loss times 4/B.
         let flat = self.output_delta.f_view([-1])?;
         let square = flat.f_dot(&flat)?.f_double_value(&[])?;
-        multiply_derivative(&self.output_delta, &self.output)?;
+        Function::Tanh.multiply_derivative(&self.output_delta, &self.output)?;
         Ok(square * self.samples() / 4.0)
     }
 

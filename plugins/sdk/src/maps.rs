@@ -13,7 +13,7 @@ use tch::Tensor;
 
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::{Function, multiply_derivative};
+use crate::function::Function;
 use crate::layer::{Map, sum_over_batch};
 use crate::layout::{Layout, Units};
 use crate::operand;
@@ -29,7 +29,7 @@ pub struct Connection {
     pub(crate) layer: usize,
     pub(crate) ends: Ends,
     bias: bool,
-    tanh: bool,
+    activated: bool,
     /// 0 for weights that start at zero.
     scale: f64,
 }
@@ -53,7 +53,7 @@ impl Connection {
             layer,
             ends,
             bias: false,
-            tanh: false,
+            activated: false,
             scale: 1.0,
         }
     }
@@ -90,10 +90,14 @@ impl Connection {
         Self { bias: true, ..self }
     }
 
-    /// With tanh over the sums.
+    /// With the function of the units that it gives over the sums: that of layer l − 1 for a transposed
+    /// map (tanh for the inputs), of layer l for any other, and tanh for the network's outputs.
     #[must_use]
-    pub fn with_tanh(self) -> Self {
-        Self { tanh: true, ..self }
+    pub fn with_activation(self) -> Self {
+        Self {
+            activated: true,
+            ..self
+        }
     }
 
     /// With first weights that many times as large; 0 for weights of zero.
@@ -102,12 +106,18 @@ impl Connection {
         Self { scale, ..self }
     }
 
-    fn function(self) -> Function {
-        if self.tanh {
-            Function::Tanh
-        } else {
-            Function::Identity
+    /// The layer whose units it gives; 0 for the inputs, `None` for the network's outputs.
+    pub(crate) fn given(self) -> Option<usize> {
+        match self.ends {
+            Ends::Transposed => Some(self.layer - 1),
+            Ends::Into(_) | Ends::Within => Some(self.layer),
+            Ends::Head => None,
         }
+    }
+
+    /// True if it has a function over the sums.
+    pub(crate) fn is_activated(self) -> bool {
+        self.activated
     }
 
     fn initial(self, map: &Map) -> Initial {
@@ -127,15 +137,16 @@ impl Connection {
         pair.into_iter().take(count).collect()
     }
 
-    /// The map along `link` whose tensors come next in `parameters`.
+    /// The map along `link`, with `function` over its sums, whose tensors come next in `parameters`.
     pub(crate) fn map(
         self,
         link: Link,
+        function: Function,
         parameters: &mut impl Iterator<Item = Rc<Parameter>>,
     ) -> Option<TrainedMap> {
         Some(TrainedMap {
             link,
-            function: self.function(),
+            function,
             weight: parameters.next()?,
             bias: if self.bias {
                 Some(parameters.next()?)
@@ -182,7 +193,8 @@ impl Link {
     }
 }
 
-/// A map `u ↦ φ(V u + c)` whose V and c are trained; φ is the identity or tanh, and there may be no c.
+/// A map `u ↦ φ(V u + c)` whose V and c are trained; φ is the identity unless the map was asked for
+/// [`with_activation`](Connection::with_activation), and there may be no c.
 pub struct TrainedMap {
     link: Link,
     function: Function,
@@ -234,6 +246,12 @@ impl TrainedMap {
             Link::Forwards(map) => map.forward(weight, bias, self.function, u, out),
             Link::Backwards(map) => map.feedback(weight, bias, self.function, u, out),
         }
+    }
+
+    /// `delta ← delta ∘ φ'`, given `image = φ(V u + c)`; both are (outputs, N), contiguous, and lie apart.
+    #[track_caller]
+    pub fn derivative(&self, delta: &Tensor, image: &Tensor) -> Result<(), Error> {
+        self.function.derivative(delta, image)
     }
 
     /// `out = Vᵀ δ`, from `delta` (outputs, N) into `out` (inputs, N); both are contiguous.
@@ -346,9 +364,7 @@ impl InverseDirections {
         let loss = flat.f_dot(&flat)?.f_double_value(&[])? / samples;
         let factor = 2.0 / samples;
         scale(delta, factor)?;
-        if map.function == Function::Tanh {
-            multiply_derivative(delta, image)?;
-        }
+        map.derivative(delta, image)?;
         self.gradient(map, delta, u)?;
         self.add_loss(map, loss);
         Ok(())

@@ -39,8 +39,10 @@ impl Model {
             .flat_map(|(l, map)| map.declarations(l))
             .collect();
         let parameters = Parameters::new(declarations, seed, device)?;
-        let layers = maps.into_iter().zip(parameters.pairs());
-        let layers = layers.map(|(map, pair)| Layer::new(map, pair)).collect();
+        let activations = summary.iter().map(|it| it.layer.activation());
+        let layers = (maps.into_iter().zip(activations).zip(parameters.pairs()))
+            .map(|((map, activation), pair)| Layer::new(map, activation.unwrap_or_default(), pair))
+            .collect();
         Ok(Self {
             task: network.task(),
             input: <[usize; 3]>::from(network.input()).map(|size| size as i64),

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::layer::Layer;
+use crate::layers::Layers;
 use crate::loss::{Loss, error_of, losses_of, output_function};
 use crate::maps::TrainedMap;
 use crate::model::Model;
@@ -23,6 +24,8 @@ pub(crate) struct Workspace {
     scratch: Vec<Tensor>,
     /// Buffers that an algorithm takes and gives back.
     pool: Pool,
+    /// The mean loss of the batch of the last pass.
+    batch_loss: f64,
 }
 
 impl Workspace {
@@ -40,6 +43,7 @@ impl Workspace {
             loss: Loss::new(model, samples)?,
             scratch,
             pool: Pool::new(model, samples),
+            batch_loss: f64::NAN,
         })
     }
 
@@ -48,16 +52,22 @@ impl Workspace {
         self.activations.samples()
     }
 
-    /// The forward pass and the mean loss of a batch.
+    /// The forward pass of a batch and its loss.
     pub(crate) fn run(
         &mut self,
         model: &Model,
         inputs: &[f32],
         labels: &[i64],
-    ) -> Result<f64, Error> {
+    ) -> Result<(), Error> {
         self.activations.run(model, inputs)?;
-        self.loss
-            .evaluate(self.activations.output(), inputs, labels)
+        let output = self.activations.output();
+        self.batch_loss = self.loss.evaluate(output, inputs, labels)?;
+        Ok(())
+    }
+
+    /// The mean loss of the batch of the last [`Workspace::run`].
+    pub(crate) fn batch_loss(&self) -> f64 {
+        self.batch_loss
     }
 
     /// The first layer that gave a value that is not finite, for the batch seen last.
@@ -71,6 +81,7 @@ impl Workspace {
         model: &'a Model,
         draws: DrawSource<'a>,
         metrics: &'static [(&'static str, &'static str)],
+        update: u32,
     ) -> (Pass<'a>, Directions<'a>) {
         let workspace = self;
         let directions = Directions {
@@ -86,6 +97,7 @@ impl Workspace {
             model,
             workspace,
             draws,
+            update,
         };
         (pass, directions)
     }
@@ -112,9 +124,22 @@ pub struct Pass<'a> {
     model: &'a Model,
     workspace: &'a Workspace,
     draws: DrawSource<'a>,
+    update: u32,
 }
 
 impl<'a> Pass<'a> {
+    /// The layers with buffers for this batch.
+    pub fn layers(&self) -> Layers<'a> {
+        Layers::new(self.model, &self.workspace.pool)
+    }
+
+    /// The number of this update among those of the batch, from 1: more than 1 only where
+    /// [`Configuration::updates_per_batch`](crate::Configuration::updates_per_batch) says so. The activations
+    /// of the pass are those before the first.
+    pub fn update(&self) -> u32 {
+        self.update
+    }
+
     /// L, the number of layers.
     pub fn depth(&self) -> usize {
         self.model.depth()
@@ -202,6 +227,16 @@ impl<'a> Pass<'a> {
         losses_of(self.model.task(), logits, self.target())
     }
 
+    /// The mean of [`Pass::losses_of`] over the batch.
+    ///
+    /// # Errors
+    /// Another shape.
+    #[track_caller]
+    pub fn mean_loss_of(&self, logits: &Tensor) -> Result<f64, Error> {
+        let mean = self.losses_of(logits)?.f_mean(Kind::Double)?;
+        Ok(mean.f_double_value(&[])?)
+    }
+
     /// Writes the numbers of `draw` for this update into `out`, of its shape.
     ///
     /// # Errors
@@ -209,6 +244,48 @@ impl<'a> Pass<'a> {
     #[track_caller]
     pub fn draw(&self, draw: &Draw, out: &Tensor) -> Result<(), Error> {
         draw.write(self.draws, self.samples(), out)
+    }
+
+    /// `delta ← J_lᵀ delta`, (`n_l`, B), with J the Jacobian of `h_l` by `a_l`: the gradient by `h_l` becomes
+    /// the gradient by `a_l`. Where the layer is not normalised that is `delta ∘ φ'(a_l)`. l from 1 to L − 1;
+    /// of `a_L` there is [`Pass::output_delta`].
+    ///
+    /// # Errors
+    /// Another shape, an activation of the pass itself, or a layer that there is not.
+    #[track_caller]
+    pub fn derivative(&self, l: usize, delta: &Tensor) -> Result<(), Error> {
+        let layer = self.hidden(l, delta)?;
+        self.workspace
+            .activations
+            .transposed_jacobian(layer, l, delta)
+    }
+
+    /// `tangent ← J_l tangent`, (`n_l`, B): the change of `h_l` that a small change of `a_l` makes, as
+    /// [`Pass::derivative`].
+    ///
+    /// # Errors
+    /// As for [`Pass::derivative`].
+    #[track_caller]
+    pub fn tangent(&self, l: usize, tangent: &Tensor) -> Result<(), Error> {
+        let layer = self.hidden(l, tangent)?;
+        self.workspace.activations.jacobian(layer, l, tangent)
+    }
+
+    /// Hidden layer l, if `tensor` is shaped like `h_l`.
+    #[track_caller]
+    fn hidden(&self, l: usize, tensor: &Tensor) -> Result<&'a Layer, Error> {
+        let layer = self.model.find(l)?;
+        if l == self.depth() {
+            let message = format!("layer {l} is the last: φ is of hidden layers");
+            return Err(operand::refused(
+                message,
+                "`output_delta` is the gradient by its sums",
+            ));
+        }
+        operand::shape("a delta", tensor, &[layer.units(), self.samples()], || {
+            format!("h_{l} has that shape")
+        })?;
+        Ok(layer)
     }
 
     /// A second pass of the same network, in buffers of its own.
@@ -294,6 +371,18 @@ impl Directions<'_> {
         layer.write_gradient(delta, input)?;
         self.written[l - 1] = true;
         Ok(())
+    }
+
+    /// Writes the sum of what each pair of δ and input says of layer l, as
+    /// [`Directions::gradient_from`] of each.
+    #[track_caller]
+    pub fn gradient_from_all(
+        &mut self,
+        l: usize,
+        pairs: &[(&Tensor, &Tensor)],
+    ) -> Result<(), Error> {
+        let (deltas, inputs): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+        self.gradient_from(l, &Tensor::f_cat(&deltas, 1)?, &Tensor::f_cat(&inputs, 1)?)
     }
 
     /// Writes `δ uᵀ` for the weights of a map that is trained with the network, and the sum of δ over

@@ -7,7 +7,8 @@ use assay_abi::ErrorCode;
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
-use crate::layer::Map;
+use crate::function::Function;
+use crate::layer::{Layer, Map};
 use crate::layout::{Canonical, Layout, Units};
 use crate::maps::{Connection, Ends, Link, TrainedMap};
 use crate::model::Model;
@@ -201,10 +202,7 @@ impl<'a> Setup<'a> {
         connections: &[Connection],
     ) {
         let given = maps.iter().zip(connections).map(|(map, connection)| {
-            let l = match connection.ends {
-                Ends::Transposed => connection.layer - 1,
-                Ends::Into(_) | Ends::Head | Ends::Within => connection.layer,
-            };
+            let l = connection.given().unwrap_or(connection.layer);
             (l, map.output_units())
         });
         self.made.separate = Some(Separate {
@@ -247,10 +245,21 @@ impl<'a> Setup<'a> {
         let parameters = Parameters::new(declarations, self.seed, self.model.device())?;
         let mut tensors = parameters.tensors().cloned();
         let maps = (links.into_iter())
-            .filter_map(|(connection, link)| connection.map(link, &mut tensors))
+            .filter_map(|(connection, link)| {
+                connection.map(link, self.function(connection), &mut tensors)
+            })
             .collect();
         drop(tensors);
         Ok((maps, parameters))
+    }
+
+    /// The function over the sums of a connection's map.
+    fn function(&self, connection: Connection) -> Function {
+        if !connection.is_activated() {
+            return Function::Identity;
+        }
+        let given = connection.given().and_then(|l| self.model.find(l).ok());
+        given.map_or(Function::Tanh, Layer::function)
     }
 
     /// The map that a connection runs along.
@@ -374,7 +383,7 @@ impl<'a> Setup<'a> {
             return Err(refused(message, "ask for 0 or more"));
         }
         let connections: Vec<_> = layers
-            .map(|l| Connection::transposed(l).with_bias().with_tanh())
+            .map(|l| Connection::transposed(l).with_bias().with_activation())
             .collect();
         let mut links = Vec::new();
         for connection in &connections {

@@ -3,7 +3,6 @@
 use tch::Tensor;
 
 use crate::error::Error;
-use crate::function::Function;
 use crate::model::Model;
 use crate::operand;
 use crate::temporary::{Pool, Temporary};
@@ -33,8 +32,8 @@ impl<'a> Trace<'a> {
         self.run_with(l, h, |_, _| Ok(()))
     }
 
-    /// As [`Trace::run`]; `change` may overwrite every `a_k` (`n_k`, B), k > l, before its tanh is
-    /// taken.
+    /// As [`Trace::run`]; `change` may overwrite every `a_k` (`n_k`, B), k > l, before φ is
+    /// applied.
     ///
     /// # Errors
     /// As for [`Trace::run`], or one of `change`.
@@ -56,10 +55,11 @@ impl<'a> Trace<'a> {
         start.shallow_clone().f_copy_(h).map(drop)?;
         for k in l + 1..=depth {
             let (below, sums) = (&self.values[k - 1], &self.values[k]);
-            self.model.layer(k).forward(below, sums)?;
+            let layer = self.model.layer(k);
+            layer.forward(below, sums)?;
             change(k, sums)?;
             if k < depth {
-                Function::Tanh.apply_to(sums)?;
+                layer.activate(sums)?;
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use assay_sdk::{
     Adam, Algorithm, Configuration, Connection, Directions, Distribution, Error, InverseTraining,
     Optimiser, Pass, Setup, Target, TargetPropagation, TargetRule, TargetSettings, Tensor,
-    TopTarget, TrainedMap, Trial, scale, tanh_derivative,
+    TopTarget, TrainedMap, Trial, scale,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ fn every_map_of_a_layer_refuses_what_does_not_fit() {
         "layer 2 takes 5 values of each sample: expected an input of 5 × B, got 6 × 4",
     );
     refuses(
-        |pass, _| pass.layer(2).forward_tanh(pass.h(1), pass.scratch(1)),
+        |pass, _| pass.layer(2).forward_activated(pass.h(1), pass.scratch(1)),
         "layer 2 gives 4 values for each of 4 samples: expected an output of 4 × 4, got 5 × 4",
     );
     refuses(
@@ -160,20 +160,38 @@ fn every_map_of_a_layer_refuses_what_does_not_fit() {
 #[test]
 fn a_derivative_is_of_activations_of_the_same_shape() {
     refuses(
-        |pass, _| tanh_derivative(pass.scratch(1), pass.h(2)),
+        |pass, _| pass.layer(1).derivative(pass.scratch(1), pass.h(2)),
         "expected an activation of 5 × 4, got 4 × 4",
     );
     refuses(
-        |pass, _| tanh_derivative(pass.scratch(1), &pass.h(1).narrow(1, 0, 1).contiguous()),
+        |pass, _| {
+            let narrow = pass.h(1).narrow(1, 0, 1).contiguous();
+            pass.layer(1).derivative(pass.scratch(1), &narrow)
+        },
         "expected an activation of 5 × 4, got 5 × 1",
+    );
+    refuses(
+        |pass, _| pass.derivative(1, pass.scratch(2)),
+        "h_1 has that shape: expected a delta of 5 × 4, got 4 × 4",
+    );
+    refuses(
+        |pass, _| pass.tangent(4, pass.scratch(1)),
+        "there is no layer 4",
+    );
+    refuses(
+        |pass, _| pass.derivative(3, pass.scratch(3)),
+        "layer 3 is the last",
     );
 }
 
 #[test]
 fn no_output_lies_where_an_input_does() {
-    refuses(|pass, _| tanh_derivative(pass.h(1), pass.h(1)), SHARED);
+    refuses(|pass, _| pass.derivative(1, pass.h(1)), SHARED);
     refuses(
-        |pass, _| tanh_derivative(pass.h(1), &pass.h(1).shallow_clone()),
+        |pass, _| {
+            pass.layer(1)
+                .derivative(pass.h(1), &pass.h(1).shallow_clone())
+        },
         SHARED,
     );
     // A square map, so that shapes fit: layer 2 of 4 units on the first four rows of a buffer.

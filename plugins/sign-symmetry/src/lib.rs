@@ -1,7 +1,7 @@
 //! Sign-symmetric feedback as an Assay plugin.
 //!
 //! Backpropagation with `W_lᵀ` replaced by weights of the same signs: `δ_L = e/B`,
-//! `δ_{l-1} = (S_lᵀ δ_l) ∘ tanh'(a_{l-1})`, where
+//! `δ_{l-1} = (S_lᵀ δ_l) ∘ φ'(a_{l-1})`, where
 //! ```text
 //! uniform (uSF)  S_l = s_l sign(W_l)
 //! fixed (frSF)   S_l = M_l ∘ sign(W_l), M_l = |Glorot-uniform|, drawn once
@@ -12,9 +12,7 @@
 
 mod settings;
 
-use assay_sdk::{
-    Algorithm, Directions, Distribution, Draw, Error, Pass, Setup, Tensor, tanh_derivative,
-};
+use assay_sdk::{Algorithm, Directions, Distribution, Draw, Error, Pass, Setup, Tensor};
 
 use settings::{Magnitude, Output, Settings};
 
@@ -91,7 +89,7 @@ impl Algorithm for SignSymmetry {
             let (layer, below) = (pass.layer(l), pass.scratch(l - 1));
             let s = magnitudes.feedback(pass, layer.weight())?; // S_l
             layer.transposed_by(&s, delta, below)?; // S_lᵀ δ_l
-            tanh_derivative(below, pass.h(l - 1))?; // ∘ tanh'(a_{l-1})
+            pass.derivative(l - 1, below)?; // ∘ φ'(a_{l-1})
             out.gradient(l - 1, below)?;
             delta = below;
         }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! δ_L = e/B                          the output layer: the true gradient
-//! δ_l = (B_l y*/B) ∘ tanh'(a_l)      every hidden layer, l < L
+//! δ_l = (B_l y*/B) ∘ φ'(a_l)      every hidden layer, l < L
 //! ```
 //!
 //! The host owns everything around the rule: the data and its order, the evaluation, checkpoints.
@@ -17,7 +17,6 @@ use assay_sdk::schemars::JsonSchema;
 use assay_sdk::serde::{Deserialize, Serialize};
 use assay_sdk::{
     Adam, Algorithm, Configuration, Directions, Error, Optimiser, Pass, Setup, Tensor, scale,
-    tanh_derivative,
 };
 
 /// The hyper-parameters: what a pipeline file may set under `hyperparameters`. Names, doc comments,
@@ -83,7 +82,7 @@ impl Algorithm for Rule {
             let delta = pass.scratch(l); // a buffer of the shape of h_l
             pass.layer(l).project(projection, pass.target(), delta)?; // B_l y*
             scale(delta, 1.0 / pass.samples() as f64)?; // / B
-            tanh_derivative(delta, pass.h(l))?; // ∘ tanh'(a_l)
+            pass.derivative(l, delta)?; // ∘ φ'(a_l)
             out.gradient(l, delta)?; // W_l by δ_l h_{l-1}ᵀ, b_l by the sum of δ_l over the batch
         }
         Ok(())

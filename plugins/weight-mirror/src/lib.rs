@@ -1,9 +1,9 @@
 //! Weight mirroring as an Assay plugin.
 //!
-//! Feedback alignment, `δ_{l-1} = (B_l δ_l) ∘ tanh'(a_{l-1})`, whose feedback weights learn W's transpose from
+//! Feedback alignment, `δ_{l-1} = (B_l δ_l) ∘ φ'(a_{l-1})`, whose feedback weights learn W's transpose from
 //! noise. In a mirror step each layer, on its own, is given ε ~ N(0, σ²) in the place of `h_{l-1}`, and
 //! ```text
-//! u = tanh(W_l ε + b_l)      B_l ← (1 − λ) B_l + η ⟨ε uᵀ⟩
+//! u = φ(W_l ε + b_l)      B_l ← (1 − λ) B_l + η ⟨ε uᵀ⟩
 //! ```
 //! with ⟨·⟩ the mean over the batch (the authors sum). `E[ε uᵀ]` is σ² times `W_lᵀ` with its columns
 //! scaled. Every step mirrors; in the first epochs nothing else moves. B moves by plain descent, since an
@@ -11,9 +11,10 @@
 
 mod settings;
 
+use assay_sdk::network::{NetworkKind, Refusal};
 use assay_sdk::{
     Algorithm, Connection, Directions, Error, InverseDirections, Noise, Pass, Setup, TrainedMap,
-    scale, tanh_derivative,
+    scale,
 };
 
 use settings::Settings;
@@ -35,6 +36,12 @@ impl Algorithm for WeightMirror {
          learning without weight transport, NeurIPS 32";
     const HAS_INVERSE_LOSS: bool = false;
 
+    fn refusals() -> Vec<Refusal> {
+        let reason = "mirroring takes units that answer each for itself, and `norm` ties those of a layer \
+                      to one another; leave `norm` out";
+        vec![Refusal::of(NetworkKind::Normalised, reason)]
+    }
+
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let backwards = |l| Connection::transposed(l).scaled(config.feedback_scale);
         let layers = 2..=setup.model().depth();
@@ -51,7 +58,7 @@ impl Algorithm for WeightMirror {
         for (l, b) in (2..=pass.depth()).rev().zip(self.feedback.iter().rev()) {
             let below = pass.scratch(l - 1);
             b.apply(delta, below)?; // B_l δ_l
-            tanh_derivative(below, pass.h(l - 1))?; // ∘ tanh'(a_{l-1})
+            pass.derivative(l - 1, below)?; // ∘ φ'(a_{l-1})
             out.gradient(l - 1, below)?;
             delta = below;
         }
@@ -68,7 +75,7 @@ impl Algorithm for WeightMirror {
             let l = b.layer();
             let (epsilon, u) = (pass.temporary(l - 1)?, pass.temporary(l)?);
             noise.write(l - 1, &epsilon)?;
-            pass.layer(l).forward_tanh(&epsilon, &u)?; // tanh(W_l ε + b_l)
+            pass.layer(l).forward_activated(&epsilon, &u)?; // φ(W_l ε + b_l)
             scale(&epsilon, -self.rate / pass.samples() as f64)?;
             out.gradient(b, &epsilon, &u)?; // −η ⟨ε uᵀ⟩
             out.add(b, &b.weight().f_mul_scalar(self.forgetting)?)?; // + λ B_l

@@ -1,7 +1,7 @@
 //! A network of fully connected layers in plain loops: forward pass, loss and gradient.
 
 use assay_abi::{ErrorCode, PluginError};
-use assay_network::{Layer, Network, Task};
+use assay_network::{Activation, Layer, Network, Task};
 
 /// The weights and biases of one layer.
 #[derive(Clone, Debug)]
@@ -34,7 +34,9 @@ impl Perceptron {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut layers = Vec::new();
         for layer in network.summary() {
-            let (Layer::Dense { .. } | Layer::Softmax { .. }) = layer.layer else {
+            let is_plain = layer.layer.activation().unwrap_or_default() == Activation::default();
+            let (Layer::Dense { .. } | Layer::Softmax { .. }, true) = (layer.layer, is_plain)
+            else {
                 return Err(PluginError::new(
                     ErrorCode::UNSUPPORTED,
                     format!("layer {}: `{}` is not supported", layer.index, layer.layer),

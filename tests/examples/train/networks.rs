@@ -62,7 +62,7 @@ impl NamedNetwork {
 
     /// The ways in which `PyTorch` is written for it: more than one for locally connected layers.
     pub(crate) fn idioms(&self) -> &'static [&'static str] {
-        let local = |layer: &Layer| matches!(layer, Layer::Local(_));
+        let local = |layer: &Layer| matches!(layer, Layer::Local(..));
         if self.network.layers().iter().any(local) {
             &["unfold", "windows", "windows-by-position"]
         } else {
@@ -92,7 +92,7 @@ impl NamedNetwork {
 fn multiplications(layer: &LayerSummary) -> u64 {
     match layer.layer {
         Layer::Dense { .. } | Layer::Softmax { .. } => layer.multiply_adds,
-        Layer::Local(window) | Layer::Convolution(window) => {
+        Layer::Local(window, _) | Layer::Convolution(window, _) => {
             let Shape {
                 channels,
                 height,

@@ -28,7 +28,8 @@ Examples:
   pipeline network show pipelines/quickstart.toml --json
   pipeline network show --input 3x32x32 --layer 'conv 3x3 32 s2' --layer 'softmax 10'
 
-A layer is written as in a pipeline file: `fc N`, `lc KxK O sS`, `conv KxK O sS`, `softmax N`.
+A layer is written as in a pipeline file: `fc N`, `lc KxK O sS`, `conv KxK O sS`,
+`softmax N`; all but the last may end with `relu`, `norm`, or both.
 A network that ends with a softmax classifies; one that ends with as many units as it has inputs
 reconstructs them.";
 

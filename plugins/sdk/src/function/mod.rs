@@ -1,11 +1,15 @@
-//! Activation functions of units: the identity, or tanh; and the derivative of tanh.
+//! Functions of units (the identity, tanh, or the positive part) with their derivatives, and the
+//! normalisation of a layer's values.
 //!
-//! On a CPU both are the SDK's own, element by element, so neither the processor's vectors nor
+//! On a CPU all are the SDK's own, element by element, so neither the processor's vectors nor
 //! threads change a bit; other devices, and floats of 64 bits, are left to libtorch.
 
 mod instructions;
+mod normalisation;
+mod relu;
 mod tanh;
 
+use assay_network::UnitFunction;
 use tch::Tensor;
 
 use crate::error::Error;
@@ -22,6 +26,17 @@ pub(crate) enum Function {
     /// A sum as it is.
     Identity,
     Tanh,
+    /// The positive part.
+    Relu,
+}
+
+impl From<UnitFunction> for Function {
+    fn from(function: UnitFunction) -> Self {
+        match function {
+            UnitFunction::Tanh => Self::Tanh,
+            UnitFunction::Relu => Self::Relu,
+        }
+    }
 }
 
 impl Function {
@@ -30,6 +45,7 @@ impl Function {
         match self {
             Self::Identity => {}
             Self::Tanh => instructions::run(tanh::Tanh(sums)),
+            Self::Relu => instructions::run(relu::Relu(sums)),
         }
     }
 
@@ -43,43 +59,58 @@ impl Function {
             Some((sums, [])) => {
                 workers::share(sums.chunks_mut(CHUNK), || (), |(), sums| self.apply(sums));
             }
-            None => sums.f_tanh_out(sums).map(drop)?,
+            None => match self {
+                Self::Identity => {}
+                Self::Tanh => sums.f_tanh_out(sums).map(drop)?,
+                Self::Relu => sums.f_relu_out(sums).map(drop)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// `delta ← delta ∘ φ'(a)`, given `h = φ(a)`: 1 − h² for tanh, and for the positive part 1 where h
+    /// is above zero. Both are contiguous, of one shape, and lie apart.
+    #[track_caller]
+    pub(crate) fn derivative(self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
+        let reason = || "the derivative of a function is taken unit by unit".to_owned();
+        let size = operand::size("a delta", delta, &reason)?;
+        operand::shape("an activation", h, &size, reason)?;
+        self.multiply_derivative(delta, h)
+    }
+
+    /// [`Function::derivative`] of tensors that are known to fit.
+    #[track_caller]
+    pub(crate) fn multiply_derivative(self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
+        // SAFETY: only this function uses the slices.
+        match (unsafe { slices(delta, [h]) }?, self) {
+            (Some((delta, [h])), _) if delta.len() == h.len() => {
+                let chunks = delta.chunks_mut(CHUNK).zip(h.chunks(CHUNK));
+                match self {
+                    Self::Identity => {}
+                    Self::Tanh => workers::share(
+                        chunks,
+                        || (),
+                        |(), (delta, h)| instructions::run(tanh::Derivative { delta, h }),
+                    ),
+                    Self::Relu => workers::share(
+                        chunks,
+                        || (),
+                        |(), (delta, h)| instructions::run(relu::Derivative { delta, h }),
+                    ),
+                }
+            }
+            (_, Self::Identity) => {}
+            (_, Self::Relu) => delta
+                .shallow_clone()
+                .f_masked_fill_(&h.f_le(0.0)?, 0.0)
+                .map(drop)?,
+            (_, Self::Tanh) => Tensor::f_tanh_backward_grad_input(delta, delta, h).map(drop)?,
         }
         Ok(())
     }
 }
 
-/// `sums ← tanh(sums)`
-pub fn tanh(sums: &Tensor) -> Result<(), Error> {
-    Function::Tanh.apply_to(sums)
-}
-
-/// `delta ← delta ∘ tanh'(a)`, given `h = tanh(a)`: tanh' = 1 − h². Both are contiguous, of one
-/// shape, and lie apart.
-#[track_caller]
-pub fn tanh_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
-    let reason = || "the derivative of tanh is taken unit by unit".to_owned();
-    let size = operand::size("a delta", delta, &reason)?;
-    operand::shape("an activation", h, &size, reason)?;
-    multiply_derivative(delta, h)
-}
-
-/// [`tanh_derivative`] of tensors that are known to fit.
-#[track_caller]
-pub(crate) fn multiply_derivative(delta: &Tensor, h: &Tensor) -> Result<(), Error> {
-    // SAFETY: only this function uses the slices.
-    match unsafe { slices(delta, [h]) }? {
-        Some((delta, [h])) if delta.len() == h.len() => {
-            workers::share(
-                delta.chunks_mut(CHUNK).zip(h.chunks(CHUNK)),
-                || (),
-                |(), (delta, h)| instructions::run(tanh::Derivative { delta, h }),
-            );
-        }
-        _ => Tensor::f_tanh_backward_grad_input(delta, delta, h).map(drop)?,
-    }
-    Ok(())
-}
+pub(crate) use normalisation::{Normalised, normalise};
 
 #[cfg(test)]
 mod tests;

@@ -105,11 +105,55 @@ fn floats_of_64_bits_are_left_to_libtorch() {
     let tensor = Tensor::from_slice(&values);
     let delta = Tensor::from_slice(&[2.0; 6]);
     Function::Tanh.apply_to(&tensor).unwrap();
-    multiply_derivative(&delta, &tensor).unwrap();
+    Function::Tanh.multiply_derivative(&delta, &tensor).unwrap();
     let (found, slope) = (list(&tensor), list(&delta));
     for (x, (found, slope)) in values.iter().zip(found.iter().zip(slope)) {
         assert!((found - x.tanh()).abs() < 1e-15, "{found} for tanh {x}");
         assert!((slope - 2.0 * (1.0 - found * found)).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn the_positive_part_keeps_what_is_no_number() {
+    let mut values = [
+        -3.0,
+        -0.0,
+        0.0,
+        2.5,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+    ];
+    let h = values;
+    Function::Relu.apply(&mut values);
+    assert_eq!(values[..6], [0.0, 0.0, 0.0, 2.5, f32::INFINITY, 0.0]);
+    assert!(values[6].is_nan());
+    let delta = Tensor::from_slice(&[7.0_f32; 6]);
+    let h = Tensor::from_slice(&h[..6]);
+    Function::Relu.multiply_derivative(&delta, &h).unwrap();
+    assert_eq!(list(&delta), [0.0, 0.0, 0.0, 7.0, 7.0, 0.0]);
+    for kind in [Kind::Float, Kind::Double] {
+        let values = Tensor::from_slice(&[-1.0, 0.5, f64::NAN]).to_kind(kind);
+        Function::Relu.apply_to(&values).unwrap();
+        let found = list(&values);
+        assert_eq!(found[..2], [0.0, 0.5]);
+        assert!(found[2].is_nan(), "{kind:?}");
+    }
+}
+
+#[test]
+fn normalisation_in_32_bits_is_that_of_libtorch_in_64() {
+    let values: Vec<f32> = (0..7 * 5).map(|at| ((at * 29) % 23) as f32 - 9.0).collect();
+    let both = [Kind::Float, Kind::Double].map(|kind| {
+        let z = Tensor::from_slice(&values).view([7, 5]).to_kind(kind);
+        let normalised = Normalised::like(&z).unwrap();
+        let delta = z.sin();
+        normalised.take(&z).unwrap();
+        normalised.multiply_jacobian(&delta, &z).unwrap();
+        [list(&z.view(-1)), list(&delta.view(-1))]
+    });
+    for (found, expected) in both[0].iter().flatten().zip(both[1].iter().flatten()) {
+        assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
     }
 }
 
@@ -119,7 +163,11 @@ fn a_derivative_of_another_shape_is_refused() {
         Tensor::zeros([3], (Kind::Float, tch::Device::Cpu)),
         [0.0; 4],
     );
-    assert!(tanh_derivative(&delta, &Tensor::from_slice(&h)).is_err());
+    assert!(
+        Function::Tanh
+            .derivative(&delta, &Tensor::from_slice(&h))
+            .is_err()
+    );
 }
 
 fn list(tensor: &Tensor) -> Vec<f64> {
@@ -159,7 +207,7 @@ fn threads_change_no_bit() {
         tch::set_num_threads(threads);
         let (h, delta) = (Tensor::from_slice(&values), Tensor::from_slice(&values));
         Function::Tanh.apply_to(&h).unwrap();
-        tanh_derivative(&delta, &h).unwrap();
+        Function::Tanh.multiply_derivative(&delta, &h).unwrap();
         [h, delta].map(|it| bits(&Vec::<f32>::try_from(it).unwrap()))
     };
     let alone = computed(1);

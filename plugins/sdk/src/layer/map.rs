@@ -49,8 +49,8 @@ impl Map {
             Description::Dense { .. } | Description::Softmax { .. } => {
                 Self::dense(inputs, Units::Flat(layer.output.units() as i64))
             }
-            Description::Local(window) => windowed(window, Sharing::None),
-            Description::Convolution(window) => windowed(window, Sharing::Positions),
+            Description::Local(window, _) => windowed(window, Sharing::None),
+            Description::Convolution(window, _) => windowed(window, Sharing::Positions),
         }
     }
 
@@ -69,7 +69,9 @@ impl Map {
             Description::Dense { .. } | Description::Softmax { .. } => {
                 Units::Flat(first.input.units() as i64)
             }
-            Description::Local(_) | Description::Convolution(_) => Image::from(first.input).units(),
+            Description::Local(..) | Description::Convolution(..) => {
+                Image::from(first.input).units()
+            }
         }
     }
 

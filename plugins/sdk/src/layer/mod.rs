@@ -11,11 +11,12 @@ mod windowed;
 
 use std::rc::Rc;
 
+use assay_network::Activation;
 use tch::Tensor;
 
 pub(crate) use self::map::{Map, sum_over_batch};
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::{Function, normalise};
 use crate::operand;
 use crate::parameters::Parameter;
 
@@ -25,15 +26,21 @@ use crate::parameters::Parameter;
 /// output lies apart from what it is computed from. Whatever does not fit is refused.
 pub struct Layer {
     map: Rc<Map>,
+    activation: Activation,
     weight: Rc<Parameter>,
     bias: Rc<Parameter>,
 }
 
 impl Layer {
-    /// The layer of a map with its parameters.
-    pub(crate) fn new(map: Map, [weight, bias]: &[Rc<Parameter>; 2]) -> Self {
+    /// The layer of a map with its activation and parameters.
+    pub(crate) fn new(
+        map: Map,
+        activation: Activation,
+        [weight, bias]: &[Rc<Parameter>; 2],
+    ) -> Self {
         Self {
             map: Rc::new(map),
+            activation,
             weight: Rc::clone(weight),
             bias: Rc::clone(bias),
         }
@@ -42,6 +49,16 @@ impl Layer {
     /// The map, which the layer's inverse shares.
     pub(crate) fn map(&self) -> &Rc<Map> {
         &self.map
+    }
+
+    /// φ, the function of its units; tanh for the network's outputs.
+    pub(crate) fn function(&self) -> Function {
+        self.activation.function.into()
+    }
+
+    /// True if its values are normalised.
+    pub(crate) fn is_normalised(&self) -> bool {
+        self.activation.normalised
     }
 
     /// l
@@ -70,10 +87,59 @@ impl Layer {
         self.apply(Function::Identity, h, out)
     }
 
-    /// `out = tanh(W_l h + b_l)`, shapes as in [`Layer::forward`].
+    /// `out = φ(W_l h + b_l)`, what the layer gives for `h`; shapes as in [`Layer::forward`]. φ is tanh,
+    /// or what the network says of the layer (`relu`, `norm`); for the last layer it is tanh.
     #[track_caller]
-    pub fn forward_tanh(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
-        self.apply(Function::Tanh, h, out)
+    pub fn forward_activated(&self, h: &Tensor, out: &Tensor) -> Result<(), Error> {
+        self.apply(self.function(), h, out)?;
+        self.normalise(out)
+    }
+
+    /// `sums ← φ(sums)`, (`n_l`, N), with the φ of [`Layer::forward_activated`].
+    #[track_caller]
+    pub fn activate(&self, sums: &Tensor) -> Result<(), Error> {
+        self.check_own("sums", sums)?;
+        self.function().apply_to(sums)?;
+        self.normalise(sums)
+    }
+
+    fn normalise(&self, values: &Tensor) -> Result<(), Error> {
+        if self.is_normalised() {
+            return normalise(values);
+        }
+        Ok(())
+    }
+
+    /// `delta ← delta ∘ φ'(a)`, given any `h = φ(a)` of this layer; both are (`n_l`, N), contiguous, and
+    /// lie apart. For the activations of the batch itself see
+    /// [`Pass::derivative`](crate::Pass::derivative).
+    ///
+    /// # Errors
+    /// Another shape, or a layer whose values are normalised: those of a unit depend on all others.
+    #[track_caller]
+    pub fn derivative(&self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
+        if self.is_normalised() {
+            let message = format!(
+                "layer {} is normalised, so it has no derivative unit by unit",
+                self.number()
+            );
+            return Err(operand::refused(
+                message,
+                "declare the refusal of such networks (`NetworkKind::Normalised`), or use `Pass::derivative`",
+            ));
+        }
+        self.check_own("a delta", delta)?;
+        self.function().derivative(delta, h)
+    }
+
+    /// Refuses all but (`n_l`, N).
+    #[track_caller]
+    fn check_own(&self, role: &str, tensor: &Tensor) -> Result<(), Error> {
+        let (l, units) = (self.number(), self.units());
+        operand::columns(role, tensor, units, || {
+            format!("layer {l} has {units} outputs")
+        })
+        .map(drop)
     }
 
     #[track_caller]

@@ -48,6 +48,8 @@ pub(crate) struct Trainer<A> {
     companions: Vec<Group>,
     inverses: Option<InverseGroup>,
     draws: Option<DrawStream>,
+    /// Updates of the network for every batch.
+    updates: u32,
     state: State,
     training: Option<Workspace>,
     inference: Option<Predictor>,
@@ -112,6 +114,7 @@ impl<A: Algorithm> Trainer<A> {
             companions: made.companions,
             inverses,
             draws,
+            updates: config.updates_per_batch().max(1),
             state,
             training: None,
             inference: None,
@@ -189,7 +192,8 @@ impl<A: Algorithm> Trainer<A> {
         }
     }
 
-    /// One step of the groups of `update`; `place` tells which it is.
+    /// One step of the groups of `update`, and what updates of the network the batch has beside its first;
+    /// `place` tells which it is.
     fn train_step(
         &mut self,
         batch: &Batch<'_>,
@@ -197,8 +201,34 @@ impl<A: Algorithm> Trainer<A> {
         place: Arguments<'_>,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
-        let measured = self.compute(batch, update, None)?;
-        report.push(&measured)?;
+        let mut measured = self.compute(batch, update, 1, None)?;
+        let moved = self.apply(&measured, update, place);
+        if moved.is_err() || !update.network {
+            report.push(&measured)?;
+            return moved;
+        }
+        let again = Update {
+            network: true,
+            inverses: false,
+        };
+        for number in 2..=self.updates {
+            measured.own = self.compute(batch, again, number, None)?.own;
+            let moved = self.apply(&measured, again, place);
+            if moved.is_err() {
+                report.push(&measured)?;
+                return moved;
+            }
+        }
+        report.push(&measured)
+    }
+
+    /// Moves the groups of `update`, if what was `measured` and their directions are finite.
+    fn apply(
+        &mut self,
+        measured: &Measured,
+        update: Update,
+        place: Arguments<'_>,
+    ) -> Result<(), Error> {
         if let Some((name, value)) = measured.non_finite(A::METRICS) {
             let what = format!("{name} became {value} {place}");
             return Err(diverged(&what, self.first_non_finite()?));
@@ -210,12 +240,14 @@ impl<A: Algorithm> Trainer<A> {
         Ok(())
     }
 
-    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`. Noise and
-    /// draws are `given`, or else what comes next from their streams.
+    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`, which is the
+    /// batch's update of this `number`, from 1. Noise and draws are `given`, or else what comes next from
+    /// their streams.
     fn compute(
         &mut self,
         batch: &Batch<'_>,
         update: Update,
+        number: u32,
         given: Option<&GivenNoise>,
     ) -> Result<Measured, Error> {
         let samples = checked_samples(&self.model, batch.inputs)?;
@@ -225,7 +257,9 @@ impl<A: Algorithm> Trainer<A> {
             _ => (Workspace::new(&self.model, samples)?, true),
         };
         let workspace = self.training.insert(workspace);
-        let batch_loss = workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
+        if number == 1 {
+            workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
+        }
         // Once for each size of batches: every step would cost as much again as the copies.
         let copies = if is_new {
             Some(workspace.copies()?)
@@ -237,7 +271,7 @@ impl<A: Algorithm> Trainer<A> {
             (None, Some(draws)) => draws.next()?,
             (None, None) => DrawSource::Nothing,
         };
-        let (pass, mut out) = workspace.pass(&self.model, draws, A::METRICS);
+        let (pass, mut out) = workspace.pass(&self.model, draws, A::METRICS, number);
         let mut measured = Measured::default();
         // Both groups' directions before either moves: they follow from the same parameters.
         if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
@@ -279,7 +313,7 @@ impl<A: Algorithm> Trainer<A> {
                 let error = PluginError::new(ErrorCode::OTHER, message);
                 Error::Plugin(error.with_help("it has to call `record` in every step"))
             })?;
-            measured.batch = Some(out.loss().unwrap_or(batch_loss));
+            measured.batch = Some(out.loss().unwrap_or(workspace.batch_loss()));
         }
         if let Some(copies) = copies
             && let Some(l) = workspace.overwritten(&copies)?
@@ -335,7 +369,7 @@ impl<A: Algorithm> Trainer<A> {
             network: true,
             inverses: true,
         };
-        self.compute(batch, everything, given.as_ref())?;
+        self.compute(batch, everything, 1, given.as_ref())?;
         let mut gradients = self.model.parameters().named_gradients()?;
         for group in self.maps() {
             gradients.extend(group.named_gradients()?);

@@ -13,7 +13,7 @@ mod target;
 use std::marker::PhantomData;
 
 use assay_abi::{ErrorCode, PluginError};
-use assay_network::Refusal;
+use assay_network::{NetworkKind, Refusal};
 
 pub use auxiliary::AuxiliaryActivation;
 pub use logits::LogitTargets;
@@ -25,7 +25,6 @@ pub use target::Target;
 use crate::algorithm::Algorithm;
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::multiply_derivative;
 use crate::maps::{InverseDirections, TrainedMap};
 use crate::noise::Noise;
 use crate::pass::{Directions, Pass};
@@ -42,10 +41,17 @@ fn hidden_losses(pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error>
         let delta = pass.scratch(l); // ĥ_l − h_l
         let factor = -2.0 / pass.samples() as f64;
         scale(delta, factor)?;
-        multiply_derivative(delta, pass.h(l))?;
+        pass.derivative(l, delta)?;
         out.gradient(l, delta)?;
     }
     Ok(())
+}
+
+/// The refusal of networks with normalised layers, for rules whose inverses give the activities below.
+pub fn refusal_of_normalised() -> Refusal {
+    let reason = "its inverses give the activities of a layer unit by unit, which `norm` ties to one \
+                  another; leave `norm` out";
+    Refusal::of(NetworkKind::Normalised, reason)
 }
 
 /// A rule of target propagation; [`TargetPropagation`] makes an [`Algorithm`] of it.
@@ -143,7 +149,9 @@ impl<R: TargetRule> Algorithm for TargetPropagation<R> {
     const MINIMUM_ACCURACY: Option<f64> = R::MINIMUM_ACCURACY;
 
     fn refusals() -> Vec<Refusal> {
-        R::refusals()
+        let mut refusals = R::refusals();
+        refusals.push(refusal_of_normalised());
+        refusals
     }
 
     fn new(setup: &mut Setup<'_>, config: &R::Config) -> Result<Self, Error> {

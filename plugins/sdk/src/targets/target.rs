@@ -157,11 +157,11 @@ impl Targets<'_> {
         Ok(())
     }
 
-    /// `f_l(h)`: tanh below the top, the task's function at the top and z under it.
+    /// `f_l(h)`: φ below the top, the task's function at the top and z under it.
     fn forward(&self, l: usize, h: &Tensor, out: &Tensor) -> Result<(), Error> {
         let layer = self.pass.layer(l);
         if l < self.pass.depth() {
-            return layer.forward_tanh(h, out);
+            return layer.forward_activated(h, out);
         }
         let activation = self.pass.scratch(l);
         layer.forward(h, activation)?;
