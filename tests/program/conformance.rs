@@ -94,6 +94,17 @@ fn every_defect_fails_its_own_check_and_no_other() {
 }
 
 #[test]
+fn a_rule_without_layers_keeps_every_promise() {
+    let plugin = libraries().join("libstandalone_plugin.so");
+    let report = check(&plugin, &["--json"]).exits(0).json();
+    let checks = report["checks"].as_array().unwrap();
+    let passed = checks.iter().filter(|check| check["outcome"] == "passed");
+    assert!(passed.count() > 15, "{checks:#?}");
+    let failed: Vec<_> = failures(&report).into_values().flatten().collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
 fn a_plugin_that_crashes_or_hangs_fails_the_check_it_does_so_in() {
     let ended = |algorithm: &str, more: &[&str]| {
         let arguments = [

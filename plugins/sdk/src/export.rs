@@ -4,18 +4,18 @@ use abi::{AlgorithmInfo, CreateRequest, ErrorCode, LearnerHandle, MetricInfo, Pl
 use assay_abi as abi;
 use assay_network::Network;
 
-use crate::algorithm::Algorithm;
 use crate::backpropagation::Backpropagation;
-use crate::configuration::Configuration;
 use crate::device;
+use crate::exported::Exported;
 use crate::hyperparameters;
-use crate::learner::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS, Trainer, at_boundary};
+use crate::learner::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS, at_boundary};
 use crate::optimiser::Adam;
 
 /// The version of libtorch that this SDK is built for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 
-/// Makes the crate a plugin that offers the given [`Algorithm`]s. Once per crate, whose type is
+/// Makes the crate a plugin that offers the given [`Algorithm`](crate::Algorithm)s, and
+/// [`Rule`](crate::Rule)s as [`Standalone`](crate::Standalone). Once per crate, whose type is
 /// `cdylib`; the plugin's version is the crate's.
 #[macro_export]
 macro_rules! export_plugin {
@@ -33,8 +33,8 @@ macro_rules! export_plugin {
             impl $crate::abi::PluginDefinition for Definition {
                 const MINIMUMS: &'static [$crate::abi::AlgorithmMinimum] = &[$(
                     $crate::abi::AlgorithmMinimum::new(
-                        <$algorithm as $crate::Algorithm>::NAME,
-                        <$algorithm as $crate::Algorithm>::MINIMUM_ACCURACY,
+                        <$algorithm as $crate::Exported>::NAME,
+                        <$algorithm as $crate::Exported>::MINIMUM_ACCURACY,
                     )
                 ),+];
 
@@ -52,13 +52,13 @@ macro_rules! export_plugin {
                 ) -> Result<$crate::abi::LearnerHandle, $crate::abi::PluginError> {
                     let name = request.algorithm.as_str();
                     $(
-                        if name == <$algorithm as $crate::Algorithm>::NAME {
+                        if name == <$algorithm as $crate::Exported>::NAME {
                             return $crate::create::<$algorithm>(request);
                         }
                     )+
                     Err($crate::unknown_algorithm(
                         name,
-                        &[$(<$algorithm as $crate::Algorithm>::NAME),+],
+                        &[$(<$algorithm as $crate::Exported>::NAME),+],
                     ))
                 }
 
@@ -84,7 +84,7 @@ macro_rules! export_plugin {
 }
 
 /// Description of `A` for the host.
-pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
+pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
     let metric = |name: &str, description: &str| MetricInfo {
         name: name.into(),
         description: description.into(),
@@ -94,10 +94,11 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
         "mean task loss of the step's batch before its update: the cross-entropy in nats, or the \
          squared error of a reconstruction summed over the units",
     )];
-    for (name, description) in A::METRICS {
+    let about = A::description();
+    for (name, description) in about.metrics {
         metrics.push(metric(name, description));
     }
-    if A::HAS_INVERSE_LOSS && A::Config::default().inverse_training().is_some() {
+    if about.has_inverse_loss {
         metrics.push(metric(
             INVERSE_LOSS,
             "squared error of the inverses on the step's batch before its update: mean over the \
@@ -109,25 +110,27 @@ pub fn info<A: Algorithm>() -> Result<AlgorithmInfo, PluginError> {
         ));
     }
     let mut schema = hyperparameters::schema::<A::Config>()?;
-    let refusals = A::refusals();
-    if let (Some(schema), false) = (schema.as_object_mut(), refusals.is_empty()) {
-        let refusals = serde_json::to_value(refusals).map_err(|error| {
-            let message = format!("the refusals of `{}` have no JSON form: {error}", A::NAME);
+    if let (Some(schema), false) = (schema.as_object_mut(), about.refusals.is_empty()) {
+        let refusals = serde_json::to_value(&about.refusals).map_err(|error| {
+            let message = format!(
+                "the refusals of `{}` have no JSON form: {error}",
+                about.name
+            );
             PluginError::new(ErrorCode::OTHER, message)
         })?;
         schema.insert("refusals".to_owned(), refusals);
     }
     Ok(AlgorithmInfo {
-        name: A::NAME.into(),
-        summary: A::SUMMARY.into(),
-        reference: A::REFERENCE.into(),
+        name: about.name.into(),
+        summary: about.summary.into(),
+        reference: about.reference.into(),
         hyperparameters: schema.to_string().into(),
         metrics: metrics.into(),
     })
 }
 
 /// A learner that trains with `A`.
-pub fn create<A: Algorithm>(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
+pub fn create<A: Exported>(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
     let config = hyperparameters::parse::<A::Config>(request.hyperparameters.as_str())?;
     learner::<A>(request, &config)
 }
@@ -137,7 +140,7 @@ pub fn create_backpropagation(request: &CreateRequest<'_>) -> Result<LearnerHand
     learner::<Backpropagation>(request, &Adam::default())
 }
 
-fn learner<A: Algorithm>(
+fn learner<A: Exported>(
     request: &CreateRequest<'_>,
     config: &A::Config,
 ) -> Result<LearnerHandle, PluginError> {
@@ -149,8 +152,8 @@ fn learner<A: Algorithm>(
     })?;
     device::set_threads(request.threads)?;
     let device = device::open(request.device.as_str())?;
-    let trainer = at_boundary(|| Trainer::<A>::new(&network, config, request.seed, device))?;
-    Ok(LearnerHandle::new(trainer))
+    let learner = at_boundary(|| A::learner(&network, config, request.seed, device))?;
+    Ok(LearnerHandle::new(learner))
 }
 
 /// The error for a name that is none of `known`.

@@ -21,7 +21,8 @@
 //! [`Schedule`] and noise ([`Setup::inverses`], [`Setup::separately_trained`]). It may run the
 //! network again on other inputs ([`Pass::trace`]) and draw random numbers ([`Setup::draw`]).
 //! An algorithm of target propagation is a [`TargetRule`], of which [`TargetPropagation`] makes an
-//! [`Algorithm`]. On a CPU the same seed, thread count and instruction set give the same bits.
+//! [`Algorithm`]. A rule without any use for a network's layers is a [`Rule`], of which [`Standalone`] makes
+//! what a plugin exports. On a CPU the same seed, thread count and instruction set give the same bits.
 //!
 //! # Example
 //! A plugin that trains the last layer only:
@@ -64,6 +65,7 @@ mod determinism;
 mod device;
 mod error;
 mod export;
+mod exported;
 mod function;
 mod hyperparameters;
 mod inference;
@@ -81,6 +83,7 @@ mod parameters;
 mod pass;
 mod product;
 mod rng;
+mod rule;
 mod setup;
 mod state;
 mod targets;
@@ -99,6 +102,7 @@ pub use error::Error;
 pub use export::LIBTORCH_VERSION;
 #[doc(hidden)]
 pub use export::{create, create_backpropagation, info, unknown_algorithm};
+pub use exported::{Description, Exported};
 pub use inference::Inference;
 pub use layer::Layer;
 pub use layers::Layers;
@@ -107,6 +111,9 @@ pub use model::Model;
 pub use noise::{Distribution, Draw, Noise};
 pub use optimiser::{Adam, Optimiser, OptimiserKind, OptimiserSettings};
 pub use pass::{Directions, Pass};
+pub use rule::{
+    Declarations, Examples, First, Moves, NewTensor, Rule, RuleLearner, Standalone, Trained,
+};
 // The derives of a configuration write paths to these, which must be the SDK's own versions.
 pub use schemars;
 pub use serde;

@@ -14,7 +14,6 @@ use crate::parameters::Parameters;
 /// The layers of a network and their weights.
 pub struct Model {
     task: Task,
-    input: [i64; 3],
     inputs: Units,
     layers: Vec<Layer>,
     parameters: Parameters,
@@ -45,7 +44,6 @@ impl Model {
             .collect();
         Ok(Self {
             task: network.task(),
-            input: <[usize; 3]>::from(network.input()).map(|size| size as i64),
             inputs,
             layers,
             parameters,
@@ -108,11 +106,6 @@ impl Model {
     /// The units of `h_0` in their order.
     pub(crate) fn input_units(&self) -> Units {
         self.inputs
-    }
-
-    /// Channels, height and width of one input.
-    pub(crate) fn input_shape(&self) -> [i64; 3] {
-        self.input
     }
 
     /// `n_L`, the number of outputs.

@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 use crate::arithmetic::is_finite;
 use crate::error::Error;
 use crate::layout::{Canonical, Layout};
-use crate::optimiser::{Finite, OptimiserState};
+use crate::optimiser::{Finite, Optimiser, OptimiserState};
 use crate::rng::Initial;
 use crate::tensor_slices::copy_f32;
 
@@ -183,6 +183,19 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// The tensors of a group before its first step.
+    pub(crate) fn new(
+        name: &'static str,
+        parameters: Parameters,
+        optimiser: Optimiser,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            name,
+            optimiser: OptimiserState::new(optimiser, &parameters)?,
+            parameters,
+        })
+    }
+
     /// The names of the weights, one for each map.
     pub(crate) fn maps(&self) -> impl Iterator<Item = &str> {
         let names = self.parameters.tensors().map(|tensor| tensor.name.as_str());

@@ -8,6 +8,7 @@ use crate::activations::Activations;
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::layers::Layers;
+use crate::learner::Recorded;
 use crate::loss::{Loss, error_of, losses_of, output_function};
 use crate::maps::TrainedMap;
 use crate::model::Model;
@@ -89,8 +90,7 @@ impl Workspace {
             workspace,
             written: vec![false; model.depth()],
             maps: BTreeSet::new(),
-            metrics,
-            values: vec![None; metrics.len()],
+            metrics: Recorded::new(metrics),
             loss: None,
         };
         let pass = Pass {
@@ -332,10 +332,8 @@ pub struct Directions<'a> {
     written: Vec<bool>,
     /// The names of the maps that were written.
     maps: BTreeSet<String>,
-    /// Names and descriptions of the algorithm's own metrics.
-    metrics: &'static [(&'static str, &'static str)],
-    /// Their values in this step.
-    values: Vec<Option<f64>>,
+    /// The algorithm's own metrics.
+    metrics: Recorded,
     /// The loss of the network's own prediction.
     loss: Option<f64>,
 }
@@ -423,17 +421,7 @@ impl Directions<'_> {
     /// A metric that the algorithm does not declare.
     #[track_caller]
     pub fn record(&mut self, metric: &str, value: f64) -> Result<(), Error> {
-        let declared = self.metrics.iter().position(|(name, _)| *name == metric);
-        match declared {
-            Some(at) => {
-                self.values[at] = Some(value);
-                Ok(())
-            }
-            None => Err(operand::refused(
-                format!("there is no metric `{metric}`"),
-                "declare it in `METRICS`",
-            )),
-        }
+        self.metrics.record(metric, value)
     }
 
     /// Reports the mean task loss of the batch in the place of the plain forward pass's, for an
@@ -447,10 +435,9 @@ impl Directions<'_> {
         self.loss
     }
 
-    /// The values of the algorithm's own metrics, or the name of one that was not reported.
-    pub(crate) fn recorded(&self) -> Result<Vec<f64>, &'static str> {
-        let named = self.values.iter().zip(self.metrics);
-        named.map(|(value, (name, _))| value.ok_or(*name)).collect()
+    /// The algorithm's own metrics.
+    pub(crate) fn metrics(&self) -> &Recorded {
+        &self.metrics
     }
 
     /// The first of `maps`, the names of weights, that was not written.

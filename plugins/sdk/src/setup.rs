@@ -14,7 +14,7 @@ use crate::maps::{Connection, Ends, Link, TrainedMap};
 use crate::model::Model;
 use crate::noise::{Distribution, Draw, Extent};
 use crate::operand::refused;
-use crate::optimiser::{Optimiser, OptimiserState};
+use crate::optimiser::Optimiser;
 use crate::parameters::{Group, Parameters};
 use crate::rng::Initial;
 use crate::tensor_slices::copy_f32;
@@ -153,12 +153,8 @@ impl<'a> Setup<'a> {
         connections: impl IntoIterator<Item = Connection>,
     ) -> Result<Vec<TrainedMap>, Error> {
         let (maps, parameters) = self.maps(group, connections)?;
-        let optimiser = OptimiserState::new(optimiser.into(), &parameters)?;
-        self.made.companions.push(Group {
-            name: group,
-            parameters,
-            optimiser,
-        });
+        let group = Group::new(group, parameters, optimiser.into())?;
+        self.made.companions.push(group);
         Ok(maps)
     }
 

@@ -13,23 +13,23 @@ use assay_network::Network;
 use safetensors::{Dtype, SafeTensors};
 use tch::Device;
 
-use crate::algorithm::Algorithm;
 use crate::device;
 use crate::error::Error;
-use crate::learner::{BATCH_LOSS, Trainer};
+use crate::exported::Exported;
+use crate::learner::{BATCH_LOSS, at_boundary};
 use crate::state::StateError;
 
 /// Named tensors of 32-bit floats, row-major, with the names and shapes of saved states.
 pub type Tensors = BTreeMap<String, Vec<f32>>;
 
 /// A small network that `A` trains on batches handed to it, on one thread of the processor.
-pub struct Trial<A: Algorithm> {
-    trainer: Trainer<A>,
+pub struct Trial<A: Exported> {
+    learner: A::Learner,
     input: [i64; 3],
     epoch: u32,
 }
 
-impl<A: Algorithm> Trial<A> {
+impl<A: Exported> Trial<A> {
     /// A network whose layers are written as in pipeline files (`["fc 5", "softmax 4"]`), with the
     /// initial values that `seed` decides. `input` is channels, height, width.
     ///
@@ -45,7 +45,7 @@ impl<A: Algorithm> Trial<A> {
             .map_err(|error| Error::new(ErrorCode::UNSUPPORTED, error.to_string()))?;
         device::set_threads(1)?;
         Ok(Self {
-            trainer: Trainer::new(&network, config, seed, Device::Cpu)?,
+            learner: at_boundary(|| A::learner(&network, config, seed, Device::Cpu))?,
             input: input.map(|size| size as i64),
             epoch: 0,
         })
@@ -59,7 +59,7 @@ impl<A: Algorithm> Trial<A> {
     pub fn directions(&mut self, inputs: &[f32], labels: &[i64]) -> Result<Tensors, Error> {
         let shapes = self.shapes(labels);
         let directions = self
-            .trainer
+            .learner
             .directions(shapes.batch(inputs, labels)?, &[])?;
         tensors(&directions)
     }
@@ -75,7 +75,7 @@ impl<A: Algorithm> Trial<A> {
         let batch = shapes.batch(inputs, labels)?;
         let served = false;
         let (mut once, mut loss) = (SingleBatch { batch, served }, LastLoss(f64::NAN));
-        self.trainer.train_epoch(
+        self.learner.train_epoch(
             self.epoch,
             &mut BatchSource::new(&mut once),
             &mut MetricSink::new(&mut loss),
@@ -88,7 +88,7 @@ impl<A: Algorithm> Trial<A> {
     /// # Errors
     /// Memory that cannot be allocated.
     pub fn state(&mut self) -> Result<Tensors, Error> {
-        tensors(&self.trainer.save()?)
+        tensors(&self.learner.save()?)
     }
 
     fn shapes(&self, labels: &[i64]) -> Shapes {

@@ -1,17 +1,47 @@
 //! Refuses batches that are not what was agreed, before anything is computed from them.
 
 use assay_abi::{Batch, ErrorCode, TensorView};
-use assay_network::Task;
+use assay_network::{Network, Task};
 
 use crate::error::Error;
-use crate::model::Model;
+
+/// What a network takes and gives.
+pub(crate) struct Expected {
+    pub(crate) task: Task,
+    /// Channels, height and width of one input.
+    input: [i64; 3],
+    /// `n_L`
+    pub(crate) outputs: i64,
+}
+
+impl Expected {
+    pub(crate) fn of(network: &Network) -> Self {
+        Self {
+            task: network.task(),
+            input: <[usize; 3]>::from(network.input()).map(|size| size as i64),
+            outputs: network.outputs() as i64,
+        }
+    }
+
+    /// Refuses a buffer of `found` values for the outputs of so many `samples`.
+    pub(crate) fn check_outputs(&self, samples: i64, found: usize) -> Result<(), Error> {
+        let expected = samples as usize * self.outputs as usize;
+        if found == expected {
+            return Ok(());
+        }
+        let message = format!(
+            "the output buffer holds {found} values, expected {expected} for {samples} samples"
+        );
+        Err(Error::new(ErrorCode::SHAPE, message))
+    }
+}
 
 /// B, if `inputs` are (B, C, H, W) with as many values a sample as the network takes.
-pub(super) fn checked_samples(model: &Model, inputs: TensorView<'_>) -> Result<i64, Error> {
+pub(crate) fn checked_samples(expected: &Expected, inputs: TensorView<'_>) -> Result<i64, Error> {
     inputs.as_f32()?;
     match *inputs.shape() {
         [samples, channels, height, width]
-            if samples > 0 && [channels, height, width] == model.input_shape() =>
+            if samples > 0 && [channels, height, width] == expected.input =>
         {
             Ok(samples)
         }
@@ -20,7 +50,7 @@ pub(super) fn checked_samples(model: &Model, inputs: TensorView<'_>) -> Result<i
             format!(
                 "the inputs have shape {:?}, expected at least one sample of {:?}",
                 inputs.shape(),
-                model.input_shape()
+                expected.input
             ),
         )),
     }
@@ -28,8 +58,8 @@ pub(super) fn checked_samples(model: &Model, inputs: TensorView<'_>) -> Result<i
 
 /// The labels, if there are as many as samples and, where the network classifies, each is a class
 /// of it. A reconstruction makes no use of them.
-pub(super) fn checked_labels<'a>(
-    model: &Model,
+pub(crate) fn checked_labels<'a>(
+    expected: &Expected,
     batch: &Batch<'a>,
     samples: i64,
 ) -> Result<&'a [i64], Error> {
@@ -43,10 +73,10 @@ pub(super) fn checked_labels<'a>(
             ),
         ));
     }
-    if model.task() == Task::Reconstruction {
+    if expected.task == Task::Reconstruction {
         return Ok(labels);
     }
-    let classes = model.outputs();
+    let classes = expected.outputs;
     match labels
         .iter()
         .position(|label| !(0..classes).contains(label))

@@ -50,7 +50,7 @@ pub(super) fn output_name(l: usize) -> String {
 }
 
 /// The error of a training that diverged; `tensor` is the first that is not finite.
-pub(super) fn diverged(what: &str, tensor: Option<String>) -> Error {
+pub(crate) fn diverged(what: &str, tensor: Option<String>) -> Error {
     let message = match tensor {
         Some(name) => format!("{what}; the first tensor that is not finite is {name}"),
         None => what.to_owned(),

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::layout::{Canonical, Units};
 use crate::maps::{InverseTraining, Schedule};
 use crate::noise::{Extent, NoiseStream, noise_name};
-use crate::optimiser::{Finite, OptimiserState};
+use crate::optimiser::Finite;
 use crate::parameters::{Group, Parameters};
 use crate::setup::Separate;
 
@@ -58,11 +58,7 @@ impl InverseGroup {
             given,
         } = separate;
         Ok(Some(Self {
-            group: Group {
-                name,
-                optimiser: OptimiserState::new(training.optimiser, &parameters)?,
-                parameters,
-            },
+            group: Group::new(name, parameters, training.optimiser)?,
             given,
             noise: NoiseStream::new(seed, training.sigma),
             training,

@@ -8,13 +8,14 @@
 mod checks;
 mod divergence;
 mod inverse_group;
+mod recorded;
 mod report;
 
 use std::fmt::Arguments;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
-use assay_network::{Network, Task};
+use assay_network::{Network, Refusal, Task};
 use tch::Device;
 
 use crate::algorithm::Algorithm;
@@ -32,17 +33,21 @@ use crate::parameters::{Group, Parameters};
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
-use checks::{checked_labels, checked_samples};
-use divergence::{diverged, output_name};
+use divergence::output_name;
 use inverse_group::InverseGroup;
-use report::{Measured, Report};
+
+pub(crate) use checks::{Expected, checked_labels, checked_samples};
+pub(crate) use divergence::diverged;
+pub(crate) use recorded::Recorded;
+pub(crate) use report::{Measured, Report};
 
 pub(crate) use report::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS};
 
 /// A network trained by `A`.
-pub(crate) struct Trainer<A> {
+pub struct Trainer<A> {
     algorithm: A,
     model: Model,
+    expected: Expected,
     optimiser: OptimiserState,
     /// The maps that are trained with the network.
     companions: Vec<Group>,
@@ -79,13 +84,7 @@ impl<A: Algorithm> Trainer<A> {
         device: Device,
     ) -> Result<Self, Error> {
         let _no_grad = tch::no_grad_guard();
-        let given = hyperparameters::values(config)?;
-        for refusal in A::refusals() {
-            if refusal.applies(network, &given) {
-                let message = format!("{} cannot train this network: {}", A::NAME, refusal.reason);
-                return Err(Error::new(ErrorCode::UNSUPPORTED, message));
-            }
-        }
+        refuse(A::NAME, A::refusals(), network, config)?;
         let model = Model::new(network, seed, device)?;
         let optimiser = OptimiserState::new(config.optimiser(), model.parameters())?;
         let mut setup = Setup::new(A::NAME, &model, seed);
@@ -110,6 +109,7 @@ impl<A: Algorithm> Trainer<A> {
         Ok(Self {
             algorithm,
             model,
+            expected: Expected::of(network),
             optimiser,
             companions: made.companions,
             inverses,
@@ -250,8 +250,8 @@ impl<A: Algorithm> Trainer<A> {
         number: u32,
         given: Option<&GivenNoise>,
     ) -> Result<Measured, Error> {
-        let samples = checked_samples(&self.model, batch.inputs)?;
-        let labels = checked_labels(&self.model, batch, samples)?;
+        let samples = checked_samples(&self.expected, batch.inputs)?;
+        let labels = checked_labels(&self.expected, batch, samples)?;
         let (workspace, is_new) = match self.training.take() {
             Some(workspace) if workspace.samples() == samples => (workspace, false),
             _ => (Workspace::new(&self.model, samples)?, true),
@@ -283,7 +283,8 @@ impl<A: Algorithm> Trainer<A> {
             let noise = Noise::new(source, self.model.units(), samples);
             self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
             if let Some(name) = out.left_out(inverses.maps()) {
-                return Err(left_out::<A>(
+                return Err(left_out(
+                    A::NAME,
                     &format!("`{name}`"),
                     "`squared_error` or `gradient` for every map",
                 ));
@@ -296,23 +297,21 @@ impl<A: Algorithm> Trainer<A> {
         if update.network {
             self.algorithm.directions(&pass, &mut out)?;
             if let Some(l) = out.left_out() {
-                return Err(left_out::<A>(
+                return Err(left_out(
+                    A::NAME,
                     &format!("layer {l}"),
                     "`gradient` or `none` for every layer",
                 ));
             }
             let maps = self.companions.iter().flat_map(Group::maps);
             if let Some(name) = out.map_left_out(maps) {
-                return Err(left_out::<A>(
+                return Err(left_out(
+                    A::NAME,
                     &format!("`{name}`"),
                     "`map` or `still` for every map",
                 ));
             }
-            measured.own = out.recorded().map_err(|name| {
-                let message = format!("{} reported no value of its metric `{name}`", A::NAME);
-                let error = PluginError::new(ErrorCode::OTHER, message);
-                Error::Plugin(error.with_help("it has to call `record` in every step"))
-            })?;
+            measured.own = out.metrics().values(A::NAME)?;
             measured.batch = Some(out.loss().unwrap_or(workspace.batch_loss()));
         }
         if let Some(copies) = copies
@@ -349,7 +348,7 @@ impl<A: Algorithm> Trainer<A> {
 
     /// The directions of every parameter for `batch`, applied to none.
     fn all_directions(&mut self, batch: &Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, Error> {
-        let samples = checked_samples(&self.model, batch.inputs)?;
+        let samples = checked_samples(&self.expected, batch.inputs)?;
         let given = match noise {
             [] => None,
             _ if self.inverses.is_none() && self.draws.is_none() => {
@@ -378,17 +377,8 @@ impl<A: Algorithm> Trainer<A> {
     }
 
     fn write_outputs(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), Error> {
-        let samples = checked_samples(&self.model, inputs)?;
-        let expected = samples as usize * self.model.outputs() as usize;
-        if outputs.len() != expected {
-            return Err(Error::new(
-                ErrorCode::SHAPE,
-                format!(
-                    "the output buffer holds {} values, expected {expected} for {samples} samples",
-                    outputs.len()
-                ),
-            ));
-        }
+        let samples = checked_samples(&self.expected, inputs)?;
+        self.expected.check_outputs(samples, outputs.len())?;
         let predictor = match self.inference.take() {
             Some(predictor) if predictor.activations.samples() == samples => predictor,
             _ => Predictor::new(&self.model, samples)?,
@@ -413,7 +403,7 @@ impl<A: Algorithm> Trainer<A> {
             .by_sample(output)?
             .f_contiguous()?
             .f_to_device(Device::Cpu)?;
-        rows.f_copy_data(outputs, expected)?;
+        rows.f_copy_data(outputs, outputs.len())?;
         Ok(())
     }
 }
@@ -467,9 +457,26 @@ pub(crate) fn at_boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<
     }
 }
 
-/// The error of an algorithm that wrote no direction for `whose`, where it has to call `what`.
-fn left_out<A: Algorithm>(whose: &str, what: &str) -> Error {
-    let message = format!("{} wrote no direction for {whose}", A::NAME);
+/// Refuses a network that `algorithm` declares it cannot train with these hyper-parameters.
+pub(crate) fn refuse<C: Configuration>(
+    algorithm: &str,
+    refusals: Vec<Refusal>,
+    network: &Network,
+    config: &C,
+) -> Result<(), Error> {
+    let given = hyperparameters::values(config)?;
+    match refusals.into_iter().find(|it| it.applies(network, &given)) {
+        None => Ok(()),
+        Some(Refusal { reason, .. }) => {
+            let message = format!("{algorithm} cannot train this network: {reason}");
+            Err(Error::new(ErrorCode::UNSUPPORTED, message))
+        }
+    }
+}
+
+/// The error of an `algorithm` that wrote no direction for `whose`, where it has to call `what`.
+pub(crate) fn left_out(algorithm: &str, whose: &str, what: &str) -> Error {
+    let message = format!("{algorithm} wrote no direction for {whose}");
     let error = PluginError::new(ErrorCode::OTHER, message);
     let help = format!("the algorithm has to call {what} in every step");
     Error::Plugin(error.with_help(help))

@@ -17,7 +17,7 @@ pub(crate) const LAYER_INVERSE_LOSS: &str = "inverse_loss_l";
 const REPORT_EVERY: usize = 64;
 
 /// The metrics of the steps not reported yet.
-pub(super) struct Report<'a, 'sink> {
+pub(crate) struct Report<'a, 'sink> {
     metrics: &'a mut MetricSink<'sink>,
     /// The layers with inverses.
     layers: Vec<usize>,
@@ -26,7 +26,7 @@ pub(super) struct Report<'a, 'sink> {
 
 impl<'a, 'sink> Report<'a, 'sink> {
     /// A report of the losses, those of inverses in these layers too, and of an algorithm's `own` metrics.
-    pub(super) fn new(
+    pub(crate) fn new(
         metrics: &'a mut MetricSink<'sink>,
         layers: Vec<usize>,
         own: &'static [(&'static str, &'static str)],
@@ -46,7 +46,7 @@ impl<'a, 'sink> Report<'a, 'sink> {
     }
 
     /// Adds the metrics of one step.
-    pub(super) fn push(&mut self, measured: &Measured) -> Result<(), Error> {
+    pub(crate) fn push(&mut self, measured: &Measured) -> Result<(), Error> {
         let losses = [measured.batch, measured.inverse].into_iter();
         let of_layers = self.layers.iter();
         let of_layers = of_layers.map(|l| measured.inverse_by_layer.get(l).copied());
@@ -62,7 +62,7 @@ impl<'a, 'sink> Report<'a, 'sink> {
     }
 
     /// Reports everything.
-    pub(super) fn flush(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
         for (name, pending) in &mut self.pending {
             if !pending.is_empty() {
                 self.metrics.record(name, pending)?;
@@ -75,20 +75,20 @@ impl<'a, 'sink> Report<'a, 'sink> {
 
 /// Metrics of one step, measured before its update; `None` for a group that it does not update.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Measured {
+pub(crate) struct Measured {
     /// The mean task loss of the batch.
-    pub(super) batch: Option<f64>,
+    pub(crate) batch: Option<f64>,
     /// The sum of the inverses' losses.
-    pub(super) inverse: Option<f64>,
+    pub(crate) inverse: Option<f64>,
     /// The part of each layer in it.
-    pub(super) inverse_by_layer: BTreeMap<usize, f64>,
+    pub(crate) inverse_by_layer: BTreeMap<usize, f64>,
     /// The algorithm's own metrics, in the order in which it declares them.
-    pub(super) own: Vec<f64>,
+    pub(crate) own: Vec<f64>,
 }
 
 impl Measured {
     /// The first that is no finite number, with its name; `own` are the names of the algorithm's own.
-    pub(super) fn non_finite(
+    pub(crate) fn non_finite(
         &self,
         own: &'static [(&'static str, &'static str)],
     ) -> Option<(&'static str, f64)> {
