@@ -1,5 +1,6 @@
-//! `docs/plugin-guide.md` and its second half, `docs/learned-feedback.md`, done step by step as its reader does it: its commands with the real
-//! binary in a folder outside the checkout, its changes to the files, its quotations of them.
+//! `docs/plugin-guide.md`, its second half, `docs/learned-feedback.md`, and `docs/plugins-in-cpp.md`, done step by step as
+//! their reader does it: the commands with the real binary in a folder outside the checkout, the changes to files, the
+//! quotations of them.
 //!
 //! So this is also the test of `pipeline plugin new`: its crate builds with nothing else, its test
 //! passes, and its library stands in a table beside backpropagation.
@@ -52,6 +53,16 @@ fn follow(document: &str, name: &str) -> Vec<BTreeMap<String, f64>> {
 fn the_second_half_leads_to_rules_that_keep_their_promises() {
     let tables = follow("learned-feedback.md", "learned");
     assert!(tables.is_empty());
+}
+
+#[test]
+fn the_template_in_cpp_keeps_its_promises_and_stands_in_the_table() {
+    let tables = follow("plugins-in-cpp.md", "native");
+    for method in ["bp", "native"] {
+        // One class in ten is right by chance.
+        let error = tables[0][method];
+        assert!(error < 40.0, "{method} learned nothing: {error} %");
+    }
 }
 
 #[test]

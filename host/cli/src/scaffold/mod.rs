@@ -1,5 +1,5 @@
-//! A new plugin's crate: its files, made of the templates in `plugins/template`, and how they come
-//! to lie in a folder. It never builds anything, and knows nothing of what the rule computes.
+//! A new plugin's crate: its files, made of the templates in `plugins/template` and `plugins/template-cpp`, and
+//! how they come to lie in a folder. It never builds anything, and knows nothing of what the rule computes.
 
 mod error;
 mod name;
@@ -19,13 +19,53 @@ pub(crate) use self::write::write;
 /// The name of the plugin in the templates, which are files that compile as they are.
 const TEMPLATE_NAME: &str = "drtp";
 
+/// A rule to start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Template {
+    /// In Rust, on the SDK
+    Rust,
+    /// In C++, on libtorch
+    Cpp,
+}
+
 /// Everything that decides a new crate's files.
 pub(crate) struct Scaffold {
     pub(crate) name: PluginName,
+    pub(crate) template: Template,
     pub(crate) sdk: Sdk,
     /// The folder with `lib` and `include`, absolute.
     pub(crate) libtorch: PathBuf,
 }
+
+/// A template, by the folder that holds it.
+macro_rules! template {
+    ($path:literal) => {
+        include_str!(concat!("../../../../plugins/", $path))
+    };
+}
+
+/// Files of the template in Rust, by their paths in the crate.
+const RUST_FILES: [(&str, &str); 4] = [
+    ("build.rs", template!("link-libtorch.rs")),
+    ("README.md", template!("template/README.md")),
+    ("src/lib.rs", template!("template/src/lib.rs")),
+    ("src/tests.rs", template!("template/src/tests.rs")),
+];
+
+/// Files of the template in C++, by their paths in the crate.
+const CPP_FILES: [(&str, &str); 11] = [
+    ("build.rs", template!("template-cpp/build.rs")),
+    ("README.md", template!("template-cpp/README.md")),
+    ("src/rule.cpp", template!("template-cpp/src/rule.cpp")),
+    ("src/rule.hpp", template!("template-cpp/src/rule.hpp")),
+    ("src/learner.cpp", template!("template-cpp/src/learner.cpp")),
+    ("src/learner.hpp", template!("template-cpp/src/learner.hpp")),
+    ("src/glue.cpp", template!("template-cpp/src/glue.cpp")),
+    ("src/glue.rs", template!("template-cpp/src/glue.rs")),
+    ("src/lib.rs", template!("template-cpp/src/lib.rs")),
+    ("src/request.rs", template!("template-cpp/src/request.rs")),
+    ("src/tests.rs", template!("template-cpp/src/tests.rs")),
+];
 
 impl Scaffold {
     /// The files, by their paths in the crate.
@@ -33,12 +73,17 @@ impl Scaffold {
     /// # Errors
     /// A path that TOML cannot hold.
     pub(crate) fn files(&self) -> Result<Vec<(&'static str, String)>, ScaffoldError> {
-        let manifest = include_str!("../../../../plugins/template/manifest.toml")
+        let (manifest, files) = match self.template {
+            Template::Rust => (template!("template/manifest.toml"), &RUST_FILES[..]),
+            Template::Cpp => (template!("template-cpp/manifest.toml"), &CPP_FILES[..]),
+        };
+        let manifest = manifest
             .replace("{{rust_version}}", env!("CARGO_PKG_RUST_VERSION"))
-            .replace("{{sdk}}", &self.sdk.dependency()?);
-        let config = include_str!("../../../../plugins/template/cargo-config.toml")
+            .replace("{{sdk}}", &self.sdk.dependency("sdk")?)
+            .replace("{{abi}}", &self.sdk.dependency("abi")?);
+        let config = template!("template/cargo-config.toml")
             .replace("{{libtorch}}", &toml_path(&self.libtorch)?);
-        Ok(vec![
+        let common = [
             ("Cargo.toml", self.named(&manifest)),
             // Cargo drops what the plugin does not need of it, and keeps the versions of the rest.
             (
@@ -50,31 +95,14 @@ impl Scaffold {
                 "rust-toolchain.toml",
                 include_str!("../../../../rust-toolchain.toml").to_owned(),
             ),
-            (
-                "build.rs",
-                include_str!("../../../../plugins/link-libtorch.rs").to_owned(),
-            ),
-            (
-                ".gitignore",
-                include_str!("../../../../plugins/template/gitignore").to_owned(),
-            ),
-            (
-                "README.md",
-                self.named(include_str!("../../../../plugins/template/README.md")),
-            ),
+            (".gitignore", template!("template/gitignore").to_owned()),
             (
                 "pipeline.toml",
-                self.named(include_str!("../../../../plugins/template/pipeline.toml")),
+                self.named(template!("template/pipeline.toml")),
             ),
-            (
-                "src/lib.rs",
-                self.named(include_str!("../../../../plugins/template/src/lib.rs")),
-            ),
-            (
-                "src/tests.rs",
-                self.named(include_str!("../../../../plugins/template/src/tests.rs")),
-            ),
-        ])
+        ];
+        let files = files.iter().map(|(path, text)| (*path, self.named(text)));
+        Ok(common.into_iter().chain(files).collect())
     }
 
     /// A template with the plugin's name in the place of its own.

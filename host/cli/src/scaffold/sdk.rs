@@ -57,10 +57,11 @@ impl Sdk {
         })
     }
 
-    /// The TOML value of the dependency `assay-sdk` in a manifest.
-    pub(super) fn dependency(&self) -> Result<String, ScaffoldError> {
+    /// The TOML value of a dependency in a manifest: on the SDK, or on a crate that lies beside it, by the name of
+    /// its folder.
+    pub(super) fn dependency(&self, folder: &str) -> Result<String, ScaffoldError> {
         Ok(match self {
-            Self::Path(folder) => format!("{{ path = {} }}", toml_path(folder)?),
+            Self::Path(sdk) => format!("{{ path = {} }}", toml_path(&sdk.with_file_name(folder))?),
             Self::Git { url, rev } => {
                 let [url, rev] = [url, rev].map(|text| Value::from(text.as_str()));
                 format!("{{ git = {url}, rev = {rev} }}")

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::*;
 
-fn scaffold(name: &str) -> Scaffold {
+fn scaffold(name: &str, template: Template) -> Scaffold {
     Scaffold {
         name: name.parse().unwrap(),
+        template,
         sdk: Sdk::in_folder(None).unwrap(),
         libtorch: PathBuf::from("/opt/lib \"torch\""),
     }
@@ -26,44 +27,53 @@ fn toml(text: &str) -> toml::Table {
 
 #[test]
 fn the_name_takes_the_templates_place_everywhere() {
-    let files = scaffold("my-drtp-2").files().unwrap();
+    for template in [Template::Rust, Template::Cpp] {
+        the_name_is_everywhere(&scaffold("my-drtp-2", template).files().unwrap());
+    }
+    let files = scaffold("my-drtp-2", Template::Rust).files().unwrap();
+    assert!(file(&files, "src/lib.rs").contains("const NAME: &'static str = \"my-drtp-2\";"));
+}
+
+fn the_name_is_everywhere(files: &[(&str, String)]) {
     for (path, text) in files.iter().filter(|(path, _)| *path != "Cargo.lock") {
         let rest = text.replace("my-drtp-2", "").replace("my_drtp_2", "");
         assert!(!rest.contains(TEMPLATE_NAME), "{path}: {rest}");
         assert!(!rest.contains("{{"), "{path}: {rest}");
     }
-    let manifest = toml(&file(&files, "Cargo.toml"));
+    let manifest = toml(&file(files, "Cargo.toml"));
     assert_eq!(manifest["package"]["name"].as_str(), Some("my-drtp-2"));
     assert_eq!(manifest["lib"]["name"].as_str(), Some("assay_my_drtp_2"));
-    let method = &toml(&file(&files, "pipeline.toml"))["method"]["my-drtp-2"];
+    let method = &toml(&file(files, "pipeline.toml"))["method"]["my-drtp-2"];
     assert_eq!(method["algorithm"].as_str(), Some("my-drtp-2"));
     let library = "target/release/libassay_my_drtp_2.so";
     assert_eq!(method["plugin"].as_str(), Some(library));
-    assert!(file(&files, "src/lib.rs").contains("const NAME: &'static str = \"my-drtp-2\";"));
 }
 
 #[test]
-fn the_build_uses_the_sdks_toolchain_versions_and_libtorch() {
-    let files = scaffold("rule").files().unwrap();
-    let manifest = toml(&file(&files, "Cargo.toml"));
-    let sdk = manifest["dependencies"]["assay-sdk"]["path"].as_str();
-    assert!(Path::new(sdk.unwrap()).join("src/lib.rs").exists());
-    let workspace = toml(include_str!("../../../../Cargo.toml"));
-    for key in ["edition", "rust-version"] {
-        let ours = &workspace["workspace"]["package"][key];
-        assert_eq!(&manifest["package"][key], ours, "{key}");
+fn the_build_uses_this_programs_sources_toolchain_versions_and_libtorch() {
+    for (template, dependency) in [(Template::Rust, "assay-sdk"), (Template::Cpp, "assay-abi")] {
+        let files = scaffold("rule", template).files().unwrap();
+        let manifest = toml(&file(&files, "Cargo.toml"));
+        let folder = manifest["dependencies"][dependency]["path"].as_str();
+        let found = fs::read_to_string(Path::new(folder.unwrap()).join("Cargo.toml")).unwrap();
+        assert_eq!(toml(&found)["package"]["name"].as_str(), Some(dependency));
+        let workspace = toml(include_str!("../../../../Cargo.toml"));
+        for key in ["edition", "rust-version"] {
+            let ours = &workspace["workspace"]["package"][key];
+            assert_eq!(&manifest["package"][key], ours, "{key}");
+        }
+        assert!(manifest.contains_key("workspace"));
+        let config = toml(&file(&files, ".cargo/config.toml"));
+        let libtorch = config["env"]["LIBTORCH"].as_str();
+        assert_eq!(libtorch, Some("/opt/lib \"torch\""));
     }
-    assert!(manifest.contains_key("workspace"));
-    let config = toml(&file(&files, ".cargo/config.toml"));
-    let libtorch = config["env"]["LIBTORCH"].as_str();
-    assert_eq!(libtorch, Some("/opt/lib \"torch\""));
 }
 
 #[test]
 fn the_sdk_of_a_repository_is_pinned_to_a_commit() {
     let sdk = Sdk::at_commit("https://example.org/assay.git", "0123456789abcdef").unwrap();
     assert_eq!(
-        sdk.dependency().unwrap(),
+        sdk.dependency("abi").unwrap(),
         "{ git = \"https://example.org/assay.git\", rev = \"0123456789abcdef\" }"
     );
     for rev in ["", "main", "v1.0.0", "123456", &"0".repeat(41)] {

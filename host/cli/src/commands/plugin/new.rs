@@ -7,18 +7,19 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::error::CliError;
-use crate::scaffold::{PluginName, Scaffold, ScaffoldError, Sdk, find_libtorch, write};
+use crate::scaffold::{PluginName, Scaffold, ScaffoldError, Sdk, Template, find_libtorch, write};
 use crate::ui;
 
 const EXAMPLES: &str = "\
 Examples:
   pipeline plugin new my-rule
+  pipeline plugin new my-rule --template cpp
   pipeline plugin new my-rule --dir ~/rules/my-rule
   pipeline plugin new my-rule --sdk-git https://example.org/assay.git --rev 4f2c9a1
 
 The crate is complete: `cargo build --release --target-dir target` in it gives
 target/release/libassay_my_rule.so, whose rule, direct random target projection, is there to be
-changed. docs/plugin-guide.md goes on from here.
+changed. docs/plugin-guide.md goes on from here, and docs/plugins-in-cpp.md for `--template cpp`.
 
 Exit codes: 0 written, 2 nothing was written.";
 
@@ -27,6 +28,10 @@ Exit codes: 0 written, 2 nothing was written.";
 pub(crate) struct NewArguments {
     /// The name of the plugin, its crate and its algorithm
     name: PluginName,
+
+    /// The language of the rule
+    #[arg(long, value_name = "LANGUAGE", value_enum, default_value_t = Template::Rust)]
+    template: Template,
 
     /// The folder to write, new or empty [default: NAME]
     #[arg(long, value_name = "DIR")]
@@ -62,6 +67,7 @@ impl NewArguments {
         };
         Ok(Scaffold {
             name: self.name.clone(),
+            template: self.template,
             sdk,
             libtorch: find_libtorch(self.libtorch.as_deref())?,
         })
@@ -79,21 +85,27 @@ impl NewArguments {
 pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode, CliError> {
     let files = arguments.scaffold()?.files()?;
     write(arguments.folder(), &files)?;
-    ui::print(&text(arguments.folder(), &files))?;
+    ui::print(&text(arguments, &files))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The files that an author works with, each with its purpose.
-const EXPLAINED: [(&str, &str); 3] = [
-    ("src/lib.rs", "the rule"),
-    ("src/tests.rs", "its equations, once more in plain loops"),
-    ("pipeline.toml", "trains it beside backpropagation"),
-];
+const fn explained(template: Template) -> [(&'static str, &'static str); 3] {
+    let rule = match template {
+        Template::Rust => "src/lib.rs",
+        Template::Cpp => "src/rule.cpp",
+    };
+    [
+        (rule, "the rule"),
+        ("src/tests.rs", "its equations, once more in plain loops"),
+        ("pipeline.toml", "trains it beside backpropagation"),
+    ]
+}
 
-fn text(folder: &Path, files: &[(&str, String)]) -> String {
-    let folder = crate::ui::words::path(folder);
+fn text(arguments: &NewArguments, files: &[(&str, String)]) -> String {
+    let folder = crate::ui::words::path(arguments.folder());
     let mut text = format!("wrote {folder}, {} files, among them\n", files.len());
-    for (name, what) in EXPLAINED {
+    for (name, what) in explained(arguments.template) {
         let _ = writeln!(text, "  {name:<15}{what}");
     }
     let _ = write!(
