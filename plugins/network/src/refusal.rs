@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::layer::Layer;
+use crate::layer::{Layer, UnitFunction};
 use crate::network::Network;
 use crate::task::Task;
 
@@ -23,6 +23,8 @@ pub enum NetworkKind {
     HiddenWindows,
     /// One whose last layer gives an image.
     ImageOutput,
+    /// One with a layer of `relu` units.
+    Relu,
     /// One with a layer whose values are normalised.
     Normalised,
     /// One with fewer layers than that.
@@ -35,15 +37,15 @@ impl NetworkKind {
         let is_windowed =
             |layer: &Layer| matches!(layer, Layer::Local(..) | Layer::Convolution(..));
         let layers = network.layers();
+        let mut activations = layers.iter().filter_map(|layer| layer.activation());
         match self {
             Self::Any => true,
             Self::Classification => network.task() == Task::Classification,
             Self::Reconstruction => network.task() == Task::Reconstruction,
             Self::HiddenWindows => layers.iter().rev().skip(1).any(is_windowed),
             Self::ImageOutput => layers.last().is_some_and(is_windowed),
-            Self::Normalised => layers
-                .iter()
-                .any(|layer| layer.activation().is_some_and(|it| it.normalised)),
+            Self::Relu => activations.any(|it| it.function == UnitFunction::Relu),
+            Self::Normalised => activations.any(|it| it.normalised),
             Self::FewerLayers(count) => layers.len() < count,
         }
     }
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn kinds_are_told_apart() {
         let classifier = network(&["conv 3x3 2 s1 norm", "fc 5", "softmax 3"]);
-        let autoencoder = network(&["fc 5", "fc 16"]);
+        let autoencoder = network(&["fc 5 relu", "fc 16"]);
         let image = network(&["fc 16", "fc 16"]);
         let to_image = network(&["lc 3x3 1 s1"]);
         for (kind, expected) in [
@@ -128,6 +130,7 @@ mod tests {
             (NetworkKind::Reconstruction, [false, true, true, true]),
             (NetworkKind::HiddenWindows, [true, false, false, false]),
             (NetworkKind::ImageOutput, [false, false, false, true]),
+            (NetworkKind::Relu, [false, true, false, false]),
             (NetworkKind::Normalised, [true, false, false, false]),
             (NetworkKind::FewerLayers(2), [false, false, false, true]),
         ] {

@@ -10,6 +10,8 @@ const NO_RECONSTRUCTION: &str = "it classifies only: the last layer has to be a 
 const NO_WINDOWS: &str =
     "it trains fully connected layers only: use `fc` in place of `lc` and `conv`";
 
+const ONLY_TANH: &str = "its units are tanh, and nothing is normalised: leave `relu` and `norm` out";
+
 /// A network, without what this plugin could not make sense of.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +40,9 @@ pub(crate) fn units(network: &str) -> Result<Vec<u32>, PluginError> {
             "lc" | "conv" => return Err(unsupported(NO_WINDOWS)),
             "fc" if l == last => return Err(unsupported(NO_RECONSTRUCTION)),
             _ => {}
+        }
+        if size.ends_with("relu") || size.ends_with("norm") {
+            return Err(unsupported(ONLY_TANH));
         }
         let size = size.parse().ok().filter(|&size: &u32| size > 0);
         match (kind, size) {
@@ -89,6 +94,8 @@ pub(crate) fn schema(settings: &[Setting]) -> String {
         "refusals": [
             { "network": "reconstruction", "reason": NO_RECONSTRUCTION },
             { "network": "hidden-windows", "reason": NO_WINDOWS },
+            { "network": "relu", "reason": ONLY_TANH },
+            { "network": "normalised", "reason": ONLY_TANH },
         ],
     })
     .to_string()
