@@ -33,6 +33,7 @@ mod latex;
 mod lineage;
 mod mnist;
 mod network;
+mod pack;
 mod page;
 mod parquet;
 mod progress;

@@ -164,6 +164,46 @@ pub enum BundleError {
     Untrue(String),
 }
 
+/// Why an archive is refused, as the end of a message about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The file is something else.
+    #[error("it does not begin as zstd does")]
+    NotZstd,
+    /// It breaks off, or was changed.
+    #[error("it breaks off or was changed; get it again")]
+    Unreadable(#[source] io::Error),
+    /// Something comes after the end.
+    #[error("something follows its end; get it again")]
+    Trailing,
+    /// It has a file that it may not have.
+    #[error("its entry {} {why}", shown(name))]
+    Entry {
+        /// Its name.
+        name: String,
+        /// Reason for the refusal.
+        why: Refusal,
+    },
+    /// It unpacks to far more than data of ours does.
+    #[error("its first {packed} bytes unpack to over a thousand times that")]
+    Bomb {
+        /// Bytes of the archive read so far.
+        packed: u64,
+    },
+}
+
+impl From<ArchiveError> for BundleError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::NotZstd => Self::NotABundle,
+            ArchiveError::Unreadable(source) => Self::Unreadable(source),
+            ArchiveError::Trailing => Self::Trailing,
+            ArchiveError::Entry { name, why } => Self::Entry { name, why },
+            ArchiveError::Bomb { packed } => Self::Bomb { packed },
+        }
+    }
+}
+
 /// Reason for refusing an entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -189,10 +229,10 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kind(kind) => write!(f, "is {kind}, and a bundle holds plain files alone"),
-            Self::Name => f.write_str("is not named as the files of a bundle are"),
+            Self::Kind(kind) => write!(f, "is {kind}, and only plain files are allowed"),
+            Self::Name => f.write_str("has a name that no file of it has"),
             Self::Encoding => f.write_str("has a name that is no text"),
-            Self::Header => f.write_str("has a header that no bundle has"),
+            Self::Header => f.write_str("has a header with more in it than a name and a size"),
             Self::Order => f.write_str("comes twice or out of order"),
             Self::Padding => f.write_str("is followed by hidden bytes"),
             Self::Hash => f.write_str(

@@ -8,7 +8,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::Reader;
+pub(crate) use read::{MAGIC, Reader};
 pub(crate) use write::Writer;
 
 use std::io;

@@ -9,11 +9,11 @@ use tar::{EntryType, Header};
 use zstd::stream::read::Decoder;
 
 use super::{BLOCK, END, header, padding};
-use crate::error::{BundleError, Refusal};
+use crate::error::{ArchiveError, Refusal};
 use crate::limits::Limits;
 
 /// How zstd frames begin.
-const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+pub(crate) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The largest window that a reader holds, as a power of two; the writer's is far smaller.
 const WINDOW_LOG: u32 = 25;
@@ -29,21 +29,21 @@ pub(crate) struct Reader<'a, R: BufRead> {
 impl<R: BufRead> Reader<'_, R> {
     /// # Errors
     /// The input is no zstd at all.
-    pub(crate) fn new(mut input: R) -> Result<Self, BundleError> {
-        let start = input.fill_buf().map_err(BundleError::Unreadable)?;
+    pub(crate) fn new(mut input: R) -> Result<Self, ArchiveError> {
+        let start = input.fill_buf().map_err(ArchiveError::Unreadable)?;
         if !start.starts_with(&MAGIC) {
-            return Err(BundleError::NotABundle);
+            return Err(ArchiveError::NotZstd);
         }
         let packed = Rc::<Cell<u64>>::default();
         let counted = Counted {
             inner: input,
             count: Rc::clone(&packed),
         };
-        let decoder = Decoder::with_buffer(counted).map_err(BundleError::Unreadable)?;
+        let decoder = Decoder::with_buffer(counted).map_err(ArchiveError::Unreadable)?;
         let mut decoder = decoder.single_frame();
         decoder
             .window_log_max(WINDOW_LOG)
-            .map_err(BundleError::Unreadable)?;
+            .map_err(ArchiveError::Unreadable)?;
         Ok(Self {
             input: decoder,
             packed,
@@ -62,7 +62,7 @@ impl<R: BufRead> Reader<'_, R> {
     ///
     /// # Errors
     /// There is anything but a plain file, or the end, or names are not in order.
-    pub(crate) fn next(&mut self) -> Result<Option<(String, u64)>, BundleError> {
+    pub(crate) fn next(&mut self) -> Result<Option<(String, u64)>, ArchiveError> {
         let mut block = [0; BLOCK];
         self.fill(&mut block)?;
         if block == END[..BLOCK] {
@@ -80,7 +80,7 @@ impl<R: BufRead> Reader<'_, R> {
     ///
     /// # Errors
     /// The padding is anything but zeros.
-    pub(crate) fn skip_padding(&mut self, name: &str, size: u64) -> Result<(), BundleError> {
+    pub(crate) fn skip_padding(&mut self, name: &str, size: u64) -> Result<(), ArchiveError> {
         let mut block = [0; BLOCK];
         let rest = block.get_mut(..padding(size)).unwrap_or_default();
         self.fill(rest)?;
@@ -91,16 +91,16 @@ impl<R: BufRead> Reader<'_, R> {
     }
 
     /// The second block of zeros, the end of the frame, and the end of the input.
-    fn end(&mut self) -> Result<(), BundleError> {
+    fn end(&mut self) -> Result<(), ArchiveError> {
         let mut block = [0; BLOCK];
         self.fill(&mut block)?;
         let mut more = [0];
         if block != END[..BLOCK] || self.take(&mut more)? > 0 {
-            return Err(BundleError::Trailing);
+            return Err(ArchiveError::Trailing);
         }
         let rest = self.input.get_mut().inner.fill_buf();
-        if !rest.map_err(BundleError::Unreadable)?.is_empty() {
-            return Err(BundleError::Trailing);
+        if !rest.map_err(ArchiveError::Unreadable)?.is_empty() {
+            return Err(ArchiveError::Trailing);
         }
         Ok(())
     }
@@ -110,23 +110,27 @@ impl<R: BufRead> Reader<'_, R> {
     ///
     /// # Errors
     /// The input breaks off or was changed, or unpacks to far more than it should.
-    pub(crate) fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), BundleError> {
+    pub(crate) fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), ArchiveError> {
         while !buffer.is_empty() {
             match self.take(buffer)? {
-                0 => return Err(BundleError::Unreadable(io::ErrorKind::UnexpectedEof.into())),
+                0 => {
+                    return Err(ArchiveError::Unreadable(
+                        io::ErrorKind::UnexpectedEof.into(),
+                    ));
+                }
                 count => buffer = buffer.get_mut(count..).unwrap_or_default(),
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, buffer: &mut [u8]) -> Result<usize, BundleError> {
-        let count = self.input.read(buffer).map_err(BundleError::Unreadable)?;
+    fn take(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
+        let count = self.input.read(buffer).map_err(ArchiveError::Unreadable)?;
         self.unpacked += count as u64;
         if Limits::is_plausible(self.packed.get(), self.unpacked) {
             Ok(count)
         } else {
-            Err(BundleError::Bomb {
+            Err(ArchiveError::Bomb {
                 packed: self.packed.get(),
             })
         }
@@ -134,7 +138,7 @@ impl<R: BufRead> Reader<'_, R> {
 }
 
 /// The name and size in a header that is just as it should be.
-fn parse(block: &[u8; BLOCK]) -> Result<(String, u64), BundleError> {
+fn parse(block: &[u8; BLOCK]) -> Result<(String, u64), ArchiveError> {
     let found = Header::from_byte_slice(block);
     let bytes = found.path_bytes();
     let shown = String::from_utf8_lossy(&bytes);
@@ -167,8 +171,8 @@ fn describe(kind: EntryType) -> &'static str {
     }
 }
 
-fn refused(name: &str, why: Refusal) -> BundleError {
-    BundleError::Entry {
+fn refused(name: &str, why: Refusal) -> ArchiveError {
+    ArchiveError::Entry {
         name: name.to_owned(),
         why,
     }

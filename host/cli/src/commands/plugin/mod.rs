@@ -6,6 +6,7 @@ mod info;
 mod install;
 mod list;
 mod new;
+mod pack;
 mod schema;
 mod sign;
 mod trust;
@@ -22,6 +23,7 @@ use info::InfoArguments;
 use install::InstallArguments;
 use list::ListArguments;
 use new::NewArguments;
+use pack::PackArguments;
 use sign::{KeygenArguments, SignArguments, VerifyArguments};
 use trust::{TrustVerbArguments, UntrustArguments};
 
@@ -33,7 +35,7 @@ pub(crate) enum PluginVerb {
     Directions(DirectionsArguments),
     /// Show one plugin: what it is, its algorithms, their hyper-parameters and metrics.
     Info(InfoArguments),
-    /// Check a plugin's library and copy it to where your own plugins are found by name.
+    /// Check a plugin's library or pack and copy it to where your own plugins are found by name.
     Install(InstallArguments),
     /// Make a key to sign plugins with.
     Keygen(KeygenArguments),
@@ -41,6 +43,8 @@ pub(crate) enum PluginVerb {
     List(ListArguments),
     /// Write the crate of a new plugin, with a small working rule to start from.
     New(NewArguments),
+    /// Write a plugin's library, its signature, description and licence to one file, for others to install.
+    Pack(PackArguments),
     /// Sign a plugin's library, in minisign's format.
     Sign(SignArguments),
     /// Trust a plugin, or whatever a key signs; without arguments, show what you trust.
@@ -60,6 +64,7 @@ pub(crate) fn run(verb: &PluginVerb, cancel: &Cancel) -> Result<ExitCode, CliErr
         PluginVerb::Keygen(arguments) => sign::keygen(arguments),
         PluginVerb::List(arguments) => list::list(arguments, cancel),
         PluginVerb::New(arguments) => new::new(arguments),
+        PluginVerb::Pack(arguments) => pack::pack(arguments, cancel),
         PluginVerb::Sign(arguments) => sign::sign(arguments),
         PluginVerb::Trust(arguments) => trust::trust(arguments),
         PluginVerb::Untrust(arguments) => trust::untrust(arguments),
