@@ -307,6 +307,7 @@ fn training(store: &Store, seed: u32) -> RunStage {
         limits: Limits::default(),
         continued_from: None,
         epoch_ms: Vec::new(),
+        multiply_adds: None,
     };
     store.commit_result(&result).unwrap();
     RunStage {

@@ -53,6 +53,10 @@ fn more_epochs_continue_and_give_the_bytes_of_one_training() {
             5,
             "the times of the shorter training are its own"
         );
+        let cost = &result["multiply_adds"];
+        assert!(cost.as_u64() > Some(0), "{results}");
+        let undivided = &show(&sandbox, &stage(&straight, &name)["action"])["results"];
+        assert_eq!(*cost, undivided[0]["result"]["multiply_adds"]);
         let from = &result["continued_from"];
         assert!(from.is_string(), "{results}");
         assert_ne!(

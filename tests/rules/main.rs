@@ -8,6 +8,7 @@
 
 mod activations;
 mod algorithms;
+mod costs;
 mod directions;
 mod images;
 mod inverses;

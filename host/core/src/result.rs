@@ -39,6 +39,10 @@ pub struct ActionResult {
     /// it; of a training alone, and absent from results of versions that did not take it down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epoch_ms: Vec<u64>,
+    /// The multiply-adds for each sample in a training's last finished epoch; absent where its plugin
+    /// does not count them, and from results of versions that did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiply_adds: Option<u64>,
 }
 
 /// The record of one execution: its name, which is the hash of its bytes, and what it says.

@@ -102,6 +102,8 @@ pub(crate) struct Done {
     pub(crate) continued_from: Option<ArtifactHash>,
     /// The time of the training pass of each epoch that this action trained itself, in milliseconds.
     pub(crate) epoch_ms: Vec<u64>,
+    /// The multiply-adds for each sample in the last of those epochs.
+    pub(crate) multiply_adds: Option<u64>,
 }
 
 /// A line from a worker.

@@ -62,6 +62,7 @@ pub fn write_report_times<'a>(
         Some(TimedTraining {
             training,
             epoch_ms: result.epoch_ms.clone(),
+            multiply_adds: result.multiply_adds,
             host: result.host.clone(),
         })
     });

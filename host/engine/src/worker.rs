@@ -168,6 +168,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Repo
         earlier_ms: outputs.earlier_ms,
         continued_from: outputs.continued_from,
         epoch_ms: outputs.epoch_ms,
+        multiply_adds: outputs.multiply_adds,
     }))
 }
 

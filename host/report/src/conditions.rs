@@ -175,8 +175,8 @@ fn plural(count: &str, what: &str) -> String {
 }
 
 /// A count with a comma after each thousand: `60,000`.
-pub(crate) fn count(count: u32) -> String {
-    let digits = count.to_string();
+pub(crate) fn count(count: impl Into<u64>) -> String {
+    let digits = count.into().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

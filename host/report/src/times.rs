@@ -16,6 +16,8 @@ pub struct TimedTraining {
     pub training: ReportTraining,
     /// The time of the training pass of each epoch, in milliseconds; empty where that is not known.
     pub epoch_ms: Vec<u64>,
+    /// The multiply-adds for each sample in its last epoch, where they are known.
+    pub multiply_adds: Option<u64>,
     /// The machine it ran on.
     pub host: String,
 }
@@ -32,6 +34,10 @@ pub(crate) struct RowTimes<'a> {
     /// The time of a step as a multiple of that of backpropagation on the same network, dataset and device, in
     /// batches of the same size.
     pub(crate) relative: Option<f64>,
+    /// The multiply-adds for each sample, the median over the trainings.
+    pub(crate) multiply_adds: Option<u64>,
+    /// They as a multiple of those of backpropagation on the same network and dataset.
+    pub(crate) relative_multiply_adds: Option<f64>,
     /// The test error by epoch, from the first.
     pub(crate) curve: Vec<TimedError>,
 }
@@ -83,32 +89,55 @@ pub(crate) fn row_times<'a>(
         let trainings = by_label.get(&row.label)?;
         let mut epochs: Vec<_> = trainings.iter().flat_map(|it| &it.epoch_ms).collect();
         epochs.sort_unstable();
+        let mut multiply_adds: Vec<_> =
+            trainings.iter().filter_map(|it| it.multiply_adds).collect();
+        multiply_adds.sort_unstable();
         Some(RowTimes {
             row,
             epoch_seconds: **epochs.get(epochs.len() / 2)? as f64 / 1000.0,
             relative: None,
+            multiply_adds: multiply_adds.get(multiply_adds.len() / 2).copied(),
+            relative_multiply_adds: None,
             curve: curve(row, trainings),
         })
     });
     let mut times: Vec<_> = times.collect();
-    let relative: Vec<_> = times.iter().map(|it| relative(it, &times)).collect();
-    for (times, relative) in times.iter_mut().zip(relative) {
-        times.relative = relative;
+    let relative: Vec<_> = times
+        .iter()
+        .map(|it| (relative_time(it, &times), relative_cost(it, &times)))
+        .collect();
+    for (times, (time, cost)) in times.iter_mut().zip(relative) {
+        (times.relative, times.relative_multiply_adds) = (time, cost);
     }
     times
 }
 
-fn relative(times: &RowTimes<'_>, all: &[RowTimes<'_>]) -> Option<f64> {
-    let own = times.row;
-    let reference = all.iter().find(|other| {
+/// The rows of backpropagation on the network and dataset of `own`.
+fn backpropagation<'a>(
+    own: &'a ReportRow,
+    all: &'a [RowTimes<'_>],
+) -> impl Iterator<Item = &'a RowTimes<'a>> {
+    all.iter().filter(|other| {
         let row = other.row;
         row.algorithm == BACKPROPAGATION
             && row.label.dataset == own.label.dataset
             && row.label.network == own.label.network
-            && row.batch_size == own.batch_size
-            && row.conditions.device == own.conditions.device
+    })
+}
+
+fn relative_time(times: &RowTimes<'_>, all: &[RowTimes<'_>]) -> Option<f64> {
+    let own = times.row;
+    let reference = backpropagation(own, all).find(|other| {
+        let row = other.row;
+        row.batch_size == own.batch_size && row.conditions.device == own.conditions.device
     })?;
     let relative = times.step_ms() / reference.step_ms();
+    relative.is_finite().then_some(relative)
+}
+
+fn relative_cost(times: &RowTimes<'_>, all: &[RowTimes<'_>]) -> Option<f64> {
+    let reference = backpropagation(times.row, all).find_map(|other| other.multiply_adds)?;
+    let relative = times.multiply_adds? as f64 / reference as f64;
     relative.is_finite().then_some(relative)
 }
 

@@ -1,12 +1,15 @@
 //! A learner: one network being trained by one algorithm.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::c_void;
 
 use abi_stable::StableAbi;
-use abi_stable::std_types::{RSlice, RSliceMut, RStr, RVec};
+use abi_stable::std_types::{ROption, RSlice, RSliceMut, RStr, RVec};
 
 use crate::batch::{Batch, BatchSource};
 use crate::error::{ErrorCode, Fallible, PluginError};
+use crate::extension::{Cost, CostExtension};
 use crate::guard::guard;
 use crate::metric::MetricSink;
 use crate::tensor::TensorView;
@@ -57,6 +60,12 @@ pub trait Learner {
     /// the parameter moves *against* each of them. Changes nothing. `noise` is empty or
     /// safetensors with the noise to use instead of the learner's own.
     fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError>;
+
+    /// What training has taken since the learner was created, `None` where that is not counted: the
+    /// extension `cost/1`.
+    fn cost(&mut self) -> Option<Cost> {
+        None
+    }
 }
 
 /// The functions of a learner, as they cross. `object` is always the learner's own pointer.
@@ -85,9 +94,25 @@ pub struct LearnerHandle {
 }
 
 /// A learner that panicked is never called again.
+#[repr(C)]
 struct Slot<L> {
-    learner: L,
+    /// First, so that it is found behind any object, whatever its learner is.
+    cost: unsafe extern "C" fn(*mut c_void) -> Fallible<ROption<Cost>>,
     panicked: bool,
+    learner: L,
+}
+
+/// How a host asks for the cost of one learner.
+#[derive(Clone)]
+pub(crate) struct Counter {
+    pub(crate) extension: &'static CostExtension,
+    pub(crate) algorithm: String,
+}
+
+thread_local! {
+    /// By the object of each living learner of this thread whose plugin counts. Nothing in a handle
+    /// says which plugin it is of, and no other plugin may be asked about its object.
+    static COUNTERS: RefCell<HashMap<*mut c_void, Counter>> = RefCell::default();
 }
 
 impl LearnerHandle {
@@ -126,8 +151,9 @@ impl LearnerHandle {
     /// ```
     pub fn new<L: Learner + 'static>(learner: L) -> Self {
         let slot = Slot {
-            learner,
+            cost: cost::<L>,
             panicked: false,
+            learner,
         };
         Self {
             object: Box::into_raw(Box::new(slot)).cast(),
@@ -186,10 +212,33 @@ impl LearnerHandle {
                 .into_result()?;
         Ok(directions.into_vec())
     }
+
+    /// See [`Learner::cost`]; `None` too where the plugin does not have the extension `cost/1`, or
+    /// the learner was not made by [`LoadedPlugin::create`](crate::LoadedPlugin::create).
+    pub fn cost(&mut self) -> Result<Option<Cost>, PluginError> {
+        let counter = COUNTERS.with_borrow(|counters| counters.get(&self.object).cloned());
+        let Some(Counter {
+            extension,
+            algorithm,
+        }) = counter
+        else {
+            return Ok(None);
+        };
+        // SAFETY: the plugin of the extension made the object, which lives as long as the handle;
+        // `&mut self` makes the call exclusive.
+        unsafe { extension.count(self.object, &algorithm) }
+    }
+
+    /// Has [`LearnerHandle::cost`] ask `counter`, which is of the plugin that made this learner.
+    pub(crate) fn count_by(&self, counter: Counter) {
+        COUNTERS.with_borrow_mut(|counters| counters.insert(self.object, counter));
+    }
 }
 
 impl Drop for LearnerHandle {
     fn drop(&mut self) {
+        // Another learner may come to lie there. A thread that ends may have no counters any more.
+        let _ = COUNTERS.try_with(|counters| counters.borrow_mut().remove(&self.object));
         // SAFETY: `new` made `object` with a box of the type that this `drop` expects, and a
         // handle is dropped once. A panic in the learner's drop was already contained.
         let _ = unsafe { (self.table.drop)(self.object) };
@@ -287,6 +336,26 @@ unsafe extern "C" fn directions<L: Learner>(
 }
 
 /// # Safety
+/// See [`with`].
+unsafe extern "C" fn cost<L: Learner>(object: *mut c_void) -> Fallible<ROption<Cost>> {
+    // SAFETY: promised by the caller.
+    unsafe { with::<L, _>(object, "cost", |learner| Ok(learner.cost().into())) }
+}
+
+/// The function of `cost/1`, for a learner of any kind: the algorithm makes no difference.
+///
+/// # Safety
+/// `object` came from [`LearnerHandle::new`], is alive, and nothing else uses it now.
+pub(crate) unsafe extern "C" fn learner_cost(
+    object: *mut c_void,
+    _algorithm: RStr<'_>,
+) -> Fallible<ROption<Cost>> {
+    type Ask = unsafe extern "C" fn(*mut c_void) -> Fallible<ROption<Cost>>;
+    // SAFETY: every `Slot` starts with this function, which is that of its own learner.
+    unsafe { (*object.cast::<Ask>())(object) }
+}
+
+/// # Safety
 /// `object` came from `LearnerHandle::new::<L>` and is not used again.
 unsafe extern "C" fn drop_learner<L>(object: *mut c_void) -> Fallible<()> {
     // SAFETY: promised by the caller.
@@ -295,4 +364,66 @@ unsafe extern "C" fn drop_learner<L>(object: *mut c_void) -> Fallible<()> {
         drop(slot);
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts its calls as samples; the second is a panic.
+    struct Counting(Cost);
+
+    impl Learner for Counting {
+        fn train_epoch(
+            &mut self,
+            _: u32,
+            _: &mut BatchSource<'_>,
+            _: &mut MetricSink<'_>,
+        ) -> Result<(), PluginError> {
+            Ok(())
+        }
+
+        fn predict(&mut self, _: TensorView<'_>, _: &mut [f32]) -> Result<(), PluginError> {
+            Ok(())
+        }
+
+        fn save(&mut self) -> Result<Vec<u8>, PluginError> {
+            Ok(Vec::new())
+        }
+
+        fn restore(&mut self, _: &[u8]) -> Result<(), PluginError> {
+            Ok(())
+        }
+
+        fn directions(&mut self, _: Batch<'_>, _: &[u8]) -> Result<Vec<u8>, PluginError> {
+            Ok(Vec::new())
+        }
+
+        fn cost(&mut self) -> Option<Cost> {
+            self.0.samples += 1;
+            assert!(self.0.samples < 2, "counted once too often");
+            Some(self.0)
+        }
+    }
+
+    #[test]
+    fn a_learner_is_asked_for_its_cost_as_long_as_it_lives() {
+        static EXTENSION: CostExtension = CostExtension::new(learner_cost);
+        let counts = Cost {
+            multiply_adds: 1 << 60,
+            samples: 0,
+        };
+        let mut asked = LearnerHandle::new(Counting(counts));
+        asked.count_by(Counter {
+            extension: &EXTENSION,
+            algorithm: "counting".to_owned(),
+        });
+        let mut other = LearnerHandle::new(Counting(counts));
+        assert_eq!(other.cost().unwrap(), None, "its plugin does not count");
+        let samples = 1;
+        assert_eq!(asked.cost().unwrap(), Some(Cost { samples, ..counts }));
+        assert_eq!(asked.cost().unwrap_err().code, ErrorCode::PANIC);
+        drop(asked);
+        assert!(COUNTERS.with_borrow(HashMap::is_empty));
+    }
 }

@@ -23,7 +23,7 @@ mod tensor;
 
 pub use batch::{Batch, BatchSource, Batches, MOST_PASSES};
 pub use error::{ErrorCode, Fallible, PluginError};
-pub use extension::{AlgorithmMinimum, ExtensionError};
+pub use extension::{AlgorithmMinimum, Cost, ExtensionError};
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, HANDSHAKE_SECTION, HANDSHAKE_SYMBOL, Handshake, HandshakeMismatch,
     PanicStrategy,

@@ -20,10 +20,11 @@ use abi_stable::std_types::{RStr, RString, RVec};
 
 use crate::error::{ErrorCode, Fallible, PluginError};
 use crate::extension::{
-    AlgorithmMinimum, Backpropagation, Extension, ExtensionError, Minimum, offered, read,
+    AlgorithmMinimum, Backpropagation, CostExtension, Extension, ExtensionError, Minimum, offered,
+    read,
 };
 use crate::guard::guard;
-use crate::learner::{CreateRequest, LearnerHandle};
+use crate::learner::{Counter, CreateRequest, LearnerHandle, learner_cost};
 
 /// The symbol of the root module. A break of the boundary is a new symbol, tried first.
 pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V1";
@@ -177,6 +178,7 @@ extern "C" fn query<P: PluginDefinition>(name: RStr<'_>) -> *const c_void {
         Backpropagation::NAME => {
             offered(const { &Backpropagation::new(create_backpropagation::<P>) })
         }
+        CostExtension::NAME => offered(const { &CostExtension::new(learner_cost) }),
         Minimum::NAME => offered(const { &Minimum::new(P::MINIMUMS) }),
         _ => std::ptr::null(),
     }
@@ -205,6 +207,7 @@ pub enum LoadError {
 pub struct LoadedPlugin {
     root: PluginRef,
     backpropagation: Option<&'static Backpropagation>,
+    cost: Option<&'static CostExtension>,
     minimum: Option<&'static Minimum>,
 }
 
@@ -228,9 +231,12 @@ impl LoadedPlugin {
         let minimum = unsafe { read(root.query()(Minimum::NAME.into())) }?;
         // SAFETY: as above.
         let backpropagation = unsafe { read(root.query()(Backpropagation::NAME.into())) }?;
+        // SAFETY: as above.
+        let cost = unsafe { read(root.query()(CostExtension::NAME.into())) }?;
         Ok(Self {
             root,
             backpropagation,
+            cost,
             minimum,
         })
     }
@@ -253,7 +259,14 @@ impl LoadedPlugin {
 
     /// Creates a learner.
     pub fn create(&self, request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
-        self.root.create()(request).into_result()
+        let learner = self.root.create()(request).into_result()?;
+        if let Some(extension) = self.cost {
+            learner.count_by(Counter {
+                extension,
+                algorithm: request.algorithm.to_string(),
+            });
+        }
+        Ok(learner)
     }
 
     /// Creates a learner of backpropagation for the network of the request, whose algorithm and

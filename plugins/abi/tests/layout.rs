@@ -11,7 +11,7 @@ use std::mem::offset_of;
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RStr, RString, RVec};
 use assay_abi::{
-    AlgorithmInfo, AlgorithmMinimum, Batch, BatchSource, CreateRequest, Fallible, Handshake,
+    AlgorithmInfo, AlgorithmMinimum, Batch, BatchSource, Cost, CreateRequest, Fallible, Handshake,
     Identity, LearnerHandle, LearnerTable, MetricInfo, MetricSink, Plugin, PluginError, RootHeader,
     TensorView,
 };
@@ -76,6 +76,9 @@ fn what_the_rest_is_made_of_has_its_size() {
     assert_eq!(size_of::<Handshake>(), 152);
     assert_eq!(size_of::<RootHeader>(), 152);
     assert_eq!(size_of::<AlgorithmMinimum>(), 24);
+    assert_eq!(offset_of!(Cost, multiply_adds), 0);
+    assert_eq!([offset_of!(Cost, samples), size_of::<Cost>()], [8, 16]);
+    assert_eq!(size_of::<Fallible<ROption<Cost>>>(), 8 + 104);
     assert_eq!(
         [size_of::<RStr<'_>>(), size_of::<RSlice<'_, u8>>()],
         [16; 2]

@@ -61,6 +61,7 @@ mod algorithm;
 mod arithmetic;
 mod backpropagation;
 mod configuration;
+mod cost;
 mod determinism;
 mod device;
 mod error;

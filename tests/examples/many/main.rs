@@ -212,6 +212,7 @@ impl Many {
             limits: Limits::default(),
             continued_from: None,
             epoch_ms: Vec::new(),
+            multiply_adds: None,
         };
         let bytes = canonical_json(&result).unwrap();
         let key = action.to_string();

@@ -218,6 +218,7 @@ impl Maker<'_> {
             limits: Limits::default(),
             continued_from: None,
             epoch_ms: Vec::new(),
+            multiply_adds: None,
         };
         self.store.commit_result(&result).unwrap();
     }

@@ -84,6 +84,7 @@ impl Sample {
             limits: Limits::default(),
             continued_from: None,
             epoch_ms: Vec::new(),
+            multiply_adds: None,
         };
         self.store.commit_result(&result).unwrap();
     }

@@ -291,5 +291,6 @@ pub(crate) fn result(
         limits: StageLimits::default(),
         continued_from: None,
         epoch_ms: Vec::new(),
+        multiply_adds: None,
     }
 }

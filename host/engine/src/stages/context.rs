@@ -53,6 +53,8 @@ pub(crate) struct Outputs {
     pub(crate) continued_from: Option<ArtifactHash>,
     /// The time of the training pass of each epoch since then, in milliseconds.
     pub(crate) epoch_ms: Vec<u64>,
+    /// The multiply-adds for each sample in the last of those epochs.
+    pub(crate) multiply_adds: Option<u64>,
 }
 
 /// The artifact of the same training with fewer epochs.

@@ -160,6 +160,7 @@ impl Execution<'_> {
             limits: self.limits,
             continued_from: done.continued_from,
             epoch_ms: [epochs_before, &done.epoch_ms].concat(),
+            multiply_adds: done.multiply_adds.or_else(|| before?.multiply_adds),
         };
         Ok((result, work))
     }

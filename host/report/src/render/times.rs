@@ -10,6 +10,7 @@ use super::RenderError;
 use super::figures::{Figure, NetworkRows, networks};
 use super::html::{conditions, figure_group, page, plain_section};
 use super::sections::{ABSENT, NAMES, RATIOS, Section, headings, names};
+use crate::conditions::count;
 use crate::file::write_atomically;
 use crate::measure::ErrorMeasure;
 use crate::results::ReportRow;
@@ -56,6 +57,7 @@ pub fn write_times(
              took longer than alone."
         }
         (plain_section(&table(&times)))
+        (plain_section(&costs(&times)))
         @if !figures.is_empty() { (figure_group("Error against time", &figures)) }
     };
     write_atomically(&folder.join(TIMES), page(&title, &main).as_bytes())?;
@@ -78,8 +80,7 @@ fn table(times: &[RowTimes<'_>]) -> Section {
             row.row.batch_size.to_string(),
             seconds(row.epoch_seconds),
             seconds(row.step_ms()),
-            row.relative
-                .map_or(ABSENT.to_owned(), |it| format!("{it:.2}")),
+            multiple(row.relative),
         ]);
         let lowest = lowest(row, times);
         cells.extend(RATIOS.map(|ratio| {
@@ -99,6 +100,34 @@ fn table(times: &[RowTimes<'_>]) -> Section {
         headings: headings(&titles),
         rows: rows.collect(),
     }
+}
+
+fn costs(times: &[RowTimes<'_>]) -> Section {
+    let rows = times.iter().map(|row| {
+        let mut cells = names(row.row);
+        cells.extend([
+            row.multiply_adds.map_or(ABSENT.to_owned(), count),
+            multiple(row.relative_multiply_adds),
+        ]);
+        cells
+    });
+    Section {
+        title: "Multiply-adds of a training step",
+        definition: "For each sample, of the products of weights, feedback and inverses with the batch: those of the \
+             forward pass, of what carries a signal back, and of the directions, as the plugin counted them in the \
+             last epoch. They are a property of the rule and the network, the same on every machine. What is done \
+             element by element is not in them, nor are the optimiser and predictions. “—” where a plugin does not \
+             count."
+            .to_owned(),
+        names: NAMES.len(),
+        texts: 0,
+        headings: headings(&["Multiply-adds per sample", "× backpropagation"]),
+        rows: rows.collect(),
+    }
+}
+
+fn multiple(value: Option<f64>) -> String {
+    value.map_or(ABSENT.to_owned(), |it| format!("{it:.2}"))
 }
 
 /// The lowest mean test error that any method had after an epoch on the row's network and dataset.

@@ -26,6 +26,11 @@ fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
     let trainings = read_trainings(&folder.path().join("metrics.parquet")).unwrap();
     let timed = trainings.into_iter().map(|training| TimedTraining {
         epoch_ms: epoch_ms(&training.label.method, training.seed),
+        multiply_adds: match training.label.method.as_str() {
+            "bp" => Some(1_234_500),
+            "fa" => Some(617_250),
+            _ => None,
+        },
         training,
         host: "<there>".to_owned(),
     });
@@ -35,6 +40,15 @@ fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
     assert_eq!(written, text.is_ok());
     text.ok().map(|text| Html::parse_document(&text))
 }
+
+/// The cells of a row of the table with this title.
+fn cells(html: &Html, title: &str, row: usize) -> Vec<String> {
+    let table = format!("[aria-label='{title}'] tbody tr:nth-child({row}) > *");
+    texts(html, &table)
+}
+
+const TIME: &str = "Time per step and time to accuracy";
+const COST: &str = "Multiply-adds of a training step";
 
 #[test]
 fn times_are_those_of_steps_and_of_errors_reached() {
@@ -48,19 +62,16 @@ fn times_are_those_of_steps_and_of_errors_reached() {
     assert_eq!(texts(&html, "h1"), ["Times of <Small>"]);
     assert!(texts(&html, "p")[0].contains("Measured on <there>,"));
     // 430 steps in an epoch; the lowest error is 2.
-    let cells = texts(&html, "tbody tr:nth-child(1) > *");
     let expected = [
         "mnist", "fc", "bp", "128", "0.860", "2.00", "1.00", "2.37", "2.37", "1.29",
     ];
-    assert_eq!(cells, expected);
-    let cells = texts(&html, "tbody tr:nth-child(2) > *");
+    assert_eq!(cells(&html, TIME, 1), expected);
     let expected = [
         "mnist", "fc", "fa", "128", "1.29", "3.00", "1.50", "—", "—", "3.87",
     ];
-    assert_eq!(cells, expected);
-    assert_eq!(
-        texts(&html, "tbody tr").len(),
-        2,
+    assert_eq!(cells(&html, TIME, 2), expected);
+    assert!(
+        cells(&html, TIME, 3).is_empty(),
         "what diverged is not timed"
     );
     let described = texts(&html, "svg desc").concat();
@@ -68,6 +79,15 @@ fn times_are_those_of_steps_and_of_errors_reached() {
         described.contains("bp: 2.00 after 2.37 s. fa: 3.50 after 3.87 s."),
         "{described}"
     );
+}
+
+#[test]
+fn multiply_adds_are_compared_with_backpropagation() {
+    let html = page(|_, _| vec![10; 3]).unwrap();
+    let expected = ["mnist", "fc", "bp", "1,234,500", "1.00"];
+    assert_eq!(cells(&html, COST, 1), expected);
+    let expected = ["mnist", "fc", "fa", "617,250", "0.50"];
+    assert_eq!(cells(&html, COST, 2), expected);
 }
 
 #[test]
@@ -81,6 +101,8 @@ fn trainings_without_times_have_no_page() {
             Vec::new()
         }
     });
-    let cells = texts(&html.unwrap(), "tbody tr:nth-child(1) > *");
-    assert_eq!(cells[2..7], ["fa", "128", "0.010", "0.023", "—"]);
+    let html = html.unwrap();
+    let times = cells(&html, TIME, 1);
+    assert_eq!(times[2..7], ["fa", "128", "0.010", "0.023", "—"]);
+    assert_eq!(cells(&html, COST, 1)[2..], ["fa", "617,250", "—"]);
 }

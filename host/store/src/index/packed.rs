@@ -55,6 +55,7 @@ struct ResultForm {
     limits: Limits,
     continued_from: Option<ArtifactHash>,
     epoch_ms: Vec<u64>,
+    multiply_adds: Option<u64>,
 }
 
 /// [`Limits`] with every field present.
@@ -148,6 +149,7 @@ mod tests {
             },
             continued_from: Some(ArtifactHash::from_bytes([6; 32])),
             epoch_ms: vec![1, 2],
+            multiply_adds: Some(7),
         };
         (ObjectHash::from_bytes([5; 32]), result)
     }
@@ -203,6 +205,6 @@ mod tests {
         };
         let all = (action, PackedRun::from(&run()), artifact);
         let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
-        assert_eq!(form.short(), "fb09c5e7d694");
+        assert_eq!(form.short(), "12011a5594fc");
     }
 }

@@ -40,6 +40,7 @@ pub(crate) fn result(action: ActionKey, artifact: ArtifactHash, started_ms: u64)
         limits: Limits::default(),
         continued_from: None,
         epoch_ms: Vec::new(),
+        multiply_adds: None,
     }
 }
 

@@ -5,11 +5,14 @@
 //! offered and how one is read; what each says lies in a module of its own.
 
 mod backpropagation;
+mod cost;
 mod minimum;
 
 use std::ffi::c_void;
 
 pub(crate) use backpropagation::Backpropagation;
+pub use cost::Cost;
+pub(crate) use cost::CostExtension;
 pub use minimum::AlgorithmMinimum;
 pub(crate) use minimum::Minimum;
 

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use crate::cost;
 use crate::error::Error;
 use crate::function::Function;
 use crate::product::{Product, Start, Term, TransposeBuffer};
@@ -24,6 +25,7 @@ pub(crate) fn affine(
     out: &Tensor,
 ) -> Result<(), Error> {
     let ([rows, depth], [_, samples]) = (size(weight)?, size(h)?);
+    cost::count(rows * depth, samples);
     // SAFETY: only the product uses these slices.
     let slices = unsafe { slices(out, [weight, h, bias.unwrap_or(h)]) }?;
     let Some((out, [weight, h, values])) = slices else {
@@ -62,6 +64,7 @@ pub(crate) fn affine(
 #[track_caller]
 pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
     let ([depth, rows], [_, samples]) = (size(weight)?, size(delta)?);
+    cost::count(rows * depth, samples);
     // SAFETY: only the product uses these slices.
     let Some((out, [weight, delta])) = unsafe { slices(out, [weight, delta]) }? else {
         weight.f_tr()?.f_mm_out(out, delta).map(drop)?;
@@ -91,6 +94,7 @@ pub(crate) fn outer(
     by_sample: &TransposeBuffer,
 ) -> Result<(), Error> {
     let ([rows, samples], [columns, _]) = (size(delta)?, size(h)?);
+    cost::count(rows * columns, samples);
     // SAFETY: only the product uses these slices.
     let Some((out, [delta, h])) = unsafe { slices(out, [delta, h]) }? else {
         delta.f_mm_out(out, &h.f_tr()?).map(drop)?;

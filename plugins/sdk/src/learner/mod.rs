@@ -14,13 +14,16 @@ mod report;
 use std::fmt::Arguments;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use assay_abi::{Batch, BatchSource, ErrorCode, Learner, MetricSink, PluginError, TensorView};
+use assay_abi::{
+    Batch, BatchSource, Cost, ErrorCode, Learner, MetricSink, PluginError, TensorView,
+};
 use assay_network::{Network, Refusal, Task};
 use tch::Device;
 
 use crate::algorithm::Algorithm;
 use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
+use crate::cost;
 use crate::error::{Error, panic_text};
 use crate::function::Function;
 use crate::hyperparameters;
@@ -58,6 +61,15 @@ pub struct Trainer<A> {
     state: State,
     training: Option<Workspace>,
     inference: Option<Predictor>,
+    /// Of the steps since it was made.
+    cost: Cost,
+}
+
+/// The batches of a pass.
+#[derive(Clone, Copy, Default)]
+struct Served {
+    batches: u64,
+    samples: u64,
 }
 
 /// The groups of parameters that a step moves.
@@ -118,6 +130,7 @@ impl<A: Algorithm> Trainer<A> {
             state,
             training: None,
             inference: None,
+            cost: Cost::default(),
         })
     }
 
@@ -130,10 +143,11 @@ impl<A: Algorithm> Trainer<A> {
     ) -> Result<(), Error> {
         let update = |network, inverses| Update { network, inverses };
         if self.inverses.as_ref().is_some_and(|it| it.is_alone(epoch)) {
-            self.train_pass(epoch, update(false, true), batches, report)?;
+            let served = self.train_pass(epoch, update(false, true), batches, report)?;
+            self.cost.samples += served.samples;
             return Ok(());
         }
-        match self.inverses.as_ref().map(InverseGroup::schedule) {
+        let served = match self.inverses.as_ref().map(InverseGroup::schedule) {
             None => self.train_pass(epoch, update(true, false), batches, report)?,
             Some(Schedule::Parallel) => {
                 self.train_pass(epoch, update(true, true), batches, report)?
@@ -141,32 +155,37 @@ impl<A: Algorithm> Trainer<A> {
             Some(Schedule::Alternating) => {
                 let first = self.train_pass(epoch, update(false, true), batches, report)?;
                 let second = self.train_pass(epoch, update(true, false), batches, report)?;
-                if first != second {
+                if first.batches != second.batches {
                     return Err(Error::new(
                         ErrorCode::HOST,
                         format!(
-                            "the host served {first} batches of epoch {epoch} at first and \
-                             {second} in a second pass"
+                            "the host served {} batches of epoch {epoch} at first and {} in a \
+                             second pass",
+                            first.batches, second.batches
                         ),
                     ));
                 }
                 second
             }
         };
+        // Once, however many passes there were.
+        self.cost.samples += served.samples;
         Ok(())
     }
 
-    /// Trains on every batch up to the end of a pass; how many there were.
+    /// Trains on every batch up to the end of a pass; gives what there was.
     fn train_pass(
         &mut self,
         epoch: u32,
         update: Update,
         batches: &mut BatchSource<'_>,
         report: &mut Report<'_, '_>,
-    ) -> Result<u64, Error> {
-        let mut step = 0_u64;
+    ) -> Result<Served, Error> {
+        let mut served = Served::default();
         while let Some(batch) = batches.next_batch()? {
-            step += 1;
+            served.batches += 1;
+            served.samples += batch.labels.samples() as u64;
+            let step = served.batches;
             let place = format_args!("at step {step} of epoch {epoch}");
             let before = match &self.inverses {
                 Some(inverses) if update.inverses => inverses.steps().saturating_sub(1),
@@ -176,16 +195,19 @@ impl<A: Algorithm> Trainer<A> {
                 network: false,
                 inverses: true,
             };
+            let counted = cost::counted();
             for _ in 0..before {
                 self.train_step(&batch, alone, place, report)?;
             }
             self.train_step(&batch, update, place, report)?;
+            self.cost.multiply_adds += cost::since(counted);
         }
         match self.non_finite_parameter()? {
-            None => Ok(step),
+            None => Ok(served),
             name => Err(diverged(
                 &format!(
-                    "a parameter became infinite or not a number by step {step}, the last of epoch {epoch}"
+                    "a parameter became infinite or not a number by step {}, the last of epoch {epoch}",
+                    served.batches
                 ),
                 name.map(str::to_owned),
             )),
@@ -441,6 +463,10 @@ impl<A: Algorithm> Learner for Trainer<A> {
 
     fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
         at_boundary(|| self.all_directions(&batch, noise))
+    }
+
+    fn cost(&mut self) -> Option<Cost> {
+        Some(self.cost)
     }
 }
 

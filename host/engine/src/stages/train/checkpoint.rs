@@ -42,6 +42,9 @@ pub(super) struct TrainingProgress {
     /// The time of the training pass of each epoch since then, in milliseconds.
     #[serde(default)]
     pub(super) epoch_ms: Vec<u64>,
+    /// The multiply-adds for each sample in the last of those epochs.
+    #[serde(default)]
+    pub(super) multiply_adds: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -146,6 +149,7 @@ mod tests {
                 elapsed_ms: 5,
                 continued_from: None,
                 epoch_ms: vec![3],
+                multiply_adds: Some(9),
             },
             state: vec![epoch as u8; 9],
             best: vec![1; 7],

@@ -64,6 +64,7 @@ fn end_of(
         elapsed_ms: 0,
         continued_from: Some(shorter.artifact),
         epoch_ms: Vec::new(),
+        multiply_adds: None,
     };
     Ok(Some(Checkpoint {
         progress,

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use assay_abi::{BatchSource, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
+use assay_abi::{BatchSource, Cost, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
 use assay_data::order::epoch_order;
 use assay_data::table::ImageTable;
 use assay_network::Network;
@@ -87,6 +87,7 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
         earlier_ms,
         continued_from: training.progress.continued_from,
         epoch_ms: training.progress.epoch_ms,
+        multiply_adds: training.progress.multiply_adds,
         ..outputs
     })
 }
@@ -137,15 +138,18 @@ fn run_epoch(
     passes: u32,
     training: &mut Checkpoint,
 ) -> Result<u32, StageError> {
+    let cost_before = cost(context, learner)?;
     let started = Instant::now();
     let trained = train_epoch(context, parameters, &splits.train, learner, epoch, passes)?;
     let epoch_ms = started.elapsed().as_millis() as u64;
+    let cost_after = cost(context, learner)?;
     let mut rows: Vec<_> = trained.metrics.rows(epoch).collect();
     let errors = evaluate_epoch(context, parameters, splits, learner, epoch, &mut rows)?;
     training.state = save(context, &parameters.network, learner, epoch)?;
     let progress = &mut training.progress;
     progress.rows.append(&mut rows);
     progress.epoch_ms.push(epoch_ms);
+    progress.multiply_adds = multiply_adds(cost_before, cost_after);
     let chosen_on = errors.validation.unwrap_or(errors.test);
     // The first of equal epochs, so that longer training changes nothing by itself.
     if progress.best_error.is_none_or(|best| chosen_on < best) {
@@ -287,6 +291,24 @@ fn train_epoch(
     }
     let passes = batches.passes();
     Ok(TrainedEpoch { metrics, passes })
+}
+
+/// The cost that the learner counts; none where its plugin does not.
+fn cost(context: &Context, learner: &mut LearnerHandle) -> Result<Option<Cost>, StageError> {
+    let cost = learner.cost();
+    cost.map_err(|error| context.plugin_error("tell what training cost", error))
+}
+
+/// A count that a JSON document holds exactly; no network takes as many.
+const MOST_MULTIPLY_ADDS: u64 = 1 << 53;
+
+/// The multiply-adds for each sample of an epoch, from the counts before and after it.
+fn multiply_adds(before: Option<Cost>, after: Option<Cost>) -> Option<u64> {
+    let (before, after) = (before?, after?);
+    let samples = after.samples.checked_sub(before.samples)?;
+    let counted = after.multiply_adds.checked_sub(before.multiply_adds)?;
+    let per_sample = (counted as f64 / samples as f64).round();
+    (samples > 0 && per_sample <= MOST_MULTIPLY_ADDS as f64).then_some(per_sample as u64)
 }
 
 /// The errors that the best epoch may be chosen by.

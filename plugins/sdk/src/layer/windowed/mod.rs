@@ -15,6 +15,7 @@ use tch::Tensor;
 
 use super::map::sum_over_batch;
 use super::span::{Span, merged, positions};
+use crate::cost;
 use crate::error::Error;
 use crate::function::Function;
 use crate::layout::{Layout, Units};
@@ -139,6 +140,7 @@ impl Windowed {
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
+        self.count(h)?;
         // SAFETY: here and below: only the products use these slices.
         let slices = unsafe { slices(out, [weight, h, bias.unwrap_or(h)]) }?;
         let Some((out, [weight, h, values])) = slices else {
@@ -159,6 +161,7 @@ impl Windowed {
         delta: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
+        self.count(delta)?;
         // SAFETY: see `forward`.
         let slices = unsafe { slices(out, [weight, delta, bias.unwrap_or(delta)]) }?;
         let Some((out, [weight, delta, values])) = slices else {
@@ -176,6 +179,7 @@ impl Windowed {
         h: &Tensor,
         out: &Tensor,
     ) -> Result<(), Error> {
+        self.count(h)?;
         // SAFETY: see `forward`.
         match unsafe { slices(out, [delta, h]) }? {
             Some((out, [delta, h])) => {
@@ -196,6 +200,16 @@ impl Windowed {
                 Ok(())
             }
         }
+    }
+
+    /// Counts a product with `activation` (units, B): what each output position meets of the input,
+    /// without padding.
+    fn count(&self, activation: &Tensor) -> Result<(), Error> {
+        let met = |spans: &[Span]| spans.iter().map(Span::width).sum::<i64>();
+        let channels = self.input.channels * self.output.channels;
+        let connections = met(&self.rows) * met(&self.columns) * channels;
+        cost::count(connections as usize, activation.size2()?.1 as usize);
+        Ok(())
     }
 
     /// The number of weights to one unit, k²C.
