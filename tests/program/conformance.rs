@@ -10,7 +10,7 @@ use assay_tests::{Finished, binary, libraries};
 use serde_json::Value;
 
 /// The algorithms of `tests/broken`, and the check that each has to fail.
-const BROKEN: [(&str, &str); 26] = [
+const BROKEN: [(&str, &str); 28] = [
     ("no-default", "schema"),
     ("no-schema", "schema"),
     ("other-default", "schema"),
@@ -33,6 +33,8 @@ const BROKEN: [(&str, &str); 26] = [
     ("asks-on", "cancels"),
     ("scales-directions", "directions"),
     ("ascends", "directions"),
+    ("bends-gradient", "gradient"),
+    ("renames-gradient", "gradient"),
     ("is-linear", "learns"),
     ("promises-too-much", "learns"),
     ("leaks", "leaks"),

@@ -152,10 +152,17 @@ fn a_pack_brings_a_plugin_with_all_that_belongs_to_it() {
     let mut files = author.files(PACK);
     let described: Value = serde_json::from_slice(of(&mut files, "description.json")).unwrap();
     assert_eq!(described["algorithms"][0]["name"], "bp");
-    let info: Value = author
+    let mut info: Value = author
         .execute(&["plugin", "info", "./libassay_bp.so", "--json"])
         .exits(0)
         .json();
+    // Shown beside the schema that has it.
+    let shown = info["algorithms"][0].as_object_mut().unwrap();
+    let transports = shown.remove("transports").unwrap();
+    assert_eq!(
+        described["algorithms"][0]["hyperparameters"]["transports"],
+        transports
+    );
     assert_eq!(described["algorithms"], info["algorithms"]);
     assert_eq!(written["library"], info["hash"]);
 

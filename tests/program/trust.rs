@@ -255,6 +255,7 @@ fn a_plugin_is_shown_with_everything_that_its_schema_says() {
             "x86_64-linux-gnu",
             "algorithm ao-sdtp: SDTP",
             "Bartunov",
+            "transports targets, through differences of inverses",
             "inverse_loss",
             "noise-preserving, denoising",
             "≥ 0 and ≤ 65536",
@@ -266,6 +267,8 @@ fn a_plugin_is_shown_with_everything_that_its_schema_says() {
     let info = info.exits(0).json();
     let algorithm = &info["algorithms"][0];
     assert_eq!(algorithm["name"], "ao-sdtp");
+    let transports = algorithm["transports"].as_str().unwrap();
+    assert!(transports.starts_with("targets, "), "{transports}");
     let properties = &algorithm["hyperparameters"]["properties"];
     assert_eq!(properties["auxiliary_units"]["maximum"], 65536);
     assert_eq!(algorithm["metrics"][0]["name"], "batch_loss");

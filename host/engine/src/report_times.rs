@@ -11,6 +11,7 @@ use assay_report::{
 use assay_store::{Store, StoreError};
 use serde_json::Value;
 
+use crate::ask::remembered;
 use crate::stages::{REPORT_METRICS, REPORT_TABLE};
 
 /// Why the times of a report's trainings cannot be written.
@@ -57,12 +58,16 @@ pub fn write_report_times<'a>(
     }
     let rows = read_table(&store.artifact_file_path(report, REPORT_TABLE)?)?;
     let trainings = read_trainings(&store.artifact_file_path(report, REPORT_METRICS)?)?;
+    let mut transports = HashMap::new();
     let trainings = trainings.into_iter().filter_map(|training| {
         let result = timed.get(&training.sources.training)?;
+        let transports = transports.entry(training.label.clone());
+        let transports = transports.or_insert_with(|| transports_of(store, result));
         Some(TimedTraining {
             training,
             epoch_ms: result.epoch_ms.clone(),
             multiply_adds: result.multiply_adds,
+            transports: transports.clone(),
             host: result.host.clone(),
         })
     });
@@ -75,4 +80,16 @@ pub fn write_report_times<'a>(
         &rows,
         &trainings,
     )?)
+}
+
+/// What the rule of a training transports, in the words in which its plugin answered when this store asked it.
+fn transports_of(store: &Store, training: &ActionResult) -> Option<String> {
+    let action = store.action(training.action).ok()?;
+    let algorithm = action.parameters.get("algorithm")?.as_str()?;
+    let described = remembered(store, action.plugin.as_ref()?)?;
+    let described = described
+        .algorithms
+        .iter()
+        .find(|it| it.name == algorithm)?;
+    described.transports().map(str::to_owned)
 }

@@ -18,6 +18,8 @@ pub struct TimedTraining {
     pub epoch_ms: Vec<u64>,
     /// The multiply-adds for each sample in its last epoch, where they are known.
     pub multiply_adds: Option<u64>,
+    /// The signal that its rule gives to layers and its carrier, in a phrase, where the plugin says so.
+    pub transports: Option<String>,
     /// The machine it ran on.
     pub host: String,
 }
@@ -38,6 +40,7 @@ pub(crate) struct RowTimes<'a> {
     pub(crate) multiply_adds: Option<u64>,
     /// They as a multiple of those of backpropagation on the same network and dataset.
     pub(crate) relative_multiply_adds: Option<f64>,
+    pub(crate) transports: Option<&'a str>,
     /// The test error by epoch, from the first.
     pub(crate) curve: Vec<TimedError>,
 }
@@ -76,7 +79,7 @@ impl RowTimes<'_> {
 /// The times of the rows that have some, in the order of the rows.
 pub(crate) fn row_times<'a>(
     rows: &'a [ReportRow],
-    trainings: &[TimedTraining],
+    trainings: &'a [TimedTraining],
 ) -> Vec<RowTimes<'a>> {
     let mut by_label = BTreeMap::<&Label, Vec<&TimedTraining>>::new();
     for timed in trainings {
@@ -98,6 +101,7 @@ pub(crate) fn row_times<'a>(
             relative: None,
             multiply_adds: multiply_adds.get(multiply_adds.len() / 2).copied(),
             relative_multiply_adds: None,
+            transports: trainings.iter().find_map(|it| it.transports.as_deref()),
             curve: curve(row, trainings),
         })
     });

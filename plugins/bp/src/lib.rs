@@ -14,6 +14,7 @@ impl Algorithm for Backpropagation {
     const SUMMARY: &'static str = "Backpropagation: the exact gradient of the loss.";
     const REFERENCE: &'static str = "Rumelhart, Hinton & Williams (1986), Learning \
          representations by back-propagating errors, Nature 323";
+    const TRANSPORTS: &'static str = "the error, through the transposed weights W_lᵀ";
 
     fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
         Ok(Self)

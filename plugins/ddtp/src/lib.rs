@@ -53,6 +53,7 @@ impl Algorithm for DirectTargets {
         "Direct difference target propagation: targets reach every layer straight from the logits.";
     const REFERENCE: &'static str = "Meulemans, Carzaniga, Suykens, Sacramento & Grewe (2020), A \
          theoretical framework for target propagation, NeurIPS 33";
+    const TRANSPORTS: &'static str = "targets, straight from the logits, through maps that learn";
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let (depth, outputs) = (setup.model().depth(), setup.model().outputs());

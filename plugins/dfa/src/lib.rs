@@ -19,6 +19,8 @@ impl Algorithm for DirectFeedbackAlignment {
         "Direct feedback alignment: the output error goes straight to every hidden layer.";
     const REFERENCE: &'static str = "Nøkland (2016), Direct feedback alignment provides \
          learning in deep neural networks, NeurIPS 29";
+    const TRANSPORTS: &'static str =
+        "the error, straight from the output, through fixed random weights";
 
     fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (1..setup.model().depth())

@@ -23,6 +23,8 @@ impl Algorithm for DirectKolenPollack {
         "Direct Kolen-Pollack: direct feedback weights learn from activations and the error.";
     const REFERENCE: &'static str = "Webster, Choi & Ahn (2020), Learning the connections in direct \
          feedback alignment";
+    const TRANSPORTS: &'static str =
+        "the error, straight from the output, through weights that learn";
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let direct = |l| Connection::direct(l).scaled(config.feedback_scale);

@@ -23,6 +23,8 @@ impl Algorithm for TargetProjection {
     const REFERENCE: &'static str = "Frenkel, Lefebvre & Bol (2021), Learning without feedback: \
          fixed random learning signals allow for feedforward training of deep neural networks, \
          Frontiers in Neuroscience 15";
+    const TRANSPORTS: &'static str =
+        "the label, straight to every layer, through fixed random weights";
 
     fn new(setup: &mut Setup<'_>, config: &RandomFeedbackSettings) -> Result<Self, Error> {
         let feedback = (1..setup.model().depth())

@@ -16,6 +16,8 @@ impl TargetRule for DifferenceTargetPropagation {
         "Difference target propagation: learned inverses carry a shift down from layer to layer.";
     const REFERENCE: &'static str = "Lee, Zhang, Fischer & Bengio (2015), Difference target \
          propagation, ECML PKDD";
+    const TRANSPORTS: &'static str =
+        "targets, through differences of inverses that learn, below a gradient step through W_Lᵀ";
 
     fn top(config: &DescentSettings) -> TopTarget {
         let alpha = config.alpha;

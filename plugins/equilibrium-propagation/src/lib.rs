@@ -36,6 +36,7 @@ impl Algorithm for EquilibriumPropagation {
     const REFERENCE: &'static str = "Scellier & Bengio (2017), Equilibrium propagation, Frontiers in \
          Computational Neuroscience 11; Laborieux, Ernoult, Scellier, Bengio, Grollier & Querlioz \
          (2021), Frontiers in Neuroscience 15";
+    const TRANSPORTS: &'static str = "activities of neighbouring layers, through W_lᵀ";
     const METRICS: &'static [(&'static str, &'static str)] = &[(
         "residual",
         "largest change of an activity in the last step of the free phase; the state has settled \

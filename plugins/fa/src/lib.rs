@@ -19,6 +19,7 @@ impl Algorithm for FeedbackAlignment {
     const REFERENCE: &'static str = "Lillicrap, Cownden, Tweed & Akerman (2016), Random \
          synaptic feedback weights support error backpropagation for deep learning, Nature \
          Communications 7";
+    const TRANSPORTS: &'static str = "the error, through fixed random weights";
 
     fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (2..=setup.model().depth())

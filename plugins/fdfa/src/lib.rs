@@ -32,6 +32,8 @@ impl Algorithm for ForwardDirectFeedback {
     const SUMMARY: &'static str = "Forward direct feedback alignment: direct feedback tracks the Jacobian by random tangents.";
     const REFERENCE: &'static str = "Bacho & Chu (2024), Low-variance forward gradients using direct \
          feedback alignment and momentum, Neural Networks 169";
+    const TRANSPORTS: &'static str =
+        "the error, straight from the output, through weights that learn from tangents";
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let direct = |l| Connection::direct(l).scaled(config.feedback_scale);

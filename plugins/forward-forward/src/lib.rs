@@ -45,6 +45,7 @@ impl Algorithm for ForwardForward {
         "Forward-Forward: layers learn to be active for right labels and quiet for wrong ones.";
     const REFERENCE: &'static str =
         "Hinton (2022), The Forward-Forward algorithm: some preliminary investigations";
+    const TRANSPORTS: &'static str = "nothing: a label shown with the input";
 
     fn refusals() -> Vec<Refusal> {
         let shown = "samples are shown with labels, and this network reconstructs";

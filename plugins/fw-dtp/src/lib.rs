@@ -29,6 +29,7 @@ impl Algorithm for FixedWeights {
     const SUMMARY: &'static str = "Fixed-weight difference target propagation: targets go down through fixed random feedback.";
     const REFERENCE: &'static str = "Shibuya, Inoue, Kawakami & Sato (2023), Fixed-weight difference \
          target propagation, AAAI 37";
+    const TRANSPORTS: &'static str = "targets, through fixed weights";
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let feedback = (2..=setup.model().depth())

@@ -29,6 +29,7 @@ impl Algorithm for KolenPollack {
         "Kolen-Pollack: feedback weights learn the transposed weights from the same updates.";
     const REFERENCE: &'static str = "Akrout, Wilson, Humphreys, Lillicrap & Tweed (2019), Deep \
          learning without weight transport, NeurIPS 32; after Kolen & Pollack (1994)";
+    const TRANSPORTS: &'static str = "the error, through weights that learn W_lᵀ";
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let backwards = |l| Connection::transposed(l).scaled(config.feedback_scale);

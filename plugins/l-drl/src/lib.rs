@@ -37,6 +37,7 @@ impl Algorithm for LocalDifference {
         "L-DRL: target propagation whose inverses learn the transposed Jacobians, layer by layer.";
     const REFERENCE: &'static str = "Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards & \
          Bengio (2022), Towards scaling difference target propagation by learning backprop targets, ICML 39";
+    const TRANSPORTS: &'static str = "targets, through inverses that learn the transposed Jacobian";
 
     fn refusals() -> Vec<Refusal> {
         vec![refusal_of_normalised()]

@@ -78,6 +78,8 @@ impl Algorithm for LocalLoss {
         "Local losses: every hidden layer learns to predict the class, and to tell classes apart.";
     const REFERENCE: &'static str = "Nøkland & Eidnes (2019), Training neural networks with local \
          error signals, ICML 36";
+    const TRANSPORTS: &'static str =
+        "nothing: every layer has a classifier and a similarity map of its own";
 
     fn refusals() -> Vec<Refusal> {
         let classes = "its losses compare classes, and this network reconstructs";

@@ -32,6 +32,7 @@ impl Algorithm for Pepita {
         "PEPITA: layers learn from how a second pass, on an input modulated by the error, differs.";
     const REFERENCE: &'static str = "Dellaferrera & Kreiman (2022), Error-driven input modulation: \
          solving the credit assignment problem without a backward pass, ICML 39";
+    const TRANSPORTS: &'static str = "nothing: the error changes the input of a second pass";
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let limit = config.feedback_scale * (6.0 / setup.model().inputs() as f64).sqrt();

@@ -34,6 +34,7 @@ impl Algorithm for Perturbation {
     const REFERENCE: &'static str = "Baydin, Pearlmutter, Syme, Wood & Torr (2022), Gradients without \
          backpropagation; Ren, Kornblith, Liao & Hinton (2023), Scaling forward gradient with local \
          losses, ICLR";
+    const TRANSPORTS: &'static str = "a number for each sample, or for the batch";
     /// Of a noisy estimate: the kit's own floor is for gradients.
     const MINIMUM_ACCURACY: Option<f64> = Some(0.5);
 

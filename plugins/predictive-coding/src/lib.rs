@@ -41,6 +41,7 @@ impl Algorithm for PredictiveCoding {
          plasticity, Neural Computation 29; Millidge, Tschantz & Buckley (2022), Neural Computation 34; \
          Salvatori et al. (2024), A stable, fast, and fully automatic learning algorithm for predictive \
          coding networks, ICLR";
+    const TRANSPORTS: &'static str = "prediction errors between neighbouring layers, through W_lᵀ";
     const METRICS: &'static [(&'static str, &'static str)] = &[(
         "energy",
         "prediction errors of hidden layers after settling: half the sum of squares, mean over the \

@@ -24,6 +24,9 @@ pub trait Algorithm: Sized + 'static {
     const SUMMARY: &'static str;
     /// The publication.
     const REFERENCE: &'static str;
+    /// The signal that layers are given beside their own activities, and its carrier, in a short phrase for
+    /// tables: "the error, through fixed random weights". Empty where nothing is said.
+    const TRANSPORTS: &'static str = "";
 
     /// The share of samples, 0 to 1, that it promises to get right on the small task of the
     /// conformance kit, with its default hyper-parameters. An algorithm without a promise is held to

@@ -120,6 +120,9 @@ pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
         })?;
         schema.insert("refusals".to_owned(), refusals);
     }
+    if let (Some(schema), false) = (schema.as_object_mut(), about.transports.is_empty()) {
+        schema.insert("transports".to_owned(), about.transports.into());
+    }
     Ok(AlgorithmInfo {
         name: about.name.into(),
         summary: about.summary.into(),

@@ -42,6 +42,7 @@ pub struct Description {
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) reference: &'static str,
+    pub(crate) transports: &'static str,
     pub(crate) metrics: &'static [(&'static str, &'static str)],
     pub(crate) refusals: Vec<Refusal>,
     /// True if it reports the loss of inverses.
@@ -60,6 +61,7 @@ impl<A: Algorithm> Exported for A {
             name: A::NAME,
             summary: A::SUMMARY,
             reference: A::REFERENCE,
+            transports: A::TRANSPORTS,
             metrics: A::METRICS,
             refusals: A::refusals(),
             has_inverse_loss: A::HAS_INVERSE_LOSS

@@ -18,6 +18,8 @@ impl TargetRule for SimplifiedDifferenceTargetPropagation {
     const REFERENCE: &'static str = "Bartunov, Santoro, Richards, Marris, Hinton & Lillicrap \
          (2018), Assessing the scalability of biologically-motivated deep learning algorithms \
          and architectures, NeurIPS 31";
+    const TRANSPORTS: &'static str =
+        "targets, through differences of inverses that learn, down from the label";
 
     fn top(_config: &TargetSettings) -> TopTarget {
         TopTarget::Output // ĥ_L = onehot, or x for reconstruction

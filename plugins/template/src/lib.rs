@@ -64,6 +64,8 @@ impl Algorithm for Rule {
     const REFERENCE: &'static str = "Frenkel, Lefebvre & Bol (2021), Learning without feedback: \
          fixed random learning signals allow for feedforward training of deep neural networks, \
          Frontiers in Neuroscience 15";
+    const TRANSPORTS: &'static str =
+        "the label, straight to every layer, through fixed random weights";
 
     /// Called once for each training. The seed and the name of a tensor decide its values, so all
     /// algorithms start from the same weights.

@@ -34,6 +34,30 @@ impl Subject<'_> {
         hyperparameters: &str,
         seed: u64,
     ) -> Result<Learner, PluginError> {
+        self.request(network, hyperparameters, seed, |request| {
+            self.plugin.create(request)
+        })
+    }
+
+    /// The plugin's own answer to a request for a learner of backpropagation; UNSUPPORTED too where it
+    /// lacks the extension.
+    pub(crate) fn backpropagation(&self, network: &Network) -> Result<Learner, PluginError> {
+        self.request(network, "{}", self.seed, |request| {
+            let created = self.plugin.create_backpropagation(request);
+            created.unwrap_or_else(|| {
+                let message = "the plugin has no extension `backpropagation/1`";
+                Err(PluginError::new(ErrorCode::UNSUPPORTED, message))
+            })
+        })
+    }
+
+    fn request(
+        &self,
+        network: &Network,
+        hyperparameters: &str,
+        seed: u64,
+        create: impl FnOnce(&CreateRequest<'_>) -> Result<LearnerHandle, PluginError>,
+    ) -> Result<Learner, PluginError> {
         let json = serde_json::to_string(network)
             .map_err(|error| PluginError::from_error(ErrorCode::HOST, &error))?;
         let request = CreateRequest {
@@ -45,7 +69,7 @@ impl Subject<'_> {
             threads: self.threads,
         };
         Ok(Learner {
-            handle: self.plugin.create(&request)?,
+            handle: create(&request)?,
             outputs: network.outputs(),
         })
     }

@@ -16,6 +16,8 @@ impl TargetRule for VanillaTargetPropagation {
         "Target propagation: learned inverses carry a target down from layer to layer.";
     const REFERENCE: &'static str = "Bengio (2014), How auto-encoders could provide credit \
          assignment in deep networks via target propagation, arXiv 1407.7906";
+    const TRANSPORTS: &'static str =
+        "targets, through inverses that learn, below a gradient step through W_Lᵀ";
 
     fn top(config: &DescentSettings) -> TopTarget {
         let alpha = config.alpha;

@@ -34,6 +34,7 @@ impl Algorithm for WeightMirror {
         "Weight mirroring: feedback weights learn the transposed weights from noise.";
     const REFERENCE: &'static str = "Akrout, Wilson, Humphreys, Lillicrap & Tweed (2019), Deep \
          learning without weight transport, NeurIPS 32";
+    const TRANSPORTS: &'static str = "the error, through weights that learn W_lᵀ from noise";
     const HAS_INVERSE_LOSS: bool = false;
 
     fn refusals() -> Vec<Refusal> {

@@ -33,6 +33,8 @@ pub(crate) enum Defect {
     ScalesDirections,
     Ascends,
     IsLinear,
+    BendsGradient,
+    RenamesGradient,
     PromisesLittle,
     PromisesTooMuch,
     Leaks,
@@ -167,6 +169,16 @@ pub(crate) const ALGORITHMS: &[(&str, Defect, &str)] = &[
         "ascends",
         Defect::Ascends,
         "Directions that point the other way.",
+    ),
+    (
+        "bends-gradient",
+        Defect::BendsGradient,
+        "Backpropagation beside it doubles the first layer's gradient.",
+    ),
+    (
+        "renames-gradient",
+        Defect::RenamesGradient,
+        "Backpropagation beside it has names of its own for parameters.",
     ),
     (
         "is-linear",

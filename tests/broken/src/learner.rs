@@ -108,13 +108,22 @@ impl Backpropagation {
         Ok((loss, gradient))
     }
 
+    /// What the names of parameters begin with.
+    fn group(&self) -> &'static str {
+        match self.defect {
+            Defect::RenamesGradient => "layer",
+            _ => "forward",
+        }
+    }
+
     /// Every tensor of the state, by name.
     fn tensors(&mut self) -> state::Named<'_> {
+        let group = self.group();
         let mut tensors = BTreeMap::from([("counts".to_owned(), &mut self.counts)]);
         let layers = self.network.layers.iter_mut().zip(&mut self.moments);
         for (l, (layer, (weight, bias))) in (1..).zip(layers) {
-            tensors.insert(format!("forward.{l}.weight"), &mut layer.weight);
-            tensors.insert(format!("forward.{l}.bias"), &mut layer.bias);
+            tensors.insert(format!("{group}.{l}.weight"), &mut layer.weight);
+            tensors.insert(format!("{group}.{l}.bias"), &mut layer.bias);
             if self.defect == Defect::ForgetsMoments {
                 continue;
             }
@@ -232,10 +241,11 @@ impl Learner for Backpropagation {
                 *slope *= factor;
             }
         }
+        let group = self.group();
         let mut tensors = BTreeMap::new();
         for (l, (weight, bias)) in (1..).zip(&gradient) {
-            tensors.insert(format!("forward.{l}.weight"), weight.as_slice());
-            tensors.insert(format!("forward.{l}.bias"), bias.as_slice());
+            tensors.insert(format!("{group}.{l}.weight"), weight.as_slice());
+            tensors.insert(format!("{group}.{l}.bias"), bias.as_slice());
         }
         state::save(tensors)
     }

@@ -55,6 +55,20 @@ impl PluginDefinition for Definition {
             let message = format!("there is no algorithm `{}`", request.algorithm);
             PluginError::new(ErrorCode::UNSUPPORTED, message)
         })?;
+        let defect = match defect {
+            // Of the learner beside it.
+            Defect::BendsGradient | Defect::RenamesGradient => Defect::None,
+            own => own,
+        };
+        Ok(LearnerHandle::new(Backpropagation::new(request, defect)?))
+    }
+
+    fn create_backpropagation(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
+        let defect = match Defect::of(request.algorithm.as_str()) {
+            Some(Defect::BendsGradient) => Defect::ScalesDirections,
+            Some(Defect::RenamesGradient) => Defect::RenamesGradient,
+            _ => Defect::None,
+        };
         Ok(LearnerHandle::new(Backpropagation::new(request, defect)?))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use assay_engine::{Origin, SearchFolder, SearchPath};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::Failure;
 use crate::networks::{NamedNetwork, all, find};
@@ -19,14 +20,12 @@ pub(crate) struct Arguments {
     /// Networks of the paper, separated by commas [default: all of them].
     #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = find)]
     networks: Vec<NamedNetwork>,
-    /// Algorithms, each the name of a plugin.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "bp,fa,dfa,tp,dtp,sdtp,ao-sdtp"
-    )]
-    pub(crate) algorithms: Vec<String>,
+    /// Algorithms, each the name of a plugin [default: those of `--rules`].
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    algorithms: Vec<String>,
+    /// Those of the paper, or every rule of this repository.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Rules::Paper)]
+    rules: Rules,
     /// Numbers of threads to measure with.
     #[arg(
         long,
@@ -55,6 +54,16 @@ pub(crate) struct Arguments {
     pub(crate) python: Option<PathBuf>,
 }
 
+/// The algorithms that are measured where none is named.
+#[derive(Clone, Copy, ValueEnum)]
+enum Rules {
+    Paper,
+    All,
+}
+
+/// The algorithms of the paper.
+const PAPER: [&str; 7] = ["bp", "fa", "dfa", "tp", "dtp", "sdtp", "ao-sdtp"];
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// What the benchmark starts for each thing that it measures.
@@ -80,6 +89,24 @@ pub(crate) enum Work {
 }
 
 impl Arguments {
+    pub(crate) fn algorithms(&self) -> Vec<String> {
+        if !self.algorithms.is_empty() {
+            return self.algorithms.clone();
+        }
+        let mut names: Vec<_> = PAPER.map(str::to_owned).into();
+        if let Rules::All = self.rules {
+            let folder = SearchFolder {
+                path: assay_tests::libraries(),
+                origin: Origin::Program,
+            };
+            let found = SearchPath::new([folder]).candidates();
+            let found = found.into_iter().map(|plugin| plugin.name);
+            let others: Vec<_> = found.filter(|it| !PAPER.contains(&it.as_str())).collect();
+            names.extend(others);
+        }
+        names
+    }
+
     pub(crate) fn networks(&self) -> Result<Vec<NamedNetwork>, Failure> {
         if !self.networks.is_empty() {
             return Ok(self.networks.clone());

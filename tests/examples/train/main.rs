@@ -79,8 +79,8 @@ fn measure_network(
 
 /// Our algorithms, then whatever `PyTorch` has for the network.
 fn contestants(arguments: &Arguments, network: &NamedNetwork) -> Vec<Contestant> {
-    let ours = arguments.algorithms.iter().cloned().map(Contestant::Plugin);
-    let mut contestants: Vec<_> = ours.collect();
+    let ours = arguments.algorithms().into_iter();
+    let mut contestants: Vec<_> = ours.map(Contestant::Plugin).collect();
     if let Some(python) = &arguments.python {
         let idioms = network.idioms().iter().map(|idiom| Contestant::PyTorch {
             python: python.clone(),

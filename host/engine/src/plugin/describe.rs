@@ -32,6 +32,19 @@ pub struct AlgorithmDescription {
     pub metrics: Vec<MetricDescription>,
 }
 
+/// A phrase that is longer is none.
+const LONGEST_PHRASE: usize = 200;
+
+impl AlgorithmDescription {
+    /// The signal that it gives to layers and its carrier, in a short phrase, where the plugin says so.
+    pub fn transports(&self) -> Option<&str> {
+        let phrase = self.hyperparameters.get("transports")?.as_str()?;
+        (1..=LONGEST_PHRASE)
+            .contains(&phrase.len())
+            .then_some(phrase)
+    }
+}
+
 /// A metric that an algorithm reports while it trains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetricDescription {

@@ -108,20 +108,25 @@ fn costs(times: &[RowTimes<'_>]) -> Section {
         cells.extend([
             row.multiply_adds.map_or(ABSENT.to_owned(), count),
             multiple(row.relative_multiply_adds),
+            row.transports.unwrap_or(ABSENT).to_owned(),
         ]);
         cells
     });
     Section {
-        title: "Multiply-adds of a training step",
+        title: "Multiply-adds and signals of a training step",
         definition: "For each sample, of the products of weights, feedback and inverses with the batch: those of the \
              forward pass, of what carries a signal back, and of the directions, as the plugin counted them in the \
              last epoch. They are a property of the rule and the network, the same on every machine. What is done \
              element by element is not in them, nor are the optimiser and predictions. “—” where a plugin does not \
-             count."
+             count. Then what layers are given to learn from beside their own activities, in the words of the plugin."
             .to_owned(),
         names: NAMES.len(),
-        texts: 0,
-        headings: headings(&["Multiply-adds per sample", "× backpropagation"]),
+        texts: 1,
+        headings: headings(&[
+            "Multiply-adds per sample",
+            "× backpropagation",
+            "Transports",
+        ]),
         rows: rows.collect(),
     }
 }

@@ -31,6 +31,7 @@ fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
             "fa" => Some(617_250),
             _ => None,
         },
+        transports: (training.label.method == "bp").then(|| "<W>".to_owned()),
         training,
         host: "<there>".to_owned(),
     });
@@ -48,7 +49,7 @@ fn cells(html: &Html, title: &str, row: usize) -> Vec<String> {
 }
 
 const TIME: &str = "Time per step and time to accuracy";
-const COST: &str = "Multiply-adds of a training step";
+const COST: &str = "Multiply-adds and signals of a training step";
 
 #[test]
 fn times_are_those_of_steps_and_of_errors_reached() {
@@ -84,9 +85,9 @@ fn times_are_those_of_steps_and_of_errors_reached() {
 #[test]
 fn multiply_adds_are_compared_with_backpropagation() {
     let html = page(|_, _| vec![10; 3]).unwrap();
-    let expected = ["mnist", "fc", "bp", "1,234,500", "1.00"];
+    let expected = ["mnist", "fc", "bp", "1,234,500", "1.00", "<W>"];
     assert_eq!(cells(&html, COST, 1), expected);
-    let expected = ["mnist", "fc", "fa", "617,250", "0.50"];
+    let expected = ["mnist", "fc", "fa", "617,250", "0.50", "—"];
     assert_eq!(cells(&html, COST, 2), expected);
 }
 
@@ -104,5 +105,5 @@ fn trainings_without_times_have_no_page() {
     let html = html.unwrap();
     let times = cells(&html, TIME, 1);
     assert_eq!(times[2..7], ["fa", "128", "0.010", "0.023", "—"]);
-    assert_eq!(cells(&html, COST, 1)[2..], ["fa", "617,250", "—"]);
+    assert_eq!(cells(&html, COST, 1)[2..], ["fa", "617,250", "—", "—"]);
 }

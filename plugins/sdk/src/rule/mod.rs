@@ -36,6 +36,8 @@ pub trait Rule: Sized + 'static {
     const SUMMARY: &'static str;
     /// See [`Algorithm::REFERENCE`](crate::Algorithm::REFERENCE).
     const REFERENCE: &'static str;
+    /// See [`Algorithm::TRANSPORTS`](crate::Algorithm::TRANSPORTS).
+    const TRANSPORTS: &'static str = "";
     /// See [`Algorithm::MINIMUM_ACCURACY`](crate::Algorithm::MINIMUM_ACCURACY).
     const MINIMUM_ACCURACY: Option<f64> = None;
     /// See [`Algorithm::METRICS`](crate::Algorithm::METRICS).
@@ -152,6 +154,7 @@ impl<R: Rule> Exported for Standalone<R> {
             name: R::NAME,
             summary: R::SUMMARY,
             reference: R::REFERENCE,
+            transports: R::TRANSPORTS,
             metrics: R::METRICS,
             refusals: R::refusals(),
             has_inverse_loss: false,

@@ -65,6 +65,8 @@ pub trait TargetRule: Sized + 'static {
     const SUMMARY: &'static str;
     /// See [`Algorithm::REFERENCE`].
     const REFERENCE: &'static str;
+    /// See [`Algorithm::TRANSPORTS`].
+    const TRANSPORTS: &'static str = "";
     /// See [`Algorithm::MINIMUM_ACCURACY`].
     const MINIMUM_ACCURACY: Option<f64> = None;
 
@@ -146,6 +148,7 @@ impl<R: TargetRule> Algorithm for TargetPropagation<R> {
     const NAME: &'static str = R::NAME;
     const SUMMARY: &'static str = R::SUMMARY;
     const REFERENCE: &'static str = R::REFERENCE;
+    const TRANSPORTS: &'static str = R::TRANSPORTS;
     const MINIMUM_ACCURACY: Option<f64> = R::MINIMUM_ACCURACY;
 
     fn refusals() -> Vec<Refusal> {

@@ -5,6 +5,7 @@ mod batches;
 mod cancels;
 mod describes;
 mod directions;
+mod gradient;
 mod leaks;
 mod learns;
 mod loads;
@@ -46,6 +47,7 @@ pub static CHECKS: &[Check] = &[
     batches::CHECK,
     cancels::CHECK,
     directions::CHECK,
+    gradient::CHECK,
     learns::CHECK,
     leaks::CHECK,
     silent::CHECK,

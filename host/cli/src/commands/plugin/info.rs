@@ -84,9 +84,17 @@ struct PluginView<'a> {
     abi: &'a str,
     target: &'a str,
     libtorch: &'a str,
-    algorithms: &'a [AlgorithmDescription],
+    algorithms: Vec<AlgorithmView<'a>>,
     #[serde(skip)]
     trusted_by: &'a Trust,
+}
+
+/// An algorithm, with what stands in its schema beside the hyper-parameters.
+#[derive(Serialize)]
+struct AlgorithmView<'a> {
+    #[serde(flatten)]
+    described: &'a AlgorithmDescription,
+    transports: Option<&'a str>,
 }
 
 impl<'a> PluginView<'a> {
@@ -102,7 +110,14 @@ impl<'a> PluginView<'a> {
             abi: &info.pin.abi,
             target: &info.target,
             libtorch: &info.libtorch,
-            algorithms: &described.algorithms,
+            algorithms: described
+                .algorithms
+                .iter()
+                .map(|described| AlgorithmView {
+                    described,
+                    transports: described.transports(),
+                })
+                .collect(),
             trusted_by: &info.trust,
         }
     }
@@ -130,8 +145,8 @@ fn text(plugin: &PluginView<'_>) -> String {
     for (title, fact) in facts {
         let _ = writeln!(text, "  {title:8}  {fact}");
     }
-    for described in plugin.algorithms {
-        text.push_str(&algorithm(described));
+    for shown in &plugin.algorithms {
+        text.push_str(&algorithm(shown.described));
     }
     text
 }
@@ -153,6 +168,9 @@ fn algorithm(algorithm: &AlgorithmDescription) -> String {
     );
     if !algorithm.reference.is_empty() {
         let _ = writeln!(text, "  {}", plain(&algorithm.reference));
+    }
+    if let Some(transports) = algorithm.transports() {
+        let _ = writeln!(text, "  transports {}", plain(transports));
     }
     let rows = hyperparameters(&algorithm.hyperparameters);
     if rows.is_empty() {
