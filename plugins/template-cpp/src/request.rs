@@ -10,7 +10,8 @@ const NO_RECONSTRUCTION: &str = "it classifies only: the last layer has to be a 
 const NO_WINDOWS: &str =
     "it trains fully connected layers only: use `fc` in place of `lc` and `conv`";
 
-const ONLY_TANH: &str = "its units are tanh, and nothing is normalised: leave `relu` and `norm` out";
+const ONLY_TANH: &str =
+    "its units are tanh, and nothing is normalised: leave `relu` and `norm` out";
 
 /// A network, without what this plugin could not make sense of.
 #[derive(Deserialize)]
