@@ -21,9 +21,9 @@ pub(super) struct Settings {
     /// The optimiser of the network and of the label's map.
     #[serde(flatten)]
     pub(super) optimiser: OptimiserSettings,
-    /// θ, the mean square of activity at which a layer is undecided. tanh keeps it below 1; at first it
-    /// is about 0.4 for a unit whose sums have variance 1.
-    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0, "search" = {"uniform": [0.1, 0.9]}))]
+    /// θ, the mean square of activity at which a layer is undecided. Units of tanh keep it below 1, and have
+    /// about 0.4 at first if their sums have variance 1; `relu` units may have more.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "search" = {"uniform": [0.1, 0.9]}))]
     pub(super) threshold: f64,
     /// Prediction: `readout`, by the output layer; `goodness`, the class with which hidden layers above
     /// the first are most active.
