@@ -164,7 +164,7 @@ pub enum BundleError {
     Untrue(String),
 }
 
-/// Why an archive is refused, as the end of a message about it.
+/// The reason for which an archive is refused, as the end of a message about it.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The file is something else.

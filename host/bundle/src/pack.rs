@@ -15,7 +15,7 @@ use crate::error::{ArchiveError, Refusal};
 /// The content of the first file.
 const FORMAT: &[u8] = b"assay pack 1\n";
 
-/// How much of a file is read at a time, so that a size on paper takes no memory.
+/// Bytes of a file that are read at a time, so that a size on paper takes no memory.
 const PIECE: usize = 256 << 10;
 
 /// A file of a pack. The archive has them in the order of their names.
@@ -109,7 +109,7 @@ pub struct Packed {
     pub hash: ObjectHash,
 }
 
-/// Why there is no pack, or nothing was taken from one.
+/// The reason for which there is no pack, or nothing was taken from one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {

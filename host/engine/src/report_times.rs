@@ -82,7 +82,7 @@ pub fn write_report_times<'a>(
     )?)
 }
 
-/// What the rule of a training transports, in the words in which its plugin answered when this store asked it.
+/// The signal that the rule of a training transports, in the words in which its plugin answered when this store asked it.
 fn transports_of(store: &Store, training: &ActionResult) -> Option<String> {
     let action = store.action(training.action).ok()?;
     let algorithm = action.parameters.get("algorithm")?.as_str()?;

@@ -61,7 +61,7 @@ pub trait Learner {
     /// safetensors with the noise to use instead of the learner's own.
     fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError>;
 
-    /// What training has taken since the learner was created, `None` where that is not counted: the
+    /// The work of training since the learner was created, `None` where that is not counted: the
     /// extension `cost/1`.
     fn cost(&mut self) -> Option<Cost> {
         None
@@ -102,7 +102,7 @@ struct Slot<L> {
     learner: L,
 }
 
-/// How a host asks for the cost of one learner.
+/// The way in which a host asks for the cost of one learner.
 #[derive(Clone)]
 pub(crate) struct Counter {
     pub(crate) extension: &'static CostExtension,

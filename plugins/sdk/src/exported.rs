@@ -1,4 +1,4 @@
-//! What a plugin may offer: algorithms of the SDK's learner, and rules with one of their own.
+//! Everything that a plugin may offer: algorithms of the SDK's learner, and rules with one of their own.
 
 use assay_abi::Learner;
 use assay_network::{Network, Refusal};
@@ -14,7 +14,7 @@ use crate::learner::Trainer;
 pub trait Exported {
     /// The hyper-parameters.
     type Config: Configuration;
-    /// What trains with it.
+    /// The learner that trains with it.
     type Learner: Learner + 'static;
 
     /// See [`Algorithm::NAME`].
@@ -22,7 +22,7 @@ pub trait Exported {
     /// See [`Algorithm::MINIMUM_ACCURACY`].
     const MINIMUM_ACCURACY: Option<f64>;
 
-    /// What a host is told of it.
+    /// Everything that a host is told of it.
     fn description() -> Description;
 
     /// A learner for `network`.
@@ -37,7 +37,7 @@ pub trait Exported {
     ) -> Result<Self::Learner, Error>;
 }
 
-/// What a host is told of an algorithm, beside its hyper-parameters.
+/// Everything that a host is told of an algorithm, beside its hyper-parameters.
 pub struct Description {
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,

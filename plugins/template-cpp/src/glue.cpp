@@ -107,7 +107,7 @@ void list(Handle& handle, const std::vector<Named>& tensors, const TensorInfo** 
 
 extern "C" {
 
-// What users see of the rule; it lives as long as the process.
+// Everything that users see of the rule; it lives as long as the process.
 bool rule_describe(RuleInfo* out, Failure* failure) noexcept {
     return guarded(failure, [&] {
         const std::vector<Setting>& settings = all_settings();

@@ -17,7 +17,7 @@ uint64_t mix(uint64_t state) {
     return state ^ (state >> 31);
 }
 
-// Where the numbers of a tensor begin: decided by the seed and the name alone (FNV-1a).
+// The place where the numbers of a tensor begin: decided by the seed and the name alone (FNV-1a).
 uint64_t stream(uint64_t seed, std::string_view name) {
     uint64_t hash = 0xcbf29ce484222325;
     for (const char c : name) {

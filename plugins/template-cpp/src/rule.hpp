@@ -59,7 +59,7 @@ private:
     std::vector<double> values_;
 };
 
-// Where a rule makes the tensors that it keeps from batch to batch. A rule keeps nothing else that changes:
+// The maker of the tensors that a rule keeps from batch to batch. A rule keeps nothing else that changes:
 // otherwise a training that was interrupted would not end with the same bits as one that was not.
 class Setup {
 public:

@@ -8,7 +8,7 @@ use abi_stable::std_types::{ROption, RStr};
 use super::Extension;
 use crate::error::{Fallible, PluginError};
 
-/// What training has taken since a learner was created.
+/// The work of training since a learner was created.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {

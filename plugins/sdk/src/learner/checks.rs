@@ -5,7 +5,7 @@ use assay_network::{Network, Task};
 
 use crate::error::Error;
 
-/// What a network takes and gives.
+/// The sizes that a network takes and gives, and its task.
 pub(crate) struct Expected {
     pub(crate) task: Task,
     /// Channels, height and width of one input.

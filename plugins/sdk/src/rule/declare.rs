@@ -1,4 +1,4 @@
-//! What a rule keeps, as it declares it.
+//! The tensors and draws of a rule, as it declares them.
 
 use std::rc::Rc;
 

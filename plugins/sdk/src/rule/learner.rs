@@ -18,7 +18,7 @@ use crate::parameters::{Group, Parameters};
 use crate::state::{State, to_safetensors};
 use crate::tensor_slices::copy_f32;
 
-/// What a rule keeps, and how it is trained.
+/// The tensors of a rule, and their training.
 pub struct RuleLearner<R> {
     rule: R,
     expected: Expected,

@@ -75,7 +75,7 @@ impl<'a> Examples<'a> {
         self.inputs
     }
 
-    /// What is to be predicted, (`n_L`, B): the one-hot labels as columns, or, for reconstruction, the
+    /// The target of the prediction, (`n_L`, B): the one-hot labels as columns, or, for reconstruction, the
     /// inputs.
     pub fn target(&self) -> &'a Tensor {
         self.target
@@ -139,7 +139,7 @@ impl Moves {
     }
 }
 
-/// What [`export_plugin`](crate::export_plugin) takes for a [`Rule`].
+/// The form in which [`export_plugin`](crate::export_plugin) takes a [`Rule`].
 pub struct Standalone<R>(PhantomData<R>);
 
 impl<R: Rule> Exported for Standalone<R> {

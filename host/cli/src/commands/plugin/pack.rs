@@ -80,7 +80,7 @@ const LICENCES: [&str; 7] = [
     "COPYING",
 ];
 
-/// Why there is no pack.
+/// The reason for which there is no pack.
 #[derive(Debug, thiserror::Error)]
 enum NotPacked {
     /// The plugin's name or version makes no file name.
