@@ -77,8 +77,8 @@ fn run(subject: &Subject<'_>) -> Evidence {
     ))
 }
 
-/// Fails unless the learner and the algorithm have a tensor of the size of each direction, and every
-/// tensor that they share has one.
+/// Fails unless the states of the learner and of the algorithm have a tensor of the name and size of each
+/// direction.
 fn check_names(own: &Tensors, directions: &Tensors, state: &[u8]) -> Result<(), Problem> {
     let state = Tensors::parse("backpropagation's state", state)?;
     for (name, direction) in &directions.0 {
