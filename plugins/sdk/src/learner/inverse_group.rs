@@ -105,7 +105,7 @@ impl InverseGroup {
         given.map(|(l, units)| (noise_name(*l), Extent::Activation(*units)))
     }
 
-    /// Moves the maps against their directions; see [`OptimiserState::step`].
+    /// Moves the maps against their directions; see [`Group::step`].
     pub(super) fn step(&mut self) -> Result<Finite, Error> {
         let finite = self.group.step()?;
         self.noise.advance()?;
