@@ -15,7 +15,7 @@ struct Author {
 
 const LIBRARY: &str = "libassay_bp.so";
 const PACK: &str = "bp.tar.zst";
-const INSTALLED: &str = "data-home/assay/plugins/libassay_bp.so";
+const INSTALLED: &str = "home/XDG_DATA_HOME/assay/plugins/libassay_bp.so";
 
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -33,21 +33,7 @@ impl Author {
     }
 
     fn execute(&self, arguments: &[&str]) -> Finished {
-        let mut command = self.sandbox.command(arguments);
-        for (variable, folder) in [
-            ("XDG_CONFIG_HOME", "config"),
-            ("XDG_DATA_HOME", "data-home"),
-            ("XDG_CACHE_HOME", "cache"),
-        ] {
-            command.env(variable, self.path(folder));
-        }
-        command.env_remove("ASSAY_TRUSTED_ONLY");
-        let output = command.output().unwrap();
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.sandbox.execute(arguments)
     }
 
     fn pack(&self, arguments: &[&str]) -> Finished {
@@ -79,7 +65,7 @@ impl Author {
         let finished = self.install("hostile.tar.zst");
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
         assert!(finished.stderr.contains(words), "{}", finished.stderr);
-        assert!(!self.path("data-home/assay/plugins").exists());
+        assert!(!self.path("home/XDG_DATA_HOME/assay/plugins").exists());
     }
 }
 

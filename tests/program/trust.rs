@@ -39,17 +39,8 @@ impl Home {
         command
     }
 
-    fn finish(command: &mut Command) -> Finished {
-        let output = command.output().unwrap();
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
     fn execute(&self, arguments: &[&str]) -> Finished {
-        Self::finish(&mut self.command(arguments))
+        Finished::run(&mut self.command(arguments))
     }
 
     /// `pipeline run pipeline.toml` with more arguments.
@@ -199,7 +190,7 @@ fn the_list_shows_what_wins_what_is_hidden_and_what_is_broken() {
         ];
         let mut command = home.command(&arguments.concat());
         command.env("ASSAY_PLUGIN_PATH", format!(":{}", "environment"));
-        let listed = Home::finish(&mut command).exits(0).json();
+        let listed = Finished::run(&mut command).exits(0).json();
         listed["plugins"].as_array().unwrap().clone()
     };
     let mine = |listed: &[Value]| -> Vec<(String, bool)> {
@@ -374,7 +365,7 @@ fn only_what_the_user_trusts_runs_where_that_is_asked_for() {
     let _ = home.run_with(&pinned, &["--trusted-only"]).exits(2);
     let mut by_variable = home.command(&["plugin", "info", "./libassay_mine.so"]);
     by_variable.env("ASSAY_TRUSTED_ONLY", "1");
-    let said = Home::finish(&mut by_variable).exits(2).stderr;
+    let said = Finished::run(&mut by_variable).exits(2).stderr;
     assert_says(&said, &[&command]);
 
     // Without the option it runs, and its first use is remarked on once.
@@ -480,7 +471,7 @@ fn a_file_replaced_after_planning_changes_nothing() {
         let arguments = [&arguments[..], &[set, "--store", store]].concat();
         home.command(&arguments)
     };
-    let reference = Home::finish(&mut start("reference")).exits(0).json();
+    let reference = Finished::run(&mut start("reference")).exits(0).json();
 
     let mut command = start("store");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());

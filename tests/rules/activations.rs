@@ -11,7 +11,7 @@ use crate::support::state::{State, transposed};
 
 const INPUT: [usize; 3] = [2, 2, 3];
 
-/// What 64-bit central differences and 32-bit gradients may differ by.
+/// The difference that 64-bit central differences and 32-bit gradients may have.
 const CLOSE: f64 = 2e-5;
 
 /// A network of fully connected layers as its notation, in 64-bit floats.
@@ -136,23 +136,20 @@ fn backpropagation_gives_the_gradient_by_central_differences() {
     for layers in NETWORKS {
         let (state, found) = learner("bp", &layers, "{}").directions(&samples(), &[], |_| {});
         let plain = Plain::new(&layers, &state);
-        for (at, layer) in plain.layers.iter().enumerate() {
-            let expected = numerical(layer.weight.len(), |of, step| {
-                let mut moved = plain.clone();
-                moved.layers[at].weight[of] += step;
-                moved.loss(&samples())
-            });
-            let name = format!("forward.{}.weight", at + 1);
-            let difference = relative_difference(&found.f32(&name), &expected);
-            assert!(difference < CLOSE, "{layers:?} {name}: {difference:e}");
-            let expected = numerical(layer.bias.len(), |of, step| {
-                let mut moved = plain.clone();
-                moved.layers[at].bias[of] += step;
-                moved.loss(&samples())
-            });
-            let name = format!("forward.{}.bias", at + 1);
-            let difference = relative_difference(&found.f32(&name), &expected);
-            assert!(difference < CLOSE, "{layers:?} {name}: {difference:e}");
+        let weight: fn(&mut Dense) -> &mut Vec<f64> = |layer| &mut layer.weight;
+        let bias: fn(&mut Dense) -> &mut Vec<f64> = |layer| &mut layer.bias;
+        for at in 0..layers.len() {
+            for (part, values) in [("weight", weight), ("bias", bias)] {
+                let count = values(&mut plain.layers[at].clone()).len();
+                let expected = numerical(count, |of, step| {
+                    let mut moved = plain.clone();
+                    values(&mut moved.layers[at])[of] += step;
+                    moved.loss(&samples())
+                });
+                let name = format!("forward.{}.{part}", at + 1);
+                let difference = relative_difference(&found.f32(&name), &expected);
+                assert!(difference < CLOSE, "{layers:?} {name}: {difference:e}");
+            }
         }
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn nudged<'a>(
     steps: u32,
 ) -> Result<(State<'a>, Temporary<'a>), Error> {
     let depth = pass.depth();
-    let (mut state, mut next) = (copy_of(pass.layers(), free)?, copy_of(pass.layers(), free)?);
+    let (mut state, mut next) = (copy_of(pass.layers(), free)?, pass.layers().activities()?);
+    copy(&free[0], &next[0])?; // x
     let (error, drive) = (pass.temporary(depth)?, pass.temporary(depth - 1)?);
     for _ in 0..steps {
         read_out(pass, &state, &error)?;

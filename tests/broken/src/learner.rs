@@ -108,7 +108,7 @@ impl Backpropagation {
         Ok((loss, gradient))
     }
 
-    /// What the names of parameters begin with.
+    /// The beginning of the names of parameters.
     fn group(&self) -> &'static str {
         match self.defect {
             Defect::RenamesGradient => "layer",

@@ -80,7 +80,7 @@ struct Told {
     trained: Vec<Trained>,
 }
 
-/// How it is wrong.
+/// The ways in which it can be wrong.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Wrong {
     #[default]

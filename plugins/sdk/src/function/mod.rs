@@ -17,6 +17,8 @@ use crate::operand;
 use crate::tensor_slices::slices;
 use crate::workers;
 
+pub(crate) use normalisation::{Normalised, normalise};
+
 /// Elements that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
@@ -83,22 +85,11 @@ impl Function {
     pub(crate) fn multiply_derivative(self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
         // SAFETY: only this function uses the slices.
         match (unsafe { slices(delta, [h]) }?, self) {
-            (Some((delta, [h])), _) if delta.len() == h.len() => {
-                let chunks = delta.chunks_mut(CHUNK).zip(h.chunks(CHUNK));
-                match self {
-                    Self::Identity => {}
-                    Self::Tanh => workers::share(
-                        chunks,
-                        || (),
-                        |(), (delta, h)| instructions::run(tanh::Derivative { delta, h }),
-                    ),
-                    Self::Relu => workers::share(
-                        chunks,
-                        || (),
-                        |(), (delta, h)| instructions::run(relu::Derivative { delta, h }),
-                    ),
-                }
-            }
+            (Some((delta, [h])), _) if delta.len() == h.len() => workers::share(
+                delta.chunks_mut(CHUNK).zip(h.chunks(CHUNK)),
+                || (),
+                |(), (delta, h)| self.apply_derivative(delta, h),
+            ),
             (_, Self::Identity) => {}
             (_, Self::Relu) => delta
                 .shallow_clone()
@@ -108,9 +99,16 @@ impl Function {
         }
         Ok(())
     }
-}
 
-pub(crate) use normalisation::{Normalised, normalise};
+    /// `delta ← delta ∘ φ'(a)` of as many values, on this thread.
+    fn apply_derivative(self, delta: &mut [f32], h: &[f32]) {
+        match self {
+            Self::Identity => {}
+            Self::Tanh => instructions::run(tanh::Derivative { delta, h }),
+            Self::Relu => instructions::run(relu::Derivative { delta, h }),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;

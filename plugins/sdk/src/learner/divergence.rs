@@ -1,6 +1,8 @@
 //! The report of a training that diverged: the first tensor that is not finite, and the error that
 //! names it.
 
+use std::fmt::Arguments;
+
 use assay_abi::{ErrorCode, PluginError};
 
 use super::Trainer;
@@ -47,6 +49,29 @@ impl<A> Trainer<A> {
 /// Name of the output of layer l, for messages.
 pub(super) fn output_name(l: usize) -> String {
     format!("the output of layer {l}")
+}
+
+/// The error of a metric that is not finite; `place` tells the step.
+pub(crate) fn diverged_metric(
+    (name, value): (&str, f64),
+    place: Arguments<'_>,
+    tensor: Option<String>,
+) -> Error {
+    diverged(&format!("{name} became {value} {place}"), tensor)
+}
+
+/// The error of a direction that is not finite; `place` tells the step.
+pub(crate) fn diverged_direction(place: Arguments<'_>, tensor: Option<String>) -> Error {
+    let what = format!("a direction became infinite or not a number {place}");
+    diverged(&what, tensor)
+}
+
+/// The error of a parameter that is not finite after an epoch of so many steps.
+pub(crate) fn diverged_parameter(step: u64, epoch: u32, name: String) -> Error {
+    let what = format!(
+        "a parameter became infinite or not a number by step {step}, the last of epoch {epoch}"
+    );
+    diverged(&what, Some(name))
 }
 
 /// The error of a training that diverged; `tensor` is the first that is not finite.

@@ -40,7 +40,7 @@ use divergence::output_name;
 use inverse_group::InverseGroup;
 
 pub(crate) use checks::{Expected, checked_labels, checked_samples};
-pub(crate) use divergence::diverged;
+pub(crate) use divergence::{diverged, diverged_direction, diverged_metric, diverged_parameter};
 pub(crate) use recorded::Recorded;
 pub(crate) use report::{Measured, Report};
 
@@ -204,13 +204,7 @@ impl<A: Algorithm> Trainer<A> {
         }
         match self.non_finite_parameter()? {
             None => Ok(served),
-            name => Err(diverged(
-                &format!(
-                    "a parameter became infinite or not a number by step {}, the last of epoch {epoch}",
-                    served.batches
-                ),
-                name.map(str::to_owned),
-            )),
+            Some(name) => Err(diverged_parameter(served.batches, epoch, name.to_owned())),
         }
     }
 
@@ -251,13 +245,11 @@ impl<A: Algorithm> Trainer<A> {
         update: Update,
         place: Arguments<'_>,
     ) -> Result<(), Error> {
-        if let Some((name, value)) = measured.non_finite(A::METRICS) {
-            let what = format!("{name} became {value} {place}");
-            return Err(diverged(&what, self.first_non_finite()?));
+        if let Some(metric) = measured.non_finite(A::METRICS) {
+            return Err(diverged_metric(metric, place, self.first_non_finite()?));
         }
         if self.step(update)? == Finite::No {
-            let what = format!("a direction became infinite or not a number {place}");
-            return Err(diverged(&what, self.non_finite_direction()?));
+            return Err(diverged_direction(place, self.non_finite_direction()?));
         }
         Ok(())
     }
@@ -288,11 +280,7 @@ impl<A: Algorithm> Trainer<A> {
         } else {
             None
         };
-        let draws = match (given, &self.draws) {
-            (Some(given), _) => DrawSource::Given(given),
-            (None, Some(draws)) => draws.next()?,
-            (None, None) => DrawSource::Nothing,
-        };
+        let draws = DrawSource::new(given, self.draws.as_ref())?;
         let (pass, mut out) = workspace.pass(&self.model, draws, A::METRICS, number);
         let mut measured = Measured::default();
         // Both groups' directions before either moves: they follow from the same parameters.

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{GivenNoise, normal, write_normal};
+use super::{DrawStream, GivenNoise, normal, write_normal};
 use crate::error::Error;
 use crate::layout::{Layout, Units};
 use crate::operand;
@@ -77,6 +77,20 @@ pub(crate) enum DrawSource<'a> {
     Drawn { key: u64, step: u64 },
     /// From a caller.
     Given(&'a GivenNoise),
+}
+
+impl<'a> DrawSource<'a> {
+    /// The numbers that a caller has `given`, or else what comes next from the stream of what was `declared`.
+    pub(crate) fn new(
+        given: Option<&'a GivenNoise>,
+        declared: Option<&DrawStream>,
+    ) -> Result<Self, Error> {
+        match (given, declared) {
+            (Some(given), _) => Ok(Self::Given(given)),
+            (None, Some(declared)) => declared.next(),
+            (None, None) => Ok(Self::Nothing),
+        }
+    }
 }
 
 impl Draw {

@@ -131,7 +131,7 @@ impl DrawStream {
     }
 
     /// The draws of the next update. Asking changes nothing.
-    pub(crate) fn next(&self) -> Result<DrawSource<'static>, Error> {
+    fn next(&self) -> Result<DrawSource<'static>, Error> {
         let (key, step) = self.stream.next()?;
         Ok(DrawSource::Drawn { key, step })
     }

@@ -9,8 +9,8 @@ use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
 use crate::error::Error;
 use crate::learner::{
-    Expected, Measured, Report, at_boundary, checked_labels, checked_samples, diverged, left_out,
-    refuse,
+    Expected, Measured, Report, at_boundary, checked_labels, checked_samples, diverged,
+    diverged_direction, diverged_metric, diverged_parameter, left_out, refuse,
 };
 use crate::noise::{DrawSource, DrawStream, GivenNoise};
 use crate::optimiser::Finite;
@@ -74,44 +74,37 @@ impl<R: Rule> RuleLearner<R> {
         let mut step = 0_u64;
         while let Some(batch) = batches.next_batch()? {
             step += 1;
+            let place = format_args!("at step {step} of epoch {epoch}");
             // The loss of the first update, and the metrics of the last.
             let mut measured = Measured::default();
             for update in 1..=self.updates {
                 let loss = measured.batch;
                 measured = self.compute(&batch, update, None)?;
                 measured.batch = loss.or(measured.batch);
-                if let Some((name, value)) = measured.non_finite(R::METRICS) {
+                if let Some(metric) = measured.non_finite(R::METRICS) {
                     report.push(&measured)?;
-                    let what = format!("{name} became {value} at step {step} of epoch {epoch}");
-                    return Err(diverged(&what, self.non_finite()?));
+                    return Err(diverged_metric(metric, place, self.non_finite()?));
                 }
                 if let Some(draws) = &mut self.draws {
                     draws.advance()?;
                 }
                 if self.group.step()? == Finite::No {
                     report.push(&measured)?;
-                    let what = format!(
-                        "a direction became infinite or not a number at step {step} of epoch {epoch}"
-                    );
                     let parameter = self.group.parameters.non_finite_gradient()?;
                     let name = parameter.map(|it| format!("the direction of {}", it.name));
-                    return Err(diverged(&what, name));
+                    return Err(diverged_direction(place, name));
                 }
             }
             report.push(&measured)?;
         }
         match self.non_finite()? {
             None => Ok(()),
-            name => Err(diverged(
-                &format!(
-                    "a parameter became infinite or not a number by step {step}, the last of epoch {epoch}"
-                ),
-                name,
-            )),
+            Some(name) => Err(diverged_parameter(step, epoch, name)),
         }
     }
 
-    /// Writes the directions of `batch`, for its update of this number. Draws are `given`, or else what comes next from their stream.
+    /// Writes the directions of `batch`, for its update of this number. Draws are `given`, or else what
+    /// comes next from their stream.
     fn compute(
         &mut self,
         batch: &Batch<'_>,
@@ -129,11 +122,7 @@ impl<R: Rule> RuleLearner<R> {
                 one_hot.f_tr()?.f_to_kind(Kind::Float)?.f_contiguous()?
             }
         };
-        let draws = match (given, &self.draws) {
-            (Some(given), _) => DrawSource::Given(given),
-            (None, Some(draws)) => draws.next()?,
-            (None, None) => DrawSource::Nothing,
-        };
+        let draws = DrawSource::new(given, self.draws.as_ref())?;
         let examples = Examples {
             inputs: &inputs,
             target: &target,

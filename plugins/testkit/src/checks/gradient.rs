@@ -29,7 +29,7 @@ pub(super) const CHECK: Check = Check {
 const STEP: f32 = 1.0 / 32.0;
 /// The part of the largest element of its tensor by which an element may differ.
 const RELATIVE: f64 = 2e-3;
-/// What rounding of predictions may make of a slope that is zero.
+/// The slope that rounding of predictions may make of one that is zero.
 const ABSOLUTE: f64 = 2e-5;
 
 fn run(subject: &Subject<'_>) -> Evidence {
