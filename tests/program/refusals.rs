@@ -681,3 +681,27 @@ fn a_network_that_an_algorithm_cannot_train_is_refused_before_the_run() {
     assert!(said.contains("auxiliary_units to 0"), "{said}");
     let _ = refused("ao-sdtp", "auxiliary_units = 0", image).exits(0);
 }
+
+#[test]
+fn factors_by_layer_that_do_not_fit_are_pointed_at_before_anything_runs() {
+    let with = |factors: &str| {
+        let changed =
+            format!("algorithm = \"kp\"\nhyperparameters = {{ rate_factors = {factors} }}");
+        refused(
+            "algorithm = \"bp\"\nhyperparameters = { learning_rate = 0.01 }",
+            &changed,
+        )
+    };
+    assert_says(
+        &with("[1, 0.5]"),
+        &[
+            "the hyper-parameter `rate_factors` has 2 values, and the network 3 layers",
+            "pipeline.toml:",
+            "give one for each layer",
+        ],
+    );
+    assert_says(
+        &with("[1, -0.5, 1]"),
+        &["the hyper-parameter `rate_factors` is refused", "-0.5"],
+    );
+}

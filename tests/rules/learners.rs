@@ -414,3 +414,74 @@ fn states_that_do_not_fit_are_refused_and_change_nothing() {
         "no tensor `feedback.2.weight`",
     );
 }
+
+/// The state after an epoch on a network of three layers.
+fn after_an_epoch(algorithm: &str, hyperparameters: &str) -> State {
+    let settings = Learner {
+        algorithm,
+        hyperparameters,
+        ..Learner::default()
+    };
+    let mut learner = settings.create().unwrap();
+    train(&mut learner, 1, &epoch(3), None).1.unwrap();
+    State::parse(&learner.save().unwrap())
+}
+
+#[test]
+fn factors_of_the_learning_rate_hold_for_every_tensor_of_their_layer() {
+    for algorithm in ["kp", "local-loss", "predictive-coding"] {
+        for optimiser in ["adam", "sgd"] {
+            let with = |rest: &str| {
+                let text = format!(r#"{{"optimiser": "{optimiser}", "weight_decay": 0, {rest}}}"#);
+                after_an_epoch(algorithm, &text)
+            };
+            let halved = with(r#""learning_rate": 0.01, "rate_factors": [0.5, 0.5, 0.5]"#);
+            let plain = with(r#""learning_rate": 0.005"#);
+            assert_eq!(
+                halved.to_bytes(),
+                plain.to_bytes(),
+                "{algorithm}, {optimiser}"
+            );
+
+            let first = with(r#""learning_rate": 0.01, "rate_factors": [0, 0, 0]"#);
+            let frozen = with(r#""learning_rate": 0.01, "rate_factors": [1, 0, 1]"#);
+            for name in first
+                .0
+                .keys()
+                .filter(|name| !name.starts_with("optimiser."))
+            {
+                let moved = frozen.0[name] != first.0[name];
+                let is_trained = first.0[name] != plain.0[name];
+                assert_eq!(
+                    moved,
+                    is_trained && !name.contains(".2."),
+                    "{algorithm}: {name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn factors_that_are_not_one_for_each_layer_are_refused() {
+    let settings = Learner {
+        algorithm: "kp",
+        hyperparameters: r#"{"rate_factors": [1, 1]}"#,
+        ..Learner::default()
+    };
+    let error = settings.create().map(drop).unwrap_err();
+    assert_eq!(error.code, ErrorCode::HYPERPARAMETERS, "{error}");
+    assert!(error.to_string().contains("3 layers"), "{error}");
+    for (hyperparameters, named) in [
+        (r#"{"rate_factors": [1, -1, 1]}"#, "rate_factors"),
+        (r#"{"epsilon_factors": [1, 0, 1]}"#, "epsilon_factors"),
+    ] {
+        let settings = Learner {
+            hyperparameters,
+            ..settings.clone()
+        };
+        let error = settings.create().map(drop).unwrap_err();
+        assert_eq!(error.code, ErrorCode::HYPERPARAMETERS, "{error}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}

@@ -386,6 +386,7 @@ fn fit(stage: &mut PlannedStage, pinned: &Pinned, complaints: &mut Complaints) {
         complete(given, &stage.places, algorithm, complaints);
         let complaint = refused_network(wanted, training, &stage.places, algorithm);
         complaints.extend(complaint);
+        complaints.extend(refused_length(training, &stage.places, algorithm));
     }
 }
 
@@ -407,6 +408,30 @@ fn refused_network(
     let name = &wanted.algorithm.value;
     let message = format!("the algorithm `{name}` cannot train this network: {reason}");
     Some(Diagnostic::new(message, place))
+}
+
+/// The complaint about an array with one item for each layer (`"length": "layers"` in the schema) that has
+/// neither that many nor none.
+fn refused_length(
+    training: &TrainingParameters,
+    places: &Places,
+    algorithm: &Algorithm,
+) -> Option<Diagnostic> {
+    let layers = training.network.layers().len();
+    let properties = algorithm.schema.get("properties")?.as_object()?;
+    properties.iter().find_map(|(name, property)| {
+        let is_by_layer = property.get("length").and_then(Value::as_str) == Some("layers");
+        let length = training.hyperparameters.get(name)?.as_array()?.len();
+        if !is_by_layer || length == 0 || length == layers {
+            return None;
+        }
+        let place = place(places, &format!("hyperparameters.{name}"))?;
+        let message = format!(
+            "the hyper-parameter `{name}` has {length} values, and the network {layers} layers"
+        );
+        let help = "give one for each layer, from the first on, or none";
+        Some(Diagnostic::new(message, place).help(help.to_owned()))
+    })
 }
 
 /// The complaint about a plugin whose `version` is not what the reference requires.
@@ -498,7 +523,9 @@ pub(crate) fn complete(
             continue;
         }
         let path = error.instance_path().to_string();
+        // The place of an item of an array is that of the array.
         let name = path.trim_start_matches('/');
+        let name = name.split_once('/').map_or(name, |(name, _)| name);
         let description = properties
             .and_then(|properties| properties.get(name)?.get("description")?.as_str())
             .map(str::to_owned);

@@ -29,7 +29,7 @@ impl Algorithm for DirectKolenPollack {
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let direct = |l| Connection::direct(l).scaled(config.feedback_scale);
         let layers = 1..setup.model().depth();
-        let feedback = setup.trained("feedback", config.feedback(), layers.map(direct))?;
+        let feedback = setup.trained("feedback", &config.feedback(), layers.map(direct))?;
         Ok(Self { feedback })
     }
 

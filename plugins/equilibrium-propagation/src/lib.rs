@@ -50,7 +50,9 @@ impl Algorithm for EquilibriumPropagation {
     }
 
     fn new(_setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
-        Ok(Self { settings: *config })
+        Ok(Self {
+            settings: config.clone(),
+        })
     }
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {

@@ -14,7 +14,7 @@ pub(super) enum Nudging {
 }
 
 /// The hyper-parameters.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "assay_sdk::serde")]
 #[schemars(crate = "assay_sdk::schemars")]
 pub(super) struct Settings {
@@ -49,6 +49,6 @@ impl Default for Settings {
 
 impl Configuration for Settings {
     fn optimiser(&self) -> Optimiser {
-        self.optimiser.into()
+        (&self.optimiser).into()
     }
 }

@@ -38,7 +38,7 @@ impl Algorithm for ForwardDirectFeedback {
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let direct = |l| Connection::direct(l).scaled(config.feedback_scale);
         let layers = 1..setup.model().depth();
-        let feedback = setup.trained("feedback", config.feedback(), layers.clone().map(direct))?;
+        let feedback = setup.trained("feedback", &config.feedback(), layers.clone().map(direct))?;
         let normal = Distribution::Normal(1.0);
         let tangents = layers
             .map(|l| setup.draw("tangent", l, normal))

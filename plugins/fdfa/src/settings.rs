@@ -5,7 +5,7 @@ use assay_sdk::serde::{Deserialize, Serialize};
 use assay_sdk::{Configuration, Optimiser, OptimiserSettings};
 
 /// The hyper-parameters.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "assay_sdk::serde")]
 #[schemars(crate = "assay_sdk::schemars")]
 pub(super) struct Settings {
@@ -32,13 +32,13 @@ impl Default for Settings {
 
 impl Configuration for Settings {
     fn optimiser(&self) -> Optimiser {
-        self.optimiser.into()
+        (&self.optimiser).into()
     }
 }
 
 impl Settings {
     pub(super) fn feedback(&self) -> OptimiserSettings {
-        let mut settings = self.optimiser;
+        let mut settings = self.optimiser.clone();
         settings.adam.learning_rate = self.feedback_learning_rate;
         settings
     }

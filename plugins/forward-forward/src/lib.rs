@@ -63,7 +63,7 @@ impl Algorithm for ForwardForward {
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let depth = setup.model().depth();
-        let mut label = setup.trained("label", config.optimiser, [Connection::direct(1)])?;
+        let mut label = setup.trained("label", &config.optimiser, [Connection::direct(1)])?;
         let negative = setup.draw("negative", depth, Distribution::Normal(1.0))?;
         Ok(Self {
             label: label.remove(0),

@@ -34,7 +34,7 @@ impl Algorithm for KolenPollack {
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let backwards = |l| Connection::transposed(l).scaled(config.feedback_scale);
         let layers = 2..=setup.model().depth();
-        let feedback = setup.trained("feedback", config.optimiser, layers.map(backwards))?;
+        let feedback = setup.trained("feedback", &config.optimiser, layers.map(backwards))?;
         Ok(Self { feedback })
     }
 

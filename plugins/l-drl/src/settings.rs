@@ -5,7 +5,7 @@ use assay_sdk::serde::{Deserialize, Serialize};
 use assay_sdk::{Adam, Configuration, InverseAdam, InverseTraining, Optimiser, OptimiserSettings};
 
 /// The hyper-parameters.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "assay_sdk::serde")]
 #[schemars(crate = "assay_sdk::schemars")]
 pub(super) struct Settings {
@@ -40,7 +40,7 @@ impl Default for Settings {
 
 impl Configuration for Settings {
     fn optimiser(&self) -> Optimiser {
-        self.optimiser.into()
+        (&self.optimiser).into()
     }
 
     fn inverse_training(&self) -> Option<InverseTraining> {

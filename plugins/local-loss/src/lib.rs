@@ -99,11 +99,11 @@ impl Algorithm for LocalLoss {
             Losses::Sim => (0..0, layers.clone(), 1.0),
             Losses::Predsim => (layers.clone(), layers.clone(), config.beta),
         };
-        let heads = setup.trained("head", config.optimiser, heads.map(head))?;
+        let heads = setup.trained("head", &config.optimiser, heads.map(head))?;
         let similarities = similarities.map(Connection::within);
         Ok(Self {
             heads,
-            similarities: setup.trained("similarity", config.optimiser, similarities)?,
+            similarities: setup.trained("similarity", &config.optimiser, similarities)?,
             beta,
         })
     }

@@ -52,7 +52,7 @@ impl Algorithm for Perturbation {
         let directions = (1..=config.draws).map(|k| Direction::declare(setup, config, k));
         Ok(Self {
             directions: directions.collect::<Result<_, Error>>()?,
-            settings: *config,
+            settings: config.clone(),
         })
     }
 

@@ -56,13 +56,13 @@ impl Algorithm for PredictiveCoding {
 
     fn new(_setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         Ok(Self {
-            settings: *config,
+            settings: config.clone(),
             x: Vec::new(),
         })
     }
 
     fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
-        let state = State::new(pass, self.settings)?; // x_l = h_l
+        let state = State::new(pass, &self.settings)?; // x_l = h_l
         let mut steps = self.settings.settling_steps;
         if self.settings.mode == Mode::Incremental {
             steps = steps.min(1);

@@ -15,7 +15,7 @@ pub(super) enum Mode {
 }
 
 /// The hyper-parameters.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "assay_sdk::serde")]
 #[schemars(crate = "assay_sdk::schemars")]
 pub(super) struct Settings {
@@ -51,7 +51,7 @@ impl Default for Settings {
 
 impl Configuration for Settings {
     fn optimiser(&self) -> Optimiser {
-        self.optimiser.into()
+        (&self.optimiser).into()
     }
 
     fn updates_per_batch(&self) -> u32 {

@@ -7,7 +7,7 @@ use crate::settings::{Mode, Settings};
 /// Place l holds what is of layer l.
 pub(super) struct State<'a> {
     pass: &'a Pass<'a>,
-    settings: Settings,
+    settings: &'a Settings,
     /// `x_0` to `x_{L-1}`.
     pub(super) x: Vec<Temporary<'a>>,
     /// `μ_1` to `μ_{L-1}`, and `a_L`; the first place is not used.
@@ -18,7 +18,7 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     /// Activities and predictions of the forward pass.
-    pub(super) fn new(pass: &'a Pass<'a>, settings: Settings) -> Result<Self, Error> {
+    pub(super) fn new(pass: &'a Pass<'a>, settings: &'a Settings) -> Result<Self, Error> {
         let depth = pass.depth();
         let all = || {
             (0..=depth)

@@ -65,7 +65,7 @@ impl Configuration for FeedbackSettings {
 
 /// The hyper-parameters of an algorithm with fixed random feedback weights and a choice of
 /// optimiser.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RandomFeedbackSettings {
     /// The optimiser of the network.
     #[serde(flatten)]
@@ -87,6 +87,6 @@ impl Default for RandomFeedbackSettings {
 
 impl Configuration for RandomFeedbackSettings {
     fn optimiser(&self) -> Optimiser {
-        self.optimiser.into()
+        (&self.optimiser).into()
     }
 }

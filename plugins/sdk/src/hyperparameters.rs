@@ -87,6 +87,9 @@ pub(crate) fn values<C: Serialize>(config: &C) -> Result<Map<String, Value>, Plu
 }
 
 fn check_range(key: &str, value: &Value, property: &Value) -> Result<(), PluginError> {
+    if let (Some(values), Some(items)) = (value.as_array(), property.get("items")) {
+        return values.iter().try_for_each(|it| check_range(key, it, items));
+    }
     let Some(number) = value.as_f64() else {
         return Ok(());
     };

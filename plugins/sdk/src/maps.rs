@@ -410,7 +410,7 @@ impl InverseDirections {
 }
 
 /// The training of the maps that take steps of their own, such as inverses.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct InverseTraining {
     /// Their optimiser.
     pub optimiser: Optimiser,

@@ -3,6 +3,7 @@
 //! Flat, so that the optimiser is one pass over memory however many tensors there are. A view
 //! shares its memory with the buffer: what is written through one is seen through the other.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
@@ -119,6 +120,24 @@ impl Parameters {
         (&mut self.values, &mut self.gradients)
     }
 
+    /// The flat buffers in pieces, each of neighbouring tensors for whose layers `of_layer` gives the same.
+    pub(crate) fn by_layer<F: PartialEq>(
+        &self,
+        of_layer: impl Fn(usize) -> Result<F, Error>,
+    ) -> Result<Vec<(Range<usize>, F)>, Error> {
+        let mut pieces: Vec<(Range<usize>, F)> = Vec::new();
+        let starts = self.offsets.iter().map(|(start, _)| *start as usize);
+        let ends = starts.clone().skip(1).chain([self.values.numel()]);
+        for ((start, end), tensor) in starts.zip(ends).zip(&self.tensors) {
+            let of_tensor = of_layer(tensor.layer)?;
+            match pieces.last_mut() {
+                Some((elements, of_last)) if *of_last == of_tensor => elements.end = end,
+                _ => pieces.push((start..end, of_tensor)),
+            }
+        }
+        Ok(pieces)
+    }
+
     /// A flat buffer of zeros as long as the values.
     pub(crate) fn zeros_like(&self) -> Result<Tensor, Error> {
         Ok(self.values.f_zeros_like()?)
@@ -187,7 +206,7 @@ impl Group {
     pub(crate) fn new(
         name: &'static str,
         parameters: Parameters,
-        optimiser: Optimiser,
+        optimiser: &Optimiser,
     ) -> Result<Self, Error> {
         Ok(Self {
             name,

@@ -153,7 +153,7 @@ impl<'a> Setup<'a> {
         connections: impl IntoIterator<Item = Connection>,
     ) -> Result<Vec<TrainedMap>, Error> {
         let (maps, parameters) = self.maps(group, connections)?;
-        let group = Group::new(group, parameters, optimiser.into())?;
+        let group = Group::new(group, parameters, &optimiser.into())?;
         self.made.companions.push(group);
         Ok(maps)
     }

@@ -24,7 +24,7 @@ pub(super) enum Output {
 }
 
 /// The hyper-parameters.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "assay_sdk::serde")]
 #[schemars(crate = "assay_sdk::schemars")]
 pub(super) struct Settings {
@@ -56,6 +56,6 @@ impl Default for Settings {
 
 impl Configuration for Settings {
     fn optimiser(&self) -> Optimiser {
-        self.optimiser.into()
+        (&self.optimiser).into()
     }
 }

@@ -21,7 +21,7 @@ use assay_sdk::{
 
 /// The hyper-parameters: what a pipeline file may set under `hyperparameters`. Names, doc comments,
 /// ranges and defaults become the schema that pipeline files are checked against.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "assay_sdk::serde")]
 #[schemars(crate = "assay_sdk::schemars")]
 struct Settings {

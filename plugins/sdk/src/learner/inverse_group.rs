@@ -58,7 +58,7 @@ impl InverseGroup {
             given,
         } = separate;
         Ok(Some(Self {
-            group: Group::new(name, parameters, training.optimiser)?,
+            group: Group::new(name, parameters, &training.optimiser)?,
             given,
             noise: NoiseStream::new(seed, training.sigma),
             training,

@@ -98,7 +98,7 @@ impl<A: Algorithm> Trainer<A> {
         let _no_grad = tch::no_grad_guard();
         refuse(A::NAME, A::refusals(), network, config)?;
         let model = Model::new(network, seed, device)?;
-        let optimiser = OptimiserState::new(config.optimiser(), model.parameters())?;
+        let optimiser = OptimiserState::new(&config.optimiser(), model.parameters())?;
         let mut setup = Setup::new(A::NAME, &model, seed);
         let algorithm = A::new(&mut setup, config)?;
         let made = setup.finish();
@@ -471,7 +471,8 @@ pub(crate) fn at_boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<
     }
 }
 
-/// Refuses a network that `algorithm` declares it cannot train with these hyper-parameters.
+/// Refuses a network that `algorithm` declares it cannot train with these hyper-parameters, and factors of
+/// its optimiser that are not one for each layer.
 pub(crate) fn refuse<C: Configuration>(
     algorithm: &str,
     refusals: Vec<Refusal>,
@@ -480,7 +481,7 @@ pub(crate) fn refuse<C: Configuration>(
 ) -> Result<(), Error> {
     let given = hyperparameters::values(config)?;
     match refusals.into_iter().find(|it| it.applies(network, &given)) {
-        None => Ok(()),
+        None => config.optimiser().check_factors(network.layers().len()),
         Some(Refusal { reason, .. }) => {
             let message = format!("{algorithm} cannot train this network: {reason}");
             Err(Error::new(ErrorCode::UNSUPPORTED, message))

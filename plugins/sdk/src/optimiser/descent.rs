@@ -9,7 +9,7 @@
 
 use tch::Tensor;
 
-use super::Finite;
+use super::{Finite, Span};
 use crate::arithmetic::is_finite;
 use crate::error::Error;
 use crate::layout::Canonical;
@@ -40,11 +40,13 @@ impl DescentState {
         })
     }
 
-    pub(super) fn step(&mut self, parameters: &mut Parameters) -> Result<Finite, Error> {
-        let (rate, keep) = (
-            self.descent.learning_rate as f32,
-            self.descent.momentum as f32,
-        );
+    pub(super) fn step(
+        &mut self,
+        spans: &[Span],
+        parameters: &mut Parameters,
+    ) -> Result<Finite, Error> {
+        let keep = self.descent.momentum as f32;
+        let rate = |span: &Span| (self.descent.learning_rate * span.rate) as f32;
         let (values, gradients) = parameters.flat();
         // SAFETY: these three buffers do not share storage, and no view of them is used before the
         // loop below is done.
@@ -56,17 +58,24 @@ impl DescentState {
             )
         };
         if let (Some(values), Some(gradients), Some(momentum)) = slices {
-            for ((value, &gradient), m) in values.iter_mut().zip(&*gradients).zip(momentum) {
-                *m = keep * *m + gradient;
-                *value -= rate * *m;
+            for span in spans {
+                let (rate, elements) = (rate(span), || span.elements.clone());
+                let gradients = &gradients[elements()];
+                let moved = values[elements()].iter_mut().zip(gradients);
+                for ((value, &gradient), m) in moved.zip(&mut momentum[elements()]) {
+                    *m = keep * *m + gradient;
+                    *value -= rate * *m;
+                }
             }
         } else {
-            let momentum = self.momentum.f_mul_scalar_(f64::from(keep))?;
-            let change = momentum
-                .shallow_clone()
-                .f_add_(gradients)?
-                .f_mul_scalar(f64::from(rate))?;
-            values.f_sub_(&change).map(drop)?;
+            self.momentum.f_mul_scalar_(f64::from(keep)).map(drop)?;
+            self.momentum.f_add_(gradients).map(drop)?;
+            for span in spans {
+                let change = span
+                    .of(&self.momentum)?
+                    .f_mul_scalar(f64::from(rate(span)))?;
+                span.of(values)?.f_sub_(&change).map(drop)?;
+            }
             return Ok(Finite::Unknown);
         }
         Ok(if is_finite(gradients)? {
@@ -89,10 +98,18 @@ impl DescentState {
 mod tests {
     use tch::{Device, Tensor};
 
-    use super::{Descent, DescentState};
+    use super::{Descent, DescentState, Span};
     use crate::layout::Layout;
     use crate::parameters::{Declaration, Parameters};
     use crate::rng::Initial;
+
+    fn whole() -> Span {
+        Span {
+            elements: 0..16,
+            rate: 1.0,
+            epsilon: 1.0,
+        }
+    }
 
     #[test]
     fn momentum_sums_the_gradients_that_fade() {
@@ -113,7 +130,7 @@ mod tests {
             let padded = Tensor::zeros_like(gradients);
             padded.narrow(0, 0, 2).copy_(&Tensor::from_slice(&gradient));
             gradients.copy_(&padded);
-            let _ = state.step(&mut parameters).unwrap();
+            let _ = state.step(&[whole()], &mut parameters).unwrap();
         }
         let found = Vec::<f32>::try_from(parameters.flat().0.narrow(0, 0, 2)).unwrap();
         // −0.5 · (1 + (0.25 · 1 + 3)) and −0.5 · (−2 + 0.25 · −2)

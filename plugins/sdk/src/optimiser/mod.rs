@@ -4,8 +4,12 @@
 mod adam;
 mod descent;
 
+use std::ops::Range;
+
+use assay_abi::{ErrorCode, PluginError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
 pub use adam::Adam;
 
@@ -20,11 +24,21 @@ use descent::{Descent, DescentState};
 ///
 /// Decay is decoupled (Loshchilov & Hutter 2019): a step first multiplies every parameter by 1 − λ,
 /// and the directions know nothing of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Optimiser {
     method: Method,
     /// λ
     decay: f64,
+    factors: Factors,
+}
+
+/// Factors by layer, from the first layer on; an empty list is 1 for every layer.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Factors {
+    /// Of the learning rate.
+    rates: Vec<f64>,
+    /// Of Adam's ε.
+    epsilons: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +52,7 @@ impl From<Adam> for Optimiser {
         Self {
             method: Method::Adam(adam),
             decay: 0.0,
+            factors: Factors::default(),
         }
     }
 }
@@ -52,6 +67,7 @@ impl Optimiser {
         Self {
             method: Method::Descent(descent),
             decay: 0.0,
+            factors: Factors::default(),
         }
     }
 
@@ -59,6 +75,83 @@ impl Optimiser {
     #[must_use]
     pub fn with_decay(self, decay: f64) -> Self {
         Self { decay, ..self }
+    }
+
+    /// The same with the learning rate of layer l multiplied by the l-th of `factors`, for every tensor of
+    /// that layer; no factors for one rate. A learner is refused unless there are as many as layers.
+    /// Decay has no part in it.
+    #[must_use]
+    pub fn with_rate_factors(mut self, factors: impl Into<Vec<f64>>) -> Self {
+        self.factors.rates = factors.into();
+        self
+    }
+
+    /// The same with Adam's ε multiplied by layer, as in [`Optimiser::with_rate_factors`]. Gradient descent
+    /// has none.
+    #[must_use]
+    pub fn with_epsilon_factors(mut self, factors: impl Into<Vec<f64>>) -> Self {
+        self.factors.epsilons = factors.into();
+        self
+    }
+
+    /// Refuses factors that are not one for each of `depth` layers.
+    pub(crate) fn check_factors(&self, depth: usize) -> Result<(), Error> {
+        for (name, factors) in self.factors.lists() {
+            if !factors.is_empty() && factors.len() != depth {
+                let message = format!(
+                    "{} factors of the {name} by layer are given for a network of {depth} layers",
+                    factors.len()
+                );
+                let help = "give one for each layer, from the first on, or none";
+                let error = PluginError::new(ErrorCode::HYPERPARAMETERS, message);
+                return Err(Error::Plugin(error.with_help(help)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Factors {
+    fn lists(&self) -> [(&'static str, &[f64]); 2] {
+        [("learning rate", &self.rates), ("epsilon", &self.epsilons)]
+    }
+
+    /// The factors of learning rate and ε in layer l.
+    fn of_layer(&self, l: usize) -> Result<[f64; 2], Error> {
+        let mut found = [1.0; 2];
+        for (found, (name, factors)) in found.iter_mut().zip(self.lists()) {
+            if factors.is_empty() {
+                continue;
+            }
+            let factor = l.checked_sub(1).and_then(|index| factors.get(index));
+            *found = *factor.ok_or_else(|| {
+                let message = match l {
+                    0 => format!(
+                        "the {name} has factors by layer, but a tensor that it moves is of no layer"
+                    ),
+                    _ => format!("there is no factor of the {name} for layer {l}"),
+                };
+                Error::new(ErrorCode::HYPERPARAMETERS, message)
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// A part of the flat buffers whose parameters move alike.
+struct Span {
+    elements: Range<usize>,
+    /// Multiplies the learning rate.
+    rate: f64,
+    /// Multiplies ε.
+    epsilon: f64,
+}
+
+impl Span {
+    /// The part of a flat buffer.
+    fn of(&self, buffer: &Tensor) -> Result<Tensor, Error> {
+        let (start, length) = (self.elements.start as i64, self.elements.len() as i64);
+        Ok(buffer.f_narrow(0, start, length)?)
     }
 }
 
@@ -74,7 +167,7 @@ pub enum OptimiserKind {
 
 /// The hyper-parameters of an optimiser that the user chooses, ready to be an algorithm's
 /// configuration or, flattened, a part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OptimiserSettings {
     /// `adam`, or `sgd`: stochastic gradient descent with momentum, which has no use for `beta1`,
     /// `beta2` and `epsilon`.
@@ -89,6 +182,13 @@ pub struct OptimiserSettings {
     /// The part of every trained parameter that each step takes away, beside its direction.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub weight_decay: f64,
+    /// Multiply the learning rate by layer, one for each layer from the first on; none for one rate. A
+    /// layer with 0 keeps its first weights.
+    #[schemars(extend("items" = {"type": "number", "minimum": 0.0}, "length" = "layers"))]
+    pub rate_factors: Vec<f64>,
+    /// Multiply Adam's `epsilon` in the same way.
+    #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}, "length" = "layers"))]
+    pub epsilon_factors: Vec<f64>,
 }
 
 impl Default for OptimiserSettings {
@@ -98,17 +198,22 @@ impl Default for OptimiserSettings {
             adam: Adam::default(),
             momentum: 0.9,
             weight_decay: 0.0,
+            rate_factors: Vec::new(),
+            epsilon_factors: Vec::new(),
         }
     }
 }
 
-impl From<OptimiserSettings> for Optimiser {
-    fn from(settings: OptimiserSettings) -> Self {
+impl From<&OptimiserSettings> for Optimiser {
+    fn from(settings: &OptimiserSettings) -> Self {
         let optimiser = match settings.optimiser {
             OptimiserKind::Adam => settings.adam.into(),
             OptimiserKind::Sgd => Self::descent(settings.adam.learning_rate, settings.momentum),
         };
-        optimiser.with_decay(settings.weight_decay)
+        optimiser
+            .with_decay(settings.weight_decay)
+            .with_rate_factors(settings.rate_factors.as_slice())
+            .with_epsilon_factors(settings.epsilon_factors.as_slice())
     }
 }
 
@@ -121,11 +226,24 @@ pub(crate) enum Finite {
     Unknown,
 }
 
+impl Finite {
+    /// That of two parts of the gradients together.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+}
+
 /// An optimiser's state for one group of parameters.
 pub(crate) struct OptimiserState {
     method: MethodState,
     /// λ
     decay: f64,
+    /// All of the parameters, in pieces.
+    spans: Vec<Span>,
 }
 
 enum MethodState {
@@ -135,7 +253,16 @@ enum MethodState {
 
 impl OptimiserState {
     /// The state before the first step.
-    pub(crate) fn new(optimiser: Optimiser, parameters: &Parameters) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// Memory that cannot be allocated, or a layer that the factors by layer leave out.
+    pub(crate) fn new(optimiser: &Optimiser, parameters: &Parameters) -> Result<Self, Error> {
+        let by_layer = parameters.by_layer(|l| optimiser.factors.of_layer(l))?;
+        let span = |(elements, [rate, epsilon]): (_, [f64; 2])| Span {
+            elements,
+            rate,
+            epsilon,
+        };
         let method = match optimiser.method {
             Method::Adam(adam) => MethodState::Adam(AdamState::new(adam, parameters)?),
             Method::Descent(descent) => {
@@ -145,6 +272,7 @@ impl OptimiserState {
         Ok(Self {
             method,
             decay: optimiser.decay,
+            spans: by_layer.into_iter().map(span).collect(),
         })
     }
 
@@ -154,8 +282,8 @@ impl OptimiserState {
             scale(parameters.flat().0, 1.0 - self.decay)?;
         }
         match &mut self.method {
-            MethodState::Adam(state) => state.step(parameters),
-            MethodState::Descent(state) => state.step(parameters),
+            MethodState::Adam(state) => state.step(&self.spans, parameters),
+            MethodState::Descent(state) => state.step(&self.spans, parameters),
         }
     }
 
@@ -168,6 +296,80 @@ impl OptimiserState {
         match &self.method {
             MethodState::Adam(state) => state.state(group, parameters),
             MethodState::Descent(state) => state.state(parameters),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Tensor};
+
+    use super::{Adam, Optimiser, OptimiserState};
+    use crate::error::Error;
+    use crate::layout::Layout;
+    use crate::parameters::{Declaration, Parameters};
+    use crate::rng::Initial;
+
+    /// Weights of the layers named, each of three values.
+    fn weights(layers: &[usize]) -> Parameters {
+        let declaration = |&layer: &usize| Declaration {
+            name: format!("w{layer}"),
+            layer,
+            layout: Layout::plain(&[3]),
+            initial: Initial::Uniform { limit: 1.0 },
+        };
+        Parameters::new(layers.iter().map(declaration).collect(), 7, Device::Cpu).unwrap()
+    }
+
+    /// The weights of the layers named after three steps.
+    fn trained(layers: &[usize], optimiser: &Optimiser) -> Result<Vec<Vec<f32>>, Error> {
+        let mut parameters = weights(layers);
+        let mut state = OptimiserState::new(optimiser, &parameters)?;
+        for step in 0..3_u8 {
+            for tensor in parameters.tensors() {
+                let first = f32::from(step) + 0.1 * tensor.layer as f32;
+                let gradient = Tensor::from_slice(&[first, -1.0, 1e-3]);
+                tensor.gradient.shallow_clone().copy_(&gradient);
+            }
+            let _ = state.step(&mut parameters)?;
+        }
+        let values = parameters.tensors().map(|it| Vec::try_from(&it.value));
+        Ok(values.collect::<Result<_, _>>().unwrap())
+    }
+
+    #[test]
+    fn a_layer_with_a_factor_moves_as_if_alone_with_that_rate() {
+        let adam = |factor: f64| Adam {
+            learning_rate: 0.25 * factor,
+            epsilon: 0.5 * factor,
+            ..Adam::default()
+        };
+        let factors = [1.0, 0.5, 0.5, 2.0];
+        let by_layer = |optimiser: Optimiser| {
+            let optimiser = optimiser.with_decay(0.125).with_rate_factors(factors);
+            trained(&[1, 2, 3, 4], &optimiser.with_epsilon_factors(factors)).unwrap()
+        };
+        let descent = |factor: f64| Optimiser::descent(0.25 * factor, 0.5);
+        for (found, alone) in [
+            (
+                by_layer(adam(1.0).into()),
+                &(|it| adam(it).into()) as &dyn Fn(f64) -> Optimiser,
+            ),
+            (by_layer(descent(1.0)), &descent),
+        ] {
+            for (layer, (factor, found)) in (1..).zip(factors.into_iter().zip(found)) {
+                let expected = trained(&[layer], &alone(factor).with_decay(0.125)).unwrap();
+                assert_eq!(expected, [found], "layer {layer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_layer_without_a_factor_is_refused() {
+        let optimiser = Optimiser::descent(0.5, 0.0).with_rate_factors([1.0, 1.0]);
+        for (layer, named) in [(3, "layer 3"), (0, "of no layer")] {
+            let error = trained(&[layer], &optimiser).unwrap_err();
+            assert!(error.to_string().contains(named), "{error}");
         }
     }
 }

@@ -50,7 +50,7 @@ impl<R: Rule> RuleLearner<R> {
             Some(parameters) => parameters,
             None => Parameters::new(Vec::new(), seed, device)?,
         };
-        let group = Group::new("rule", parameters, config.optimiser())?;
+        let group = Group::new("rule", parameters, &config.optimiser())?;
         let draws = DrawStream::new(seed, draws);
         let of_draws = draws.iter().flat_map(DrawStream::state);
         let state = State::new(group.state()?.into_iter().chain(fixed).chain(of_draws));

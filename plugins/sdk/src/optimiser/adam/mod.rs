@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use super::Finite;
+use super::{Finite, Span};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
@@ -66,7 +66,8 @@ struct Coefficients {
 }
 
 impl Adam {
-    fn coefficients(&self, step: i64) -> Coefficients {
+    /// Those of one step, for the parameters of `span`.
+    fn coefficients(&self, step: i64, span: &Span) -> Coefficients {
         // `powi` multiplies, so it gives the same bits everywhere; beyond its range both powers
         // have long vanished.
         let step = i32::try_from(step).unwrap_or(i32::MAX);
@@ -74,9 +75,9 @@ impl Adam {
             first: (1.0 - self.beta1) as f32,
             keep_second: self.beta2 as f32,
             second: (1.0 - self.beta2) as f32,
-            step_size: (self.learning_rate / (1.0 - self.beta1.powi(step))) as f32,
+            step_size: (self.learning_rate * span.rate / (1.0 - self.beta1.powi(step))) as f32,
             root_correction: (1.0 - self.beta2.powi(step)).sqrt() as f32,
-            epsilon: self.epsilon as f32,
+            epsilon: (self.epsilon * span.epsilon) as f32,
         }
     }
 }
@@ -101,13 +102,17 @@ impl AdamState {
         })
     }
 
-    /// Moves the values of `parameters` against their gradients.
-    pub(super) fn step(&mut self, parameters: &mut Parameters) -> Result<Finite, Error> {
+    /// Moves the values of `parameters` against their gradients, span by span.
+    pub(super) fn step(
+        &mut self,
+        spans: &[Span],
+        parameters: &mut Parameters,
+    ) -> Result<Finite, Error> {
         self.step.f_add_scalar_(1).map(drop)?;
-        let coefficients = self.adam.coefficients(self.step.f_int64_value(&[])?);
+        let step = self.step.f_int64_value(&[])?;
         let (values, gradients) = parameters.flat();
         // SAFETY: these four buffers do not share storage, and no view of them is used before
-        // the update below has returned.
+        // the updates below have returned.
         let slices = unsafe {
             (
                 elements_mut(values),
@@ -117,21 +122,27 @@ impl AdamState {
             )
         };
         if let (Some(values), Some(gradients), Some(first), Some(second)) = slices {
-            return Ok(kernel::update(
-                coefficients,
-                values,
-                gradients,
-                first,
-                second,
-            ));
+            let finite = spans.iter().map(|span| {
+                let elements = || span.elements.clone();
+                kernel::update(
+                    self.adam.coefficients(step, span),
+                    &mut values[elements()],
+                    &gradients[elements()],
+                    &mut first[elements()],
+                    &mut second[elements()],
+                )
+            });
+            return Ok(finite.fold(Finite::Yes, Finite::and));
         }
-        update_tensors(
-            coefficients,
-            values,
-            gradients,
-            &mut self.first_moment,
-            &mut self.second_moment,
-        )?;
+        for span in spans {
+            update_tensors(
+                self.adam.coefficients(step, span),
+                &mut span.of(values)?,
+                &span.of(gradients)?,
+                &mut span.of(&self.first_moment)?,
+                &mut span.of(&self.second_moment)?,
+            )?;
+        }
         Ok(Finite::Unknown)
     }
 

@@ -2,7 +2,14 @@ use proptest::prelude::*;
 use tch::Tensor;
 
 use super::kernel::{CHUNK, update, update_portable};
-use super::{Adam, update_tensors};
+use super::{Adam, Span, update_tensors};
+
+/// Coefficients do not depend on the elements.
+const WHOLE: Span = Span {
+    elements: 0..0,
+    rate: 1.0,
+    epsilon: 1.0,
+};
 
 /// The formula of the module's documentation, in f64.
 fn reference(adam: Adam, steps: &[Vec<f32>], start: &[f32]) -> Vec<f64> {
@@ -59,7 +66,7 @@ fn moments_that_fade_end_at_zero() {
     for t in 1..2000 {
         let gradient = if t == 1 { [1.0] } else { [0.0] };
         let _ = update(
-            adam.coefficients(t),
+            adam.coefficients(t, &WHOLE),
             &mut value,
             &gradient,
             &mut first,
@@ -84,7 +91,7 @@ fn threads_change_no_bit() {
     let (gradients, start) = (some(1), (some(2), some(3), some(4)));
     let updated = |threads| {
         let (mut values, mut first, mut second) = start.clone();
-        let c = Adam::default().coefficients(3);
+        let c = Adam::default().coefficients(3, &WHOLE);
         tch::set_num_threads(threads);
         update(c, &mut values, &gradients, &mut first, &mut second);
         [values, first, second].map(|it| it.into_iter().map(f32::to_bits).collect::<Vec<_>>())
@@ -105,7 +112,7 @@ proptest! {
         let mut first = vec![0.0; start.len()];
         let mut second = first.clone();
         for (t, gradients) in (1..).zip(&steps) {
-            update(adam.coefficients(t), &mut values, gradients, &mut first, &mut second);
+            update(adam.coefficients(t, &WHOLE), &mut values, gradients, &mut first, &mut second);
         }
         let expected = reference(adam, &steps, &start);
         prop_assert!(close(adam, steps.len(), &values, &expected), "{values:?} {expected:?}");
@@ -118,7 +125,7 @@ proptest! {
         let mut second = values.zeros_like();
         for (t, gradients) in (1..).zip(&steps) {
             let gradients = Tensor::from_slice(gradients);
-            update_tensors(adam.coefficients(t), &mut values, &gradients, &mut first, &mut second)
+            update_tensors(adam.coefficients(t, &WHOLE), &mut values, &gradients, &mut first, &mut second)
                 .unwrap();
         }
         let values = Vec::<f32>::try_from(values).unwrap();
@@ -132,7 +139,7 @@ proptest! {
         let mut wide = (start.clone(), zeros.clone(), zeros.clone());
         let mut plain = wide.clone();
         for (t, gradients) in (1..).zip(&steps) {
-            let c = adam.coefficients(t);
+            let c = adam.coefficients(t, &WHOLE);
             update(c, &mut wide.0, gradients, &mut wide.1, &mut wide.2);
             update_portable(c, &mut plain.0, gradients, &mut plain.1, &mut plain.2);
         }
