@@ -186,7 +186,7 @@ pub struct OptimiserSettings {
     /// layer with 0 keeps its first weights.
     #[schemars(extend("items" = {"type": "number", "minimum": 0.0}, "length" = "layers"))]
     pub rate_factors: Vec<f64>,
-    /// Multiply Adam's `epsilon` in the same way.
+    /// Multiply Adam's `epsilon` by layer, one for each layer from the first on; none for one.
     #[schemars(extend("items" = {"type": "number", "exclusiveMinimum": 0.0}, "length" = "layers"))]
     pub epsilon_factors: Vec<f64>,
 }
