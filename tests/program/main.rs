@@ -39,6 +39,7 @@ mod parquet;
 mod progress;
 mod reconstruction;
 mod refusals;
+mod remote;
 mod rerun;
 mod run;
 mod schema;

@@ -12,6 +12,8 @@ use assay_core::{
 use assay_store::{Index, Store};
 
 use crate::error::BundleError;
+use crate::layout::BundleFile;
+use crate::watch::Watch;
 
 /// The media types of images and of weights.
 const NOT_RESULTS: [&str; 2] = [
@@ -89,6 +91,81 @@ impl Contents {
     /// The name of the pipeline.
     pub fn pipeline(&self) -> &str {
         &self.manifest.pipeline
+    }
+
+    /// The run.
+    pub fn run(&self) -> RunHash {
+        self.run
+    }
+
+    /// The file that makes a store, a bundle or a remote have the run.
+    pub fn marker(&self) -> BundleFile {
+        BundleFile::Run {
+            started_ms: self.manifest.started_ms,
+            run: self.run,
+        }
+    }
+
+    /// The records of all actions of the run, by action and name.
+    pub fn record_names(&self) -> impl Iterator<Item = (ActionKey, ObjectHash)> {
+        let actions = self.actions.keys();
+        actions.flat_map(|&key| self.records(key).iter().map(move |(name, _)| (key, *name)))
+    }
+
+    /// Every object that the run rests on, for whoever moves them one by one.
+    ///
+    /// # Errors
+    /// Two manifests state different sizes of an object.
+    pub fn run_objects(&self) -> Result<Vec<RunObject>, BundleError> {
+        let objects = self.objects()?;
+        let found = objects.iter().map(|(&object, bundled)| {
+            let mut found = RunObject {
+                object,
+                is_document: false,
+                size: None,
+                may_stay_behind: self.may_stay_behind(bundled)?,
+            };
+            for BundledRole { role, .. } in &bundled.roles {
+                match role {
+                    Role::Run(_) | Role::Action(_) | Role::Artifact(_) => found.is_document = true,
+                    Role::File { artifact, name } => {
+                        let size = self.file(*artifact, name)?.size;
+                        if let Some(found) = found.size.replace(size)
+                            && found != size
+                        {
+                            return Err(BundleError::Size {
+                                artifact: *artifact,
+                                name: name.clone(),
+                                size,
+                                found,
+                            });
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Ok(found)
+        });
+        found.collect()
+    }
+
+    /// Records the run in a store that has its objects. A result whose artifact is not whole there is left
+    /// out, and counts as one that is still to be made.
+    ///
+    /// # Errors
+    /// An object that results rest on is not in the store, the store cannot be written, or the watch
+    /// stopped it.
+    pub fn commit(&self, store: &Store, watch: Watch<'_>) -> Result<(), BundleError> {
+        for (_, result) in self.actions.keys().flat_map(|key| self.records(*key)) {
+            if (watch.stopped)() {
+                return Err(BundleError::Stopped);
+            }
+            if store.is_intact(result.artifact)? {
+                store.commit_result(result)?;
+            }
+        }
+        store.commit_run(&self.manifest)?;
+        Ok(())
     }
 
     /// The records of an action of the run, the first one first.
@@ -216,6 +293,19 @@ impl Contents {
             object: key.into(),
         })
     }
+}
+
+/// An object that a run rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunObject {
+    /// The object.
+    pub object: ObjectHash,
+    /// Whether it is the manifest of the run, an action, or the manifest of an artifact.
+    pub is_document: bool,
+    /// Its bytes, where a manifest says.
+    pub size: Option<u64>,
+    /// Whether it is a library, or the images of a dataset or the weights of a network, and nothing else.
+    pub may_stay_behind: bool,
 }
 
 /// The objects of a bundle.

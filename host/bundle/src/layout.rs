@@ -1,4 +1,4 @@
-//! Which files a bundle has, and what their names say. It knows all names that there are: any other
+//! Which files a bundle or a remote has, and what their names say. It knows all names that there are: any other
 //! is refused, so that no name leads out of a folder.
 
 use assay_core::{ActionKey, ObjectHash, RunHash};
@@ -9,27 +9,34 @@ pub(crate) const FORMAT: &[u8] = b"assay store 1\n";
 /// The least digits of the time in a run marker's name.
 const TIME_DIGITS: usize = 13;
 
-/// One file of a bundle.
+/// One file of a bundle, which has the layout of a store; a remote has it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum BundleFile {
+pub enum BundleFile {
     /// The format file, which makes the unpacked bundle a store.
     Format,
     /// An object.
     Object(ObjectHash),
     /// The record of one execution.
     Record {
+        /// The action.
         action: ActionKey,
+        /// The record's own hash.
         record: ObjectHash,
     },
     /// Description of the bundle, as a Workflow Run RO-Crate.
     Metadata,
     /// Marker of the bundle's run.
-    Run { started_ms: u64, run: RunHash },
+    Run {
+        /// When the run began, in milliseconds since 1970 (UTC).
+        started_ms: u64,
+        /// The run.
+        run: RunHash,
+    },
 }
 
 impl BundleFile {
     /// Its name in the archive.
-    pub(crate) fn name(self) -> String {
+    pub fn name(self) -> String {
         match self {
             Self::Format => "format".to_owned(),
             Self::Object(object) => sharded("objects", &object.to_string()),
@@ -42,7 +49,7 @@ impl BundleFile {
     }
 
     /// The file with this name; nothing if no bundle has one.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         let (folder, rest) = name.split_once('/').unwrap_or(("", name));
         let entry = match folder {
             "" if rest == "format" => Self::Format,

@@ -20,11 +20,13 @@ mod unbundle;
 mod watch;
 mod write;
 
-pub use contents::Contents;
+pub use contents::{Contents, RunObject};
 pub use error::{ArchiveError, BundleError, Refusal};
+pub use layout::BundleFile;
 pub use limits::Limits;
 pub use metadata::Attribution;
 pub use pack::{Pack, PackError, PackText, Packed, is_pack, read_pack, write_pack};
+pub use scan::Received;
 pub use unbundle::{Checked, Unbundled, check, check_from, unbundle, unbundle_from};
 pub use watch::Watch;
 pub use write::{Bundled, Options, bundle};

@@ -233,35 +233,56 @@ impl Scanned {
         })
     }
 
-    /// The document, whose canonical JSON must be the very bytes that were hashed.
-    fn parse<T>(
-        &self,
-        what: &'static str,
-        object: ObjectHash,
-        parse: impl FnOnce(&[u8]) -> Result<T, JsonError>,
-        canonical: impl FnOnce(&T) -> Result<Vec<u8>, CanonicalError>,
-    ) -> Result<T, BundleError> {
-        let bytes = self.document(what, object)?;
-        let refused = |problem: String| BundleError::Document {
-            what,
-            object,
-            problem,
-        };
-        let value = parse(bytes).map_err(|error| refused(format!("cannot be read: {error}")))?;
-        if canonical(&value).map_err(uncanonical(what, object))? != bytes {
-            return Err(refused("is not in canonical form".to_owned()));
-        }
-        Ok(value)
+    /// The contents of the bundle, whose run it is said to be of. Every document is verified.
+    ///
+    /// # Errors
+    /// As [`Received::contents`].
+    pub(crate) fn contents(&self, run: RunHash) -> Result<Contents, BundleError> {
+        let read = |what, object| self.document(what, object);
+        Received::new(&read, &self.records).contents(run)
     }
 }
 
-impl Scanned {
-    /// The contents of the bundle, whose run it is said to be of. Every document is verified.
+/// Documents and records from somebody who may be hostile, each checked against its hash and nothing else.
+#[derive(Clone, Copy)]
+pub struct Received<'a> {
+    document: &'a dyn Fn(&'static str, ObjectHash) -> Result<&'a [u8], BundleError>,
+    records: &'a BTreeMap<ActionKey, Vec<Record>>,
+}
+
+impl std::fmt::Debug for Received<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Received").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Received<'a> {
+    /// `document` gives the bytes of a document, which it is told in a word, or the error that there is none.
+    pub fn new(
+        document: &'a dyn Fn(&'static str, ObjectHash) -> Result<&'a [u8], BundleError>,
+        records: &'a BTreeMap<ActionKey, Vec<Record>>,
+    ) -> Self {
+        Self { document, records }
+    }
+
+    /// The record of an action with this name, from its bytes.
+    ///
+    /// # Errors
+    /// They are malformed, of another action or not in canonical form.
+    pub fn record(
+        action: ActionKey,
+        record: ObjectHash,
+        bytes: &[u8],
+    ) -> Result<Record, BundleError> {
+        Ok((record, parse_record(action, record, bytes)?))
+    }
+
+    /// The contents that the run is said to have. Every document is verified.
     ///
     /// # Errors
     /// A document is missing, malformed or not in canonical form, or there are records of an action
     /// that the run does not rest on.
-    pub(crate) fn contents(&self, run: RunHash) -> Result<Contents, BundleError> {
+    pub fn contents(&self, run: RunHash) -> Result<Contents, BundleError> {
         let read = |bytes: &[u8]| serde_json::from_slice(bytes);
         let manifest: Run = self.parse("run manifest", run.into(), read, canonical_json)?;
         let named = manifest.stages.iter().filter_map(|stage| stage.action);
@@ -282,12 +303,39 @@ impl Scanned {
             Some(action) => Ok(action),
             None => self.action(key),
         };
-        let contents = Contents::gather(graph, run, manifest, action, |hash| self.artifact(hash))?;
+        let contents = Contents::gather(graph, run, manifest, action, |hash| self.artifact(hash));
+        let contents = contents.map_err(|error| match error {
+            BundleError::NoResult { stage, artifact } => {
+                BundleError::Unconfirmed { stage, artifact }
+            }
+            error => error,
+        })?;
         let mut recorded = self.records.keys();
         match recorded.find(|key| !contents.actions.contains_key(key)) {
             Some(&action) => Err(BundleError::StrayAction { action }),
             None => Ok(contents),
         }
+    }
+
+    /// The document, whose canonical JSON must be the very bytes that were hashed.
+    fn parse<T>(
+        &self,
+        what: &'static str,
+        object: ObjectHash,
+        parse: impl FnOnce(&[u8]) -> Result<T, JsonError>,
+        canonical: impl FnOnce(&T) -> Result<Vec<u8>, CanonicalError>,
+    ) -> Result<T, BundleError> {
+        let bytes = (self.document)(what, object)?;
+        let refused = |problem: String| BundleError::Document {
+            what,
+            object,
+            problem,
+        };
+        let value = parse(bytes).map_err(|error| refused(format!("cannot be read: {error}")))?;
+        if canonical(&value).map_err(uncanonical(what, object))? != bytes {
+            return Err(refused("is not in canonical form".to_owned()));
+        }
+        Ok(value)
     }
 
     fn action(&self, key: ActionKey) -> Result<Action, BundleError> {

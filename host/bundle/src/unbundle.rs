@@ -116,18 +116,7 @@ pub fn unbundle_from(
         }
         store.put_file(&staged)?;
     }
-    let records = contents.actions.keys();
-    for (_, result) in records.flat_map(|key| contents.records(*key)) {
-        if (watch.stopped)() {
-            return Err(BundleError::Stopped);
-        }
-        // What a bundle of results alone leaves out may be in the store; else the artifact is not whole,
-        // and counts as one that is still to be made.
-        if bundle.without_files == 0 || store.is_intact(result.artifact)? {
-            store.commit_result(result)?;
-        }
-    }
-    store.commit_run(&contents.manifest)?;
+    contents.commit(store, watch)?;
     Ok(Unbundled {
         run,
         already,
@@ -154,10 +143,7 @@ fn verify(scanned: &Scanned) -> Result<(Contents, Checked), BundleError> {
     }
     let metadata = scanned.metadata.as_deref();
     let metadata = metadata.ok_or(BundleError::Lacks("file `ro-crate-metadata.json`"))?;
-    let contents = scanned.contents(run).map_err(|error| match error {
-        BundleError::NoResult { stage, artifact } => BundleError::Unconfirmed { stage, artifact },
-        error => error,
-    })?;
+    let contents = scanned.contents(run)?;
     if contents.manifest.started_ms != started_ms {
         return Err(BundleError::Document {
             what: "run manifest",

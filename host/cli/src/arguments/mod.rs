@@ -2,6 +2,7 @@
 
 pub(crate) mod compute;
 pub(crate) mod plan;
+pub(crate) mod remote;
 pub(crate) mod search;
 pub(crate) mod user;
 

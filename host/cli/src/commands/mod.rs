@@ -19,6 +19,9 @@ mod network;
 mod pin;
 mod plugin;
 mod probe;
+mod pull;
+mod push;
+mod remote;
 mod rm;
 mod run;
 mod schema;
@@ -53,6 +56,9 @@ use network::NetworkVerb;
 use pin::{PinArguments, UnpinArguments};
 use plugin::PluginVerb;
 use probe::ProbeVerb;
+use pull::PullArguments;
+use push::PushArguments;
+use remote::RemoteVerb;
 use rm::RmArguments;
 use run::RunArguments;
 use schema::SchemaArguments;
@@ -117,6 +123,13 @@ pub(crate) enum Verb {
     Bundle(BundleArguments),
     /// Verify someone's bundle of a run, and take it into the store.
     Unbundle(UnbundleArguments),
+    /// Write runs, with everything that they rest on, to a bucket or a shared folder.
+    Push(PushArguments),
+    /// Verify a run of a bucket or a shared folder, and take it into the store.
+    Pull(PullArguments),
+    /// Name buckets and shared folders for push and pull, and list their runs.
+    #[command(subcommand)]
+    Remote(RemoteVerb),
     /// Print the JSON Schema of pipeline files, with which editors check and complete them.
     Schema(SchemaArguments),
     /// Print a script that has a shell complete verbs and options.
@@ -160,6 +173,9 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Doctor(doctor) => doctor::doctor(doctor, cancel),
         Verb::Bundle(bundle) => bundle::run(bundle, cancel),
         Verb::Unbundle(unbundle) => unbundle::run(unbundle, cancel),
+        Verb::Push(push) => push::run(push, cancel),
+        Verb::Pull(pull) => pull::run(pull, cancel),
+        Verb::Remote(verb) => remote::run(verb),
         Verb::Schema(SchemaArguments {}) => schema::run(),
         Verb::Completions(completions) => completions::run(completions),
         Verb::Man(man) => man::run(man),

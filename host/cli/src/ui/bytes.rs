@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
+use assay_bundle::Watch;
+use assay_engine::Cancel;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const TEMPLATE: &str =
@@ -46,4 +48,19 @@ impl BytesView {
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Does long work with a bar on the terminal, until Ctrl-C.
+pub(crate) fn watched<T, E>(
+    what: &'static str,
+    cancel: &Cancel,
+    work: impl FnOnce(Watch<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let view = BytesView::new(what);
+    let done = work(Watch {
+        progress: &|done, total| view.advance(done, total),
+        stopped: &|| cancel.is_requested(),
+    });
+    view.finish();
+    done
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject};
-use assay_bundle::{Attribution, BundleError, Bundled, Contents, Options, Watch, bundle};
+use assay_bundle::{Attribution, Bundled, Contents, Options, bundle};
 use assay_core::{ObjectHash, RunHash};
 use assay_engine::Cancel;
 use clap::Args;
@@ -19,7 +19,7 @@ use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::signing::{key_file, read_key};
 use crate::ui;
-use crate::ui::bytes::BytesView;
+use crate::ui::bytes::watched;
 use crate::ui::words::{count, path, plain, size};
 use signature::sign;
 
@@ -170,21 +170,6 @@ pub(crate) fn run(arguments: &BundleArguments, cancel: &Cancel) -> Result<ExitCo
     let view = || WrittenView::of(&written);
     ui::print_either(arguments.json, view, || written_text(&written))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Does long work with a bar on the terminal, until Ctrl-C.
-fn watched<T>(
-    what: &'static str,
-    cancel: &Cancel,
-    work: impl FnOnce(Watch<'_>) -> Result<T, BundleError>,
-) -> Result<T, BundleError> {
-    let view = BytesView::new(what);
-    let done = work(Watch {
-        progress: &|done, total| view.advance(done, total),
-        stopped: &|| cancel.is_requested(),
-    });
-    view.finish();
-    done
 }
 
 fn written_text(written: &WrittenBundle<'_>) -> String {

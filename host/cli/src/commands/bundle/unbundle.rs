@@ -14,11 +14,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::files::write_files;
+use super::push_left_out;
 use super::signature::{self, Signature, SignatureArguments};
-use super::{push_left_out, watched};
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::ui;
+use crate::ui::bytes::watched;
 use crate::ui::words::{cut, path, plain, size};
 
 const EXAMPLES: &str = "\

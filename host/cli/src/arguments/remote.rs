@@ -1,0 +1,31 @@
+//! The remote that a verb is about, by its name or its place.
+
+use assay_core::Advice;
+use assay_remote::{Place, RemoteNames};
+
+use super::user::remotes_file;
+use crate::error::CliError;
+
+/// Help for an argument that names a remote.
+pub(crate) const REMOTE_HELP: &str = "The remote: its name (`pipeline remote add`), s3://BUCKET/PREFIX, or a folder as /PATH or ./PATH";
+
+/// There is no home, and so no file of remotes.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no HOME or XDG_CONFIG_HOME to keep the names of remotes in")]
+struct NoHome;
+
+impl Advice for NoHome {}
+
+/// The user's names of remotes.
+pub(crate) fn names() -> Result<RemoteNames, CliError> {
+    let path = remotes_file().ok_or(NoHome)?;
+    Ok(RemoteNames::read(&path)?)
+}
+
+/// The place that a verb's argument means.
+pub(crate) fn place(text: &str) -> Result<Place, CliError> {
+    match remotes_file() {
+        Some(path) => Ok(RemoteNames::read(&path)?.find(text)?),
+        None => Ok(Place::parse(text)?),
+    }
+}

@@ -1,0 +1,142 @@
+//! `pipeline push`: runs with everything that they rest on, written to a remote.
+
+use std::process::ExitCode;
+
+use assay_audit::{Index, Subject};
+use assay_bundle::Contents;
+use assay_core::RunHash;
+use assay_engine::Cancel;
+use assay_remote::{Access, PushOptions, Pushed, Remote};
+use clap::Args;
+use serde::Serialize;
+
+use crate::arguments::StoreArguments;
+use crate::arguments::remote::{REMOTE_HELP, place};
+use crate::error::CliError;
+use crate::ui;
+use crate::ui::bytes::watched;
+use crate::ui::words::{count, plain, size};
+
+const EXAMPLES: &str = "\
+Examples:
+  pipeline push lab
+  pipeline push lab mnist --dry-run
+  pipeline push s3://lab-results/assay 1165ccfa
+  pipeline push ./shared latest --verify
+
+What the remote has is not sent again. The marker of a run goes last, so nobody sees a push that broke
+off; run it again and it goes on where it was. Every object is checked against its hash on the way. A
+remote in a folder can be read as a store (`--store`).
+
+Exit codes: 0 done, 2 the run is not whole in the store, or the remote cannot be written, 130 stopped by
+Ctrl-C.";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct PushArguments {
+    #[arg(help = REMOTE_HELP)]
+    remote: String,
+
+    /// The runs: a hash or the beginning of it, the name of a pipeline (its latest run), or `latest`
+    #[arg(default_value = "latest")]
+    runs: Vec<String>,
+
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Look for every file, of runs that the remote has already too
+    #[arg(long)]
+    verify: bool,
+
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+pub(crate) fn run(arguments: &PushArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
+    let store = arguments.store.open_existing()?;
+    // Holds off garbage collection until everything is sent.
+    let _hold = store.hold()?;
+    let index = Index::read(&store)?;
+    let mut runs = Vec::new();
+    for name in &arguments.runs {
+        runs.push(Subject::find_run(&store, &index, name)?);
+    }
+    let access = if arguments.dry_run {
+        Access::Survey
+    } else {
+        Access::Write
+    };
+    let remote = Remote::open(place(&arguments.remote)?, access)?;
+    let options = PushOptions {
+        dry_run: arguments.dry_run,
+        verify: arguments.verify,
+    };
+    let mut view = PushView {
+        place: remote.place().to_string(),
+        dry_run: arguments.dry_run,
+        runs: Vec::new(),
+    };
+    for run in runs {
+        let contents = Contents::of_run(&store, &index, run)?;
+        let pushed = watched("pushing", cancel, |watch| {
+            remote.push(&store, &contents, options, watch)
+        })?;
+        view.runs
+            .push(RunView::of(run, contents.pipeline(), pushed));
+    }
+    ui::print_view(&view, arguments.json, text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct PushView {
+    place: String,
+    dry_run: bool,
+    runs: Vec<RunView>,
+}
+
+#[derive(Serialize)]
+struct RunView {
+    run: RunHash,
+    pipeline: String,
+    already: bool,
+    files: u64,
+    bytes: u64,
+    there: u64,
+}
+
+impl RunView {
+    fn of(run: RunHash, pipeline: &str, pushed: Pushed) -> Self {
+        Self {
+            run,
+            pipeline: pipeline.to_owned(),
+            already: pushed.already,
+            files: pushed.files,
+            bytes: pushed.bytes,
+            there: pushed.there,
+        }
+    }
+}
+
+fn text(view: &PushView) -> String {
+    let place = plain(&view.place);
+    let line = |it: &RunView| {
+        let what = format!("run {} of `{}`", it.run.short(), plain(&it.pipeline));
+        if it.already {
+            return format!("{place} has {what} already\n");
+        }
+        let sent = format!("{}, {}", count(it.files, "file"), size(it.bytes));
+        let verb = if view.dry_run { "would send" } else { "sent" };
+        let there = match it.there {
+            0 => String::new(),
+            there => format!("; {} were there", count(there, "file")),
+        };
+        format!("{verb} {what} to {place}: {sent}{there}\n")
+    };
+    view.runs.iter().map(line).collect()
+}

@@ -1,0 +1,170 @@
+//! `pipeline remote`: names for the places where runs are kept, and the runs that are there.
+
+use std::process::ExitCode;
+
+use assay_core::RunHash;
+use assay_remote::{Access, Place, Remote};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::arguments::remote::{REMOTE_HELP, names, place};
+use crate::error::CliError;
+use crate::ui;
+use crate::ui::words::{moment, path, plain};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RemoteVerb {
+    /// Give a place a name, for push and pull.
+    Add(AddArguments),
+    /// List the names of remotes and their places.
+    List(ListArguments),
+    /// Forget a name; what lies there stays.
+    Remove(RemoveArguments),
+    /// List the runs that a remote has.
+    Runs(RunsArguments),
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  pipeline remote add lab s3://lab-results/assay
+  pipeline remote add shared /mnt/group/assay
+
+Names stand in remotes.toml in your configuration folder, without credentials: those of a bucket are
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or the role of the machine. AWS_REGION,
+AWS_ENDPOINT_URL (a server other than Amazon's) and AWS_ALLOW_HTTP=true are read too.
+
+Exit codes: 0 done, 2 that is no place, or the file cannot be written.";
+
+#[derive(Args, Debug)]
+#[command(after_help = ADD_EXAMPLES)]
+pub(crate) struct AddArguments {
+    /// The name
+    name: String,
+
+    /// `s3://BUCKET/PREFIX`, or a folder
+    place: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArguments {
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RemoveArguments {
+    /// The name
+    name: String,
+}
+
+const RUNS_EXAMPLES: &str = "\
+Examples:
+  pipeline remote runs lab
+  pipeline remote runs s3://lab-results/assay --json
+
+Exit codes: 0 done, 2 the remote cannot be asked.";
+
+#[derive(Args, Debug)]
+#[command(after_help = RUNS_EXAMPLES)]
+pub(crate) struct RunsArguments {
+    #[arg(help = REMOTE_HELP)]
+    remote: String,
+
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(verb: &RemoteVerb) -> Result<ExitCode, CliError> {
+    match verb {
+        RemoteVerb::Add(arguments) => add(arguments)?,
+        RemoteVerb::List(arguments) => list(arguments)?,
+        RemoteVerb::Remove(arguments) => remove(arguments)?,
+        RemoteVerb::Runs(arguments) => runs(arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn add(arguments: &AddArguments) -> Result<(), CliError> {
+    let mut place = Place::parse(&arguments.place)?;
+    // The name holds wherever it is used from.
+    if let Place::Folder(folder) = &mut place {
+        *folder = std::path::absolute(&*folder).unwrap_or_else(|_| folder.clone());
+    }
+    let mut names = names()?;
+    names.add(&arguments.name, &place)?;
+    let (name, place) = (plain(&arguments.name), plain(&place.to_string()));
+    let file = path(names.path());
+    ui::print(&format!("{name} is {place} (in {file})\n"))?;
+    Ok(())
+}
+
+fn remove(arguments: &RemoveArguments) -> Result<(), CliError> {
+    names()?.remove(&arguments.name)?;
+    ui::print(&format!("forgot {}\n", plain(&arguments.name)))?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct NamesView {
+    remotes: Vec<NameView>,
+}
+
+#[derive(Serialize)]
+struct NameView {
+    name: String,
+    place: String,
+}
+
+fn list(arguments: &ListArguments) -> Result<(), CliError> {
+    let names = names()?;
+    let remotes = names.iter().map(|(name, place)| NameView {
+        name: name.to_owned(),
+        place: place.to_owned(),
+    });
+    let view = NamesView {
+        remotes: remotes.collect(),
+    };
+    ui::print_view(&view, arguments.json, |view| {
+        if view.remotes.is_empty() {
+            return "no remote has a name; `pipeline remote add NAME PLACE` gives one\n".to_owned();
+        }
+        let width = view.remotes.iter().map(|remote| remote.name.len()).max();
+        let width = width.unwrap_or_default();
+        let line = |it: &NameView| format!("{:width$}  {}\n", plain(&it.name), plain(&it.place));
+        view.remotes.iter().map(line).collect()
+    })?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct RunsView {
+    place: String,
+    runs: Vec<RunView>,
+}
+
+#[derive(Serialize)]
+struct RunView {
+    run: RunHash,
+    started_ms: u64,
+}
+
+fn runs(arguments: &RunsArguments) -> Result<(), CliError> {
+    let remote = Remote::open(place(&arguments.remote)?, Access::Read)?;
+    let runs = remote.runs()?.into_iter();
+    let view = RunsView {
+        place: remote.place().to_string(),
+        runs: runs
+            .map(|(started_ms, run)| RunView { run, started_ms })
+            .collect(),
+    };
+    ui::print_view(&view, arguments.json, |view| {
+        if view.runs.is_empty() {
+            return format!("{} has no runs\n", plain(&view.place));
+        }
+        let line = |it: &RunView| format!("{}  {}\n", it.run.short(), moment(it.started_ms));
+        view.runs.iter().map(line).collect()
+    })?;
+    Ok(())
+}

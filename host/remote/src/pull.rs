@@ -1,0 +1,267 @@
+//! Taking a run from a remote: its documents first, and when they agree with each other the objects that they
+//! name, and when all are there its records and the run.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+
+use assay_bundle::{BundleError, BundleFile, Contents, Received, Watch};
+use assay_core::{ActionKey, ObjectHash, Record, RunHash};
+use assay_store::{DOCUMENT_LIMIT, Store};
+use futures_util::{StreamExt, TryStreamExt};
+
+use crate::error::RemoteError;
+use crate::listing::Listing;
+use crate::place::Remote;
+use crate::transfer::TOGETHER;
+
+/// The most files of a run, and the most bytes of its documents.
+const MOST_FILES: u64 = 1_000_000;
+const MOST_DOCUMENTS: u64 = 256 << 20;
+
+/// How to pull.
+#[derive(Clone, Copy, Debug)]
+pub struct PullOptions {
+    /// Only say what would be fetched.
+    pub dry_run: bool,
+    /// Leave out libraries, the images of datasets and the weights of networks.
+    pub results_only: bool,
+    /// The most bytes to fetch.
+    pub max_size: u64,
+}
+
+/// Summary of a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// The run.
+    pub run: RunHash,
+    /// The name of its pipeline.
+    pub pipeline: String,
+    /// Whether the store had it already.
+    pub already: bool,
+    /// Files that were fetched, or would be.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many files of libraries, images and weights were left out and are not in the store.
+    pub left_out: u64,
+}
+
+impl Remote {
+    /// The run with this name: `latest`, its hash, or the beginning of it.
+    ///
+    /// # Errors
+    /// There is none, or more than one, or the remote cannot be asked.
+    pub fn find_run(&self, name: &str) -> Result<(u64, RunHash), RemoteError> {
+        let runs = self.runs()?;
+        let is_meant = |run: &RunHash| run.to_string().starts_with(name);
+        let mut found: Vec<_> = match name {
+            "latest" => runs.last().copied().into_iter().collect(),
+            "" => Vec::new(),
+            _ => runs.into_iter().filter(|(_, run)| is_meant(run)).collect(),
+        };
+        match (found.pop(), found.is_empty()) {
+            (Some(run), true) => Ok(run),
+            (Some(run), false) => Err(RemoteError::Ambiguous {
+                name: name.to_owned(),
+                place: self.place.to_string(),
+                runs: found.into_iter().chain([run]).map(|(_, run)| run).collect(),
+            }),
+            (None, _) => Err(RemoteError::NoRun {
+                name: name.to_owned(),
+                place: self.place.to_string(),
+            }),
+        }
+    }
+
+    /// Takes a run that [`Remote::find_run`] found into the store. Doing so again changes nothing.
+    ///
+    /// # Errors
+    /// Something is missing there or is not what it should be, the store cannot be written, or the watch
+    /// stopped it. Then the store has at worst objects that nothing names, which are not fetched again.
+    pub fn pull(
+        &self,
+        (started_ms, run): (u64, RunHash),
+        store: &Store,
+        options: PullOptions,
+        watch: Watch<'_>,
+    ) -> Result<Pulled, RemoteError> {
+        self.runtime
+            .block_on(self.pull_run(started_ms, run, store, options, watch))
+    }
+
+    async fn pull_run(
+        &self,
+        started_ms: u64,
+        run: RunHash,
+        store: &Store,
+        options: PullOptions,
+        watch: Watch<'_>,
+    ) -> Result<Pulled, RemoteError> {
+        let already = store.runs()?.iter().any(|(_, known)| *known == run);
+        let listing = self.listing(run).await?;
+        let documents = self.documents(&listing, store, watch).await?;
+        let records = self.records(&listing, watch).await?;
+        let read = |what: &'static str, object| match documents.get(&object) {
+            Some(bytes) => Ok(bytes.as_slice()),
+            None => Err(BundleError::Missing {
+                what: what.to_owned(),
+                object,
+            }),
+        };
+        let contents = Received::new(&read, &records).contents(run)?;
+        if contents.marker() != (BundleFile::Run { started_ms, run }) {
+            let name = BundleFile::Run { started_ms, run }.name();
+            return Err(self.wrong(&name, "has another time than the run"));
+        }
+
+        let (wanted, left_out) = self.wanted(&contents, store, options).await?;
+        let bytes = wanted.iter().map(|(_, size)| size).sum();
+        if bytes > options.max_size {
+            return Err(RemoteError::TooLarge {
+                size: bytes,
+                limit: options.max_size,
+            });
+        }
+        let pulled = Pulled {
+            run,
+            pipeline: contents.pipeline().to_owned(),
+            already,
+            files: wanted.len() as u64,
+            bytes,
+            left_out,
+        };
+        if options.dry_run {
+            return Ok(pulled);
+        }
+        let done = Cell::new(0);
+        let moved = |count: u64| {
+            done.set(done.get() + count);
+            (watch.progress)(done.get(), bytes);
+            if (watch.stopped)() {
+                return Err(RemoteError::Stopped);
+            }
+            Ok(())
+        };
+        let fetched = wanted.into_iter().map(|(object, size)| {
+            let moved = &moved;
+            async move {
+                let name = BundleFile::Object(object).name();
+                self.fetch(object, &name, size, store, moved).await
+            }
+        });
+        let fetched = futures_util::stream::iter(fetched).buffer_unordered(TOGETHER);
+        fetched.try_collect::<()>().await?;
+        for bytes in documents.values() {
+            store.put_bytes(bytes)?;
+        }
+        contents.commit(store, watch)?;
+        Ok(pulled)
+    }
+
+    async fn listing(&self, run: RunHash) -> Result<Listing, RemoteError> {
+        let name = Listing::name(run);
+        let bytes = self.read(&name, DOCUMENT_LIMIT).await?;
+        let listing: Listing = serde_json::from_slice(&bytes)
+            .map_err(|error| self.wrong(&name, format!("cannot be read: {error}")))?;
+        if listing.files() > MOST_FILES {
+            return Err(self.wrong(&name, format!("names more than {MOST_FILES} files")));
+        }
+        Ok(listing)
+    }
+
+    /// The documents of a run: from the store where they are there, and otherwise from the remote.
+    async fn documents(
+        &self,
+        listing: &Listing,
+        store: &Store,
+        watch: Watch<'_>,
+    ) -> Result<HashMap<ObjectHash, Vec<u8>>, RemoteError> {
+        let held = Cell::new(0);
+        let read = listing.documents.iter().map(|&object| {
+            let held = &held;
+            async move {
+                let name = BundleFile::Object(object).name();
+                let bytes = match store.read_limited(object, DOCUMENT_LIMIT) {
+                    Ok(bytes) => bytes,
+                    Err(error) if error.is_damage() => {
+                        let limit = DOCUMENT_LIMIT.min(MOST_DOCUMENTS - held.get());
+                        self.read_checked(&name, object, limit).await?
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                held.set(held.get() + bytes.len() as u64);
+                if held.get() > MOST_DOCUMENTS {
+                    return Err(self.wrong(&name, "and its like take too much memory"));
+                }
+                if (watch.stopped)() {
+                    return Err(RemoteError::Stopped);
+                }
+                Ok((object, bytes))
+            }
+        });
+        let read = futures_util::stream::iter(read).buffer_unordered(TOGETHER);
+        read.try_collect().await
+    }
+
+    async fn records(
+        &self,
+        listing: &Listing,
+        watch: Watch<'_>,
+    ) -> Result<BTreeMap<ActionKey, Vec<Record>>, RemoteError> {
+        let names = listing.records.iter();
+        let names =
+            names.flat_map(|(&action, names)| names.iter().map(move |&name| (action, name)));
+        let read = names.map(|(action, record)| async move {
+            let name = BundleFile::Record { action, record }.name();
+            let bytes = self.read_checked(&name, record, DOCUMENT_LIMIT).await?;
+            if (watch.stopped)() {
+                return Err(RemoteError::Stopped);
+            }
+            Ok((action, Received::record(action, record, &bytes)?))
+        });
+        let read = futures_util::stream::iter(read).buffered(TOGETHER);
+        let read: Vec<_> = read.try_collect().await?;
+        let mut records = BTreeMap::<_, Vec<_>>::new();
+        for (action, record) in read {
+            records.entry(action).or_default().push(record);
+        }
+        Ok(records)
+    }
+
+    /// The objects to fetch with their sizes, and how many others the store will lack.
+    async fn wanted(
+        &self,
+        contents: &Contents,
+        store: &Store,
+        options: PullOptions,
+    ) -> Result<(Vec<(ObjectHash, u64)>, u64), RemoteError> {
+        let mut wanted = Vec::new();
+        let mut of_unknown_size = Vec::new();
+        let mut left_out = 0;
+        let objects = contents.run_objects()?;
+        for found in objects.iter().filter(|found| !found.is_document) {
+            let (object, size) = (found.object, found.size);
+            let is_there = match size {
+                Some(size) => store.contains(object, size)?,
+                None => store.size(object)?.is_some(),
+            };
+            match size {
+                _ if is_there => {}
+                _ if options.results_only && found.may_stay_behind => left_out += 1,
+                Some(size) => wanted.push((object, size)),
+                None => of_unknown_size.push(BundleFile::Object(object)),
+            }
+        }
+        let names: Vec<_> = of_unknown_size.iter().map(|file| file.name()).collect();
+        let sizes = self.sizes(&names).await?;
+        for (file, name) in of_unknown_size.into_iter().zip(names) {
+            let size = sizes
+                .get(&name)
+                .ok_or_else(|| self.wrong(&name, "is not there"))?;
+            if let BundleFile::Object(object) = file {
+                wanted.push((object, *size));
+            }
+        }
+        Ok((wanted, left_out))
+    }
+}
