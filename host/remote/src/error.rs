@@ -175,7 +175,8 @@ fn request_help(error: &object_store::Error) -> &'static str {
             "check the credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role of this machine"
         }
         object_store::Error::Generic { .. } => {
-            "check the network, AWS_ENDPOINT_URL and AWS_REGION; run it again and it goes on where it was"
+            "check the network, the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), AWS_ENDPOINT_URL \
+             and AWS_REGION; run it again and it goes on where it was"
         }
         _ => "",
     }

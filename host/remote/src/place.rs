@@ -10,7 +10,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::RemoteError;
@@ -21,8 +21,10 @@ const CONNECT: &str = "5 seconds";
 const REQUEST: &str = "120 seconds";
 /// For the repetitions of a request.
 const REPEAT: Duration = Duration::from_mins(1);
-/// Repetitions of a request.
+/// Repetitions of a request, and the longest wait before one: a server that is down is an error within
+/// ten seconds.
 const REPETITIONS: usize = 4;
+const WAIT: Duration = Duration::from_secs(2);
 
 /// The place of a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +144,10 @@ impl Remote {
                 let retry = RetryConfig {
                     max_retries: REPETITIONS,
                     retry_timeout: REPEAT,
-                    ..RetryConfig::default()
+                    backoff: BackoffConfig {
+                        max_backoff: WAIT,
+                        ..BackoffConfig::default()
+                    },
                 };
                 let limit = |key, value: &str| (AmazonS3ConfigKey::Client(key), value.to_owned());
                 let limits = [

@@ -1,9 +1,10 @@
 //! `pipeline pull`: a run of a remote, verified and taken into the store.
 
 use std::fmt::Write as _;
+use std::io;
 use std::process::ExitCode;
 
-use assay_core::{RunHash, parse_memory};
+use assay_core::{Advice, RunHash, parse_memory};
 use assay_engine::Cancel;
 use assay_remote::{Access, PullOptions, Pulled, Remote};
 use assay_store::Store;
@@ -28,8 +29,8 @@ Every byte is checked against its hash, and the documents of the run with each o
 enters the store; nothing of it is executed. What the store has is not fetched again. Run a pull that
 broke off again, and it goes on where it was.
 
-Exit codes: 0 done, 1 the remote has wrong bytes or documents, 2 it cannot be asked or the store cannot be
-written, 130 stopped by Ctrl-C.";
+Exit codes: 0 done, 1 the remote has wrong bytes or documents, 2 it cannot be asked or the store
+cannot be written, 130 stopped by Ctrl-C.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -61,10 +62,22 @@ pub(crate) struct PullArguments {
     store: StoreArguments,
 }
 
+/// There is no room for a store that nobody keeps.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make a temporary folder")]
+struct TemporaryError(#[source] io::Error);
+
+impl Advice for TemporaryError {}
+
 pub(crate) fn run(arguments: &PullArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     let remote = Remote::open(place(&arguments.remote)?, Access::Read)?;
     let found = remote.find_run(&arguments.run)?;
-    let store = Store::open(&arguments.store.path)?;
+    // Whoever only asks gets no store.
+    let nowhere = tempfile::tempdir().map_err(TemporaryError)?;
+    let store = match arguments.store.open_existing() {
+        Err(_) if arguments.dry_run => Store::open(nowhere.path())?,
+        _ => Store::open(&arguments.store.path)?,
+    };
     // Holds off garbage collection until the run names what was fetched.
     let _hold = store.hold()?;
     let options = PullOptions {

@@ -24,12 +24,12 @@ Examples:
   pipeline push s3://lab-results/assay 1165ccfa
   pipeline push ./shared latest --verify
 
-What the remote has is not sent again. The marker of a run goes last, so nobody sees a push that broke
-off; run it again and it goes on where it was. Every object is checked against its hash on the way. A
-remote in a folder can be read as a store (`--store`).
+What the remote has is not sent again. The marker of a run goes last, so nobody sees a push that
+broke off; run it again and it goes on where it was. Every object is checked against its hash on
+the way. A remote in a folder can be read as a store (`--store`).
 
-Exit codes: 0 done, 2 the run is not whole in the store, or the remote cannot be written, 130 stopped by
-Ctrl-C.";
+Exit codes: 0 done, 2 the run is not whole in the store, or the remote cannot be written, 130
+stopped by Ctrl-C.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

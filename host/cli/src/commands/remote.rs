@@ -29,9 +29,9 @@ Examples:
   pipeline remote add lab s3://lab-results/assay
   pipeline remote add shared /mnt/group/assay
 
-Names stand in remotes.toml in your configuration folder, without credentials: those of a bucket are
-AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or the role of the machine. AWS_REGION,
-AWS_ENDPOINT_URL (a server other than Amazon's) and AWS_ALLOW_HTTP=true are read too.
+Names stand in remotes.toml in your configuration folder, without credentials: those of a bucket
+are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or the role of the machine.
+AWS_REGION, AWS_ENDPOINT_URL (a server other than Amazon's) and AWS_ALLOW_HTTP=true are read too.
 
 Exit codes: 0 done, 2 that is no place, or the file cannot be written.";
 
