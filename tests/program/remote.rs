@@ -273,6 +273,13 @@ fn a_remote_that_was_made_to_do_harm_is_refused() {
     file.set_len(80 << 20).unwrap();
     let refused = pull(&sandbox, &remote, "theirs", &[]).exits(1).stderr;
     assert!(refused.contains("has more than"), "{refused}");
+    // A pipe, which nobody writes to.
+    fs::remove_file(&listing).unwrap();
+    let made = Command::new("mkfifo").arg(&listing).status().unwrap();
+    assert!(made.success());
+    let refused = pull(&sandbox, &remote, "theirs", &[]).exits(1).stderr;
+    assert!(refused.contains("is no regular file"), "{refused}");
+    fs::remove_file(&listing).unwrap();
     fs::write(&listing, list.to_string()).unwrap();
     let limited = pull(&sandbox, &remote, "theirs", &["--max-size", "1 KiB"])
         .exits(2)

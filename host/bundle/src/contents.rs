@@ -300,11 +300,11 @@ impl Contents {
 pub struct RunObject {
     /// The object.
     pub object: ObjectHash,
-    /// Whether it is the manifest of the run, an action, or the manifest of an artifact.
+    /// It is the manifest of the run, an action, or the manifest of an artifact.
     pub is_document: bool,
     /// Its bytes, where a manifest says.
     pub size: Option<u64>,
-    /// Whether it is a library, or the images of a dataset or the weights of a network, and nothing else.
+    /// It is a library, or the images of a dataset or the weights of a network, and nothing else.
     pub may_stay_behind: bool,
 }
 

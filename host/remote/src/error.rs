@@ -16,7 +16,7 @@ pub enum RemoteError {
     Place {
         /// The text that was given.
         text: String,
-        /// Why it is none.
+        /// The fault.
         problem: String,
     },
     /// No remote has this name.
@@ -42,7 +42,7 @@ pub enum RemoteError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Why it is none.
+        /// The fault.
         problem: String,
     },
     /// The folder of a remote cannot be used.

@@ -22,7 +22,7 @@ impl Listing {
         format!("contents/{run}.json")
     }
 
-    /// How many files it names.
+    /// The number of files that it names.
     pub(crate) fn files(&self) -> u64 {
         let records = self.records.values().map(BTreeSet::len).sum::<usize>();
         (self.documents.len() + records) as u64

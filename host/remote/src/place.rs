@@ -1,4 +1,4 @@
-//! Where a remote is, and the way to it.
+//! The place of a remote, and the way to it.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -125,6 +125,8 @@ impl Remote {
                 match found.and_then(|()| path.metadata()) {
                     Ok(_) => {
                         let files = LocalFileSystem::new_with_prefix(path).map_err(failed)?;
+                        // After a power cut too, a marker means that everything before it is there.
+                        let files = files.with_fsync(true);
                         (Arc::new(files), Path::default())
                     }
                     Err(error)
@@ -177,7 +179,7 @@ impl Remote {
         &self.place
     }
 
-    /// Where the file `name` lies.
+    /// The path of the file `name`.
     pub(crate) fn path(&self, name: &str) -> Path {
         let parts = self.prefix.parts().map(|part| part.as_ref().to_owned());
         parts.chain(name.split('/').map(str::to_owned)).collect()

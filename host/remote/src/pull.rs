@@ -18,7 +18,7 @@ use crate::transfer::TOGETHER;
 const MOST_FILES: u64 = 1_000_000;
 const MOST_DOCUMENTS: u64 = 256 << 20;
 
-/// How to pull.
+/// The extent of a pull.
 #[derive(Clone, Copy, Debug)]
 pub struct PullOptions {
     /// Only say what would be fetched.
@@ -36,13 +36,13 @@ pub struct Pulled {
     pub run: RunHash,
     /// The name of its pipeline.
     pub pipeline: String,
-    /// Whether the store had it already.
+    /// The store had it already.
     pub already: bool,
     /// Files that were fetched, or would be.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// How many files of libraries, images and weights were left out and are not in the store.
+    /// The number of files of libraries, images and weights that were left out and are not in the store.
     pub left_out: u64,
 }
 
@@ -99,8 +99,9 @@ impl Remote {
     ) -> Result<Pulled, RemoteError> {
         let already = store.runs()?.iter().any(|(_, known)| *known == run);
         let listing = self.listing(run).await?;
-        let documents = self.documents(&listing, store, watch).await?;
-        let records = self.records(&listing, watch).await?;
+        let memory = Cell::new(MOST_DOCUMENTS);
+        let documents = self.documents(&listing, store, &memory, watch).await?;
+        let records = self.records(&listing, &memory, watch).await?;
         let read = |what: &'static str, object| match documents.get(&object) {
             Some(bytes) => Ok(bytes.as_slice()),
             None => Err(BundleError::Missing {
@@ -115,7 +116,9 @@ impl Remote {
         }
 
         let (wanted, left_out) = self.wanted(&contents, store, options).await?;
-        let bytes = wanted.iter().map(|(_, size)| size).sum();
+        // Sizes are what a manifest says, which may be anything.
+        let sizes = wanted.iter().map(|(_, size)| *size);
+        let bytes = sizes.fold(0, u64::saturating_add);
         if bytes > options.max_size {
             return Err(RemoteError::TooLarge {
                 size: bytes,
@@ -160,7 +163,8 @@ impl Remote {
 
     async fn listing(&self, run: RunHash) -> Result<Listing, RemoteError> {
         let name = Listing::name(run);
-        let bytes = self.read(&name, DOCUMENT_LIMIT).await?;
+        let memory = Cell::new(MOST_DOCUMENTS);
+        let bytes = self.read(&name, DOCUMENT_LIMIT, &memory).await?;
         let listing: Listing = serde_json::from_slice(&bytes)
             .map_err(|error| self.wrong(&name, format!("cannot be read: {error}")))?;
         if listing.files() > MOST_FILES {
@@ -174,30 +178,23 @@ impl Remote {
         &self,
         listing: &Listing,
         store: &Store,
+        memory: &Cell<u64>,
         watch: Watch<'_>,
     ) -> Result<HashMap<ObjectHash, Vec<u8>>, RemoteError> {
-        let held = Cell::new(0);
-        let read = listing.documents.iter().map(|&object| {
-            let held = &held;
-            async move {
-                let name = BundleFile::Object(object).name();
-                let bytes = match store.read_limited(object, DOCUMENT_LIMIT) {
-                    Ok(bytes) => bytes,
-                    Err(error) if error.is_damage() => {
-                        let limit = DOCUMENT_LIMIT.min(MOST_DOCUMENTS - held.get());
-                        self.read_checked(&name, object, limit).await?
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                held.set(held.get() + bytes.len() as u64);
-                if held.get() > MOST_DOCUMENTS {
-                    return Err(self.wrong(&name, "and its like take too much memory"));
+        let read = listing.documents.iter().map(|&object| async move {
+            let name = BundleFile::Object(object).name();
+            let bytes = match store.read_limited(object, DOCUMENT_LIMIT.min(memory.get())) {
+                Ok(bytes) => {
+                    memory.set(memory.get().saturating_sub(bytes.len() as u64));
+                    bytes
                 }
-                if (watch.stopped)() {
-                    return Err(RemoteError::Stopped);
-                }
-                Ok((object, bytes))
+                Err(error) if error.is_damage() => self.read_checked(&name, object, memory).await?,
+                Err(error) => return Err(error.into()),
+            };
+            if (watch.stopped)() {
+                return Err(RemoteError::Stopped);
             }
+            Ok((object, bytes))
         });
         let read = futures_util::stream::iter(read).buffer_unordered(TOGETHER);
         read.try_collect().await
@@ -206,6 +203,7 @@ impl Remote {
     async fn records(
         &self,
         listing: &Listing,
+        memory: &Cell<u64>,
         watch: Watch<'_>,
     ) -> Result<BTreeMap<ActionKey, Vec<Record>>, RemoteError> {
         let names = listing.records.iter();
@@ -213,7 +211,7 @@ impl Remote {
             names.flat_map(|(&action, names)| names.iter().map(move |&name| (action, name)));
         let read = names.map(|(action, record)| async move {
             let name = BundleFile::Record { action, record }.name();
-            let bytes = self.read_checked(&name, record, DOCUMENT_LIMIT).await?;
+            let bytes = self.read_checked(&name, record, memory).await?;
             if (watch.stopped)() {
                 return Err(RemoteError::Stopped);
             }

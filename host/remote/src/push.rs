@@ -15,7 +15,7 @@ use crate::transfer::{Source, TOGETHER};
 /// The first line of a store, which makes a folder one.
 const FORMAT: &[u8] = b"assay store 1\n";
 
-/// How to push.
+/// The care of a push.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PushOptions {
     /// Only say what would be sent.
@@ -33,7 +33,7 @@ pub struct Pushed {
     pub bytes: u64,
     /// Files that were there.
     pub there: u64,
-    /// Whether the remote had the run, and nothing else was asked.
+    /// The remote had the run, and nothing else was asked.
     pub already: bool,
 }
 
@@ -56,7 +56,7 @@ impl Remote {
     ///
     /// # Errors
     /// Something is missing from the store or damaged, the remote cannot be written, or the watch stopped it.
-    /// What was sent until then is not sent again.
+    /// Nothing that was sent until then is sent again.
     pub fn push(
         &self,
         store: &Store,

@@ -1,19 +1,20 @@
 //! Moving files: those that are there, one file from there, one file to there. Nothing is trusted to have
 //! the size or the bytes that it should.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use assay_core::ObjectHash;
-use assay_store::{ObjectReader, Store, StoreError};
+use assay_store::{DOCUMENT_LIMIT, ObjectReader, Store, StoreError};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::error::RemoteError;
-use crate::place::Remote;
+use crate::place::{Place, Remote};
 
-/// How much of a large file is moved in one request.
+/// Bytes of a large file that are moved in one request.
 pub(crate) const PIECE: u64 = 16 << 20;
 /// Requests at a time.
 pub(crate) const TOGETHER: usize = 32;
@@ -21,8 +22,20 @@ pub(crate) const TOGETHER: usize = 32;
 const ASK: usize = 2000;
 
 impl Remote {
+    /// Refuses a file of a folder that is a pipe or a device: to open it could take forever.
+    fn check_regular(&self, name: &str) -> Result<(), RemoteError> {
+        if let Place::Folder(folder) = &self.place
+            && let Ok(found) = folder.join(name).metadata()
+            && !found.is_file()
+        {
+            return Err(self.wrong(name, "is no regular file"));
+        }
+        Ok(())
+    }
+
     /// The size of a file, if it is there.
     pub(crate) async fn size(&self, name: &str) -> Result<Option<u64>, RemoteError> {
+        self.check_regular(name)?;
         match self.files.head(&self.path(name)).await {
             Ok(found) => Ok(Some(found.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -63,8 +76,15 @@ impl Remote {
         Ok(found)
     }
 
-    /// The bytes of a file of at most `limit`.
-    pub(crate) async fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, RemoteError> {
+    /// The bytes of a file of at most `limit`; they are taken from `memory`, which all that is read at the
+    /// same time shares.
+    pub(crate) async fn read(
+        &self,
+        name: &str,
+        limit: u64,
+        memory: &Cell<u64>,
+    ) -> Result<Vec<u8>, RemoteError> {
+        self.check_regular(name)?;
         let got = self.files.get(&self.path(name)).await;
         let got = got.map_err(|error| match error {
             object_store::Error::NotFound { .. } => self.wrong(name, "is not there"),
@@ -77,6 +97,9 @@ impl Remote {
             if (bytes.len() + piece.len()) as u64 > limit {
                 return Err(self.wrong(name, format!("has more than {limit} bytes")));
             }
+            let left = memory.get().checked_sub(piece.len() as u64);
+            let left = left.ok_or_else(|| self.wrong(name, "and its like are too large"))?;
+            memory.set(left);
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes)
@@ -87,9 +110,9 @@ impl Remote {
         &self,
         name: &str,
         hash: ObjectHash,
-        limit: u64,
+        memory: &Cell<u64>,
     ) -> Result<Vec<u8>, RemoteError> {
-        let bytes = self.read(name, limit).await?;
+        let bytes = self.read(name, DOCUMENT_LIMIT, memory).await?;
         if ObjectHash::of(&bytes) == hash {
             Ok(bytes)
         } else {
@@ -107,6 +130,7 @@ impl Remote {
         store: &Store,
         moved: &dyn Fn(u64) -> Result<(), RemoteError>,
     ) -> Result<(), RemoteError> {
+        self.check_regular(name)?;
         let mut file = store.empty_temporary()?;
         let path = self.path(name);
         let mut hasher = blake3::Hasher::new();
@@ -174,7 +198,7 @@ impl Remote {
                 match sent {
                     Ok(()) => upload.complete().await.map(drop).map_err(failed),
                     Err(error) => {
-                        // What cannot be taken back is seen by nobody and goes with the server's own cleaning.
+                        // Parts that cannot be taken back are seen by nobody and go with the server's own cleaning.
                         let _ = upload.abort().await;
                         Err(error)
                     }
