@@ -21,10 +21,10 @@ const CONNECT: &str = "5 seconds";
 const REQUEST: &str = "120 seconds";
 /// For the repetitions of a request.
 const REPEAT: Duration = Duration::from_mins(1);
-/// Repetitions of a request, and the longest wait before one: a server that is down is an error within
-/// ten seconds.
+/// Repetitions of a request, and the shortest and longest wait before one: a server that is down is an error
+/// within ten seconds.
 const REPETITIONS: usize = 4;
-const WAIT: Duration = Duration::from_secs(2);
+const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 
 /// The place of a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,8 @@ impl Remote {
                     max_retries: REPETITIONS,
                     retry_timeout: REPEAT,
                     backoff: BackoffConfig {
-                        max_backoff: WAIT,
+                        init_backoff: WAITS[0],
+                        max_backoff: WAITS[1],
                         ..BackoffConfig::default()
                     },
                 };
