@@ -22,14 +22,22 @@ use descent::{Descent, DescentState};
 
 /// The optimiser of one group of parameters.
 ///
-/// Decay is decoupled (Loshchilov & Hutter 2019): a step first multiplies every parameter by 1 − λ,
-/// and the directions know nothing of it.
+/// Decay is decoupled (Loshchilov & Hutter 2019) unless it is said to be coupled: a step first multiplies
+/// every parameter by 1 − λ, and the directions know nothing of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimiser {
     method: Method,
-    /// λ
-    decay: f64,
+    decay: Decay,
     factors: Factors,
+}
+
+/// The decay of parameters, by λ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Decay {
+    /// Multiplies them by 1 − λ.
+    Decoupled(f64),
+    /// Adds λ times the parameter to its direction.
+    Coupled(f64),
 }
 
 /// Factors by layer, from the first layer on; an empty list is 1 for every layer.
@@ -51,7 +59,7 @@ impl From<Adam> for Optimiser {
     fn from(adam: Adam) -> Self {
         Self {
             method: Method::Adam(adam),
-            decay: 0.0,
+            decay: Decay::Decoupled(0.0),
             factors: Factors::default(),
         }
     }
@@ -66,7 +74,7 @@ impl Optimiser {
         };
         Self {
             method: Method::Descent(descent),
-            decay: 0.0,
+            decay: Decay::Decoupled(0.0),
             factors: Factors::default(),
         }
     }
@@ -74,12 +82,21 @@ impl Optimiser {
     /// The same with decay λ in every step.
     #[must_use]
     pub fn with_decay(self, decay: f64) -> Self {
+        let decay = Decay::Decoupled(decay);
+        Self { decay, ..self }
+    }
+
+    /// The same with `λ p` added to the direction of each parameter p before the method moves it, which is
+    /// the gradient of `λ/2 ‖p‖²`.
+    #[must_use]
+    pub fn with_coupled_decay(self, decay: f64) -> Self {
+        let decay = Decay::Coupled(decay);
         Self { decay, ..self }
     }
 
     /// The same with the learning rate of layer l multiplied by the l-th of `factors`, for every tensor of
     /// that layer; no factors for one rate. A learner is refused unless there are as many as layers.
-    /// Decay has no part in it.
+    /// Decoupled decay has no part in it.
     #[must_use]
     pub fn with_rate_factors(mut self, factors: impl Into<Vec<f64>>) -> Self {
         self.factors.rates = factors.into();
@@ -179,9 +196,12 @@ pub struct OptimiserSettings {
     /// Momentum of `sgd`; `adam` has no use for it.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub momentum: f64,
-    /// The part of every trained parameter that each step takes away, beside its direction.
+    /// The part of every trained parameter that each step takes away, beside its direction; with
+    /// `coupled_decay` that part is added to the direction instead.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub weight_decay: f64,
+    /// Adds `weight_decay` times each parameter to its direction, before the optimiser sees it.
+    pub coupled_decay: bool,
     /// Multiply the learning rate by layer, one for each layer from the first on; none for one rate. A
     /// layer with 0 keeps its first weights.
     #[schemars(extend("items" = {"type": "number", "minimum": 0.0}, "length" = "layers"))]
@@ -198,6 +218,7 @@ impl Default for OptimiserSettings {
             adam: Adam::default(),
             momentum: 0.9,
             weight_decay: 0.0,
+            coupled_decay: false,
             rate_factors: Vec::new(),
             epsilon_factors: Vec::new(),
         }
@@ -210,8 +231,12 @@ impl From<&OptimiserSettings> for Optimiser {
             OptimiserKind::Adam => settings.adam.into(),
             OptimiserKind::Sgd => Self::descent(settings.adam.learning_rate, settings.momentum),
         };
+        let optimiser = if settings.coupled_decay {
+            optimiser.with_coupled_decay(settings.weight_decay)
+        } else {
+            optimiser.with_decay(settings.weight_decay)
+        };
         optimiser
-            .with_decay(settings.weight_decay)
             .with_rate_factors(settings.rate_factors.as_slice())
             .with_epsilon_factors(settings.epsilon_factors.as_slice())
     }
@@ -240,8 +265,7 @@ impl Finite {
 /// An optimiser's state for one group of parameters.
 pub(crate) struct OptimiserState {
     method: MethodState,
-    /// λ
-    decay: f64,
+    decay: Decay,
     /// All of the parameters, in pieces.
     spans: Vec<Span>,
 }
@@ -278,8 +302,14 @@ impl OptimiserState {
 
     /// Moves the values of `parameters` against their gradients.
     pub(crate) fn step(&mut self, parameters: &mut Parameters) -> Result<Finite, Error> {
-        if self.decay > 0.0 {
-            scale(parameters.flat().0, 1.0 - self.decay)?;
+        let (values, gradients) = parameters.flat();
+        match self.decay {
+            Decay::Decoupled(decay) if decay > 0.0 => scale(values, 1.0 - decay)?,
+            Decay::Coupled(decay) if decay > 0.0 => {
+                let decayed = values.f_mul_scalar(decay)?;
+                gradients.f_add_(&decayed).map(drop)?;
+            }
+            Decay::Decoupled(_) | Decay::Coupled(_) => {}
         }
         match &mut self.method {
             MethodState::Adam(state) => state.step(&self.spans, parameters),
@@ -362,6 +392,35 @@ mod tests {
                 assert_eq!(expected, [found], "layer {layer}");
             }
         }
+    }
+
+    #[test]
+    fn coupled_decay_is_a_part_of_the_direction() {
+        // lr 0.5, μ 0, λ 0.25: p ← p − 0.5 (g + 0.25 p)
+        let optimiser = Optimiser::descent(0.5, 0.0).with_coupled_decay(0.25);
+        let mut parameters = weights(&[1]);
+        let before = parameters.tensors().next().unwrap().value.copy();
+        let gradient = Tensor::from_slice(&[1.0_f32, -2.0, 0.0]);
+        let first = parameters.tensors().next().unwrap();
+        first.gradient.shallow_clone().copy_(&gradient);
+        let mut state = OptimiserState::new(&optimiser, &parameters).unwrap();
+        let _ = state.step(&mut parameters).unwrap();
+        let expected = &before - 0.5 * (gradient + 0.25 * &before);
+        let found = &parameters.tensors().next().unwrap().value;
+        assert_eq!(
+            Vec::<f32>::try_from(found).unwrap(),
+            Vec::<f32>::try_from(expected).unwrap()
+        );
+
+        // Adam sees it too, which decoupled decay does not.
+        let adam = || Optimiser::from(Adam::default());
+        let coupled = trained(&[1], &adam().with_coupled_decay(0.25)).unwrap();
+        assert_ne!(coupled, trained(&[1], &adam().with_decay(0.25)).unwrap());
+        let without = trained(&[1], &adam()).unwrap();
+        assert_eq!(
+            trained(&[1], &adam().with_coupled_decay(0.0)).unwrap(),
+            without
+        );
     }
 
     #[test]
