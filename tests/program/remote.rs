@@ -273,6 +273,15 @@ fn a_remote_that_was_made_to_do_harm_is_refused() {
     file.set_len(80 << 20).unwrap();
     let refused = pull(&sandbox, &remote, "theirs", &[]).exits(1).stderr;
     assert!(refused.contains("has more than"), "{refused}");
+    fs::write(&listing, list.to_string()).unwrap();
+    // An object that was cut off.
+    let objects = files(&remote.join("objects"));
+    let (large, bytes) = objects.iter().max_by_key(|(_, bytes)| bytes.len()).unwrap();
+    fs::write(large, &bytes[..bytes.len() - 1]).unwrap();
+    let refused = pull(&sandbox, &remote, "theirs", &[]);
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.stderr.contains("error: "), "{}", refused.stderr);
+    fs::write(large, bytes).unwrap();
     // A pipe, which nobody writes to.
     fs::remove_file(&listing).unwrap();
     let made = Command::new("mkfifo").arg(&listing).status().unwrap();

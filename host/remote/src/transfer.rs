@@ -8,14 +8,15 @@ use std::io::{Read, Write};
 use assay_core::ObjectHash;
 use assay_store::{DOCUMENT_LIMIT, ObjectReader, Store, StoreError};
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
-use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{GetOptions, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::error::RemoteError;
 use crate::place::{Place, Remote};
 
 /// Bytes of a large file that are moved in one request.
-pub(crate) const PIECE: u64 = 16 << 20;
+pub(crate) const PIECE: u64 = 8 << 20;
 /// Requests at a time.
 pub(crate) const TOGETHER: usize = 32;
 /// Files up to this number are asked for one by one; for more, all names are listed.
@@ -76,6 +77,19 @@ impl Remote {
         Ok(found)
     }
 
+    /// The bytes of a file as they come, as many as the server will.
+    async fn pieces(
+        &self,
+        name: &str,
+        options: GetOptions,
+    ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, RemoteError> {
+        match self.files.get_opts(&self.path(name), options).await {
+            Ok(found) => Ok(found.into_stream()),
+            Err(object_store::Error::NotFound { .. }) => Err(self.wrong(name, "is not there")),
+            Err(error) => Err(self.failed("read", name)(error)),
+        }
+    }
+
     /// The bytes of a file of at most `limit`; they are taken from `memory`, which all that is read at the
     /// same time shares.
     pub(crate) async fn read(
@@ -85,13 +99,8 @@ impl Remote {
         memory: &Cell<u64>,
     ) -> Result<Vec<u8>, RemoteError> {
         self.check_regular(name)?;
-        let got = self.files.get(&self.path(name)).await;
-        let got = got.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => self.wrong(name, "is not there"),
-            error => self.failed("read", name)(error),
-        })?;
         let mut bytes = Vec::new();
-        let mut pieces = got.into_stream();
+        let mut pieces = self.pieces(name, GetOptions::new()).await?;
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(self.failed("read", name))?;
             if (bytes.len() + piece.len()) as u64 > limit {
@@ -132,27 +141,30 @@ impl Remote {
     ) -> Result<(), RemoteError> {
         self.check_regular(name)?;
         let mut file = store.empty_temporary()?;
-        let path = self.path(name);
         let mut hasher = blake3::Hasher::new();
         let mut at = 0;
         while at < size {
             let end = size.min(at + PIECE);
-            let piece = self.files.get_range(&path, at..end).await;
-            let piece = piece.map_err(|error| match error {
-                object_store::Error::NotFound { .. } => self.wrong(name, "is not there"),
-                error => self.failed("read", name)(error),
-            })?;
-            if piece.len() as u64 != end - at {
-                return Err(self.wrong(name, format!("has not the {size} bytes that it should")));
+            let range = GetOptions::new().with_range(Some(at..end));
+            let mut pieces = self.pieces(name, range).await?;
+            // A server may send more than it was asked for, or less.
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(self.failed("read", name))?;
+                at += piece.len() as u64;
+                if at > end {
+                    return Err(self.wrong(name, format!("has more than {size} bytes")));
+                }
+                file.write_all(&piece).map_err(|source| StoreError::Io {
+                    operation: "write",
+                    path: file.path().to_owned(),
+                    source,
+                })?;
+                hasher.update(&piece);
+                moved(piece.len() as u64)?;
             }
-            file.write_all(&piece).map_err(|source| StoreError::Io {
-                operation: "write",
-                path: file.path().to_owned(),
-                source,
-            })?;
-            hasher.update(&piece);
-            moved(end - at)?;
-            at = end;
+            if at < end {
+                return Err(self.wrong(name, format!("has fewer than {size} bytes")));
+            }
         }
         if ObjectHash::from(hasher.finalize()) != object {
             return Err(self.wrong(name, "has other bytes than its name says"));
@@ -198,7 +210,8 @@ impl Remote {
                 match sent {
                     Ok(()) => upload.complete().await.map(drop).map_err(failed),
                     Err(error) => {
-                        // Parts that cannot be taken back are seen by nobody and go with the server's own cleaning.
+                        // Parts that cannot be taken back are seen by nobody, and go with the server's
+                        // own cleaning.
                         let _ = upload.abort().await;
                         Err(error)
                     }
