@@ -45,14 +45,29 @@ pub(crate) struct AddArguments {
     place: String,
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  pipeline remote list
+  pipeline remote list --json
+
+Exit codes: 0 done, 2 the file of remotes cannot be read.";
+
 #[derive(Args, Debug)]
+#[command(after_help = LIST_EXAMPLES)]
 pub(crate) struct ListArguments {
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
 }
 
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  pipeline remote remove lab
+
+Exit codes: 0 done, 2 there is no such name, or the file cannot be written.";
+
 #[derive(Args, Debug)]
+#[command(after_help = REMOVE_EXAMPLES)]
 pub(crate) struct RemoveArguments {
     /// The name
     name: String,
