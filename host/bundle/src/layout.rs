@@ -4,7 +4,7 @@
 use assay_core::{ActionKey, ObjectHash, RunHash};
 
 /// The contents of the file `format`.
-pub(crate) const FORMAT: &[u8] = b"assay store 1\n";
+pub const FORMAT: &[u8] = b"assay store 1\n";
 
 /// The least digits of the time in a run marker's name.
 const TIME_DIGITS: usize = 13;

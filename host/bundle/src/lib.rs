@@ -22,7 +22,7 @@ mod write;
 
 pub use contents::{Contents, RunObject};
 pub use error::{ArchiveError, BundleError, Refusal};
-pub use layout::BundleFile;
+pub use layout::{BundleFile, FORMAT};
 pub use limits::Limits;
 pub use metadata::Attribution;
 pub use pack::{Pack, PackError, PackText, Packed, is_pack, read_pack, write_pack};

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use crate::error::RemoteError;
 use crate::listing::Listing;
 use crate::place::Remote;
-use crate::transfer::TOGETHER;
+use crate::transfer::{TOGETHER, progress};
 
 /// The most files of a run, and the most bytes of its documents.
 const MOST_FILES: u64 = 1_000_000;
@@ -136,15 +136,7 @@ impl Remote {
         if options.dry_run {
             return Ok(pulled);
         }
-        let done = Cell::new(0);
-        let moved = |count: u64| {
-            done.set(done.get() + count);
-            (watch.progress)(done.get(), bytes);
-            if (watch.stopped)() {
-                return Err(RemoteError::Stopped);
-            }
-            Ok(())
-        };
+        let moved = progress(watch, bytes);
         let fetched = wanted.into_iter().map(|(object, size)| {
             let moved = &moved;
             async move {
@@ -247,18 +239,19 @@ impl Remote {
                 _ if is_there => {}
                 _ if options.results_only && found.may_stay_behind => left_out += 1,
                 Some(size) => wanted.push((object, size)),
-                None => of_unknown_size.push(BundleFile::Object(object)),
+                None => of_unknown_size.push(object),
             }
         }
-        let names: Vec<_> = of_unknown_size.iter().map(|file| file.name()).collect();
+        let names = of_unknown_size.iter();
+        let names: Vec<_> = names
+            .map(|&object| BundleFile::Object(object).name())
+            .collect();
         let sizes = self.sizes(&names).await?;
-        for (file, name) in of_unknown_size.into_iter().zip(names) {
+        for (object, name) in of_unknown_size.into_iter().zip(names) {
             let size = sizes
                 .get(&name)
                 .ok_or_else(|| self.wrong(&name, "is not there"))?;
-            if let BundleFile::Object(object) = file {
-                wanted.push((object, *size));
-            }
+            wanted.push((object, *size));
         }
         Ok((wanted, left_out))
     }

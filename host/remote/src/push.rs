@@ -1,8 +1,6 @@
 //! Writing runs to a remote: objects, then documents, then records, then the run, and its marker last.
 
-use std::cell::Cell;
-
-use assay_bundle::{BundleFile, Contents, Watch};
+use assay_bundle::{BundleFile, Contents, FORMAT, Watch};
 use assay_core::{ObjectHash, RunHash, canonical_json};
 use assay_store::{Store, StoreError};
 use futures_util::{StreamExt, TryStreamExt};
@@ -10,10 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use crate::error::RemoteError;
 use crate::listing::Listing;
 use crate::place::Remote;
-use crate::transfer::{Source, TOGETHER};
-
-/// The first line of a store, which makes a folder one.
-const FORMAT: &[u8] = b"assay store 1\n";
+use crate::transfer::{Source, TOGETHER, progress};
 
 /// The care of a push.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,15 +97,7 @@ impl Remote {
         if options.dry_run {
             return Ok(pushed);
         }
-        let done = Cell::new(0);
-        let moved = |count: u64| {
-            done.set(done.get() + count);
-            (watch.progress)(done.get(), pushed.bytes);
-            if (watch.stopped)() {
-                return Err(RemoteError::Stopped);
-            }
-            Ok(())
-        };
+        let moved = progress(watch, pushed.bytes);
         // Whatever a wave names was written by the waves before it.
         for wave in waves {
             let sent = wave.into_iter().map(|file| {

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
+use assay_bundle::Watch;
 use assay_core::ObjectHash;
 use assay_store::{DOCUMENT_LIMIT, ObjectReader, Store, StoreError};
 use bytes::Bytes;
@@ -21,6 +22,22 @@ pub(crate) const PIECE: u64 = 8 << 20;
 pub(crate) const TOGETHER: usize = 32;
 /// Files up to this number are asked for one by one; for more, all names are listed.
 const ASK: usize = 2000;
+
+/// Tells the watch of so many more bytes each time, out of `total`, until it stops the work.
+pub(crate) fn progress(
+    watch: Watch<'_>,
+    total: u64,
+) -> impl Fn(u64) -> Result<(), RemoteError> + '_ {
+    let done = Cell::new(0);
+    move |count| {
+        done.set(done.get() + count);
+        (watch.progress)(done.get(), total);
+        if (watch.stopped)() {
+            return Err(RemoteError::Stopped);
+        }
+        Ok(())
+    }
+}
 
 impl Remote {
     /// Refuses a file of a folder that is a pipe or a device: to open it could take forever.
