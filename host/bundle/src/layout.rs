@@ -41,11 +41,16 @@ impl BundleFile {
             Self::Format => "format".to_owned(),
             Self::Object(object) => sharded("objects", &object.to_string()),
             Self::Record { action, record } => {
-                format!("{}/{record}.json", sharded("results", &action.to_string()))
+                format!("{}/{record}.json", Self::folder_of_records(action))
             }
             Self::Metadata => "ro-crate-metadata.json".to_owned(),
             Self::Run { started_ms, run } => format!("runs/{started_ms:0TIME_DIGITS$}-{run}"),
         }
+    }
+
+    /// The folder of the records of an action, as [`BundleFile::name`] has it.
+    pub fn folder_of_records(action: ActionKey) -> String {
+        sharded("results", &action.to_string())
     }
 
     /// The file with this name; nothing if no bundle has one.

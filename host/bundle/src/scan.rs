@@ -7,11 +7,12 @@ use std::io::{BufRead, Write};
 
 use assay_core::graph::{ActionEntry, Graph};
 use assay_core::{
-    Action, ActionKey, ActionResult, Artifact, ArtifactHash, CanonicalError, ObjectHash, Record,
-    Run, RunHash, canonical_json,
+    Action, ActionKey, ActionResult, Artifact, ArtifactHash, ObjectHash, Record, Run, RunHash,
+    canonical_json,
 };
 use assay_store::{DOCUMENT_LIMIT, Store, StoreError};
-use serde_json::Error as JsonError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 
@@ -283,15 +284,18 @@ impl<'a> Received<'a> {
     /// A document is missing, malformed or not in canonical form, or there are records of an action
     /// that the run does not rest on.
     pub fn contents(&self, run: RunHash) -> Result<Contents, BundleError> {
-        let read = |bytes: &[u8]| serde_json::from_slice(bytes);
-        let manifest: Run = self.parse("run manifest", run.into(), read, canonical_json)?;
+        let manifest: Run = parse(
+            "run manifest",
+            run.into(),
+            self.document("run manifest", run)?,
+        )?;
         let named = manifest.stages.iter().filter_map(|stage| stage.action);
         let keys: BTreeSet<_> = named.chain(self.records.keys().copied()).collect();
         let mut graph = Graph::default();
         let mut actions = BTreeMap::new();
         for key in keys {
             // One that cannot be read matters only if the run rests on it.
-            let action = self.action(key).ok();
+            let action = self.find_action(key).ok();
             let entry = ActionEntry {
                 document: action.clone().map(Into::into),
                 results: self.records.get(&key).cloned().unwrap_or_default(),
@@ -301,9 +305,11 @@ impl<'a> Received<'a> {
         }
         let action = |key| match actions.remove(&key) {
             Some(action) => Ok(action),
-            None => self.action(key),
+            None => self.find_action(key),
         };
-        let contents = Contents::gather(graph, run, manifest, action, |hash| self.artifact(hash));
+        let contents = Contents::gather(graph, run, manifest, action, |hash| {
+            Self::artifact(hash, self.document("artifact manifest", hash)?)
+        });
         let contents = contents.map_err(|error| match error {
             BundleError::NoResult { stage, artifact } => {
                 BundleError::Unconfirmed { stage, artifact }
@@ -317,35 +323,32 @@ impl<'a> Received<'a> {
         }
     }
 
-    /// The document, whose canonical JSON must be the very bytes that were hashed.
-    fn parse<T>(
+    fn find_action(&self, key: ActionKey) -> Result<Action, BundleError> {
+        Self::action(key, self.document("action", key)?)
+    }
+
+    fn document(
         &self,
         what: &'static str,
-        object: ObjectHash,
-        parse: impl FnOnce(&[u8]) -> Result<T, JsonError>,
-        canonical: impl FnOnce(&T) -> Result<Vec<u8>, CanonicalError>,
-    ) -> Result<T, BundleError> {
-        let bytes = (self.document)(what, object)?;
-        let refused = |problem: String| BundleError::Document {
-            what,
-            object,
-            problem,
-        };
-        let value = parse(bytes).map_err(|error| refused(format!("cannot be read: {error}")))?;
-        if canonical(&value).map_err(uncanonical(what, object))? != bytes {
-            return Err(refused("is not in canonical form".to_owned()));
-        }
-        Ok(value)
+        object: impl Into<ObjectHash>,
+    ) -> Result<&'a [u8], BundleError> {
+        (self.document)(what, object.into())
     }
 
-    fn action(&self, key: ActionKey) -> Result<Action, BundleError> {
-        let read = |bytes: &[u8]| serde_json::from_slice(bytes);
-        self.parse("action", key.into(), read, canonical_json)
+    /// The action with this key, from its bytes, which were checked against it.
+    ///
+    /// # Errors
+    /// They are malformed or not in canonical form.
+    pub fn action(key: ActionKey, bytes: &[u8]) -> Result<Action, BundleError> {
+        parse("action", key.into(), bytes)
     }
 
-    fn artifact(&self, hash: ArtifactHash) -> Result<Artifact, BundleError> {
-        let read = |bytes: &[u8]| serde_json::from_slice::<Artifact>(bytes);
-        let artifact = self.parse("artifact manifest", hash.into(), read, canonical_json)?;
+    /// The manifest of the artifact, from its bytes, which were checked against its hash.
+    ///
+    /// # Errors
+    /// They are malformed, not in canonical form, or name a file that no artifact holds.
+    pub fn artifact(hash: ArtifactHash, bytes: &[u8]) -> Result<Artifact, BundleError> {
+        let artifact: Artifact = parse("artifact manifest", hash.into(), bytes)?;
         artifact
             .check_names()
             .map_err(|error| BundleError::Document {
@@ -357,23 +360,37 @@ impl<'a> Received<'a> {
     }
 }
 
+/// The document, whose canonical JSON must be the very bytes that were hashed.
+fn parse<T: DeserializeOwned + Serialize>(
+    what: &'static str,
+    object: ObjectHash,
+    bytes: &[u8],
+) -> Result<T, BundleError> {
+    let refused = |problem: String| BundleError::Document {
+        what,
+        object,
+        problem,
+    };
+    let value: T = serde_json::from_slice(bytes)
+        .map_err(|error| refused(format!("cannot be read: {error}")))?;
+    if canonical_json(&value).map_err(uncanonical(what, object))? != bytes {
+        return Err(refused("is not in canonical form".to_owned()));
+    }
+    Ok(value)
+}
+
 fn parse_record(
     action: ActionKey,
     record: ObjectHash,
     bytes: &[u8],
 ) -> Result<ActionResult, BundleError> {
-    let refused = |problem: String| BundleError::Document {
-        what: "record",
-        object: record,
-        problem,
-    };
-    let result: ActionResult = serde_json::from_slice(bytes)
-        .map_err(|error| refused(format!("cannot be read: {error}")))?;
+    let result: ActionResult = parse("record", record, bytes)?;
     if result.action != action {
-        return Err(refused(format!("is not of action {action}")));
-    }
-    if canonical_json(&result).map_err(uncanonical("record", record))? != bytes {
-        return Err(refused("is not in canonical form".to_owned()));
+        return Err(BundleError::Document {
+            what: "record",
+            object: record,
+            problem: format!("is not of action {action}"),
+        });
     }
     Ok(result)
 }

@@ -14,6 +14,9 @@ use assay_store::StoreError;
 /// The exit code of what was stopped: as shells have it for a program that Ctrl-C ended.
 pub(crate) const STOPPED: u8 = 130;
 
+/// The exit code of what another machine may be able to do: `EX_TEMPFAIL` of `sysexits.h`.
+pub(crate) const ELSEWHERE: u8 = 75;
+
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -121,6 +124,7 @@ impl CliError {
         match self.ending() {
             Ending::Failed => 1,
             Ending::Refused => 2,
+            Ending::Elsewhere => ELSEWHERE,
             Ending::Stopped => STOPPED,
         }
     }

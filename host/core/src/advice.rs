@@ -11,6 +11,8 @@ pub enum Ending {
     /// It was done, and the result is bad: an action failed, or a store, bundle or signature is not
     /// good.
     Failed,
+    /// This machine lacks what it needs, and another may have it.
+    Elsewhere,
     /// It was stopped, as it was asked to.
     Stopped,
 }

@@ -14,6 +14,7 @@ mod kind;
 mod limits;
 mod pipeline;
 mod printable;
+mod resources;
 mod result;
 mod run;
 
@@ -31,5 +32,6 @@ pub use pipeline::{
     parse_networks, profile_overrides, settings, suggestion,
 };
 pub use printable::{printable, printable_line, steers_terminal};
+pub use resources::Resources;
 pub use result::{ActionResult, Containment, Record};
 pub use run::{Run, RunStage, StageOutcome};

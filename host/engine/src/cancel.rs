@@ -29,7 +29,8 @@ pub(crate) enum Manner {
 }
 
 /// Work that a request to stop waits for, as long as this lives.
-pub(crate) struct Work<'a>(&'a Cancel);
+#[derive(Debug)]
+pub struct Work<'a>(&'a Cancel);
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
@@ -53,7 +54,7 @@ impl Cancel {
     }
 
     /// Begins work that a request to stop waits for.
-    pub(crate) fn begin_work(&self) -> Work<'_> {
+    pub fn begin_work(&self) -> Work<'_> {
         self.work.fetch_add(1, Ordering::SeqCst);
         Work(self)
     }

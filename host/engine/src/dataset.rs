@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_core::{
-    Action, ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, Place, Source, SourceError,
-    StageKind, choices,
+    Action, ActionKey, ArtifactHash, Complaints, Diagnostic, Limits, Place, Resources, Source,
+    SourceError, StageKind, choices,
 };
 use assay_data::prepare::{DESCRIPTION_FILE, Description, SplitDescription};
 use assay_data::sources::DatasetSettings;
@@ -101,6 +101,7 @@ fn known(name: &str) -> Result<(PlannedStage, PathBuf, Vec<Source>), EngineError
         inputs: [].into(),
         plugin: None,
         limits: Limits::default(),
+        resources: Resources::default(),
         labels: None,
         places: Arc::new(std::iter::once((String::new(), place)).collect()),
         search: None,

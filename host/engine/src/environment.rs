@@ -102,7 +102,7 @@ impl fmt::Display for Unmet {
 
 /// Every field of the action's environment, and the revision of its stage, that differs here, but for
 /// those of its card ([`unmet_by_card`]). The number of threads can be had everywhere.
-pub(crate) fn unmet(action: &Action) -> Vec<Unmet> {
+pub fn unmet(action: &Action) -> Vec<Unmet> {
     let revision = action.kind.revision();
     let mut fields = vec![(
         "revision",

@@ -14,6 +14,7 @@ mod device;
 mod directions;
 mod doctor;
 mod elf;
+mod elsewhere;
 mod environment;
 mod error;
 mod event;
@@ -40,7 +41,7 @@ mod trust;
 mod worker;
 
 pub use assay_testkit::{CHECKS, Check, Outcome, Verdict};
-pub use cancel::Cancel;
+pub use cancel::{Cancel, Work};
 pub use catalogue::{Catalogue, ListedLibrary, ListedPlugin, PluginInfo};
 pub use check::{CheckReport, CheckRequest, Checked, check_plugin};
 pub use containment::kernel_support;
@@ -56,7 +57,8 @@ pub use directions::{
     TensorSummary, plan_directions, summarise,
 };
 pub use doctor::{Cuda, Examination, Health, Libtorch, Problem, Processor, StorePlace};
-pub use environment::{Settings, Unmet, environment, variables};
+pub use elsewhere::{Client, Elsewhere, Executor, ResultSource, Task};
+pub use environment::{Settings, Unmet, environment, unmet, variables};
 pub use error::EngineError;
 pub use event::{BestEpoch, Epoch, News, Progress, Unit};
 pub use explain::{Cause, Change, Comparison, Earlier, Location, Reason, StageChange, Why};
@@ -76,14 +78,16 @@ pub use rerun::{
 pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
 pub use source_file::read_networks;
-pub use stages::{PREDICTIONS, REPORT_METRICS, REPORT_TABLE, TrainingParameters};
+pub use stages::{
+    PREDICTIONS, REPORT_METRICS, REPORT_TABLE, TrainingParameters, newest_checkpoint,
+};
 pub use stored_training::StoredTrainingError;
 pub use stream::{
     Announcer, EVENT_VERSION, Event, EventFile, EventReader, FollowError, FollowedRun, Following,
     Observer, RunEvent, RunState, StageCounts, StageOutline, StageState, StageStatus,
     TensorBoardFolder, runs_under_way, stored_curve, write_scalars,
 };
-pub use supervise::{CardTrouble, Completed, Execution, Failure};
+pub use supervise::{CardTrouble, Completed, Execution, Failure, failed_log, host_name};
 pub use trust::{
     InvalidKey, SignatureError, SigningKey, Trust, TrustError, TrustPolicy, TrustStore, TrustedKey,
     TrustedPlugin, Untrusted, read_signature, signature_path, verify_signature, verify_stream,

@@ -5,16 +5,20 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use assay_core::{ActionKey, ActionResult, ArtifactHash, RunHash, RunStage, StageOutcome};
+use assay_core::{
+    ActionKey, ActionResult, ArtifactHash, Resources, RunHash, RunStage, StageOutcome,
+};
 use assay_store::{ActionLock, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::device::{CardPool, HeldCard};
+use crate::elsewhere::{Client, Elsewhere, Task};
 use crate::environment::{Settings, is_on_card};
 use crate::error::EngineError;
 use crate::freeze::FrozenStage;
@@ -110,6 +114,7 @@ pub(crate) struct Runner<'a> {
     pub(crate) base: &'a Path,
     pub(crate) cancel: &'a Cancel,
     pub(crate) announcer: &'a Announcer<'a>,
+    pub(crate) elsewhere: Elsewhere<'a>,
 }
 
 /// State of the stages in a run.
@@ -152,6 +157,22 @@ impl State {
         }
     }
 
+    /// Whether another training of the stage's search may run now.
+    fn has_room(&self, stage: &FrozenStage) -> bool {
+        stage.planned.parallel().is_none_or(|limit| {
+            let running = self.searching.get(&limit.search);
+            running.is_none_or(|&running| running < limit.most)
+        })
+    }
+
+    /// Counts the stage among the running trainings of its search.
+    fn take_room(&mut self, stage: &FrozenStage) {
+        if let Some(limit) = stage.planned.parallel() {
+            let search = Arc::clone(&limit.search);
+            *self.searching.entry(search).or_default() += 1;
+        }
+    }
+
     fn artifact(&self, at: usize) -> Option<ArtifactHash> {
         Some(self.reports[at].as_ref()?.result.as_ref()?.artifact)
     }
@@ -169,6 +190,9 @@ struct Job<'a> {
     card: Option<HeldCard<'a>>,
 }
 
+/// How long a request to stop may wait to be noticed while others execute stages.
+const STOP_INTERVAL: Duration = Duration::from_millis(100);
+
 /// A stage that a job thread finished.
 type Finished = (usize, ActionKey, Result<Completed, Failure>);
 
@@ -179,10 +203,27 @@ impl Runner<'_> {
         let resolver = Resolver::new(self.store, self.stages, self.cancel);
         let cards = self.settings.card_pool();
         let (sender, finished) = channel();
+        let stopping = AtomicBool::new(false);
         thread::scope(|scope| {
             let mut running = 0;
+            // Closed at the end of this scope, which ends the service.
+            let tasks = self.elsewhere.executor.map(|executor| {
+                let (tasks, taken) = channel();
+                let desk = Desk {
+                    run: self,
+                    stopping: &stopping,
+                    finished: sender.clone(),
+                };
+                scope.spawn(move || executor.serve(self.store, &taken, &desk));
+                tasks
+            });
+            let mut outside = 0;
             loop {
                 self.resolve_ready(&resolver, &mut state)?;
+                if let Some(tasks) = &tasks {
+                    outside += self.hand_over(&mut state, tasks);
+                    stopping.store(self.stops(&state), Ordering::SeqCst);
+                }
                 while running < self.settings.jobs
                     && let Some(job) = self.next(&mut state, &cards)?
                 {
@@ -195,20 +236,26 @@ impl Runner<'_> {
                     scope.spawn(move || self.execute(job, &sender));
                 }
                 let waits = !self.stops(&state) && !state.pending.is_empty();
-                if running == 0 && !waits {
+                if running == 0 && outside == 0 && !waits {
                     return Ok::<(), EngineError>(());
                 }
-                if running == 0 {
+                if running == 0 && outside == 0 {
                     self.announce_waiting(&mut state);
                 }
                 // A stage may wait for another run to finish it, which nobody tells us of.
                 let patience = if waits && running < self.settings.jobs {
                     LOCK_INTERVAL
+                } else if outside > 0 {
+                    STOP_INTERVAL
                 } else {
                     Duration::MAX
                 };
                 if let Ok((at, key, ended)) = finished.recv_timeout(patience) {
-                    running -= 1;
+                    if self.is_for_others(at) {
+                        outside -= 1;
+                    } else {
+                        running -= 1;
+                    }
                     if let Some(limit) = self.stages[at].planned.parallel() {
                         *state
                             .searching
@@ -246,11 +293,12 @@ impl Runner<'_> {
     fn resolve_ready(&self, resolver: &Resolver<'_>, state: &mut State) -> Result<(), EngineError> {
         while !self.stops(state) && !state.ready.is_empty() {
             let ready = Vec::from_iter(std::mem::take(&mut state.ready));
-            let prepared = resolver.resolve(
+            let mut prepared = resolver.resolve(
                 &ready,
                 |input| state.artifact(input),
                 |resolved| self.prepare(resolved),
             )?;
+            self.fetch(&mut prepared)?;
             for (at, prepared) in ready.into_iter().zip(prepared) {
                 if self.stops(state) {
                     break;
@@ -268,6 +316,69 @@ impl Runner<'_> {
             self.store.put_action(&resolved.action())?;
         }
         Ok((resolved.key, resolved.result))
+    }
+
+    /// Looks elsewhere for results that the store does not have.
+    fn fetch(&self, prepared: &mut [Option<Prepared>]) -> Result<(), EngineError> {
+        let Some(source) = self.elsewhere.results else {
+            return Ok(());
+        };
+        let lacks = |prepared: &&mut Prepared| prepared.1.is_none();
+        let mut lacking: Vec<_> = prepared.iter_mut().flatten().filter(lacks).collect();
+        if lacking.is_empty() || self.cancel.is_requested() {
+            return Ok(());
+        }
+        let keys: Vec<_> = lacking.iter().map(|(key, _)| *key).collect();
+        let remark = |message| self.announcer.announce(Event::Remark { message });
+        source.fetch(self.store, &keys, &remark);
+        for (key, result) in &mut lacking {
+            *result = self.store.cached(*key)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the stage is executed by others: it loads a plugin, and there are others. Whatever needs the
+    /// network or the user's own files, and the small work between trainings, stays here.
+    fn is_for_others(&self, at: usize) -> bool {
+        self.elsewhere.executor.is_some() && self.stages[at].planned.plugin.is_some()
+    }
+
+    /// The stage as those get it who execute it.
+    fn task(&self, at: usize, key: ActionKey) -> Task {
+        let frozen = &self.stages[at];
+        let environment = frozen.environment();
+        let follows = Resources {
+            cpus: environment.map(|environment| environment.threads),
+            gpus: is_on_card(environment).then_some(1),
+            ..Resources::default()
+        };
+        Task {
+            stage: at,
+            name: frozen.planned.name.clone(),
+            key,
+            limits: frozen.planned.limits,
+            resources: frozen.planned.resources.or(follows),
+        }
+    }
+
+    /// Hands the pending stages that are for others over to them; how many.
+    fn hand_over(&self, state: &mut State, tasks: &Sender<Task>) -> usize {
+        let mut handed = 0;
+        if self.stops(state) {
+            return handed;
+        }
+        let pending = std::mem::take(&mut state.pending);
+        for (at, key) in pending {
+            if !self.is_for_others(at) || !state.has_room(&self.stages[at]) {
+                state.pending.insert(at, key);
+                continue;
+            }
+            state.take_room(&self.stages[at]);
+            handed += 1;
+            // The service takes them until the sender is closed.
+            let _ = tasks.send(self.task(at, key));
+        }
+        handed
     }
 
     /// Ends a stage at once if its result is there, or if its plugin cannot be used.
@@ -304,19 +415,12 @@ impl Runner<'_> {
             if on_card && free.is_none() {
                 continue;
             }
-            let limit = self.stages[at].planned.parallel();
-            let running = limit.and_then(|limit| state.searching.get(&limit.search));
-            if limit.is_some_and(|limit| running.is_some_and(|&running| running >= limit.most)) {
+            if self.is_for_others(at) || !state.has_room(&self.stages[at]) {
                 continue;
             }
             if let Some(lock) = self.store.lock_action(key, false)? {
                 state.pending.remove(&at);
-                if let Some(limit) = limit {
-                    *state
-                        .searching
-                        .entry(Arc::clone(&limit.search))
-                        .or_default() += 1;
-                }
+                state.take_room(&self.stages[at]);
                 let card = on_card.then(|| free.take()).flatten();
                 return Ok(Some(Job {
                     at,
@@ -401,6 +505,42 @@ impl Runner<'_> {
             }
         }
         state.reports[at] = Some(report);
+    }
+}
+
+/// The run as those see it who execute some of its stages.
+struct Desk<'a> {
+    run: &'a Runner<'a>,
+    stopping: &'a AtomicBool,
+    finished: Sender<Finished>,
+}
+
+impl Client for Desk<'_> {
+    fn queued(&self, task: &Task) {
+        self.run.announcer.announce(Event::StageQueued {
+            stage: task.name.clone(),
+            action: task.key,
+        });
+    }
+
+    fn started(&self, task: &Task) {
+        self.run.announcer.announce(Event::StageStarted {
+            stage: task.name.clone(),
+            action: task.key,
+        });
+    }
+
+    fn ended(&self, task: &Task, ended: Result<Completed, Failure>) {
+        // The receiver lives until every task has been reported.
+        let _ = self.finished.send((task.stage, task.key, ended));
+    }
+
+    fn remark(&self, message: String) {
+        self.run.announcer.announce(Event::Remark { message });
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst) || self.run.cancel.is_requested()
     }
 }
 

@@ -8,6 +8,7 @@ use assay_core::{Complaints, Run, Source, SourceError, StageOutcome};
 use assay_store::{Store, StoreError};
 
 use crate::cancel::Cancel;
+use crate::elsewhere::Elsewhere;
 use crate::environment::Settings;
 use crate::error::EngineError;
 use crate::freeze::{Freezer, FrozenStage, prepare_schema_check};
@@ -190,7 +191,7 @@ impl Session {
     }
 
     /// Runs the pipeline and records the run, however it ends. What happens is announced to the
-    /// observers and to the store, where other processes find it.
+    /// observers and to the store, where other processes find it. Results and workers may come from elsewhere.
     ///
     /// # Errors
     /// The store failed. Stages that fail are part of the report.
@@ -198,6 +199,7 @@ impl Session {
         &self,
         cancel: &Cancel,
         observers: &[&dyn Observer],
+        elsewhere: Elsewhere<'_>,
     ) -> Result<RunReport, EngineError> {
         let started_ms = now_ms();
         let log = self.store.begin_run_log(started_ms)?;
@@ -216,7 +218,7 @@ impl Session {
                 .map(|stage| StageOutline::of(&stage.planned))
                 .collect(),
         });
-        let ended = self.run_announced(cancel, started_ms, &announcer);
+        let ended = self.run_announced(cancel, started_ms, &announcer, elsewhere);
         let report = ended.as_ref().ok();
         announcer.announce(Event::RunFinished {
             outcome: report.map_or(RunOutcome::Failed, |report| report.outcome),
@@ -230,6 +232,7 @@ impl Session {
         cancel: &Cancel,
         started_ms: u64,
         announcer: &Announcer<'_>,
+        elsewhere: Elsewhere<'_>,
     ) -> Result<RunReport, EngineError> {
         let clock = Instant::now();
         let runner = Runner {
@@ -239,6 +242,7 @@ impl Session {
             base: &self.base,
             cancel,
             announcer,
+            elsewhere,
         };
         let stages = runner.run()?;
         let _work = cancel.begin_work();

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use assay_bundle::BundleError;
 use assay_core::{Advice, Ending, RunHash};
+use assay_files::room_advice;
 use assay_store::StoreError;
 
 /// A remote that cannot be used, or whose files are not what they should be.
@@ -73,6 +75,14 @@ pub enum RemoteError {
         /// The underlying error.
         source: object_store::Error,
     },
+    /// The remote did not answer in time.
+    #[error("{place} did not answer within {} ms", patience.as_millis())]
+    Slow {
+        /// The remote.
+        place: String,
+        /// The time that it had.
+        patience: Duration,
+    },
     /// The remote has no such run.
     #[error("{place} has no run `{name}`")]
     NoRun {
@@ -102,7 +112,7 @@ pub enum RemoteError {
         problem: String,
     },
     /// The run would take more room than was allowed.
-    #[error("the run takes {size} bytes, more than the limit of {limit}")]
+    #[error("it takes {size} bytes, more than the limit of {limit}")]
     TooLarge {
         /// Bytes of what was to be fetched.
         size: u64,
@@ -118,6 +128,9 @@ pub enum RemoteError {
     /// This machine could not begin to ask.
     #[error("cannot ask a remote from here")]
     Runtime(#[source] io::Error),
+    /// A file of this machine that belongs to what was moved cannot be written.
+    #[error("cannot keep what came from a remote")]
+    Here(#[source] io::Error),
     /// Ctrl-C.
     #[error("stopped; what was moved is not moved again")]
     Stopped,
@@ -155,6 +168,8 @@ impl Advice for RemoteError {
             Self::Folder { .. } | Self::Names { .. } | Self::Runtime(_) | Self::Stopped => {
                 "".into()
             }
+            Self::Slow { .. } => "run it again when the network is there".into(),
+            Self::Here(source) => room_advice(source).into(),
         }
     }
 

@@ -7,14 +7,17 @@
 //! marker of a run is written last: a push that broke off is seen by nobody. Whoever takes a run believes
 //! nothing: every byte is checked against its hash, and the documents as those of a bundle are.
 
+mod actions;
 mod error;
 mod listing;
 mod names;
+mod notes;
 mod place;
 mod pull;
 mod push;
 mod transfer;
 
+pub use actions::Seen;
 pub use error::RemoteError;
 pub use names::RemoteNames;
 pub use place::{Access, Place, Remote};

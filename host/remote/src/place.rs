@@ -100,7 +100,8 @@ pub struct Remote {
     pub(crate) place: Place,
     pub(crate) files: Arc<dyn ObjectStore>,
     pub(crate) prefix: Path,
-    pub(crate) runtime: Runtime,
+    /// It is never given back: its end would wait for the look-up of a server's name, which may take half a minute.
+    pub(crate) runtime: &'static Runtime,
 }
 
 impl Remote {
@@ -112,6 +113,7 @@ impl Remote {
     pub fn open(place: Place, access: Access) -> Result<Self, RemoteError> {
         // Asynchronous file access and requests share one thread; hashing is done in it too.
         let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(RemoteError::Runtime)?;
         let failed = |source| RemoteError::Settings {
             place: place.to_string(),
             source,
@@ -170,7 +172,7 @@ impl Remote {
         Ok(Self {
             files,
             prefix,
-            runtime: runtime.map_err(RemoteError::Runtime)?,
+            runtime: Box::leak(Box::new(runtime)),
             place,
         })
     }

@@ -18,6 +18,11 @@ pub(crate) fn remotes_file() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("remotes.toml"))
 }
 
+/// The user's executors; none for a user without a home.
+pub(crate) fn executors_file() -> Option<PathBuf> {
+    folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("executors.toml"))
+}
+
 /// The user's own plugins.
 pub(crate) fn plugins_folder() -> Option<PathBuf> {
     folder("XDG_DATA_HOME", ".local/share").map(|folder| folder.join("plugins"))

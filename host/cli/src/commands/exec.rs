@@ -1,16 +1,19 @@
-//! `pipeline exec`: one action, as a supervised job or as the worker of one.
+//! `pipeline exec`: one action, as a supervised job, as a job of a cluster, or as the worker of one.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_core::{ActionKey, Advice, ArtifactHash, Limits, parse_memory, parse_time};
+use assay_cluster::Job;
+use assay_core::{ActionKey, Advice, ArtifactHash, Ending, Limits, parse_memory, parse_time};
 use assay_engine::{
     Cancel, CardRequest, CardsWhenNeeded, EngineError, Execution, Obstacle, WorkerArguments,
-    run_worker,
+    run_worker, unmet,
 };
+use assay_store::Store;
 use clap::Args;
 
+use crate::arguments::remote::place;
 use crate::arguments::search::TrustArguments;
 use crate::arguments::{Places, processors};
 use crate::error::CliError;
@@ -20,11 +23,14 @@ const EXAMPLES: &str = "\
 Examples:
   pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef --time 2h
+  pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef --hub /shared/hub
 
 The store has to have the action, and what it reads: `pipeline run` stores the action of each stage
 before it executes it, and `pipeline show` prints its key. The artifact that it gave is printed.
+With --hub the action and what it reads are taken from there, and its result is written there.
 
-Exit codes: 0 done, 1 the action failed, 2 it cannot be executed here, 130 stopped.";
+Exit codes: 0 done, 1 the action failed, 2 the request, the store or the hub cannot be used, 75 this
+machine lacks what the action needs, 130 stopped (a training goes on from its checkpoint next time).";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -57,6 +63,15 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "DEVICE", value_parser = CardRequest::single)]
     device: Option<CardRequest>,
 
+    /// Take the action from this remote, which `pipeline run --executor` shares with its jobs, and write
+    /// the result there: a name, s3://BUCKET/PREFIX or a folder
+    #[arg(long, value_name = "PLACE", conflicts_with = "scratch")]
+    hub: Option<String>,
+
+    /// The name under which the hub is told how this attempt ended
+    #[arg(long, value_name = "NAME", requires = "hub")]
+    attempt: Option<String>,
+
     #[command(flatten)]
     trust: TrustArguments,
 
@@ -75,6 +90,14 @@ impl ExecArguments {
             .map_or_else(processors, |threads| threads as usize)
     }
 
+    /// The job of a cluster that this process is, if it is one.
+    fn job<'a>(&self, cancel: &'a Cancel) -> Result<Option<Job<'a>>, CliError> {
+        let Some(hub) = &self.hub else {
+            return Ok(None);
+        };
+        Ok(Some(Job::open(&place(hub)?, self.attempt.clone(), cancel)?))
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             memory: self.memory,
@@ -89,6 +112,10 @@ impl ExecArguments {
 struct OtherEnvironment(Obstacle);
 
 impl Advice for OtherEnvironment {
+    fn ending(&self) -> Ending {
+        Ending::Elsewhere
+    }
+
     fn help(&self) -> Cow<'_, str> {
         "use such a machine, or execute it nevertheless with `pipeline audit --rerun --anyway`"
             .into()
@@ -108,20 +135,47 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
         }));
     }
     ui::print_containment_notice();
+    let job = arguments.job(cancel)?;
+    let store = match &job {
+        // The store of a machine of a cluster begins empty.
+        Some(_) => Store::open(&arguments.places.store.path)?,
+        None => arguments.places.store.open_existing()?,
+    };
+    if let Some(job) = &job
+        && let Some(result) = job.fetch(&store, arguments.key)?
+    {
+        ui::print(&format!("{}\n", result.artifact))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let ended = execute(arguments, &store, job.as_ref(), cancel);
+    if let (Some(job), Err(error)) = (&job, &ended)
+        && error.advised::<OtherEnvironment>().is_some()
+    {
+        job.refuse(arguments.key, error.to_string());
+    }
+    ended
+}
+
+fn execute(
+    arguments: &ExecArguments,
+    store: &Store,
+    job: Option<&Job<'_>>,
+    cancel: &Cancel,
+) -> Result<ExitCode, CliError> {
     let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
-    let store = arguments.places.store.open_existing()?;
     let action = store.action(arguments.key)?;
     if let Some(plugin) = &action.plugin {
         let trust = arguments.trust.policy()?;
         trust.admit_action(plugin).map_err(EngineError::from)?;
     }
-    let unmet = cards.unmet(&store, &action)?;
+    let mut unmet = unmet(&action);
+    unmet.extend(cards.unmet(store, &action)?);
     if !unmet.is_empty() {
         return Err(OtherEnvironment(Obstacle::Environment(unmet)).into());
     }
     let card = cards.first_for(&action)?;
     let execution = Execution {
-        store: &store,
+        store,
         data_dir: arguments.places.data_dir.as_deref(),
         threads: arguments.threads(),
         limits: arguments.limits(),
@@ -129,7 +183,11 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
         cancel,
         observe: &|_| {},
     };
-    let completed = execution.execute(arguments.key).map_err(CliError::Action)?;
+    let ended = match job {
+        Some(job) => job.execute(execution, arguments.key)?,
+        None => execution.execute(arguments.key),
+    };
+    let completed = ended.map_err(CliError::Action)?;
     ui::print(&format!("{}\n", completed.result.artifact))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,13 +7,15 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use assay_cluster::{Cluster, Sites};
 use assay_core::{
     ActionKey, Advice, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome,
     canonical_json,
 };
 use assay_engine::{
-    Cancel, DeviceError, EventFile, Failure, Labels, LockMode, Observer, REPORT_TABLE, RunOutcome,
-    RunReport, Session, Settings, StageReport, TensorBoardFolder, TrainingParameters,
+    Cancel, DeviceError, Elsewhere, EventFile, Executor, Failure, Labels, LockMode, Observer,
+    REPORT_TABLE, RunOutcome, RunReport, Session, Settings, StageReport, TensorBoardFolder,
+    TrainingParameters,
 };
 use assay_report::{
     Conditions, ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task,
@@ -25,6 +27,8 @@ use serde::Serialize;
 
 use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
+use crate::arguments::remote::place;
+use crate::arguments::user::executors_file;
 use crate::error::{CliError, STOPPED};
 use crate::export::{export_report, failed};
 use crate::ui::action::Outcomes;
@@ -42,6 +46,7 @@ Examples:
   pipeline run pipelines/quickstart.toml --only train/bp
   pipeline run pipelines/mnist.toml --device cuda:all
   pipeline run pipelines/quickstart.toml --events events.jsonl
+  pipeline run pipelines/quickstart.toml --executor slurm --hub /shared/me/hub
   pipeline run pipelines/quickstart.toml --tensorboard curves
   pipeline run pipelines/quickstart.toml --lock
   pipeline run pipelines/quickstart.toml --locked --trusted-only
@@ -95,6 +100,42 @@ pub(crate) struct RunArguments {
     /// Print one JSON document instead of tables
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    elsewhere: ElsewhereArguments,
+}
+
+/// Other machines' part in a run.
+#[derive(Args, Debug)]
+struct ElsewhereArguments {
+    /// Who executes the stages that load a plugin: local, an executor of executors.toml, or slurm or
+    /// hyperqueue with --hub
+    #[arg(long, value_name = "NAME", default_value = LOCAL, conflicts_with = "dry_run")]
+    executor: String,
+
+    /// The remote that this machine shares with those of the executor: a name, s3://BUCKET/PREFIX or a
+    /// folder
+    #[arg(long, value_name = "PLACE")]
+    hub: Option<String>,
+}
+
+const LOCAL: &str = "local";
+
+impl ElsewhereArguments {
+    /// The cluster that executes stages, if one does.
+    fn cluster(&self) -> Result<Option<Cluster>, CliError> {
+        let hub = self.hub.as_deref().map(place).transpose()?;
+        if self.executor == LOCAL {
+            return match hub {
+                None => Ok(None),
+                Some(_) => Err(CliError::Arguments("--hub needs an --executor".to_owned())),
+            };
+        }
+        let sites = Sites::read(executors_file())?;
+        Ok(Some(Cluster::open(
+            sites.find(&self.executor, hub.as_ref())?,
+        )?))
+    }
 }
 
 /// The part that the pipeline file's lock has in a run.
@@ -161,7 +202,8 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let plan = &arguments.plan;
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.only, &trust, arguments.lock_mode());
-    // Before anything is made or started: a device that is not there leaves no trace.
+    // Before anything is made or started: a device or a cluster that is not there leaves no trace.
+    let cluster = arguments.elsewhere.cluster()?;
     let settings = arguments.settings(cancel)?;
     ui::print_containment_notice();
     let store = Store::open(&plan.places.store.path)?;
@@ -184,7 +226,11 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let mut observers: Vec<&dyn Observer> = vec![&view];
     observers.extend(events.iter().map(|events| events as &dyn Observer));
     observers.extend(curves.iter().map(|curves| curves as &dyn Observer));
-    let report = session.run(cancel, &observers);
+    let elsewhere = Elsewhere {
+        results: None,
+        executor: cluster.as_ref().map(|it| it as &dyn Executor),
+    };
+    let report = session.run(cancel, &observers, elsewhere);
     view.finish();
     let report = report?;
     print_unwritten("events", events.and_then(EventFile::failure));

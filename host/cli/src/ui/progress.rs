@@ -222,8 +222,12 @@ impl Observer for ProgressView {
                 let words = shown.run.stage(stage).and_then(stopped_words);
                 self.end(shown, stage, words);
             }
-            // A thousand cached stages are no news.
-            Event::RunStarted { .. } | Event::StageCached { .. } | Event::RunFinished { .. } => {}
+            Event::Remark { message } => say(&printable_line(message)),
+            // A thousand cached or queued stages are no news.
+            Event::RunStarted { .. }
+            | Event::StageCached { .. }
+            | Event::StageQueued { .. }
+            | Event::RunFinished { .. } => {}
         }
         self.count(shown);
     }

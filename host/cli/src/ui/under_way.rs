@@ -95,6 +95,7 @@ pub(crate) fn whole(run: &RunState) -> String {
     }
     for (count, word) in [
         (counts.running, "running"),
+        (counts.queued, "queued"),
         (counts.waiting, "at another run"),
         (counts.failed, "failed"),
     ] {

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::diagnostic::{Complaints, Diagnostic, Place, Places, Source};
-use super::limits::read_limits;
+use super::limits::{read_limits, read_resources};
 use super::matrix;
 use super::networks::{Load, Networks, include, read_networks, start_of};
 use super::outline::Outline;
@@ -17,6 +17,7 @@ use super::profile::read_profile;
 use super::reader::{Reader, Settings, placed, shortened, string, strings, table};
 use super::tree::{Entry, Node, Table, Value, apply_override, parse};
 use crate::limits::Limits;
+use crate::resources::Resources;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,8 @@ pub struct PipelineFile {
     pub plugin_dirs: Vec<String>,
     /// Limits on every stage, for each that it does not set itself.
     pub limits: Limits,
+    /// Resources of every stage, for each that it does not set itself.
+    pub resources: Resources,
     /// The stages, in the order of the file, but for those that are not even a table with a kind.
     pub stages: Vec<StageTable>,
     /// The names of those stages, whose users are not blamed too.
@@ -162,6 +165,7 @@ impl PipelineFile {
         });
         let plugin_dirs = reader.optional("plugin_dirs", out, strings);
         let limits = read_limits(&mut reader, out);
+        let resources = read_resources(&mut reader, out);
         let nothing = Table::new();
         let mut tables = |key| match reader.entry(key) {
             None => Some(&nothing),
@@ -195,6 +199,7 @@ impl PipelineFile {
             name: name.unwrap_or_default(),
             plugin_dirs: plugin_dirs.unwrap_or_default(),
             limits,
+            resources,
             stages: read,
             broken_stages,
             networks,

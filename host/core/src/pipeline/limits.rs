@@ -1,9 +1,11 @@
-//! Reads `limits = { memory = "8 GiB", time = "2h" }`, of a stage or of the whole file.
+//! Reads `limits = { memory = "8 GiB", time = "2h" }` and `resources = { cpus = 2, … }`, of a stage or of the
+//! whole file.
 
 use super::diagnostic::{Complaints, Diagnostic};
-use super::reader::{Reader, string};
+use super::reader::{Reader, integer, string};
 use super::tree::Node;
 use crate::limits::{InvalidLimit, Limits, parse_memory, parse_time};
+use crate::resources::Resources;
 
 /// The limits in the table that `reader` reads; none where nothing is said.
 pub fn read_limits(reader: &mut Reader<'_>, out: &mut Complaints) -> Limits {
@@ -17,6 +19,23 @@ pub fn read_limits(reader: &mut Reader<'_>, out: &mut Complaints) -> Limits {
     };
     reader.finish(out);
     limits
+}
+
+/// The resources in the table that `reader` reads; none where nothing is said.
+pub fn read_resources(reader: &mut Reader<'_>, out: &mut Complaints) -> Resources {
+    let node = reader.optional("resources", out, Ok);
+    let Some(mut reader) = node.and_then(|node| Reader::of(node, "`resources`", out)) else {
+        return Resources::default();
+    };
+    let count = |range| move |node: &Node| Ok(integer(range)(node)? as u32);
+    let resources = Resources {
+        cpus: reader.optional("cpus", out, count(1..=4096)),
+        memory: reader.optional("memory", out, |node| limit(node, parse_memory)),
+        gpus: reader.optional("gpus", out, count(0..=64)),
+        time_ms: reader.optional("time", out, |node| limit(node, parse_time)),
+    };
+    reader.finish(out);
+    resources
 }
 
 fn limit(

@@ -24,7 +24,7 @@ pub use reader::{choices, suggestion};
 /// Tables of settings whose every value knows where it stands, read key by key.
 pub mod settings {
     pub use super::file::{hyperparameters, json_and_places};
-    pub use super::limits::read_limits as limits;
+    pub use super::limits::{read_limits as limits, read_resources as resources};
     pub use super::outline::Outline;
     pub use super::reader::{
         Reader, array, array_or, boolean, choices, integer, one_of, placed, shortened, string,

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_core::{
-    Advice, Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Source, SourceError,
-    StageKind, choices, suggestion,
+    Advice, Complaints, Limits, Load, PipelineFile, Place, Placed, Places, Resources, Source,
+    SourceError, StageKind, choices, suggestion,
 };
 use assay_network::Task;
 use serde_json::{Map, Value};
@@ -59,6 +59,8 @@ pub struct PlannedStage {
     pub plugin: Option<PluginUse>,
     /// Limits on its worker; they decide nothing.
     pub limits: Limits,
+    /// Resources that it asks a queue of a cluster for; they decide nothing.
+    pub resources: Resources,
     /// Names of the training in a report's table, for trainings and their evaluations.
     pub labels: Option<Labels>,
     /// Where its settings stand in the pipeline file.

@@ -96,6 +96,7 @@ impl<'a> Planner<'a> {
     /// Adds a stage behind everything that it reads, and gives its position.
     pub(crate) fn push(&mut self, mut planned: PlannedStage) -> usize {
         planned.limits = planned.limits.or(self.file.limits);
+        planned.resources = planned.resources.or(self.file.resources);
         let at = self.stages.len();
         for name in selectors(&planned.name) {
             match self.selected.get_mut(name) {

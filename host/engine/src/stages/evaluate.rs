@@ -72,6 +72,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         Ok((ks.collect::<Result<Vec<_>, _>>()?, &node.place))
     });
     let limits = settings::limits(&mut reader, out);
+    let resources = settings::resources(&mut reader, out);
     reader.finish(out);
     let Some(training) = training else { return };
     let trainings = planner.for_each_training(&stage.name, &training);
@@ -98,6 +99,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
             inputs,
             plugin: trained.plugin.clone(),
             limits,
+            resources,
             labels: trained.labels.clone(),
             places: Arc::clone(&places),
             search: None,

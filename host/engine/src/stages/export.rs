@@ -70,6 +70,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     let words = [("best", SavedState::Best), ("final", SavedState::Final)];
     let saved = reader.optional("state", out, one_of(&words));
     let limits = settings::limits(&mut reader, out);
+    let resources = settings::resources(&mut reader, out);
     reader.finish(out);
     let Some(training) = training else { return };
     let saved = saved.unwrap_or(SavedState::Final);
@@ -80,6 +81,7 @@ fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
             inputs: [("training".to_owned(), at)].into(),
             plugin: None,
             limits,
+            resources,
             labels: None,
             places: Arc::clone(&places),
             search: None,

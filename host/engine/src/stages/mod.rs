@@ -36,8 +36,8 @@ pub(crate) use evaluate::EVALUATION;
 pub use evaluate::PREDICTIONS;
 pub use report::{REPORT_METRICS, REPORT_TABLE};
 pub(crate) use search::RANKING;
-pub use train::TrainingParameters;
 pub(crate) use train::{DATASET, METRICS, TRAINING, TrainingDocument};
+pub use train::{TrainingParameters, newest_checkpoint};
 
 use crate::containment::Profile;
 use crate::plan::Planner;

@@ -75,6 +75,13 @@ pub enum Event {
         /// Its action.
         action: ActionKey,
     },
+    /// The stage's action stands in the queue of a cluster.
+    StageQueued {
+        /// The stage.
+        stage: String,
+        /// Its action.
+        action: ActionKey,
+    },
     /// A worker was started for the stage.
     StageStarted {
         /// The stage.
@@ -134,6 +141,11 @@ pub enum Event {
     StageStopped {
         /// The stage.
         stage: String,
+    },
+    /// Something that concerns no stage alone, such as a remote that does not answer.
+    Remark {
+        /// In a sentence.
+        message: String,
     },
     /// The run ended.
     RunFinished {

@@ -38,6 +38,8 @@ pub struct StageCounts {
     pub cached: usize,
     /// Those that ran.
     pub ran: usize,
+    /// Those in the queue of a cluster.
+    pub queued: usize,
     /// Those that a worker is at.
     pub running: usize,
     /// Those that another run is at.
@@ -56,6 +58,7 @@ impl StageCounts {
         match status {
             StageStatus::Cached => Some(&mut self.cached),
             StageStatus::Done { .. } => Some(&mut self.ran),
+            StageStatus::Queued => Some(&mut self.queued),
             StageStatus::Running => Some(&mut self.running),
             StageStatus::Waiting => Some(&mut self.waiting),
             StageStatus::Failed { .. } => Some(&mut self.failed),
@@ -99,6 +102,8 @@ pub enum StageStatus {
     Planned,
     /// Another run is at it.
     Waiting,
+    /// It stands in the queue of a cluster.
+    Queued,
     /// A worker is at it.
     Running,
     /// Its result was there already.
@@ -224,6 +229,9 @@ impl RunState {
             Event::StageWaiting { stage, action } => {
                 self.enter(stage, StageStatus::Waiting).action = Some(*action);
             }
+            Event::StageQueued { stage, action } => {
+                self.enter(stage, StageStatus::Queued).action = Some(*action);
+            }
             Event::StageStarted { stage, action } => {
                 let stage = self.enter(stage, StageStatus::Running);
                 stage.action = Some(*action);
@@ -261,7 +269,7 @@ impl RunState {
             Event::StageStopped { stage } => {
                 self.enter(stage, StageStatus::Stopped);
             }
-            Event::StageRepeated { .. } => {}
+            Event::StageRepeated { .. } | Event::Remark { .. } => {}
             Event::RunFinished { outcome, run } => self.ended = Some((*outcome, *run)),
         }
     }

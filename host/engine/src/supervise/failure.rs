@@ -148,7 +148,7 @@ impl Failure {
     }
 
     /// Whether it is the fault of what the worker did, not of the store or of this process.
-    pub(crate) fn is_of_worker(&self) -> bool {
+    pub fn is_of_worker(&self) -> bool {
         matches!(
             self,
             Self::Stage { .. }

@@ -340,6 +340,14 @@ const LOG: &str = "log.txt";
 /// How long to wait before another look at a lock.
 pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The end of the log of an execution that gave no result, as long as its scratch folder is there.
+pub fn failed_log(store: &Store, key: ActionKey) -> Option<Vec<u8>> {
+    let path = store.scratch(key).ok()?.join(LOG);
+    Log::of_file(assay_files::open(&path).ok()?, path)
+        .end()
+        .ok()
+}
+
 /// How a worker ended.
 struct Ending {
     reports: Reports,
@@ -349,7 +357,7 @@ struct Ending {
 }
 
 /// The name of this machine.
-pub(crate) fn host_name() -> String {
+pub fn host_name() -> String {
     rustix::system::uname()
         .nodename()
         .to_string_lossy()

@@ -59,9 +59,14 @@ impl Log {
             .open(&path)
             .and_then(|file| file.set_len(0).map(|()| file));
         match file {
-            Ok(file) => Ok(Self { file, path }),
+            Ok(file) => Ok(Self::of_file(file, path)),
             Err(source) => Err(failed("write the log", path, source)),
         }
+    }
+
+    /// The log that `file` is, which is at `path`.
+    pub(super) fn of_file(file: File, path: PathBuf) -> Self {
+        Self { file, path }
     }
 
     /// A handle of the log for the worker to write to.
@@ -82,7 +87,7 @@ impl Log {
     }
 
     /// The end of the log, which may be of any length.
-    fn end(&self) -> io::Result<Vec<u8>> {
+    pub(super) fn end(&self) -> io::Result<Vec<u8>> {
         let length = self.file.metadata()?.len();
         let start = length.saturating_sub(LONGEST_LOG);
         let mut log = vec![0; (length - start) as usize];

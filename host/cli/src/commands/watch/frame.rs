@@ -70,6 +70,7 @@ pub(super) const fn status(status: &StageStatus) -> &'static str {
     match status {
         StageStatus::Planned => "planned",
         StageStatus::Waiting => "at another run",
+        StageStatus::Queued => "queued",
         StageStatus::Running => "running",
         StageStatus::Cached => "cached",
         StageStatus::Done { .. } => "done",
@@ -163,7 +164,7 @@ fn trainings(state: &RunState) -> Vec<&StageState> {
         StageStatus::Failed { .. } | StageStatus::Stopped => 1,
         StageStatus::Done { .. } => 2,
         StageStatus::Cached => 3,
-        StageStatus::Waiting | StageStatus::Planned => 4,
+        StageStatus::Queued | StageStatus::Waiting | StageStatus::Planned => 4,
     });
     trainings
 }

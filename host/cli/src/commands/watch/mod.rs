@@ -262,6 +262,8 @@ fn follow_lines(
 fn line(state: &RunState, event: &RunEvent) -> Option<String> {
     Some(match &event.event {
         Event::StageStarted { stage, .. } => format!("{stage}: started"),
+        Event::StageQueued { stage, .. } => format!("{stage}: queued"),
+        Event::Remark { message } => message.clone(),
         Event::StageWaiting { stage, .. } => format!("{stage}: another run is at it"),
         Event::Epoch { stage, epoch } if !epoch.restored => {
             let words = training::errors(epoch);

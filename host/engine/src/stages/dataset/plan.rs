@@ -34,6 +34,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     let places = reader.places();
     let settings = DatasetSettings::read(&mut reader, &stage.name, out);
     let limits = settings::limits(&mut reader, out);
+    let resources = settings::resources(&mut reader, out);
     reader.finish(out);
     let Some(settings) = settings else { return };
     planner.push(PlannedStage {
@@ -42,6 +43,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         inputs: [].into(),
         plugin: None,
         limits,
+        resources,
         labels: None,
         places: Arc::new(places),
         search: None,

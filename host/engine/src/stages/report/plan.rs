@@ -45,6 +45,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
     let title = reader.optional("title", out, string);
     let reference = reader.optional("reference", out, placed(string));
     let limits = settings::limits(&mut reader, out);
+    let resources = settings::resources(&mut reader, out);
     reader.finish(out);
     let Some(evaluations) = evaluations else {
         return;
@@ -113,6 +114,7 @@ pub(super) fn plan(stage: &StageTable, planner: &mut Planner<'_>) {
         inputs,
         plugin: None,
         limits,
+        resources,
         labels: None,
         places: Arc::new(places),
         search: None,

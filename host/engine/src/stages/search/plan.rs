@@ -357,6 +357,7 @@ impl Search {
             inputs: self.training.inputs(),
             plugin: Some(self.training.plugin.clone()),
             limits: self.training.limits,
+            resources: self.training.resources,
             labels: None,
             places: Arc::clone(&self.training.places),
             search: Some(SearchPart {
@@ -379,6 +380,7 @@ impl Search {
             inputs: trials.chain(earlier).collect(),
             plugin: None,
             limits: self.training.limits,
+            resources: self.training.resources,
             labels: None,
             places: Arc::clone(&self.training.places),
             search: None,

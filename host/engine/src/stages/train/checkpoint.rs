@@ -89,6 +89,12 @@ pub(super) fn save(scratch: &Path, checkpoint: &Checkpoint) -> Result<(), StageE
     Ok(())
 }
 
+/// The folder of the newest checkpoint in a training's scratch folder, if there is one. Whether its files are
+/// whole is not looked at.
+pub fn newest_checkpoint(scratch: &Path) -> Option<PathBuf> {
+    found(scratch).ok()?.into_iter().max()
+}
+
 /// The newest checkpoint that is whole, if there is one. A damaged one is as good as none: the
 /// training then starts earlier and comes to the same end.
 pub(super) fn load(scratch: &Path) -> Result<Option<Checkpoint>, StageError> {

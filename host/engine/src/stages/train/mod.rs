@@ -15,6 +15,7 @@ use assay_network::Network;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::checkpoint::newest_checkpoint;
 pub(crate) use self::plan::DATASET;
 pub(super) use self::plan::{TrainingSettings, read_training};
 pub(super) use self::run::{BEST, FINAL};

@@ -7,8 +7,8 @@ use assay_core::settings::{
     Node, Reader, boolean, integer, json_and_places, one_of, placed, string,
 };
 use assay_core::{
-    Complaints, Diagnostic, Hyperparameters, Instance, Limits, Method, Places, StageKind,
-    StageTable, settings,
+    Complaints, Diagnostic, Hyperparameters, Instance, Limits, Method, Places, Resources,
+    StageKind, StageTable, settings,
 };
 use assay_data::augment::{Augmentation, Flip};
 use serde_json::{Map, Value};
@@ -34,6 +34,7 @@ pub(in crate::stages) struct TrainingSettings {
     pub(in crate::stages) datasets: Vec<usize>,
     pub(in crate::stages) plugin: PluginUse,
     pub(in crate::stages) limits: Limits,
+    pub(in crate::stages) resources: Resources,
     pub(in crate::stages) labels: Labels,
     pub(in crate::stages) places: Arc<Places>,
     /// The ranges that the method gives for a search.
@@ -49,6 +50,7 @@ impl TrainingSettings {
             work: Box::new(self.parameters),
             plugin: Some(self.plugin),
             limits: self.limits,
+            resources: self.resources,
             labels: Some(self.labels),
             places: self.places,
             search: None,
@@ -86,6 +88,7 @@ pub(in crate::stages) fn read_training<T>(
     let augmentation = reader.optional("augmentation", out, Ok);
     let alignment = reader.optional("alignment", out, boolean);
     let limits = settings::limits(&mut reader, out);
+    let resources = settings::resources(&mut reader, out);
     let more = more(&mut reader, out);
     reader.finish(out);
     let augmentation = augmentation.and_then(|node| read_augmentation(node, out));
@@ -145,6 +148,7 @@ pub(in crate::stages) fn read_training<T>(
             algorithm,
         },
         limits,
+        resources,
         labels,
         places: Arc::new(places),
         space,

@@ -1,0 +1,736 @@
+//! The controller: hands actions to a queue and waits for their results in the hub.
+//!
+//! - An action is done when its result was read from the hub and verified, whatever the queue says of its job.
+//! - A job that the queue cannot tell of is not a failed job. An action is given up only when its job has ended and
+//!   no result came for a while.
+//! - Nothing is kept on disk. A controller that is started again finds its jobs in the queue by the names of their
+//!   arrays, and submits nothing twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use assay_core::{ActionKey, ObjectHash};
+use assay_engine::{Client, Completed, Executor, Failure, Task};
+use assay_remote::{Access, Place};
+use assay_store::Store;
+
+use crate::checkpoint::whole_checkpoints;
+use crate::error::ClusterError;
+use crate::hub::{AttemptEnding, Hub, WaveNote};
+use crate::queue::{Needs, Queue, QueuedTask, SubmitError, TaskState, Wave};
+use crate::sites::Site;
+
+/// How long the controller sleeps at a time.
+const TICK: Duration = Duration::from_millis(50);
+/// Tasks that come within this time of each other are submitted together.
+const GATHER: Duration = Duration::from_millis(100);
+/// The shortest time between two looks for results; a look may take the share 1 / [`SHARE`] of the time.
+const LOOK: Duration = Duration::from_secs(1);
+const SHARE: u32 = 10;
+/// How often an action may be lost without getting on, or refused by machines, before it is given up.
+const MOST_LOST: u32 = 3;
+const MOST_REFUSED: u32 = 8;
+/// Lines of a job's output that an error shows, and the most bytes of it that are read.
+const LOG_LINES: usize = 40;
+const LOG_BYTES: u64 = 1 << 20;
+/// A program is not larger.
+const LARGEST_PROGRAM: u64 = 4 << 30;
+
+/// The queue of a cluster as an executor.
+pub struct Cluster {
+    site: Site,
+    hub: Hub,
+    program: PathBuf,
+}
+
+impl Cluster {
+    /// Makes ready to submit jobs of this site.
+    ///
+    /// # Errors
+    /// The hub or the folder of logs cannot be used.
+    pub fn open(site: Site) -> Result<Self, ClusterError> {
+        let hub = Hub::open(&site.hub, Access::Write)?;
+        fs::create_dir_all(&site.logs).map_err(|source| ClusterError::File {
+            what: "create the folder",
+            path: site.logs.clone(),
+            source,
+        })?;
+        let program = match (&site.program, &site.hub) {
+            (Some(program), _) => program.clone(),
+            (None, Place::Folder(hub)) => install_program(hub)?,
+            // `Sites::find` has refused it.
+            (None, Place::Bucket { .. }) => PathBuf::from("pipeline"),
+        };
+        Ok(Self { site, hub, program })
+    }
+}
+
+/// Copies this program into the hub, so that a build on this machine changes no job that waits.
+fn install_program(hub: &Path) -> Result<PathBuf, ClusterError> {
+    let own = Path::new("/proc/self/exe");
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| ClusterError::File { what, path, source }
+    };
+    let bytes = assay_files::read(own, LARGEST_PROGRAM).map_err(failed("read", own))?;
+    let folder = hub
+        .join("cluster/bin")
+        .join(ObjectHash::of(&bytes).to_string());
+    let program = folder.join("pipeline");
+    if program
+        .metadata()
+        .is_ok_and(|found| found.len() == bytes.len() as u64)
+    {
+        return Ok(program);
+    }
+    let unfinished = folder.join(format!(
+        "unfinished-{}-{}",
+        assay_engine::host_name(),
+        std::process::id()
+    ));
+    let write = || {
+        fs::create_dir_all(&folder)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o755)
+            .open(&unfinished)?;
+        io::Write::write_all(&mut file, &bytes)?;
+        file.set_permissions(fs::Permissions::from_mode(0o755))?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&unfinished, &program)
+    };
+    write().map_err(failed("write", &program))?;
+    Ok(program)
+}
+
+impl Executor for Cluster {
+    fn serve(&self, store: &Store, tasks: &Receiver<Task>, run: &dyn Client) {
+        let queue = self.site.kind.open(&self.site);
+        Controller {
+            cluster: self,
+            store,
+            run,
+            queue: queue.as_ref(),
+            open: BTreeMap::new(),
+            waves: HashMap::new(),
+            submitted: BTreeSet::new(),
+            most_tasks: None,
+            asked: None,
+            is_known: false,
+            looked: (Instant::now(), Duration::ZERO),
+            retry: Instant::now(),
+            remarks: BTreeSet::new(),
+        }
+        .serve(tasks);
+    }
+}
+
+/// The jobs of one run.
+struct Controller<'a> {
+    cluster: &'a Cluster,
+    store: &'a Store,
+    run: &'a dyn Client,
+    queue: &'a dyn Queue,
+    /// The actions that have not ended.
+    open: BTreeMap<ActionKey, Open>,
+    /// The actions of arrays that were found in the queue.
+    waves: HashMap<String, Option<WaveNote>>,
+    /// The arrays of this run, and those of earlier ones that it took over.
+    submitted: BTreeSet<String>,
+    /// The most tasks of an array, once the queue was asked.
+    most_tasks: Option<usize>,
+    /// When the queue was asked for tasks.
+    asked: Option<Instant>,
+    /// Whether it has ever answered: before that, jobs may be there that nobody knows of.
+    is_known: bool,
+    /// The last look for results, and how long to wait before the next.
+    looked: (Instant, Duration),
+    /// When to try again what the queue or the hub refused for now.
+    retry: Instant,
+    /// What was said already.
+    remarks: BTreeSet<String>,
+}
+
+/// An action that has not ended.
+struct Open {
+    /// The stages that wait for it.
+    tasks: Vec<Task>,
+    needs: Needs,
+    job: Option<Job>,
+    /// How often it was lost since it last got on, and how often machines refused it.
+    lost: u32,
+    refused: u32,
+    checkpoint: Option<String>,
+    is_started: bool,
+}
+
+/// The job of an action.
+struct Job {
+    wave: String,
+    index: usize,
+    /// As the queue has it, once it has told.
+    queued: Option<QueuedTask>,
+    submitted: Instant,
+    /// When it was first seen to have ended.
+    ended: Option<Instant>,
+    /// Whether results were looked for since.
+    is_looked_for: bool,
+}
+
+impl Controller<'_> {
+    fn serve(mut self, tasks: &Receiver<Task>) {
+        let mut is_closed = false;
+        loop {
+            let mut new = Vec::new();
+            let mut wait = TICK;
+            while !is_closed {
+                match tasks.recv_timeout(wait) {
+                    Ok(task) => {
+                        new.push(task);
+                        wait = GATHER;
+                    }
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => is_closed = true,
+                }
+                if self.run.is_stopping() {
+                    break;
+                }
+            }
+            if is_closed {
+                std::thread::sleep(TICK);
+            }
+            if self.run.is_stopping() {
+                new.extend(tasks.try_iter());
+                return self.leave(new);
+            }
+            if is_closed && new.is_empty() && self.open.is_empty() {
+                return;
+            }
+            self.admit(new);
+            self.ask_queue();
+            self.look();
+            self.conclude();
+            self.submit();
+        }
+    }
+
+    /// Leaves everything that has not ended to the queue.
+    fn leave(&mut self, new: Vec<Task>) {
+        if self.open.values().any(|open| open.job.is_some()) {
+            self.run.remark(format!(
+                "jobs that were submitted stay in the queue, and the same command takes them up again; `{}` ends them",
+                self.queue.cancel_command(&self.submitted)
+            ));
+        }
+        let open = std::mem::take(&mut self.open);
+        let open = open.into_values().flat_map(|open| open.tasks);
+        for task in open.chain(new) {
+            self.run.ended(&task, Err(Failure::Cancelled));
+        }
+    }
+
+    /// Says something once.
+    fn remark(&mut self, message: String) {
+        if self.remarks.insert(message.clone()) {
+            self.run.remark(message);
+        }
+    }
+
+    /// Takes up new actions; those that the hub has results of end at once.
+    fn admit(&mut self, new: Vec<Task>) {
+        if new.is_empty() {
+            return;
+        }
+        let mut keys = Vec::new();
+        for task in new {
+            let key = task.key;
+            let needs = Needs::new(task.resources, task.limits);
+            let open = self.open.entry(key).or_insert_with(|| {
+                keys.push(key);
+                Open {
+                    tasks: Vec::new(),
+                    needs,
+                    job: None,
+                    lost: 0,
+                    refused: 0,
+                    checkpoint: None,
+                    is_started: false,
+                }
+            });
+            open.tasks.push(task);
+        }
+        self.take_results(&keys, true);
+        self.is_known = false;
+    }
+
+    /// Asks the queue where the jobs are, unless it was asked a moment ago. What it does not say is not known.
+    fn ask_queue(&mut self) {
+        let is_new = !self.is_known && self.open.values().any(|open| open.job.is_none());
+        let poll = self.cluster.site.poll;
+        let is_due = self.asked.is_none_or(|asked| asked.elapsed() >= poll);
+        let is_wanted = is_new || self.open.values().any(|open| open.job.is_some());
+        if !is_wanted || !is_due {
+            return;
+        }
+        self.asked = Some(Instant::now());
+        let run = self.run;
+        match self.queue.tasks(&self.submitted, &|| run.is_stopping()) {
+            Ok(tasks) => {
+                self.is_known = true;
+                self.adopt(&tasks);
+                self.note(&tasks);
+            }
+            Err(error) => self.remark(format!(
+                "the queue does not say where jobs are ({error}); asking again every {} s",
+                poll.as_secs()
+            )),
+        }
+    }
+
+    /// Takes over tasks of earlier runs that execute actions of this one.
+    fn adopt(&mut self, tasks: &[QueuedTask]) {
+        for task in tasks {
+            if !matches!(task.state, TaskState::Pending | TaskState::Running) {
+                continue;
+            }
+            let Some(index) = task.index else { continue };
+            if !self.waves.contains_key(&task.wave) {
+                match self.cluster.hub.wave(&task.wave) {
+                    Ok(wave) => drop(self.waves.insert(task.wave.clone(), wave)),
+                    Err(error) => {
+                        // Without its list of actions the jobs of a wave would be submitted again.
+                        self.is_known = false;
+                        return self.remark(format!("cannot read the hub: {error}"));
+                    }
+                }
+            }
+            let wave = self.waves.get(&task.wave).and_then(Option::as_ref);
+            let key = wave.and_then(|wave| wave.actions.get(index));
+            let Some(open) = key.and_then(|key| self.open.get_mut(key)) else {
+                continue;
+            };
+            if open.job.is_none() {
+                open.job = Some(Job::new(task.wave.clone(), index));
+                self.submitted.insert(task.wave.clone());
+                open.tasks.iter().for_each(|task| self.run.queued(task));
+            }
+        }
+    }
+
+    /// Notes what the queue says of the jobs.
+    fn note(&mut self, tasks: &[QueuedTask]) {
+        let mut found: HashMap<(&str, Option<usize>), &QueuedTask> = HashMap::new();
+        for task in tasks {
+            found.insert((&task.wave, task.index), task);
+        }
+        let late = self.cluster.site.poll;
+        for open in self.open.values_mut() {
+            let Some(job) = &mut open.job else { continue };
+            let task = found.get(&(job.wave.as_str(), Some(job.index)));
+            match task.or_else(|| found.get(&(job.wave.as_str(), None))) {
+                Some(&task) => {
+                    let ended = matches!(task.state, TaskState::Ended | TaskState::Cancelled);
+                    if !ended {
+                        (job.ended, job.is_looked_for) = (None, false);
+                    } else if job.ended.is_none() {
+                        job.ended = Some(Instant::now());
+                    }
+                    if task.state == TaskState::Running && !open.is_started {
+                        open.is_started = true;
+                        open.tasks.iter().for_each(|task| self.run.started(task));
+                    }
+                    job.queued = Some(task.clone());
+                }
+                // It may not be there yet; after a while it is there no more.
+                None if job.submitted.elapsed() > late && job.ended.is_none() => {
+                    job.ended = Some(Instant::now());
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Looks for results of the actions whose jobs may have begun.
+    fn look(&mut self) {
+        let (last, pause) = self.looked;
+        if last.elapsed() < pause {
+            return;
+        }
+        let may_be_done = |open: &Open| {
+            let job = open.job.as_ref();
+            job.is_some_and(|job| !job.is_in_state(TaskState::Pending))
+        };
+        let keys = self.open.iter().filter(|(_, open)| may_be_done(open));
+        let keys: Vec<_> = keys.map(|(key, _)| *key).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let started = Instant::now();
+        let is_known = self.take_results(&keys, false);
+        for key in keys {
+            let job = self.open.get_mut(&key).and_then(|open| open.job.as_mut());
+            if let Some(job) = job {
+                job.is_looked_for |= is_known && job.ended.is_some();
+            }
+        }
+        self.looked = (Instant::now(), LOOK.max(started.elapsed() * SHARE));
+    }
+
+    /// Takes the results that the hub has of these actions, and ends those that have one; whether the hub said.
+    fn take_results(&mut self, keys: &[ActionKey], cached: bool) -> bool {
+        let records = match self.cluster.hub.results(keys) {
+            Ok(records) => records,
+            Err(error) => {
+                self.remark(format!("cannot read the hub ({error}); looking again"));
+                return false;
+            }
+        };
+        let mut is_known = true;
+        for (_, result) in &records {
+            if let Err(error) = self.cluster.hub.take_result(self.store, result) {
+                is_known = false;
+                self.remark(format!(
+                    "a result of {} in the hub cannot be used yet: {error}",
+                    result.action.short()
+                ));
+            }
+        }
+        let found: BTreeSet<_> = records.iter().map(|(_, result)| result.action).collect();
+        for key in found {
+            match self.store.cached(key) {
+                Ok(None) => {}
+                Ok(Some(result)) => {
+                    self.compare(key);
+                    self.end(key, |_| {
+                        Ok(Completed {
+                            result: result.clone(),
+                            cached,
+                        })
+                    });
+                }
+                Err(error) => {
+                    let message = error.to_string();
+                    self.end(key, |_| Err(failure(message.clone(), "")));
+                }
+            }
+        }
+        is_known
+    }
+
+    /// Says so if the action has results that differ.
+    fn compare(&mut self, key: ActionKey) {
+        let results = self.store.results(key).unwrap_or_default();
+        let artifacts: BTreeSet<_> = results.iter().map(|result| result.artifact).collect();
+        if artifacts.len() > 1 {
+            let hosts: BTreeSet<_> = results.iter().map(|result| result.host.as_str()).collect();
+            let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "the action {key} has {} results that differ (from {hosts}): `pipeline diff` compares their artifacts",
+                artifacts.len()
+            );
+            self.remark(message);
+        }
+    }
+
+    fn end(&mut self, key: ActionKey, ended: impl Fn(&Task) -> Result<Completed, Failure>) {
+        let tasks = self.open.remove(&key).map(|open| open.tasks);
+        for task in tasks.into_iter().flatten() {
+            self.run.ended(&task, ended(&task));
+        }
+    }
+
+    /// Decides what becomes of actions whose jobs have ended without a result that could be seen.
+    fn conclude(&mut self) {
+        let over = self.open.iter().filter(|(_, open)| {
+            let job = open.job.as_ref();
+            job.is_some_and(|job| job.ended.is_some() && job.is_looked_for)
+        });
+        let over: Vec<_> = over.map(|(key, _)| *key).collect();
+        for key in over {
+            self.conclude_one(key);
+        }
+    }
+
+    fn conclude_one(&mut self, key: ActionKey) {
+        let Some((job, name)) = self.open.get(&key).and_then(|open| {
+            let name = open.tasks.first().map(|task| task.name.clone())?;
+            Some((open.job.as_ref()?, name))
+        }) else {
+            return;
+        };
+        let waited = job.ended.map_or(Duration::ZERO, |ended| ended.elapsed());
+        let is_late = waited >= self.cluster.site.patience;
+        let words = job.words();
+        let is_cancelled = job.is_in_state(TaskState::Cancelled);
+        let attempt = match &job.queued {
+            None => None,
+            Some(queued) => {
+                let attempt = format!("{}-{}", job.wave, queued.job);
+                match self.cluster.hub.last_attempt(key, &attempt) {
+                    Ok(attempt) => attempt,
+                    Err(error) => {
+                        return self
+                            .remark(format!("cannot read the hub ({error}); looking again"));
+                    }
+                }
+            }
+        };
+        match attempt.map(|attempt| (attempt.host, attempt.ending)) {
+            Some((
+                _,
+                AttemptEnding::Failed {
+                    message,
+                    help,
+                    chain,
+                    log,
+                },
+            )) => {
+                self.end(key, |_| {
+                    Err(Failure::Stage {
+                        message: message.clone(),
+                        help: help.clone(),
+                        chain: chain.clone(),
+                        log: log.clone(),
+                    })
+                });
+            }
+            Some((host, AttemptEnding::Unmet { reason })) => self.exclude(key, &host, &reason),
+            _ if is_cancelled => {
+                let message = format!("its {words} was cancelled in the queue");
+                self.end(key, |_| {
+                    Err(failure(message.clone(), "run it again to submit it anew"))
+                });
+            }
+            Some((_, AttemptEnding::Stopped)) => self.lose(key, &name, &words),
+            // The result must be on its way, or else was lost on it.
+            Some((_, AttemptEnding::Done)) | None => {
+                if is_late {
+                    self.lose(key, &name, &words);
+                }
+            }
+        }
+    }
+
+    /// Submits the action again, on another machine.
+    fn exclude(&mut self, key: ActionKey, host: &str, reason: &str) {
+        self.remark(format!("{host} cannot execute {}: {reason}", key.short()));
+        let Some(open) = self.open.get_mut(&key) else {
+            return;
+        };
+        open.refused += 1;
+        if open.refused >= MOST_REFUSED {
+            let message =
+                format!("no machine of the cluster can execute it; {host} says: {reason}");
+            return self.end(key, |_| Err(failure(message.clone(), "")));
+        }
+        open.job = None;
+        open.is_started = false;
+        // Only the letters of names of machines go to the queue's command.
+        let allowed = |char: char| char.is_ascii_alphanumeric() || "-._".contains(char);
+        if !host.is_empty() && host.chars().all(allowed) {
+            open.needs.excluded.insert(host.to_owned());
+        }
+    }
+
+    /// Submits an action again whose job is gone, unless it does not get on.
+    fn lose(&mut self, key: ActionKey, name: &str, words: &str) {
+        let checkpoint = match whole_checkpoints(&self.cluster.hub, key) {
+            Ok(mut checkpoints) => checkpoints.pop(),
+            Err(error) => {
+                return self.remark(format!("cannot read the hub ({error}); looking again"));
+            }
+        };
+        let Some(open) = self.open.get_mut(&key) else {
+            return;
+        };
+        if checkpoint > open.checkpoint {
+            open.lost = 0;
+        } else {
+            open.lost += 1;
+        }
+        if open.lost >= MOST_LOST {
+            let job = open.job.take();
+            let log = job.and_then(|job| job.output());
+            let message = format!("its {words} gave no result, and neither did those before it");
+            return self.end(key, |_| {
+                Err(Failure::Stage {
+                    message: message.clone(),
+                    help: "the output of its jobs is in the executor's folder of logs; `resources` of the stage \
+                           ask for more time or memory"
+                        .to_owned(),
+                    chain: Vec::new(),
+                    log: log.clone().unwrap_or_default(),
+                })
+            });
+        }
+        open.checkpoint.clone_from(&checkpoint);
+        (open.job, open.is_started) = (None, false);
+        let from = checkpoint.as_deref().and_then(|name| name.rsplit_once('-'));
+        let from = from.map_or("its beginning".to_owned(), |(_, epoch)| {
+            format!("epoch {}", epoch.trim_start_matches('0'))
+        });
+        self.run.remark(format!(
+            "{name}: its {words} gave no result; it is submitted again and goes on from {from}"
+        ));
+    }
+
+    /// Submits the actions that have no job, in arrays of those that ask for the same.
+    fn submit(&mut self) {
+        if !self.is_known || Instant::now() < self.retry {
+            return;
+        }
+        let mut groups: BTreeMap<Needs, Vec<ActionKey>> = BTreeMap::new();
+        for (key, open) in self.open.iter().filter(|(_, open)| open.job.is_none()) {
+            groups.entry(open.needs.clone()).or_default().push(*key);
+        }
+        if groups.is_empty() {
+            return;
+        }
+        let run = self.run;
+        let most = match self.most_tasks {
+            Some(most) => most,
+            None => *self
+                .most_tasks
+                .insert(self.queue.most_tasks(&|| run.is_stopping())),
+        };
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        // In the order of the plan.
+        for (_, keys) in &mut groups {
+            keys.sort_by_key(|key| self.open[key].tasks.first().map(|task| task.stage));
+        }
+        for (needs, keys) in groups {
+            for actions in keys.chunks(most) {
+                if self.run.is_stopping() || !self.submit_wave(&needs, actions) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Submits an array; whether more can be submitted now.
+    fn submit_wave(&mut self, needs: &Needs, actions: &[ActionKey]) -> bool {
+        let name = wave_name(actions);
+        let note = WaveNote {
+            actions: actions.to_vec(),
+        };
+        let hub = &self.cluster.hub;
+        let offered = hub.offer_actions(self.store, actions);
+        if let Err(error) = offered.and_then(|()| hub.write_wave(&name, &note)) {
+            self.retry = Instant::now() + self.cluster.site.poll;
+            self.remark(format!("cannot write to the hub ({error}); trying again"));
+            return false;
+        }
+        let wave = Wave {
+            name: &name,
+            actions,
+            needs,
+            program: &self.cluster.program,
+        };
+        let run = self.run;
+        match self.queue.submit(&wave, &|| run.is_stopping()) {
+            Ok(()) => {
+                for (index, key) in actions.iter().enumerate() {
+                    if let Some(open) = self.open.get_mut(key) {
+                        open.job = Some(Job::new(name.clone(), index));
+                        open.tasks.iter().for_each(|task| run.queued(task));
+                    }
+                }
+                self.waves.insert(name.clone(), Some(note));
+                self.submitted.insert(name);
+                true
+            }
+            Err(SubmitError::Unreachable(error)) => {
+                self.retry = Instant::now() + self.cluster.site.poll;
+                // It may have taken the jobs and lost its answer.
+                self.is_known = false;
+                self.remark(format!(
+                    "the queue takes no jobs now ({error}); trying again"
+                ));
+                false
+            }
+            Err(SubmitError::Full(error)) => {
+                self.retry = Instant::now() + self.cluster.site.poll;
+                self.most_tasks = Some((actions.len() / 2).max(1));
+                self.remark(format!(
+                    "the queue takes no more jobs now ({error}); trying again"
+                ));
+                false
+            }
+            Err(SubmitError::Refused(error)) => {
+                let message = format!("the queue refuses its job: {error}");
+                let help = "what a site needs stands in executors.toml, what a stage needs in its `resources`";
+                for key in actions {
+                    self.end(*key, |_| Err(failure(message.clone(), help)));
+                }
+                true
+            }
+        }
+    }
+}
+
+impl Job {
+    fn new(wave: String, index: usize) -> Self {
+        Self {
+            wave,
+            index,
+            queued: None,
+            submitted: Instant::now(),
+            ended: None,
+            is_looked_for: false,
+        }
+    }
+
+    fn is_in_state(&self, state: TaskState) -> bool {
+        self.queued
+            .as_ref()
+            .is_some_and(|queued| queued.state == state)
+    }
+
+    /// The last lines that it printed.
+    fn output(&self) -> Option<Vec<String>> {
+        let output = self.queued.as_ref()?.output.as_ref()?;
+        let bytes = assay_files::read(output, LOG_BYTES).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        Some(lines[lines.len().saturating_sub(LOG_LINES)..].to_vec())
+    }
+
+    /// `job 12_3 (TIMEOUT on node7)`
+    fn words(&self) -> String {
+        let Some(queued) = &self.queued else {
+            return "job, which the queue does not know,".to_owned();
+        };
+        let node = queued.node.as_ref();
+        let node = node.map_or(String::new(), |node| format!(" on {node}"));
+        format!("job {} ({}{node})", queued.job, queued.word)
+    }
+}
+
+fn failure(message: String, help: &str) -> Failure {
+    Failure::Stage {
+        message,
+        help: help.to_owned(),
+        chain: Vec::new(),
+        log: Vec::new(),
+    }
+}
+
+/// A name that no other array has.
+fn wave_name(actions: &[ActionKey]) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_nanos());
+    let text = format!(
+        "{actions:?} {now} {} {}",
+        assay_engine::host_name(),
+        std::process::id()
+    );
+    ObjectHash::of(text.as_bytes()).to_string()[..16].to_owned()
+}
