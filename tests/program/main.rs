@@ -10,6 +10,7 @@ mod alignment;
 mod audit;
 mod boundary;
 mod bundle;
+mod cluster;
 mod compare;
 mod concurrent;
 mod conformance;

@@ -607,6 +607,14 @@ impl Controller<'_> {
             keys.sort_by_key(|key| self.open[key].tasks.first().map(|task| task.stage));
         }
         for (needs, keys) in groups {
+            // A job of an earlier run may have ended between the look for its result and the question to the queue.
+            if !self.take_results(&keys, true) {
+                return;
+            }
+            let keys: Vec<_> = keys
+                .into_iter()
+                .filter(|key| self.open.contains_key(key))
+                .collect();
             for actions in keys.chunks(most) {
                 if self.run.is_stopping() || !self.submit_wave(&needs, actions) {
                     return;

@@ -9,6 +9,9 @@ use crate::error::CliError;
 /// Help for an argument that names a remote.
 pub(crate) const REMOTE_HELP: &str = "The remote: its name (`pipeline remote add`), s3://BUCKET/PREFIX, or a folder as /PATH or ./PATH";
 
+/// Help for an option that names a hub.
+pub(crate) const HUB_HELP: &str = "The remote that a run shares with its jobs on other machines: a name, s3://BUCKET/PREFIX or a folder";
+
 /// There is no home, and so no file of remotes.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no HOME or XDG_CONFIG_HOME to keep the names of remotes in")]

@@ -13,7 +13,7 @@ use assay_engine::{
 use assay_store::Store;
 use clap::Args;
 
-use crate::arguments::remote::place;
+use crate::arguments::remote::{HUB_HELP, place};
 use crate::arguments::search::TrustArguments;
 use crate::arguments::{Places, processors};
 use crate::error::CliError;
@@ -63,9 +63,7 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "DEVICE", value_parser = CardRequest::single)]
     device: Option<CardRequest>,
 
-    /// Take the action from this remote, which `pipeline run --executor` shares with its jobs, and write
-    /// the result there: a name, s3://BUCKET/PREFIX or a folder
-    #[arg(long, value_name = "PLACE", conflicts_with = "scratch")]
+    #[arg(long, value_name = "PLACE", conflicts_with = "scratch", help = HUB_HELP)]
     hub: Option<String>,
 
     /// The name under which the hub is told how this attempt ended

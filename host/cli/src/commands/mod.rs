@@ -72,7 +72,7 @@ pub(crate) enum Verb {
     /// Write a small pipeline file to start from.
     Init(InitArguments),
     /// Run a pipeline file: train what is new, take the rest from the store, print the table.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Say which stages of a pipeline file are up to date; exit code 1 if any is not.
     Status(StatusArguments),
     /// Follow a run while it runs, from another terminal.

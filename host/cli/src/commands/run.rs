@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
-use crate::arguments::remote::place;
+use crate::arguments::remote::{HUB_HELP, place};
 use crate::arguments::user::executors_file;
 use crate::error::{CliError, STOPPED};
 use crate::export::{export_report, failed};
@@ -113,9 +113,7 @@ struct ElsewhereArguments {
     #[arg(long, value_name = "NAME", default_value = LOCAL, conflicts_with = "dry_run")]
     executor: String,
 
-    /// The remote that this machine shares with those of the executor: a name, s3://BUCKET/PREFIX or a
-    /// folder
-    #[arg(long, value_name = "PLACE")]
+    #[arg(long, value_name = "PLACE", help = HUB_HELP)]
     hub: Option<String>,
 }
 
