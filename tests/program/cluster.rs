@@ -1,5 +1,5 @@
 //! Stages executed through the queue of a cluster: the same bytes as at home, whatever happens to controllers,
-//! jobs and the queue. Most tests have a queue of their own (`tests/fixtures/slurm`); Slurm and HyperQueue
+//! jobs and the queue. Most tests have a queue of their own (`tests/fixtures/slurm`); Slurm and `HyperQueue`
 //! themselves are used where they are installed.
 
 use std::collections::BTreeMap;

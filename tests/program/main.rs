@@ -32,6 +32,7 @@ mod init;
 mod interrupt;
 mod latex;
 mod lineage;
+mod look_up;
 mod mnist;
 mod network;
 mod pack;

@@ -8,10 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use assay_core::{Advice, Ending, ObjectHash};
-use assay_engine::{SignatureError, TrustError, TrustStore, TrustedKey};
+use assay_engine::{SignatureError, SigningKey, TrustError, TrustStore, TrustedKey};
 use minisign::{KeyPair, PError, PublicKey, SecretKey, SecretKeyBox};
 
 use crate::arguments::user::{signing_key_file, trust_file};
+use crate::error::CliError;
 
 /// The beginning of the line of an encrypted key: `EdScB2`, an Ed25519 key under scrypt, in base64.
 const ENCRYPTED: &str = "RWRTY0Iy";
@@ -107,6 +108,23 @@ pub(crate) fn sign<R: Read>(
         Some(&untrusted),
     );
     Ok(signature.map_err(failed)?.into_string())
+}
+
+/// The public key that belongs to the secret one, as text.
+pub(crate) fn public_key(key: &SecretKey) -> Result<String, SigningError> {
+    let public = PublicKey::from_secret_key(key).map_err(|source| SigningError::Failed {
+        what: "find the public key",
+        source,
+    })?;
+    Ok(public.to_base64())
+}
+
+/// The user's own public key, which lies beside the secret one.
+pub(crate) fn own_public_key() -> Result<SigningKey, CliError> {
+    let file = signing_key_file().ok_or(SigningError::NoHome)?;
+    Ok(SigningKey::read(
+        &file.with_extension("pub").to_string_lossy(),
+    )?)
 }
 
 /// The secret key that is named, or else the user's own.

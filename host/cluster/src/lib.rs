@@ -22,6 +22,6 @@ mod sites;
 pub use controller::Cluster;
 pub use error::ClusterError;
 pub use job::Job;
-pub use look_up::LookUp;
+pub use look_up::{Admitted, LookUp};
 pub use queue::QueueKind;
 pub use sites::{Site, Sites};

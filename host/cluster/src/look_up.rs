@@ -1,11 +1,12 @@
 //! Results taken from remotes during a run, so that nobody trains what a colleague has trained.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use assay_core::ActionKey;
-use assay_engine::ResultSource;
+use assay_core::{ActionKey, ActionResult, ObjectHash, canonical_json};
+use assay_engine::{ResultSource, SigningKey, verify_signature};
 use assay_remote::Remote;
 use assay_store::Store;
 
@@ -23,15 +24,46 @@ pub struct LookUp {
 
 struct Asked {
     remote: Remote,
+    admits: Admitted,
     /// Whether it has answered.
     is_there: bool,
 }
 
+/// The results that count.
+#[derive(Clone, Debug)]
+pub enum Admitted {
+    /// All.
+    Any,
+    /// Those that one of these keys has signed.
+    SignedBy(Vec<SigningKey>),
+}
+
+impl Asked {
+    /// Whether the result counts.
+    fn admits(&self, record: ObjectHash, result: &ActionResult) -> bool {
+        let Admitted::SignedBy(keys) = &self.admits else {
+            return true;
+        };
+        // The record's very bytes: they were found to be canonical.
+        let Ok(bytes) = canonical_json(result) else {
+            return false;
+        };
+        keys.iter().any(|key| {
+            let signature = self.remote.signature(record, key.as_str());
+            signature.ok().flatten().is_some_and(|signature| {
+                let file = Path::new("result");
+                verify_signature(file, &bytes, &signature, key).is_ok()
+            })
+        })
+    }
+}
+
 impl LookUp {
     /// Asks these remotes, the first one first.
-    pub fn new(remotes: Vec<Remote>) -> Self {
-        let asked = remotes.into_iter().map(|remote| Asked {
+    pub fn new(remotes: Vec<(Remote, Admitted)>) -> Self {
+        let asked = remotes.into_iter().map(|(remote, admits)| Asked {
             remote,
+            admits,
             is_there: false,
         });
         Self {
@@ -61,7 +93,10 @@ impl ResultSource for LookUp {
                 }
             };
             asked.is_there = true;
-            for (_, result) in records {
+            for (record, result) in records {
+                if !asked.admits(record, &result) {
+                    continue;
+                }
                 match asked.remote.take_result(store, &result, MOST_BYTES) {
                     Ok(()) => drop(missing.remove(&result.action)),
                     Err(error) => remark(format!(

@@ -15,11 +15,12 @@ mod notes;
 mod place;
 mod pull;
 mod push;
+mod signatures;
 mod transfer;
 
 pub use actions::Seen;
 pub use error::RemoteError;
-pub use names::RemoteNames;
+pub use names::{LookUpTrust, NamedRemote, RemoteNames};
 pub use place::{Access, Place, Remote};
 pub use pull::{PullOptions, Pulled};
 pub use push::{PushOptions, Pushed};

@@ -33,6 +33,42 @@ struct Document {
 #[serde(deny_unknown_fields)]
 struct Entry {
     place: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    look_up: Option<LookUpTrust>,
+}
+
+/// Whose results at a remote count in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookUpTrust {
+    /// Those that the user has signed.
+    Mine,
+    /// Those that somebody has signed whose key the user trusts.
+    Signed,
+    /// All of them.
+    Any,
+}
+
+impl LookUpTrust {
+    /// As the file has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mine => "mine",
+            Self::Signed => "signed",
+            Self::Any => "any",
+        }
+    }
+}
+
+/// A remote that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedRemote<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The place, as it was given.
+    pub place: &'a str,
+    /// Whose results there count in a run, if runs ask it.
+    pub look_up: Option<LookUpTrust>,
 }
 
 impl RemoteNames {
@@ -70,10 +106,14 @@ impl RemoteNames {
         &self.path
     }
 
-    /// Every name with its place, as it was given.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Every remote that has a name.
+    pub fn iter(&self) -> impl Iterator<Item = NamedRemote<'_>> {
         let entries = self.document.remote.iter();
-        entries.map(|(name, entry)| (name.as_str(), entry.place.as_str()))
+        entries.map(|(name, entry)| NamedRemote {
+            name,
+            place: &entry.place,
+            look_up: entry.look_up,
+        })
     }
 
     /// The place of a name, or the one that `text` itself is.
@@ -93,11 +133,16 @@ impl RemoteNames {
         })
     }
 
-    /// Gives the place a name, in the place of one that had it.
+    /// Gives the place a name, in the place of one that had it; runs ask it for results if it is said whose count.
     ///
     /// # Errors
     /// The name could be a place, or the file cannot be written.
-    pub fn add(&mut self, name: &str, place: &Place) -> Result<(), RemoteError> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        place: &Place,
+        look_up: Option<LookUpTrust>,
+    ) -> Result<(), RemoteError> {
         let allowed = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
         if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
             return Err(RemoteError::Place {
@@ -108,7 +153,7 @@ impl RemoteNames {
         let place = place.to_string();
         self.document
             .remote
-            .insert(name.to_owned(), Entry { place });
+            .insert(name.to_owned(), Entry { place, look_up });
         self.write()
     }
 

@@ -1,5 +1,7 @@
 //! `pipeline push`: runs with everything that they rest on, written to a remote.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_audit::{Index, Subject};
@@ -7,12 +9,15 @@ use assay_bundle::Contents;
 use assay_core::RunHash;
 use assay_engine::Cancel;
 use assay_remote::{Access, PushOptions, Pushed, Remote};
+use assay_store::Store;
 use clap::Args;
+use minisign::SecretKey;
 use serde::Serialize;
 
 use crate::arguments::StoreArguments;
 use crate::arguments::remote::{REMOTE_HELP, place};
 use crate::error::CliError;
+use crate::signing::{Signed, key_file, public_key, read_key, sign};
 use crate::ui;
 use crate::ui::bytes::watched;
 use crate::ui::words::{count, plain, size};
@@ -23,6 +28,7 @@ Examples:
   pipeline push lab mnist --dry-run
   pipeline push s3://lab-results/assay 1165ccfa
   pipeline push ./shared latest --verify
+  pipeline push lab --sign
 
 What the remote has is not sent again. The marker of a run goes last, so nobody sees a push that
 broke off; run it again and it goes on where it was. Every object is checked against its hash on
@@ -49,12 +55,27 @@ pub(crate) struct PushArguments {
     #[arg(long)]
     verify: bool,
 
+    #[command(flatten)]
+    signing: SigningArguments,
+
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
 
     #[command(flatten)]
     store: StoreArguments,
+}
+
+/// Whether to sign results, and with which key.
+#[derive(Args, Debug)]
+struct SigningArguments {
+    /// Sign the results too, so that runs of others can take them (`pipeline remote add --look-up signed`)
+    #[arg(long, conflicts_with = "dry_run")]
+    sign: bool,
+
+    /// The secret key to sign with [default: signing.key beside your trust store]
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    key: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &PushArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
@@ -71,6 +92,12 @@ pub(crate) fn run(arguments: &PushArguments, cancel: &Cancel) -> Result<ExitCode
     } else {
         Access::Write
     };
+    let signing = &arguments.signing;
+    let key = if signing.sign {
+        Some(read_key(&key_file(signing.key.as_deref())?)?)
+    } else {
+        None
+    };
     let remote = Remote::open(place(&arguments.remote)?, access)?;
     let options = PushOptions {
         dry_run: arguments.dry_run,
@@ -86,11 +113,44 @@ pub(crate) fn run(arguments: &PushArguments, cancel: &Cancel) -> Result<ExitCode
         let pushed = watched("pushing", cancel, |watch| {
             remote.push(&store, &contents, options, watch)
         })?;
+        let signed = match &key {
+            Some(key) => sign_results(&remote, &store, &contents, key)?,
+            None => 0,
+        };
         view.runs
-            .push(RunView::of(run, contents.pipeline(), pushed));
+            .push(RunView::of(run, contents.pipeline(), pushed, signed));
     }
     ui::print_view(&view, arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Signs the results of a run that have no signature of this key yet; how many.
+fn sign_results(
+    remote: &Remote,
+    store: &Store,
+    contents: &Contents,
+    key: &SecretKey,
+) -> Result<u64, CliError> {
+    let public = public_key(key)?;
+    let actions: BTreeMap<_, _> = contents
+        .record_names()
+        .map(|(action, record)| (record, action))
+        .collect();
+    let records: Vec<_> = actions.keys().copied().collect();
+    let mut signatures = Vec::new();
+    for record in remote.unsigned(&public, &records)? {
+        let bytes = store.record_bytes(actions[&record], record)?;
+        let signed = Signed {
+            what: "a result",
+            name: &record.to_string(),
+            content: bytes.as_slice(),
+            hash: record,
+        };
+        signatures.push((record, sign(key, signed)?));
+    }
+    let count = signatures.len() as u64;
+    remote.write_signatures(&public, signatures)?;
+    Ok(count)
 }
 
 #[derive(Serialize)]
@@ -108,10 +168,11 @@ struct RunView {
     files: u64,
     bytes: u64,
     there: u64,
+    signed: u64,
 }
 
 impl RunView {
-    fn of(run: RunHash, pipeline: &str, pushed: Pushed) -> Self {
+    fn of(run: RunHash, pipeline: &str, pushed: Pushed, signed: u64) -> Self {
         Self {
             run,
             pipeline: pipeline.to_owned(),
@@ -119,6 +180,7 @@ impl RunView {
             files: pushed.files,
             bytes: pushed.bytes,
             there: pushed.there,
+            signed,
         }
     }
 }
@@ -127,8 +189,12 @@ fn text(view: &PushView) -> String {
     let place = plain(&view.place);
     let line = |it: &RunView| {
         let what = format!("run {} of `{}`", it.run.short(), plain(&it.pipeline));
+        let signed = match it.signed {
+            0 => String::new(),
+            signed => format!("; signed {}", count(signed, "result")),
+        };
         if it.already {
-            return format!("{place} has {what} already\n");
+            return format!("{place} has {what} already{signed}\n");
         }
         let sent = format!("{}, {}", count(it.files, "file"), size(it.bytes));
         let verb = if view.dry_run { "would send" } else { "sent" };
@@ -136,7 +202,7 @@ fn text(view: &PushView) -> String {
             0 => String::new(),
             there => format!("; {} were there", count(there, "file")),
         };
-        format!("{verb} {what} to {place}: {sent}{there}\n")
+        format!("{verb} {what} to {place}: {sent}{there}{signed}\n")
     };
     view.runs.iter().map(line).collect()
 }

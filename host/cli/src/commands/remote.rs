@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use assay_core::RunHash;
-use assay_remote::{Access, Place, Remote};
-use clap::{Args, Subcommand};
+use assay_remote::{Access, LookUpTrust, Place, Remote};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::arguments::remote::{REMOTE_HELP, names, place};
@@ -27,7 +27,7 @@ pub(crate) enum RemoteVerb {
 const ADD_EXAMPLES: &str = "\
 Examples:
   pipeline remote add lab s3://lab-results/assay
-  pipeline remote add shared /mnt/group/assay
+  pipeline remote add shared /mnt/group/assay --look-up signed
 
 Names stand in remotes.toml in your configuration folder, without credentials: those of a bucket
 are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or the role of the machine.
@@ -43,6 +43,29 @@ pub(crate) struct AddArguments {
 
     /// `s3://BUCKET/PREFIX`, or a folder
     place: String,
+
+    /// Let `pipeline run` ask it for results, and take these: any, those signed by a key that you trust,
+    /// or those that you signed (`pipeline push --sign`)
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    look_up: Option<Whose>,
+}
+
+/// Whose results count.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Whose {
+    Any,
+    Signed,
+    Mine,
+}
+
+impl Whose {
+    const fn trust(self) -> LookUpTrust {
+        match self {
+            Self::Any => LookUpTrust::Any,
+            Self::Signed => LookUpTrust::Signed,
+            Self::Mine => LookUpTrust::Mine,
+        }
+    }
 }
 
 const LIST_EXAMPLES: &str = "\
@@ -108,7 +131,8 @@ fn add(arguments: &AddArguments) -> Result<(), CliError> {
         *folder = std::path::absolute(&*folder).unwrap_or_else(|_| folder.clone());
     }
     let mut names = names()?;
-    names.add(&arguments.name, &place)?;
+    let look_up = arguments.look_up.map(Whose::trust);
+    names.add(&arguments.name, &place, look_up)?;
     let (name, place) = (plain(&arguments.name), plain(&place.to_string()));
     let file = path(names.path());
     ui::print(&format!("{name} is {place} (in {file})\n"))?;
@@ -130,13 +154,16 @@ struct NamesView {
 struct NameView {
     name: String,
     place: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look_up: Option<&'static str>,
 }
 
 fn list(arguments: &ListArguments) -> Result<(), CliError> {
     let names = names()?;
-    let remotes = names.iter().map(|(name, place)| NameView {
-        name: name.to_owned(),
-        place: place.to_owned(),
+    let remotes = names.iter().map(|remote| NameView {
+        name: remote.name.to_owned(),
+        place: remote.place.to_owned(),
+        look_up: remote.look_up.map(LookUpTrust::name),
     });
     let view = NamesView {
         remotes: remotes.collect(),
@@ -147,7 +174,12 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
         }
         let width = view.remotes.iter().map(|remote| remote.name.len()).max();
         let width = width.unwrap_or_default();
-        let line = |it: &NameView| format!("{:width$}  {}\n", plain(&it.name), plain(&it.place));
+        let line = |it: &NameView| {
+            let asked = it.look_up.map_or(String::new(), |whose| {
+                format!("  (runs take {whose} results)")
+            });
+            format!("{:width$}  {}{asked}\n", plain(&it.name), plain(&it.place))
+        };
         view.remotes.iter().map(line).collect()
     })?;
     Ok(())

@@ -7,16 +7,17 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_cluster::{Cluster, Sites};
+use assay_cluster::{Admitted, Cluster, LookUp, Sites};
 use assay_core::{
     ActionKey, Advice, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome,
     canonical_json,
 };
 use assay_engine::{
     Cancel, DeviceError, Elsewhere, EventFile, Executor, Failure, Labels, LockMode, Observer,
-    REPORT_TABLE, RunOutcome, RunReport, Session, Settings, StageReport, TensorBoardFolder,
-    TrainingParameters,
+    REPORT_TABLE, ResultSource, RunOutcome, RunReport, Session, Settings, StageReport,
+    TensorBoardFolder, TrainingParameters,
 };
+use assay_remote::{Access, LookUpTrust, Remote};
 use assay_report::{
     Conditions, ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task,
     read_table, shortfalls,
@@ -27,10 +28,11 @@ use serde::Serialize;
 
 use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
-use crate::arguments::remote::{HUB_HELP, place};
-use crate::arguments::user::executors_file;
+use crate::arguments::remote::{HUB_HELP, names, place};
+use crate::arguments::user::{executors_file, remotes_file};
 use crate::error::{CliError, STOPPED};
 use crate::export::{export_report, failed};
+use crate::signing::{own_public_key, trusted_keys};
 use crate::ui::action::Outcomes;
 use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
@@ -115,11 +117,44 @@ struct ElsewhereArguments {
 
     #[arg(long, value_name = "PLACE", help = HUB_HELP)]
     hub: Option<String>,
+
+    /// Ask no remote for results (`pipeline remote add --look-up` says which are asked)
+    #[arg(long)]
+    no_look_up: bool,
 }
 
 const LOCAL: &str = "local";
 
 impl ElsewhereArguments {
+    /// The remotes that are asked for results, if any are.
+    fn look_up(&self) -> Result<Option<LookUp>, CliError> {
+        if self.no_look_up || remotes_file().is_none() {
+            return Ok(None);
+        }
+        let names = names()?;
+        let mut remotes = Vec::new();
+        for named in names.iter() {
+            let admitted = match named.look_up {
+                None => continue,
+                Some(LookUpTrust::Any) => Admitted::Any,
+                Some(LookUpTrust::Mine) => Admitted::SignedBy(vec![own_public_key()?]),
+                Some(LookUpTrust::Signed) => {
+                    let keys = trusted_keys()?.into_iter();
+                    Admitted::SignedBy(keys.map(|trusted| trusted.key).collect())
+                }
+            };
+            match Remote::open(names.find(named.name)?, Access::Read) {
+                Ok(remote) => remotes.push((remote, admitted)),
+                // As when a server is down.
+                Err(error) => say(&format!(
+                    "going on without the remote {}: {error}",
+                    named.name
+                )),
+            }
+        }
+        Ok((!remotes.is_empty()).then(|| LookUp::new(remotes)))
+    }
+
     /// The cluster that executes stages, if one does.
     fn cluster(&self) -> Result<Option<Cluster>, CliError> {
         let hub = self.hub.as_deref().map(place).transpose()?;
@@ -202,6 +237,7 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let request = plan.request(&arguments.only, &trust, arguments.lock_mode());
     // Before anything is made or started: a device or a cluster that is not there leaves no trace.
     let cluster = arguments.elsewhere.cluster()?;
+    let look_up = arguments.elsewhere.look_up()?;
     let settings = arguments.settings(cancel)?;
     ui::print_containment_notice();
     let store = Store::open(&plan.places.store.path)?;
@@ -225,7 +261,7 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     observers.extend(events.iter().map(|events| events as &dyn Observer));
     observers.extend(curves.iter().map(|curves| curves as &dyn Observer));
     let elsewhere = Elsewhere {
-        results: None,
+        results: look_up.as_ref().map(|it| it as &dyn ResultSource),
         executor: cluster.as_ref().map(|it| it as &dyn Executor),
     };
     let report = session.run(cancel, &observers, elsewhere);
