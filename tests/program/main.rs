@@ -38,6 +38,7 @@ mod network;
 mod pack;
 mod page;
 mod parquet;
+mod plan;
 mod progress;
 mod reconstruction;
 mod refusals;

@@ -9,7 +9,7 @@ use std::thread;
 
 use assay_core::{
     Action, ActionKey, ActionParts, Advice, ArtifactHash, CanonicalError, Complaints, Diagnostic,
-    Environment, Limits, Place, Places, PluginPin,
+    Environment, Limits, Place, Places, PluginPin, Resources,
 };
 use assay_network::Refusal as NetworkRefusal;
 use assay_store::{SourceHashes, Store};
@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::ask::ask;
 use crate::cancel::Cancel;
-use crate::environment::{Settings, environment};
+use crate::environment::{Settings, environment, is_on_card};
 use crate::error::EngineError;
 use crate::lock::LockWatch;
 use crate::notice::FirstUse;
@@ -87,6 +87,16 @@ impl FrozenStage {
     /// The numerical environment of its action, if a plugin computes there.
     pub(crate) fn environment(&self) -> Option<&Environment> {
         self.plugin.as_ref().map(|plugin| &plugin.environment)
+    }
+
+    /// The resources that it asks for, those that follow from its environment included.
+    pub(crate) fn resources(&self) -> Resources {
+        let environment = self.environment();
+        self.planned.resources.or(Resources {
+            cpus: environment.map(|environment| environment.threads),
+            gpus: is_on_card(environment).then_some(1),
+            ..Resources::default()
+        })
     }
 
     /// The file of its plugin's library, unless that was found in the store.

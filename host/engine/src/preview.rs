@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// The action and the result of each stage, as far as they are known.
-    fn resolved<'a>(
+    pub(crate) fn resolved<'a>(
         &'a self,
         cancel: &'a Cancel,
     ) -> Result<Vec<Option<Resolved<'a>>>, EngineError> {

@@ -146,21 +146,42 @@ impl<'a> Resolver<'a> {
         artifact: ArtifactHash,
         rank: usize,
     ) -> Result<Map<String, Value>, EngineError> {
-        let unfit = || EngineError::Ranking { artifact, rank };
         let read = self.rankings.lock();
         let mut read = read.unwrap_or_else(PoisonError::into_inner);
         let ranking = match read.entry(artifact) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let files = self.store.artifact(artifact)?.files;
-                let ranking = files.get(RANKING).map(|file| file.object);
-                let bytes = ranking.map(|object| self.store.read_limited(object, LARGEST_RANKING));
-                let bytes = bytes.transpose()?.unwrap_or_default();
-                let ranking: Ranked = serde_json::from_slice(&bytes).map_err(|_| unfit())?;
-                entry.insert(ranking)
-            }
+            Entry::Vacant(entry) => entry.insert(Ranked::read(self.store, artifact, rank)?),
         };
-        let trial = ranking.trials.get(rank).ok_or_else(unfit)?;
+        ranking.configuration(artifact, rank)
+    }
+}
+
+/// The parameters of the training in some place of a ranking.
+pub(crate) fn configuration(
+    store: &Store,
+    artifact: ArtifactHash,
+    rank: usize,
+) -> Result<Map<String, Value>, EngineError> {
+    Ranked::read(store, artifact, rank)?.configuration(artifact, rank)
+}
+
+impl Ranked {
+    /// Reads a ranking, of which the trial in this place is wanted.
+    fn read(store: &Store, artifact: ArtifactHash, rank: usize) -> Result<Self, EngineError> {
+        let files = store.artifact(artifact)?.files;
+        let ranking = files.get(RANKING).map(|file| file.object);
+        let bytes = ranking.map(|object| store.read_limited(object, LARGEST_RANKING));
+        let bytes = bytes.transpose()?.unwrap_or_default();
+        serde_json::from_slice(&bytes).map_err(|_| EngineError::Ranking { artifact, rank })
+    }
+
+    fn configuration(
+        &self,
+        artifact: ArtifactHash,
+        rank: usize,
+    ) -> Result<Map<String, Value>, EngineError> {
+        let unfit = || EngineError::Ranking { artifact, rank };
+        let trial = self.trials.get(rank).ok_or_else(unfit)?;
         let training = trial.training.get();
         let training: TrainingParameters = serde_json::from_str(training).map_err(|_| unfit())?;
         Ok(object(&training)?)

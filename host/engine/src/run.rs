@@ -10,9 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use assay_core::{
-    ActionKey, ActionResult, ArtifactHash, Resources, RunHash, RunStage, StageOutcome,
-};
+use assay_core::{ActionKey, ActionResult, ArtifactHash, RunHash, RunStage, StageOutcome};
 use assay_store::{ActionLock, Store};
 use serde::{Deserialize, Serialize};
 
@@ -346,18 +344,12 @@ impl Runner<'_> {
     /// The stage as those get it who execute it.
     fn task(&self, at: usize, key: ActionKey) -> Task {
         let frozen = &self.stages[at];
-        let environment = frozen.environment();
-        let follows = Resources {
-            cpus: environment.map(|environment| environment.threads),
-            gpus: is_on_card(environment).then_some(1),
-            ..Resources::default()
-        };
         Task {
             stage: at,
             name: frozen.planned.name.clone(),
             key,
             limits: frozen.planned.limits,
-            resources: frozen.planned.resources.or(follows),
+            resources: frozen.resources(),
         }
     }
 

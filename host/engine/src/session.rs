@@ -27,7 +27,7 @@ pub struct Session {
     pub(crate) store: Store,
     settings: Settings,
     pub(crate) name: String,
-    base: PathBuf,
+    pub(crate) base: PathBuf,
     /// The texts that places point into.
     pub(crate) sources: Vec<Source>,
     file: String,

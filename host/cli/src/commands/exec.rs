@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use assay_cluster::Job;
 use assay_core::{ActionKey, Advice, ArtifactHash, Ending, Limits, parse_memory, parse_time};
 use assay_engine::{
-    Cancel, CardRequest, CardsWhenNeeded, EngineError, Execution, Obstacle, WorkerArguments,
-    run_worker, unmet,
+    Cancel, CardRequest, CardsWhenNeeded, EngineError, Execution, FrozenPlan, Obstacle,
+    WorkerArguments, run_worker, unmet,
 };
 use assay_store::Store;
 use clap::Args;
@@ -18,12 +18,14 @@ use crate::arguments::search::TrustArguments;
 use crate::arguments::{Places, processors};
 use crate::error::CliError;
 use crate::ui;
+use crate::ui::words::plain;
 
 const EXAMPLES: &str = "\
 Examples:
   pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef --time 2h
   pipeline exec 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef --hub /shared/hub
+  pipeline exec --plan mnist.plan.json train/bp/seed=1
 
 The store has to have the action, and what it reads: `pipeline run` stores the action of each stage
 before it executes it, and `pipeline show` prints its key. The artifact that it gave is printed.
@@ -35,8 +37,14 @@ machine lacks what the action needs, 130 stopped (a training goes on from its ch
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExecArguments {
-    /// The action's key (64 hexadecimal digits)
-    key: ActionKey,
+    /// The action's key (64 hexadecimal digits), or with --plan the name of a stage
+    #[arg(value_name = "KEY")]
+    what: String,
+
+    /// Execute a stage of this plan, as `pipeline plan --write` wrote it, with the limits and the data that
+    /// it names
+    #[arg(long, value_name = "FILE", conflicts_with = "hub")]
+    plan: Option<PathBuf>,
 
     /// Work in this folder as a worker and commit nothing; `pipeline run` uses this
     #[arg(long, value_name = "DIR", hide = true)]
@@ -63,7 +71,7 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "DEVICE", value_parser = CardRequest::single)]
     device: Option<CardRequest>,
 
-    #[arg(long, value_name = "PLACE", conflicts_with = "scratch", help = HUB_HELP)]
+    #[arg(long, value_name = "PLACE", help = HUB_HELP)]
     hub: Option<String>,
 
     /// The name under which the hub is told how this attempt ended
@@ -81,6 +89,32 @@ impl ExecArguments {
     /// Whether this process is the worker of another.
     pub(super) fn is_worker(&self) -> bool {
         self.scratch.is_some()
+    }
+
+    /// The action that is named by its key.
+    fn key(&self) -> Result<ActionKey, CliError> {
+        self.what.parse().map_err(|error| {
+            let what = plain(&self.what);
+            CliError::Arguments(format!("`{what}` is no key of an action: {error}"))
+        })
+    }
+
+    fn work(&self, store: &Store) -> Result<Work, CliError> {
+        let data_dir = self.places.data_dir.clone();
+        let Some(plan) = &self.plan else {
+            return Ok(Work {
+                key: self.key()?,
+                limits: self.limits(),
+                data_dir,
+            });
+        };
+        let plan = FrozenPlan::read(plan)?;
+        let (stage, key) = plan.resolve(store, &self.what)?;
+        Ok(Work {
+            key,
+            limits: self.limits().or(stage.limits),
+            data_dir: stage.data_dir.clone().or(data_dir),
+        })
     }
 
     fn threads(&self) -> usize {
@@ -123,7 +157,7 @@ impl Advice for OtherEnvironment {
 pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
     if let Some(scratch) = &arguments.scratch {
         return Ok(run_worker(&WorkerArguments {
-            key: arguments.key,
+            key: arguments.key()?,
             store: arguments.places.store.path.clone(),
             scratch: scratch.clone(),
             data_dir: arguments.places.data_dir.clone(),
@@ -139,29 +173,38 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
         Some(_) => Store::open(&arguments.places.store.path)?,
         None => arguments.places.store.open_existing()?,
     };
+    let work = arguments.work(&store)?;
     if let Some(job) = &job
-        && let Some(result) = job.fetch(&store, arguments.key)?
+        && let Some(result) = job.fetch(&store, work.key)?
     {
         ui::print(&format!("{}\n", result.artifact))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = execute(arguments, &store, job.as_ref(), cancel);
+    let ended = execute(arguments, &work, &store, job.as_ref(), cancel);
     if let (Some(job), Err(error)) = (&job, &ended)
         && error.advised::<OtherEnvironment>().is_some()
     {
-        job.refuse(arguments.key, error.to_string());
+        job.refuse(work.key, error.to_string());
     }
     ended
 }
 
+/// The action to execute, and what a plan says beside it.
+struct Work {
+    key: ActionKey,
+    limits: Limits,
+    data_dir: Option<PathBuf>,
+}
+
 fn execute(
     arguments: &ExecArguments,
+    work: &Work,
     store: &Store,
     job: Option<&Job<'_>>,
     cancel: &Cancel,
 ) -> Result<ExitCode, CliError> {
     let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
-    let action = store.action(arguments.key)?;
+    let action = store.action(work.key)?;
     if let Some(plugin) = &action.plugin {
         let trust = arguments.trust.policy()?;
         trust.admit_action(plugin).map_err(EngineError::from)?;
@@ -174,16 +217,16 @@ fn execute(
     let card = cards.first_for(&action)?;
     let execution = Execution {
         store,
-        data_dir: arguments.places.data_dir.as_deref(),
+        data_dir: work.data_dir.as_deref(),
         threads: arguments.threads(),
-        limits: arguments.limits(),
+        limits: work.limits,
         card: card.as_ref(),
         cancel,
         observe: &|_| {},
     };
     let ended = match job {
-        Some(job) => job.execute(execution, arguments.key)?,
-        None => execution.execute(arguments.key),
+        Some(job) => job.execute(execution, work.key)?,
+        None => execution.execute(work.key),
     };
     let completed = ended.map_err(CliError::Action)?;
     ui::print(&format!("{}\n", completed.result.artifact))?;

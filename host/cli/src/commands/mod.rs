@@ -17,6 +17,7 @@ mod ls;
 mod man;
 mod network;
 mod pin;
+mod plan;
 mod plugin;
 mod probe;
 mod pull;
@@ -54,6 +55,7 @@ use ls::LsArguments;
 use man::ManArguments;
 use network::NetworkVerb;
 use pin::{PinArguments, UnpinArguments};
+use plan::PlanVerbArguments;
 use plugin::PluginVerb;
 use probe::ProbeVerb;
 use pull::PullArguments;
@@ -77,6 +79,8 @@ pub(crate) enum Verb {
     Status(StatusArguments),
     /// Follow a run while it runs, from another terminal.
     Watch(WatchArguments),
+    /// Write the plan of a pipeline file, with every stage's action, for other engines.
+    Plan(PlanVerbArguments),
     /// Say why a stage is cached or not, back to the line that made it so.
     Why(WhyArguments),
     /// Execute one stored action, as a job of its own.
@@ -152,6 +156,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Run(run) => run::run(run, cancel),
         Verb::Status(status) => status::status(status, cancel),
         Verb::Watch(watch) => watch::run(watch, cancel),
+        Verb::Plan(plan) => plan::plan(plan, cancel),
         Verb::Why(why) => why::why(why, cancel),
         Verb::Exec(exec) => exec::exec(exec, cancel),
         Verb::Probe(question) => Ok(probe::probe(question)),
