@@ -37,8 +37,8 @@ pub(crate) struct PlanVerbArguments {
     only: Vec<String>,
 
     /// Write the plan to this file [default: beside the pipeline file, as NAME.plan.json]
-    #[arg(long, value_name = "PLAN", num_args = 0..=1, default_missing_value = "")]
-    write: Option<PathBuf>,
+    #[arg(long, value_name = "PLAN")]
+    write: Option<Option<PathBuf>>,
 
     /// Print the plan as JSON instead of a list
     #[arg(long)]
@@ -55,11 +55,8 @@ pub(crate) fn plan(arguments: &PlanVerbArguments, cancel: &Cancel) -> Result<Exi
     ui::notice::print(&session.notices());
     let frozen = session.frozen_plan(cancel)?;
     if let Some(file) = &arguments.write {
-        let file = if file.as_os_str().is_empty() {
-            plan.file.with_extension("plan.json")
-        } else {
-            file.clone()
-        };
+        let beside = || plan.file.with_extension("plan.json");
+        let file = file.clone().unwrap_or_else(beside);
         frozen.write(&file)?;
         if !arguments.json {
             ui::print(&written(&frozen, &file))?;
