@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use assay_core::ObjectHash;
 use assay_tests::{Finished, Sandbox};
 use serde_json::Value;
 
@@ -141,6 +142,37 @@ fn a_damaged_remote_costs_a_remark() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn results_that_differ_are_told() {
+    let sandbox = sender();
+    asks(&sandbox, "any");
+    let run = sandbox.run_json(&[]);
+    let stages = run["stages"].as_array().unwrap();
+    let field = |kind: &str, field: &str| {
+        let stage = stages.iter().find(|stage| stage["kind"] == kind).unwrap();
+        stage[field].as_str().unwrap().to_owned()
+    };
+    // Another result of the evaluation: what the dataset gave.
+    let (action, artifact) = (field("evaluate", "action"), field("evaluate", "artifact"));
+    let folder = sandbox
+        .path("lab/results")
+        .join(&action[..2])
+        .join(&action[2..]);
+    let record = fs::read_dir(&folder)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let other = fs::read_to_string(record).unwrap();
+    let other = other.replace(&artifact, &field("dataset", "artifact"));
+    let name = ObjectHash::of(other.as_bytes());
+    fs::write(folder.join(format!("{name}.json")), other).unwrap();
+    // Which of them the report is made from decides whether it can be made at all.
+    let said = sandbox.run(&["--store", "fresh"]).stderr;
+    assert!(said.contains("2 results that differ"), "{said}");
 }
 
 #[test]

@@ -387,6 +387,58 @@ fn remotes_have_names() {
     assert!(broken.contains("is no file of remotes"), "{broken}");
 }
 
+#[test]
+fn what_no_run_rests_on_can_be_removed() {
+    let sandbox = Sandbox::new();
+    sandbox.pipeline(r#"["bp"]"#, 1);
+    let first = sandbox.run_json(&[])["run"].as_str().unwrap().to_owned();
+    let _ = sandbox.execute(&["push", "./lab"]).exits(0);
+    sandbox.pipeline(r#"["bp", "fa"]"#, 1);
+    let _ = sandbox.run_json(&[]);
+    let _ = sandbox.execute(&["push", "./lab"]).exits(0);
+    let gc = |more: &[&str]| {
+        let arguments = [&["remote", "gc", "./lab", "--json"], more].concat();
+        sandbox.execute(&arguments).exits(0).json()
+    };
+    let before = files(&sandbox.path("lab"));
+    assert_eq!(gc(&["--grace", "0s"])["folders"], serde_json::json!({}));
+    let _ = sandbox
+        .execute(&["remote", "forget", "./lab", "latest"])
+        .exits(0);
+    // Young files stay, and a look removes nothing.
+    let kept = gc(&[]);
+    assert_eq!(kept["folders"], serde_json::json!({}));
+    assert!(kept["young"].as_u64().unwrap() > 0, "{kept}");
+    let looked = gc(&["--grace", "0s", "--dry-run"]);
+    assert!(
+        looked["folders"]["objects"]["files"].as_u64().unwrap() > 5,
+        "{looked}"
+    );
+    assert_eq!(files(&sandbox.path("lab")).len(), before.len() - 1);
+    let removed = gc(&["--grace", "0s"]);
+    assert_eq!(removed["folders"], looked["folders"]);
+    // The other run is as whole as before.
+    let receiver = Sandbox::new();
+    let lab = sandbox.path("lab");
+    let pulled = pull(&receiver, &lab, "theirs", &["--json"]).exits(0).json();
+    assert_eq!(pulled["run"], first.as_str());
+    let _ = receiver
+        .execute(&["audit", "--all", "--store", "theirs"])
+        .exits(0);
+    // A run that cannot be read keeps everything.
+    let contents = fs::read_dir(lab.join("contents"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    fs::write(contents.path(), "{}").unwrap();
+    let before = files(&lab).len();
+    let _ = sandbox
+        .execute(&["remote", "gc", "./lab", "--grace", "0s"])
+        .exits(1);
+    assert_eq!(files(&lab).len(), before);
+}
+
 /// A server that speaks S3, killed when it is dropped.
 struct Server {
     child: Child,

@@ -12,6 +12,7 @@
 mod checkpoint;
 mod command;
 mod controller;
+mod differing;
 mod error;
 mod hub;
 mod job;

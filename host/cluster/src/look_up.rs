@@ -10,6 +10,8 @@ use assay_engine::{ResultSource, SigningKey, verify_signature};
 use assay_remote::Remote;
 use assay_store::Store;
 
+use crate::differing::differing;
+
 /// The most bytes that one result may have.
 const MOST_BYTES: u64 = 64 << 30;
 /// How long a remote may take to answer the first question, and each later one. Whoever has no network is not kept
@@ -98,7 +100,12 @@ impl ResultSource for LookUp {
                     continue;
                 }
                 match asked.remote.take_result(store, &result, MOST_BYTES) {
-                    Ok(()) => drop(missing.remove(&result.action)),
+                    Ok(()) => {
+                        missing.remove(&result.action);
+                        if let Some(message) = differing(store, result.action) {
+                            remark(message);
+                        }
+                    }
                     Err(error) => remark(format!(
                         "a result of {} at {} cannot be used: {error}",
                         result.action.short(),

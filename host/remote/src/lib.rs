@@ -8,6 +8,7 @@
 //! nothing: every byte is checked against its hash, and the documents as those of a bundle are.
 
 mod actions;
+mod collect;
 mod error;
 mod listing;
 mod names;
@@ -19,6 +20,7 @@ mod signatures;
 mod transfer;
 
 pub use actions::Seen;
+pub use collect::RemoteGarbage;
 pub use error::RemoteError;
 pub use names::{LookUpTrust, NamedRemote, RemoteNames};
 pub use place::{Access, Place, Remote};

@@ -98,18 +98,7 @@ impl Remote {
         watch: Watch<'_>,
     ) -> Result<Pulled, RemoteError> {
         let already = store.runs()?.iter().any(|(_, known)| *known == run);
-        let listing = self.listing(run).await?;
-        let memory = Cell::new(MOST_DOCUMENTS);
-        let documents = self.documents(&listing, store, &memory, watch).await?;
-        let records = self.records(&listing, &memory, watch).await?;
-        let read = |what: &'static str, object| match documents.get(&object) {
-            Some(bytes) => Ok(bytes.as_slice()),
-            None => Err(BundleError::Missing {
-                what: what.to_owned(),
-                object,
-            }),
-        };
-        let contents = Received::new(&read, &records).contents(run)?;
+        let (contents, documents) = self.contents(run, Some(store), watch).await?;
         if contents.marker() != (BundleFile::Run { started_ms, run }) {
             let name = BundleFile::Run { started_ms, run }.name();
             return Err(self.wrong(&name, "has another time than the run"));
@@ -153,6 +142,28 @@ impl Remote {
         Ok(pulled)
     }
 
+    /// The contents of a run with its documents, all of which were verified. What `store` has is not fetched.
+    pub(crate) async fn contents(
+        &self,
+        run: RunHash,
+        store: Option<&Store>,
+        watch: Watch<'_>,
+    ) -> Result<(Contents, HashMap<ObjectHash, Vec<u8>>), RemoteError> {
+        let listing = self.listing(run).await?;
+        let memory = Cell::new(MOST_DOCUMENTS);
+        let documents = self.documents(&listing, store, &memory, watch).await?;
+        let records = self.records(&listing, &memory, watch).await?;
+        let read = |what: &'static str, object| match documents.get(&object) {
+            Some(bytes) => Ok(bytes.as_slice()),
+            None => Err(BundleError::Missing {
+                what: what.to_owned(),
+                object,
+            }),
+        };
+        let contents = Received::new(&read, &records).contents(run)?;
+        Ok((contents, documents))
+    }
+
     async fn listing(&self, run: RunHash) -> Result<Listing, RemoteError> {
         let name = Listing::name(run);
         let memory = Cell::new(MOST_DOCUMENTS);
@@ -169,19 +180,20 @@ impl Remote {
     async fn documents(
         &self,
         listing: &Listing,
-        store: &Store,
+        store: Option<&Store>,
         memory: &Cell<u64>,
         watch: Watch<'_>,
     ) -> Result<HashMap<ObjectHash, Vec<u8>>, RemoteError> {
         let read = listing.documents.iter().map(|&object| async move {
             let name = BundleFile::Object(object).name();
-            let bytes = match store.read_limited(object, DOCUMENT_LIMIT.min(memory.get())) {
-                Ok(bytes) => {
+            let limit = DOCUMENT_LIMIT.min(memory.get());
+            let bytes = match store.map(|store| store.read_limited(object, limit)) {
+                Some(Ok(bytes)) => {
                     memory.set(memory.get().saturating_sub(bytes.len() as u64));
                     bytes
                 }
-                Err(error) if error.is_damage() => self.read_checked(&name, object, memory).await?,
-                Err(error) => return Err(error.into()),
+                Some(Err(error)) if !error.is_damage() => return Err(error.into()),
+                Some(Err(_)) | None => self.read_checked(&name, object, memory).await?,
             };
             if (watch.stopped)() {
                 return Err(RemoteError::Stopped);

@@ -131,7 +131,7 @@ pub(crate) enum Verb {
     Push(PushArguments),
     /// Verify a run of a bucket or a shared folder, and take it into the store.
     Pull(PullArguments),
-    /// Name buckets and shared folders for push and pull, and list their runs.
+    /// Name buckets and shared folders, list their runs, and remove what nobody needs there.
     #[command(subcommand)]
     Remote(RemoteVerb),
     /// Print the JSON Schema of pipeline files, with which editors check and complete them.
@@ -180,7 +180,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Unbundle(unbundle) => unbundle::run(unbundle, cancel),
         Verb::Push(push) => push::run(push, cancel),
         Verb::Pull(pull) => pull::run(pull, cancel),
-        Verb::Remote(verb) => remote::run(verb),
+        Verb::Remote(verb) => remote::run(verb, cancel),
         Verb::Schema(SchemaArguments {}) => schema::run(),
         Verb::Completions(completions) => completions::run(completions),
         Verb::Man(man) => man::run(man),

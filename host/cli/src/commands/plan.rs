@@ -37,12 +37,29 @@ pub(crate) struct PlanVerbArguments {
     only: Vec<String>,
 
     /// Write the plan to this file [default: beside the pipeline file, as NAME.plan.json]
-    #[arg(long, value_name = "PLAN")]
-    write: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "PLAN", num_args = 0..=1, default_missing_value = "")]
+    write: Option<Target>,
 
     /// Print the plan as JSON instead of a list
     #[arg(long)]
     json: bool,
+}
+
+/// The file that a plan is written to.
+#[derive(Clone, Debug)]
+enum Target {
+    /// The one beside the pipeline file.
+    Beside,
+    File(PathBuf),
+}
+
+impl From<&str> for Target {
+    fn from(text: &str) -> Self {
+        match text {
+            "" => Self::Beside,
+            path => Self::File(path.into()),
+        }
+    }
 }
 
 pub(crate) fn plan(arguments: &PlanVerbArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
@@ -55,8 +72,10 @@ pub(crate) fn plan(arguments: &PlanVerbArguments, cancel: &Cancel) -> Result<Exi
     ui::notice::print(&session.notices());
     let frozen = session.frozen_plan(cancel)?;
     if let Some(file) = &arguments.write {
-        let beside = || plan.file.with_extension("plan.json");
-        let file = file.clone().unwrap_or_else(beside);
+        let file = match file {
+            Target::Beside => plan.file.with_extension("plan.json"),
+            Target::File(file) => file.clone(),
+        };
         frozen.write(&file)?;
         if !arguments.json {
             ui::print(&written(&frozen, &file))?;

@@ -1,16 +1,21 @@
 //! `pipeline remote`: names for the places where runs are kept, and the runs that are there.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use assay_core::RunHash;
+use assay_engine::Cancel;
 use assay_remote::{Access, LookUpTrust, Place, Remote};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::arguments::GRACE;
 use crate::arguments::remote::{REMOTE_HELP, names, place};
 use crate::error::CliError;
 use crate::ui;
-use crate::ui::words::{moment, path, plain};
+use crate::ui::bytes::watched;
+use crate::ui::words::{count, moment, path, plain, size};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RemoteVerb {
@@ -22,6 +27,10 @@ pub(crate) enum RemoteVerb {
     Remove(RemoveArguments),
     /// List the runs that a remote has.
     Runs(RunsArguments),
+    /// Have a remote forget a run; `gc` then removes what only that run kept.
+    Forget(ForgetArguments),
+    /// Remove from a remote what none of its runs rests on.
+    Gc(GcArguments),
 }
 
 const ADD_EXAMPLES: &str = "\
@@ -114,12 +123,67 @@ pub(crate) struct RunsArguments {
     json: bool,
 }
 
-pub(crate) fn run(verb: &RemoteVerb) -> Result<ExitCode, CliError> {
+const FORGET_EXAMPLES: &str = "\
+Examples:
+  pipeline remote forget lab 1165ccfa
+
+Whoever has pulled the run keeps it.
+
+Exit codes: 0 done, 2 there is no such run, or the remote cannot be written.";
+
+#[derive(Args, Debug)]
+#[command(after_help = FORGET_EXAMPLES)]
+pub(crate) struct ForgetArguments {
+    #[arg(help = REMOTE_HELP)]
+    remote: String,
+
+    /// The run: its hash or the beginning of it, or `latest`
+    run: String,
+}
+
+const GC_EXAMPLES: &str = "\
+Examples:
+  pipeline remote gc lab --dry-run
+  pipeline remote gc lab
+  pipeline remote gc /shared/me/assay-hub --grace 2days
+
+Stays: every run and what it rests on, results younger than --grace with what they rest on, and
+every file that is itself younger, such as those of a push under way.
+Goes: everything else, the notes and logs of a hub included, what names others before what it names.
+
+A push that finds an old file there does not send it again. If one is under way while that very file
+is removed, `pipeline push --verify` mends the run. Stopped at any moment it has done no harm.
+
+Exit codes: 0 done, 1 a run of the remote is damaged, so that nobody knows what it needs, 2 the
+remote cannot be used, 130 stopped.";
+
+#[derive(Args, Debug)]
+#[command(after_help = GC_EXAMPLES)]
+pub(crate) struct GcArguments {
+    #[arg(help = REMOTE_HELP)]
+    remote: String,
+
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// How long files are kept that nobody needs
+    #[arg(long, value_name = "DURATION", default_value_t = GRACE.into())]
+    grace: humantime::Duration,
+
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(verb: &RemoteVerb, cancel: &Cancel) -> Result<ExitCode, CliError> {
     match verb {
         RemoteVerb::Add(arguments) => add(arguments)?,
         RemoteVerb::List(arguments) => list(arguments)?,
         RemoteVerb::Remove(arguments) => remove(arguments)?,
         RemoteVerb::Runs(arguments) => runs(arguments)?,
+        RemoteVerb::Forget(arguments) => forget(arguments)?,
+        RemoteVerb::Gc(arguments) => gc(arguments, cancel)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -137,6 +201,69 @@ fn add(arguments: &AddArguments) -> Result<(), CliError> {
     let file = path(names.path());
     ui::print(&format!("{name} is {place} (in {file})\n"))?;
     Ok(())
+}
+
+fn forget(arguments: &ForgetArguments) -> Result<(), CliError> {
+    let remote = Remote::open(place(&arguments.remote)?, Access::Read)?;
+    let (started_ms, run) = remote.find_run(&arguments.run)?;
+    remote.forget((started_ms, run))?;
+    let place = plain(&remote.place().to_string());
+    ui::print(&format!("{place} has no run {} any more\n", run.short()))?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct GarbageView {
+    dry_run: bool,
+    folders: BTreeMap<String, AmountView>,
+    young: u64,
+}
+
+#[derive(Serialize)]
+struct AmountView {
+    files: u64,
+    bytes: u64,
+}
+
+fn gc(arguments: &GcArguments, cancel: &Cancel) -> Result<(), CliError> {
+    let remote = Remote::open(place(&arguments.remote)?, Access::Read)?;
+    let garbage = watched("looking", cancel, |watch| {
+        remote.garbage(*arguments.grace, watch)
+    })?;
+    if !arguments.dry_run {
+        watched("removing", cancel, |watch| {
+            remote.remove_garbage(&garbage, watch)
+        })?;
+    }
+    let folders = garbage.folders.into_iter();
+    let folders = folders.map(|(folder, (files, bytes))| (folder, AmountView { files, bytes }));
+    let view = GarbageView {
+        dry_run: arguments.dry_run,
+        folders: folders.collect(),
+        young: garbage.young,
+    };
+    ui::print_view(&view, arguments.json, garbage_text)?;
+    Ok(())
+}
+
+fn garbage_text(view: &GarbageView) -> String {
+    let verb = if view.dry_run { "would go" } else { "went" };
+    let mut text = String::new();
+    for (folder, amount) in &view.folders {
+        let files = count(amount.files, "file");
+        let _ = writeln!(text, "{files} of {folder} {verb}, {}", size(amount.bytes));
+    }
+    if view.folders.is_empty() {
+        text.push_str("there is nothing to remove\n");
+    }
+    if view.young > 0 {
+        let young = count(view.young, "file");
+        let _ = writeln!(
+            text,
+            "{young} that nobody needs stay, being younger than --grace"
+        );
+    }
+    text
 }
 
 fn remove(arguments: &RemoveArguments) -> Result<(), CliError> {

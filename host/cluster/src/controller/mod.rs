@@ -6,11 +6,12 @@
 //! - Nothing is kept on disk. A controller that is started again finds its jobs in the queue by the names of their
 //!   arrays, and submits nothing twice.
 
+mod open;
+mod program;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +20,10 @@ use assay_engine::{Client, Completed, Executor, Failure, Task};
 use assay_remote::{Access, Place};
 use assay_store::Store;
 
+use self::open::{Job, Open};
+use self::program::install_program;
 use crate::checkpoint::whole_checkpoints;
+use crate::differing::differing;
 use crate::error::ClusterError;
 use crate::hub::{AttemptEnding, Hub, WaveNote};
 use crate::queue::{Needs, Queue, QueuedTask, SubmitError, TaskState, Wave};
@@ -35,11 +39,6 @@ const SHARE: u32 = 10;
 /// How often an action may be lost without getting on, or refused by machines, before it is given up.
 const MOST_LOST: u32 = 3;
 const MOST_REFUSED: u32 = 8;
-/// Lines of a job's output that an error shows, and the most bytes of it that are read.
-const LOG_LINES: usize = 40;
-const LOG_BYTES: u64 = 1 << 20;
-/// A program is not larger.
-const LARGEST_PROGRAM: u64 = 4 << 30;
 
 /// The queue of a cluster as an executor.
 pub struct Cluster {
@@ -68,47 +67,6 @@ impl Cluster {
         };
         Ok(Self { site, hub, program })
     }
-}
-
-/// Copies this program into the hub, so that a build on this machine changes no job that waits.
-fn install_program(hub: &Path) -> Result<PathBuf, ClusterError> {
-    let own = Path::new("/proc/self/exe");
-    let failed = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| ClusterError::File { what, path, source }
-    };
-    let bytes = assay_files::read(own, LARGEST_PROGRAM).map_err(failed("read", own))?;
-    let folder = hub
-        .join("cluster/bin")
-        .join(ObjectHash::of(&bytes).to_string());
-    let program = folder.join("pipeline");
-    if program
-        .metadata()
-        .is_ok_and(|found| found.len() == bytes.len() as u64)
-    {
-        return Ok(program);
-    }
-    let unfinished = folder.join(format!(
-        "unfinished-{}-{}",
-        assay_engine::host_name(),
-        std::process::id()
-    ));
-    let write = || {
-        fs::create_dir_all(&folder)?;
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o755)
-            .open(&unfinished)?;
-        io::Write::write_all(&mut file, &bytes)?;
-        file.set_permissions(fs::Permissions::from_mode(0o755))?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&unfinished, &program)
-    };
-    write().map_err(failed("write", &program))?;
-    Ok(program)
 }
 
 impl Executor for Cluster {
@@ -157,32 +115,6 @@ struct Controller<'a> {
     retry: Instant,
     /// What was said already.
     remarks: BTreeSet<String>,
-}
-
-/// An action that has not ended.
-struct Open {
-    /// The stages that wait for it.
-    tasks: Vec<Task>,
-    needs: Needs,
-    job: Option<Job>,
-    /// How often it was lost since it last got on, and how often machines refused it.
-    lost: u32,
-    refused: u32,
-    checkpoint: Option<String>,
-    is_started: bool,
-}
-
-/// The job of an action.
-struct Job {
-    wave: String,
-    index: usize,
-    /// As the queue has it, once it has told.
-    queued: Option<QueuedTask>,
-    submitted: Instant,
-    /// When it was first seen to have ended.
-    ended: Option<Instant>,
-    /// Whether results were looked for since.
-    is_looked_for: bool,
 }
 
 impl Controller<'_> {
@@ -408,7 +340,9 @@ impl Controller<'_> {
             match self.store.cached(key) {
                 Ok(None) => {}
                 Ok(Some(result)) => {
-                    self.compare(key);
+                    if let Some(message) = differing(self.store, key) {
+                        self.remark(message);
+                    }
                     self.end(key, |_| {
                         Ok(Completed {
                             result: result.clone(),
@@ -423,21 +357,6 @@ impl Controller<'_> {
             }
         }
         is_known
-    }
-
-    /// Says so if the action has results that differ.
-    fn compare(&mut self, key: ActionKey) {
-        let results = self.store.results(key).unwrap_or_default();
-        let artifacts: BTreeSet<_> = results.iter().map(|result| result.artifact).collect();
-        if artifacts.len() > 1 {
-            let hosts: BTreeSet<_> = results.iter().map(|result| result.host.as_str()).collect();
-            let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
-            let message = format!(
-                "the action {key} has {} results that differ (from {hosts}): `pipeline diff` compares their artifacts",
-                artifacts.len()
-            );
-            self.remark(message);
-        }
     }
 
     fn end(&mut self, key: ActionKey, ended: impl Fn(&Task) -> Result<Completed, Failure>) {
@@ -681,44 +600,6 @@ impl Controller<'_> {
                 true
             }
         }
-    }
-}
-
-impl Job {
-    fn new(wave: String, index: usize) -> Self {
-        Self {
-            wave,
-            index,
-            queued: None,
-            submitted: Instant::now(),
-            ended: None,
-            is_looked_for: false,
-        }
-    }
-
-    fn is_in_state(&self, state: TaskState) -> bool {
-        self.queued
-            .as_ref()
-            .is_some_and(|queued| queued.state == state)
-    }
-
-    /// The last lines that it printed.
-    fn output(&self) -> Option<Vec<String>> {
-        let output = self.queued.as_ref()?.output.as_ref()?;
-        let bytes = assay_files::read(output, LOG_BYTES).ok()?;
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
-        Some(lines[lines.len().saturating_sub(LOG_LINES)..].to_vec())
-    }
-
-    /// `job 12_3 (TIMEOUT on node7)`
-    fn words(&self) -> String {
-        let Some(queued) = &self.queued else {
-            return "job, which the queue does not know,".to_owned();
-        };
-        let node = queued.node.as_ref();
-        let node = node.map_or(String::new(), |node| format!(" on {node}"));
-        format!("job {} ({}{node})", queued.job, queued.word)
     }
 }
 
