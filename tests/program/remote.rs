@@ -539,6 +539,25 @@ fn a_bucket_keeps_runs_as_a_folder_does() {
     let _ = receiver
         .execute(&["audit", "--all", "--store", "theirs"])
         .exits(0);
+    // Credentials of a profile do as well as those of the environment.
+    let aws = receiver.path("aws");
+    fs::write(
+        &aws,
+        format!("[lab]\naws_access_key_id = anybody\naws_secret_access_key = {SECRET}\nregion = us-east-1\n"),
+    )
+    .unwrap();
+    let mut listed = receiver.command(&["remote", "runs", "lab", "--json"]);
+    listed
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env("AWS_PROFILE", "lab")
+        .env("AWS_SHARED_CREDENTIALS_FILE", &aws)
+        .env(
+            "AWS_ENDPOINT_URL",
+            format!("http://127.0.0.1:{}", server.port),
+        )
+        .env("AWS_ALLOW_HTTP", "true");
+    let listed = Finished::run(&mut listed).exits(0);
+    assert!(listed.stdout.contains(&sender.run), "{listed:?}");
     let no_bucket = server
         .execute(&receiver, &["pull", "s3://another"])
         .exits(2)

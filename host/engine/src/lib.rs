@@ -57,7 +57,9 @@ pub use directions::{
     DIRECTIONS_FILE, DIRECTIONS_STATE_FILE, DirectionsRequest, InvalidTensors, NetworkArgument,
     TensorSummary, plan_directions, summarise,
 };
-pub use doctor::{Cuda, Examination, Health, Libtorch, Problem, Processor, StorePlace};
+pub use doctor::{
+    Cuda, Examination, Health, Libtorch, Problem, Processor, StorePlace, shared_file_system,
+};
 pub use elsewhere::{Client, Elsewhere, Executor, ResultSource, Task};
 pub use environment::{Settings, Unmet, environment, unmet, variables};
 pub use error::EngineError;

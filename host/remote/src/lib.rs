@@ -14,6 +14,7 @@ mod listing;
 mod names;
 mod notes;
 mod place;
+mod profile;
 mod pull;
 mod push;
 mod signatures;

@@ -14,6 +14,7 @@ use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::RemoteError;
+use crate::profile::with_profile;
 
 /// For a connection; whoever has no network learns it soon.
 const CONNECT: &str = "5 seconds";
@@ -159,7 +160,7 @@ impl Remote {
                     limit(ClientConfigKey::ConnectTimeout, CONNECT),
                     limit(ClientConfigKey::Timeout, REQUEST),
                 ];
-                let builder = AmazonS3Builder::from_env()
+                let builder = with_profile(AmazonS3Builder::from_env())
                     .with_bucket_name(name)
                     .with_retry(retry);
                 let builder = limits.into_iter().fold(builder, |builder, (key, value)| {

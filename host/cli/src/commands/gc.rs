@@ -1,5 +1,6 @@
 //! `pipeline gc`: removes what nothing needs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -7,7 +8,8 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use assay_core::{ActionKey, ObjectHash, RunHash, StageKind};
+use assay_core::{ActionKey, Advice, ObjectHash, RunHash, StageKind};
+use assay_engine::shared_file_system;
 use assay_store::{Amount, Garbage, GarbageFile, GarbageItem, GarbageKind};
 use clap::Args;
 use comfy_table::Table;
@@ -37,6 +39,19 @@ moment it has done no harm; run it again.
 
 Exit codes: 0 done, 2 the store cannot be used.";
 
+/// Others may be using the store unseen.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the store lies in a file system ({0}) that other machines may use too, and their work cannot be seen from here"
+)]
+struct SharedStore(String);
+
+impl Advice for SharedStore {
+    fn help(&self) -> Cow<'_, str> {
+        "if nobody else uses the store now, say so with --alone".into()
+    }
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = GC_EXAMPLES)]
 pub(crate) struct GcArguments {
@@ -54,6 +69,11 @@ pub(crate) struct GcArguments {
     #[arg(long, value_name = "DURATION", default_value_t = GRACE.into())]
     grace: humantime::Duration,
 
+    /// Nobody else uses this store, on this machine or another: on a file system of a network that
+    /// cannot be seen from here
+    #[arg(long)]
+    alone: bool,
+
     /// Print one JSON document instead of tables
     #[arg(long)]
     json: bool,
@@ -64,6 +84,11 @@ pub(crate) struct GcArguments {
 
 pub(crate) fn gc(arguments: &GcArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
+    if !(arguments.alone || arguments.dry_run)
+        && let Some(kind) = shared_file_system(store.root())
+    {
+        return Err(SharedStore(kind).into());
+    }
     let keep_last = arguments.keep_last.map(NonZeroUsize::get);
     let retention = retention(keep_last, *arguments.grace);
     let shown = |garbage: &_| {

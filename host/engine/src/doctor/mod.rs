@@ -16,7 +16,7 @@ use assay_core::{Advice, Containment, Limits};
 pub use self::libtorch::Libtorch;
 pub(crate) use self::libtorch::look as look_at_libtorch;
 pub use self::processor::Processor;
-pub use self::store::StorePlace;
+pub use self::store::{StorePlace, shared_file_system};
 
 use crate::cancel::Cancel;
 use crate::catalogue::{Catalogue, ListedPlugin};
@@ -98,6 +98,7 @@ impl Examination<'_> {
         let mut notices = Vec::new();
         let store = StorePlace::look(self.store);
         problems.extend(store.problem.clone());
+        notices.extend(store.notice());
         let plugins = self.plugins(&mut problems, &mut notices);
         let libtorch = plugin_with_libtorch(&plugins);
         let cuda = Cuda {

@@ -51,6 +51,21 @@ impl StorePlace {
     }
 }
 
+impl StorePlace {
+    /// The promises that do not hold there.
+    pub(super) fn notice(&self) -> Option<Problem> {
+        let kind = self.file_system.as_deref().filter(|kind| is_shared(kind))?;
+        Some(Problem::new(
+            format!(
+                "the store lies in a file system ({kind}) that other machines may use too, where locks need not \
+                 hold: two machines may execute the same action, and `pipeline gc` does not see the other's work"
+            ),
+            "results stay right, since files are written elsewhere and renamed, and every name is a hash. For \
+             several machines keep stores on their own disks and share a hub (docs/clusters.md)",
+        ))
+    }
+}
+
 fn look(path: PathBuf) -> StorePlace {
     let examined = path.ancestors().find(|it| it.symlink_metadata().is_ok());
     let examined = examined.unwrap_or(Path::new("/")).to_owned();
@@ -124,6 +139,49 @@ fn word(error: &io::Error) -> String {
 /// The kind of the file system that the folder lies in, as the kernel names it.
 fn file_system(folder: &Path) -> Option<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    file_system_of(folder, &mounts)
+}
+
+/// The kind of the file system that other machines may have mounted too and in which the folder lies, if it lies in
+/// such a one. Locks there may hold on one machine alone, or nowhere.
+pub fn shared_file_system(folder: &Path) -> Option<String> {
+    let kind = file_system(&folder.canonicalize().ok()?)?;
+    is_shared(&kind).then_some(kind)
+}
+
+/// File systems of networks and clusters, as the kernel names them.
+const SHARED: [&str; 22] = [
+    "9p",
+    "acfs",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "fhgfs",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "panfs",
+    "pvfs2",
+    "smb3",
+    "smbfs",
+    "vmhgfs",
+    "wekafs",
+];
+
+fn is_shared(kind: &str) -> bool {
+    // What is behind a program's file system nobody can tell: sshfs, s3fs, glusterfs.
+    kind.starts_with("fuse.") || SHARED.contains(&kind)
+}
+
+/// The same, given the mounts.
+fn file_system_of(folder: &Path, mounts: &str) -> Option<String> {
     let mounts = mounts.lines().filter_map(|line| {
         let (mount, of_system) = line.split_once(" - ")?;
         let point = mount.split(' ').nth(4)?.replace("\\040", " ");
@@ -136,4 +194,33 @@ fn file_system(folder: &Path) -> Option<String> {
     // Of two at one place the later hides the earlier.
     let innermost = mounts.max_by_key(|(length, _)| *length);
     innermost.map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+22 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw
+40 22 0:40 / /home rw - nfs4 server:/home rw
+41 40 0:41 / /home/me/with\\040space rw - fuse.sshfs other: rw
+42 22 0:42 / /scratch rw - lustre mgs@tcp:/scratch rw
+";
+
+    #[test]
+    fn a_store_on_a_shared_file_system_is_recognised() {
+        let kind = |folder: &str| file_system_of(Path::new(folder), MOUNTS).unwrap();
+        assert_eq!(kind("/tmp/store"), "ext4");
+        assert_eq!(kind("/home/me/store"), "nfs4");
+        assert_eq!(kind("/home/me/with space/store"), "fuse.sshfs");
+        for (folder, shared) in [
+            ("/tmp", false),
+            ("/homes", false),
+            ("/home", true),
+            ("/home/me/with space", true),
+            ("/scratch/me", true),
+        ] {
+            assert_eq!(is_shared(&kind(folder)), shared, "{folder}");
+        }
+    }
 }
