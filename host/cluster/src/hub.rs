@@ -10,7 +10,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use assay_core::{ActionKey, ActionResult, Record};
-use assay_remote::{Access, Place, Remote, RemoteError, Seen};
+use assay_remote::{Access, Belief, Place, Remote, RemoteError, Seen};
 use assay_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,8 @@ pub(crate) enum AttemptEnding {
     },
     /// The machine lacks what the action needs.
     Unmet { reason: String },
+    /// What the action reads was not to be had from the hub.
+    Unread { reason: String },
     /// It was asked to stop.
     Stopped,
 }
@@ -75,9 +77,10 @@ impl Hub {
         &self,
         store: &Store,
         keys: &[ActionKey],
+        belief: Belief,
     ) -> Result<(), RemoteError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        self.remote.send_actions(store, keys, &mut seen)
+        self.remote.send_actions(store, keys, belief, &mut seen)
     }
 
     /// Writes a result.
@@ -85,9 +88,10 @@ impl Hub {
         &self,
         store: &Store,
         result: &ActionResult,
+        belief: Belief,
     ) -> Result<(), RemoteError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        self.remote.send_result(store, result, &mut seen)
+        self.remote.send_result(store, result, belief, &mut seen)
     }
 
     /// The results of these actions, whose artifacts may not be whole.

@@ -1,13 +1,13 @@
 //! One action executed by a job of a cluster, in a store of the job's machine.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use assay_core::{ActionKey, ActionResult, Advice};
 use assay_engine::{Cancel, Completed, Execution, Failure, News, failed_log, host_name};
-use assay_remote::{Access, Place, RemoteError};
-use assay_store::Store;
+use assay_remote::{Access, Belief, Place, RemoteError};
+use assay_store::{Retention, Store};
 
 use crate::checkpoint::Checkpoints;
 use crate::error::ClusterError;
@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// The first wait before another attempt, which doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// One job in so many, by its action's key, tidies the machine's store.
+const TIDYING: u8 = 16;
+/// How long results stay on the machine that made them; the hub has them.
+const KEPT: Duration = Duration::from_hours(24);
 /// The name of the machine in Slurm.
 const NODE_NAME: &str = "SLURMD_NODENAME";
 /// How often a wait looks for a request to stop.
@@ -29,6 +33,8 @@ pub struct Job<'a> {
     /// Its name among the attempts at the action.
     attempt: Option<String>,
     cancel: &'a Cancel,
+    /// Whether files of the hub are believed.
+    belief: Cell<Belief>,
 }
 
 impl<'a> Job<'a> {
@@ -51,6 +57,7 @@ impl<'a> Job<'a> {
             hub: Hub::open(hub, Access::Write)?,
             attempt,
             cancel,
+            belief: Cell::new(Belief::Size),
         })
     }
 
@@ -64,16 +71,22 @@ impl<'a> Job<'a> {
         store: &Store,
         key: ActionKey,
     ) -> Result<Option<ActionResult>, ClusterError> {
-        self.patiently(|| {
+        let fetched = self.patiently(|| {
             self.hub.take_action(store, key)?;
             for (_, result) in self.hub.results(&[key])? {
-                // One that is not whole does not count.
-                if self.hub.take_result(store, &result).is_ok() {
-                    return Ok(Some(result));
+                // One that is not whole does not count, and what is there of it is written anew.
+                match self.hub.take_result(store, &result) {
+                    Ok(()) => return Ok(Some(result)),
+                    Err(_) => self.belief.set(Belief::Nothing),
                 }
             }
             Ok(None)
-        })
+        });
+        if let Err(error) = &fetched {
+            let reason = error.to_string();
+            self.report(key, AttemptEnding::Unread { reason });
+        }
+        fetched
     }
 
     /// Executes an action that was fetched, from the newest checkpoint that the hub has, and writes the result
@@ -107,10 +120,18 @@ impl<'a> Job<'a> {
         match &ended {
             Ok(completed) => {
                 // In spite of a request to stop: what was computed is to be kept.
-                let offer = || self.hub.offer_result(execution.store, &completed.result);
+                let (store, result) = (execution.store, &completed.result);
+                let offer = || self.hub.offer_result(store, result, self.belief.get());
                 repeat(offer, || false)?;
                 let _ = checkpoints.borrow().remove();
                 self.report(key, AttemptEnding::Done);
+                if key
+                    .as_bytes()
+                    .first()
+                    .is_some_and(|byte| byte % TIDYING == 0)
+                {
+                    tidy(execution.store);
+                }
             }
             Err(Failure::Cancelled) => {
                 let offered = checkpoints.borrow_mut().offer_now();
@@ -164,6 +185,20 @@ impl<'a> Job<'a> {
     }
 }
 
+/// Removes from the machine's store what is a day old. It is there for the next job alone.
+fn tidy(store: &Store) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let retention = Retention {
+        keep_last: None,
+        grace: KEPT,
+        now_ms: now.unwrap_or_default().as_millis() as u64,
+    };
+    // A store that cannot be tidied is as good as before.
+    if let Ok(collection) = store.collection(&retention) {
+        let _ = collection.remove(|_| ());
+    }
+}
+
 /// Asks again until it works, for a while.
 fn repeat<T>(
     ask: impl Fn() -> Result<T, RemoteError>,
@@ -173,6 +208,8 @@ fn repeat<T>(
     loop {
         let error = match ask() {
             Ok(answer) => return Ok(answer),
+            // Waiting mends nothing.
+            Err(error @ RemoteError::Damaged { .. }) => return Err(error.into()),
             Err(error) => error,
         };
         let until = Instant::now() + wait;

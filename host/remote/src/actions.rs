@@ -28,6 +28,15 @@ const MOST_RESULTS: usize = 16;
 /// The objects that a remote was seen to have.
 pub type Seen = BTreeSet<ObjectHash>;
 
+/// Whether files that are there are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belief {
+    /// One that has the right size is believed to have the right bytes.
+    Size,
+    /// Whatever is there is written again, since something there was found damaged.
+    Nothing,
+}
+
 impl Remote {
     /// Writes actions with the artifacts that they read and their plugins' libraries; the actions go last. What
     /// was `seen` there is not asked for again.
@@ -38,6 +47,7 @@ impl Remote {
         &self,
         store: &Store,
         keys: &[ActionKey],
+        belief: Belief,
         seen: &mut Seen,
     ) -> Result<(), RemoteError> {
         let (mut inputs, mut objects) = (BTreeSet::new(), Vec::<ObjectHash>::new());
@@ -52,9 +62,10 @@ impl Remote {
         let inputs = inputs.into_iter().map(ObjectHash::from).collect();
         let actions = keys.iter().map(|&key| key.into()).collect();
         self.runtime.block_on(async {
-            self.send_objects(store, objects, seen).await?;
-            self.send_objects(store, inputs, seen).await?;
-            self.send_objects(store, actions, seen).await
+            for objects in [objects, inputs, actions] {
+                self.send_objects(store, objects, belief, seen).await?;
+            }
+            Ok(())
         })
     }
 
@@ -66,6 +77,7 @@ impl Remote {
         &self,
         store: &Store,
         result: &ActionResult,
+        belief: Belief,
         seen: &mut Seen,
     ) -> Result<(), RemoteError> {
         let mut objects = objects_of(store, result.artifact)?;
@@ -76,9 +88,9 @@ impl Remote {
             record: ObjectHash::of(&bytes),
         };
         self.runtime.block_on(async {
-            self.send_objects(store, objects, seen).await?;
-            self.send_objects(store, vec![result.artifact.into()], seen)
-                .await?;
+            for objects in [objects, vec![result.artifact.into()]] {
+                self.send_objects(store, objects, belief, seen).await?;
+            }
             self.send(&record.name(), Source::Bytes(bytes), None, &|_| Ok(()))
                 .await
         })
@@ -88,17 +100,18 @@ impl Remote {
         &self,
         store: &Store,
         objects: Vec<ObjectHash>,
+        belief: Belief,
         seen: &mut Seen,
     ) -> Result<(), RemoteError> {
         let objects: BTreeSet<_> = objects
             .into_iter()
-            .filter(|object| !seen.contains(object))
+            .filter(|object| belief == Belief::Nothing || !seen.contains(object))
             .collect();
         let sent = objects.iter().map(|&object| async move {
             let name = BundleFile::Object(object).name();
             let reader = store.reader(object)?;
             let there = self.size(&name).await?;
-            if there != Some(reader.size()) {
+            if there != Some(reader.size()) || belief == Belief::Nothing {
                 let source = Source::Object(Box::new(reader));
                 self.send(&name, source, there, &|_| Ok(())).await?;
             }
@@ -178,7 +191,7 @@ impl Remote {
                 match self.read_checked(name, record, &memory).await {
                     Ok(bytes) => records.extend(Received::record(action, record, &bytes).ok()),
                     // Half written by somebody who does not rename, or gone since.
-                    Err(RemoteError::Content { .. }) => {}
+                    Err(RemoteError::Content { .. } | RemoteError::Damaged { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }

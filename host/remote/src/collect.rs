@@ -259,7 +259,7 @@ impl Needed {
 fn readable(read: Result<Vec<u8>, RemoteError>) -> Result<Option<Vec<u8>>, RemoteError> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(RemoteError::Content { .. }) => Ok(None),
+        Err(RemoteError::Content { .. } | RemoteError::Damaged { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

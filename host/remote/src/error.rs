@@ -111,6 +111,14 @@ pub enum RemoteError {
         /// The fault.
         problem: String,
     },
+    /// A file has other bytes than its name says.
+    #[error("`{name}` at {place} has other bytes than its name says")]
+    Damaged {
+        /// The file's name at the remote.
+        name: String,
+        /// The remote.
+        place: String,
+    },
     /// The run would take more room than was allowed.
     #[error("it takes {size} bytes, more than the limit of {limit}")]
     TooLarge {
@@ -152,7 +160,7 @@ impl Advice for RemoteError {
                 let runs: Vec<_> = runs.iter().take(5).map(RunHash::short).collect();
                 format!("give more digits: {}", runs.join(", ")).into()
             }
-            Self::Content { .. } => {
+            Self::Content { .. } | Self::Damaged { .. } => {
                 "nothing of it was used; whoever has the run whole can push it again with --verify"
                     .into()
             }
@@ -176,7 +184,7 @@ impl Advice for RemoteError {
     fn ending(&self) -> Ending {
         match self {
             Self::Stopped => Ending::Stopped,
-            Self::Content { .. } => Ending::Failed,
+            Self::Content { .. } | Self::Damaged { .. } => Ending::Failed,
             Self::Bundle(error) => error.ending(),
             _ => Ending::Refused,
         }

@@ -20,7 +20,7 @@ mod push;
 mod signatures;
 mod transfer;
 
-pub use actions::Seen;
+pub use actions::{Belief, Seen};
 pub use collect::RemoteGarbage;
 pub use error::RemoteError;
 pub use names::{LookUpTrust, NamedRemote, RemoteNames};

@@ -211,6 +211,14 @@ impl Remote {
         }
     }
 
+    /// The error of a file whose bytes are not those that its name says.
+    pub(crate) fn damaged(&self, name: &str) -> RemoteError {
+        RemoteError::Damaged {
+            name: name.to_owned(),
+            place: self.place.to_string(),
+        }
+    }
+
     /// The error of a file that is not what its name says.
     pub(crate) fn wrong(&self, name: &str, problem: impl Into<String>) -> RemoteError {
         RemoteError::Content {

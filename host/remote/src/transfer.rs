@@ -3,7 +3,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 
 use assay_bundle::Watch;
 use assay_core::ObjectHash;
@@ -142,7 +144,7 @@ impl Remote {
         if ObjectHash::of(&bytes) == hash {
             Ok(bytes)
         } else {
-            Err(self.wrong(name, "has other bytes than its name says"))
+            Err(self.damaged(name))
         }
     }
 
@@ -157,9 +159,56 @@ impl Remote {
         moved: &dyn Fn(u64) -> Result<(), RemoteError>,
     ) -> Result<(), RemoteError> {
         self.check_regular(name)?;
+        if size > PIECE
+            && let Some(mut partial) = store.partial_object(object)?
+        {
+            let mut before = partial.rewind(size)?;
+            loop {
+                let mut hasher = blake3::Hasher::new();
+                hasher
+                    .update_reader(partial.file().take(before))
+                    .map_err(unwritten(partial.path()))?;
+                // What came before need not come again.
+                moved(before)?;
+                let path = partial.path().to_owned();
+                let mut target = (partial.file(), path.as_path());
+                self.append(name, before, size, &mut hasher, &mut target, moved)
+                    .await?;
+                if ObjectHash::from(hasher.finalize()) == object {
+                    store.put_file(partial.path())?;
+                    return Ok(());
+                }
+                partial.rewind(0)?;
+                // Only if all came in this transfer it is the remote's fault.
+                if before == 0 {
+                    return Err(self.damaged(name));
+                }
+                before = 0;
+            }
+        }
         let mut file = store.empty_temporary()?;
         let mut hasher = blake3::Hasher::new();
-        let mut at = 0;
+        let path = file.path().to_owned();
+        let mut target = (file.as_file_mut(), path.as_path());
+        self.append(name, 0, size, &mut hasher, &mut target, moved)
+            .await?;
+        if ObjectHash::from(hasher.finalize()) != object {
+            return Err(self.damaged(name));
+        }
+        store.put_file(&file.into_temp_path())?;
+        Ok(())
+    }
+
+    /// Appends the bytes of a file from `at` to its end at `size` to the target, which is a file and its path.
+    async fn append(
+        &self,
+        name: &str,
+        mut at: u64,
+        size: u64,
+        hasher: &mut blake3::Hasher,
+        (file, path): &mut (&mut File, &Path),
+        moved: &dyn Fn(u64) -> Result<(), RemoteError>,
+    ) -> Result<(), RemoteError> {
         while at < size {
             let end = size.min(at + PIECE);
             let range = GetOptions::new().with_range(Some(at..end));
@@ -171,11 +220,7 @@ impl Remote {
                 if at > end {
                     return Err(self.wrong(name, format!("has more than {size} bytes")));
                 }
-                file.write_all(&piece).map_err(|source| StoreError::Io {
-                    operation: "write",
-                    path: file.path().to_owned(),
-                    source,
-                })?;
+                file.write_all(&piece).map_err(unwritten(path))?;
                 hasher.update(&piece);
                 moved(piece.len() as u64)?;
             }
@@ -183,10 +228,6 @@ impl Remote {
                 return Err(self.wrong(name, format!("has fewer than {size} bytes")));
             }
         }
-        if ObjectHash::from(hasher.finalize()) != object {
-            return Err(self.wrong(name, "has other bytes than its name says"));
-        }
-        store.put_file(&file.into_temp_path())?;
         Ok(())
     }
 
@@ -264,6 +305,18 @@ impl Remote {
     }
 }
 
+/// The error of a file of the store that was being written.
+fn unwritten(path: &Path) -> impl FnOnce(std::io::Error) -> RemoteError {
+    let path = path.to_owned();
+    move |source| {
+        RemoteError::Store(StoreError::Io {
+            operation: "write",
+            path,
+            source,
+        })
+    }
+}
+
 /// The bytes of a file that is sent.
 pub(crate) enum Source {
     Bytes(Vec<u8>),
@@ -279,5 +332,100 @@ fn unreadable(error: std::io::Error) -> RemoteError {
             path: std::path::PathBuf::new(),
             source,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_bundle::BundleFile;
+
+    use super::*;
+    use crate::place::Access;
+
+    /// A remote with one object of more than two pieces, and an empty store.
+    fn with_object() -> (tempfile::TempDir, Remote, Store, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = vec![0; 2 * PIECE as usize + 1000];
+        blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+        let file = folder
+            .path()
+            .join("remote")
+            .join(BundleFile::Object(ObjectHash::of(&bytes)).name());
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, &bytes).unwrap();
+        let place = Place::Folder(folder.path().join("remote"));
+        let remote = Remote::open(place, Access::Read).unwrap();
+        let store = Store::open(folder.path().join("store")).unwrap();
+        (folder, remote, store, bytes)
+    }
+
+    /// Fetches the object, stopping when more than `most` bytes came from the remote; how many did.
+    fn fetch(remote: &Remote, store: &Store, bytes: &[u8], most: u64) -> (bool, u64) {
+        let (object, size) = (ObjectHash::of(bytes), bytes.len() as u64);
+        let name = BundleFile::Object(object).name();
+        let came = Cell::new(0);
+        let moved = |count| {
+            came.set(came.get() + count);
+            if came.get() > most {
+                return Err(RemoteError::Stopped);
+            }
+            Ok(())
+        };
+        let fetched = remote
+            .runtime
+            .block_on(remote.fetch(object, &name, size, store, &moved));
+        (fetched.is_ok(), came.get())
+    }
+
+    #[test]
+    fn a_transfer_that_broke_off_goes_on_where_it_was() {
+        let (_folder, remote, store, bytes) = with_object();
+        assert!(!fetch(&remote, &store, &bytes, PIECE).0);
+        let mut partial = store
+            .partial_object(ObjectHash::of(&bytes))
+            .unwrap()
+            .unwrap();
+        let before = partial.rewind(u64::MAX).unwrap();
+        assert!(before >= PIECE, "{before}");
+        drop(partial);
+        // The first report is what was there already.
+        let (done, came) = fetch(&remote, &store, &bytes, u64::MAX);
+        assert!(done);
+        assert_eq!(came, bytes.len() as u64);
+        assert_eq!(store.read(ObjectHash::of(&bytes)).unwrap(), bytes);
+    }
+
+    #[test]
+    fn damage_to_what_came_before_is_mended() {
+        let (_folder, remote, store, bytes) = with_object();
+        assert!(!fetch(&remote, &store, &bytes, PIECE).0);
+        let mut partial = store
+            .partial_object(ObjectHash::of(&bytes))
+            .unwrap()
+            .unwrap();
+        let path = partial.path().to_owned();
+        let length = partial.rewind(u64::MAX).unwrap();
+        drop(partial);
+        std::fs::write(&path, vec![7; length as usize]).unwrap();
+        assert!(fetch(&remote, &store, &bytes, u64::MAX).0);
+        assert_eq!(store.read(ObjectHash::of(&bytes)).unwrap(), bytes);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn wrong_bytes_leave_nothing_behind() {
+        let (folder, remote, store, mut bytes) = with_object();
+        let object = ObjectHash::of(&bytes);
+        let file = folder
+            .path()
+            .join("remote")
+            .join(BundleFile::Object(object).name());
+        bytes[5] ^= 1;
+        std::fs::write(file, &bytes).unwrap();
+        bytes[5] ^= 1;
+        assert!(!fetch(&remote, &store, &bytes, u64::MAX).0);
+        let mut partial = store.partial_object(object).unwrap().unwrap();
+        assert_eq!(partial.rewind(u64::MAX).unwrap(), 0);
+        assert!(store.size(object).unwrap().is_none());
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use assay_core::{ActionKey, ObjectHash};
 use assay_engine::{Client, Completed, Executor, Failure, Task};
-use assay_remote::{Access, Place};
+use assay_remote::{Access, Belief, Place};
 use assay_store::Store;
 
 use self::open::{Job, Open};
@@ -325,10 +325,8 @@ impl Controller<'_> {
                 return false;
             }
         };
-        let mut is_known = true;
         for (_, result) in &records {
             if let Err(error) = self.cluster.hub.take_result(self.store, result) {
-                is_known = false;
                 self.remark(format!(
                     "a result of {} in the hub cannot be used yet: {error}",
                     result.action.short()
@@ -356,7 +354,7 @@ impl Controller<'_> {
                 }
             }
         }
-        is_known
+        true
     }
 
     fn end(&mut self, key: ActionKey, ended: impl Fn(&Task) -> Result<Completed, Failure>) {
@@ -427,6 +425,10 @@ impl Controller<'_> {
                 self.end(key, |_| {
                     Err(failure(message.clone(), "run it again to submit it anew"))
                 });
+            }
+            Some((host, AttemptEnding::Unread { reason })) => {
+                self.remark(format!("{host} cannot read what {name} needs: {reason}"));
+                self.lose(key, &name, &words);
             }
             Some((_, AttemptEnding::Stopped)) => self.lose(key, &name, &words),
             // The result must be on its way, or else was lost on it.
@@ -549,7 +551,14 @@ impl Controller<'_> {
             actions: actions.to_vec(),
         };
         let hub = &self.cluster.hub;
-        let offered = hub.offer_actions(self.store, actions);
+        // What a job may have been lost for is written again.
+        let is_lost = |key: &ActionKey| self.open.get(key).is_some_and(|open| open.lost > 0);
+        let belief = if actions.iter().any(is_lost) {
+            Belief::Nothing
+        } else {
+            Belief::Size
+        };
+        let offered = hub.offer_actions(self.store, actions, belief);
         if let Err(error) = offered.and_then(|()| hub.write_wave(&name, &note)) {
             self.retry = Instant::now() + self.cluster.site.poll;
             self.remark(format!("cannot write to the hub ({error}); trying again"));
