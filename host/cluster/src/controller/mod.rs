@@ -79,6 +79,7 @@ impl Executor for Cluster {
             queue: queue.as_ref(),
             open: BTreeMap::new(),
             waves: HashMap::new(),
+            missed: HashMap::new(),
             submitted: BTreeSet::new(),
             most_tasks: None,
             asked: None,
@@ -100,7 +101,9 @@ struct Controller<'a> {
     /// The actions that have not ended.
     open: BTreeMap<ActionKey, Open>,
     /// The actions of arrays that were found in the queue.
-    waves: HashMap<String, Option<WaveNote>>,
+    waves: HashMap<String, WaveNote>,
+    /// Arrays in the queue whose actions are not known, and since when.
+    missed: HashMap<String, Instant>,
     /// The arrays of this run, and those of earlier ones that it took over.
     submitted: BTreeSet<String>,
     /// The most tasks of an array, once the queue was asked.
@@ -234,17 +237,11 @@ impl Controller<'_> {
                 continue;
             }
             let Some(index) = task.index else { continue };
-            if !self.waves.contains_key(&task.wave) {
-                match self.cluster.hub.wave(&task.wave) {
-                    Ok(wave) => drop(self.waves.insert(task.wave.clone(), wave)),
-                    Err(error) => {
-                        // Without its list of actions the jobs of a wave would be submitted again.
-                        self.is_known = false;
-                        return self.remark(format!("cannot read the hub: {error}"));
-                    }
-                }
+            if !task.wave.starts_with(&hub_tag(&self.cluster.site)) {
+                continue;
             }
-            let wave = self.waves.get(&task.wave).and_then(Option::as_ref);
+            self.read_wave(&task.wave);
+            let wave = self.waves.get(&task.wave);
             let key = wave.and_then(|wave| wave.actions.get(index));
             let Some(open) = key.and_then(|key| self.open.get_mut(key)) else {
                 continue;
@@ -253,6 +250,26 @@ impl Controller<'_> {
                 open.job = Some(Job::new(task.wave.clone(), index));
                 self.submitted.insert(task.wave.clone());
                 open.tasks.iter().for_each(|task| self.run.queued(task));
+            }
+        }
+    }
+
+    /// Reads which actions the tasks of a wave execute. Its note may be seen late here; until then nothing is
+    /// submitted, since its jobs would be submitted again.
+    fn read_wave(&mut self, name: &str) {
+        if self.waves.contains_key(name) {
+            return;
+        }
+        match self.cluster.hub.wave(name) {
+            Ok(Some(wave)) => drop(self.waves.insert(name.to_owned(), wave)),
+            Ok(None) => {
+                let missed = self.missed.entry(name.to_owned());
+                let since = *missed.or_insert_with(Instant::now);
+                self.is_known &= since.elapsed() >= self.cluster.site.patience;
+            }
+            Err(error) => {
+                self.is_known = false;
+                self.remark(format!("cannot read the hub ({error}); looking again"));
             }
         }
     }
@@ -546,7 +563,7 @@ impl Controller<'_> {
 
     /// Submits an array; whether more can be submitted now.
     fn submit_wave(&mut self, needs: &Needs, actions: &[ActionKey]) -> bool {
-        let name = wave_name(actions);
+        let name = wave_name(&self.cluster.site, actions);
         let note = WaveNote {
             actions: actions.to_vec(),
         };
@@ -579,7 +596,7 @@ impl Controller<'_> {
                         open.tasks.iter().for_each(|task| run.queued(task));
                     }
                 }
-                self.waves.insert(name.clone(), Some(note));
+                self.waves.insert(name.clone(), note);
                 self.submitted.insert(name);
                 true
             }
@@ -622,7 +639,7 @@ fn failure(message: String, help: &str) -> Failure {
 }
 
 /// A name that no other array has.
-fn wave_name(actions: &[ActionKey]) -> String {
+fn wave_name(site: &Site, actions: &[ActionKey]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_nanos());
     let text = format!(
@@ -630,5 +647,12 @@ fn wave_name(actions: &[ActionKey]) -> String {
         assay_engine::host_name(),
         std::process::id()
     );
-    ObjectHash::of(text.as_bytes()).to_string()[..16].to_owned()
+    let unique = ObjectHash::of(text.as_bytes()).to_string();
+    format!("{}{}", hub_tag(site), &unique[..16])
+}
+
+/// The beginning of the names of all arrays that share the site's hub.
+fn hub_tag(site: &Site) -> String {
+    let hub = ObjectHash::of(site.hub.to_string().as_bytes()).to_string();
+    hub[..8].to_owned()
 }

@@ -168,6 +168,9 @@ pub(crate) enum SubmitError {
 /// The beginning of the names of our arrays.
 const PREFIX: &str = "assay-";
 
+/// Hexadecimal digits of a wave's name: 8 of the hub and 16 of its own.
+const WAVE: usize = 24;
+
 /// The name of an array in the queue.
 fn array_name(wave: &str) -> String {
     format!("{PREFIX}{wave}")
@@ -176,6 +179,6 @@ fn array_name(wave: &str) -> String {
 /// The wave of an array with this name, if it is one of ours.
 fn wave_of(array: &str) -> Option<&str> {
     let wave = array.strip_prefix(PREFIX)?;
-    let is_one = wave.len() == 16 && wave.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_one = wave.len() == WAVE && wave.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_one.then_some(wave)
 }

@@ -183,14 +183,14 @@ mod tests {
 
     #[test]
     fn a_line_of_squeue_is_a_task() {
-        let line = "123_4|4|RUNNING|node7|assay-0123456789abcdef";
+        let line = "123_4|4|RUNNING|node7|assay-0123456789abcdef01234567";
         let task = task(line).unwrap();
         assert_eq!((task.index, task.job.as_str()), (Some(4), "123_4"));
-        assert_eq!(task.wave, "0123456789abcdef");
+        assert_eq!(task.wave, "0123456789abcdef01234567");
         assert_eq!(task.state, TaskState::Running);
         assert_eq!(task.node.as_deref(), Some("node7"));
         let state = |word: &str| {
-            super::task(&format!("1_0|0|{word}||assay-0123456789abcdef"))
+            super::task(&format!("1_0|0|{word}||assay-0123456789abcdef01234567"))
                 .unwrap()
                 .state
         };
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_array_cancelled_before_it_began_is_one_line() {
-        let cancelled = task("22|N/A|CANCELLED||assay-0123456789abcdef").unwrap();
+        let cancelled = task("22|N/A|CANCELLED||assay-0123456789abcdef01234567").unwrap();
         assert_eq!(
             (cancelled.index, cancelled.state),
             (None, TaskState::Cancelled)
@@ -217,7 +217,7 @@ mod tests {
             "7|N/A|RUNNING|n1|train",
             "7_1|1|RUNNING|n1|assay-xyz",
             "x|y",
-            "7_x|x|R|n|assay-0123456789abcdef",
+            "7_x|x|R|n|assay-0123456789abcdef01234567",
         ] {
             assert_eq!(task(line), None, "{line}");
         }
