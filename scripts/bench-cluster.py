@@ -91,6 +91,8 @@ class Slurm(Server):
     def kill(self):
         """Kills its controller, which writes nothing down any more."""
         os.kill(int(self.daemon.read_text()), signal.SIGKILL)
+        # The next one writes its own.
+        self.daemon.unlink()
 
     def restart(self):
         subprocess.run(
@@ -98,6 +100,33 @@ class Slurm(Server):
             env=os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
         )
+        wait_for("slurmctld", lambda: text_of(self.daemon).strip(), 30)
+
+    def repair(self):
+        """What an administrator does after such kills: a node that was given a number a second time takes no more
+        jobs, that job is held, and one that has ended unheard counts as running until the node is asked."""
+
+        def tell(*command):
+            self.ask("scontrol", *command, check=False)
+
+        for node in self.ask("sinfo", "--noheader", "--Node", "--states=drain", "--format=%n", check=False).split():
+            tell("update", f"NodeName={node}", "State=RESUME")
+        tell("reconfigure")
+        pending = self.ask("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i|%r", check=False)
+        for line in pending.splitlines():
+            job, reason = line.split("|", 1)
+            if "held" in reason:
+                tell("release", job)
+            elif reason == "BeginTime":
+                # Two minutes are left to a job that is requeued.
+                tell("update", f"JobId={job}", "StartTime=now")
+
+    def lost(self):
+        """The numbers of arrays that it forgot, since it was killed before it had written them down: it gives
+        such a number again."""
+        log = text_of(self.folder / "log/slurmctld.log")
+        given = collections.Counter(re.findall(r"_slurm_rpc_submit_batch_job: JobId=(\d+)", log))
+        return {number: count - 1 for number, count in given.items() if count > 1}
 
     def is_empty(self):
         listed = subprocess.run(["squeue", "--noheader"], env=os.environ | self.environment, capture_output=True)
@@ -382,7 +411,7 @@ class Bench:
                 pipelines += 1
                 victims, failures = self.killed(lab, queue, kills, wanted)
                 failed += failures
-                wait_for("the end of all jobs", queue.is_empty, 120, 0.3)
+                wait_for("the end of all jobs", lambda: queue.repair() or queue.is_empty(), 120, 2)
                 there = artifacts(lab.run())
                 if there != home:
                     wrong += 1
@@ -390,8 +419,10 @@ class Bench:
                 for key, endings in lab.attempts().items():
                     done = [name for name, ending in endings.items() if ending == "done"]
                     if len(done) > 1 and key not in victims:
-                        # The same job twice: the queue began it again.
-                        if len({name.rsplit(".", 1)[0] for name in done}) == 1:
+                        # WAVE-ARRAY_INDEX.RESTART: a job that began again, or one of an array that was forgotten.
+                        jobs = {name.rsplit(".", 1)[0] for name in done}
+                        arrays = {name.split("-")[1].split("_")[0] for name in jobs}
+                        if len(jobs) == 1 or arrays & set(queue.lost()):
                             by_queue += 1
                         else:
                             twice += 1
@@ -401,12 +432,11 @@ class Bench:
                     waves.update(set(json.loads(wave.read_text())["actions"]))
                 repeated = [key for key, count in waves.items() if count > 1 and key not in victims]
                 submitted_twice += len(repeated)
-                if repeated:
-                    print(f"   submitted twice: {lab.folder}: {repeated}", file=sys.stderr)
+            forgotten = sum(queue.lost().values())
         self.say("e", f"{sum(kills.values())} kills ({', '.join(f'{kills[k]} of a {k}' for k in sorted(kills))}) in "
                  f"{pipelines} pipelines: {wrong} wrong results, {failed} runs that failed, {twice} actions executed "
-                 f"twice whose jobs were not killed (and {by_queue} that the queue itself began again), "
-                 f"{submitted_twice} such actions written to more than one array")
+                 f"twice whose jobs were not killed (and {by_queue} whose job Slurm forgot or began again; it forgot "
+                 f"{forgotten} arrays), {submitted_twice} such actions submitted again")
         self.expect_none(wrong, twice, failed)
 
     def killed(self, lab, queue, kills, wanted):
@@ -414,8 +444,8 @@ class Bench:
         draw, victims, failures = self.draw, collections.Counter(), 0
         back = None
         run = lab.start()
-        end_at = time.monotonic() + LONGEST
-        next_at = time.monotonic() + draw.uniform(0.3, 2)
+        end_at, repair_at = time.monotonic() + LONGEST, time.monotonic() + 8
+        next_at, victim = time.monotonic() + draw.uniform(0.3, 2), draw.choice(["controller", "job", "queue"])
         try:
             while True:
                 now = time.monotonic()
@@ -424,6 +454,9 @@ class Bench:
                 if back is not None and now >= back:
                     queue.restart()
                     back = None
+                if back is None and now >= repair_at:
+                    queue.repair()
+                    repair_at = now + 8
                 if run.poll() is not None and run.returncode == 0:
                     break
                 if run.poll() is not None:
@@ -433,27 +466,28 @@ class Bench:
                         raise Broken(f"runs fail: {lab.said}")
                     run = lab.start()
                 if now >= next_at and sum(kills.values()) < wanted:
-                    next_at = now + draw.uniform(0.2, 2)
-                    victim = draw.choice(["controller", "job", "queue"])
                     # An action that is lost three times is given up, as it should be.
                     jobs = [job for job in lab.executions() if victims[job[1]] < 2]
-                    if victim == "controller":
+                    is_there = {"controller": True, "job": jobs, "queue": back is None}
+                    if not is_there[victim] and now < next_at + 5:
+                        time.sleep(0.02)
+                        continue
+                    if not is_there[victim] or victim == "controller":
+                        victim = "controller"
                         end(run)
                         time.sleep(draw.choice([0, draw.uniform(0, 1)]))
                         run = lab.start()
-                    elif victim == "job" and jobs:
+                    elif victim == "job":
                         process, key = draw.choice(jobs)
                         with contextlib.suppress(ProcessLookupError):
                             victims[key] += 1
                             os.kill(process, signal.SIGKILL)
-                    elif victim == "queue" and back is None:
+                    else:
                         queue.kill()
                         back = time.monotonic() + draw.uniform(0, 4)
-                    else:
-                        next_at = now
-                        time.sleep(0.02)
-                        continue
                     kills[victim] += 1
+                    victim = draw.choice(["controller", "job", "queue"])
+                    next_at = time.monotonic() + draw.uniform(0.2, 2)
                 time.sleep(0.02)
         finally:
             end(run)
@@ -508,10 +542,10 @@ class Bench:
         def ended():
             return run.poll() is not None
 
-        begun = newest()[0]
-        wait_for("an epoch", lambda: ended() or newest()[0] >= begun + self.draw.randint(1, 4))
-        name = job()
-        if ended() or name is None:
+        wanted = newest()[0] + self.draw.randint(1, 4)
+        wait_for("epochs", lambda: ended() or newest()[0] >= wanted)
+        name = wait_for("a job that runs", lambda: job() or ended())
+        if ended():
             return None
         stores = set(lab.folder.glob("node-*"))
         queue.ask("scontrol", "requeue", name, check=False)
@@ -529,16 +563,15 @@ class Bench:
         queue.ask("scontrol", "update", f"JobId={name}", "StartTime=now", check=False)
 
         def resumed():
-            for store in set(lab.folder.glob("node-*")) - stores:
-                for log in store.glob("scratch/*/log.txt"):
-                    found = re.findall(r"resuming after epoch (\d+)", text_of(log))
-                    if found:
-                        return int(found[-1]), None
-                    if any(log.parent.glob("checkpoint-*")):
-                        return 0, None
-            return (finished, None) if ended() else None
+            logs = [log for store in set(lab.folder.glob("node-*")) - stores for log in store.glob("scratch/*/log.txt")]
+            found = [re.findall(r"resuming after epoch (\d+)", text_of(log)) for log in logs]
+            for epochs in filter(None, found):
+                return [int(epochs[-1])]
+            # A worker says so before anything else; one that has had time to say it began anew.
+            return [0] if any(time.time() - log.stat().st_mtime > 10 for log in logs) else None
 
-        return finished - wait_for("the job's new beginning", resumed, 60)[0]
+        (begun,) = wait_for("the job's new beginning", lambda: resumed() or ended() and [None], 60)
+        return None if begun is None else finished - begun
 
     # Pushing again what a remote has.
     def g(self):

@@ -23,7 +23,7 @@ struct Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // What still runs must not outlive the folder.
+        // Jobs that still run must not outlive the folder.
         let _ = fs::write(self.sandbox.path("slurm/down"), "");
         for (_, pid) in self.pids() {
             kill(&pid, "KILL");
@@ -133,7 +133,7 @@ impl Cluster {
             .count()
     }
 
-    /// How the attempts at each action ended.
+    /// The endings of the attempts at each action.
     fn attempts(&self) -> BTreeMap<String, Vec<String>> {
         let folder = self.sandbox.path("hub/cluster/attempts");
         let mut attempts = BTreeMap::new();

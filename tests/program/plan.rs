@@ -64,7 +64,7 @@ fn another_engine_executes_a_plan_stage_by_stage() {
     assert!(said.contains("waits for `data`"), "{said}");
     execute_all(&sandbox, &plan);
     all_cached(&sandbox);
-    // What stays as it is is known from the beginning next time.
+    // Next time everything is known from the beginning.
     let plan = self::plan(&sandbox);
     let stages = plan["stages"].as_array().unwrap();
     assert!(

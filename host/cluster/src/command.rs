@@ -13,7 +13,7 @@ const MOST: u64 = 64 << 20;
 /// The most characters of what it says in an error.
 const WORDS: usize = 400;
 
-/// Why a command gave nothing.
+/// The reason that a command gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     /// It could not be run.
@@ -27,7 +27,7 @@ pub(crate) enum CommandError {
     Failed { program: String, words: String },
 }
 
-/// What the command prints, given `input`. `stopped` is asked while it runs.
+/// The text that the command prints, given `input`. `stopped` is asked while it runs.
 pub(crate) fn output(
     command: &mut Command,
     input: &str,

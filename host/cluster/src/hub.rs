@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// A note is not larger.
 const LARGEST: u64 = 64 << 20;
-/// What an action may read and write, in bytes, so that a hub that went wrong fills no disk.
+/// The most bytes that an action may read or write, so that a hub that went wrong fills no disk.
 const MOST_BYTES: u64 = 1 << 40;
 /// Letters of the name of an attempt.
 const LONGEST_ATTEMPT: usize = 100;
@@ -43,7 +43,7 @@ pub(crate) struct Attempt {
     pub(crate) ending: AttemptEnding,
 }
 
-/// How it ended.
+/// The end of an attempt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "ended", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum AttemptEnding {
@@ -58,7 +58,7 @@ pub(crate) enum AttemptEnding {
     },
     /// The machine lacks what the action needs.
     Unmet { reason: String },
-    /// What the action reads was not to be had from the hub.
+    /// The inputs of the action were not to be had from the hub.
     Unread { reason: String },
     /// It was asked to stop.
     Stopped,
@@ -175,7 +175,7 @@ fn attempt_note(key: ActionKey, name: &str, extension: &str) -> String {
     format!("attempts/{key}/{name}.{extension}")
 }
 
-/// Whether the text can name an attempt: it becomes the name of a file.
+/// True of a text that can name an attempt: it becomes the name of a file.
 pub(crate) fn is_attempt_name(text: &str) -> bool {
     let allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
     !text.is_empty()

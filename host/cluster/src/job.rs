@@ -13,18 +13,18 @@ use crate::checkpoint::Checkpoints;
 use crate::error::ClusterError;
 use crate::hub::{Attempt, AttemptEnding, Hub, is_attempt_name};
 
-/// How long a file that the controller wrote may take to be seen on this machine, and a result to be written.
+/// The time that a file of the controller may take to be seen on this machine, and a result to be written.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The first wait before another attempt, which doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// One job in so many, by its action's key, tidies the machine's store.
 const TIDYING: u8 = 16;
-/// How long results stay on the machine that made them; the hub has them.
+/// Results stay on the machine that made them for so long; the hub has them.
 const KEPT: Duration = Duration::from_hours(24);
 /// The name of the machine in Slurm.
 const NODE_NAME: &str = "SLURMD_NODENAME";
-/// How often a wait looks for a request to stop.
+/// A wait looks for a request to stop once in this time.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// A job with its hub.
@@ -33,7 +33,7 @@ pub struct Job<'a> {
     /// Its name among the attempts at the action.
     attempt: Option<String>,
     cancel: &'a Cancel,
-    /// Whether files of the hub are believed.
+    /// The belief in files of the hub.
     belief: Cell<Belief>,
 }
 

@@ -14,7 +14,7 @@ use crate::differing::differing;
 
 /// The most bytes that one result may have.
 const MOST_BYTES: u64 = 64 << 30;
-/// How long a remote may take to answer the first question, and each later one. Whoever has no network is not kept
+/// The time that a remote has for the answer to the first question, and to each later one. Whoever has no network is not kept
 /// waiting.
 const FIRST_ANSWER: Duration = Duration::from_millis(800);
 const ANSWER: Duration = Duration::from_secs(20);
@@ -27,7 +27,7 @@ pub struct LookUp {
 struct Asked {
     remote: Remote,
     admits: Admitted,
-    /// Whether it has answered.
+    /// It has answered.
     is_there: bool,
 }
 
@@ -41,7 +41,7 @@ pub enum Admitted {
 }
 
 impl Asked {
-    /// Whether the result counts.
+    /// True if the result counts.
     fn admits(&self, record: ObjectHash, result: &ActionResult) -> bool {
         let Admitted::SignedBy(keys) = &self.admits else {
             return true;

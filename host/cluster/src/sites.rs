@@ -66,7 +66,7 @@ pub struct Site {
     pub(crate) max_parallel: Option<u32>,
     /// The shortest time between two questions to the queue.
     pub(crate) poll: Duration,
-    /// How long to look for the result of a job that has ended.
+    /// The time to look for the result of a job that has ended.
     pub(crate) patience: Duration,
 }
 

@@ -56,6 +56,6 @@ pub trait Client {
     fn ended(&self, task: &Task, ended: Result<Completed, Failure>);
     /// Something that concerns no stage alone.
     fn remark(&self, message: String);
-    /// Whether the run waits for nothing more.
+    /// True once the run waits for nothing more.
     fn is_stopping(&self) -> bool;
 }

@@ -73,7 +73,7 @@ pub struct PlanChoice {
     pub rank: usize,
 }
 
-/// Why a plan's document is of no use.
+/// The reason that a plan's document is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum FrozenPlanError {
     /// It cannot be read or written.

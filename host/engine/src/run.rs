@@ -155,7 +155,7 @@ impl State {
         }
     }
 
-    /// Whether another training of the stage's search may run now.
+    /// True if another training of the stage's search may run now.
     fn has_room(&self, stage: &FrozenStage) -> bool {
         stage.planned.parallel().is_none_or(|limit| {
             let running = self.searching.get(&limit.search);
@@ -188,7 +188,7 @@ struct Job<'a> {
     card: Option<HeldCard<'a>>,
 }
 
-/// How long a request to stop may wait to be noticed while others execute stages.
+/// A request to stop is noticed within this time while others execute stages.
 const STOP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A stage that a job thread finished.
@@ -335,7 +335,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Whether the stage is executed by others: it loads a plugin, and there are others. Whatever needs the
+    /// True of a stage that others execute: it loads a plugin, and there are others. Whatever needs the
     /// network or the user's own files, and the small work between trainings, stays here.
     fn is_for_others(&self, at: usize) -> bool {
         self.elsewhere.executor.is_some() && self.stages[at].planned.plugin.is_some()

@@ -28,7 +28,7 @@ const MOST_RESULTS: usize = 16;
 /// The objects that a remote was seen to have.
 pub type Seen = BTreeSet<ObjectHash>;
 
-/// Whether files that are there are believed.
+/// The belief in files that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belief {
     /// One that has the right size is believed to have the right bytes.

@@ -168,7 +168,7 @@ impl Remote {
                 hasher
                     .update_reader(partial.file().take(before))
                     .map_err(unwritten(partial.path()))?;
-                // What came before need not come again.
+                // The bytes that came before need not come again.
                 moved(before)?;
                 let path = partial.path().to_owned();
                 let mut target = (partial.file(), path.as_path());

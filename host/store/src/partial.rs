@@ -19,7 +19,7 @@ pub struct PartialObject {
 }
 
 impl Store {
-    /// What came of the object before, or nothing yet; `None` if another process is at it.
+    /// The part of the object that came before, which may be empty; `None` if another process is at it.
     ///
     /// # Errors
     /// The file cannot be made or opened.

@@ -66,7 +66,7 @@ pub(crate) struct PushArguments {
     store: StoreArguments,
 }
 
-/// Whether to sign results, and with which key.
+/// Options for signing results.
 #[derive(Args, Debug)]
 struct SigningArguments {
     /// Sign the results too, so that runs of others can take them (`pipeline remote add --look-up signed`)

@@ -167,7 +167,7 @@ pub(crate) struct GcArguments {
     #[arg(long)]
     dry_run: bool,
 
-    /// How long files are kept that nobody needs
+    /// Keep files that nobody needs for so long
     #[arg(long, value_name = "DURATION", default_value_t = GRACE.into())]
     grace: humantime::Duration,
 

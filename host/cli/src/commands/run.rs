@@ -112,7 +112,7 @@ pub(crate) struct RunArguments {
 struct ElsewhereArguments {
     /// Who executes the stages that load a plugin: local, an executor of executors.toml, or slurm or
     /// hyperqueue with --hub
-    #[arg(long, value_name = "NAME", default_value = LOCAL, conflicts_with = "dry_run")]
+    #[arg(long, value_name = "NAME", default_value = LOCAL)]
     executor: String,
 
     #[arg(long, value_name = "PLACE", help = HUB_HELP)]
@@ -236,9 +236,12 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let trust = plan.trust.policy()?;
     let request = plan.request(&arguments.only, &trust, arguments.lock_mode());
     // Before anything is made or started: a device or a cluster that is not there leaves no trace.
-    let cluster = arguments.elsewhere.cluster()?;
-    let look_up = arguments.elsewhere.look_up()?;
     let settings = arguments.settings(cancel)?;
+    let cluster = if arguments.dry_run {
+        None
+    } else {
+        arguments.elsewhere.cluster()?
+    };
     ui::print_containment_notice();
     let store = Store::open(&plan.places.store.path)?;
     let session = Session::open(store, settings, request, cancel)?;
@@ -254,6 +257,7 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     if arguments.lock.lock {
         ui::notice::print_written(session.write_lock()?);
     }
+    let look_up = arguments.elsewhere.look_up()?;
     let events = arguments.event_file()?;
     let curves = arguments.curves(session.store())?;
     let view = ProgressView::new(session.stage_names());

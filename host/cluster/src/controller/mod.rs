@@ -29,14 +29,14 @@ use crate::hub::{AttemptEnding, Hub, WaveNote};
 use crate::queue::{Needs, Queue, QueuedTask, SubmitError, TaskState, Wave};
 use crate::sites::Site;
 
-/// How long the controller sleeps at a time.
+/// The controller sleeps for so long at a time.
 const TICK: Duration = Duration::from_millis(50);
 /// Tasks that come within this time of each other are submitted together.
 const GATHER: Duration = Duration::from_millis(100);
 /// The shortest time between two looks for results; a look may take the share 1 / [`SHARE`] of the time.
 const LOOK: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
-/// How often an action may be lost without getting on, or refused by machines, before it is given up.
+/// The times that an action may be lost without getting on, or refused by machines, before it is given up.
 const MOST_LOST: u32 = 3;
 const MOST_REFUSED: u32 = 8;
 
@@ -110,13 +110,13 @@ struct Controller<'a> {
     most_tasks: Option<usize>,
     /// When the queue was asked for tasks.
     asked: Option<Instant>,
-    /// Whether it has ever answered: before that, jobs may be there that nobody knows of.
+    /// It has answered since actions came: before that, jobs may be there that nobody knows of.
     is_known: bool,
     /// The last look for results, and how long to wait before the next.
     looked: (Instant, Duration),
     /// When to try again what the queue or the hub refused for now.
     retry: Instant,
-    /// What was said already.
+    /// Remarks that were made already.
     remarks: BTreeSet<String>,
 }
 
@@ -568,7 +568,7 @@ impl Controller<'_> {
             actions: actions.to_vec(),
         };
         let hub = &self.cluster.hub;
-        // What a job may have been lost for is written again.
+        // A job may have been lost for damage to what it reads, which is written again.
         let is_lost = |key: &ActionKey| self.open.get(key).is_some_and(|open| open.lost > 0);
         let belief = if actions.iter().any(is_lost) {
             Belief::Nothing

@@ -16,7 +16,7 @@ pub(super) struct Open {
     pub(super) tasks: Vec<Task>,
     pub(super) needs: Needs,
     pub(super) job: Option<Job>,
-    /// How often it was lost since it last got on, and how often machines refused it.
+    /// The times that it was lost since it last got on, and those that machines refused it.
     pub(super) lost: u32,
     pub(super) refused: u32,
     pub(super) checkpoint: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct Job {
     pub(super) submitted: Instant,
     /// When it was first seen to have ended.
     pub(super) ended: Option<Instant>,
-    /// Whether results were looked for since.
+    /// Results were looked for since.
     pub(super) is_looked_for: bool,
 }
 

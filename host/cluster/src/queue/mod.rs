@@ -96,7 +96,7 @@ impl Needs {
     }
 }
 
-/// What a job needs beyond the limit on its worker: the supervisor, and the files that it writes.
+/// Memory of a job beyond the limit on its worker: the supervisor, and the files that it writes.
 const HOST_MEMORY: u64 = 512 << 20;
 /// To fetch the inputs, and to write the result.
 const HOST_TIME_MS: u64 = 10 * 60 * 1000;
@@ -119,7 +119,7 @@ pub(crate) struct QueuedTask {
     pub(crate) output: Option<PathBuf>,
 }
 
-/// Where a task is.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskState {
     /// It has not begun.
@@ -151,7 +151,7 @@ pub(crate) trait Queue {
     fn cancel_command(&self, waves: &BTreeSet<String>) -> String;
 }
 
-/// Why an array is not in the queue.
+/// The reason that an array is not in the queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SubmitError {
     /// The queue cannot be reached now.

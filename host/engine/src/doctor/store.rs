@@ -176,7 +176,7 @@ const SHARED: [&str; 22] = [
 ];
 
 fn is_shared(kind: &str) -> bool {
-    // What is behind a program's file system nobody can tell: sshfs, s3fs, glusterfs.
+    // Nobody can tell what is behind a program's file system: sshfs, s3fs, glusterfs.
     kind.starts_with("fuse.") || SHARED.contains(&kind)
 }
 
