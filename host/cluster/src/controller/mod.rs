@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use assay_core::{ActionKey, ObjectHash};
+use assay_core::{ActionKey, ActionResult, ObjectHash};
 use assay_engine::{Client, Completed, Executor, Failure, Task};
 use assay_remote::{Access, Belief, Place};
 use assay_store::Store;
@@ -33,7 +33,7 @@ use crate::sites::Site;
 const TICK: Duration = Duration::from_millis(50);
 /// Tasks that come within this time of each other are submitted together.
 const GATHER: Duration = Duration::from_millis(100);
-/// The shortest time between two looks for results; a look may take the share 1 / [`SHARE`] of the time.
+/// The shortest time between two looks for results; to ask for them may take the share 1 / [`SHARE`] of the time.
 const LOOK: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
 /// The times that an action may be lost without getting on, or refused by machines, before it is given up.
@@ -322,36 +322,44 @@ impl Controller<'_> {
         if keys.is_empty() {
             return;
         }
-        let started = Instant::now();
-        let is_known = self.take_results(&keys, false);
+        let asking = self.take_results(&keys, false);
         for key in keys {
             let job = self.open.get_mut(&key).and_then(|open| open.job.as_mut());
             if let Some(job) = job {
-                job.is_looked_for |= is_known && job.ended.is_some();
+                job.is_looked_for |= asking.is_some() && job.ended.is_some();
             }
         }
-        self.looked = (Instant::now(), LOOK.max(started.elapsed() * SHARE));
+        self.looked = (Instant::now(), LOOK.max(asking.unwrap_or_default() * SHARE));
     }
 
-    /// Takes the results that the hub has of these actions, and ends those that have one; whether the hub said.
-    fn take_results(&mut self, keys: &[ActionKey], cached: bool) -> bool {
+    /// Takes the results that the hub has of these actions, and ends those that have one. Gives the time that the
+    /// hub took to say which it has; nothing if it did not.
+    fn take_results(&mut self, keys: &[ActionKey], cached: bool) -> Option<Duration> {
+        let started = Instant::now();
         let records = match self.cluster.hub.results(keys) {
             Ok(records) => records,
             Err(error) => {
                 self.remark(format!("cannot read the hub ({error}); looking again"));
-                return false;
+                return None;
             }
         };
-        for (_, result) in &records {
-            if let Err(error) = self.cluster.hub.take_result(self.store, result) {
-                self.remark(format!(
-                    "a result of {} in the hub cannot be used yet: {error}",
-                    result.action.short()
-                ));
-            }
+        let asking = started.elapsed();
+        let mut by_action: BTreeMap<ActionKey, Vec<ActionResult>> = BTreeMap::new();
+        for (_, result) in records {
+            by_action.entry(result.action).or_default().push(result);
         }
-        let found: BTreeSet<_> = records.iter().map(|(_, result)| result.action).collect();
-        for key in found {
+        for (key, results) in by_action {
+            if self.run.is_stopping() {
+                break;
+            }
+            for result in &results {
+                if let Err(error) = self.cluster.hub.take_result(self.store, result) {
+                    self.remark(format!(
+                        "a result of {} in the hub cannot be used yet: {error}",
+                        key.short()
+                    ));
+                }
+            }
             match self.store.cached(key) {
                 Ok(None) => {}
                 Ok(Some(result)) => {
@@ -371,7 +379,7 @@ impl Controller<'_> {
                 }
             }
         }
-        true
+        Some(asking)
     }
 
     fn end(&mut self, key: ActionKey, ended: impl Fn(&Task) -> Result<Completed, Failure>) {
@@ -546,7 +554,7 @@ impl Controller<'_> {
         }
         for (needs, keys) in groups {
             // A job of an earlier run may have ended between the look for its result and the question to the queue.
-            if !self.take_results(&keys, true) {
+            if self.take_results(&keys, true).is_none() {
                 return;
             }
             let keys: Vec<_> = keys
