@@ -69,9 +69,14 @@ impl Cluster {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         let hub = self.sandbox.path("hub");
         let node = self.sandbox.path("node");
+        let patience = if more.contains("patience") {
+            ""
+        } else {
+            "patience = 1\n"
+        };
         let text = format!(
             "[site]\nkind = \"{kind}\"\nhub = \"{}\"\nlocal_store = \"{}\"\nprogram = \"{}\"\npoll = 0\n\
-             patience = 1\n{more}\n",
+             {patience}{more}\n",
             text(&hub),
             text(&node),
             text(&binary())
@@ -243,6 +248,22 @@ fn a_controller_that_is_stopped_leaves_its_jobs_to_the_next() {
     let said = fs::read_to_string(cluster.sandbox.path("said")).unwrap();
     assert!(said.contains("scancel --name=assay-"), "{said}");
     fs::remove_file(cluster.sandbox.path("slurm/held")).unwrap();
+    cluster.check_against_home();
+    for (action, endings) in cluster.attempts() {
+        assert_eq!(endings, ["done"], "{action}");
+    }
+}
+
+#[test]
+fn a_submission_under_way_is_not_repeated() {
+    let cluster = Cluster::new(r#"["bp"]"#, 2);
+    cluster.site("slurm", "patience = 8");
+    fs::write(cluster.sandbox.path("slurm/slow"), "").unwrap();
+    let mut controller = cluster.start();
+    wait_for(|| (cluster.calls("sbatch") > 0).then_some(()));
+    // The queue's command goes on and submits, while the next controller sees an empty queue.
+    controller.kill().unwrap();
+    controller.wait().unwrap();
     cluster.check_against_home();
     for (action, endings) in cluster.attempts() {
         assert_eq!(endings, ["done"], "{action}");

@@ -8,6 +8,7 @@
 //! | `checkpoints/KEY/…` | job, while it trains | the newest checkpoint |
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use assay_core::{ActionKey, ActionResult, Record};
 use assay_remote::{Access, Belief, Place, Remote, RemoteError, Seen};
@@ -119,6 +120,24 @@ impl Hub {
 
     pub(crate) fn wave(&self, name: &str) -> Result<Option<WaveNote>, RemoteError> {
         self.read(&format!("waves/{name}.json"))
+    }
+
+    /// The names of waves that begin so and were written a moment ago.
+    pub(crate) fn recent_waves(
+        &self,
+        tag: &str,
+        within: Duration,
+    ) -> Result<Vec<String>, RemoteError> {
+        let notes = self.remote.recent_notes("waves", within)?;
+        let names = notes.iter().filter_map(|name| name.strip_suffix(".json"));
+        let names = names.filter(|name| name.starts_with(tag));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Whether a job of the wave has told how its attempt at the action ended.
+    pub(crate) fn has_attempt(&self, key: ActionKey, wave: &str) -> Result<bool, RemoteError> {
+        let notes = self.remote.notes(&format!("attempts/{key}"))?;
+        Ok(notes.iter().any(|name| name.starts_with(wave)))
     }
 
     pub(crate) fn write_attempt(

@@ -157,15 +157,19 @@ impl<'a> Job<'a> {
         }
         let message = failure.to_string();
         // A full disk or a store that cannot be written is the machine's fault: another may do better.
-        let ending = if failure.is_of_worker() {
+        let ending = if failure.is_of_machine() {
+            let causes = failure.reported_causes();
+            let reason = std::iter::once(message).chain(causes).collect::<Vec<_>>();
+            AttemptEnding::Unmet {
+                reason: reason.join(": "),
+            }
+        } else {
             AttemptEnding::Failed {
                 message,
                 help: failure.help().into_owned(),
                 chain: failure.reported_causes(),
                 log: failure.log().to_vec(),
             }
-        } else {
-            AttemptEnding::Unmet { reason: message }
         };
         self.report(key, ending);
     }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use assay_bundle::{BundleFile, Received, Watch};
 use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
@@ -12,7 +12,7 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 use crate::error::RemoteError;
 use crate::listing::Listing;
 use crate::place::Remote;
-use crate::transfer::TOGETHER;
+use crate::transfer::{TOGETHER, is_younger};
 
 /// The most bytes of the documents of one result.
 const MOST_DOCUMENTS: u64 = 64 << 20;
@@ -105,13 +105,7 @@ impl Remote {
         grace: Duration,
         watch: Watch<'_>,
     ) -> Result<RemoteGarbage, RemoteError> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let is_young = |file: &ObjectMeta| {
-            let seconds = u64::try_from(file.last_modified.timestamp()).unwrap_or(0);
-            now.saturating_sub(Duration::from_secs(seconds)) < grace
-        };
+        let is_young = |file: &ObjectMeta| is_younger(file, grace);
         let mut files = Vec::new();
         for folder in FOLDERS {
             files.extend(self.list_files(folder).await?);
@@ -150,17 +144,6 @@ impl Remote {
             garbage.names.push(name);
         }
         Ok(garbage)
-    }
-
-    /// The files below a folder.
-    async fn list_files(&self, folder: &str) -> Result<Vec<(String, ObjectMeta)>, RemoteError> {
-        let path = self.path(folder);
-        let listed = self.files.list(Some(&path)).try_collect::<Vec<_>>().await;
-        let listed = listed.map_err(self.failed("list", folder))?;
-        let named = listed
-            .into_iter()
-            .filter_map(|file| Some((self.name(&file.location)?, file)));
-        Ok(named.collect())
     }
 
     async fn mark_run(

@@ -2,12 +2,14 @@
 //! lie below `cluster`, where neither a store nor a pull looks.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::{ObjectStoreExt, PutPayload};
+use object_store::{ObjectMeta, ObjectStoreExt, PutPayload};
 
 use crate::error::RemoteError;
 use crate::place::Remote;
+use crate::transfer::is_younger;
 
 const FOLDER: &str = "cluster";
 
@@ -50,9 +52,26 @@ impl Remote {
     /// # Errors
     /// The remote cannot be asked.
     pub fn notes(&self, folder: &str) -> Result<Vec<String>, RemoteError> {
+        self.notes_that(folder, |_| true)
+    }
+
+    /// As [`Remote::notes`], for those that were written within this time.
+    ///
+    /// # Errors
+    /// As [`Remote::notes`].
+    pub fn recent_notes(&self, folder: &str, within: Duration) -> Result<Vec<String>, RemoteError> {
+        self.notes_that(folder, |file| is_younger(file, within))
+    }
+
+    fn notes_that(
+        &self,
+        folder: &str,
+        is_wanted: impl Fn(&ObjectMeta) -> bool,
+    ) -> Result<Vec<String>, RemoteError> {
         let folder = format!("{FOLDER}/{folder}");
-        let listed = self.runtime.block_on(self.list(&folder))?;
-        let names = listed.into_iter().filter_map(|(name, _)| {
+        let listed = self.runtime.block_on(self.list_files(&folder))?;
+        let wanted = listed.into_iter().filter(|(_, file)| is_wanted(file));
+        let names = wanted.filter_map(|(name, _)| {
             let name = name.strip_prefix(&folder)?.strip_prefix('/')?;
             Some(name.to_owned())
         });

@@ -129,7 +129,7 @@ impl Remote {
                     Ok(_) => {
                         let files = LocalFileSystem::new_with_prefix(path).map_err(failed)?;
                         // After a power cut too, a marker means that everything before it is there.
-                        let files = files.with_fsync(true);
+                        let files = files.with_fsync(true).with_automatic_cleanup(true);
                         (Arc::new(files), Path::default())
                     }
                     Err(error)

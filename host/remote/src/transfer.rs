@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assay_bundle::Watch;
 use assay_core::ObjectHash;
@@ -13,7 +14,7 @@ use assay_store::{DOCUMENT_LIMIT, ObjectReader, Store, StoreError};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
-use object_store::{GetOptions, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{GetOptions, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::error::RemoteError;
 use crate::place::{Place, Remote};
@@ -86,14 +87,22 @@ impl Remote {
 
     /// The names below a folder, with their sizes.
     pub(crate) async fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError> {
+        let listed = self.list_files(folder).await?.into_iter();
+        Ok(listed.map(|(name, file)| (name, file.size)).collect())
+    }
+
+    /// The files below a folder.
+    pub(crate) async fn list_files(
+        &self,
+        folder: &str,
+    ) -> Result<Vec<(String, ObjectMeta)>, RemoteError> {
         let path = self.path(folder);
-        let mut found = Vec::new();
-        let mut listed = self.files.list(Some(&path));
-        while let Some(file) = listed.next().await {
-            let file = file.map_err(self.failed("list", folder))?;
-            found.extend(self.name(&file.location).map(|name| (name, file.size)));
-        }
-        Ok(found)
+        let listed = self.files.list(Some(&path)).try_collect::<Vec<_>>().await;
+        let listed = listed.map_err(self.failed("list", folder))?;
+        let named = listed
+            .into_iter()
+            .filter_map(|file| Some((self.name(&file.location)?, file)));
+        Ok(named.collect())
     }
 
     /// The bytes of a file as they come, as many as the server will.
@@ -303,6 +312,15 @@ impl Remote {
             Err(error) => Err(self.failed("write", name)(error)),
         }
     }
+}
+
+/// Whether the file was written within this time, by the clocks of the remote and of this machine.
+pub(crate) fn is_younger(file: &ObjectMeta, than: Duration) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let written = u64::try_from(file.last_modified.timestamp_millis()).unwrap_or(0);
+    now.unwrap_or_default()
+        .saturating_sub(Duration::from_millis(written))
+        < than
 }
 
 /// The error of a file of the store that was being written.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use assay_core::{ActionKey, ActionResult, ObjectHash};
 use assay_engine::{Client, Completed, Executor, Failure, Task};
-use assay_remote::{Access, Belief, Place};
+use assay_remote::{Access, Belief, Place, RemoteError};
 use assay_store::Store;
 
 use self::open::{Job, Open};
@@ -221,6 +221,10 @@ impl Controller<'_> {
             Ok(tasks) => {
                 self.is_known = true;
                 self.adopt(&tasks);
+                if let Err(error) = self.adopt_unseen(&tasks) {
+                    self.is_known = false;
+                    self.remark(format!("cannot read the hub ({error}); looking again"));
+                }
                 self.note(&tasks);
             }
             Err(error) => self.remark(format!(
@@ -254,6 +258,36 @@ impl Controller<'_> {
         }
     }
 
+    /// Takes over arrays that were submitted a moment ago and that the queue does not know: a controller that was
+    /// killed may have left an `sbatch` under way, or a queue that was killed may have forgotten its jobs, which go
+    /// on. They are given the time of any job that is gone.
+    fn adopt_unseen(&mut self, tasks: &[QueuedTask]) -> Result<(), RemoteError> {
+        if self.open.values().all(|open| open.job.is_some()) {
+            return Ok(());
+        }
+        let listed: BTreeSet<_> = tasks.iter().map(|task| task.wave.as_str()).collect();
+        let hub = &self.cluster.hub;
+        let recent = hub.recent_waves(&hub_tag(&self.cluster.site), self.cluster.site.patience)?;
+        for name in recent {
+            if listed.contains(name.as_str()) || self.submitted.contains(&name) {
+                continue;
+            }
+            let actions = hub.wave(&name)?.map_or(Vec::new(), |wave| wave.actions);
+            for (index, key) in actions.into_iter().enumerate() {
+                let Some(open) = self.open.get_mut(&key) else {
+                    continue;
+                };
+                // One that told how it ended is over.
+                if open.job.is_none() && !hub.has_attempt(key, &name)? {
+                    open.job = Some(Job::new(name.clone(), index));
+                    open.tasks.iter().for_each(|task| self.run.queued(task));
+                }
+            }
+            self.submitted.insert(name);
+        }
+        Ok(())
+    }
+
     /// Reads which actions the tasks of a wave execute. Its note may be seen late here; until then nothing is
     /// submitted, since its jobs would be submitted again.
     fn read_wave(&mut self, name: &str) {
@@ -279,6 +313,20 @@ impl Controller<'_> {
         let mut found: HashMap<(&str, Option<usize>), &QueuedTask> = HashMap::new();
         for task in tasks {
             found.insert((&task.wave, task.index), task);
+        }
+        for task in tasks
+            .iter()
+            .filter(|task| self.submitted.contains(&task.wave))
+        {
+            if let Some(reason) = &task.held {
+                let message = format!(
+                    "the queue holds job {} ({reason}): `scontrol release {}` lets it go on",
+                    task.job, task.job
+                );
+                if self.remarks.insert(message.clone()) {
+                    self.run.remark(message);
+                }
+            }
         }
         let late = self.cluster.site.poll;
         for open in self.open.values_mut() {
@@ -455,9 +503,8 @@ impl Controller<'_> {
                 self.remark(format!("{host} cannot read what {name} needs: {reason}"));
                 self.lose(key, &name, &words);
             }
-            Some((_, AttemptEnding::Stopped)) => self.lose(key, &name, &words),
-            // The result must be on its way, or else was lost on it.
-            Some((_, AttemptEnding::Done)) | None => {
+            // A result, or the end of a later attempt, may be on its way.
+            Some((_, AttemptEnding::Done | AttemptEnding::Stopped)) | None => {
                 if is_late {
                     self.lose(key, &name, &words);
                 }

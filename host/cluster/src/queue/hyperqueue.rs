@@ -116,6 +116,7 @@ impl Queue for HyperQueue<'_> {
                 state: state(&task.state),
                 word: task.state,
                 node: None,
+                held: None,
                 output: task.stdout,
             }))
         });

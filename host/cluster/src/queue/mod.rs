@@ -115,6 +115,8 @@ pub(crate) struct QueuedTask {
     pub(crate) word: String,
     /// The machine, where it has one.
     pub(crate) node: Option<String>,
+    /// The queue's reason for holding it, if it waits for somebody to release it.
+    pub(crate) held: Option<String>,
     /// The file with what it printed.
     pub(crate) output: Option<PathBuf>,
 }

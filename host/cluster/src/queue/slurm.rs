@@ -103,7 +103,7 @@ impl Queue for Slurm<'_> {
             "--noheader",
             "--array",
             "--states=all",
-            "--format=%i|%K|%T|%N|%j",
+            "--format=%i|%K|%T|%N|%j|%r",
         ]);
         let printed = output(&mut squeue, "", stopped)?;
         let tasks = printed.lines().filter_map(task).map(|task| QueuedTask {
@@ -125,9 +125,10 @@ impl Queue for Slurm<'_> {
 
 /// The task on a line of `squeue`, if it is one of ours.
 fn task(line: &str) -> Option<QueuedTask> {
-    let mut fields = line.splitn(5, '|').map(str::trim);
+    let mut fields = line.splitn(6, '|').map(str::trim);
     let (job, index, word) = (fields.next()?, fields.next()?, fields.next()?);
     let (node, name) = (fields.next()?, fields.next()?);
+    let reason = fields.next().unwrap_or_default();
     let wave = wave_of(name)?;
     let state = match word {
         "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT"
@@ -150,6 +151,8 @@ fn task(line: &str) -> Option<QueuedTask> {
         state,
         word: word.to_owned(),
         node: (!node.is_empty() && node != "(null)").then(|| node.to_owned()),
+        held: (state == TaskState::Pending && reason.to_lowercase().contains("held"))
+            .then(|| reason.to_owned()),
         output: None,
     })
 }
@@ -199,6 +202,17 @@ mod tests {
         assert_eq!(state("CANCELLED"), TaskState::Cancelled);
         // A word of a later version is no end.
         assert_eq!(state("DREAMING"), TaskState::Running);
+    }
+
+    #[test]
+    fn a_job_that_is_held_says_why() {
+        let held = |reason: &str| {
+            let line = format!("1_0|0|PENDING||assay-0123456789abcdef01234567|{reason}");
+            task(&line).unwrap().held
+        };
+        assert_eq!(held("JobHeldUser").as_deref(), Some("JobHeldUser"));
+        assert!(held("launch failed requeued held").is_some());
+        assert_eq!(held("Resources"), None);
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Failure {
     }
 
     /// Whether it is the fault of what the worker did, not of the store or of this process.
-    pub fn is_of_worker(&self) -> bool {
+    pub(crate) fn is_of_worker(&self) -> bool {
         matches!(
             self,
             Self::Stage { .. }
@@ -157,6 +157,14 @@ impl Failure {
                 | Self::Died { .. }
                 | Self::Protocol { .. }
         )
+    }
+
+    /// Whether another machine may do better: it is the fault of the store or of this process, or there was no room
+    /// for what the worker wrote.
+    pub fn is_of_machine(&self) -> bool {
+        let says = |words: &str| NO_ROOM.iter().any(|sign| words.contains(sign));
+        let causes = self.reported_causes();
+        !self.is_of_worker() || says(&self.to_string()) || causes.iter().any(|cause| says(cause))
     }
 
     /// The last lines of the worker's log.
@@ -170,8 +178,33 @@ impl Failure {
     }
 }
 
+/// The system's words where there is no room for a file.
+const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
 fn while_running(plugin: Option<&str>) -> String {
     plugin
         .map(|name| format!(" while it ran the plugin `{name}`"))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(message: &str, cause: &str) -> Failure {
+        Failure::Stage {
+            message: message.to_owned(),
+            help: String::new(),
+            chain: vec![cause.to_owned()],
+            log: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_the_fault_of_the_machine() {
+        let full = io::Error::from_raw_os_error(28).to_string();
+        assert!(stage("cannot write x", &full).is_of_machine());
+        assert!(Failure::Start(io::Error::other("no processes left")).is_of_machine());
+        assert!(!stage("the loss is NaN", "").is_of_machine());
+    }
 }
