@@ -15,6 +15,8 @@ use assay_skips::skip;
 use assay_tests::{Finished, Sandbox, binary};
 use serde_json::Value;
 
+use crate::remote::Server as Bucket;
+
 /// A sandbox with a cluster of its own.
 struct Cluster {
     sandbox: Sandbox,
@@ -86,11 +88,17 @@ impl Cluster {
 
     /// Lets the jobs run another program.
     fn program(&self, program: &Path) {
+        self.replace(text(&binary()), text(program));
+    }
+
+    /// Replaces a value in the description of the executor.
+    fn replace(&self, old: &str, new: &str) {
         let file = self
             .sandbox
             .path("home/XDG_CONFIG_HOME/assay/executors.toml");
         let site = fs::read_to_string(&file).unwrap();
-        fs::write(file, site.replace(text(&binary()), text(program))).unwrap();
+        let quoted = |value: &str| format!("\"{value}\"");
+        fs::write(file, site.replace(&quoted(old), &quoted(new))).unwrap();
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -298,22 +306,22 @@ fn a_queue_that_cannot_be_asked_fails_nothing() {
 #[test]
 fn a_preempted_training_goes_on_from_its_checkpoint() {
     let cluster = Cluster::new(r#"["bp"]"#, 200);
+    // Each time on another machine.
+    let node = cluster.sandbox.path("node-${SLURM_RESTART_COUNT:-0}");
+    cluster.replace(text(&cluster.sandbox.path("node")), text(&node));
     let mut controller = cluster.start();
-    let mut epochs = Vec::new();
-    for signal in ["TERM", "KILL", "TERM", "TERM"] {
+    let mut least = 0;
+    for (restart, signal) in ["TERM", "KILL", "TERM", "TERM"].into_iter().enumerate() {
         let (task, pid) = cluster.running();
-        let before = epochs.last().copied().unwrap_or(0);
-        epochs.push(wait_for(|| {
-            checkpoint(&cluster).filter(|epoch| *epoch > before + 5)
-        }));
+        // A checkpoint that goes beyond the one before shows that it went on from there.
+        let epoch = wait_for(|| checkpoint(&cluster, restart).filter(|epoch| *epoch > least));
+        assert!(epoch < 190, "it is over too soon");
         fs::write(cluster.sandbox.path(&format!("slurm/requeue_{task}")), "").unwrap();
         kill(&pid, signal);
         wait_for(|| cluster.pids().pop().filter(|(_, new)| *new != pid));
+        // One that is killed leaves what it has left before.
+        least = if signal == "TERM" { epoch } else { 0 };
     }
-    assert!(
-        epochs.iter().all(|epoch| *epoch < 200),
-        "{epochs:?}: it was over too soon"
-    );
     assert!(controller.wait().unwrap().success());
     // The three that were asked to stop told so, and the end came in the last.
     let attempts = cluster
@@ -326,10 +334,10 @@ fn a_preempted_training_goes_on_from_its_checkpoint() {
     cluster.check_against_home();
 }
 
-/// The epoch of the newest checkpoint in the hub.
-fn checkpoint(cluster: &Cluster) -> Option<u64> {
-    let folder = cluster.sandbox.path("hub/cluster/checkpoints");
-    let action = fs::read_dir(folder).ok()?.next()?.ok()?.path();
+/// The epoch of the newest checkpoint on the machine of this restart.
+fn checkpoint(cluster: &Cluster, restart: usize) -> Option<u64> {
+    let scratch = cluster.sandbox.path(&format!("node-{restart}/scratch"));
+    let action = fs::read_dir(scratch).ok()?.next()?.ok()?.path();
     let numbers = fs::read_dir(action).ok()?.filter_map(|entry| {
         let name = entry.ok()?.file_name().into_string().ok()?;
         name.strip_prefix("checkpoint-")?.parse().ok()
@@ -536,6 +544,41 @@ fn arrays_are_cut_to_what_the_queue_takes() {
     let names = fs::read_to_string(cluster.sandbox.path("slurm/calls")).unwrap();
     assert!(names.contains("--array=0-1"), "{names}");
     assert!(!names.contains("--array=0-2"), "{names}");
+}
+
+#[test]
+fn a_bucket_is_a_hub_as_a_folder_is() {
+    let Some(server) = Bucket::start() else {
+        return;
+    };
+    let mut cluster = Cluster::new(r#"["bp"]"#, 2);
+    let url = format!("http://127.0.0.1:{}", server.port);
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "anybody"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", &url),
+        ("AWS_ALLOW_HTTP", "true"),
+    ] {
+        cluster
+            .environment
+            .push((name.to_owned(), value.to_owned()));
+    }
+    let logs = cluster.sandbox.path("logs");
+    let run = |cluster: &Cluster, store: &str| {
+        let hub = ["--hub", "s3://bucket/hub", "--store", store, "--json"];
+        cluster.run(&hub)
+    };
+    let refused = run(&cluster, "first").exits(2).stderr;
+    assert!(refused.contains("needs `logs`"), "{refused}");
+    cluster.site("slurm", &format!("logs = \"{}\"", text(&logs)));
+    let there = run(&cluster, "first").exits(0).json();
+    let home = cluster.sandbox.run_json(&["--store", "home-store"]);
+    assert_eq!(artifacts(&there), artifacts(&home));
+    // Another store finds everything in the bucket.
+    let submitted = cluster.calls("sbatch");
+    let _ = run(&cluster, "second").exits(0);
+    assert_eq!(cluster.calls("sbatch"), submitted);
 }
 
 /// A server of `scripts`, stopped when it is dropped.

@@ -440,9 +440,9 @@ fn what_no_run_rests_on_can_be_removed() {
 }
 
 /// A server that speaks S3, killed when it is dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Drop for Server {
@@ -454,7 +454,7 @@ impl Drop for Server {
 
 impl Server {
     /// Nothing where there is none to be had.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()

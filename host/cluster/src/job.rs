@@ -83,8 +83,14 @@ impl<'a> Job<'a> {
             Ok(None)
         });
         if let Err(error) = &fetched {
-            let reason = error.to_string();
-            self.report(key, AttemptEnding::Unread { reason });
+            let ending = if self.cancel.is_requested() {
+                AttemptEnding::Stopped
+            } else {
+                AttemptEnding::Unread {
+                    reason: error.to_string(),
+                }
+            };
+            self.report(key, ending);
         }
         fetched
     }

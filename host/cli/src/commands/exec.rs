@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use assay_cluster::Job;
 use assay_core::{ActionKey, Advice, ArtifactHash, Ending, Limits, parse_memory, parse_time};
 use assay_engine::{
-    Cancel, CardRequest, CardsWhenNeeded, EngineError, Execution, FrozenPlan, Obstacle,
-    WorkerArguments, run_worker, unmet,
+    Cancel, CardRequest, CardsWhenNeeded, DeviceError, EngineError, Execution, FrozenPlan,
+    Obstacle, WorkerArguments, run_worker, unmet,
 };
 use assay_store::Store;
 use clap::Args;
@@ -167,6 +167,7 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
         }));
     }
     ui::print_containment_notice();
+    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
     let job = arguments.job(cancel)?;
     let store = match &job {
         // The store of a machine of a cluster begins empty.
@@ -180,13 +181,27 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
         ui::print(&format!("{}\n", result.artifact))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = execute(arguments, &work, &store, job.as_ref(), cancel);
+    let place = Machine {
+        store: &store,
+        cards: &cards,
+        cancel,
+    };
+    let ended = execute(arguments, &work, job.as_ref(), place);
     if let (Some(job), Err(error)) = (&job, &ended)
-        && error.advised::<OtherEnvironment>().is_some()
+        && (error.advised::<OtherEnvironment>().is_some()
+            || error.advised::<DeviceError>().is_some())
     {
         job.refuse(work.key, error.to_string());
     }
     ended
+}
+
+/// Store and cards of this machine.
+#[derive(Clone, Copy)]
+struct Machine<'a> {
+    store: &'a Store,
+    cards: &'a CardsWhenNeeded<'a>,
+    cancel: &'a Cancel,
 }
 
 /// The action to execute, and what a plan says beside it.
@@ -199,11 +214,14 @@ struct Work {
 fn execute(
     arguments: &ExecArguments,
     work: &Work,
-    store: &Store,
     job: Option<&Job<'_>>,
-    cancel: &Cancel,
+    machine: Machine<'_>,
 ) -> Result<ExitCode, CliError> {
-    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
+    let Machine {
+        store,
+        cards,
+        cancel,
+    } = machine;
     let action = store.action(work.key)?;
     if let Some(plugin) = &action.plugin {
         let trust = arguments.trust.policy()?;
