@@ -15,7 +15,7 @@ use assay_skips::skip;
 use assay_tests::{Finished, Sandbox, binary};
 use serde_json::Value;
 
-use crate::remote::Server as Bucket;
+use crate::remote::{Server as Bucket, files};
 
 /// A sandbox with a cluster of its own.
 struct Cluster {
@@ -165,6 +165,14 @@ impl Cluster {
         attempts
     }
 
+    /// Fails unless each action was executed by one job, to its end.
+    #[track_caller]
+    fn check_executed_once(&self) {
+        for (action, endings) in self.attempts() {
+            assert_eq!(endings, ["done"], "{action}");
+        }
+    }
+
     /// Fails unless the same pipeline gives the same artifacts at home.
     #[track_caller]
     fn check_against_home(&self) {
@@ -237,9 +245,7 @@ fn a_controller_may_be_killed_at_any_time() {
         controller.wait().unwrap();
     }
     cluster.check_against_home();
-    for (action, endings) in cluster.attempts() {
-        assert_eq!(endings, ["done"], "{action}");
-    }
+    cluster.check_executed_once();
 }
 
 #[test]
@@ -257,9 +263,7 @@ fn a_controller_that_is_stopped_leaves_its_jobs_to_the_next() {
     assert!(said.contains("scancel --name=assay-"), "{said}");
     fs::remove_file(cluster.sandbox.path("slurm/held")).unwrap();
     cluster.check_against_home();
-    for (action, endings) in cluster.attempts() {
-        assert_eq!(endings, ["done"], "{action}");
-    }
+    cluster.check_executed_once();
 }
 
 #[test]
@@ -273,9 +277,7 @@ fn a_submission_under_way_is_not_repeated() {
     controller.kill().unwrap();
     controller.wait().unwrap();
     cluster.check_against_home();
-    for (action, endings) in cluster.attempts() {
-        assert_eq!(endings, ["done"], "{action}");
-    }
+    cluster.check_executed_once();
 }
 
 #[test]
@@ -454,8 +456,7 @@ fn what_is_damaged_in_the_hub_counts_as_nothing() {
     let cluster = Cluster::new(r#"["bp"]"#, 2);
     let _ = cluster.run(&[]).exits(0);
     let hub = cluster.sandbox.path("hub");
-    for file in files(&hub.join("objects")) {
-        let mut bytes = fs::read(&file).unwrap();
+    for (file, mut bytes) in files(&hub.join("objects")) {
         if let Some(byte) = bytes.last_mut() {
             *byte ^= 1;
         }
@@ -483,22 +484,6 @@ fn what_is_damaged_in_the_hub_counts_as_nothing() {
     let home = cluster.sandbox.run_json(&["--store", "home-store"]);
     let fresh = cluster.run(&["--store", "fresh", "--json"]).exits(0).json();
     assert_eq!(artifacts(&fresh), artifacts(&home));
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.push(path);
-            }
-        }
-    }
-    found
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Hub {
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// Whether a job of the wave has told how its attempt at the action ended.
+    /// True if a job of the wave has told how its attempt at the action ended.
     pub(crate) fn has_attempt(&self, key: ActionKey, wave: &str) -> Result<bool, RemoteError> {
         let notes = self.remote.notes(&format!("attempts/{key}"))?;
         Ok(notes.iter().any(|name| name.starts_with(wave)))

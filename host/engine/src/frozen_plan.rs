@@ -3,11 +3,11 @@
 //! `pipeline exec`, in an order that the document allows, and needs to know nothing else of Assay.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use assay_core::{Action, ActionKey, Advice, ArtifactHash, CanonicalError, Limits, Resources};
+use assay_files::{NewFile, READABLE};
 use assay_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -214,16 +214,11 @@ impl FrozenPlan {
             path: path.to_owned(),
             source,
         };
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        let mut file = NewFile::create(path, READABLE).map_err(failed)?;
         serde_json::to_writer_pretty(io::BufWriter::new(&mut file), self)
             .map_err(|error| failed(error.into()))?;
         file.write_all(b"\n").map_err(failed)?;
-        let written: File = file.persist(path).map_err(|error| failed(error.error))?;
-        written.sync_all().map_err(failed)
+        file.replace().map_err(failed)
     }
 
     /// The stage of this name with its action, which the store has from then on.

@@ -314,7 +314,7 @@ impl Remote {
     }
 }
 
-/// Whether the file was written within this time, by the clocks of the remote and of this machine.
+/// True if the file was written within this time, by the clocks of the remote and of this machine.
 pub(crate) fn is_younger(file: &ObjectMeta, than: Duration) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let written = u64::try_from(file.last_modified.timestamp_millis()).unwrap_or(0);
@@ -356,6 +356,7 @@ fn unreadable(error: std::io::Error) -> RemoteError {
 #[cfg(test)]
 mod tests {
     use assay_bundle::BundleFile;
+    use assay_store::PartialObject;
 
     use super::*;
     use crate::place::Access;
@@ -395,14 +396,17 @@ mod tests {
         (fetched.is_ok(), came.get())
     }
 
+    /// The part of the object that came before.
+    fn partial(store: &Store, bytes: &[u8]) -> PartialObject {
+        let partial = store.partial_object(ObjectHash::of(bytes));
+        partial.unwrap().unwrap()
+    }
+
     #[test]
     fn a_transfer_that_broke_off_goes_on_where_it_was() {
         let (_folder, remote, store, bytes) = with_object();
         assert!(!fetch(&remote, &store, &bytes, PIECE).0);
-        let mut partial = store
-            .partial_object(ObjectHash::of(&bytes))
-            .unwrap()
-            .unwrap();
+        let mut partial = partial(&store, &bytes);
         let before = partial.rewind(u64::MAX).unwrap();
         assert!(before >= PIECE, "{before}");
         drop(partial);
@@ -417,10 +421,7 @@ mod tests {
     fn damage_to_what_came_before_is_mended() {
         let (_folder, remote, store, bytes) = with_object();
         assert!(!fetch(&remote, &store, &bytes, PIECE).0);
-        let mut partial = store
-            .partial_object(ObjectHash::of(&bytes))
-            .unwrap()
-            .unwrap();
+        let mut partial = partial(&store, &bytes);
         let path = partial.path().to_owned();
         let length = partial.rewind(u64::MAX).unwrap();
         drop(partial);

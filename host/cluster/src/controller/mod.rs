@@ -6,27 +6,28 @@
 //! - Nothing is kept on disk. A controller that is started again finds its jobs in the queue by the names of their
 //!   arrays, and submits nothing twice.
 
+mod conclude;
 mod open;
 mod program;
+mod submit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use assay_core::{ActionKey, ActionResult, ObjectHash};
 use assay_engine::{Client, Completed, Executor, Failure, Task};
-use assay_remote::{Access, Belief, Place, RemoteError};
+use assay_remote::{Access, Place, RemoteError};
 use assay_store::Store;
 
 use self::open::{Job, Open};
 use self::program::install_program;
-use crate::checkpoint::whole_checkpoints;
 use crate::differing::differing;
 use crate::error::ClusterError;
-use crate::hub::{AttemptEnding, Hub, WaveNote};
-use crate::queue::{Needs, Queue, QueuedTask, SubmitError, TaskState, Wave};
+use crate::hub::{Hub, WaveNote};
+use crate::queue::{Needs, Queue, QueuedTask, TaskState};
 use crate::sites::Site;
 
 /// The controller sleeps for so long at a time.
@@ -36,9 +37,6 @@ const GATHER: Duration = Duration::from_millis(100);
 /// The shortest time between two looks for results; to ask for them may take the share 1 / [`SHARE`] of the time.
 const LOOK: Duration = Duration::from_secs(1);
 const SHARE: u32 = 10;
-/// The times that an action may be lost without getting on, or refused by machines, before it is given up.
-const MOST_LOST: u32 = 3;
-const MOST_REFUSED: u32 = 8;
 
 /// The queue of a cluster as an executor.
 pub struct Cluster {
@@ -179,6 +177,11 @@ impl Controller<'_> {
         }
     }
 
+    /// Says that the hub could not be read, which is tried again.
+    fn remark_unread(&mut self, error: &RemoteError) {
+        self.remark(format!("cannot read the hub ({error}); looking again"));
+    }
+
     /// Takes up new actions; those that the hub has results of end at once.
     fn admit(&mut self, new: Vec<Task>) {
         if new.is_empty() {
@@ -197,7 +200,6 @@ impl Controller<'_> {
                     lost: 0,
                     refused: 0,
                     checkpoint: None,
-                    is_started: false,
                 }
             });
             open.tasks.push(task);
@@ -223,7 +225,7 @@ impl Controller<'_> {
                 self.adopt(&tasks);
                 if let Err(error) = self.adopt_unseen(&tasks) {
                     self.is_known = false;
-                    self.remark(format!("cannot read the hub ({error}); looking again"));
+                    self.remark_unread(&error);
                 }
                 self.note(&tasks);
             }
@@ -303,7 +305,7 @@ impl Controller<'_> {
             }
             Err(error) => {
                 self.is_known = false;
-                self.remark(format!("cannot read the hub ({error}); looking again"));
+                self.remark_unread(&error);
             }
         }
     }
@@ -340,8 +342,8 @@ impl Controller<'_> {
                     } else if job.ended.is_none() {
                         job.ended = Some(Instant::now());
                     }
-                    if task.state == TaskState::Running && !open.is_started {
-                        open.is_started = true;
+                    if task.state == TaskState::Running && !job.is_started {
+                        job.is_started = true;
                         open.tasks.iter().for_each(|task| self.run.started(task));
                     }
                     job.queued = Some(task.clone());
@@ -387,7 +389,7 @@ impl Controller<'_> {
         let records = match self.cluster.hub.results(keys) {
             Ok(records) => records,
             Err(error) => {
-                self.remark(format!("cannot read the hub ({error}); looking again"));
+                self.remark_unread(&error);
                 return None;
             }
         };
@@ -436,252 +438,6 @@ impl Controller<'_> {
             self.run.ended(&task, ended(&task));
         }
     }
-
-    /// Decides what becomes of actions whose jobs have ended without a result that could be seen.
-    fn conclude(&mut self) {
-        let over = self.open.iter().filter(|(_, open)| {
-            let job = open.job.as_ref();
-            job.is_some_and(|job| job.ended.is_some() && job.is_looked_for)
-        });
-        let over: Vec<_> = over.map(|(key, _)| *key).collect();
-        for key in over {
-            self.conclude_one(key);
-        }
-    }
-
-    fn conclude_one(&mut self, key: ActionKey) {
-        let Some((job, name)) = self.open.get(&key).and_then(|open| {
-            let name = open.tasks.first().map(|task| task.name.clone())?;
-            Some((open.job.as_ref()?, name))
-        }) else {
-            return;
-        };
-        let waited = job.ended.map_or(Duration::ZERO, |ended| ended.elapsed());
-        let is_late = waited >= self.cluster.site.patience;
-        let words = job.words();
-        let is_cancelled = job.is_in_state(TaskState::Cancelled);
-        let attempt = match &job.queued {
-            None => None,
-            Some(queued) => {
-                let attempt = format!("{}-{}", job.wave, queued.job);
-                match self.cluster.hub.last_attempt(key, &attempt) {
-                    Ok(attempt) => attempt,
-                    Err(error) => {
-                        return self
-                            .remark(format!("cannot read the hub ({error}); looking again"));
-                    }
-                }
-            }
-        };
-        match attempt.map(|attempt| (attempt.host, attempt.ending)) {
-            Some((
-                _,
-                AttemptEnding::Failed {
-                    message,
-                    help,
-                    chain,
-                    log,
-                },
-            )) => {
-                self.end(key, |_| {
-                    Err(Failure::Stage {
-                        message: message.clone(),
-                        help: help.clone(),
-                        chain: chain.clone(),
-                        log: log.clone(),
-                    })
-                });
-            }
-            Some((host, AttemptEnding::Unmet { reason })) => self.exclude(key, &host, &reason),
-            _ if is_cancelled => {
-                let message = format!("its {words} was cancelled in the queue");
-                self.end(key, |_| {
-                    Err(failure(message.clone(), "run it again to submit it anew"))
-                });
-            }
-            Some((host, AttemptEnding::Unread { reason })) => {
-                self.remark(format!("{host} cannot read what {name} needs: {reason}"));
-                self.lose(key, &name, &words);
-            }
-            // A result, or the end of a later attempt, may be on its way.
-            Some((_, AttemptEnding::Done | AttemptEnding::Stopped)) | None => {
-                if is_late {
-                    self.lose(key, &name, &words);
-                }
-            }
-        }
-    }
-
-    /// Submits the action again, on another machine.
-    fn exclude(&mut self, key: ActionKey, host: &str, reason: &str) {
-        self.remark(format!("{host} cannot execute {}: {reason}", key.short()));
-        let Some(open) = self.open.get_mut(&key) else {
-            return;
-        };
-        open.refused += 1;
-        if open.refused >= MOST_REFUSED {
-            let message =
-                format!("no machine of the cluster can execute it; {host} says: {reason}");
-            return self.end(key, |_| Err(failure(message.clone(), "")));
-        }
-        open.job = None;
-        open.is_started = false;
-        // Only the letters of names of machines go to the queue's command.
-        let allowed = |char: char| char.is_ascii_alphanumeric() || "-._".contains(char);
-        if !host.is_empty() && host.chars().all(allowed) {
-            open.needs.excluded.insert(host.to_owned());
-        }
-    }
-
-    /// Submits an action again whose job is gone, unless it does not get on.
-    fn lose(&mut self, key: ActionKey, name: &str, words: &str) {
-        let checkpoint = match whole_checkpoints(&self.cluster.hub, key) {
-            Ok(mut checkpoints) => checkpoints.pop(),
-            Err(error) => {
-                return self.remark(format!("cannot read the hub ({error}); looking again"));
-            }
-        };
-        let Some(open) = self.open.get_mut(&key) else {
-            return;
-        };
-        if checkpoint > open.checkpoint {
-            open.lost = 0;
-        } else {
-            open.lost += 1;
-        }
-        if open.lost >= MOST_LOST {
-            let job = open.job.take();
-            let log = job.and_then(|job| job.output());
-            let message = format!("its {words} gave no result, and neither did those before it");
-            return self.end(key, |_| {
-                Err(Failure::Stage {
-                    message: message.clone(),
-                    help: "the output of its jobs is in the executor's folder of logs; `resources` of the stage \
-                           ask for more time or memory"
-                        .to_owned(),
-                    chain: Vec::new(),
-                    log: log.clone().unwrap_or_default(),
-                })
-            });
-        }
-        open.checkpoint.clone_from(&checkpoint);
-        (open.job, open.is_started) = (None, false);
-        let from = checkpoint.as_deref().and_then(|name| name.rsplit_once('-'));
-        let from = from.map_or("its beginning".to_owned(), |(_, epoch)| {
-            format!("epoch {}", epoch.trim_start_matches('0'))
-        });
-        self.run.remark(format!(
-            "{name}: its {words} gave no result; it is submitted again and goes on from {from}"
-        ));
-    }
-
-    /// Submits the actions that have no job, in arrays of those that ask for the same.
-    fn submit(&mut self) {
-        if !self.is_known || Instant::now() < self.retry {
-            return;
-        }
-        let mut groups: BTreeMap<Needs, Vec<ActionKey>> = BTreeMap::new();
-        for (key, open) in self.open.iter().filter(|(_, open)| open.job.is_none()) {
-            groups.entry(open.needs.clone()).or_default().push(*key);
-        }
-        if groups.is_empty() {
-            return;
-        }
-        let run = self.run;
-        let most = match self.most_tasks {
-            Some(most) => most,
-            None => *self
-                .most_tasks
-                .insert(self.queue.most_tasks(&|| run.is_stopping())),
-        };
-        let mut groups: Vec<_> = groups.into_iter().collect();
-        // In the order of the plan.
-        for (_, keys) in &mut groups {
-            keys.sort_by_key(|key| self.open[key].tasks.first().map(|task| task.stage));
-        }
-        for (needs, keys) in groups {
-            // A job of an earlier run may have ended between the look for its result and the question to the queue.
-            if self.take_results(&keys, true).is_none() {
-                return;
-            }
-            let keys: Vec<_> = keys
-                .into_iter()
-                .filter(|key| self.open.contains_key(key))
-                .collect();
-            for actions in keys.chunks(most) {
-                if self.run.is_stopping() || !self.submit_wave(&needs, actions) {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Submits an array; whether more can be submitted now.
-    fn submit_wave(&mut self, needs: &Needs, actions: &[ActionKey]) -> bool {
-        let name = wave_name(&self.cluster.site, actions);
-        let note = WaveNote {
-            actions: actions.to_vec(),
-        };
-        let hub = &self.cluster.hub;
-        // A job may have been lost for damage to what it reads, which is written again.
-        let is_lost = |key: &ActionKey| self.open.get(key).is_some_and(|open| open.lost > 0);
-        let belief = if actions.iter().any(is_lost) {
-            Belief::Nothing
-        } else {
-            Belief::Size
-        };
-        let offered = hub.offer_actions(self.store, actions, belief);
-        if let Err(error) = offered.and_then(|()| hub.write_wave(&name, &note)) {
-            self.retry = Instant::now() + self.cluster.site.poll;
-            self.remark(format!("cannot write to the hub ({error}); trying again"));
-            return false;
-        }
-        let wave = Wave {
-            name: &name,
-            actions,
-            needs,
-            program: &self.cluster.program,
-        };
-        let run = self.run;
-        match self.queue.submit(&wave, &|| run.is_stopping()) {
-            Ok(()) => {
-                for (index, key) in actions.iter().enumerate() {
-                    if let Some(open) = self.open.get_mut(key) {
-                        open.job = Some(Job::new(name.clone(), index));
-                        open.tasks.iter().for_each(|task| run.queued(task));
-                    }
-                }
-                self.waves.insert(name.clone(), note);
-                self.submitted.insert(name);
-                true
-            }
-            Err(SubmitError::Unreachable(error)) => {
-                self.retry = Instant::now() + self.cluster.site.poll;
-                // It may have taken the jobs and lost its answer.
-                self.is_known = false;
-                self.remark(format!(
-                    "the queue takes no jobs now ({error}); trying again"
-                ));
-                false
-            }
-            Err(SubmitError::Full(error)) => {
-                self.retry = Instant::now() + self.cluster.site.poll;
-                self.most_tasks = Some((actions.len() / 2).max(1));
-                self.remark(format!(
-                    "the queue takes no more jobs now ({error}); trying again"
-                ));
-                false
-            }
-            Err(SubmitError::Refused(error)) => {
-                let message = format!("the queue refuses its job: {error}");
-                let help = "what a site needs stands in executors.toml, what a stage needs in its `resources`";
-                for key in actions {
-                    self.end(*key, |_| Err(failure(message.clone(), help)));
-                }
-                true
-            }
-        }
-    }
 }
 
 fn failure(message: String, help: &str) -> Failure {
@@ -691,19 +447,6 @@ fn failure(message: String, help: &str) -> Failure {
         chain: Vec::new(),
         log: Vec::new(),
     }
-}
-
-/// A name that no other array has.
-fn wave_name(site: &Site, actions: &[ActionKey]) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |now| now.as_nanos());
-    let text = format!(
-        "{actions:?} {now} {} {}",
-        assay_engine::host_name(),
-        std::process::id()
-    );
-    let unique = ObjectHash::of(text.as_bytes()).to_string();
-    format!("{}{}", hub_tag(site), &unique[..16])
 }
 
 /// The beginning of the names of all arrays that share the site's hub.

@@ -20,7 +20,6 @@ pub(super) struct Open {
     pub(super) lost: u32,
     pub(super) refused: u32,
     pub(super) checkpoint: Option<String>,
-    pub(super) is_started: bool,
 }
 
 /// The job of an action.
@@ -30,6 +29,8 @@ pub(super) struct Job {
     /// As the queue has it, once it has told.
     pub(super) queued: Option<QueuedTask>,
     pub(super) submitted: Instant,
+    /// The run was told that it began.
+    pub(super) is_started: bool,
     /// When it was first seen to have ended.
     pub(super) ended: Option<Instant>,
     /// Results were looked for since.
@@ -43,6 +44,7 @@ impl Job {
             index,
             queued: None,
             submitted: Instant::now(),
+            is_started: false,
             ended: None,
             is_looked_for: false,
         }

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use assay_core::ObjectHash;
-use assay_engine::host_name;
+use assay_files::replace;
 
 use crate::error::ClusterError;
 
+/// The mode of a program, less the user's mask.
+const EXECUTABLE: u32 = 0o755;
 /// A program is not larger.
 const LARGEST_PROGRAM: u64 = 4 << 30;
 
@@ -31,21 +32,7 @@ pub(super) fn install_program(hub: &Path) -> Result<PathBuf, ClusterError> {
     {
         return Ok(program);
     }
-    let unfinished = folder.join(format!("unfinished-{}-{}", host_name(), std::process::id()));
-    let write = || {
-        fs::create_dir_all(&folder)?;
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o755)
-            .open(&unfinished)?;
-        io::Write::write_all(&mut file, &bytes)?;
-        file.set_permissions(fs::Permissions::from_mode(0o755))?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&unfinished, &program)
-    };
-    write().map_err(failed("write", &program))?;
+    let written = fs::create_dir_all(&folder).and_then(|()| replace(&program, &bytes, EXECUTABLE));
+    written.map_err(failed("write", &program))?;
     Ok(program)
 }

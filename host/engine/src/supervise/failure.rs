@@ -159,7 +159,7 @@ impl Failure {
         )
     }
 
-    /// Whether another machine may do better: it is the fault of the store or of this process, or there was no room
+    /// True if another machine may do better: it is the fault of the store or of this process, or there was no room
     /// for what the worker wrote.
     pub fn is_of_machine(&self) -> bool {
         let says = |words: &str| NO_ROOM.iter().any(|sign| words.contains(sign));
