@@ -10,7 +10,7 @@ use assay_tests::{Finished, binary, libraries};
 use serde_json::Value;
 
 /// The algorithms of `tests/broken`, and the check that each has to fail.
-const BROKEN: [(&str, &str); 28] = [
+const BROKEN: [(&str, &str); 30] = [
     ("no-default", "schema"),
     ("no-schema", "schema"),
     ("other-default", "schema"),
@@ -39,6 +39,8 @@ const BROKEN: [(&str, &str); 28] = [
     ("promises-too-much", "learns"),
     ("leaks", "leaks"),
     ("prints", "silent"),
+    ("counts-threads", "portable"),
+    ("minds-instructions", "portable"),
 ];
 
 fn broken() -> PathBuf {
@@ -85,6 +87,15 @@ fn every_defect_fails_its_own_check_and_no_other() {
     let mut failures = failures(&report);
     assert_eq!(failures.remove(""), Some(Vec::new()), "the library itself");
     assert_eq!(failures.len(), expected.len());
+    for (algorithm, reason) in [
+        ("counts-threads", "with 3 threads it gave other bytes"),
+        (
+            "minds-instructions",
+            "with no vector instructions it gave other bytes",
+        ),
+    ] {
+        assert_eq!(failures[algorithm][0].1, reason);
+    }
     let reason = &failures["forgets-moments"][0].1;
     let named = "`forward.1.bias` and 5 more tensors differ, so what moves them is not all saved";
     assert!(reason.ends_with(named), "{reason}");

@@ -252,7 +252,7 @@ fn what_cannot_be_executed_here_is_counted_apart() {
         .unwrap();
     let result = store.results(training.action.unwrap()).unwrap().remove(0);
     let mut action: Action = store.action(result.action).unwrap();
-    action.environment.as_mut().unwrap().cpu_capability = "avx1024".to_owned();
+    action.environment.as_mut().unwrap().cpu_capability = Some("avx1024".to_owned());
     let key = store.put_action(&action).unwrap();
     let elsewhere = ActionResult {
         action: key,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use assay_tests::{Finished, Sandbox, libraries};
+use assay_tests::{Finished, Sandbox, fixture, libraries};
 use serde_json::{Value, json};
 
 /// A sandbox with one training, which has run.
@@ -138,12 +138,6 @@ fn an_override_an_option_and_a_default_are_told_from_the_file() {
         set.contains("parameters.epochs: 1 → 3\n    --set train.epochs=3\n"),
         "{set}"
     );
-    let threads = why(&sandbox, &["train", "--threads", "2"]);
-    assert!(
-        threads.contains("environment.threads: 1 → 2\n    the option --threads\n"),
-        "{threads}"
-    );
-
     edit(
         &sandbox,
         "[method.bp]\nalgorithm = \"bp\"\nhyperparameters = { learning_rate = 0.01 }",
@@ -153,6 +147,36 @@ fn an_override_an_option_and_a_default_are_told_from_the_file() {
     let change = &gone["comparison"]["changes"][0];
     assert_eq!(change["field"], "parameters.hyperparameters.learning_rate");
     assert_eq!(change["cause"], json!({"because": "default"}));
+}
+
+#[test]
+fn threads_are_part_of_an_action_unless_its_algorithm_is_portable() {
+    let portable = trained();
+    let cached = why(&portable, &["train", "--threads", "2"]);
+    assert!(cached.starts_with("train/bp/seed=1 is cached"), "{cached}");
+
+    let sandbox = Sandbox::new();
+    fs::copy(fixture("liblinear.so"), sandbox.path("plugin.so")).unwrap();
+    sandbox.pipeline(r#"["bp"]"#, 1);
+    let linear = [
+        "--set",
+        "method.bp.plugin=\"./plugin.so\"",
+        "--set",
+        "method.bp.algorithm=\"linear\"",
+        "--set",
+        "method.bp.hyperparameters.learning_rate=0.2",
+        "--set",
+        "network.small.layers=[\"softmax 4\"]",
+    ];
+    sandbox.run_json(&linear);
+    let threads = why(
+        &sandbox,
+        &[&["train", "--threads", "2"], &linear[..]].concat(),
+    );
+    assert!(
+        threads.contains("environment.threads: 1 → 2\n    the option --threads\n"),
+        "{threads}"
+    );
 }
 
 #[test]

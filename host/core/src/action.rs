@@ -31,10 +31,12 @@ pub struct Environment {
     pub device: String,
     /// The element type of parameters and activations.
     pub dtype: String,
-    /// Threads that one operation may use.
-    pub threads: u32,
-    /// The vector instructions that the kernels may use.
-    pub cpu_capability: String,
+    /// Threads that one operation may use; absent where they decide no bit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// The vector instructions that the kernels may use; absent where they decide no bit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_capability: Option<String>,
     /// Properties of a CUDA device that decide bits; absent where nothing is computed on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuda: Option<CudaEnvironment>,
@@ -187,8 +189,8 @@ mod tests {
             libtorch: "2.11.0".to_owned(),
             device: "cpu".to_owned(),
             dtype: "float32".to_owned(),
-            threads,
-            cpu_capability: "avx2".to_owned(),
+            threads: Some(threads),
+            cpu_capability: Some("avx2".to_owned()),
             cuda: has_card.then(|| CudaEnvironment {
                 card: "H100".to_owned(),
                 compute_capability: "9.0".to_owned(),

@@ -19,6 +19,10 @@ pub struct ActionResult {
     pub duration_ms: u64,
     /// The most memory that its worker held, in bytes; 0 where it is not known.
     pub peak_memory: u64,
+    /// The threads that its worker might compute with; of an action with a numerical environment alone,
+    /// and absent from results of versions that did not take it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
     /// The machine it ran on.
     pub host: String,
     /// The version of Assay that ran it.

@@ -57,16 +57,30 @@ pub fn environment(threads: u32, libtorch: String, cuda: Option<CudaEnvironment>
         libtorch,
         device: device.to_owned(),
         dtype: DTYPE.to_owned(),
-        threads,
-        cpu_capability: cpu_capability().to_owned(),
+        threads: Some(threads),
+        cpu_capability: Some(cpu_capability().to_owned()),
         cuda,
     }
+}
+
+/// The environment of a portable algorithm, of which threads and instructions decide no bit on a processor.
+/// On a card nothing is known of that.
+pub(crate) fn portable(environment: &Environment) -> Environment {
+    let mut portable = environment.clone();
+    if portable.cuda.is_none() {
+        portable.threads = None;
+        portable.cpu_capability = None;
+    }
+    portable
 }
 
 /// Whether an action of this environment computes on a card.
 pub(crate) fn is_on_card(environment: Option<&Environment>) -> bool {
     environment.is_some_and(|it| it.device == CUDA)
 }
+
+/// The vector instructions that every processor has, as libtorch calls them.
+pub(crate) const BASE: &str = "default";
 
 /// The vector instructions that kernels are held to: AVX2 gives the same bits on every processor
 /// that has it, at no cost in speed, where the default may pick AVX-512 on one and not the other.
@@ -75,7 +89,7 @@ pub(crate) fn cpu_capability() -> &'static str {
     if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
         return "avx2";
     }
-    "default"
+    BASE
 }
 
 /// A requirement of an action that this program on this machine does not meet.
@@ -122,11 +136,10 @@ pub fn unmet(action: &Action) -> Vec<Unmet> {
         let here = if libtorch.is_empty() { "" } else { LIBTORCH };
         fields.push(("environment.libtorch", libtorch, here.to_owned()));
         fields.push(("environment.dtype", dtype, DTYPE.to_owned()));
-        fields.push((
-            "environment.cpu_capability",
-            capability,
-            cpu_capability().to_owned(),
-        ));
+        if let Some(capability) = capability {
+            let here = cpu_capability().to_owned();
+            fields.push(("environment.cpu_capability", capability, here));
+        }
         if ![CPU, CUDA].contains(&device.as_str()) {
             fields.push(("environment.device", device, format!("{CPU} or {CUDA}")));
         }
@@ -169,18 +182,20 @@ pub(crate) fn unmet_by_card(action: &Action, here: &CudaEnvironment) -> Vec<Unme
         .collect()
 }
 
-/// The variables that make a worker compute in `environment`. They are set before the worker
-/// starts, since MKL, `OpenMP` and `ATen` read them when they are loaded.
-pub fn variables(environment: &Environment) -> Vec<(&'static str, String)> {
-    let threads = environment.threads.to_string();
+/// The variables that make a worker compute in `environment`, with so many `threads` where it does not say.
+/// They are set before the worker starts, since MKL, `OpenMP` and `ATen` read them when they are loaded.
+pub fn variables(environment: &Environment, threads: usize) -> Vec<(&'static str, String)> {
+    let threads = (environment.threads).map_or_else(|| threads.to_string(), |it| it.to_string());
+    let capability = environment.cpu_capability.as_deref();
+    let capability = capability.unwrap_or_else(|| cpu_capability());
     let mut variables = vec![
         ("OMP_NUM_THREADS", threads.clone()),
         ("MKL_NUM_THREADS", threads),
         ("MKL_DYNAMIC", "FALSE".to_owned()),
         ("OMP_DYNAMIC", "FALSE".to_owned()),
-        ("ATEN_CPU_CAPABILITY", environment.cpu_capability.clone()),
+        ("ATEN_CPU_CAPABILITY", capability.to_owned()),
     ];
-    if environment.cpu_capability == "avx2" {
+    if capability == "avx2" {
         variables.push(("MKL_CBWR", "AVX2".to_owned()));
     }
     if let Some(cuda) = &environment.cuda {

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::ask::ask;
 use crate::cancel::Cancel;
-use crate::environment::{Settings, environment, is_on_card};
+use crate::environment::{Settings, environment, is_on_card, portable};
 use crate::error::EngineError;
 use crate::lock::LockWatch;
 use crate::notice::FirstUse;
@@ -86,14 +86,15 @@ impl FrozenStage {
 
     /// The numerical environment of its action, if a plugin computes there.
     pub(crate) fn environment(&self) -> Option<&Environment> {
-        self.plugin.as_ref().map(|plugin| &plugin.environment)
+        let wanted = self.planned.plugin.as_ref()?;
+        Some(self.plugin.as_ref()?.environment(&wanted.algorithm.value))
     }
 
     /// The resources that it asks for, those that follow from its environment included.
     pub(crate) fn resources(&self) -> Resources {
         let environment = self.environment();
         self.planned.resources.or(Resources {
-            cpus: environment.map(|environment| environment.threads),
+            cpus: self.plugin.as_ref().map(|plugin| plugin.threads),
             gpus: is_on_card(environment).then_some(1),
             ..Resources::default()
         })
@@ -131,7 +132,11 @@ impl Refusal {
 #[derive(Debug)]
 pub(crate) struct Pinned {
     pub(crate) pin: PluginPin,
-    pub(crate) environment: Environment,
+    /// The threads of one action.
+    threads: u32,
+    environment: Environment,
+    /// That of its portable algorithms.
+    portable: Environment,
     /// The file of the library, unless it was found in the store.
     library: Option<PathBuf>,
     algorithms: HashMap<String, Algorithm>,
@@ -150,9 +155,18 @@ enum Answered {
 pub(crate) struct Algorithm {
     schema: Value,
     validator: Validator,
+    is_portable: bool,
 }
 
 impl Pinned {
+    /// The numerical environment of an action of one of its algorithms.
+    pub(crate) fn environment(&self, algorithm: &str) -> &Environment {
+        match self.algorithms.get(algorithm) {
+            Some(algorithm) if algorithm.is_portable => &self.portable,
+            _ => &self.environment,
+        }
+    }
+
     /// Names of the algorithms that the plugin offers, sorted.
     pub(crate) fn algorithm_names(&self) -> Vec<&str> {
         let mut names: Vec<_> = self.algorithms.keys().map(String::as_str).collect();
@@ -315,8 +329,13 @@ impl Freezer<'_> {
         let algorithms = answer.description.algorithms.into_iter();
         let algorithms = algorithms.filter_map(|algorithm| match usable(&algorithm) {
             Ok(validator) => {
-                let schema = algorithm.hyperparameters;
-                Some((algorithm.name, Algorithm { schema, validator }))
+                let is_portable = algorithm.is_portable();
+                let of_name = Algorithm {
+                    schema: algorithm.hyperparameters,
+                    validator,
+                    is_portable,
+                };
+                Some((algorithm.name, of_name))
             }
             Err(reason) => {
                 let message = format!(
@@ -333,9 +352,12 @@ impl Freezer<'_> {
             device, threads, ..
         } = self.settings;
         let cuda = device.environment(self.store, &pin, &libtorch, self.cancel)?;
+        let environment = environment(*threads, libtorch, cuda);
         Ok(Some(Pinned {
             algorithms,
-            environment: environment(*threads, libtorch, cuda),
+            threads: *threads,
+            portable: portable(&environment),
+            environment,
             library: library.file,
             pin,
         }))

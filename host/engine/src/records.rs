@@ -106,7 +106,8 @@ pub fn training_records(store: &Store, run: RunHash) -> Result<Vec<TrainingRecor
             algorithm: parameters.algorithm,
             hyperparameters: parameters.hyperparameters,
             device: environment.map(|it| it.device.clone()),
-            threads: environment.map(|it| it.threads),
+            threads: (environment.and_then(|it| it.threads))
+                .or_else(|| result.as_ref().and_then(|it| it.threads)),
             plugin: plugin.map(|pin| pin.hash.to_string()),
             action: key.to_string(),
             artifact: stage.artifact.map(|it| it.to_string()),

@@ -425,6 +425,14 @@ impl Runner<'_> {
         Ok(None)
     }
 
+    /// The threads of an action: a dataset takes all processors, since everything else waits for it.
+    fn threads_of(&self, at: usize) -> usize {
+        match self.stages[at].environment() {
+            Some(_) => self.settings.threads as usize,
+            None => self.settings.processors(),
+        }
+    }
+
     /// Executes one action on a thread of its own.
     fn execute(&self, job: Job<'_>, sender: &Sender<Finished>) {
         let Job {
@@ -440,7 +448,7 @@ impl Runner<'_> {
         let execution = Execution {
             store: self.store,
             data_dir,
-            threads: self.settings.processors(),
+            threads: self.threads_of(at),
             limits: stage.limits,
             card: card.as_ref().map(|held| &held.card),
             cancel: self.cancel,

@@ -54,6 +54,7 @@ impl TargetRule for AuxiliaryOutputSdtp {
          (2018), Assessing the scalability of biologically-motivated deep learning algorithms \
          and architectures, NeurIPS 31";
     const TRANSPORTS: &'static str = "targets, through differences of inverses that learn, down from the label and random features";
+    const PORTABLE: bool = true;
 
     fn refusals() -> Vec<Refusal> {
         let reason = "the last layer gives an image, which auxiliary units cannot stand beside; make \

@@ -15,6 +15,7 @@ impl Algorithm for Backpropagation {
     const REFERENCE: &'static str = "Rumelhart, Hinton & Williams (1986), Learning \
          representations by back-propagating errors, Nature 323";
     const TRANSPORTS: &'static str = "the error, through the transposed weights W_lᵀ";
+    const PORTABLE: bool = true;
 
     fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
         Ok(Self)

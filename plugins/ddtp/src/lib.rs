@@ -15,7 +15,7 @@ mod settings;
 
 use assay_sdk::{
     Algorithm, Connection, Directions, Error, InverseDirections, Noise, Pass, Setup, Tensor,
-    TrainedMap, add, copy, multiply, scale, subtract,
+    TrainedMap, add, copy, dot, multiply, scale, subtract, tanh,
 };
 
 use settings::Settings;
@@ -38,7 +38,9 @@ impl DirectTargets {
                 let features =
                     a.f_new_zeros([bias.size()[0], pass.samples()], (a.kind(), a.device()))?;
                 multiply(weight, a, &features)?; // R a
-                Ok(features.f_add(&bias.f_view([-1, 1])?)?.f_tanh_()?) // φ(R a + r)
+                let features = features.f_add(&bias.f_view([-1, 1])?)?;
+                tanh(&features)?; // φ(R a + r)
+                Ok(features)
             }
             _ => Ok(a.shallow_clone()),
         }
@@ -54,6 +56,7 @@ impl Algorithm for DirectTargets {
     const REFERENCE: &'static str = "Meulemans, Carzaniga, Suykens, Sacramento & Grewe (2020), A \
          theoretical framework for target propagation, NeurIPS 33";
     const TRANSPORTS: &'static str = "targets, straight from the logits, through maps that learn";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let (depth, outputs) = (setup.model().depth(), setup.model().outputs());
@@ -115,9 +118,8 @@ impl Algorithm for DirectTargets {
                 self.input(pass, l, second.logits())? - self.input(pass, l, pass.logits())?; // Δ
             q.apply(&change, residual)?;
             subtract(residual, &epsilon, residual)?; // Q_l Δ − ε
-            let square = residual.f_mul(residual)?.f_sum(assay_sdk::Kind::Double)?;
             let weight = 1.0 / (self.sigma * self.sigma * b);
-            out.add_loss(q, weight * square.f_double_value(&[])?);
+            out.add_loss(q, weight * dot(residual, residual)?);
             scale(residual, 2.0 * weight)?;
             out.gradient(q, residual, &change)?;
             out.add(q, &q.weight().f_mul_scalar(self.decay)?)?; // + wd Q_l

@@ -21,6 +21,7 @@ impl Algorithm for DirectFeedbackAlignment {
          learning in deep neural networks, NeurIPS 29";
     const TRANSPORTS: &'static str =
         "the error, straight from the output, through fixed random weights";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (1..setup.model().depth())

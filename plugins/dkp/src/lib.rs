@@ -25,6 +25,7 @@ impl Algorithm for DirectKolenPollack {
          feedback alignment";
     const TRANSPORTS: &'static str =
         "the error, straight from the output, through weights that learn";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let direct = |l| Connection::direct(l).scaled(config.feedback_scale);

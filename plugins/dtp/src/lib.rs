@@ -18,6 +18,7 @@ impl TargetRule for DifferenceTargetPropagation {
          propagation, ECML PKDD";
     const TRANSPORTS: &'static str =
         "targets, through differences of inverses that learn, below a gradient step through W_Lᵀ";
+    const PORTABLE: bool = true;
 
     fn top(config: &DescentSettings) -> TopTarget {
         let alpha = config.alpha;

@@ -37,6 +37,7 @@ impl Algorithm for EquilibriumPropagation {
          Computational Neuroscience 11; Laborieux, Ernoult, Scellier, Bengio, Grollier & Querlioz \
          (2021), Frontiers in Neuroscience 15";
     const TRANSPORTS: &'static str = "activities of neighbouring layers, through W_lᵀ";
+    const PORTABLE: bool = true;
     const METRICS: &'static [(&'static str, &'static str)] = &[(
         "residual",
         "largest change of an activity in the last step of the free phase; the state has settled \

@@ -20,6 +20,7 @@ impl Algorithm for FeedbackAlignment {
          synaptic feedback weights support error backpropagation for deep learning, Nature \
          Communications 7";
     const TRANSPORTS: &'static str = "the error, through fixed random weights";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (2..=setup.model().depth())

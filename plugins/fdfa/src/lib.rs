@@ -34,6 +34,7 @@ impl Algorithm for ForwardDirectFeedback {
          feedback alignment and momentum, Neural Networks 169";
     const TRANSPORTS: &'static str =
         "the error, straight from the output, through weights that learn from tangents";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let direct = |l| Connection::direct(l).scaled(config.feedback_scale);

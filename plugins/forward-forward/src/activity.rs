@@ -1,6 +1,8 @@
 //! The activity of hidden layers for inputs shown with a label.
 
-use assay_sdk::{Error, Kind, Layers, Temporary, Tensor, TrainedMap, add, copy};
+use assay_sdk::{
+    Error, Layers, Temporary, Tensor, TrainedMap, add, copy, dot_over_units, logistic,
+};
 
 /// Below this the root mean square of activity is taken for this.
 const QUIET: f64 = 1e-8;
@@ -31,7 +33,7 @@ impl<'a> Activity<'a> {
                 add(&h[1], &shown, &h[1])?;
             }
             layers.layer(l).activate(&h[l])?;
-            let square = h[l].f_mul(&h[l])?.f_mean_dim(0_i64, true, None::<Kind>)?;
+            let square = goodness(&h[l])?.f_div_scalar(h[l].size()[0] as f64)?;
             copy(&h[l].f_div(&square.f_sqrt()?.f_clamp_min(QUIET)?)?, &u[l])?;
         }
         Ok(Self { layers, h, u })
@@ -42,7 +44,8 @@ impl<'a> Activity<'a> {
         let h = &self.h[l];
         let [units, samples] = [h.size()[0] as f64, h.size()[1] as f64];
         let z = goodness(h)?.f_sub_scalar(threshold * units)?;
-        let slope = z.f_sigmoid()?.f_sub_scalar(tau)?; // σ(z) − τ
+        logistic(&z)?;
+        let slope = z.f_sub_scalar(tau)?; // σ(z) − τ
         let delta = h.f_mul(&slope)?.f_div_scalar(samples)?; // /2B · 2 h
         self.layers.layer(l).derivative(&delta, h)?; // ∘ φ'(a_l)
         Ok(delta)
@@ -51,7 +54,7 @@ impl<'a> Activity<'a> {
 
 /// `Σ h²` over the units, (1, B).
 pub(super) fn goodness(h: &Tensor) -> Result<Tensor, Error> {
-    Ok(h.f_mul(h)?.f_sum_dim_intlist(0_i64, true, None::<Kind>)?)
+    dot_over_units(h, h)
 }
 
 /// Equal shares of all classes, (C, B).

@@ -46,6 +46,7 @@ impl Algorithm for ForwardForward {
     const REFERENCE: &'static str =
         "Hinton (2022), The Forward-Forward algorithm: some preliminary investigations";
     const TRANSPORTS: &'static str = "nothing: a label shown with the input";
+    const PORTABLE: bool = true;
 
     fn refusals() -> Vec<Refusal> {
         let shown = "samples are shown with labels, and this network reconstructs";

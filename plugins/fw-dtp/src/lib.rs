@@ -30,6 +30,7 @@ impl Algorithm for FixedWeights {
     const REFERENCE: &'static str = "Shibuya, Inoue, Kawakami & Sato (2023), Fixed-weight difference \
          target propagation, AAAI 37";
     const TRANSPORTS: &'static str = "targets, through fixed weights";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let feedback = (2..=setup.model().depth())

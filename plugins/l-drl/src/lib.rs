@@ -14,9 +14,8 @@ mod settings;
 
 use assay_sdk::network::Refusal;
 use assay_sdk::{
-    Algorithm, Connection, Directions, Distribution, Draw, Error, InverseDirections, Kind,
-    LogitTargets, Noise, Pass, Setup, Tensor, TrainedMap, add, copy, refusal_of_normalised, scale,
-    subtract,
+    Algorithm, Connection, Directions, Distribution, Draw, Error, InverseDirections, LogitTargets,
+    Noise, Pass, Setup, Tensor, TrainedMap, add, copy, dot, refusal_of_normalised, scale, subtract,
 };
 
 use settings::Settings;
@@ -38,6 +37,7 @@ impl Algorithm for LocalDifference {
     const REFERENCE: &'static str = "Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards & \
          Bengio (2022), Towards scaling difference target propagation by learning backprop targets, ICML 39";
     const TRANSPORTS: &'static str = "targets, through inverses that learn the transposed Jacobian";
+    const PORTABLE: bool = true;
 
     fn refusals() -> Vec<Refusal> {
         vec![refusal_of_normalised()]
@@ -107,9 +107,7 @@ impl Algorithm for LocalDifference {
             ];
             subtract(&images[1], &images[0], &slopes[1])?;
             subtract(&images[2], &images[0], &slopes[2])?;
-            let change = slopes[1].f_mul(&epsilon)?.f_sum(Kind::Double)?;
-            let square = slopes[2].f_mul(&slopes[2])?.f_sum(Kind::Double)?;
-            let loss = square.f_double_value(&[])? - 2.0 * change.f_double_value(&[])?;
+            let loss = dot(&slopes[2], &slopes[2])? - 2.0 * dot(&slopes[1], &epsilon)?;
             out.add_loss(g, loss / b);
             copy(&epsilon, &slopes[1])?;
             scale(&slopes[1], -2.0 / b)?;

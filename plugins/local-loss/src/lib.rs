@@ -80,6 +80,7 @@ impl Algorithm for LocalLoss {
          error signals, ICML 36";
     const TRANSPORTS: &'static str =
         "nothing: every layer has a classifier and a similarity map of its own";
+    const PORTABLE: bool = true;
 
     fn refusals() -> Vec<Refusal> {
         let classes = "its losses compare classes, and this network reconstructs";

@@ -33,6 +33,7 @@ impl Algorithm for Pepita {
     const REFERENCE: &'static str = "Dellaferrera & Kreiman (2022), Error-driven input modulation: \
          solving the credit assignment problem without a backward pass, ICML 39";
     const TRANSPORTS: &'static str = "nothing: the error changes the input of a second pass";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let limit = config.feedback_scale * (6.0 / setup.model().inputs() as f64).sqrt();

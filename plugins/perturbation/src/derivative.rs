@@ -1,6 +1,6 @@
 //! The derivative of every sample's loss along a direction, (1, B).
 
-use assay_sdk::{Error, Kind, Pass, Temporary, Tensor, add, clear};
+use assay_sdk::{Error, Pass, Temporary, Tensor, add, clear, dot_over_units};
 
 /// `eᵀ ȧ_L` along `v_l` on every hidden `a_l`.
 pub(super) fn along_activities(pass: &Pass<'_>, v: &[Temporary<'_>]) -> Result<Tensor, Error> {
@@ -49,7 +49,6 @@ fn jvp(
         }
         tangent = next;
     }
-    let product = pass.output_delta().f_mul(&tangent)?;
-    let along = product.f_sum_dim_intlist(0_i64, true, None::<Kind>)?;
+    let along = dot_over_units(pass.output_delta(), &tangent)?;
     Ok(along.f_mul_scalar(pass.samples() as f64)?)
 }

@@ -1,6 +1,6 @@
 //! A random direction, and the estimate of the gradient along it.
 
-use assay_sdk::{Distribution, Draw, Error, Kind, Pass, Setup, Tensor};
+use assay_sdk::{Distribution, Draw, Error, Pass, Setup, Tensor, mean};
 
 use crate::derivative::{along_activities, along_weights, difference};
 use crate::settings::{Estimator, Place, Settings, Values};
@@ -79,9 +79,9 @@ fn weights(pass: &Pass<'_>, draws: &[[Draw; 2]]) -> Result<Vec<Vec<Tensor>>, Err
         pass.draw(bias, &values[1])?;
         v.push(values);
     }
-    let g = along_weights(pass, &v)?.f_mean(Kind::Float)?; // ⟨eᵀ ȧ_L⟩
+    let g = mean(&along_weights(pass, &v)?)?; // ⟨eᵀ ȧ_L⟩
     let scaled = v
         .iter()
-        .map(|[weight, bias]| Ok(vec![weight.f_mul(&g)?, bias.f_mul(&g)?]));
+        .map(|[weight, bias]| Ok(vec![weight.f_mul_scalar(g)?, bias.f_mul_scalar(g)?]));
     scaled.collect()
 }

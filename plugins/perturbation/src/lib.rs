@@ -35,6 +35,7 @@ impl Algorithm for Perturbation {
          backpropagation; Ren, Kornblith, Liao & Hinton (2023), Scaling forward gradient with local \
          losses, ICLR";
     const TRANSPORTS: &'static str = "a number for each sample, or for the batch";
+    const PORTABLE: bool = true;
     /// Of a noisy estimate: the kit's own floor is for gradients.
     const MINIMUM_ACCURACY: Option<f64> = Some(0.5);
 

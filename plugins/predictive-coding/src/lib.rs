@@ -42,6 +42,7 @@ impl Algorithm for PredictiveCoding {
          Salvatori et al. (2024), A stable, fast, and fully automatic learning algorithm for predictive \
          coding networks, ICLR";
     const TRANSPORTS: &'static str = "prediction errors between neighbouring layers, through W_lᵀ";
+    const PORTABLE: bool = true;
     const METRICS: &'static [(&'static str, &'static str)] = &[(
         "energy",
         "prediction errors of hidden layers after settling: half the sum of squares, mean over the \

@@ -1,6 +1,6 @@
 //! Activities of one batch, their predictions and errors.
 
-use assay_sdk::{Error, Kind, Pass, Temporary, Tensor, copy, scale, subtract};
+use assay_sdk::{Error, Pass, Temporary, Tensor, copy, dot, scale, subtract};
 
 use crate::settings::{Mode, Settings};
 
@@ -88,8 +88,7 @@ impl<'a> State<'a> {
     pub(super) fn energy(&self) -> Result<f64, Error> {
         let mut energy = 0.0;
         for epsilon in &self.epsilon[1..self.pass.depth()] {
-            let square = epsilon.f_mul(epsilon)?.f_sum(Kind::Double)?;
-            energy += square.f_double_value(&[])? / (2.0 * self.pass.samples() as f64);
+            energy += dot(epsilon, epsilon)? / (2.0 * self.pass.samples() as f64);
         }
         Ok(energy)
     }

@@ -28,6 +28,16 @@ pub trait Algorithm: Sized + 'static {
     /// tables: "the error, through fixed random weights". Empty where nothing is said.
     const TRANSPORTS: &'static str = "";
 
+    /// True if, on a CPU, neither the number of threads nor the processor's instructions decide a bit of
+    /// what it computes. A host then leaves both out of what a training is known by. All operations of this
+    /// SDK keep that promise, and of libtorch's those that round each element once (sums, differences,
+    /// products, quotients and roots of elements); its sums over elements, its matrix products and its
+    /// functions do not: use [`dot`](crate::dot), [`dot_over_units`](crate::dot_over_units),
+    /// [`mean`](crate::mean), [`mean_over_units`](crate::mean_over_units),
+    /// [`multiply`](crate::multiply), [`tanh`](crate::tanh) and [`logistic`](crate::logistic). The
+    /// conformance kit compares.
+    const PORTABLE: bool = false;
+
     /// The share of samples, 0 to 1, that it promises to get right on the small task of the
     /// conformance kit, with its default hyper-parameters. An algorithm without a promise is held to
     /// the kit's own floor.

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::{self, Function};
 use crate::layer::matrix::affine;
 use crate::operand;
 
@@ -35,6 +35,27 @@ pub fn copy(a: &Tensor, out: &Tensor) -> Result<(), Error> {
 pub fn clear(tensor: &Tensor) -> Result<(), Error> {
     tensor.shallow_clone().f_zero_().map(drop)?;
     Ok(())
+}
+
+/// `tensor ← tanh(tensor)`, as the units of a layer compute it; it is contiguous.
+///
+/// # Errors
+/// A tensor that is not contiguous or not of 32-bit floats.
+#[track_caller]
+pub fn tanh(tensor: &Tensor) -> Result<(), Error> {
+    operand::size("a tensor", tensor, &|| "tanh is taken of it".to_owned())?;
+    Function::Tanh.apply_to(tensor)
+}
+
+/// `tensor ← 1 / (1 + e^(−tensor))`; it is contiguous.
+///
+/// # Errors
+/// A tensor that is not contiguous or not of 32-bit floats.
+#[track_caller]
+pub fn logistic(tensor: &Tensor) -> Result<(), Error> {
+    let reason = || "the logistic function is taken of it".to_owned();
+    operand::size("a tensor", tensor, &reason)?;
+    function::logistic(tensor)
 }
 
 /// `out = M x`, from `matrix` (n, k) and `x` (k, N) into `out` (n, N); all are contiguous.

@@ -123,6 +123,9 @@ pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
     if let (Some(schema), false) = (schema.as_object_mut(), about.transports.is_empty()) {
         schema.insert("transports".to_owned(), about.transports.into());
     }
+    if let (Some(schema), true) = (schema.as_object_mut(), about.is_portable) {
+        schema.insert("portable".to_owned(), ["cpu"].as_slice().into());
+    }
     Ok(AlgorithmInfo {
         name: about.name.into(),
         summary: about.summary.into(),

@@ -43,6 +43,7 @@ pub struct Description {
     pub(crate) summary: &'static str,
     pub(crate) reference: &'static str,
     pub(crate) transports: &'static str,
+    pub(crate) is_portable: bool,
     pub(crate) metrics: &'static [(&'static str, &'static str)],
     pub(crate) refusals: Vec<Refusal>,
     /// True if it reports the loss of inverses.
@@ -62,6 +63,7 @@ impl<A: Algorithm> Exported for A {
             summary: A::SUMMARY,
             reference: A::REFERENCE,
             transports: A::TRANSPORTS,
+            is_portable: A::PORTABLE,
             metrics: A::METRICS,
             refusals: A::refusals(),
             has_inverse_loss: A::HAS_INVERSE_LOSS

@@ -22,7 +22,8 @@
 //! network again on other inputs ([`Pass::trace`]) and draw random numbers ([`Setup::draw`]).
 //! An algorithm of target propagation is a [`TargetRule`], of which [`TargetPropagation`] makes an
 //! [`Algorithm`]. A rule without any use for a network's layers is a [`Rule`], of which [`Standalone`] makes
-//! what a plugin exports. On a CPU the same seed, thread count and instruction set give the same bits.
+//! what a plugin exports. On a CPU the same seed gives the same bits, with any number
+//! of threads and any instruction set, as long as a rule keeps to this SDK ([`Algorithm::PORTABLE`]).
 //!
 //! # Example
 //! A plugin that trains the last layer only:
@@ -70,6 +71,7 @@ mod exported;
 mod function;
 mod hyperparameters;
 mod inference;
+mod instructions;
 mod layer;
 mod layers;
 mod layout;
@@ -87,6 +89,7 @@ mod rng;
 mod rule;
 mod setup;
 mod state;
+mod sums;
 mod targets;
 mod temporary;
 mod tensor_slices;
@@ -95,7 +98,7 @@ mod trial;
 mod workers;
 
 pub use algorithm::Algorithm;
-pub use arithmetic::{add, clear, copy, multiply, scale, subtract};
+pub use arithmetic::{add, clear, copy, logistic, multiply, scale, subtract, tanh};
 pub use assay_abi as abi;
 pub use assay_network as network;
 pub use configuration::{Configuration, FeedbackSettings, RandomFeedbackSettings};
@@ -119,6 +122,7 @@ pub use rule::{
 pub use schemars;
 pub use serde;
 pub use setup::Setup;
+pub use sums::{dot, dot_over_units, mean, mean_over_units};
 pub use targets::{
     AuxiliaryActivation, DescentSettings, InverseAdam, InverseLoss, InverseSettings, LogitTargets,
     Target, TargetConfiguration, TargetPropagation, TargetRule, TargetSettings, TopTarget,

@@ -9,17 +9,15 @@ use tch::{Kind, Tensor};
 
 use crate::arithmetic::scale;
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::{Function, softmax};
 use crate::model::Model;
-use crate::tensor_slices::{copy_f32, copy_i64};
+use crate::sums::{dot, dot_over_units, over_units};
+use crate::tensor_slices::{copy_f32, copy_i64, read};
 
 /// `out = h_L`, from `activation` `a_L`; both are (`n_L`, B).
 pub(crate) fn output_function(task: Task, activation: &Tensor, out: &Tensor) -> Result<(), Error> {
     match task {
-        Task::Classification => {
-            activation.f_internal_softmax_out(out, 0, false).map(drop)?;
-            Ok(())
-        }
+        Task::Classification => softmax(activation, out).map(drop),
         Task::Reconstruction => {
             out.shallow_clone().f_copy_(activation)?;
             Function::Tanh.apply_to(out)
@@ -49,20 +47,40 @@ pub(crate) fn error_of(
 
 /// The loss of each sample, (B), for `activation` `a_L` and the target of `h_L`, both (`n_L`, B).
 pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Result<Tensor, Error> {
-    let axis = [0_i64].as_slice();
-    let terms = match task {
+    let output = activation.f_empty_like()?;
+    match task {
         Task::Classification => {
-            let log_softmax = activation.f_log_softmax(0, None::<Kind>)?;
-            log_softmax.f_mul(target)?.f_neg()?
+            let logs = softmax(activation, &output)?;
+            let losses = cross_entropies(logs, activation, target)?;
+            Ok(losses
+                .f_to_device(activation.device())?
+                .f_to_kind(Kind::Float)?)
         }
         Task::Reconstruction => {
-            let output = activation.f_detach_copy()?;
-            Function::Tanh.apply_to(&output)?;
-            let error = output.f_sub(target)?;
-            error.f_mul(&error)?
+            output_function(task, activation, &output)?;
+            output.shallow_clone().f_sub_(target).map(drop)?;
+            Ok(dot_over_units(&output, &output)?.f_view([-1])?)
         }
+    }
+}
+
+/// `log Σ e^a − a_y` of each sample, (B) in 64 bits, for `logs`, which [`softmax`] gave, `activation`
+/// `a_L` and the one-hot `labels`, both (`n_L`, B).
+fn cross_entropies(
+    logs: Option<Vec<f64>>,
+    activation: &Tensor,
+    labels: &Tensor,
+) -> Result<Tensor, Error> {
+    // SAFETY: nothing writes to them meanwhile.
+    let (Some(logs), Some(slices)) = (logs, unsafe { read([labels, activation]) }) else {
+        let likelihoods = activation.f_log_softmax(0, None::<Kind>)?.f_mul(labels)?;
+        let sums = likelihoods.f_sum_dim_intlist(0_i64, false, Kind::Double)?;
+        return Ok(sums.f_neg()?);
     };
-    Ok(terms.f_sum_dim_intlist(axis, false, None::<Kind>)?)
+    let of_label = |[label, a]: [f32; 2]| f64::from(label) * f64::from(a);
+    let labelled = over_units(slices, logs.len() as i64, of_label);
+    let losses: Vec<_> = logs.iter().zip(labelled).map(|(log, a)| log - a).collect();
+    Ok(Tensor::f_from_slice(&losses)?)
 }
 
 /// The loss of one batch and what credit assignment needs of it; every tensor is (`n_L`, B).
@@ -77,7 +95,6 @@ pub(crate) struct Loss {
 enum Measure {
     CrossEntropy {
         labels: Tensor,
-        log_softmax: Tensor,
     },
     SquaredError {
         /// The target in the order in which the host lays out inputs; shares its memory.
@@ -94,7 +111,6 @@ impl Loss {
         let measure = match model.task() {
             Task::Classification => Measure::CrossEntropy {
                 labels: Tensor::f_empty([1, samples], (Kind::Int64, device))?,
-                log_softmax: buffer()?,
             },
             Task::Reconstruction => Measure::SquaredError {
                 target_by_sample: model.output_units().by_sample(&target)?,
@@ -117,12 +133,9 @@ impl Loss {
         labels: &[i64],
     ) -> Result<f64, Error> {
         match &self.measure {
-            Measure::CrossEntropy {
-                labels: of_batch,
-                log_softmax,
-            } => {
+            Measure::CrossEntropy { labels: of_batch } => {
                 copy_i64(of_batch, labels)?;
-                self.cross_entropy(activation, of_batch, log_softmax)
+                self.cross_entropy(activation, of_batch)
             }
             Measure::SquaredError { target_by_sample } => {
                 copy_f32(target_by_sample, inputs)?;
@@ -132,24 +145,14 @@ impl Loss {
     }
 
     /// `−log h_L[label]`, with `h_L = softmax(a_L)` and `δ_L = (h_L − onehot)/B`.
-    fn cross_entropy(
-        &self,
-        activation: &Tensor,
-        labels: &Tensor,
-        log_softmax: &Tensor,
-    ) -> Result<f64, Error> {
+    fn cross_entropy(&self, activation: &Tensor, labels: &Tensor) -> Result<f64, Error> {
         let mut one_hot = self.target.shallow_clone();
-        activation
-            .f_internal_log_softmax_out(log_softmax, 0, false)
-            .map(drop)?;
-        log_softmax.f_exp_out(&self.output).map(drop)?;
+        let logs = softmax(activation, &self.output)?;
         one_hot.f_zero_().map(drop)?;
         one_hot.f_scatter_value_(0, labels, 1.0).map(drop)?;
         self.scaled_error(1.0)?;
-        let log_likelihood = log_softmax
-            .f_gather(0, labels, false)?
-            .f_mean(Kind::Double)?;
-        Ok(-log_likelihood.f_double_value(&[])?)
+        let losses = Vec::<f64>::try_from(cross_entropies(logs, activation, &self.target)?)?;
+        Ok(losses.iter().fold(0.0, |sum, loss| sum + loss) / self.samples())
     }
 
     /// `‖h_L − x‖²`, with `h_L = tanh(a_L)` and `δ_L = 2/B (h_L − x) ∘ tanh'(a_L)`.
@@ -157,8 +160,7 @@ impl Loss {
         output_function(Task::Reconstruction, activation, &self.output)?;
         self.scaled_error(2.0)?;
         // The delta is 2/B times the error, so its square is the loss times 4/B.
-        let flat = self.output_delta.f_view([-1])?;
-        let square = flat.f_dot(&flat)?.f_double_value(&[])?;
+        let square = dot(&self.output_delta, &self.output_delta)?;
         Function::Tanh.multiply_derivative(&self.output_delta, &self.output)?;
         Ok(square * self.samples() / 4.0)
     }

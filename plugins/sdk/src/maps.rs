@@ -14,12 +14,13 @@ use tch::Tensor;
 use crate::arithmetic::scale;
 use crate::error::Error;
 use crate::function::Function;
-use crate::layer::{Map, sum_over_batch};
+use crate::layer::Map;
 use crate::layout::{Layout, Units};
 use crate::operand;
 use crate::optimiser::Optimiser;
 use crate::parameters::{Declaration, Parameter};
 use crate::rng::Initial;
+use crate::sums::{dot, sum_over_batch};
 use crate::tensor_slices::refuse_overlap;
 
 /// The units that a trained map connects, its function and its first values: Glorot-uniform weights,
@@ -360,8 +361,7 @@ impl InverseDirections {
         refuse_overlap(delta, [u, image, target])?;
         image.f_sub_out(delta, target).map(drop)?;
         let samples = samples as f64;
-        let flat = delta.f_view([-1])?;
-        let loss = flat.f_dot(&flat)?.f_double_value(&[])? / samples;
+        let loss = dot(delta, delta)? / samples;
         let factor = 2.0 / samples;
         scale(delta, factor)?;
         map.derivative(delta, image)?;

@@ -14,6 +14,7 @@ use crate::maps::TrainedMap;
 use crate::model::Model;
 use crate::noise::{Draw, DrawSource};
 use crate::operand;
+use crate::sums::mean;
 use crate::temporary::{Pool, Temporary};
 use crate::trace::Trace;
 
@@ -233,8 +234,7 @@ impl<'a> Pass<'a> {
     /// Another shape.
     #[track_caller]
     pub fn mean_loss_of(&self, logits: &Tensor) -> Result<f64, Error> {
-        let mean = self.losses_of(logits)?.f_mean(Kind::Double)?;
-        Ok(mean.f_double_value(&[])?)
+        mean(&self.losses_of(logits)?)
     }
 
     /// Writes the numbers of `draw` for this update into `out`, of its shape.

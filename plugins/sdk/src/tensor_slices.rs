@@ -65,22 +65,28 @@ pub(crate) unsafe fn slices<'a, const N: usize>(
     inputs: [&'a Tensor; N],
 ) -> Result<Option<Slices<'a, N>>, Error> {
     refuse_overlap(out, inputs)?;
-    let mut read: [&[f32]; N] = [&[]; N];
-    for (slice, input) in read.iter_mut().zip(inputs) {
-        let Some((data, count)) = raw_parts(input) else {
-            return Ok(None);
-        };
-        // SAFETY: `raw_parts` found that many elements, none of them one of `out`; that nothing else
-        // writes is promised.
-        *slice = unsafe { std::slice::from_raw_parts(data, count) };
-    }
-    let Some((data, count)) = raw_parts(out) else {
+    // SAFETY: none of the elements is one of `out`; that nothing else writes is promised.
+    let (Some(inputs), Some((data, count))) = (unsafe { read(inputs) }, raw_parts(out)) else {
         return Ok(None);
     };
     // SAFETY: `raw_parts` found that many elements, none of them one of `inputs`; that nothing else
     // uses them is promised.
     let out = unsafe { std::slice::from_raw_parts_mut(data, count) };
-    Ok(Some((out, read)))
+    Ok(Some((out, inputs)))
+}
+
+/// The elements of contiguous `f32` tensors in main memory; `None` if one is anything else.
+///
+/// # Safety
+/// While the slices live, nothing writes to the elements.
+pub(crate) unsafe fn read<const N: usize>(inputs: [&Tensor; N]) -> Option<[&[f32]; N]> {
+    let mut read: [&[f32]; N] = [&[]; N];
+    for (slice, input) in read.iter_mut().zip(inputs) {
+        let (data, count) = raw_parts(input)?;
+        // SAFETY: `raw_parts` found that many elements; that nothing writes is promised.
+        *slice = unsafe { std::slice::from_raw_parts(data, count) };
+    }
+    Some(read)
 }
 
 /// Refuses an output that lies, even in part, where an input lies: the input would change while it

@@ -20,6 +20,7 @@ impl TargetRule for SimplifiedDifferenceTargetPropagation {
          and architectures, NeurIPS 31";
     const TRANSPORTS: &'static str =
         "targets, through differences of inverses that learn, down from the label";
+    const PORTABLE: bool = true;
 
     fn top(_config: &TargetSettings) -> TopTarget {
         TopTarget::Output // ĥ_L = onehot, or x for reconstruction

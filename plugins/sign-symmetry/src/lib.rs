@@ -75,6 +75,7 @@ impl Algorithm for SignSymmetry {
          backpropagation?, AAAI 30; Xiao, Chen, Liao & Poggio (2019), Biologically-plausible learning \
          algorithms can scale to large datasets, ICLR";
     const TRANSPORTS: &'static str = "the error, and one bit of every weight";
+    const PORTABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let magnitudes = (2..=setup.model().depth())

@@ -66,6 +66,9 @@ impl Algorithm for Rule {
          Frontiers in Neuroscience 15";
     const TRANSPORTS: &'static str =
         "the label, straight to every layer, through fixed random weights";
+    /// Everything below is computed by the SDK, or element by element: threads and vector instructions decide
+    /// no bit. A rule with sums or products of libtorch's own says false.
+    const PORTABLE: bool = true;
 
     /// Called once for each training. The seed and the name of a tensor decide its values, so all
     /// algorithms start from the same weights.

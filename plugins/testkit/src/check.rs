@@ -25,6 +25,8 @@ pub(crate) enum Body {
     Library(fn(&Loading) -> Evidence),
     /// One of its algorithms.
     Algorithm(fn(&Subject<'_>) -> Evidence),
+    /// One of its algorithms: what has to be the same in all environments.
+    Compared(fn(&Subject<'_>) -> Result<Vec<u8>, Problem>),
 }
 
 /// The outcome of loading a library, as its loader saw it.
@@ -102,14 +104,34 @@ impl Problem {
 impl Check {
     /// True if it looks at each algorithm, false if at the library as a whole.
     pub fn is_of_algorithm(&self) -> bool {
-        matches!(self.body, Body::Algorithm(_))
+        matches!(self.body, Body::Algorithm(_) | Body::Compared(_))
+    }
+
+    /// True if a caller has to make it in several environments, and to compare its
+    /// [outputs](Self::outputs).
+    pub fn is_compared(&self) -> bool {
+        matches!(self.body, Body::Compared(_))
+    }
+
+    /// The bytes that a compared check of an algorithm gives in this process.
+    ///
+    /// # Errors
+    /// The verdict where there are none.
+    pub fn outputs(&self, subject: &Subject<'_>) -> Result<Vec<u8>, Verdict> {
+        let outputs = match self.body {
+            Body::Compared(body) => body(subject),
+            Body::Library(_) | Body::Algorithm(_) => skipped("it compares nothing"),
+        };
+        outputs.map_err(|problem| Verdict::from(Err(problem)))
     }
 
     /// Looks at a library as a whole. A check of algorithms is skipped.
     pub fn of_library(&self, loading: &Loading) -> Verdict {
         match self.body {
             Body::Library(body) => body(loading).into(),
-            Body::Algorithm(_) => skipped("it is a check of an algorithm").into(),
+            Body::Algorithm(_) | Body::Compared(_) => {
+                skipped("it is a check of an algorithm").into()
+            }
         }
     }
 
@@ -118,6 +140,7 @@ impl Check {
         match self.body {
             Body::Library(_) => skipped("it is a check of a library").into(),
             Body::Algorithm(body) => body(subject).into(),
+            Body::Compared(_) => skipped("it compares several processes").into(),
         }
     }
 }

@@ -18,6 +18,7 @@ impl TargetRule for VanillaTargetPropagation {
          assignment in deep networks via target propagation, arXiv 1407.7906";
     const TRANSPORTS: &'static str =
         "targets, through inverses that learn, below a gradient step through W_Lᵀ";
+    const PORTABLE: bool = true;
 
     fn top(config: &DescentSettings) -> TopTarget {
         let alpha = config.alpha;

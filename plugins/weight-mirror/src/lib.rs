@@ -35,6 +35,7 @@ impl Algorithm for WeightMirror {
     const REFERENCE: &'static str = "Akrout, Wilson, Humphreys, Lillicrap & Tweed (2019), Deep \
          learning without weight transport, NeurIPS 32";
     const TRANSPORTS: &'static str = "the error, through weights that learn W_lᵀ from noise";
+    const PORTABLE: bool = true;
     const HAS_INVERSE_LOSS: bool = false;
 
     fn refusals() -> Vec<Refusal> {

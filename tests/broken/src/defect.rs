@@ -39,6 +39,8 @@ pub(crate) enum Defect {
     PromisesTooMuch,
     Leaks,
     Prints,
+    CountsThreads,
+    MindsInstructions,
 }
 
 /// Every algorithm: its name, what is wrong with it, and that in words.
@@ -204,6 +206,16 @@ pub(crate) const ALGORITHMS: &[(&str, Defect, &str)] = &[
         "prints",
         Defect::Prints,
         "Each epoch is announced on standard output.",
+    ),
+    (
+        "counts-threads",
+        Defect::CountsThreads,
+        "Called portable, and learns a little faster with more threads.",
+    ),
+    (
+        "minds-instructions",
+        Defect::MindsInstructions,
+        "Called portable, and learns a little faster without vector instructions.",
     ),
 ];
 

@@ -19,6 +19,11 @@ use crate::state;
 /// The seed of the learner that was created last; only [`Defect::SharesState`] looks at it.
 static LAST_SEED: AtomicU64 = AtomicU64::new(0);
 
+/// True if the host tells kernels to use no vector instructions.
+fn is_without_vectors() -> bool {
+    std::env::var_os("ATEN_CPU_CAPABILITY").is_some_and(|it| it == "default")
+}
+
 pub(crate) struct Backpropagation {
     defect: Defect,
     settings: Settings,
@@ -33,7 +38,12 @@ impl Backpropagation {
     pub(crate) fn new(request: &CreateRequest<'_>, defect: Defect) -> Result<Self, PluginError> {
         let network: Network = serde_json::from_str(request.network.as_str())
             .map_err(|error| PluginError::from_error(ErrorCode::UNSUPPORTED, &error))?;
-        let settings = parse(request.hyperparameters.as_str(), defect)?;
+        let mut settings = parse(request.hyperparameters.as_str(), defect)?;
+        settings.learning_rate *= match defect {
+            Defect::CountsThreads if request.threads > 1 => 1.001,
+            Defect::MindsInstructions if is_without_vectors() => 1.001,
+            _ => 1.0,
+        };
         LAST_SEED.store(request.seed, Ordering::Relaxed);
         let seed = if defect == Defect::IgnoresSeed {
             0

@@ -43,6 +43,9 @@ pub(crate) fn schema(defect: Defect) -> Value {
         Defect::NoneBounded | Defect::Ascends => {
             schema["properties"]["epsilon"]["maximum"] = json!(1.0);
         }
+        Defect::None | Defect::CountsThreads | Defect::MindsInstructions => {
+            schema["portable"] = json!(["cpu"]);
+        }
         Defect::NoDefault => {
             if let Some(property) = schema["properties"]["beta1"].as_object_mut() {
                 property.remove("default");

@@ -166,8 +166,8 @@ impl Many {
                 libtorch: "2.11.0".to_owned(),
                 device: "cpu".to_owned(),
                 dtype: "float32".to_owned(),
-                threads: 1,
-                cpu_capability: "avx2".to_owned(),
+                threads: Some(1),
+                cpu_capability: Some("avx2".to_owned()),
                 cuda: None,
             }),
         };
@@ -205,6 +205,7 @@ impl Many {
             started_ms: START + 1000 * self.actions as u64,
             duration_ms: 900,
             peak_memory: 1 << 28,
+            threads: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(log),

@@ -24,14 +24,23 @@ pub(crate) enum Contestant {
         idiom: &'static str,
     },
     /// Products of large matrices, by the plugins' libtorch.
-    Product,
+    Product(Instructions),
+}
+
+/// The vector instructions that a process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instructions {
+    /// All that the processor has.
+    All,
+    /// Those of a worker of the host.
+    OfWorker,
 }
 
 impl Contestant {
     /// Whose code it is.
     pub(crate) fn implementation(&self) -> String {
         match self {
-            Self::Plugin(_) | Self::Product => "assay".to_owned(),
+            Self::Plugin(_) | Self::Product(_) => "assay".to_owned(),
             Self::PyTorch { idiom, .. } => format!("pytorch-{idiom}"),
         }
     }
@@ -46,7 +55,7 @@ impl Contestant {
         match self {
             Self::Plugin(algorithm) => algorithm,
             Self::PyTorch { .. } => "bp",
-            Self::Product => "product",
+            Self::Product(_) => "product",
         }
     }
 
@@ -55,7 +64,15 @@ impl Contestant {
         let count = threads.to_string();
         let mut command = match self {
             Self::Plugin(algorithm) => worker(threads, &["train", &network.name, algorithm]),
-            Self::Product => worker(threads, &["multiply"]),
+            Self::Product(instructions) => {
+                let mut command = worker(threads, &["multiply"]);
+                if *instructions == Instructions::All {
+                    command
+                        .env_remove("ATEN_CPU_CAPABILITY")
+                        .env_remove("MKL_CBWR");
+                }
+                command
+            }
             Self::PyTorch { python, idiom } => pytorch(python, network, idiom)?,
         };
         command.arg(count);
@@ -75,7 +92,7 @@ fn worker(threads: u32, work: &[&str]) -> Command {
     command
         .arg("worker")
         .args(work)
-        .envs(variables(&environment(threads, String::new(), None)));
+        .envs(variables(&environment(threads, String::new(), None), 1));
     command
 }
 

@@ -77,6 +77,7 @@ impl Sample {
             started_ms,
             duration_ms: 7,
             peak_memory: 0,
+            threads: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(log),

@@ -131,9 +131,11 @@ fn environment(graph: &mut Graph<'_>, action: &Action) -> Vec<Value> {
         ("libtorch", environment.libtorch.clone()),
         ("device", environment.device.clone()),
         ("dtype", environment.dtype.clone()),
-        ("threads", environment.threads.to_string()),
-        ("cpu_capability", environment.cpu_capability.clone()),
     ];
+    let threads = environment.threads.map(|it| ("threads", it.to_string()));
+    values.extend(threads);
+    let capability = environment.cpu_capability.clone();
+    values.extend(capability.map(|it| ("cpu_capability", it)));
     if let Some(cuda) = environment.cuda.clone() {
         values.extend([
             ("cuda.card", cuda.card),

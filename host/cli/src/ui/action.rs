@@ -106,13 +106,19 @@ pub(crate) fn plugin(pin: &PluginPin) -> String {
 
 pub(crate) fn environment(environment: &Environment) -> String {
     let mut text = format!(
-        "libtorch {}, {}, {}, {}, {}",
+        "libtorch {}, {}, {}",
         plain(&environment.libtorch),
         plain(&environment.device),
         plain(&environment.dtype),
-        count(environment.threads.into(), "thread"),
-        plain(&environment.cpu_capability)
     );
+    match environment.threads {
+        Some(threads) => text.extend([", ", &count(threads.into(), "thread")]),
+        None => text.push_str(", any number of threads"),
+    }
+    match &environment.cpu_capability {
+        Some(capability) => text.extend([", ", &plain(capability)]),
+        None => text.push_str(", any vector instructions"),
+    }
     if let Some(cuda) = &environment.cuda {
         let _ = write!(
             text,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use assay_core::{
-    Action, ActionKey, Diagnostic, Environment, Limits, Place, PluginHash, PluginPin, Source,
-    SourceError, StageKind, choices,
+    Action, ActionKey, Diagnostic, Environment, Limits, ObjectHash, Place, PluginHash, PluginPin,
+    Source, SourceError, StageKind, choices,
 };
 use assay_store::Store;
 use assay_testkit::{CHECKS, Check, DESCRIBES, LOADS, Outcome, Verdict};
@@ -18,7 +18,7 @@ use assay_testkit::{CHECKS, Check, DESCRIBES, LOADS, Outcome, Verdict};
 use self::verdict::{Found, found};
 use crate::cancel::Cancel;
 use crate::device::Card;
-use crate::environment::{Settings, environment};
+use crate::environment::{BASE, Settings, environment};
 use crate::error::EngineError;
 use crate::plugin::{Libraries, PluginError, SearchPath};
 use crate::stages::{CheckParameters, object};
@@ -221,6 +221,80 @@ impl Checker<'_> {
             return Ok(None);
         }
         let begun = Instant::now();
+        let mut found = self.execute(check, algorithm, &self.environment)?;
+        if let Some(Found {
+            outputs: Some(outputs),
+            ..
+        }) = found
+        {
+            found = self.compare(check, algorithm, outputs)?;
+        }
+        match &found {
+            Some(found) => {
+                let duration_ms = begun.elapsed().as_millis() as u64;
+                self.report(check, algorithm, found.verdict.clone(), duration_ms);
+            }
+            None => self.report.stopped = true,
+        }
+        Ok(found)
+    }
+
+    /// Makes a check whose outputs have to be the same everywhere in other environments too; here it gave
+    /// `outputs`.
+    fn compare(
+        &self,
+        check: &'static Check,
+        algorithm: Option<&str>,
+        outputs: ObjectHash,
+    ) -> Result<Option<Found>, EngineError> {
+        let here = &self.environment;
+        let threads = Environment {
+            threads: Some(3),
+            ..here.clone()
+        };
+        let instructions = Environment {
+            cpu_capability: Some(BASE.to_owned()),
+            ..here.clone()
+        };
+        let mut compared = vec![("3 threads", threads)];
+        if instructions != *here {
+            compared.push(("no vector instructions", instructions));
+        }
+        for (name, environment) in &compared {
+            let found = self.execute(check, algorithm, environment)?;
+            match found {
+                Some(Found {
+                    outputs: Some(there),
+                    ..
+                }) if there == outputs => {}
+                Some(mut found) => {
+                    if found.outputs.is_some() {
+                        found.verdict.reason = format!("with {name} it gave other bytes");
+                    }
+                    found.verdict.outcome = Outcome::Failed;
+                    return Ok(Some(found));
+                }
+                None => return Ok(None),
+            }
+        }
+        let names: Vec<_> = compared.iter().map(|(name, _)| *name).collect();
+        Ok(Some(Found {
+            verdict: Verdict {
+                outcome: Outcome::Passed,
+                reason: format!("the same bytes with {}", names.join(", and with ")),
+            },
+            offered: Vec::new(),
+            outputs: Some(outputs),
+        }))
+    }
+
+    /// Makes one check in `environment`; `None` where it was asked to stop.
+    fn execute(
+        &self,
+        check: &'static Check,
+        algorithm: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Option<Found>, EngineError> {
         let execution = Execution {
             store: self.store,
             data_dir: None,
@@ -233,16 +307,8 @@ impl Checker<'_> {
             cancel: self.cancel,
             observe: &|_| {},
         };
-        let key = self.action(check, algorithm)?;
-        let found = found(self.store, check, execution.execute(key))?;
-        match &found {
-            Some(found) => {
-                let duration_ms = begun.elapsed().as_millis() as u64;
-                self.report(check, algorithm, found.verdict.clone(), duration_ms);
-            }
-            None => self.report.stopped = true,
-        }
-        Ok(found)
+        let key = self.action(check, algorithm, environment)?;
+        found(self.store, check, execution.execute(key))
     }
 
     /// Notes how a check ended. One that nobody asked for is noted if it did not pass, since
@@ -267,7 +333,12 @@ impl Checker<'_> {
     }
 
     /// Stores the action of a check.
-    fn action(&self, check: &Check, algorithm: Option<&str>) -> Result<ActionKey, EngineError> {
+    fn action(
+        &self,
+        check: &Check,
+        algorithm: Option<&str>,
+        environment: &Environment,
+    ) -> Result<ActionKey, EngineError> {
         let parameters = CheckParameters {
             check: check.name.to_owned(),
             algorithm: algorithm.map(str::to_owned),
@@ -278,7 +349,7 @@ impl Checker<'_> {
             object(&parameters)?,
             BTreeMap::new(),
             Some(self.pin.clone()),
-            Some(self.environment.clone()),
+            Some(environment.clone()),
         );
         Ok(self.store.put_action(&action)?)
     }

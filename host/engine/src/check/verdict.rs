@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use assay_core::ObjectHash;
 use assay_store::Store;
 use assay_testkit::{Check, Outcome, SILENT, Verdict, judge_output};
 
@@ -16,6 +17,8 @@ pub(super) struct Found {
     pub(super) verdict: Verdict,
     /// The algorithms that the library offers, where the check asked.
     pub(super) offered: Vec<String>,
+    /// The hash of the outputs of a check that compares environments.
+    pub(super) outputs: Option<ObjectHash>,
 }
 
 /// Findings of a check that was executed; `None` where it was asked to stop.
@@ -48,6 +51,7 @@ pub(super) fn found(
             reason,
         },
         offered: Vec::new(),
+        outputs: None,
     }))
 }
 
@@ -82,6 +86,7 @@ fn read(store: &Store, check: &'static Check, completed: &Completed) -> Result<F
     Ok(Found {
         verdict,
         offered: document.algorithms,
+        outputs: document.outputs,
     })
 }
 

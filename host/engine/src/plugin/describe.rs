@@ -4,6 +4,8 @@ use assay_abi::{ErrorCode, LoadedPlugin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::device::CPU;
+
 /// A plugin and its algorithms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PluginDescription {
@@ -36,6 +38,16 @@ pub struct AlgorithmDescription {
 const LONGEST_PHRASE: usize = 200;
 
 impl AlgorithmDescription {
+    /// True if neither threads nor vector instructions decide a bit of what it computes on a processor, as
+    /// the plugin says.
+    pub fn is_portable(&self) -> bool {
+        let devices = self
+            .hyperparameters
+            .get("portable")
+            .and_then(Value::as_array);
+        devices.is_some_and(|devices| devices.iter().any(|it| it == CPU))
+    }
+
     /// The signal that it gives to layers and its carrier, in a short phrase, where the plugin says so.
     pub fn transports(&self) -> Option<&str> {
         let phrase = self.hyperparameters.get("transports")?.as_str()?;

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use assay_abi::LoadedPlugin;
+use assay_core::ObjectHash;
 use assay_testkit::{Check, DESCRIBES, Loading, Outcome, Subject, Verdict, find};
 use rustix::stdio::dup2_stdout;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ pub(crate) struct CheckDocument {
     /// Algorithms that the library offers, where it was asked and answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) algorithms: Vec<String>,
+    /// The hash of the outputs of a check that compares environments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) outputs: Option<ObjectHash>,
 }
 
 pub(super) const KIND: Kind = Kind::of_commands(run);
@@ -58,10 +62,7 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
     let loaded = context.try_load_plugin()?;
     let document = match &parameters.algorithm {
         None => of_library(check, &loading(loaded)),
-        Some(algorithm) => CheckDocument {
-            verdict: of_algorithm(context, check, loaded?, algorithm, parameters.seed)?,
-            algorithms: Vec::new(),
-        },
+        Some(algorithm) => of_algorithm(context, check, loaded?, algorithm, parameters.seed)?,
     };
     write_document(&context.out.join(CHECKED), &document)?;
     let mut outputs = Outputs::default();
@@ -119,6 +120,7 @@ fn of_library(check: &Check, loading: &Loading) -> CheckDocument {
     CheckDocument {
         verdict: check.of_library(loading),
         algorithms: algorithms.map(|it| it.name.into_string()).collect(),
+        outputs: None,
     }
 }
 
@@ -128,7 +130,12 @@ fn of_algorithm(
     plugin: LoadedPlugin,
     name: &str,
     seed: u64,
-) -> Result<Verdict, StageError> {
+) -> Result<CheckDocument, StageError> {
+    let document = |verdict, outputs| CheckDocument {
+        verdict,
+        algorithms: Vec::new(),
+        outputs,
+    };
     let environment = context.action.environment.as_ref();
     let environment =
         environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))?;
@@ -136,17 +143,30 @@ fn of_algorithm(
     let algorithms =
         algorithms.map_err(|error| context.plugin_error("say what it offers", error))?;
     let Some(algorithm) = algorithms.into_iter().find(|it| it.name == name) else {
-        return Ok(Verdict {
+        let verdict = Verdict {
             outcome: Outcome::Failed,
             reason: "it was offered a moment ago, and is not any more".to_owned(),
-        });
+        };
+        return Ok(document(verdict, None));
     };
     let subject = Subject {
         plugin,
         algorithm,
         seed,
         device: &environment.device,
-        threads: environment.threads,
+        threads: context.compute_threads(environment),
     };
-    Ok(check.of_algorithm(&subject))
+    if !check.is_compared() {
+        return Ok(document(check.of_algorithm(&subject), None));
+    }
+    Ok(match check.outputs(&subject) {
+        Ok(outputs) => {
+            let verdict = Verdict {
+                outcome: Outcome::Passed,
+                reason: "it gave outputs".to_owned(),
+            };
+            document(verdict, Some(ObjectHash::of(&outputs)))
+        }
+        Err(verdict) => document(verdict, None),
+    })
 }

@@ -208,6 +208,12 @@ impl Context {
         environment.ok_or_else(|| StageError::Incomplete("environment".to_owned()))
     }
 
+    /// The threads that learners compute with in `environment`.
+    pub(super) fn compute_threads(&self, environment: &Environment) -> u32 {
+        let any = || u32::try_from(self.threads).unwrap_or(u32::MAX);
+        environment.threads.unwrap_or_else(any)
+    }
+
     /// The device that learners compute on: `cpu` or `cuda`.
     pub(super) fn device(&self) -> Result<&str, StageError> {
         Ok(&self.environment()?.device)
@@ -256,7 +262,7 @@ impl Context {
             hyperparameters: hyperparameters.as_str().into(),
             seed: settings.seed,
             device: environment.device.as_str().into(),
-            threads: environment.threads,
+            threads: self.compute_threads(environment),
         };
         Ok(ask(&self.load_plugin()?, &request))
     }

@@ -54,7 +54,8 @@ pub struct Execution<'a> {
     pub store: &'a Store,
     /// Where the user keeps datasets.
     pub data_dir: Option<&'a Path>,
-    /// How many processors the host's own work may use; it decides nothing.
+    /// Processors for the host's own work, and for a plugin's where its environment does not say; they decide
+    /// nothing.
     pub threads: usize,
     /// Resource limits of its worker.
     pub limits: Limits,
@@ -153,6 +154,7 @@ impl Execution<'_> {
             started_ms,
             duration_ms: before_ms + clock.elapsed().as_millis() as u64,
             peak_memory: done.peak_memory,
+            threads: self.compute_threads(&action),
             host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log: log.store(self.store)?,
@@ -163,6 +165,12 @@ impl Execution<'_> {
             multiply_adds: done.multiply_adds.or_else(|| before?.multiply_adds),
         };
         Ok((result, work))
+    }
+
+    /// The threads that a plugin may compute with, if the action uses one.
+    fn compute_threads(&self, action: &Action) -> Option<u32> {
+        let environment = action.environment.as_ref()?;
+        environment.threads.or(u32::try_from(self.threads).ok())
     }
 
     /// Waits for the lock in steps, so that a request to stop is heard.
@@ -239,7 +247,7 @@ impl Execution<'_> {
             command.env_clear().envs(inherited());
         }
         if let Some(environment) = &action.environment {
-            command.envs(variables(environment));
+            command.envs(variables(environment, self.threads));
         }
         if let Some(card) = self.card {
             command.envs([card_variable(card)]);

@@ -33,6 +33,7 @@ pub(crate) fn result(action: ActionKey, artifact: ArtifactHash, started_ms: u64)
         started_ms,
         duration_ms: 1,
         peak_memory: 0,
+        threads: None,
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         log: None,

@@ -1,23 +1,27 @@
-//! Functions of units (the identity, tanh, or the positive part) with their derivatives, and the
-//! normalisation of a layer's values.
+//! Functions of units (the identity, tanh, or the positive part) with their derivatives, the
+//! normalisation of a layer's values, the softmax, and the logistic function.
 //!
 //! On a CPU all are the SDK's own, element by element, so neither the processor's vectors nor
 //! threads change a bit; other devices, and floats of 64 bits, are left to libtorch.
 
-mod instructions;
+mod exponential;
 mod normalisation;
+mod polynomial;
 mod relu;
+mod softmax;
 mod tanh;
 
 use assay_network::UnitFunction;
 use tch::Tensor;
 
 use crate::error::Error;
+use crate::instructions;
 use crate::operand;
 use crate::tensor_slices::slices;
 use crate::workers;
 
 pub(crate) use normalisation::{Normalised, normalise};
+pub(crate) use softmax::softmax;
 
 /// Elements that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
@@ -108,6 +112,20 @@ impl Function {
             Self::Relu => instructions::run(relu::Derivative { delta, h }),
         }
     }
+}
+
+/// Overwrites every value z by `1 / (1 + e⁻ᶻ)`.
+pub(crate) fn logistic(values: &Tensor) -> Result<(), Error> {
+    // SAFETY: nothing else uses this tensor meanwhile.
+    match unsafe { slices(values, []) }? {
+        Some((values, [])) => workers::share(
+            values.chunks_mut(CHUNK),
+            || (),
+            |(), values| instructions::run(exponential::Logistic(values)),
+        ),
+        None => values.shallow_clone().f_sigmoid_().map(drop)?,
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 // Inlined into functions that are compiled for wider vectors.
 #![allow(clippy::inline_always)]
 
-use super::instructions::Loop;
+use crate::instructions::Loop;
 
 /// Every value by its positive part.
 pub(super) struct Relu<'a>(pub(super) &'a mut [f32]);

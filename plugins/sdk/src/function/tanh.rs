@@ -9,7 +9,8 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
-use super::instructions::Loop;
+use super::polynomial::{EXPONENTIAL, ROUNDING, polynomial};
+use crate::instructions::Loop;
 
 /// Up to here tanh is its series, from here on `1 − 2/(e²ʸ + 1)`: the subtraction cancels too
 /// much of a smaller value.
@@ -26,20 +27,6 @@ const SERIES: [f32; 5] = [
     0.020_805_385,
     -0.005_905_868_5,
 ];
-
-/// `e²ʳ` to 2⁻²⁷ for |r| ≤ ln 2 / 4: minimax, by Remez' algorithm, the first three given.
-const EXPONENTIAL: [f32; 7] = [
-    1.0,
-    2.0,
-    2.0,
-    1.333_323_6,
-    0.666_662_45,
-    0.267_726_63,
-    0.089_219_59,
-];
-
-/// 1.5 · 2²³: what is added to it is rounded to an integer, in the lowest bits of the sum.
-const ROUNDING: f32 = 12_582_912.0;
 
 /// Every value by its tanh.
 pub(super) struct Tanh<'a>(pub(super) &'a mut [f32]);
@@ -93,15 +80,4 @@ fn far(y: f32) -> f32 {
     // n becomes the exponent of a float; the shift drops all other bits of `shifted`.
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0_f32.to_bits()));
     1.0 - 2.0 / power.mul_add(polynomial(EXPONENTIAL, r), 1.0)
-}
-
-/// Horner's rule, from the highest power.
-#[inline(always)]
-fn polynomial<const N: usize>(coefficients: [f32; N], x: f32) -> f32 {
-    // By indices: iterators over arrays are not always inlined, and then no vectors are used.
-    let mut sum = 0.0;
-    for power in (0..N).rev() {
-        sum = f32::mul_add(sum, x, coefficients[power]);
-    }
-    sum
 }

@@ -1,12 +1,13 @@
-//! Tanh against the library's in 64-bit floats, for every float that matters; and all
-//! instructions against each other, bit for bit.
+//! Tanh and the exponential against the library's in 64-bit floats, for every float that matters; the
+//! softmax against its definition; and all instructions against each other, bit for bit.
 
 use proptest::prelude::*;
 use tch::{Kind, Tensor};
 
-use super::instructions::available;
+use super::exponential::{Logistic, exponential};
 use super::tanh::{Derivative, Tanh};
 use super::*;
+use crate::instructions::available;
 
 /// The largest error that the documentation allows, in units in the last place.
 const ULPS: f64 = 1.5;
@@ -214,4 +215,103 @@ fn threads_change_no_bit() {
     assert!(alone[0] == bits(&tanh(&values)));
     // Not with the vectors themselves, which a failure would print.
     assert!(computed(2) == alone && computed(3) == alone);
+}
+
+#[test]
+fn the_exponential_is_within_one_unit_in_the_last_place() {
+    // Every 37th float of those for which it is neither zero nor infinite.
+    let below = (0..=104_f32.to_bits())
+        .step_by(37)
+        .map(|bits| -f32::from_bits(bits));
+    let above = (0..=89_f32.to_bits()).step_by(37).map(f32::from_bits);
+    for x in below.chain(above) {
+        let (exact, found) = (f64::from(x).exp(), exponential(x));
+        if exact > f64::from(f32::MAX) {
+            assert!(found >= f32::MAX, "{found:e} for e^{x:e}");
+            continue;
+        }
+        // Below the normal floats a unit is that of the smallest of them.
+        let unit = ulp(exact.max(f64::from(f32::MIN_POSITIVE)));
+        let error = (f64::from(found) - exact).abs();
+        assert!(
+            error <= unit,
+            "{found:e} for e^{x:e}, off by {}",
+            error / unit
+        );
+    }
+}
+
+#[test]
+fn the_exponential_has_its_limits() {
+    let (least, most) = (f32::NEG_INFINITY, f32::INFINITY);
+    for (x, expected) in [(0.0, 1.0), (least, 0.0), (-150.0, 0.0), (most, most)] {
+        assert_eq!(exponential(x).to_bits(), f32::to_bits(expected), "{x}");
+    }
+    assert!(exponential(f32::NAN).is_nan());
+}
+
+#[test]
+fn the_logistic_function_is_close_and_has_the_same_bits_with_all_instructions() {
+    let values: Vec<_> = (0..=90_f32.to_bits())
+        .step_by(997)
+        .flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)])
+        .chain([f32::INFINITY, f32::NEG_INFINITY, f32::NAN])
+        .collect();
+    let all: Vec<_> = available()
+        .map(|instructions| {
+            let mut found = values.clone();
+            instructions.run(Logistic(&mut found));
+            found
+        })
+        .collect();
+    for (at, &z) in values.iter().enumerate() {
+        if z.is_nan() {
+            assert!(all.iter().all(|found| found[at].is_nan()));
+            continue;
+        }
+        let (exact, found) = (1.0 / (1.0 + (-f64::from(z)).exp()), all[0][at]);
+        // From 89 down the exponential is infinite, and the quotient zero.
+        let error = (f64::from(found) - exact).abs();
+        let close = if z > -88.0 { 3.0 * ulp(exact) } else { 1e-38 };
+        assert!(error <= close, "{found:e} for {z:e}");
+        assert!(
+            all.iter().all(|it| it[at].to_bits() == found.to_bits()),
+            "{z:e}"
+        );
+    }
+}
+
+#[test]
+fn the_softmax_is_its_definition_and_far_logits_do_no_harm() {
+    let logits = [
+        [1.0_f32, -2.0, 0.5, 1000.0],
+        [0.0, -2.0, 88.0, -1000.0],
+        [3.0, -2.0, -200.0, 999.0],
+    ];
+    let a = Tensor::from_slice2(&logits);
+    let out = a.zeros_like();
+    let logs = softmax(&a, &out).unwrap().unwrap();
+    for sample in 0..4 {
+        let of_sample = logits.map(|row| f64::from(row[sample]));
+        let largest = of_sample.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = of_sample.iter().map(|a| (a - largest).exp()).sum();
+        assert!((logs[sample] - largest - sum.ln()).abs() < 1e-7 * logs[sample].abs().max(1.0));
+        for (unit, a) in of_sample.into_iter().enumerate() {
+            let found = out.double_value(&[unit as i64, sample as i64]);
+            let exact = (a - largest).exp() / sum;
+            assert!(
+                (found - exact).abs() <= 2e-7 * exact + 1e-45,
+                "{found:e} for {exact:e}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_logit_that_is_no_number_makes_none_of_its_sample_alone() {
+    let a = Tensor::from_slice2(&[[1.0_f32, f32::NAN], [2.0, 0.0]]);
+    let out = a.zeros_like();
+    let logs = softmax(&a, &out).unwrap().unwrap();
+    assert!(logs[0].is_finite() && logs[1].is_nan());
+    assert!(out.double_value(&[1, 0]).is_finite() && out.double_value(&[1, 1]).is_nan());
 }

@@ -232,19 +232,4 @@ impl Map {
             Self::Windowed(map) => map.weight_gradient(u, delta, out),
         }
     }
-
-    /// Writes the sum of `δ` over the batch, and over the positions that share a bias.
-    pub(crate) fn bias_gradient(&self, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
-        match self {
-            Self::Dense { .. } => sum_over_batch(delta, out),
-            Self::Windowed(map) => map.bias_gradient(delta, out),
-        }
-    }
-}
-
-/// Writes the sum of `delta` over the batch into a bias with a value for each unit.
-pub(crate) fn sum_over_batch(delta: &Tensor, out: &Tensor) -> Result<(), Error> {
-    let out = out.f_view(-1)?;
-    delta.f_sum_intlist_out(&out, 1, false, None).map(drop)?;
-    Ok(())
 }

@@ -14,11 +14,12 @@ use std::rc::Rc;
 use assay_network::Activation;
 use tch::Tensor;
 
-pub(crate) use self::map::{Map, sum_over_batch};
+pub(crate) use self::map::Map;
 use crate::error::Error;
 use crate::function::{Function, normalise};
 use crate::operand;
 use crate::parameters::Parameter;
+use crate::sums::sum_over_batch;
 
 /// One layer with its parameters.
 ///
@@ -269,7 +270,8 @@ impl Layer {
     /// `W_l` and `b_l`.
     pub(crate) fn write_gradient(&self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
         self.map.weight_gradient(delta, h, &self.weight.gradient)?;
-        self.map.bias_gradient(delta, &self.bias.gradient)
+        // Positions that share a bias lie as far apart as there are biases.
+        sum_over_batch(delta, &self.bias.gradient)
     }
 
     /// Writes the gradients of `W_l` and `b_l` as they are.

@@ -176,7 +176,7 @@ impl Problem {
         for _ in 0..2 {
             map.weight_gradient(&delta, &h, &weight_gradient).unwrap();
         }
-        map.bias_gradient(&delta, &bias_gradient).unwrap();
+        sum_over_batch(&delta, &bias_gradient).unwrap();
         Results {
             forward: self.canonical(output, &out),
             transposed: self.canonical(input, &below),

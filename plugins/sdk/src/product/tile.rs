@@ -5,6 +5,8 @@
 
 use super::lanes::{Lanes, Portable};
 use super::{Product, Start, Term};
+#[cfg(target_arch = "x86_64")]
+use crate::instructions;
 
 /// The most rows of a tile. With two vectors to a row they take 24 of AVX-512's 32 registers.
 const ROWS: usize = 12;
@@ -27,16 +29,13 @@ pub(super) struct Operands<'a> {
 /// and [`Start::Rows`] has a value for each row.
 pub(super) type Kernel = unsafe fn(Operands<'_>);
 
-/// The kernels that this processor can run, that with the widest vectors first.
+/// The kernels that may run here, that with the widest vectors first.
 pub(super) fn kernels() -> impl Iterator<Item = Kernel> {
     #[cfg(target_arch = "x86_64")]
-    let wide = {
-        use std::arch::is_x86_feature_detected as has;
-        [
-            has!("avx512f").then_some(avx512 as Kernel),
-            (has!("avx2") && has!("fma")).then_some(avx2 as Kernel),
-        ]
-    };
+    let wide = [
+        instructions::has_avx512().then_some(avx512 as Kernel),
+        instructions::has_avx2().then_some(avx2 as Kernel),
+    ];
     #[cfg(not(target_arch = "x86_64"))]
     let wide = [None];
     wide.into_iter().flatten().chain([portable as Kernel])

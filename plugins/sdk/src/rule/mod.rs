@@ -38,6 +38,8 @@ pub trait Rule: Sized + 'static {
     const REFERENCE: &'static str;
     /// See [`Algorithm::TRANSPORTS`](crate::Algorithm::TRANSPORTS).
     const TRANSPORTS: &'static str = "";
+    /// See [`Algorithm::PORTABLE`](crate::Algorithm::PORTABLE).
+    const PORTABLE: bool = false;
     /// See [`Algorithm::MINIMUM_ACCURACY`](crate::Algorithm::MINIMUM_ACCURACY).
     const MINIMUM_ACCURACY: Option<f64> = None;
     /// See [`Algorithm::METRICS`](crate::Algorithm::METRICS).
@@ -155,6 +157,7 @@ impl<R: Rule> Exported for Standalone<R> {
             summary: R::SUMMARY,
             reference: R::REFERENCE,
             transports: R::TRANSPORTS,
+            is_portable: R::PORTABLE,
             metrics: R::METRICS,
             refusals: R::refusals(),
             has_inverse_loss: false,

@@ -67,6 +67,8 @@ pub trait TargetRule: Sized + 'static {
     const REFERENCE: &'static str;
     /// See [`Algorithm::TRANSPORTS`].
     const TRANSPORTS: &'static str = "";
+    /// See [`Algorithm::PORTABLE`].
+    const PORTABLE: bool = false;
     /// See [`Algorithm::MINIMUM_ACCURACY`].
     const MINIMUM_ACCURACY: Option<f64> = None;
 
@@ -149,6 +151,7 @@ impl<R: TargetRule> Algorithm for TargetPropagation<R> {
     const SUMMARY: &'static str = R::SUMMARY;
     const REFERENCE: &'static str = R::REFERENCE;
     const TRANSPORTS: &'static str = R::TRANSPORTS;
+    const PORTABLE: bool = R::PORTABLE;
     const MINIMUM_ACCURACY: Option<f64> = R::MINIMUM_ACCURACY;
 
     fn refusals() -> Vec<Refusal> {

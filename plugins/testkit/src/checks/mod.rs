@@ -11,6 +11,7 @@ mod learns;
 mod loads;
 mod metrics;
 mod networks;
+mod portable;
 mod predictions;
 mod refusals;
 mod repeats;
@@ -41,6 +42,7 @@ pub static CHECKS: &[Check] = &[
     asking::CHECK,
     repeats::REPEATS,
     repeats::SEEDS,
+    portable::CHECK,
     resumes::CHECK,
     refusals::BAD_STATES,
     metrics::CHECK,

@@ -40,6 +40,17 @@ impl Passes {
         Ok(Some(batch).filter(|_| !self.ended))
     }
 
+    /// The samples of the batch after the last one, for a learner that makes `expected` passes: `None` at the
+    /// end of the last.
+    pub(super) fn upcoming(&self, most: usize, expected: u32) -> Option<Range<usize>> {
+        let first = match self.served {
+            served if served < self.samples => served,
+            _ if self.pass < expected.min(MOST_PASSES) => 0,
+            _ => return None,
+        };
+        Some(first..self.samples.min(first + most)).filter(|batch| !batch.is_empty())
+    }
+
     fn begin_another(&mut self) -> Result<(), PluginError> {
         if self.pass == MOST_PASSES {
             return Err(PluginError::new(
@@ -112,6 +123,22 @@ mod tests {
         assert_eq!(passes.progress(1), (14, 20));
         while pull(&mut passes).is_some() {}
         assert_eq!(passes.progress(2), (20, 20));
+    }
+
+    #[test]
+    fn the_upcoming_batch_is_the_one_served_next_across_passes_that_are_expected() {
+        for expected in [1, 2] {
+            let mut passes = Passes::new(10);
+            let mut upcoming = passes.upcoming(4, expected);
+            for _ in 0..expected {
+                while let Some(batch) = pull(&mut passes) {
+                    assert_eq!(upcoming, Some(batch));
+                    upcoming = passes.upcoming(4, expected);
+                }
+            }
+            assert_eq!(upcoming, None);
+        }
+        assert_eq!(Passes::new(0).upcoming(4, 2), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Executes a training: the host's loop around a learner's update. Order, evaluation, checkpoints
 //! and metrics are the same for every algorithm, so that a comparison compares algorithms.
 
+use std::thread;
 use std::time::Instant;
 
 use assay_abi::{BatchSource, Cost, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
@@ -14,7 +15,7 @@ use super::checkpoint::{self, Checkpoint, ProgressRow};
 use super::continuation::continuation;
 use super::fit::check_fit;
 use super::news::EpochNews;
-use super::samples::EpochBatches;
+use super::samples::{EpochBatches, EpochSamples};
 use super::{TrainingDocument, TrainingParameters};
 use crate::event::Report;
 use crate::log::note;
@@ -259,29 +260,26 @@ fn train_epoch(
     epoch: u32,
     passes: u32,
 ) -> Result<TrainedEpoch, StageError> {
-    let order = epoch_order(parameters.seed, epoch, train.len());
     let augmentation = parameters.augmentation;
-    let augmentation = augmentation.map(|it| it.in_epoch(parameters.seed, epoch));
+    let samples = EpochSamples {
+        table: train,
+        order: epoch_order(parameters.seed, epoch, train.len()),
+        augmentation: augmentation.map(|it| it.in_epoch(parameters.seed, epoch)),
+    };
     let phase = epoch_phase(parameters, epoch, 0.0, TRAINING_SHARE);
     let batch_size = parameters.batch_size as usize;
-    let mut batches = EpochBatches::new(
-        context,
-        train,
-        order,
-        augmentation,
-        batch_size,
-        passes,
-        phase,
-    );
     let mut metrics = EpochMetrics::default();
-    learner
-        .train_epoch(
+    let (trained, is_exhausted, passes) = thread::scope(|scope| {
+        let mut batches = EpochBatches::new(context, scope, &samples, batch_size, passes, phase);
+        let trained = learner.train_epoch(
             epoch,
             &mut BatchSource::new(&mut batches),
             &mut MetricSink::new(&mut metrics),
-        )
-        .map_err(|error| context.plugin_error(&format!("train epoch {epoch}"), error))?;
-    if !batches.is_exhausted() {
+        );
+        (trained, batches.is_exhausted(), batches.passes())
+    });
+    trained.map_err(|error| context.plugin_error(&format!("train epoch {epoch}"), error))?;
+    if !is_exhausted {
         let what = format!("ended epoch {epoch} before it had seen every batch");
         return Err(context.bad_answer(what));
     }
@@ -289,7 +287,6 @@ fn train_epoch(
         let what = format!("reported a `{name}` in epoch {epoch} whose sum is {sum}");
         return Err(context.bad_answer(what));
     }
-    let passes = batches.passes();
     Ok(TrainedEpoch { metrics, passes })
 }
 

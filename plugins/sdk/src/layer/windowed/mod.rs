@@ -13,7 +13,6 @@ mod tensors;
 use assay_network::Shape;
 use tch::Tensor;
 
-use super::map::sum_over_batch;
 use super::span::{Span, merged, positions};
 use crate::cost;
 use crate::error::Error;
@@ -187,18 +186,6 @@ impl Windowed {
                 Ok(())
             }
             None => self.weight_gradient_tensors(delta, h, out),
-        }
-    }
-
-    pub(super) fn bias_gradient(&self, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
-        match self.sharing {
-            Sharing::None => sum_over_batch(delta, out),
-            Sharing::Positions => {
-                let delta = delta.f_view([-1, self.output.channels, delta.size2()?.1])?;
-                let axes = [0_i64, 2].as_slice();
-                delta.f_sum_intlist_out(out, axes, false, None).map(drop)?;
-                Ok(())
-            }
         }
     }
 

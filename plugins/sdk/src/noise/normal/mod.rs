@@ -7,6 +7,8 @@
 //! 754 rounds alike everywhere; fused multiply-add, which would not, is left out.
 
 use super::philox::{LANES, Words, philox};
+#[cfg(target_arch = "x86_64")]
+use crate::instructions;
 
 /// One float of each of [`LANES`] counters.
 type Floats = [f32; LANES];
@@ -32,7 +34,7 @@ pub(super) struct Stream {
 /// of counter 8 c + j.
 pub(super) fn fill(stream: Stream, scale: f32, out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if instructions::has_avx2() {
         // SAFETY: the CPU has AVX2.
         unsafe { fill_avx2(stream, scale, out) };
         return;

@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Coefficients, Finite};
+#[cfg(target_arch = "x86_64")]
+use crate::instructions;
 use crate::workers;
 
 /// Elements that a thread takes at a time.
@@ -52,7 +54,7 @@ fn update_chunk(
     second: &mut [f32],
 ) -> Finite {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if instructions::has_avx2() {
         // SAFETY: the CPU has AVX2.
         return unsafe { update_avx2(coefficients, values, gradients, first, second) };
     }

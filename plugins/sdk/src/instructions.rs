@@ -3,8 +3,11 @@
 //! The source of a loop is the same for all, and the compiler turns none of its operations into
 //! another: where each is rounded once, fused multiplication among them, all give the same bits.
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
+
 /// A loop together with the slices that it runs over.
-pub(super) trait Loop {
+pub(crate) trait Loop {
     /// Has to be `#[inline(always)]`, with all that it calls, so that it is compiled for the
     /// instructions of its caller.
     fn run(self);
@@ -12,7 +15,7 @@ pub(super) trait Loop {
 
 /// Instructions that this processor has: there is no other way to a value than [`available`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Instructions(Set);
+pub(crate) struct Instructions(Set);
 
 #[derive(Clone, Copy, Debug)]
 enum Set {
@@ -24,16 +27,35 @@ enum Set {
     Base,
 }
 
-/// Instruction sets that this processor has, the widest vectors first.
-pub(super) fn available() -> impl Iterator<Item = Instructions> {
+/// True if loops may use AVX2 and fused multiplication.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    has!("avx2") && has!("fma") && !is_held_to_base()
+}
+
+/// True if loops may use AVX-512.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f") && !is_held_to_base()
+}
+
+/// True if the host holds libtorch to the instructions that every processor has. The SDK keeps to
+/// that too, so that it can be tried whether instructions change a bit.
+#[cfg(target_arch = "x86_64")]
+fn is_held_to_base() -> bool {
+    static HELD: LazyLock<bool> =
+        LazyLock::new(|| std::env::var_os("ATEN_CPU_CAPABILITY").is_some_and(|it| it == "default"));
+    *HELD
+}
+
+/// Instruction sets that loops may use here, the widest vectors first.
+pub(crate) fn available() -> impl Iterator<Item = Instructions> {
     #[cfg(target_arch = "x86_64")]
-    let wide = {
-        use std::arch::is_x86_feature_detected as has;
-        [
-            has!("avx512f").then_some(Set::Avx512),
-            (has!("avx2") && has!("fma")).then_some(Set::Avx2),
-        ]
-    };
+    let wide = [
+        has_avx512().then_some(Set::Avx512),
+        has_avx2().then_some(Set::Avx2),
+    ];
     #[cfg(not(target_arch = "x86_64"))]
     let wide = [None];
     let sets = wide.into_iter().flatten().chain([Set::Base]);
@@ -41,14 +63,14 @@ pub(super) fn available() -> impl Iterator<Item = Instructions> {
 }
 
 /// Runs a loop with the widest vectors that this processor has.
-pub(super) fn run<L: Loop>(work: L) {
+pub(crate) fn run<L: Loop>(work: L) {
     if let Some(instructions) = available().next() {
         instructions.run(work);
     }
 }
 
 impl Instructions {
-    pub(super) fn run<L: Loop>(self, work: L) {
+    pub(crate) fn run<L: Loop>(self, work: L) {
         match self.0 {
             // SAFETY: here and below: the processor has them, by the type's promise.
             #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,73 @@
+//! The softmax over the units of each sample, and the logarithm of its denominator.
+//! ```text
+//! h_i = e^(a_i − m) / s,   s = Σ e^(a_i − m),   m = max a_i,   log Σ e^(a_i) = m + ln s
+//! ```
+//! The exponentials are floats of 32 bits; their sum, in the order of the units, and the quotient are made
+//! in 64.
+
+// Inlined into functions that are compiled for wider vectors.
+#![allow(clippy::inline_always)]
+
+use tch::Tensor;
+
+use super::exponential::exponential;
+use crate::error::Error;
+use crate::instructions::{self, Loop};
+use crate::tensor_slices::slices;
+
+/// `out = softmax(a)`, both (n, B), and `log Σ e^a` over the units of each sample; on another device than
+/// a CPU only the first.
+pub(crate) fn softmax(a: &Tensor, out: &Tensor) -> Result<Option<Vec<f64>>, Error> {
+    let samples = a.size2()?.1 as usize;
+    // SAFETY: only this function uses the slices.
+    let Some((out, [a])) = unsafe { slices(out, [a]) }? else {
+        a.f_internal_softmax_out(out, 0, false).map(drop)?;
+        return Ok(None);
+    };
+    let mut largest = vec![f32::NEG_INFINITY; samples];
+    let mut sums = vec![0.0; samples];
+    instructions::run(Softmax {
+        a,
+        out,
+        largest: &mut largest,
+        sums: &mut sums,
+    });
+    let logs = largest.iter().zip(&sums);
+    Ok(Some(
+        logs.map(|(&m, &s)| f64::from(m) + libm::log(s)).collect(),
+    ))
+}
+
+struct Softmax<'a> {
+    a: &'a [f32],
+    out: &'a mut [f32],
+    /// One for each sample, −∞.
+    largest: &'a mut [f32],
+    /// One for each sample, zero.
+    sums: &'a mut [f64],
+}
+
+impl Loop for Softmax<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let samples = self.sums.len();
+        for a in self.a.chunks_exact(samples) {
+            for (largest, &a) in self.largest.iter_mut().zip(a) {
+                *largest = if a > *largest { a } else { *largest };
+            }
+        }
+        let rows = self.a.chunks_exact(samples);
+        for (a, out) in rows.zip(self.out.chunks_exact_mut(samples)) {
+            let of_sample = self.largest.iter().zip(self.sums.iter_mut());
+            for ((&a, out), (&largest, sum)) in a.iter().zip(out).zip(of_sample) {
+                *out = exponential(a - largest);
+                *sum += f64::from(*out);
+            }
+        }
+        for out in self.out.chunks_exact_mut(samples) {
+            for (out, &sum) in out.iter_mut().zip(self.sums.iter()) {
+                *out = (f64::from(*out) / sum) as f32;
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `portable`: threads and vector instructions decide no bit, where an algorithm says so.
+
+use crate::check::{Body, Check, Problem, skipped};
+use crate::networks::candidates;
+use crate::samples::Samples;
+use crate::subject::Subject;
+
+pub(super) const CHECK: Check = Check {
+    name: "portable",
+    promise: "An algorithm whose schema has \"portable\": [\"cpu\"] gives the same states and \
+              predictions, bit for bit, with any number of threads and any vector instructions.",
+    why: "Its trainings are known without either, so a result of one machine stands for that of any \
+          other.",
+    body: Body::Compared(outputs),
+};
+
+/// The device of which an algorithm can say so.
+const CPU: &str = "cpu";
+
+/// The states and predictions of a short training of every network that the algorithm supports.
+fn outputs(subject: &Subject<'_>) -> Result<Vec<u8>, Problem> {
+    let schema = subject.schema().unwrap_or_default();
+    let declared = schema.get("portable").and_then(|it| it.as_array());
+    if !declared.is_some_and(|devices| devices.iter().any(|it| it == CPU)) {
+        return skipped("its schema does not say that it is portable");
+    }
+    if subject.device != CPU {
+        return skipped("it is of processors, not of cards");
+    }
+    let mut outputs = Vec::new();
+    for (_, network) in candidates() {
+        let created = subject.create(&network, &subject.default_text(), subject.seed);
+        let Ok(mut learner) = created else { continue };
+        // Enough for sums in vectors and in parts, and a batch that fills neither.
+        let samples = Samples::random(&network, 77, subject.seed);
+        for epoch in 1..=2 {
+            learner.train(epoch, &samples.batches(33))?;
+        }
+        outputs.extend(learner.save()?);
+        let predictions = learner.predict(&samples)?;
+        outputs.extend(predictions.iter().flat_map(|it| it.to_bits().to_le_bytes()));
+    }
+    Ok(outputs)
+}
