@@ -281,6 +281,18 @@ fn a_submission_under_way_is_not_repeated() {
 }
 
 #[test]
+fn a_submission_whose_answer_is_lost_is_not_repeated() {
+    let cluster = Cluster::new(r#"["bp"]"#, 2);
+    cluster.site("slurm", "patience = 8");
+    let unanswered = cluster.sandbox.path("slurm/unanswered");
+    fs::write(&unanswered, "").unwrap();
+    assert!(cluster.start().wait().unwrap().success());
+    assert!(!unanswered.exists());
+    cluster.check_against_home();
+    cluster.check_executed_once();
+}
+
+#[test]
 fn a_queue_that_cannot_be_asked_fails_nothing() {
     let cluster = Cluster::new(r#"["bp"]"#, 2);
     let down = cluster.sandbox.path("slurm/down");

@@ -170,6 +170,12 @@ fn judged(error: CommandError) -> SubmitError {
         "Unable to contact",
         "Socket timed out",
         "Connection refused",
+        "Connection reset",
+        "Communication connection failure",
+        "Message send failure",
+        "Message receive failure",
+        "Zero Bytes were transmitted",
+        "in standby mode",
         "temporarily",
     ]) {
         SubmitError::Unreachable(error)
@@ -222,6 +228,26 @@ mod tests {
             (cancelled.index, cancelled.state),
             (None, TaskState::Cancelled)
         );
+    }
+
+    #[test]
+    fn a_controller_that_breaks_off_has_refused_nothing() {
+        let judged = |words: &str| {
+            super::judged(CommandError::Failed {
+                program: "sbatch".to_owned(),
+                words: format!("sbatch: error: Batch job submission failed: {words}"),
+            })
+        };
+        for words in [
+            "Unable to contact slurm controller (connect failure)",
+            "Zero Bytes were transmitted or received",
+            "Message receive failure",
+        ] {
+            let error = judged(words);
+            assert!(matches!(error, SubmitError::Unreachable(_)), "{words}");
+        }
+        let error = judged("Invalid partition name specified");
+        assert!(matches!(error, SubmitError::Refused(_)));
     }
 
     #[test]
