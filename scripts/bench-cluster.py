@@ -28,8 +28,17 @@ import time
 SCRIPTS = pathlib.Path(__file__).resolve().parent
 FIXTURES = SCRIPTS.parent / "tests/fixtures"
 TRIALS = 1000
+# Datasets that are pushed, since they are made faster than trainings: five files each.
+PUSHED = 2100
 # Nothing that is waited for takes longer, unless it is lost.
 LONGEST = 300
+# Seconds that the name of a file is hidden, at most.
+LATEST = 60
+# Runs on such a folder, for each processor, and the pipelines that they run.
+TOGETHER = 32
+PIPELINES = 8
+# Between two lines that tell how far a measure is.
+PAUSE = 60
 
 
 class Skipped(Exception):
@@ -271,12 +280,20 @@ class Bench:
         self.draw = random.Random(arguments.seed)
         self.is_wrong = False
         self.cached_lab = None
+        self.began, self.told = time.monotonic(), time.monotonic()
 
     def lab(self, name, environment=()):
         return Lab(self.pipeline, self.work / name, environment)
 
     def say(self, letter, text):
         print(f"{letter}. {text}", flush=True)
+
+    def progress(self, letter, text):
+        """A line now and then of a measure that takes long."""
+        now = time.monotonic()
+        if now >= self.told + PAUSE:
+            self.told = now
+            print(f"   {letter}, {(now - self.began) / 60:.0f} min: {text}", file=sys.stderr, flush=True)
 
     def expect_none(self, *counts):
         self.is_wrong |= any(counts)
@@ -357,8 +374,8 @@ class Bench:
         self.say("c", f"calls of squeue in 10 s while jobs run: {', '.join(parts)}")
 
     # The share of the time in which workers of HyperQueue work.
-    def d(self, wanted=4, trials=40):
-        workers = min(wanted, len(os.sched_getaffinity(0)))
+    def d(self, workers=4, trials=80):
+        processors = len(os.sched_getaffinity(0))
         with Server("hyperqueue-server", self.work / "d-queue", "--workers", str(workers), "--cpus", "1") as queue:
             lab = self.lab("d", queue.environment)
             lab.site("hyperqueue", poll=1)
@@ -372,30 +389,33 @@ class Bench:
                     for job, of_job in listed.items() for task in of_job
                 }
 
-            def alone(seed, epochs):
-                lab.describe([seed], epochs)
-                before = set(tasks()) if seed else set()
+            def run(seeds, epochs):
+                """The beginnings and ends of these trials, and the time of the run."""
+                lab.describe(seeds, epochs)
+                before = set(tasks()) if seeds[0] else set()
+                began = time.time()
                 lab.run()
-                ((began, ended),) = (times for task, times in tasks().items() if task not in before)
-                return ended - began
+                wall = time.time() - began
+                return [times for task, times in tasks().items() if task not in before], wall
+
+            def length(seed, epochs):
+                """Of a trial while as many run as there are workers, which may share the processors."""
+                times, _ = run(range(seed, seed + 3 * workers), epochs)
+                return statistics.fmean(end - start for start, end in times)
 
             # The first task of a worker finds no files in memory, and no inputs in its store.
-            alone(0, 1)
-            short, long = alone(1, 1), alone(2, 101)
+            run([0], 1)
+            short, long = length(100, 1), length(200, 101)
             epochs = max(1, round(1 + (1 - short) * 100 / max(long - short, 0.01)))
-            single = alone(3, epochs)
-            before = set(tasks())
-            lab.describe(range(10, 10 + trials), epochs)
-            began = time.time()
-            lab.run()
-            wall = time.time() - began
-            times = [times for task, times in tasks().items() if task not in before]
+            ((began, ended),), _ = run([1], epochs)
+            times, wall = run(range(1000, 1000 + trials), epochs)
             busy = sum(end - start for start, end in times)
             span = max(end for _, end in times) - min(start for start, _ in times)
-            less = "" if workers == wanted else f" ({wanted} were wanted; the machine has no more processors)"
-            self.say("d", f"{len(times)} trials of {single:.2f} s alone ({epochs} epochs), {busy / len(times):.2f} s "
-                     f"together, on {workers} workers{less}: utilisation {busy / (workers * span):.1%} of {span:.1f} s "
-                     f"from the first to the last, {busy / (workers * wall):.1%} of the run's {wall:.1f} s")
+            shared = f", which share {processors} processors" if processors < workers else ""
+            self.say("d", f"{len(times)} trials of {ended - began:.2f} s alone ({epochs} epochs), "
+                     f"{busy / len(times):.2f} s together, on {workers} workers{shared}: utilisation "
+                     f"{busy / (workers * span):.1%} of {span:.1f} s from the first to the last, "
+                     f"{busy / (workers * wall):.1%} of the run's {wall:.1f} s")
 
     # Kills of controllers, jobs and the queue.
     def e(self):
@@ -434,6 +454,8 @@ class Bench:
                 submitted_twice += len(repeated)
                 if there == home and not failures:
                     shutil.rmtree(lab.folder)
+                self.progress("e", f"{sum(kills.values())} kills in {pipelines} pipelines: {wrong} wrong, "
+                              f"{failed} failed, {twice} twice")
             forgotten = sum(queue.lost().values())
         self.say("e", f"{sum(kills.values())} kills ({', '.join(f'{kills[k]} of a {k}' for k in sorted(kills))}) in "
                  f"{pipelines} pipelines: {wrong} wrong results, {failed} runs that failed, {twice} actions executed "
@@ -488,6 +510,7 @@ class Bench:
                         queue.kill()
                         back = time.monotonic() + draw.uniform(0, 4)
                     kills[victim] += 1
+                    self.progress("e", f"{sum(kills.values())} kills")
                     victim = draw.choice(["controller", "job", "queue"])
                     next_at = time.monotonic() + draw.uniform(0.2, 2)
                 time.sleep(0.02)
@@ -516,6 +539,7 @@ class Bench:
                             break
                         preemptions += 1
                         lost.append(more)
+                        self.progress("f", f"{preemptions} preemptions in {trainings} trainings")
                     wait_for("the end of the training", lambda: run.poll() is not None)
                 finally:
                     end(run)
@@ -577,7 +601,13 @@ class Bench:
 
     # Pushing again what a remote has.
     def g(self):
-        lab, _ = self.cached()
+        lab = self.lab("g")
+        (lab.folder / "pipeline.toml").write_text('name = "bench"\n' + "".join(
+            f'[stage.mnist-{count}]\nkind = "dataset"\nsource = "mnist"\nvalidation = 0\n'
+            f"limit = {{ train = {count}, test = 64 }}\n"
+            for count in range(1, PUSHED + 1)
+        ))
+        lab.run(executor=False)
         remote = str(lab.folder / "remote")
         store = ["--store", str(lab.folder / "store")]
         first, _ = lab.timed("push", remote, *store)
@@ -620,19 +650,33 @@ class Bench:
         if compiler is None:
             raise Skipped("there is no cc")
         subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, FIXTURES / "late.c", "-ldl"], check=True)
-        delays = [self.draw.uniform(0, 10) for _ in range(wanted)]
+        delays = [self.draw.uniform(0, LATEST) for _ in range(wanted)]
+        home = self.lab("i-home")
+        homes = []
+        for number in range(min(wanted, PIPELINES)):
+            self.describe_late(home, number)
+            homes.append(home.local())
         # They wait most of the time.
-        together = min(wanted, 4 * len(os.sched_getaffinity(0)))
+        together = min(wanted, TOGETHER * len(os.sched_getaffinity(0)))
+        endings = []
         with concurrent.futures.ThreadPoolExecutor(together) as pool:
-            endings = list(pool.map(lambda it: self.delayed(library, *it), enumerate(delays)))
-        found = collections.Counter(ending for ending, _ in endings)
+            started = [pool.submit(self.delayed, library, homes, *it) for it in enumerate(delays)]
+            for run in concurrent.futures.as_completed(started):
+                endings.append(run.result())
+                found = collections.Counter(ending for ending, _ in endings)
+                self.progress("i", f"{len(endings)} runs: {found['failed']} failed, {found['wrong']} wrong")
         times = [took for _, took in endings]
-        self.say("i", f"{wanted} runs on a folder that shows names up to 0-10 s late: {found['failed']} wrong "
-                 f"failures, {found['wrong']} wrong ends, {found['ok']} right; {statistics.median(times):.0f} s each "
-                 f"(median), at most {max(times):.0f} s")
+        self.say("i", f"{wanted} runs on a folder that shows names up to 0-{LATEST} s late, {together} together: "
+                 f"{found['failed']} wrong failures, {found['wrong']} wrong ends, {found['ok']} right; "
+                 f"{statistics.median(times):.0f} s each (median), at most {max(times):.0f} s")
         self.expect_none(wanted - found["ok"])
 
-    def delayed(self, library, number, seconds):
+    def describe_late(self, lab, number):
+        # Every fourth has two trainings: a job takes over a second of a processor, most of it to load libtorch.
+        lab.describe([number], 2, algorithms=("bp", "fa") if number % 4 == 0 else ("bp",), evaluate=True)
+
+    def delayed(self, library, homes, number, seconds):
+        home = homes[number % len(homes)]
         lab = self.lab(f"i-{number}")
         lab.hub.mkdir()
         commands, state = lab.folder / "commands", lab.folder / "queue"
@@ -643,11 +687,12 @@ class Bench:
         # Each job is on a machine of its own, whose store is empty.
         node = "node-$SLURM_ARRAY_JOB_ID-$SLURM_ARRAY_TASK_ID"
         lab.site(
-            "slurm", local_store=f"{lab.folder}/{node}", poll=1, patience=math.ceil(seconds) + 2,
+            "slurm", local_store=f"{lab.folder}/{node}", patience=math.ceil(seconds) + 2,
             setup=[f"export LD_PRELOAD={library} LATE_NODE={node}"],
         )
-        lab.describe([number], 2, algorithms=("bp", "fa"), evaluate=True)
-        home = lab.local()
+        self.describe_late(lab, number % len(homes))
+        # No job makes the dataset.
+        lab.run("--only", "mnist", executor=False)
         quiet = dict(lab.environment)
         lab.environment |= {
             "PATH": f"{commands}:{lab.environment['PATH']}",
@@ -662,7 +707,7 @@ class Bench:
         run = lab.start()
         try:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                run.wait(2 * LONGEST)
+                run.wait(3 * LONGEST)
             took = time.monotonic() - began
         finally:
             # With the tasks of its queue, which has its processes in the session of the run.
