@@ -52,4 +52,5 @@ mod special_files;
 mod terminal;
 mod trust;
 mod watch;
+mod web;
 mod why;

@@ -15,14 +15,14 @@ use assay_tests::{Finished, Sandbox};
 use serde_json::Value;
 
 /// A store with a run.
-struct Sender {
-    sandbox: Sandbox,
-    run: String,
+pub(crate) struct Sender {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) run: String,
 }
 
 impl Sender {
     /// Made once: the tests only read it.
-    fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static SENDER: OnceLock<Sender> = OnceLock::new();
         SENDER.get_or_init(|| {
             let sandbox = Sandbox::new();
@@ -33,13 +33,13 @@ impl Sender {
     }
 
     /// Pushes the run to the folder, and gives what was said.
-    fn push(&self, remote: &Path, more: &[&str]) -> Value {
+    pub(crate) fn push(&self, remote: &Path, more: &[&str]) -> Value {
         let arguments = [&["push", text(remote), &self.run, "--json"], more].concat();
         self.sandbox.execute(&arguments).exits(0).json()["runs"][0].clone()
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

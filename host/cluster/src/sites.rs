@@ -140,10 +140,15 @@ impl Sites {
             }
         };
         let hub = absolute(hub)?;
+        if let Place::Web(_) = hub {
+            return Err(lacks(
+                "has a hub that can only be read: name a folder or bucket",
+            ));
+        }
         let logs = match (&entry.logs, &hub) {
             (Some(logs), _) => logs.clone(),
             (None, Place::Folder(hub)) => hub.join("cluster/logs"),
-            (None, Place::Bucket { .. }) => {
+            (None, Place::Bucket { .. } | Place::Web(_)) => {
                 return Err(lacks(
                     "needs `logs`, a folder that its machines reach, since its hub is a bucket",
                 ));

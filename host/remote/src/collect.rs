@@ -70,7 +70,7 @@ impl Remote {
                         if (watch.stopped)() {
                             return Err(RemoteError::Stopped);
                         }
-                        match self.files.delete(&self.path(name)).await {
+                        match self.written()?.delete(&self.path(name)).await {
                             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                             Err(error) => return Err(self.failed("remove", name)(error)),
                         }
@@ -86,16 +86,17 @@ impl Remote {
         })
     }
 
-    /// Removes the marker of a run: from then on the remote does not have it, and what only it rests on is
+    /// Removes the marker of the run with this name, as [`Remote::find_run`] takes it: from then on the remote does not have it, and what only it rests on is
     /// garbage.
     ///
     /// # Errors
-    /// The remote cannot be written.
-    pub fn forget(&self, (started_ms, run): (u64, RunHash)) -> Result<(), RemoteError> {
+    /// As [`Remote::find_run`], or the remote cannot be written.
+    pub fn forget(&self, name: &str) -> Result<RunHash, RemoteError> {
+        let (started_ms, run) = self.find_marker(name)?;
         let name = BundleFile::Run { started_ms, run }.name();
         let path = self.path(&name);
-        match self.runtime.block_on(self.files.delete(&path)) {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        match self.runtime.block_on(self.written()?.delete(&path)) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(run),
             Err(error) => Err(self.failed("remove", &name)(error)),
         }
     }

@@ -9,6 +9,9 @@ use assay_bundle::BundleError;
 use assay_core::{Advice, Ending, RunHash};
 use assay_files::room_advice;
 use assay_store::StoreError;
+use reqwest::StatusCode;
+
+use crate::web::WebError;
 
 /// A remote that cannot be used, or whose files are not what they should be.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +77,52 @@ pub enum RemoteError {
         place: String,
         /// The underlying error.
         source: object_store::Error,
+    },
+    /// The client of a web server cannot be made.
+    #[error("cannot make ready to ask {place}")]
+    Client {
+        /// The remote.
+        place: String,
+        /// The underlying error.
+        source: WebError,
+    },
+    /// A request to a web server failed.
+    #[error("cannot {what} `{name}` at {place}")]
+    Web {
+        /// The operation that failed, as a verb phrase.
+        what: &'static str,
+        /// The file's name at the remote.
+        name: String,
+        /// The remote.
+        place: String,
+        /// The underlying error.
+        source: WebError,
+    },
+    /// The remote can only be read.
+    #[error("{place} can be read and not written")]
+    ReadOnly {
+        /// The remote.
+        place: String,
+    },
+    /// The remote cannot be listed.
+    #[error("{place} does not say what it has: a web server gives files by their names alone")]
+    Unlisted {
+        /// The remote.
+        place: String,
+    },
+    /// Runs cannot ask the remote for results.
+    #[error("runs cannot take results from {place}: a web server does not say which it has")]
+    NoLookUp {
+        /// The remote.
+        place: String,
+    },
+    /// A URL was given for others to read the remote that is none, or for one that is a URL itself.
+    #[error("`{url}` cannot be the URL where others read {place}")]
+    PublicUrl {
+        /// The text that was given.
+        url: String,
+        /// The remote.
+        place: String,
     },
     /// The remote did not answer in time.
     #[error("{place} did not answer within {} ms", patience.as_millis())]
@@ -149,12 +198,17 @@ impl Advice for RemoteError {
         match self {
             Self::Bundle(error) => error.help(),
             Self::Store(error) => error.help(),
-            Self::Place { .. } => "give s3://BUCKET/PREFIX, or a folder as /PATH or ./PATH".into(),
+            Self::Place { .. } => {
+                "give s3://BUCKET/PREFIX, https://HOST/PATH, or a folder as /PATH or ./PATH".into()
+            }
             Self::Unknown { known, .. } if known.is_empty() => {
                 "`pipeline remote add NAME PLACE` gives a place a name".into()
             }
             Self::Unknown { known, .. } => format!("there are {}", known.join(", ")).into(),
             Self::Malformed { .. } => "repair it, or move it away and add the remotes again".into(),
+            Self::NoRun { place, .. } if place.starts_with("http") => {
+                "check the URL; whoever published the run can push it again".into()
+            }
             Self::NoRun { .. } => "`pipeline remote runs` lists what it has".into(),
             Self::Ambiguous { runs, .. } => {
                 let runs: Vec<_> = runs.iter().take(5).map(RunHash::short).collect();
@@ -165,6 +219,23 @@ impl Advice for RemoteError {
                     .into()
             }
             Self::TooLarge { .. } => "allow more with --max-size".into(),
+            Self::ReadOnly { .. } => {
+                "name the bucket or folder that the web server shows, as s3://BUCKET/PREFIX or /PATH"
+                    .into()
+            }
+            Self::Unlisted { place } => format!(
+                "give the URL of a run, {place}/contents/HASH.json, or the whole hash of the run"
+            )
+            .into(),
+            Self::NoLookUp { .. } => {
+                "name its bucket as s3://BUCKET/PREFIX; one that anybody may list needs no \
+                 credentials but AWS_SKIP_SIGNATURE=true"
+                    .into()
+            }
+            Self::PublicUrl { .. } => {
+                "give a bucket or folder, and the URL below which a web server shows it".into()
+            }
+            Self::Web { source, .. } => web_help(source).into(),
             Self::Settings { .. } => "check the variables AWS_… of the environment".into(),
             Self::Request { place, source, .. } if place.starts_with("s3://") => {
                 request_help(source).into()
@@ -173,9 +244,11 @@ impl Advice for RemoteError {
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "`pipeline push` makes it".into()
             }
-            Self::Folder { .. } | Self::Names { .. } | Self::Runtime(_) | Self::Stopped => {
-                "".into()
-            }
+            Self::Folder { .. }
+            | Self::Names { .. }
+            | Self::Runtime(_)
+            | Self::Client { .. }
+            | Self::Stopped => "".into(),
             Self::Slow { .. } => "run it again when the network is there".into(),
             Self::Here(source) => room_advice(source).into(),
         }
@@ -187,6 +260,20 @@ impl Advice for RemoteError {
             Self::Content { .. } | Self::Damaged { .. } => Ending::Failed,
             Self::Bundle(error) => error.ending(),
             _ => Ending::Refused,
+        }
+    }
+}
+
+fn web_help(error: &WebError) -> &'static str {
+    match error {
+        WebError::Request(_) => {
+            "check the URL and the network; run it again, and it goes on where it was"
+        }
+        WebError::Status(StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) => {
+            "the run is not there, or not everybody may read it"
+        }
+        WebError::Status(_) | WebError::NoLength | WebError::OtherPart { .. } => {
+            "check the URL; the server has to give files as they are, with their lengths"
         }
     }
 }

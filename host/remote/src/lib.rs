@@ -1,5 +1,5 @@
 //! Runs kept somewhere else, in a bucket or another folder: writing a run there with everything that it
-//! rests on, and taking one from there.
+//! rests on, and taking one from there, or from a web server that shows what is there.
 //!
 //! A remote has the layout of a store (see `artifacts/README.md`), so one in a folder can be read as a store.
 //! Beside it `contents/RUN.json` names the documents and records of each run, which a bucket could not say
@@ -19,6 +19,7 @@ mod pull;
 mod push;
 mod signatures;
 mod transfer;
+mod web;
 
 pub use actions::{Belief, Seen};
 pub use collect::RemoteGarbage;
@@ -27,3 +28,4 @@ pub use names::{LookUpTrust, NamedRemote, RemoteNames};
 pub use place::{Access, Place, Remote};
 pub use pull::{PullOptions, Pulled};
 pub use push::{PushOptions, Pushed};
+pub use web::WebError;

@@ -35,6 +35,8 @@ struct Entry {
     place: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     look_up: Option<LookUpTrust>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 /// Whose results at a remote count in a run.
@@ -69,6 +71,8 @@ pub struct NamedRemote<'a> {
     pub place: &'a str,
     /// Whose results there count in a run, if runs ask it.
     pub look_up: Option<LookUpTrust>,
+    /// The URL below which anybody can read it, as it was given.
+    pub url: Option<&'a str>,
 }
 
 impl RemoteNames {
@@ -113,6 +117,7 @@ impl RemoteNames {
             name,
             place: &entry.place,
             look_up: entry.look_up,
+            url: entry.url.as_deref(),
         })
     }
 
@@ -133,15 +138,28 @@ impl RemoteNames {
         })
     }
 
-    /// Gives the place a name, in the place of one that had it; runs ask it for results if it is said whose count.
+    /// The place below whose URL anybody can read the remote of this name, if it was given one.
     ///
     /// # Errors
-    /// The name could be a place, or the file cannot be written.
+    /// It is no URL.
+    pub fn public(&self, name: &str) -> Result<Option<Place>, RemoteError> {
+        let entry = self.document.remote.get(name);
+        let url = entry.and_then(|entry| entry.url.as_deref());
+        url.map(Place::parse).transpose()
+    }
+
+    /// Gives the place a name, in the place of one that had it. Runs ask it for results if it is said whose count,
+    /// and at `url` anybody can read it.
+    ///
+    /// # Errors
+    /// The name could be a place, the place cannot be asked for results, `url` is not a web server's or has no use,
+    /// or the file cannot be written.
     pub fn add(
         &mut self,
         name: &str,
         place: &Place,
         look_up: Option<LookUpTrust>,
+        url: Option<&Place>,
     ) -> Result<(), RemoteError> {
         let allowed = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
         if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
@@ -150,10 +168,25 @@ impl RemoteNames {
                 problem: "the name of a remote has letters, digits, `-` and `_` alone".to_owned(),
             });
         }
+        let is_web = matches!(place, Place::Web(_));
         let place = place.to_string();
-        self.document
-            .remote
-            .insert(name.to_owned(), Entry { place, look_up });
+        if is_web && look_up.is_some() {
+            return Err(RemoteError::NoLookUp { place });
+        }
+        let url = match url {
+            Some(url @ Place::Web(_)) if !is_web => Some(url.to_string()),
+            Some(url) => {
+                let url = url.to_string();
+                return Err(RemoteError::PublicUrl { url, place });
+            }
+            None => None,
+        };
+        let entry = Entry {
+            place,
+            look_up,
+            url,
+        };
+        self.document.remote.insert(name.to_owned(), entry);
         self.write()
     }
 

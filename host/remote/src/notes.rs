@@ -43,7 +43,7 @@ impl Remote {
         let name = format!("{FOLDER}/{name}");
         let payload = PutPayload::from(Bytes::from(bytes));
         let path = self.path(&name);
-        let put = self.runtime.block_on(self.files.put(&path, payload));
+        let put = self.runtime.block_on(self.written()?.put(&path, payload));
         put.map(drop).map_err(self.failed("write", &name))
     }
 
@@ -85,7 +85,7 @@ impl Remote {
     pub fn remove_note(&self, name: &str) -> Result<(), RemoteError> {
         let name = format!("{FOLDER}/{name}");
         let path = self.path(&name);
-        match self.runtime.block_on(self.files.delete(&path)) {
+        match self.runtime.block_on(self.written()?.delete(&path)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed("remove", &name)(error)),
         }

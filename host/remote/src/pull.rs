@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use crate::error::RemoteError;
 use crate::listing::Listing;
-use crate::place::Remote;
+use crate::place::{Files, Remote};
 use crate::transfer::{TOGETHER, progress};
 
 /// The most files of a run, and the most bytes of its documents.
@@ -47,11 +47,33 @@ pub struct Pulled {
 }
 
 impl Remote {
-    /// The run with this name: `latest`, its hash, or the beginning of it.
+    /// The run with this name: `latest`, its hash, or the beginning of it; at a web server its whole hash.
     ///
     /// # Errors
     /// There is none, or more than one, or the remote cannot be asked.
-    pub fn find_run(&self, name: &str) -> Result<(u64, RunHash), RemoteError> {
+    pub fn find_run(&self, name: &str) -> Result<RunHash, RemoteError> {
+        let Files::Web(_) = &self.files else {
+            return Ok(self.find_marker(name)?.1);
+        };
+        // The marker has a time in its name, which only the run itself tells.
+        let run = name.parse().map_err(|_| RemoteError::Unlisted {
+            place: self.place.to_string(),
+        })?;
+        match self.runtime.block_on(self.size(&Listing::name(run)))? {
+            Some(_) => Ok(run),
+            None => Err(self.no_run(name)),
+        }
+    }
+
+    fn no_run(&self, name: &str) -> RemoteError {
+        RemoteError::NoRun {
+            name: name.to_owned(),
+            place: self.place.to_string(),
+        }
+    }
+
+    /// The time of a run's beginning and the run, as its marker has them.
+    pub(crate) fn find_marker(&self, name: &str) -> Result<(u64, RunHash), RemoteError> {
         let runs = self.runs()?;
         let is_meant = |run: &RunHash| run.to_string().starts_with(name);
         let mut found: Vec<_> = match name {
@@ -66,10 +88,7 @@ impl Remote {
                 place: self.place.to_string(),
                 runs: found.into_iter().chain([run]).map(|(_, run)| run).collect(),
             }),
-            (None, _) => Err(RemoteError::NoRun {
-                name: name.to_owned(),
-                place: self.place.to_string(),
-            }),
+            (None, _) => Err(self.no_run(name)),
         }
     }
 
@@ -80,18 +99,17 @@ impl Remote {
     /// stopped it. Then the store has at worst objects that nothing names, which are not fetched again.
     pub fn pull(
         &self,
-        (started_ms, run): (u64, RunHash),
+        run: RunHash,
         store: &Store,
         options: PullOptions,
         watch: Watch<'_>,
     ) -> Result<Pulled, RemoteError> {
         self.runtime
-            .block_on(self.pull_run(started_ms, run, store, options, watch))
+            .block_on(self.pull_run(run, store, options, watch))
     }
 
     async fn pull_run(
         &self,
-        started_ms: u64,
         run: RunHash,
         store: &Store,
         options: PullOptions,
@@ -99,9 +117,9 @@ impl Remote {
     ) -> Result<Pulled, RemoteError> {
         let already = store.runs()?.iter().any(|(_, known)| *known == run);
         let (contents, documents) = self.contents(run, Some(store), watch).await?;
-        if contents.marker() != (BundleFile::Run { started_ms, run }) {
-            let name = BundleFile::Run { started_ms, run }.name();
-            return Err(self.wrong(&name, "has another time than the run"));
+        let marker = contents.marker().name();
+        if self.size(&marker).await?.is_none() {
+            return Err(self.wrong(&marker, "is not there"));
         }
 
         let (wanted, left_out) = self.wanted(&contents, store, options).await?;
@@ -168,8 +186,12 @@ impl Remote {
         let name = Listing::name(run);
         let memory = Cell::new(MOST_DOCUMENTS);
         let bytes = self.read(&name, DOCUMENT_LIMIT, &memory).await?;
-        let listing: Listing = serde_json::from_slice(&bytes)
-            .map_err(|error| self.wrong(&name, format!("cannot be read: {error}")))?;
+        let listing: Listing = serde_json::from_slice(&bytes).map_err(|error| {
+            match bytes.trim_ascii_start().first() {
+                Some(b'<') => self.wrong(&name, "is a page for people, and no list of a run"),
+                _ => self.wrong(&name, format!("cannot be read: {error}")),
+            }
+        })?;
         if listing.files() > MOST_FILES {
             return Err(self.wrong(&name, format!("names more than {MOST_FILES} files")));
         }

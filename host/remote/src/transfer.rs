@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,12 +13,12 @@ use assay_bundle::Watch;
 use assay_core::ObjectHash;
 use assay_store::{DOCUMENT_LIMIT, ObjectReader, Store, StoreError};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::LocalBoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{GetOptions, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::error::RemoteError;
-use crate::place::{Place, Remote};
+use crate::place::{Files, Place, REPETITIONS, Remote};
 
 /// Bytes of a large file that are moved in one request.
 pub(crate) const PIECE: u64 = 8 << 20;
@@ -57,7 +58,14 @@ impl Remote {
     /// The size of a file, if it is there.
     pub(crate) async fn size(&self, name: &str) -> Result<Option<u64>, RemoteError> {
         self.check_regular(name)?;
-        match self.files.head(&self.path(name)).await {
+        let files = match &self.files {
+            Files::Store(files) => files,
+            Files::Web(files) => {
+                let size = files.size(name).await;
+                return size.map_err(self.unanswered("find", name));
+            }
+        };
+        match files.head(&self.path(name)).await {
             Ok(found) => Ok(Some(found.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("find", name)(error)),
@@ -69,7 +77,7 @@ impl Remote {
         &self,
         names: &[String],
     ) -> Result<BTreeMap<String, u64>, RemoteError> {
-        if names.len() > ASK {
+        if names.len() > ASK && !matches!(self.files, Files::Web(_)) {
             let mut found = BTreeMap::new();
             for folder in ["objects", "results", "contents", "runs"] {
                 found.extend(self.list(folder).await?);
@@ -97,7 +105,8 @@ impl Remote {
         folder: &str,
     ) -> Result<Vec<(String, ObjectMeta)>, RemoteError> {
         let path = self.path(folder);
-        let listed = self.files.list(Some(&path)).try_collect::<Vec<_>>().await;
+        let listed = self.listed()?.list(Some(&path));
+        let listed = listed.try_collect::<Vec<_>>().await;
         let listed = listed.map_err(self.failed("list", folder))?;
         let named = listed
             .into_iter()
@@ -105,16 +114,43 @@ impl Remote {
         Ok(named.collect())
     }
 
-    /// The bytes of a file as they come, as many as the server will.
-    async fn pieces(
-        &self,
-        name: &str,
-        options: GetOptions,
-    ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, RemoteError> {
-        match self.files.get_opts(&self.path(name), options).await {
-            Ok(found) => Ok(found.into_stream()),
-            Err(object_store::Error::NotFound { .. }) => Err(self.wrong(name, "is not there")),
-            Err(error) => Err(self.failed("read", name)(error)),
+    /// The bytes of a file, or of a part of it, as they come, as many as the server will.
+    async fn pieces<'a>(
+        &'a self,
+        name: &'a str,
+        part: Option<Range<u64>>,
+    ) -> Result<LocalBoxStream<'a, Result<Bytes, RemoteError>>, RemoteError> {
+        let absent = || self.wrong(name, "is not there");
+        match &self.files {
+            Files::Store(files) => {
+                let options = GetOptions::new().with_range(part);
+                match files.get_opts(&self.path(name), options).await {
+                    Ok(found) => Ok(found
+                        .into_stream()
+                        .map_err(move |error| self.failed("read", name)(error))
+                        .boxed_local()),
+                    Err(object_store::Error::NotFound { .. }) => Err(absent()),
+                    Err(error) => Err(self.failed("read", name)(error)),
+                }
+            }
+            Files::Web(files) => {
+                let from = part.map_or(0, |part| part.start);
+                let found = files.read(name, from).await;
+                let found = found.map_err(self.unanswered("read", name))?;
+                Ok(found
+                    .ok_or_else(absent)?
+                    .map_err(move |error| self.unanswered("read", name)(error))
+                    .boxed_local())
+            }
+        }
+    }
+
+    /// The end of the part of a file that is asked for at once. A web server that knows no parts would begin
+    /// from the start for each.
+    fn end_of_part(&self, at: u64, size: u64) -> u64 {
+        match &self.files {
+            Files::Store(_) => size.min(at + PIECE),
+            Files::Web(_) => size,
         }
     }
 
@@ -128,9 +164,9 @@ impl Remote {
     ) -> Result<Vec<u8>, RemoteError> {
         self.check_regular(name)?;
         let mut bytes = Vec::new();
-        let mut pieces = self.pieces(name, GetOptions::new()).await?;
+        let mut pieces = self.pieces(name, None).await?;
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(self.failed("read", name))?;
+            let piece = piece?;
             if (bytes.len() + piece.len()) as u64 > limit {
                 return Err(self.wrong(name, format!("has more than {limit} bytes")));
             }
@@ -218,13 +254,21 @@ impl Remote {
         (file, path): &mut (&mut File, &Path),
         moved: &dyn Fn(u64) -> Result<(), RemoteError>,
     ) -> Result<(), RemoteError> {
-        while at < size {
-            let end = size.min(at + PIECE);
-            let range = GetOptions::new().with_range(Some(at..end));
-            let mut pieces = self.pieces(name, range).await?;
+        let mut broken = 0;
+        'parts: while at < size {
+            let (begin, end) = (at, self.end_of_part(at, size));
+            let mut pieces = self.pieces(name, Some(begin..end)).await?;
             // A server may send more than it was asked for, or less.
             while let Some(piece) = pieces.next().await {
-                let piece = piece.map_err(self.failed("read", name))?;
+                let piece = match piece {
+                    Ok(piece) => piece,
+                    // The rest may come yet.
+                    Err(_) if at > begin && broken < REPETITIONS => {
+                        broken += 1;
+                        continue 'parts;
+                    }
+                    Err(error) => return Err(error),
+                };
                 at += piece.len() as u64;
                 if at > end {
                     return Err(self.wrong(name, format!("has more than {size} bytes")));
@@ -259,7 +303,8 @@ impl Remote {
                 self.put(name, bytes, there, moved).await
             }
             Source::Object(mut reader) => {
-                let mut upload = self.files.put_multipart(&path).await.map_err(failed)?;
+                let files = self.written()?;
+                let mut upload = files.put_multipart(&path).await.map_err(failed)?;
                 let sent = async {
                     loop {
                         let mut piece = Vec::new();
@@ -302,10 +347,8 @@ impl Remote {
         };
         let payload = PutPayload::from(Bytes::from(bytes));
         let options = PutOptions::from(mode);
-        let put = self
-            .files
-            .put_opts(&self.path(name), payload, options)
-            .await;
+        let files = self.written()?;
+        let put = files.put_opts(&self.path(name), payload, options).await;
         match put {
             // Somebody else wrote the same at the same time.
             Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => moved(count),

@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::arguments::StoreArguments;
-use crate::arguments::remote::{REMOTE_HELP, place};
+use crate::arguments::remote::place_or_run;
 use crate::error::CliError;
 use crate::ui;
 use crate::ui::bytes::watched;
@@ -24,6 +24,10 @@ Examples:
   pipeline pull lab 1165ccfa --dry-run
   pipeline pull s3://lab-results/assay latest --results-only
   pipeline pull /mnt/group/assay 1165ccfa --store theirs
+  pipeline pull https://lab.org/assay/contents/HASH.json
+
+A URL as in the last line, which `pipeline push` prints, is a run that anybody can take from a web
+server. A run there can be named by its whole hash too, and by nothing shorter.
 
 Every byte is checked against its hash, and the documents of the run with each other, before the run
 enters the store; nothing of it is executed. What the store has is not fetched again. Run a pull that
@@ -35,12 +39,12 @@ cannot be written, 130 stopped by Ctrl-C.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PullArguments {
-    #[arg(help = REMOTE_HELP)]
+    /// The remote: its name (`pipeline remote add`), s3://BUCKET/PREFIX, https://HOST/PATH, or a folder as /PATH
+    /// or ./PATH; or the URL of a run
     remote: String,
 
-    /// The run: its hash or the beginning of it, or `latest` (see `pipeline remote runs`)
-    #[arg(default_value = "latest")]
-    run: String,
+    /// The run: its hash or the beginning of it, or `latest` (see `pipeline remote runs`) [default: latest]
+    run: Option<String>,
 
     /// Say what would be fetched, and fetch only the documents that say it
     #[arg(long)]
@@ -70,8 +74,18 @@ struct TemporaryError(#[source] io::Error);
 impl Advice for TemporaryError {}
 
 pub(crate) fn run(arguments: &PullArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
-    let remote = Remote::open(place(&arguments.remote)?, Access::Read)?;
-    let found = remote.find_run(&arguments.run)?;
+    let (place, run) = place_or_run(&arguments.remote)?;
+    let remote = Remote::open(place, Access::Read)?;
+    let name = match (run, &arguments.run) {
+        (Some(run), Some(_)) => {
+            let problem = format!("the URL names the run {run} already; leave the other name away");
+            return Err(CliError::Arguments(problem));
+        }
+        (Some(run), None) => run.to_string(),
+        (None, Some(name)) => name.clone(),
+        (None, None) => "latest".to_owned(),
+    };
+    let found = remote.find_run(&name)?;
     // Whoever only asks gets no store.
     let nowhere = tempfile::tempdir().map_err(TemporaryError)?;
     let store = match arguments.store.open_existing() {

@@ -15,7 +15,7 @@ use minisign::SecretKey;
 use serde::Serialize;
 
 use crate::arguments::StoreArguments;
-use crate::arguments::remote::{REMOTE_HELP, place};
+use crate::arguments::remote::{REMOTE_HELP, place, public};
 use crate::error::CliError;
 use crate::signing::{Signed, key_file, public_key, read_key, sign};
 use crate::ui;
@@ -32,7 +32,8 @@ Examples:
 
 What the remote has is not sent again. The marker of a run goes last, so nobody sees a push that
 broke off; run it again and it goes on where it was. Every object is checked against its hash on
-the way. A remote in a folder can be read as a store (`--store`).
+the way. A remote in a folder can be read as a store (`--store`). Of a remote with a public URL
+(`pipeline remote add --url`) the URL of the run is printed, by which anybody can pull it.
 
 Exit codes: 0 done, 2 the run is not whole in the store, or the remote cannot be written, 130
 stopped by Ctrl-C.";
@@ -103,6 +104,7 @@ pub(crate) fn run(arguments: &PushArguments, cancel: &Cancel) -> Result<ExitCode
         dry_run: arguments.dry_run,
         verify: arguments.verify,
     };
+    let public = public(&arguments.remote)?;
     let mut view = PushView {
         place: remote.place().to_string(),
         dry_run: arguments.dry_run,
@@ -117,8 +119,9 @@ pub(crate) fn run(arguments: &PushArguments, cancel: &Cancel) -> Result<ExitCode
             Some(key) => sign_results(&remote, &store, &contents, key)?,
             None => 0,
         };
+        let url = public.as_ref().and_then(|place| place.run_url(run));
         view.runs
-            .push(RunView::of(run, contents.pipeline(), pushed, signed));
+            .push(RunView::of(run, contents.pipeline(), pushed, signed, url));
     }
     ui::print_view(&view, arguments.json, text)?;
     Ok(ExitCode::SUCCESS)
@@ -169,10 +172,12 @@ struct RunView {
     bytes: u64,
     there: u64,
     signed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 impl RunView {
-    fn of(run: RunHash, pipeline: &str, pushed: Pushed, signed: u64) -> Self {
+    fn of(run: RunHash, pipeline: &str, pushed: Pushed, signed: u64, url: Option<String>) -> Self {
         Self {
             run,
             pipeline: pipeline.to_owned(),
@@ -181,6 +186,7 @@ impl RunView {
             bytes: pushed.bytes,
             there: pushed.there,
             signed,
+            url,
         }
     }
 }
@@ -193,8 +199,12 @@ fn text(view: &PushView) -> String {
             0 => String::new(),
             signed => format!("; signed {}", count(signed, "result")),
         };
+        let url = it.url.as_ref().map_or(String::new(), |url| {
+            let verb = if view.dry_run { "will pull" } else { "pulls" };
+            format!("  anybody {verb} it with: pipeline pull {}\n", plain(url))
+        });
         if it.already {
-            return format!("{place} has {what} already{signed}\n");
+            return format!("{place} has {what} already{signed}\n{url}");
         }
         let sent = format!("{}, {}", count(it.files, "file"), size(it.bytes));
         let verb = if view.dry_run { "would send" } else { "sent" };
@@ -202,7 +212,7 @@ fn text(view: &PushView) -> String {
             0 => String::new(),
             there => format!("; {} were there", count(there, "file")),
         };
-        format!("{verb} {what} to {place}: {sent}{there}{signed}\n")
+        format!("{verb} {what} to {place}: {sent}{there}{signed}\n{url}")
     };
     view.runs.iter().map(line).collect()
 }

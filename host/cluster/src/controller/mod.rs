@@ -61,7 +61,7 @@ impl Cluster {
             (Some(program), _) => program.clone(),
             (None, Place::Folder(hub)) => install_program(hub)?,
             // `Sites::find` has refused it.
-            (None, Place::Bucket { .. }) => PathBuf::from("pipeline"),
+            (None, Place::Bucket { .. } | Place::Web(_)) => PathBuf::from("pipeline"),
         };
         Ok(Self { site, hub, program })
     }

@@ -37,6 +37,7 @@ const ADD_EXAMPLES: &str = "\
 Examples:
   pipeline remote add lab s3://lab-results/assay
   pipeline remote add shared /mnt/group/assay --look-up signed
+  pipeline remote add paper s3://lab-paper/table-1 --url https://lab-paper.s3.amazonaws.com/table-1
 
 Names stand in remotes.toml in your configuration folder, without credentials: those of a bucket
 are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or the role of the machine.
@@ -50,13 +51,18 @@ pub(crate) struct AddArguments {
     /// The name
     name: String,
 
-    /// `s3://BUCKET/PREFIX`, or a folder
+    /// `s3://BUCKET/PREFIX`, a folder, or `https://HOST/PATH`, which can be read and not written
     place: String,
 
     /// Let `pipeline run` ask it for results, and take these: any, those signed by a key that you trust,
     /// or those that you signed (`pipeline push --sign`)
     #[arg(long, value_enum, value_name = "WHOSE")]
     look_up: Option<Whose>,
+
+    /// The URL below which a web server shows this bucket or folder to everybody; `pipeline push` then prints
+    /// the URL of a run
+    #[arg(long)]
+    url: Option<String>,
 }
 
 /// Whose results count.
@@ -196,7 +202,8 @@ fn add(arguments: &AddArguments) -> Result<(), CliError> {
     }
     let mut names = names()?;
     let look_up = arguments.look_up.map(Whose::trust);
-    names.add(&arguments.name, &place, look_up)?;
+    let url = arguments.url.as_deref().map(Place::parse).transpose()?;
+    names.add(&arguments.name, &place, look_up, url.as_ref())?;
     let (name, place) = (plain(&arguments.name), plain(&place.to_string()));
     let file = path(names.path());
     ui::print(&format!("{name} is {place} (in {file})\n"))?;
@@ -204,9 +211,8 @@ fn add(arguments: &AddArguments) -> Result<(), CliError> {
 }
 
 fn forget(arguments: &ForgetArguments) -> Result<(), CliError> {
-    let remote = Remote::open(place(&arguments.remote)?, Access::Read)?;
-    let (started_ms, run) = remote.find_run(&arguments.run)?;
-    remote.forget((started_ms, run))?;
+    let remote = Remote::open(place(&arguments.remote)?, Access::Change)?;
+    let run = remote.forget(&arguments.run)?;
     let place = plain(&remote.place().to_string());
     ui::print(&format!("{place} has no run {} any more\n", run.short()))?;
     Ok(())
@@ -226,7 +232,7 @@ struct AmountView {
 }
 
 fn gc(arguments: &GcArguments, cancel: &Cancel) -> Result<(), CliError> {
-    let remote = Remote::open(place(&arguments.remote)?, Access::Read)?;
+    let remote = Remote::open(place(&arguments.remote)?, Access::Change)?;
     let garbage = watched("looking", cancel, |watch| {
         remote.garbage(*arguments.grace, watch)
     })?;
@@ -283,6 +289,8 @@ struct NameView {
     place: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     look_up: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 fn list(arguments: &ListArguments) -> Result<(), CliError> {
@@ -291,6 +299,7 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
         name: remote.name.to_owned(),
         place: remote.place.to_owned(),
         look_up: remote.look_up.map(LookUpTrust::name),
+        url: remote.url.map(str::to_owned),
     });
     let view = NamesView {
         remotes: remotes.collect(),
@@ -305,7 +314,13 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
             let asked = it.look_up.map_or(String::new(), |whose| {
                 format!("  (runs take {whose} results)")
             });
-            format!("{:width$}  {}{asked}\n", plain(&it.name), plain(&it.place))
+            let url = it.url.as_ref();
+            let url = url.map_or(String::new(), |url| format!("  (public: {})", plain(url)));
+            format!(
+                "{:width$}  {}{asked}{url}\n",
+                plain(&it.name),
+                plain(&it.place)
+            )
         };
         view.remotes.iter().map(line).collect()
     })?;
