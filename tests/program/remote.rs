@@ -18,6 +18,8 @@ use serde_json::Value;
 pub(crate) struct Sender {
     pub(crate) sandbox: Sandbox,
     pub(crate) run: String,
+    /// As `pipeline run` tells them.
+    stages: Vec<Value>,
 }
 
 impl Sender {
@@ -27,8 +29,14 @@ impl Sender {
         SENDER.get_or_init(|| {
             let sandbox = Sandbox::new();
             sandbox.pipeline(r#"["bp"]"#, 1);
-            let run = sandbox.run_json(&[])["run"].as_str().unwrap().to_owned();
-            Self { sandbox, run }
+            let told = sandbox.run_json(&[]);
+            let run = told["run"].as_str().unwrap().to_owned();
+            let stages = told["stages"].as_array().unwrap().clone();
+            Self {
+                sandbox,
+                run,
+                stages,
+            }
         })
     }
 
@@ -439,6 +447,97 @@ fn what_no_run_rests_on_can_be_removed() {
     assert_eq!(files(&lab).len(), before);
 }
 
+#[test]
+fn what_is_pinned_at_a_remote_stays() {
+    let sender = Sender::get();
+    let sandbox = Sandbox::new();
+    let lab = sandbox.path("lab");
+    sender.push(&lab, &[]);
+    let whole = files(&lab);
+    let execute = |arguments: &[&str], code: i32| {
+        let arguments = [&["remote", arguments[0], "./lab"], &arguments[1..]].concat();
+        sandbox.execute(&arguments).exits(code)
+    };
+    let none = execute(&["pin"], 0).stdout;
+    assert_eq!(none, "nothing is pinned\n");
+    let run = sender.run.as_str();
+    let pinned = execute(&["pin", "latest", "--as", "submitted", "--json"], 0).json();
+    let expected = serde_json::json!({ "pins": [
+        { "label": "submitted", "kind": "run", "hash": run },
+    ] });
+    assert_eq!(pinned, expected);
+    assert_eq!(execute(&["pin", "--json"], 0).json(), expected);
+    // The folder is a store, and its pins are those of the store.
+    let store = ["pin", "--store", "lab", "--json"];
+    assert_eq!(sandbox.execute(&store).exits(0).json(), expected);
+    let _ = execute(&["pin", &run[..12], "--as", "submitted"], 0);
+    let refused = execute(&["forget", run], 2).stderr;
+    assert!(refused.contains("pinned as `submitted`"), "{refused}");
+    assert!(refused.contains("pipeline remote unpin"), "{refused}");
+    // A run whose marker is gone all the same.
+    let marker = whole.keys().find(|path| path.starts_with(lab.join("runs")));
+    fs::remove_file(marker.unwrap()).unwrap();
+    let gc = |code: i32| execute(&["gc", "--grace", "0s", "--json"], code);
+    assert_eq!(gc(0).json()["folders"], serde_json::json!({}));
+    let unpinned = execute(&["unpin", "submitted"], 0).stdout;
+    assert!(unpinned.contains("which was submitted"), "{unpinned}");
+    let refused = execute(&["unpin", "submitted"], 2).stderr;
+    assert!(refused.contains("nothing is pinned as"), "{refused}");
+
+    // An artifact stays with what led to it: all stages but those after it.
+    let artifact = |kind: &str| {
+        let stage = sender.stages.iter().find(|stage| stage["kind"] == kind);
+        stage.unwrap()["artifact"].as_str().unwrap().to_owned()
+    };
+    let _ = execute(&["pin", &artifact("evaluate")], 0);
+    let again = execute(&["pin", &artifact("train"), "--as", "other"], 0).stdout;
+    assert!(again.contains(" as other"), "{again}");
+    let taken = execute(
+        &[
+            "pin",
+            &artifact("train"),
+            "--as",
+            &artifact("evaluate")[..12],
+        ],
+        2,
+    );
+    assert!(
+        taken.stderr.contains("pins another artifact"),
+        "{}",
+        taken.stderr
+    );
+    let _ = execute(&["unpin", &artifact("train")], 0);
+    let label = execute(&["pin", &artifact("train"), "--as", "a/b"], 2).stderr;
+    assert!(label.contains("cannot be the name of a pin"), "{label}");
+    let nothing = execute(&["pin", &"ab".repeat(32)], 2).stderr;
+    assert!(nothing.contains("has no run"), "{nothing}");
+    let went = gc(0).json();
+    let records = went["folders"]["results"]["files"].as_u64();
+    assert_eq!(records, Some(1), "the report alone goes: {went}");
+    let object = |hash: &str| lab.join("objects").join(&hash[..2]).join(&hash[2..]);
+    for kind in ["dataset", "train", "evaluate"] {
+        assert!(object(&artifact(kind)).exists(), "{kind}");
+    }
+    assert!(!object(&artifact("report")).exists());
+    assert_eq!(gc(0).json()["folders"], serde_json::json!({}));
+
+    // A pin that nobody can read keeps everything.
+    let _ = execute(&["unpin", &artifact("evaluate")[..12]], 0);
+    fs::write(lab.join("pins/torn"), "artif").unwrap();
+    let refused = gc(1).stderr;
+    assert!(refused.contains("is no pin"), "{refused}");
+    fs::remove_file(lab.join("pins/torn")).unwrap();
+    // What is damaged tells nobody what it rests on.
+    fs::write(
+        lab.join("pins/torn"),
+        format!("artifact {}\n", "ab".repeat(32)),
+    )
+    .unwrap();
+    let _ = gc(1);
+    fs::remove_file(lab.join("pins/torn")).unwrap();
+    assert!(gc(0).json()["folders"]["objects"]["files"].as_u64() > Some(5));
+}
+
 /// A server that speaks S3, killed when it is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -531,6 +630,12 @@ fn a_bucket_keeps_runs_as_a_folder_does() {
         .exits(0)
         .json();
     assert_eq!(runs["runs"][0]["run"], sender.run.as_str());
+    let pin = ["remote", "pin", "lab", "latest", "--as", "table-1"];
+    let _ = server.execute(&receiver, &pin).exits(0);
+    let listed = server.execute(&receiver, &pin[..3]).exits(0).stdout;
+    assert_eq!(listed, format!("table-1  run {}\n", sender.run));
+    let unpin = ["remote", "unpin", "lab", "table-1"];
+    let _ = server.execute(&receiver, &unpin).exits(0);
     let pulled = server.execute(
         &receiver,
         &["pull", "lab", &sender.run[..8], "--store", "theirs"],

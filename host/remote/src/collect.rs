@@ -1,11 +1,12 @@
-//! Removing what no run of a remote rests on.
+//! Removing what no run of a remote and no pin rests on.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use assay_bundle::{BundleFile, Received, Watch};
-use assay_core::{ActionKey, ArtifactHash, ObjectHash, RunHash};
+use assay_core::graph::Node;
+use assay_core::{ActionKey, ActionResult, ArtifactHash, ObjectHash, RunHash};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStoreExt};
 
@@ -40,11 +41,11 @@ struct Needed {
 }
 
 impl Remote {
-    /// The files that no run of the remote rests on, nor a result younger than `grace`, and that are themselves
-    /// older.
+    /// The files that no run of the remote and no pin rests on, nor a result younger than `grace`, and that are
+    /// themselves older.
     ///
     /// # Errors
-    /// The remote cannot be asked, or what a run rests on cannot be read there: then nobody knows what is needed.
+    /// The remote cannot be asked, or what a run or pin rests on cannot be read there: then nobody knows what is needed.
     pub fn garbage(&self, grace: Duration, watch: Watch<'_>) -> Result<RemoteGarbage, RemoteError> {
         self.runtime.block_on(self.find_garbage(grace, watch))
     }
@@ -90,9 +91,14 @@ impl Remote {
     /// garbage.
     ///
     /// # Errors
-    /// As [`Remote::find_run`], or the remote cannot be written.
+    /// As [`Remote::find_run`], the run is pinned, or the remote cannot be written.
     pub fn forget(&self, name: &str) -> Result<RunHash, RemoteError> {
         let (started_ms, run) = self.find_marker(name)?;
+        let mut pins = self.pins()?.into_iter();
+        if let Some((label, _)) = pins.find(|(_, pinned)| *pinned == Node::Run(run)) {
+            let place = self.place.to_string();
+            return Err(RemoteError::Pinned { run, label, place });
+        }
         let name = BundleFile::Run { started_ms, run }.name();
         let path = self.path(&name);
         match self.runtime.block_on(self.written()?.delete(&path)) {
@@ -111,13 +117,31 @@ impl Remote {
         for folder in FOLDERS {
             files.extend(self.list_files(folder).await?);
         }
-        // Runs after everything else: one that appears meanwhile is seen.
+        // Runs and pins after everything else: one that appears meanwhile is seen.
         let mut needed = Needed::default();
-        for (name, _) in self.list("runs").await? {
-            let Some(BundleFile::Run { run, .. }) = BundleFile::parse(&name) else {
-                continue;
-            };
+        let mut pinned: Vec<_> = self.read_pins().await?.into_values().collect();
+        let listed = self.list("runs").await?;
+        let mut runs: BTreeSet<_> = listed
+            .iter()
+            .filter_map(|(name, _)| match BundleFile::parse(name)? {
+                BundleFile::Run { run, .. } => Some(run),
+                _ => None,
+            })
+            .collect();
+        pinned.retain(|pinned| match *pinned {
+            Node::Run(run) => {
+                runs.insert(run);
+                false
+            }
+            _ => true,
+        });
+        for run in runs {
             self.mark_run(run, &mut needed, watch).await?;
+        }
+        if !pinned.is_empty() {
+            let names = files.iter().map(|(name, _)| name.as_str());
+            let results = self.all_results(names, watch).await?;
+            self.mark_pinned(pinned, &results, &mut needed).await?;
         }
         for (name, file) in &files {
             if let Some(BundleFile::Record { action, record }) = BundleFile::parse(name)
@@ -163,6 +187,75 @@ impl Remote {
             .records
             .extend(contents.record_names().map(|(_, record)| record));
         needed.runs.insert(run);
+        Ok(())
+    }
+
+    /// The results among these files that can be read.
+    async fn all_results<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+        watch: Watch<'_>,
+    ) -> Result<Vec<(ObjectHash, ActionResult)>, RemoteError> {
+        let records = names.filter_map(|name| match BundleFile::parse(name)? {
+            BundleFile::Record { action, record } => Some((name, action, record)),
+            _ => None,
+        });
+        let read = records.map(|(name, action, record)| async move {
+            if (watch.stopped)() {
+                return Err(RemoteError::Stopped);
+            }
+            let memory = Cell::new(MOST_DOCUMENTS);
+            let bytes = readable(self.read_checked(name, record, &memory).await)?;
+            Ok(bytes.and_then(|bytes| Received::record(action, record, &bytes).ok()))
+        });
+        let read = futures_util::stream::iter(read).buffer_unordered(TOGETHER);
+        let read: Vec<_> = read.try_collect().await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    /// Marks what is pinned, and of an action or an artifact what led to it: all results of the action, and all
+    /// actions that gave the artifact.
+    async fn mark_pinned(
+        &self,
+        pinned: Vec<Node>,
+        results: &[(ObjectHash, ActionResult)],
+        needed: &mut Needed,
+    ) -> Result<(), RemoteError> {
+        let mut seen = BTreeSet::new();
+        let mut open = pinned;
+        while let Some(node) = open.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
+            let object = node.object();
+            needed.objects.insert(object);
+            if let Node::Run(_) | Node::Object(_) = node {
+                continue;
+            }
+            let name = BundleFile::Object(object).name();
+            let memory = Cell::new(MOST_DOCUMENTS);
+            let bytes = self.read_checked(&name, object, &memory).await?;
+            match node {
+                Node::Artifact(artifact) => {
+                    let files = Received::artifact(artifact, &bytes)?.files.into_values();
+                    needed.objects.extend(files.map(|file| file.object));
+                    let makers = results.iter().filter(|(_, it)| it.artifact == artifact);
+                    open.extend(makers.map(|(_, result)| Node::Action(result.action)));
+                }
+                Node::Action(key) => {
+                    let action = Received::action(key, &bytes)?;
+                    let library = action.plugin.map(|plugin| ObjectHash::from(plugin.hash));
+                    needed.objects.extend(library);
+                    open.extend(action.inputs.into_values().map(Node::Artifact));
+                    for (record, result) in results.iter().filter(|(_, it)| it.action == key) {
+                        needed.records.insert(*record);
+                        needed.objects.extend(result.log);
+                        open.push(Node::Artifact(result.artifact));
+                    }
+                }
+                Node::Run(_) | Node::Object(_) => {}
+            }
+        }
         Ok(())
     }
 

@@ -140,6 +140,16 @@ pub enum RemoteError {
         /// The remote.
         place: String,
     },
+    /// A run that is to be forgotten is pinned.
+    #[error("{place} keeps the run {run}, which is pinned as `{label}` there")]
+    Pinned {
+        /// The run.
+        run: RunHash,
+        /// The name of the pin.
+        label: String,
+        /// The remote.
+        place: String,
+    },
     /// Several runs begin with these digits.
     #[error("{} runs at {place} begin with `{name}`", runs.len())]
     Ambiguous {
@@ -210,6 +220,9 @@ impl Advice for RemoteError {
                 "check the URL; whoever published the run can push it again".into()
             }
             Self::NoRun { .. } => "`pipeline remote runs` lists what it has".into(),
+            Self::Pinned { label, place, .. } => {
+                format!("`pipeline remote unpin {place} {label}` lets go of it").into()
+            }
             Self::Ambiguous { runs, .. } => {
                 let runs: Vec<_> = runs.iter().take(5).map(RunHash::short).collect();
                 format!("give more digits: {}", runs.join(", ")).into()

@@ -13,6 +13,7 @@ mod error;
 mod listing;
 mod names;
 mod notes;
+mod pins;
 mod place;
 mod profile;
 mod pull;

@@ -55,6 +55,7 @@ pub use lease::GcGuard;
 pub use lock::ActionLock;
 pub use object::ObjectFolder;
 pub use partial::PartialObject;
+pub use pin::{PIN_LIMIT, check_pin_label, parse_pin};
 pub use quarantine::QuarantineNote;
 pub use reader::ObjectReader;
 pub use running::{FoundRunLog, RunLog};

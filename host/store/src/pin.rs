@@ -12,8 +12,9 @@ use crate::disk;
 use crate::error::{At, StoreError, present};
 use crate::store::{Part, Store, persist};
 
-/// The most bytes of a pin's file, and of its name.
-const PIN_LIMIT: u64 = 256;
+/// The most bytes of a pin's file.
+pub const PIN_LIMIT: u64 = 256;
+/// The most bytes of its name.
 const LABEL_LIMIT: usize = 100;
 
 impl Store {
@@ -55,7 +56,7 @@ impl Store {
     /// The name cannot be one or pins something else, the object is not in the store, or the store
     /// cannot be written.
     pub fn pin(&self, label: &str, pinned: Node) -> Result<(), StoreError> {
-        check_label(label)?;
+        check_pin_label(label)?;
         let path = self.pin_path(label);
         let object = pinned.object();
         let _guard = self.hold()?;
@@ -83,7 +84,7 @@ impl Store {
     /// # Errors
     /// The name cannot be a pin's, or the store cannot be written.
     pub fn unpin(&self, label: &str) -> Result<bool, StoreError> {
-        check_label(label)?;
+        check_pin_label(label)?;
         let path = self.pin_path(label);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -97,7 +98,11 @@ impl Store {
     }
 }
 
-fn check_label(label: &str) -> Result<(), StoreError> {
+/// Checks that a pin may have this name.
+///
+/// # Errors
+/// It may not.
+pub fn check_pin_label(label: &str) -> Result<(), StoreError> {
     if is_label(label) {
         Ok(())
     } else {
@@ -109,9 +114,13 @@ fn check_label(label: &str) -> Result<(), StoreError> {
 
 fn read_pin(path: &Path) -> Result<Node, StoreError> {
     let bytes = disk::read(path, PIN_LIMIT)?;
-    let line = str::from_utf8(&bytes).ok();
-    let line = line.and_then(|text| text.strip_suffix('\n'));
-    line.and_then(Node::parse).ok_or_else(|| foreign(path))
+    parse_pin(&bytes).ok_or_else(|| foreign(path))
+}
+
+/// What the pin pins that a file with these bytes is; nothing if it is none.
+pub fn parse_pin(bytes: &[u8]) -> Option<Node> {
+    let line = str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
+    Node::parse(line)
 }
 
 fn foreign(path: &Path) -> StoreError {

@@ -4,14 +4,13 @@ use std::process::ExitCode;
 
 use assay_audit::{Index, Subject, check_label};
 use assay_core::graph::Node;
-use assay_core::{Advice, ObjectHash};
 use assay_store::Store;
 use clap::Args;
-use serde::Serialize;
 
 use crate::arguments::{StoreArguments, remembered_index};
 use crate::error::CliError;
 use crate::ui;
+use crate::ui::pins::{NotPinned, PinsView};
 
 const PIN_EXAMPLES: &str = "\
 Examples:
@@ -68,18 +67,11 @@ pub(crate) struct UnpinArguments {
     store: StoreArguments,
 }
 
-/// Nothing has that name among the pins.
-#[derive(Debug, thiserror::Error)]
-#[error("nothing is pinned as `{0}`; `pipeline pin` lists what is")]
-struct NotNode(String);
-
-impl Advice for NotNode {}
-
 pub(crate) fn pin(arguments: &PinArguments) -> Result<ExitCode, CliError> {
     let store = arguments.store.open_existing()?;
     let Some(name) = &arguments.name else {
         let pins = store.pins()?;
-        ui::print_view(&PinsView::of(&pins), arguments.json, listed)?;
+        ui::print_view(&PinsView::of(&pins), arguments.json, PinsView::listed)?;
         return Ok(ExitCode::SUCCESS);
     };
     let index = remembered_index(&store)?;
@@ -89,9 +81,7 @@ pub(crate) fn pin(arguments: &PinArguments) -> Result<ExitCode, CliError> {
     check_label(index, &label, pinned.object())?;
     store.pin(&label, pinned)?;
     let view = PinsView::of([(&label, &pinned)]);
-    ui::print_view(&view, arguments.json, |view| {
-        view.lines(|pin| format!("pinned {} as {}\n", pin.pinned, pin.label))
-    })?;
+    ui::print_view(&view, arguments.json, PinsView::made)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,14 +95,14 @@ pub(crate) fn unpin(arguments: &UnpinArguments) -> Result<ExitCode, CliError> {
         pins.retain(|_, other| *other == pinned);
     }
     if pins.is_empty() {
-        return Err(NotNode(arguments.name.clone()).into());
+        let list = "pipeline pin".to_owned();
+        let name = arguments.name.clone();
+        return Err(NotPinned { name, list }.into());
     }
     for label in pins.keys() {
         store.unpin(label)?;
     }
-    ui::print_view(&PinsView::of(&pins), arguments.json, |view| {
-        view.lines(|pin| format!("unpinned {}, which was {}\n", pin.pinned, pin.label))
-    })?;
+    ui::print_view(&PinsView::of(&pins), arguments.json, PinsView::removed)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -125,47 +115,4 @@ fn find(store: &Store, index: &Index, name: &str) -> Result<Node, CliError> {
         Subject::Artifact(artifact) => Node::Artifact(artifact),
         Subject::File { object, .. } | Subject::Object(object) => Node::Object(object),
     })
-}
-
-/// The pins of a store, or some of them.
-#[derive(Serialize)]
-struct PinsView<'a> {
-    pins: Vec<PinView<'a>>,
-}
-
-#[derive(Serialize)]
-struct PinView<'a> {
-    label: &'a str,
-    kind: &'static str,
-    hash: ObjectHash,
-    #[serde(skip)]
-    pinned: Node,
-}
-
-impl<'a> PinsView<'a> {
-    fn of(pins: impl IntoIterator<Item = (&'a String, &'a Node)>) -> Self {
-        let pins = pins.into_iter().map(|(label, pinned)| PinView {
-            label,
-            kind: pinned.what(),
-            hash: pinned.object(),
-            pinned: *pinned,
-        });
-        Self {
-            pins: pins.collect(),
-        }
-    }
-
-    /// A line for each pin.
-    fn lines(&self, line: impl Fn(&PinView<'a>) -> String) -> String {
-        self.pins.iter().map(line).collect()
-    }
-}
-
-fn listed(view: &PinsView<'_>) -> String {
-    if view.pins.is_empty() {
-        return "nothing is pinned\n".to_owned();
-    }
-    let width = view.pins.iter().map(|pin| pin.label.len()).max();
-    let width = width.unwrap_or_default();
-    view.lines(|pin| format!("{:width$}  {}\n", pin.label, pin.pinned))
 }

@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod notice;
+pub(crate) mod pins;
 pub(crate) mod preview;
 pub(crate) mod progress;
 pub(crate) mod role;

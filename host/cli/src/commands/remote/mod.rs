@@ -1,5 +1,7 @@
 //! `pipeline remote`: names for the places where runs are kept, and the runs that are there.
 
+mod pin;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -16,6 +18,7 @@ use crate::error::CliError;
 use crate::ui;
 use crate::ui::bytes::watched;
 use crate::ui::words::{count, moment, path, plain, size};
+use pin::{PinArguments, UnpinArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RemoteVerb {
@@ -29,7 +32,11 @@ pub(crate) enum RemoteVerb {
     Runs(RunsArguments),
     /// Have a remote forget a run; `gc` then removes what only that run kept.
     Forget(ForgetArguments),
-    /// Remove from a remote what none of its runs rests on.
+    /// Pin a run of a remote, or something else there, so that `forget` and `gc` keep it; list the pins.
+    Pin(PinArguments),
+    /// Remove a pin of a remote; what it pinned stays until the next `gc`.
+    Unpin(UnpinArguments),
+    /// Remove from a remote what none of its runs and pins rests on.
     Gc(GcArguments),
 }
 
@@ -133,9 +140,9 @@ const FORGET_EXAMPLES: &str = "\
 Examples:
   pipeline remote forget lab 1165ccfa
 
-Whoever has pulled the run keeps it.
+Whoever has pulled the run keeps it. A run that is pinned there is not forgotten.
 
-Exit codes: 0 done, 2 there is no such run, or the remote cannot be written.";
+Exit codes: 0 done, 2 there is no such run, it is pinned, or the remote cannot be written.";
 
 #[derive(Args, Debug)]
 #[command(after_help = FORGET_EXAMPLES)]
@@ -153,14 +160,14 @@ Examples:
   pipeline remote gc lab
   pipeline remote gc /shared/me/assay-hub --grace 2days
 
-Stays: every run and what it rests on, results younger than --grace with what they rest on, and
+Stays: every run and pin and what it rests on, results younger than --grace with what they rest on, and
 every file that is itself younger, such as those of a push under way.
 Goes: everything else, the notes and logs of a hub included, what names others before what it names.
 
 A push that finds an old file there does not send it again. If one is under way while that very file
 is removed, `pipeline push --verify` mends the run. Stopped at any moment it has done no harm.
 
-Exit codes: 0 done, 1 a run of the remote is damaged, so that nobody knows what it needs, 2 the
+Exit codes: 0 done, 1 a run or pin of the remote is damaged, so that nobody knows what it needs, 2 the
 remote cannot be used, 130 stopped.";
 
 #[derive(Args, Debug)]
@@ -189,6 +196,8 @@ pub(crate) fn run(verb: &RemoteVerb, cancel: &Cancel) -> Result<ExitCode, CliErr
         RemoteVerb::Remove(arguments) => remove(arguments)?,
         RemoteVerb::Runs(arguments) => runs(arguments)?,
         RemoteVerb::Forget(arguments) => forget(arguments)?,
+        RemoteVerb::Pin(arguments) => pin::pin(arguments)?,
+        RemoteVerb::Unpin(arguments) => pin::unpin(arguments)?,
         RemoteVerb::Gc(arguments) => gc(arguments, cancel)?,
     }
     Ok(ExitCode::SUCCESS)
