@@ -523,6 +523,7 @@ fn what_is_pinned_at_a_remote_stays() {
 
     // A pin that nobody can read keeps everything.
     let _ = execute(&["unpin", &artifact("evaluate")[..12]], 0);
+    fs::create_dir_all(lab.join("pins")).unwrap();
     fs::write(lab.join("pins/torn"), "artif").unwrap();
     let refused = gc(1).stderr;
     assert!(refused.contains("is no pin"), "{refused}");

@@ -105,13 +105,12 @@ fn give(folder: &Path, asked: &Asked, stream: &mut TcpStream, most: usize) -> st
     let from = asked.from.unwrap_or(0);
     let part = &bytes[from..];
     let length = format!("Content-Length: {}\r\n", part.len());
-    match asked.from {
-        None => head(stream, "200 OK", &length)?,
-        Some(_) => {
-            let (end, size) = (bytes.len() - 1, bytes.len());
-            let range = format!("Content-Range: bytes {from}-{end}/{size}\r\n");
-            head(stream, "206 Partial Content", &format!("{length}{range}"))?;
-        }
+    if asked.from.is_some() {
+        let (end, size) = (bytes.len() - 1, bytes.len());
+        let range = format!("Content-Range: bytes {from}-{end}/{size}\r\n");
+        head(stream, "206 Partial Content", &format!("{length}{range}"))?;
+    } else {
+        head(stream, "200 OK", &length)?;
     }
     if asked.method == "GET" {
         stream.write_all(&part[..part.len().min(most)])?;
@@ -338,22 +337,27 @@ fn a_redirect_is_followed() {
     let _ = pull(&sandbox, &run, "theirs", &["--results-only"]).exits(0);
 }
 
+/// Fails unless a pull from the server ends with this code and these words, and brings no run.
+#[track_caller]
+fn assert_refused(sandbox: &Sandbox, server: &WebServer, code: i32, words: &[&str]) {
+    let run = run_url(&server.url(), &Sender::get().run);
+    let said = pull(sandbox, &run, "theirs", &[]).exits(code).stderr;
+    for word in words {
+        assert!(said.contains(word), "no {word:?} in:\n{said}");
+    }
+    assert!(!said.contains("<html>"), "{said}");
+    let runs = sandbox
+        .execute(&["ls", "--store", "theirs", "--json"])
+        .json();
+    let runs = runs["runs"].as_array().map_or(0, Vec::len);
+    assert_eq!(runs, 0);
+}
+
 #[test]
-fn a_web_server_that_was_made_to_do_harm_is_refused() {
+fn a_web_server_that_gives_something_else_is_refused() {
     let (sandbox, remote) = published();
-    let run = &Sender::get().run;
-    let refused = |server: &WebServer, code: i32, words: &[&str]| {
-        let finished = pull(&sandbox, &run_url(&server.url(), run), "theirs", &[]);
-        let said = finished.exits(code).stderr;
-        for word in words {
-            assert!(said.contains(word), "no {word:?} in:\n{said}");
-        }
-        assert!(!said.contains("<html>"), "{said}");
-        let runs = sandbox
-            .execute(&["ls", "--store", "theirs", "--json"])
-            .json();
-        let runs = runs["runs"].as_array().map_or(0, Vec::len);
-        assert_eq!(runs, 0);
+    let refused = |server: &WebServer, code, words: &[&str]| {
+        assert_refused(&sandbox, server, code, words);
     };
     // A page for everything.
     let page = WebServer::start(|asked, stream| {
@@ -376,8 +380,9 @@ fn a_web_server_that_was_made_to_do_harm_is_refused() {
                 return head(stream, "200 OK", "Content-Length: 7\r\n");
             }
             head(stream, status, "")?;
+            let spaces = vec![b' '; 1 << 16];
             loop {
-                stream.write_all(&[b' '; 1 << 16])?;
+                stream.write_all(&spaces)?;
             }
         })
     };
@@ -404,6 +409,14 @@ fn a_web_server_that_was_made_to_do_harm_is_refused() {
         give(folder, asked, stream, usize::MAX)
     });
     refused(&unmarked, 1, &["`runs/", "is not there", "push it again"]);
+}
+
+#[test]
+fn a_web_server_that_gives_wrong_bytes_lengths_or_ways_is_refused() {
+    let (sandbox, remote) = published();
+    let refused = |server: &WebServer, code, words: &[&str]| {
+        assert_refused(&sandbox, server, code, words);
+    };
     // Wrong bytes and wrong lengths.
     let folder = remote.clone();
     let flipped = WebServer::start(move |asked, stream| {

@@ -52,7 +52,8 @@ pub(crate) type Slices<'a, const N: usize> = (&'a mut [f32], [&'a [f32]; N]);
 /// is anything else.
 ///
 /// # Errors
-/// `out` shares memory with one of `inputs`, wherever they lie.
+/// `out` shares memory with one of `inputs`, wherever they lie; or one of them is of `f32` in main memory and
+/// not contiguous.
 ///
 /// # Safety
 /// While the slices live, nothing else uses the elements of `out`, and nothing writes to those of
@@ -66,13 +67,21 @@ pub(crate) unsafe fn slices<'a, const N: usize>(
 ) -> Result<Option<Slices<'a, N>>, Error> {
     refuse_overlap(out, inputs)?;
     // SAFETY: none of the elements is one of `out`; that nothing else writes is promised.
-    let (Some(inputs), Some((data, count))) = (unsafe { read(inputs) }, raw_parts(out)) else {
+    let (Some(read), Some((data, count))) = (unsafe { read(inputs) }, raw_parts(out)) else {
+        let mut all = inputs.into_iter().chain([out]);
+        if all.any(|it| is_ours(it) && !it.is_contiguous()) {
+            // Left to libtorch, its bits would depend on the processor.
+            return Err(refused(
+                "the elements of a tensor do not lie one after another",
+                "copy it into a contiguous one",
+            ));
+        }
         return Ok(None);
     };
     // SAFETY: `raw_parts` found that many elements, none of them one of `inputs`; that nothing else
     // uses them is promised.
     let out = unsafe { std::slice::from_raw_parts_mut(data, count) };
-    Ok(Some((out, inputs)))
+    Ok(Some((out, read)))
 }
 
 /// The elements of contiguous `f32` tensors in main memory; `None` if one is anything else.
@@ -135,12 +144,15 @@ pub(crate) unsafe fn elements_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
     Some(unsafe { std::slice::from_raw_parts_mut(data, count) })
 }
 
+/// True for `f32` tensors in main memory, with which the SDK computes itself.
+fn is_ours(tensor: &Tensor) -> bool {
+    tensor.device() == Device::Cpu && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
+}
+
 /// Address and number of the elements of a contiguous `f32` tensor in main memory; they live as long
 /// as the tensor. `None` for any other tensor.
 fn raw_parts(tensor: &Tensor) -> Option<(*mut f32, usize)> {
-    let is_plain = tensor.device() == Device::Cpu
-        && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
-        && tensor.is_contiguous();
+    let is_plain = is_ours(tensor) && tensor.is_contiguous();
     let count = tensor.numel();
     if !is_plain || count == 0 {
         // An empty tensor may have no memory at all.

@@ -103,9 +103,13 @@ impl Targets<'_> {
         output.f_copy_(pass.h(depth)).map(drop)?;
         target.f_copy_(pass.target()).map(drop)?;
         if let Some(auxiliary) = self.auxiliary {
-            let [z, mut same] = halves(&self.auxiliary_rows(auxiliary, pair)?)?;
+            let (_, buffers) = self.inverse(depth);
+            // A half is not contiguous.
+            let z = self.auxiliary_rows(auxiliary, &buffers.output)?;
             auxiliary.apply(pass.h(depth - 1), &z)?;
-            same.f_copy_(&z).map(drop)?;
+            for mut half in halves(&self.auxiliary_rows(auxiliary, pair)?)? {
+                half.f_copy_(&z).map(drop)?;
+            }
         }
         Ok(())
     }
