@@ -36,11 +36,12 @@ broke off again, and it goes on where it was.
 Exit codes: 0 done, 1 the remote has wrong bytes or documents, 2 it cannot be asked or the store
 cannot be written, 130 stopped by Ctrl-C.";
 
+const FROM_HELP: &str = "The remote: its name (`pipeline remote add`), s3://BUCKET/PREFIX, https://HOST/PATH, or a folder as /PATH or ./PATH; or the URL of a run";
+
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PullArguments {
-    /// The remote: its name (`pipeline remote add`), s3://BUCKET/PREFIX, https://HOST/PATH, or a folder as /PATH
-    /// or ./PATH; or the URL of a run
+    #[arg(help = FROM_HELP)]
     remote: String,
 
     /// The run: its hash or the beginning of it, or `latest` (see `pipeline remote runs`) [default: latest]
