@@ -528,7 +528,7 @@ fn what_is_pinned_at_a_remote_stays() {
     let refused = gc(1).stderr;
     assert!(refused.contains("is no pin"), "{refused}");
     fs::remove_file(lab.join("pins/torn")).unwrap();
-    // What is damaged tells nobody what it rests on.
+    // Nobody knows what a damaged document rests on.
     fs::write(
         lab.join("pins/torn"),
         format!("artifact {}\n", "ab".repeat(32)),

@@ -13,7 +13,7 @@ use assay_tests::{Finished, Sandbox};
 
 use crate::remote::{Sender, text};
 
-/// What a client asked for.
+/// The request of a client.
 #[derive(Clone, Debug)]
 struct Asked {
     method: String,

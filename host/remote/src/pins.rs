@@ -78,7 +78,7 @@ impl Remote {
         }
     }
 
-    /// What the name stands for: a run, as [`Remote::find_run`] takes it, or anything else by its whole hash.
+    /// The document that the name stands for: a run, as [`Remote::find_run`] takes it, or anything else by its whole hash.
     ///
     /// # Errors
     /// The remote has nothing of that name, or cannot be asked.

@@ -43,7 +43,7 @@ pub enum Place {
         /// Without `/` at its ends.
         prefix: String,
     },
-    /// What a web server shows of a folder or bucket below this URL, which has neither credentials nor a query. It
+    /// A folder or bucket as a web server shows it below this URL, which has neither credentials nor a query. It
     /// can be read by those who know a run's hash, and neither listed nor written.
     Web(Url),
 }

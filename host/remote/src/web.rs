@@ -58,7 +58,7 @@ impl WebFiles {
         match answer.status() {
             status if is_nowhere(status) => Ok(None),
             StatusCode::OK => {
-                // What the client counts is the body, which an answer to `HEAD` has none of.
+                // The client counts the body, which an answer to `HEAD` has none of.
                 let length = answer.headers().get(CONTENT_LENGTH);
                 let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
                 length.map(Some).ok_or(WebError::NoLength)

@@ -117,7 +117,7 @@ fn read_pin(path: &Path) -> Result<Node, StoreError> {
     parse_pin(&bytes).ok_or_else(|| foreign(path))
 }
 
-/// What the pin pins that a file with these bytes is; nothing if it is none.
+/// The document or file that a pin names whose file has these bytes; nothing if it is no pin.
 pub fn parse_pin(bytes: &[u8]) -> Option<Node> {
     let line = str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
     Node::parse(line)

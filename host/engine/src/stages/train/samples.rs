@@ -104,7 +104,7 @@ pub(super) struct EpochBatches<'a> {
     ahead: Option<Ahead>,
     batch_size: usize,
     passes: Passes,
-    /// How many passes the learner will make, as far as is known; only for progress, and for the batch that
+    /// The passes that the learner will make, as far as is known; only for progress, and for the batch that
     /// is gathered at the end of a pass.
     expected_passes: u32,
     phase: Phase,
