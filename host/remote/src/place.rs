@@ -392,7 +392,6 @@ mod tests {
         for text in [
             "",
             "https://",
-            "https:///x",
             "https://lab.org/x?key=1",
             "https://lab.org/x#part",
             "s3://",
