@@ -54,7 +54,7 @@ fn a_number_can_be_followed_to_the_download_and_back() {
         "bp, epochs 1, seed 1",
         " learning_rate=0.01",
         "plugin bp ",
-        "libtorch 2.11.0, cpu, float32, 1 thread",
+        "libtorch 2.11.0, cpu, float32, any number of threads",
         "UTC on ",
         "└─ training-00000: train ",
         "(above)",
