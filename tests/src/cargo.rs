@@ -16,10 +16,8 @@ pub(crate) fn build(folder: &Path, target: &Path, arguments: &[&str]) {
     // would run again, and everything that depends on them would be compiled again.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
-            .iter()
-            .any(|it| name.starts_with(it))
-        {
+        let of_the_test = ["CARGO_PKG_", "CARGO_MANIFEST_", "OUT_DIR"];
+        if of_the_test.iter().any(|it| name.starts_with(it)) {
             command.env_remove(&*name);
         }
     }

@@ -118,7 +118,7 @@ impl Session {
         };
         plan.complete(&mut completion, &mut complaints);
         // Whatever comes of the rest, these files need not be read again.
-        sources.save()?;
+        sources.save();
         let mut freezer = Freezer {
             store: &store,
             sources: &mut sources,
@@ -136,7 +136,7 @@ impl Session {
         if !complaints.is_empty() {
             return Err(SourceError::new(plan.sources, complaints).into());
         }
-        sources.save()?;
+        sources.save();
         Ok(Self {
             store,
             settings,

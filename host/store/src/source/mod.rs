@@ -103,15 +103,14 @@ impl SourceHashes {
         Ok(hash)
     }
 
-    /// Writes what was learnt, if anything was. Of two processes that do so, the last wins.
-    pub fn save(&mut self) -> Result<(), StoreError> {
-        if !self.changed {
-            return Ok(());
+    /// Writes what was learnt, if anything was. Of two processes that do so, the last wins. Where the
+    /// store cannot be written, nothing is lost but time: the files are read again.
+    pub fn save(&mut self) {
+        if self.changed {
+            let files = self.store.write_cache(FILES, &self.known);
+            let trees = self.store.write_cache(TREES, &self.trees);
+            self.changed = files.is_err() || trees.is_err();
         }
-        self.store.write_cache(FILES, &self.known)?;
-        self.store.write_cache(TREES, &self.trees)?;
-        self.changed = false;
-        Ok(())
     }
 }
 

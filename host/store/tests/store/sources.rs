@@ -33,7 +33,7 @@ fn a_settled_file_is_read_again_only_when_it_changed() {
     sleep(SETTLE);
     let mut hashes = store.source_hashes();
     assert_eq!(hashes.hash(&path).unwrap(), ObjectHash::of(b"one"));
-    hashes.save().unwrap();
+    hashes.save();
 
     falsify(&store, b"one");
     let hash = store.source_hashes().hash(&path).unwrap();
@@ -76,7 +76,7 @@ fn a_file_that_was_just_written_is_not_remembered() {
             .unwrap();
         assert_eq!(hashes.hash(&path).unwrap(), ObjectHash::of(text.as_bytes()));
     }
-    hashes.save().unwrap();
+    hashes.save();
     assert!(
         !memory(&store).exists(),
         "nothing was learnt, nothing is written"
@@ -94,11 +94,27 @@ fn memory_that_cannot_be_read_counts_as_empty() {
         fs::write(memory(&store), corrupt).unwrap();
         let mut hashes = store.source_hashes();
         assert_eq!(hashes.hash(&path).unwrap(), ObjectHash::of(b"one"));
-        hashes.save().unwrap();
+        hashes.save();
         falsify(&store, b"one");
         let hash = store.source_hashes().hash(&path).unwrap();
         assert_eq!(hash, ObjectHash::of(b"wrong"), "it was remembered");
     }
+}
+
+#[test]
+fn hashes_are_right_where_memory_cannot_be_kept() {
+    let (folder, store) = new_store();
+    let path = folder.path().join("plugin.so");
+    fs::write(&path, b"one").unwrap();
+    let _ = fs::remove_dir_all(memory(&store).parent().unwrap());
+    fs::write(memory(&store).parent().unwrap(), b"no folder").unwrap();
+    sleep(SETTLE);
+    for _ in 0..2 {
+        let mut hashes = store.source_hashes();
+        assert_eq!(hashes.hash(&path).unwrap(), ObjectHash::of(b"one"));
+        hashes.save();
+    }
+    assert!(!memory(&store).exists());
 }
 
 #[test]
@@ -162,7 +178,7 @@ fn many_files_are_read_again_only_when_one_changed() {
     let files = tree(&root);
     let mut hashes = store.source_hashes();
     let right = hashes.hash_tree(&root, &files).unwrap();
-    hashes.save().unwrap();
+    hashes.save();
 
     let memory = store.root().join("cache/trees.json");
     let wrong = ObjectHash::of(b"wrong");

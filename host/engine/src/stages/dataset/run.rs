@@ -44,8 +44,7 @@ fn check_unchanged(context: &Context, parameters: &DatasetParameters) -> Result<
     source
         .check_unchanged(context.data_dir.as_deref(), &mut StoreHashes(&mut hashes))
         .map_err(data)?;
-    // Keeping these hashes only saves time: a store that cannot keep them fails elsewhere.
-    let _ = hashes.save();
+    hashes.save();
     Ok(())
 }
 
