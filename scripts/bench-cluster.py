@@ -37,6 +37,9 @@ LATEST = 60
 # Runs on such a folder, for each processor, and the pipelines that they run.
 TOGETHER = 32
 PIPELINES = 8
+# Seconds that Slurm is left alone after a kill: it takes as long to find out which jobs ended meanwhile, and begins
+# anew at every start.
+RESPITE = 20
 # Between two lines that tell how far a measure is.
 PAUSE = 60
 
@@ -466,7 +469,7 @@ class Bench:
     def killed(self, lab, queue, kills, wanted):
         """Runs the pipeline while kills happen; the actions whose jobs were killed, and the runs that failed."""
         draw, victims, failures = self.draw, collections.Counter(), 0
-        back = None
+        back, killed = None, -math.inf
         run = lab.start()
         end_at, repair_at = time.monotonic() + LONGEST, time.monotonic() + 8
         next_at, victim = time.monotonic() + draw.uniform(0.3, 2), draw.choice(["controller", "job", "queue"])
@@ -492,7 +495,8 @@ class Bench:
                 if now >= next_at and sum(kills.values()) < wanted:
                     # An action that is lost three times is given up, as it should be.
                     jobs = [job for job in lab.executions() if victims[job[1]] < 2]
-                    is_there = {"controller": True, "job": jobs, "queue": back is None}
+                    is_settled = back is None and now >= killed + RESPITE
+                    is_there = {"controller": True, "job": jobs, "queue": is_settled}
                     if not is_there[victim] and now < next_at + 5:
                         time.sleep(0.02)
                         continue
@@ -509,6 +513,7 @@ class Bench:
                     else:
                         queue.kill()
                         back = time.monotonic() + draw.uniform(0, 4)
+                        killed = back
                     kills[victim] += 1
                     self.progress("e", f"{sum(kills.values())} kills")
                     victim = draw.choice(["controller", "job", "queue"])

@@ -28,7 +28,10 @@ fn more_epochs_continue_and_give_the_bytes_of_one_training() {
     let epochs = |epochs: u32| format!("train.epochs={epochs}");
     let augmented = "train.augmentation={crop_padding=1}";
     let run = |store: &str, count: u32| {
-        let settings = ["--set", DTP, "--set", &epochs(count), "--set", augmented];
+        let kept = "train.keep_state_every=2";
+        let epochs = epochs(count);
+        let settings = [DTP, &epochs, augmented, kept].map(|it| ["--set", it]);
+        let settings = settings.concat();
         sandbox.run_json(&[&["--store", store], &settings[..]].concat())
     };
     let straight = run("straight", 5);

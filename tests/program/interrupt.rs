@@ -14,9 +14,14 @@ use serde_json::Value;
 
 const EPOCHS: u32 = 400;
 
+/// A long training, which keeps states for its artifact.
 fn long() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.pipeline(r#"["bp"]"#, EPOCHS);
+    let file = sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let keeping = text.replace("batch_size", "keep_state_every = 40\nbatch_size");
+    fs::write(&file, keeping).unwrap();
     sandbox
 }
 

@@ -103,6 +103,91 @@ fn all_kinds_of_stages_come_out_again_and_both_results_are_kept() {
     assert!(words.stdout.contains("1 the same"), "{words:#?}");
 }
 
+/// The files of an artifact, by name.
+fn files(sandbox: &Sandbox, artifact: &Value) -> Vec<String> {
+    let artifact = artifact.as_str().unwrap().parse().unwrap();
+    let files = store(sandbox).artifact(artifact).unwrap().files;
+    files.into_keys().collect()
+}
+
+#[test]
+fn a_training_is_executed_again_from_one_kept_state_to_the_next() {
+    let sandbox = Sandbox::new();
+    sandbox.pipeline(r#"["bp", "fa", "dfa"]"#, 9);
+    // Large steps, so that the best epoch is any.
+    let large = "train.hyperparameters.learning_rate=0.05";
+    let run = sandbox.run_json(&["--set", "train.keep_state_every=4", "--set", large]);
+    let training = &run["stages"][1];
+    let mut files = files(&sandbox, &training["artifact"]);
+    files.retain(|name| name.starts_with("state-"));
+    assert_eq!(
+        files,
+        ["state-0000004.safetensors", "state-0000008.safetensors"]
+    );
+
+    let report = rerun_json(&sandbox, &["small", "--by-epochs"], 0);
+    let outcomes = outcomes(&report);
+    for method in ["bp", "fa", "dfa"] {
+        for part in ["epochs 1 to 4", "epochs 5 to 8", "epoch 9"] {
+            let expected = (format!("train/{method}/seed=1, {part}"), "same".to_owned());
+            assert!(outcomes.contains(&expected), "{outcomes:?}");
+        }
+    }
+    assert_eq!(outcomes.len(), 1 + 3 * 3 + 3 + 1);
+    assert_eq!(report["actions"][2]["epochs"], serde_json::json!([5, 8]));
+    // A part took no more than its epochs, and is no result of the action.
+    assert_eq!(results(&sandbox, &training["action"]).len(), 1);
+    assert!(is_empty(&sandbox.path("artifacts/scratch")));
+
+    let sampled = [
+        "audit",
+        "small",
+        "--rerun=10%",
+        "--by-epochs",
+        "--seed",
+        "3",
+    ];
+    let words = sandbox.execute(&[&sampled[..], &["--data-dir", "data"]].concat());
+    let words = words.exits(0).stdout;
+    let from = "a sample of 14 actions and parts of trainings, drawn from seed 3";
+    assert!(words.contains("2 the same"), "{words}");
+    assert!(words.contains(from), "{words}");
+}
+
+#[test]
+fn a_difference_is_told_of_the_epochs_that_it_is_in() {
+    let sandbox = unrepeatable();
+    let run = sandbox.run_json(&["--set", "train.keep_state_every=1"]);
+    // The clock is read from the second epoch on.
+    let report = rerun_json(&sandbox, &["clock:train/clock/seed=1", "--by-epochs"], 1);
+    let expected = [
+        ("epoch 1", "same"),
+        ("epoch 2", "differs"),
+        ("epoch 3", "differs"),
+    ];
+    let expected = expected.map(|(part, outcome)| {
+        let name = format!("train/clock/seed=1, {part}");
+        (name, outcome.to_owned())
+    });
+    assert_eq!(outcomes(&report), expected);
+    let second = &report["actions"][1];
+    assert_eq!(second["recorded_artifact"], run["stages"][1]["artifact"]);
+    let differences = second["differences"].as_array().unwrap().iter();
+    let files: Vec<_> = differences.map(|it| &it["file"]).collect();
+    assert_eq!(files, ["final.safetensors", "metrics.parquet"]);
+    let table = &second["differences"][1]["inside"]["columns"][0];
+    assert_eq!(
+        (&table["rows"], &table["first_epoch"]),
+        (&1.into(), &2.into())
+    );
+    // Both sides of it can be looked at.
+    for side in ["expected_artifact", "artifact"] {
+        let shown = sandbox.execute(&["show", second[side].as_str().unwrap()]);
+        let shown = shown.exits(0).stdout;
+        assert!(shown.contains("final.safetensors"), "{shown}");
+    }
+}
+
 #[test]
 fn a_bundle_is_executed_again_in_a_store_of_its_own() {
     let sandbox = Sandbox::new();

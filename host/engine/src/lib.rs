@@ -77,7 +77,8 @@ pub use plugin::{
 pub use records::{RecordsError, training_records};
 pub use report_times::{ReportTimesError, write_report_times};
 pub use rerun::{
-    InvalidSample, NoAction, Obstacle, Reexecution, Rerun, RerunOutcome, Rerunning, Sample, Target,
+    InvalidSample, NoAction, Obstacle, Part, Reexecution, Rerun, RerunOutcome, Rerunning, Sample,
+    Target,
 };
 pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};

@@ -15,7 +15,7 @@ pub enum StoredTrainingError {
     /// The store failed, or the artifact is not that of a training.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Its metrics cannot be read.
+    /// Its metrics cannot be read, or written again.
     #[error(transparent)]
     Table(#[from] TableError),
     /// Its setup cannot be read.

@@ -72,6 +72,14 @@ impl Store {
         for (file, path) in artifact.files.values_mut().zip(paths) {
             (file.object, file.size) = self.put_file(&path)?;
         }
+        self.put_artifact(&artifact)
+    }
+
+    /// Stores the manifest of an artifact whose files are objects already, and returns its hash.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn put_artifact(&self, artifact: &Artifact) -> Result<ArtifactHash, StoreError> {
         let (hash, bytes) = artifact
             .document()
             .map_err(StoreError::canonical("artifact"))?;

@@ -1,8 +1,9 @@
 //! Executes recorded actions again and says whether the same comes out. Each is executed from its
-//! beginning, with the plugin and the inputs that the store has of it; both results are kept, so
-//! that a difference stays visible. It never changes a result that is there.
+//! beginning, or a part of it from a state that was kept, with the plugin and the inputs that the store has
+//! of it; both results are kept, so that a difference stays visible. It never changes a result that is there.
 
 mod obstacle;
+mod part;
 mod sample;
 mod target;
 
@@ -12,13 +13,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use assay_audit::{FileDifference, compare_artifacts};
-use assay_core::{Action, ActionResult, StageKind};
+use assay_core::{Action, ActionResult, ArtifactHash, StageKind};
 use assay_store::{Store, StoreError};
 
 pub use self::obstacle::Obstacle;
+pub use self::part::Part;
 pub use self::sample::{InvalidSample, Sample};
 pub use self::target::{NoAction, Target};
 
+use self::part::Portion;
 use crate::cancel::Cancel;
 use crate::containment::Profile;
 use crate::device::{CardPool, CardsWhenNeeded, DeviceError, HeldCard};
@@ -104,6 +107,9 @@ impl RerunOutcome {
 pub struct Reexecution {
     /// Its result.
     pub result: ActionResult,
+    /// The artifact that was to come out: the recorded one, or for a part of a training that of the training, had
+    /// it ended there.
+    pub expected: ArtifactHash,
     /// Whether it was recorded beside the results that were there.
     pub recorded: bool,
 }
@@ -264,7 +270,14 @@ impl Rerunning<'_> {
             cancel: self.cancel,
             observe: &|news| announcer.announce(Event::of_news(&target.name, news)),
         };
-        let result = match execution.repeat(target.action) {
+        let portion = match target.part {
+            None => Portion::whole(target),
+            Some(part) => match Portion::part(self.store, target, action.clone(), part) {
+                Ok(portion) => portion,
+                Err(error) => return Ok(RerunOutcome::Cannot(Obstacle::Training(error))),
+            },
+        };
+        let result = match execution.repeat(portion.key, portion.earlier) {
             Ok(result) => result,
             Err(Failure::Cancelled) => return Ok(RerunOutcome::Stopped),
             Err(Failure::Store(error)) => return Err(error),
@@ -276,15 +289,21 @@ impl Rerunning<'_> {
             }
             Err(failure) => return Ok(RerunOutcome::Failed(failure)),
         };
-        // In another environment it was another action.
+        // In another environment it was another action, and a part of a training is one.
         let by_card = self.cards.unmet(self.store, action);
-        let recorded = unmet(action).is_empty() && by_card.is_ok_and(|unmet| unmet.is_empty());
+        let is_met = unmet(action).is_empty() && by_card.is_ok_and(|unmet| unmet.is_empty());
+        let recorded = is_met && target.part.is_none();
         if recorded {
             self.store.commit_result(&result)?;
         }
-        let differences = compare_artifacts(self.store, target.recorded, result.artifact)?;
-        let same = result.artifact == target.recorded;
-        let again = Reexecution { result, recorded };
+        let expected = portion.expected(self.store, result.artifact)?;
+        let differences = compare_artifacts(self.store, expected, result.artifact)?;
+        let same = result.artifact == expected;
+        let again = Reexecution {
+            result,
+            expected,
+            recorded,
+        };
         Ok(if same {
             RerunOutcome::Same(again)
         } else {

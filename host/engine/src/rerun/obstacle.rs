@@ -7,6 +7,7 @@ use assay_store::StoreError;
 
 use crate::device::DeviceError;
 use crate::environment::Unmet;
+use crate::stored_training::StoredTrainingError;
 use crate::supervise::Failure;
 use crate::trust::Untrusted;
 
@@ -39,6 +40,9 @@ pub enum Obstacle {
         /// The artifact.
         artifact: ArtifactHash,
     },
+    /// The epochs of the training that it is a part of cannot be read.
+    #[error("needs the training that it is a part of")]
+    Training(#[source] StoredTrainingError),
     /// The files that its dataset is made of are not here.
     #[error("needs the files that its dataset is made of")]
     Source(#[source] Failure),
@@ -52,6 +56,7 @@ impl Advice for Obstacle {
             }
             Self::Device(error) => error.help(),
             Self::Untrusted(untrusted) => untrusted.help(),
+            Self::Training(error) => error.help(),
             Self::Missing { .. } | Self::Damaged { .. } => {
                 "`pipeline audit` says what else is missing or damaged".into()
             }

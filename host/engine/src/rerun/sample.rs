@@ -60,9 +60,12 @@ impl Sample {
 }
 
 /// The hash by which a target is drawn: a sample is the targets with the smallest keys. Actions
-/// differ, and so do their keys.
+/// differ, and so do the parts of one, and their keys.
 fn sample_key(seed: u64, target: &Target) -> ObjectHash {
-    ObjectHash::of(format!("{seed} {}", target.action).as_bytes())
+    let part = target
+        .part
+        .map_or_else(String::new, |part| format!(" {}", part.last));
+    ObjectHash::of(format!("{seed} {}{part}", target.action).as_bytes())
 }
 
 #[cfg(test)]
@@ -77,6 +80,7 @@ mod tests {
             action: ActionKey::of(at.to_string().as_bytes()),
             recorded: ArtifactHash::of(b""),
             limits: Limits::default(),
+            part: None,
         };
         (0..count).map(target).collect()
     }

@@ -6,6 +6,8 @@ use assay_audit::{Index, Subject};
 use assay_core::graph::ActionEntry;
 use assay_core::{ActionKey, Advice, ArtifactHash, Limits, RunHash};
 
+use super::Part;
+
 /// An action that is executed again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -17,6 +19,8 @@ pub struct Target {
     pub recorded: ArtifactHash,
     /// Resource limits of its worker, then and now.
     pub limits: Limits,
+    /// The part of it that is executed; all of it where there is none.
+    pub part: Option<Part>,
 }
 
 /// A name that stands for no action with a result.
@@ -97,6 +101,7 @@ fn target(index: &Index, name: String, action: ActionKey, recorded: ArtifactHash
         action,
         recorded,
         limits: of_recorded.map_or_else(Limits::default, |(_, result)| result.limits),
+        part: None,
     }
 }
 

@@ -36,7 +36,9 @@ pub(crate) use evaluate::EVALUATION;
 pub use evaluate::PREDICTIONS;
 pub use report::{REPORT_METRICS, REPORT_TABLE};
 pub(crate) use search::RANKING;
-pub(crate) use train::{DATASET, METRICS, TRAINING, TrainingDocument};
+pub(crate) use train::{
+    BEST, DATASET, EPOCHS, FINAL, METRICS, TRAINING, TrainingDocument, kept_epoch, kept_state,
+};
 pub use train::{TrainingParameters, newest_checkpoint};
 
 use crate::containment::Profile;

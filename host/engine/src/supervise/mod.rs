@@ -18,7 +18,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use assay_core::{Action, ActionKey, ActionResult, Limit, Limits, StageKind};
+use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Limit, Limits, StageKind};
 use assay_store::{ActionLock, Store, StoreError};
 use rustix::process::Pid;
 use signal_hook::consts::SIGABRT;
@@ -28,7 +28,7 @@ pub use self::failure::Failure;
 
 use self::outputs::{Log, collect};
 use self::reports::{Reports, listen};
-use self::shorter::shorter;
+use self::shorter::{Shorter, shorter};
 use self::watch::{is_out_of_memory, watch};
 use crate::cancel::{Cancel, Manner, Work};
 use crate::containment::Profile;
@@ -103,18 +103,25 @@ impl Execution<'_> {
         })
     }
 
-    /// Executes the action `key` again, whether or not it has a result, and from its beginning:
-    /// what an interrupted execution left is thrown away, and it goes on from no other result. The
-    /// artifact is in the store then, and the result is not committed.
+    /// Executes the action `key` again, whether or not it has a result, and from its beginning or from
+    /// the end of `earlier`, the artifact of a shorter action: what an interrupted execution left is thrown
+    /// away, and it goes on from no other result. The artifact is in the store then, and the result is not
+    /// committed.
     ///
     /// # Errors
     /// See [`Failure`]; nothing is left in the scratch folder.
-    pub(crate) fn repeat(&self, key: ActionKey) -> Result<ActionResult, Failure> {
+    pub(crate) fn repeat(
+        &self,
+        key: ActionKey,
+        earlier: Option<ArtifactHash>,
+    ) -> Result<ActionResult, Failure> {
         let Some(lock) = self.take_lock(key)? else {
             return Err(Failure::Cancelled);
         };
         self.store.clear_scratch(key)?;
-        let ended = self.perform(key, &lock, None).map(|(result, _)| result);
+        let shorter = earlier.map(Shorter::of);
+        let ended = self.perform(key, &lock, shorter.as_ref());
+        let ended = ended.map(|(result, _)| result);
         self.store.clear_scratch(key)?;
         ended
     }
@@ -125,7 +132,7 @@ impl Execution<'_> {
         &self,
         key: ActionKey,
         lock: &ActionLock,
-        shorter: Option<&ActionResult>,
+        shorter: Option<&Shorter>,
     ) -> Result<(ActionResult, Work<'_>), Failure> {
         let action = self.store.action(key)?;
         let scratch = self.store.scratch(key)?;

@@ -39,6 +39,7 @@ Examples:
   pipeline audit --fix               move what is damaged to STORE/quarantine
   pipeline audit quickstart --rerun  execute its actions again, and compare what comes out
   pipeline audit latest --rerun=5 --seed 42 --data-dir ~/datasets
+  pipeline audit latest --rerun=1% --by-epochs
   pipeline audit --against run.tar.zst --rerun=10%
 
 Exit codes: 0 intact, 1 damage found (also where --fix moved it), 2 something could not be read,

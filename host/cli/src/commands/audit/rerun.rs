@@ -44,6 +44,11 @@ pub(crate) struct RerunArguments {
     )]
     sample: Option<Sample>,
 
+    /// Draw from parts of trainings instead of whole ones: a training that kept states (`keep_state_every`) is
+    /// as many parts, and each is executed from the state before it to the state at its end
+    #[arg(long, requires = "again")]
+    by_epochs: bool,
+
     /// Take somebody's bundle into a store of its own, execute there what it says was executed, and
     /// compare; --rerun=SAMPLE chooses how much of it. The store is thrown away, unless something
     /// differs
@@ -113,8 +118,10 @@ const LATEST: &str = "latest";
 /// The actions that were executed again, with their outcomes.
 struct ShownReruns {
     reruns: Vec<Rerun>,
-    /// How many actions the sample was drawn from.
+    /// How many targets the sample was drawn from.
     all: usize,
+    /// The kind of these targets, in words.
+    drawn_from: &'static str,
     /// The seed that the sample was drawn with.
     seed: u64,
     /// The store with both results, if it is not the user's own.
@@ -188,6 +195,10 @@ fn rerun(
             }
         }
     }
+    if arguments.by_epochs {
+        let parts = targets.into_iter().flat_map(|target| target.parts(store));
+        targets = parts.collect();
+    }
     rerun_targets(arguments, store, targets, cancel)
 }
 
@@ -201,8 +212,13 @@ fn rerun_targets(
     let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
     ui::print_containment_notice();
     let (all, seed) = (targets.len(), arguments.seed());
+    let drawn_from = if targets.iter().any(|target| target.part.is_some()) {
+        "actions and parts of trainings"
+    } else {
+        "actions"
+    };
     let targets = arguments.sample().draw(targets, seed);
-    print_start(targets.len(), all, seed);
+    print_start(targets.len(), all, drawn_from, seed);
     let view = ProgressView::new(targets.iter().map(|it| it.name.as_str()));
     let rerunning = Rerunning {
         store,
@@ -220,6 +236,7 @@ fn rerun_targets(
     Ok(ShownReruns {
         reruns: reruns?,
         all,
+        drawn_from,
         seed,
         kept: None,
     })
@@ -247,12 +264,12 @@ fn exit_code(shown: &ShownReruns) -> ExitCode {
 const WIDEST_NAME: usize = 50;
 
 /// Says what is about to be executed, and how the sample can be drawn again.
-fn print_start(count: usize, all: usize, seed: u64) {
+fn print_start(count: usize, all: usize, drawn_from: &str, seed: u64) {
     if count == all {
-        say(&format!("executing {count} actions again"));
+        say(&format!("executing {count} {drawn_from} again"));
     } else {
         say(&format!(
-            "executing {count} of {all} actions again, drawn from seed {seed}"
+            "executing {count} of {all} {drawn_from} again, drawn from seed {seed}"
         ));
     }
 }
@@ -267,7 +284,7 @@ fn text(shown: &ShownReruns) -> String {
         match &rerun.outcome {
             RerunOutcome::Same(again) | RerunOutcome::Differs { again, .. } => {
                 let _ = write!(text, "  {}", duration(again.result.duration_ms));
-                if !again.recorded {
+                if !again.recorded && rerun.target.part.is_none() {
                     text.push_str("  (in another environment, not recorded)");
                 }
             }
@@ -289,7 +306,7 @@ fn text(shown: &ShownReruns) -> String {
         text.push('\n');
         if let RerunOutcome::Differs { again, differences } = &rerun.outcome {
             text.push_str(&compare::files(differences, 2));
-            let (before, now) = (rerun.target.recorded, again.result.artifact);
+            let (before, now) = (again.expected, again.result.artifact);
             let _ = writeln!(text, "  recorded: {before}\n  now:      {now}");
         }
     }
@@ -307,8 +324,8 @@ fn summary(shown: &ShownReruns) -> String {
     if shown.reruns.len() < shown.all {
         let _ = write!(
             text,
-            "; a sample of {} actions, drawn from seed {}",
-            shown.all, shown.seed
+            "; a sample of {} {}, drawn from seed {}",
+            shown.all, shown.drawn_from, shown.seed
         );
     }
     text.push('\n');
@@ -365,6 +382,9 @@ struct RerunView<'a> {
     name: &'a str,
     action: ActionKey,
     kind: Option<StageKind>,
+    /// The first and the last epoch, of a part of a training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epochs: Option<[u32; 2]>,
     recorded_artifact: ArtifactHash,
     outcome: &'static str,
     #[serde(flatten)]
@@ -375,6 +395,9 @@ struct RerunView<'a> {
 #[serde(untagged)]
 enum DetailsView<'a> {
     Done {
+        /// The artifact that was to come out of a part of a training.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expected_artifact: Option<ArtifactHash>,
         artifact: ArtifactHash,
         duration_ms: u64,
         recorded: bool,
@@ -413,6 +436,7 @@ impl<'a> RerunsView<'a> {
 impl<'a> RerunView<'a> {
     fn of(rerun: &'a Rerun) -> Self {
         let done = |again: &Reexecution, differences| DetailsView::Done {
+            expected_artifact: rerun.target.part.map(|_| again.expected),
             artifact: again.result.artifact,
             duration_ms: again.result.duration_ms,
             recorded: again.recorded,
@@ -422,6 +446,7 @@ impl<'a> RerunView<'a> {
             name: &rerun.target.name,
             action: rerun.target.action,
             kind: rerun.kind,
+            epochs: rerun.target.part.map(|part| [part.after + 1, part.last]),
             recorded_artifact: rerun.target.recorded,
             outcome: word(&rerun.outcome),
             details: match &rerun.outcome {

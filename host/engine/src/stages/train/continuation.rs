@@ -4,9 +4,10 @@
 
 use std::path::PathBuf;
 
+use assay_core::ObjectHash;
 use assay_report::{ErrorMeasure, read_metrics};
 
-use super::checkpoint::{Checkpoint, ProgressRow, TrainingProgress};
+use super::checkpoint::{Checkpoint, KeptState, ProgressRow, TrainingProgress, kept_state};
 use super::{BEST, FINAL, METRICS, TRAINING, TrainingDocument, TrainingParameters};
 use crate::log::note;
 use crate::stages::context::Shorter;
@@ -66,9 +67,19 @@ fn end_of(
         epoch_ms: Vec::new(),
         multiply_adds: None,
     };
+    let kept = (1..=epochs).filter(|&epoch| parameters.keeps_state(epoch));
+    let kept = kept.map(|epoch| -> Result<_, StageError> {
+        let path = match epoch {
+            last if last == epochs => file(FINAL)?,
+            earlier => file(&kept_state(earlier))?,
+        };
+        let (path, hash) = (path.clone(), ObjectHash::of(&read(path)?));
+        Ok((epoch, KeptState::File { path, hash }))
+    });
     Ok(Some(Checkpoint {
         progress,
         state: read(file(FINAL)?)?,
         best: read(file(BEST)?)?,
+        kept: kept.collect::<Result<_, _>>()?,
     }))
 }

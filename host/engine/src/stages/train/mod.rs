@@ -10,23 +10,25 @@ mod plan;
 mod run;
 mod samples;
 
+use std::num::NonZeroU32;
+
 use assay_data::augment::Augmentation;
 use assay_network::Network;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::checkpoint::newest_checkpoint;
+pub(crate) use self::checkpoint::{kept_epoch, kept_state};
 pub(crate) use self::plan::DATASET;
 pub(super) use self::plan::{TrainingSettings, read_training};
-pub(super) use self::run::{BEST, FINAL};
-pub(crate) use self::run::{METRICS, TRAINING};
+pub(crate) use self::run::{BEST, FINAL, METRICS, TRAINING};
 pub(super) use self::samples::batch_shape;
 
 use super::Kind;
 use crate::containment::Profile;
 
 /// The parameter with the number of epochs.
-const EPOCHS: &str = "epochs";
+pub(crate) const EPOCHS: &str = "epochs";
 
 pub(super) const KIND: Kind = Kind {
     plan: Some(plan::plan),
@@ -59,6 +61,18 @@ pub struct TrainingParameters {
     /// True if each epoch measures the alignment of the directions with backpropagation's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alignment: bool,
+    /// The artifact keeps the state after each epoch that this divides, but the last one; absent where it keeps
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_state_every: Option<NonZeroU32>,
+}
+
+impl TrainingParameters {
+    /// Whether the artifact keeps the state after `epoch`.
+    pub(crate) fn keeps_state(&self, epoch: u32) -> bool {
+        let every = self.keep_state_every;
+        epoch < self.epochs && every.is_some_and(|every| epoch % every == 0)
+    }
 }
 
 /// The document `training.json`.

@@ -1,6 +1,7 @@
 //! Plans trainings: one for each point of a train stage's matrix.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use assay_core::settings::{
@@ -83,10 +84,11 @@ pub(in crate::stages) fn read_training<T>(
     let algorithm = reader.optional("algorithm", out, placed(string));
     let own = reader.optional("hyperparameters", out, settings::hyperparameters);
     let seed = reader.optional("seed", out, integer(0..=LARGEST_SEED));
-    let epochs = reader.required("epochs", out, integer(1..=1_000_000));
+    let epochs = reader.required("epochs", out, integer(1..=MOST_EPOCHS));
     let batch_size = reader.optional("batch_size", out, integer(1..=1 << 20));
     let augmentation = reader.optional("augmentation", out, Ok);
     let alignment = reader.optional("alignment", out, boolean);
+    let keep = reader.optional("keep_state_every", out, integer(1..=MOST_EPOCHS));
     let limits = settings::limits(&mut reader, out);
     let resources = settings::resources(&mut reader, out);
     let more = more(&mut reader, out);
@@ -139,6 +141,7 @@ pub(in crate::stages) fn read_training<T>(
         batch_size: batch_size.unwrap_or(128) as u32,
         augmentation,
         alignment: alignment.unwrap_or(false),
+        keep_state_every: keep.and_then(|every| NonZeroU32::new(every as u32)),
     };
     let settings = TrainingSettings {
         parameters,
@@ -155,6 +158,9 @@ pub(in crate::stages) fn read_training<T>(
     };
     Some((settings, more))
 }
+
+/// More epochs than any training has.
+const MOST_EPOCHS: i64 = 1_000_000;
 
 /// More padding than any image has pixels on a side.
 const MOST_PADDING: i64 = 1 << 16;

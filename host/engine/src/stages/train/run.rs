@@ -11,7 +11,7 @@ use assay_network::Network;
 use assay_report::{LOSS, MetricRow, Split, write_metrics};
 
 use super::alignment::Alignment;
-use super::checkpoint::{self, Checkpoint, ProgressRow};
+use super::checkpoint::{self, Checkpoint, KeptState, ProgressRow, kept_state};
 use super::continuation::continuation;
 use super::fit::check_fit;
 use super::news::EpochNews;
@@ -28,10 +28,10 @@ use crate::stages::{
 /// The metrics of every epoch that was completed.
 pub(crate) const METRICS: &str = "metrics.parquet";
 /// The state after the last epoch; absent where the training diverged.
-pub(in crate::stages) const FINAL: &str = "final.safetensors";
+pub(crate) const FINAL: &str = "final.safetensors";
 /// The state after the epoch with the lowest error on the validation split; absent where the first
 /// epoch diverged.
-pub(in crate::stages) const BEST: &str = "best.safetensors";
+pub(crate) const BEST: &str = "best.safetensors";
 /// The [`TrainingDocument`].
 pub(crate) const TRAINING: &str = "training.json";
 
@@ -78,8 +78,11 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
             Err(Err(error)) => return Err(error),
         };
         training.progress.elapsed_ms = earlier_ms + started.elapsed().as_millis() as u64;
+        if parameters.keeps_state(epoch) {
+            training.kept.insert(epoch, KeptState::Current);
+        }
         if epoch < parameters.epochs {
-            checkpoint::save(&context.scratch, &training)?;
+            checkpoint::save(&context.scratch, &mut training)?;
         }
         news.report(&training.progress, false);
     }
@@ -403,6 +406,14 @@ fn write_outputs(
         if is_there {
             write(&context.out.join(name), state)?;
             outputs.add(name, SAFETENSORS);
+        }
+    }
+    for (&epoch, kept) in &training.kept {
+        // Each was saved with a checkpoint: none is of the last epoch.
+        if let KeptState::File { path, .. } = kept {
+            let name = kept_state(epoch);
+            checkpoint::copy(path, &context.out.join(&name))?;
+            outputs.add(&name, SAFETENSORS);
         }
     }
     Ok(outputs)
