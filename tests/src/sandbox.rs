@@ -28,7 +28,10 @@ fn build_libraries() -> PathBuf {
         other => other,
     };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let arguments = ["--workspace", "--profile", profile];
+    // With the examples, since what only these and tests depend on gives some crates other features: they, and the
+    // binary, would be compiled once more.
+    let arguments = ["--workspace", "--lib", "--bins", "--examples"];
+    let arguments = [&arguments[..], &["--profile", profile]].concat();
     cargo::build(&workspace, folder.parent().unwrap(), &arguments);
     folder.to_owned()
 }
