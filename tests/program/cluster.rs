@@ -214,6 +214,32 @@ fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 #[test]
+fn jobs_run_a_copy_of_the_program_that_lies_in_the_hub() {
+    let cluster = Cluster::new(r#"["bp"]"#, 1);
+    let site = "home/XDG_CONFIG_HOME/assay/executors.toml";
+    let site = cluster.sandbox.path(site);
+    let lines = fs::read_to_string(&site).unwrap();
+    let lines = lines.lines().filter(|line| !line.starts_with("program"));
+    fs::write(&site, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let _ = cluster.run(&[]).exits(0);
+    cluster.check_executed_once();
+    let hash = ObjectHash::of(&fs::read(binary()).unwrap());
+    let copy = format!("hub/cluster/bin/{hash}/pipeline");
+    let copy = cluster.sandbox.path(&copy);
+    let version = Finished::run(Command::new(&copy).arg("--version")).exits(0);
+    assert!(version.stdout.starts_with("pipeline "), "{version:?}");
+    let scripts = fs::read_dir(cluster.sandbox.path("slurm/scripts")).unwrap();
+    for job in scripts {
+        let script = fs::read_to_string(job.unwrap().path().join("script")).unwrap();
+        assert!(script.contains(text(&copy)), "{script}");
+    }
+    // One program is copied once.
+    let written = copy.metadata().unwrap().modified().unwrap();
+    cluster.check_against_home();
+    assert_eq!(copy.metadata().unwrap().modified().unwrap(), written);
+}
+
+#[test]
 fn a_queue_gives_the_bytes_of_home() {
     let cluster = Cluster::new(r#"["bp", "fa", "dfa"]"#, 2);
     let run = cluster.run(&["--json"]).exits(0).json();
