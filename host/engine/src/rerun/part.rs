@@ -90,7 +90,7 @@ enum Expected {
     /// That of a training which ended earlier.
     Ended {
         artifact: Artifact,
-        /// Whether the state after its best epoch is known.
+        /// True if the state after its best epoch is known.
         is_best_known: bool,
     },
 }

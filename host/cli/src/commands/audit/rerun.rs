@@ -118,7 +118,7 @@ const LATEST: &str = "latest";
 /// The actions that were executed again, with their outcomes.
 struct ShownReruns {
     reruns: Vec<Rerun>,
-    /// How many targets the sample was drawn from.
+    /// Number of targets that the sample was drawn from.
     all: usize,
     /// The kind of these targets, in words.
     drawn_from: &'static str,

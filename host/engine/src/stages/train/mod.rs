@@ -68,7 +68,7 @@ pub struct TrainingParameters {
 }
 
 impl TrainingParameters {
-    /// Whether the artifact keeps the state after `epoch`.
+    /// True if the artifact keeps the state after `epoch`.
     pub(crate) fn keeps_state(&self, epoch: u32) -> bool {
         let every = self.keep_state_every;
         epoch < self.epochs && every.is_some_and(|every| epoch % every == 0)
