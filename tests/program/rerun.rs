@@ -135,7 +135,7 @@ fn a_training_is_executed_again_from_one_kept_state_to_the_next() {
     }
     assert_eq!(outcomes.len(), 1 + 3 * 3 + 3 + 1);
     assert_eq!(report["actions"][2]["epochs"], serde_json::json!([5, 8]));
-    // A part took no more than its epochs, and is no result of the action.
+    // A part is no result of the action.
     assert_eq!(results(&sandbox, &training["action"]).len(), 1);
     assert!(is_empty(&sandbox.path("artifacts/scratch")));
 
