@@ -1,14 +1,11 @@
 //! The multiply-adds that learners count, against those of the rules' equations; and what rules say
 //! that they transport, against the documentation.
 
-use std::fs;
-use std::path::Path;
-
 use assay_abi::Cost;
 use serde_json::Value;
 
 use crate::support::host::{Samples, train};
-use crate::support::plugin::{Learner, load, network};
+use crate::support::plugin::{Learner, load, network, rules};
 
 const CLASSES: usize = 3;
 
@@ -116,20 +113,6 @@ fn windows_cost_what_they_meet_without_padding() {
             assert_eq!(counted, forward + transposed + forward, "{layers:?}");
         }
     }
-}
-
-/// The names of the rules of this repository: the folders of their crates.
-fn rules() -> Vec<String> {
-    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-    let folders = fs::read_dir(plugins).unwrap().map(|it| it.unwrap());
-    let is_rule = |folder: &Path| {
-        let manifest = fs::read_to_string(folder.join("Cargo.toml"));
-        manifest.is_ok_and(|it| it.contains("[lib]\ncrate-type = [\"cdylib\""))
-    };
-    let rules = folders.filter(|folder| is_rule(&folder.path()));
-    rules
-        .map(|folder| folder.file_name().into_string().unwrap())
-        .collect()
 }
 
 #[test]

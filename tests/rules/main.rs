@@ -10,6 +10,7 @@ mod activations;
 mod algorithms;
 mod costs;
 mod directions;
+mod emulated;
 mod images;
 mod inverses;
 mod later;

@@ -1,28 +1,58 @@
 //! The device and the threads that a learner computes on.
 
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::Once;
 
 use assay_abi::{ErrorCode, PluginError};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::{Cuda, Device};
 
+use crate::card::Card;
 use crate::determinism;
+
+/// Begins the name of a card that is emulated; the path of its library follows. It is for tests.
+const EMULATED: &str = "emulated:";
 
 /// File name of libtorch's CUDA half; the CPU half does not load it.
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
+
+/// A device that is ready: where tensors are, and the SDK's kernels for it where libtorch's are not wanted.
+pub(crate) struct Opened {
+    pub(crate) device: Device,
+    pub(crate) card: Option<Rc<Card>>,
+}
 
 /// Gets the device of a create request ready.
 ///
 /// # Errors
 /// [`ErrorCode::DEVICE`]: no such device, or it cannot be used here.
-pub(crate) fn open(name: &str) -> Result<Device, PluginError> {
+pub(crate) fn open(name: &str) -> Result<Opened, PluginError> {
+    let with = |card: Rc<Card>| Opened {
+        device: card.device(),
+        card: Some(card),
+    };
     match name {
-        "cpu" => Ok(Device::Cpu),
-        "cuda" => open_cuda(),
-        other => Err(
-            PluginError::new(ErrorCode::DEVICE, format!("there is no device `{other}`"))
-                .with_help("use `cpu` or `cuda`"),
-        ),
+        "cpu" => Ok(Opened {
+            device: Device::Cpu,
+            card: None,
+        }),
+        "cuda" => Ok(Opened {
+            device: open_cuda()?,
+            card: None,
+        }),
+        "cuda-portable" => {
+            open_cuda()?;
+            Ok(with(Card::nvidia()?))
+        }
+        other => match other.strip_prefix(EMULATED) {
+            Some(library) => Ok(with(Card::emulated(Path::new(library))?)),
+            None => Err(PluginError::new(
+                ErrorCode::DEVICE,
+                format!("there is no device `{other}`"),
+            )
+            .with_help("use `cpu`, `cuda` or `cuda-portable`")),
+        },
     }
 }
 

@@ -5,11 +5,13 @@ use assay_abi as abi;
 use assay_network::Network;
 
 use crate::backpropagation::Backpropagation;
-use crate::device;
+use crate::card;
+use crate::device::{self, Opened};
 use crate::exported::Exported;
 use crate::hyperparameters;
 use crate::learner::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS, at_boundary};
 use crate::optimiser::Adam;
+use crate::placed::Placed;
 
 /// The version of libtorch that this SDK is built for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -157,9 +159,11 @@ fn learner<A: Exported>(
         )
     })?;
     device::set_threads(request.threads)?;
-    let device = device::open(request.device.as_str())?;
-    let learner = at_boundary(|| A::learner(&network, config, request.seed, device))?;
-    Ok(LearnerHandle::new(learner))
+    let Opened { device, card } = device::open(request.device.as_str())?;
+    let learner = card::enter(card.as_ref(), || {
+        at_boundary(|| A::learner(&network, config, request.seed, device))
+    })?;
+    Ok(LearnerHandle::new(Placed { learner, card }))
 }
 
 /// The error for a name that is none of `known`.

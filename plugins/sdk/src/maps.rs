@@ -16,12 +16,11 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::layer::Map;
 use crate::layout::{Layout, Units};
-use crate::operand;
+use crate::operand::{self, refuse_overlap};
 use crate::optimiser::Optimiser;
 use crate::parameters::{Declaration, Parameter};
 use crate::rng::Initial;
 use crate::sums::{dot, sum_over_batch};
-use crate::tensor_slices::refuse_overlap;
 
 /// The units that a trained map connects, its function and its first values: Glorot-uniform weights,
 /// no bias and no function unless one is asked for.

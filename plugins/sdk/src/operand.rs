@@ -5,6 +5,7 @@
 //! given, and on which line of the algorithm.
 
 use std::fmt::Display;
+use std::ops::Range;
 use std::panic::Location;
 
 use assay_abi::{ErrorCode, PluginError};
@@ -57,6 +58,42 @@ pub(crate) fn mapped(
     let samples = columns(role, from, inputs, takes)?;
     let gives = || format!("{map} gives {outputs} values for each of {samples} samples");
     shape("an output", to, &[outputs, samples], gives)
+}
+
+/// Refuses an output that lies, even in part, where an input lies: the input would change while it
+/// is read. Of tensors with gaps between their elements the gaps count as theirs.
+#[track_caller]
+pub(crate) fn refuse_overlap<const N: usize>(
+    out: &Tensor,
+    inputs: [&Tensor; N],
+) -> Result<(), Error> {
+    let written = extent(out);
+    let overlap = |input: &Tensor| {
+        let read = extent(input);
+        written.start < read.end && read.start < written.end
+    };
+    if inputs.into_iter().any(overlap) {
+        return Err(refused(
+            "an output shares memory with a tensor that it is computed from",
+            "write to a buffer of its own, such as `pass.scratch(l)` of another layer",
+        ));
+    }
+    Ok(())
+}
+
+/// The addresses of a tensor's memory, from its first element to past its last.
+fn extent(tensor: &Tensor) -> Range<usize> {
+    let begin = tensor.data_ptr() as usize;
+    let bytes = tensor.f_kind().map_or(1, Kind::elt_size_in_bytes);
+    let axes = tensor.size().into_iter().zip(tensor.stride());
+    let last = axes.map(|(size, stride)| (size - 1).saturating_mul(stride));
+    let last = last.fold(0_i64, i64::saturating_add);
+    let elements = if tensor.numel() == 0 {
+        0
+    } else {
+        last as usize + 1
+    };
+    begin..begin.saturating_add(elements.saturating_mul(bytes))
 }
 
 /// An error of a tensor or an index that does not fit, with the line of the algorithm.

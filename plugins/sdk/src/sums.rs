@@ -7,13 +7,14 @@
 //! order: one such sum for each unit over its batch, and one for each part of [`PART`] elements of a whole
 //! tensor, whose sums are added in the order of the parts.
 //!
-//! Other devices than a CPU are left to libtorch.
+//! The kernels of a card do the same; other devices are left to libtorch.
 
 // Inlined into functions that are compiled for wider vectors.
 #![allow(clippy::inline_always)]
 
 use tch::{Kind, Tensor};
 
+use crate::card::{self, Argument, Card, Elements, Kernel};
 use crate::error::Error;
 use crate::instructions::{self, Loop};
 use crate::operand;
@@ -34,6 +35,9 @@ const SHARE: usize = 1 << 14;
 #[track_caller]
 pub fn dot(a: &Tensor, b: &Tensor) -> Result<f64, Error> {
     same_shape(a, b)?;
+    if let Some((card, [a, b])) = card::read([a, b]) {
+        return sum_on(&card, a, Some(b));
+    }
     // SAFETY: nothing writes to them meanwhile.
     let Some([a, b]) = (unsafe { read([a, b]) }) else {
         return Ok(a.f_mul(b)?.f_sum(Kind::Double)?.f_double_value(&[])?);
@@ -57,6 +61,9 @@ pub fn dot(a: &Tensor, b: &Tensor) -> Result<f64, Error> {
 pub fn mean(values: &Tensor) -> Result<f64, Error> {
     let reason = || "their mean is taken".to_owned();
     let count: i64 = operand::size("values", values, &reason)?.iter().product();
+    if let Some((card, [elements])) = card::read([values]) {
+        return Ok(sum_on(&card, elements, None)? / count as f64);
+    }
     // SAFETY: nothing writes to them meanwhile.
     let Some([elements]) = (unsafe { read([values]) }) else {
         return Ok(values.f_mean(Kind::Double)?.f_double_value(&[])?);
@@ -74,6 +81,10 @@ pub fn mean(values: &Tensor) -> Result<f64, Error> {
 pub fn dot_over_units(a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
     same_shape(a, b)?;
     let samples = a.size2()?.1;
+    if let Some((card, [a, b])) = card::read([a, b]) {
+        let sums = over_units_on(&card, [a, b], samples, 1.0, Kind::Float)?;
+        return Ok(sums.f_view([1, -1])?);
+    }
     // SAFETY: nothing writes to them meanwhile.
     match unsafe { read([a, b]) } {
         Some(factors) => {
@@ -93,6 +104,10 @@ pub fn mean_over_units(values: &Tensor) -> Result<Tensor, Error> {
     let reason = || "the mean of each column is taken".to_owned();
     operand::size("values", values, &reason)?;
     let (units, samples) = values.size2()?;
+    if let Some((card, [values])) = card::read([values]) {
+        let means = over_units_on(&card, [values], samples, units as f64, Kind::Float)?;
+        return Ok(means.f_view([1, -1])?);
+    }
     // SAFETY: nothing writes to them meanwhile.
     let Some(values) = (unsafe { read([values]) }) else {
         return Ok(values.f_mean_dim(0_i64, true, None::<Kind>)?);
@@ -109,6 +124,17 @@ pub fn mean_over_units(values: &Tensor) -> Result<Tensor, Error> {
 pub(crate) fn sum_over_batch(values: &Tensor, out: &Tensor) -> Result<(), Error> {
     let samples = values.size2()?.1 as usize;
     let out = out.f_view(-1)?;
+    if let Some((card, sums, [values])) = card::operands(&out, [values])? {
+        let arguments = [
+            sums.into(),
+            values.into(),
+            Argument::count(sums.len()),
+            Argument::count(values.len() / samples.max(1)),
+            Argument::count(samples),
+        ];
+        // SAFETY: the matrix has so many rows and columns, and there is a sum for each unit.
+        return unsafe { card.launch(Kernel::SumOverBatch, sums.len(), arguments) };
+    }
     // SAFETY: only this function uses the slices.
     let Some((sums, [values])) = unsafe { slices(&out, [values]) }? else {
         let (units, samples) = (out.size1()?, values.size2()?.1);
@@ -142,6 +168,55 @@ fn same_shape(a: &Tensor, b: &Tensor) -> Result<(), Error> {
     let reason = || "the two factors have one shape".to_owned();
     let shape = operand::size("a factor", a, &reason)?;
     operand::shape("a factor", b, &shape, reason)
+}
+
+/// `Σ a b` over all elements on a card, or `Σ a` where there is no b.
+fn sum_on(card: &Card, a: Elements<'_>, b: Option<Elements<'_>>) -> Result<f64, Error> {
+    let parts = a.len().div_ceil(PART);
+    let sums = Tensor::f_empty([parts as i64], (Kind::Double, card.device()))?;
+    let arguments = [
+        Argument::of(&sums),
+        a.into(),
+        b.map_or(Argument::NULL, Argument::from),
+        Argument::count(a.len()),
+    ];
+    // SAFETY: both have so many elements, as the callers found, and there is a sum for each part; a block has as
+    // many parts as lanes.
+    unsafe { card.launch(Kernel::SumsOfParts, parts.div_ceil(LANES), arguments) }?;
+    let sums = Vec::<f64>::try_from(sums)?;
+    Ok(sums.into_iter().fold(0.0, |sum, part| sum + part))
+}
+
+/// The sums over the units of each sample on a card, of the values or products of one or two matrices (n, `samples`),
+/// divided by `divisor`: (`samples`) of 64 bits, or rounded to 32.
+pub(crate) fn over_units_on<const N: usize>(
+    card: &Card,
+    matrices: [Elements<'_>; N],
+    samples: i64,
+    divisor: f64,
+    kind: Kind,
+) -> Result<Tensor, Error> {
+    let sums = Tensor::f_empty([samples], (kind, card.device()))?;
+    let (exact, rounded) = match kind {
+        Kind::Double => (Argument::of(&sums), Argument::NULL),
+        _ => (Argument::NULL, Argument::of(&sums)),
+    };
+    let mut factors = matrices.into_iter().map(Argument::from);
+    let mut next = || factors.next().unwrap_or(Argument::NULL);
+    let count = matrices.first().map_or(0, |it| it.len());
+    let samples = samples as usize;
+    let arguments = [
+        exact,
+        rounded,
+        next(),
+        next(),
+        Argument::F64(divisor),
+        Argument::count(count / samples.max(1)),
+        Argument::count(samples),
+    ];
+    // SAFETY: the matrices have so many rows and columns, as the callers found, and there is a sum for each column.
+    unsafe { card.each(Kernel::OverUnits, samples, arguments) }?;
+    Ok(sums)
 }
 
 /// (1, N) of the sums of N samples.

@@ -1,12 +1,12 @@
 //! The only place where memory passes between Rust slices and libtorch tensors without a copy.
 
-use std::ops::Range;
 use std::ptr::NonNull;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::card;
 use crate::error::Error;
-use crate::operand::refused;
+use crate::operand::{refuse_overlap, refused};
 
 /// Copies `source` into the contiguous or strided `target` of as many elements, row-major.
 pub(crate) fn copy_f32(target: &Tensor, source: &[f32]) -> Result<(), Error> {
@@ -98,42 +98,6 @@ pub(crate) unsafe fn read<const N: usize>(inputs: [&Tensor; N]) -> Option<[&[f32
     Some(read)
 }
 
-/// Refuses an output that lies, even in part, where an input lies: the input would change while it
-/// is read. Of tensors with gaps between their elements the gaps count as theirs.
-#[track_caller]
-pub(crate) fn refuse_overlap<const N: usize>(
-    out: &Tensor,
-    inputs: [&Tensor; N],
-) -> Result<(), Error> {
-    let written = extent(out);
-    let overlap = |input: &Tensor| {
-        let read = extent(input);
-        written.start < read.end && read.start < written.end
-    };
-    if inputs.into_iter().any(overlap) {
-        return Err(refused(
-            "an output shares memory with a tensor that it is computed from",
-            "write to a buffer of its own, such as `pass.scratch(l)` of another layer",
-        ));
-    }
-    Ok(())
-}
-
-/// The addresses of a tensor's memory, from its first element to past its last.
-fn extent(tensor: &Tensor) -> Range<usize> {
-    let begin = tensor.data_ptr() as usize;
-    let bytes = tensor.f_kind().map_or(1, Kind::elt_size_in_bytes);
-    let axes = tensor.size().into_iter().zip(tensor.stride());
-    let last = axes.map(|(size, stride)| (size - 1).saturating_mul(stride));
-    let last = last.fold(0_i64, i64::saturating_add);
-    let elements = if tensor.numel() == 0 {
-        0
-    } else {
-        last as usize + 1
-    };
-    begin..begin.saturating_add(elements.saturating_mul(bytes))
-}
-
 /// The elements of a contiguous `f32` tensor in main memory; `None` for any other tensor.
 ///
 /// # Safety
@@ -144,9 +108,12 @@ pub(crate) unsafe fn elements_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
     Some(unsafe { std::slice::from_raw_parts_mut(data, count) })
 }
 
-/// True for `f32` tensors in main memory, with which the SDK computes itself.
+/// True for `f32` tensors in main memory, with which the SDK computes itself. What is on a card is not, also where
+/// the card is emulated.
 fn is_ours(tensor: &Tensor) -> bool {
-    tensor.device() == Device::Cpu && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
+    let is_on_card = card::current().is_some_and(|card| card.device() == tensor.device());
+    let kind = tensor.f_kind();
+    tensor.device() == Device::Cpu && !is_on_card && kind.is_ok_and(|kind| kind == Kind::Float)
 }
 
 /// Address and number of the elements of a contiguous `f32` tensor in main memory; they live as long

@@ -1,6 +1,7 @@
 //! Real plugins, loaded from where cargo built them.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use assay_abi::{CreateRequest, LearnerHandle, LoadedPlugin, PluginError};
@@ -83,6 +84,20 @@ pub fn load(name: &str) -> LoadedPlugin {
     // SAFETY: it was built from this repository.
     unsafe { assay_engine::load(&path(name)) }
         .unwrap_or_else(|error| panic!("plugin {name}: {error}"))
+}
+
+/// The names of the rules of this repository: the folders of their crates.
+pub fn rules() -> Vec<String> {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let folders = fs::read_dir(plugins).unwrap().map(|it| it.unwrap());
+    let is_rule = |folder: &Path| {
+        let manifest = fs::read_to_string(folder.join("Cargo.toml"));
+        manifest.is_ok_and(|it| it.contains("[lib]\ncrate-type = [\"cdylib\""))
+    };
+    let rules = folders.filter(|folder| is_rule(&folder.path()));
+    rules
+        .map(|folder| folder.file_name().into_string().unwrap())
+        .collect()
 }
 
 fn path(name: &str) -> PathBuf {

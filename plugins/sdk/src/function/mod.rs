@@ -1,8 +1,8 @@
 //! Functions of units (the identity, tanh, or the positive part) with their derivatives, the
 //! normalisation of a layer's values, the softmax, and the logistic function.
 //!
-//! On a CPU all are the SDK's own, element by element, so neither the processor's vectors nor
-//! threads change a bit; other devices, and floats of 64 bits, are left to libtorch.
+//! On a CPU, and with the kernels of a card, all are the SDK's own, element by element, so neither the
+//! processor's vectors nor threads change a bit; all else, and floats of 64 bits, is left to libtorch.
 
 mod exponential;
 mod normalisation;
@@ -14,6 +14,7 @@ mod tanh;
 use assay_network::UnitFunction;
 use tch::Tensor;
 
+use crate::card::{self, Argument, Elements, Kernel};
 use crate::error::Error;
 use crate::instructions;
 use crate::operand;
@@ -25,6 +26,9 @@ pub(crate) use softmax::softmax;
 
 /// Elements that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
+
+/// The number of the logistic function among the kernels' functions.
+const LOGISTIC: i32 = 3;
 
 /// The function of a layer's units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +59,22 @@ impl Function {
         }
     }
 
+    /// Its number among the functions of the kernels.
+    pub(crate) fn number(self) -> i32 {
+        match self {
+            Self::Identity => 0,
+            Self::Tanh => 1,
+            Self::Relu => 2,
+        }
+    }
+
     /// Overwrites the sums of a whole tensor.
     pub(crate) fn apply_to(self, sums: &Tensor) -> Result<(), Error> {
         if self == Self::Identity {
             return Ok(());
+        }
+        if let Some((card, sums, [])) = card::operands(sums, [])? {
+            return apply_on(&card, self.number(), sums);
         }
         // SAFETY: nothing else uses this tensor meanwhile.
         match unsafe { slices(sums, []) }? {
@@ -87,6 +103,15 @@ impl Function {
     /// [`Function::derivative`] of tensors that are known to fit.
     #[track_caller]
     pub(crate) fn multiply_derivative(self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
+        if let Some((card, delta, [h])) = card::operands(delta, [h])?
+            && delta.len() == h.len()
+        {
+            let function = Argument::I32(self.number());
+            let count = Argument::count(delta.len());
+            let arguments = [delta.into(), h.into(), count, function];
+            // SAFETY: both have so many elements.
+            return unsafe { card.each(Kernel::MultiplyDerivative, delta.len(), arguments) };
+        }
         // SAFETY: only this function uses the slices.
         match (unsafe { slices(delta, [h]) }?, self) {
             (Some((delta, [h])), _) if delta.len() == h.len() => workers::share(
@@ -114,8 +139,23 @@ impl Function {
     }
 }
 
+/// Overwrites values on a card by the kernels' function of a number.
+fn apply_on(card: &card::Card, function: i32, values: Elements<'_>) -> Result<(), Error> {
+    let count = values.len();
+    let arguments = [
+        values.into(),
+        Argument::count(count),
+        Argument::I32(function),
+    ];
+    // SAFETY: there are so many elements.
+    unsafe { card.each(Kernel::ApplyFunction, count, arguments) }
+}
+
 /// Overwrites every value z by `1 / (1 + e⁻ᶻ)`.
 pub(crate) fn logistic(values: &Tensor) -> Result<(), Error> {
+    if let Some((card, values, [])) = card::operands(values, [])? {
+        return apply_on(&card, LOGISTIC, values);
+    }
     // SAFETY: nothing else uses this tensor meanwhile.
     match unsafe { slices(values, []) }? {
         Some((values, [])) => workers::share(

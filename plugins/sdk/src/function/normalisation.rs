@@ -8,6 +8,7 @@
 
 use tch::{Kind, Tensor};
 
+use crate::card::{self, Argument, Kernel};
 use crate::error::Error;
 use crate::tensor_slices::slices;
 
@@ -40,6 +41,20 @@ impl Normalised {
 
     /// `delta ← J delta`, given h; all are (n, B).
     pub(crate) fn multiply_jacobian(&self, delta: &Tensor, h: &Tensor) -> Result<(), Error> {
+        if let Some((card, delta, [h, deviation])) = card::operands(delta, [h, &self.deviation])?
+            && delta.len() == h.len()
+        {
+            let samples = deviation.len();
+            let arguments = [
+                delta.into(),
+                h.into(),
+                deviation.into(),
+                Argument::count(delta.len() / samples.max(1)),
+                Argument::count(samples),
+            ];
+            // SAFETY: both matrices have so many rows and columns, and there is a value for each column.
+            return unsafe { card.each(Kernel::MultiplyJacobian, samples, arguments) };
+        }
         // SAFETY: only this function uses the slices.
         let slices = unsafe { slices(delta, [h, &self.deviation]) }?;
         let Some((delta, [h, deviation])) = slices else {
@@ -77,6 +92,20 @@ pub(crate) fn normalise(values: &Tensor) -> Result<(), Error> {
 
 /// Normalises `values` (n, B) and writes s of every sample into `deviation` (B).
 fn normalise_keeping(values: &Tensor, deviation: &Tensor) -> Result<(), Error> {
+    if let Some((card, out, [])) = card::operands(values, [])?
+        && let Some((_, of_sample, [])) = card::operands(deviation, [])?
+    {
+        let samples = of_sample.len();
+        let arguments = [
+            out.into(),
+            of_sample.into(),
+            Argument::F64(VARIANCE),
+            Argument::count(out.len() / samples.max(1)),
+            Argument::count(samples),
+        ];
+        // SAFETY: the matrix has so many rows and columns, there is a value for each column, and the two lie apart.
+        return unsafe { card.each(Kernel::Normalise, samples, arguments) };
+    }
     // SAFETY: only this function uses the slices, and the two tensors lie apart.
     let both = unsafe { (slices(values, [])?, slices(deviation, [])?) };
     let (Some((values, [])), Some((deviation, []))) = both else {

@@ -1,7 +1,10 @@
-//! Products of whole matrices: the SDK's own on a CPU, libtorch's on any other device.
+//! Products of whole matrices: the SDK's own on a CPU and with the kernels of a card, libtorch's elsewhere.
+
+use std::rc::Rc;
 
 use tch::Tensor;
 
+use crate::card::{self, Card, Job, Key, Products, Shape};
 use crate::cost;
 use crate::error::Error;
 use crate::function::Function;
@@ -26,6 +29,21 @@ pub(crate) fn affine(
 ) -> Result<(), Error> {
     let ([rows, depth], [_, samples]) = (size(weight)?, size(h)?);
     cost::count(rows * depth, samples);
+    if let Some((card, out, [weight, h, values])) =
+        card::operands(out, [weight, h, bias.unwrap_or(h)])?
+    {
+        let shape = Shape {
+            rows,
+            a_row: depth,
+            a_depth: 1,
+            b_depth: samples,
+            b_column: 1,
+            out_row: samples,
+        };
+        let start = bias.map_or(card::Start::Zero, |_| card::Start::Rows(values));
+        let product = on_card(&card, Operation::Affine, shape, [samples, depth])?;
+        return card.run(&product, function, start, out, [weight, h]);
+    }
     // SAFETY: only the product uses these slices.
     let slices = unsafe { slices(out, [weight, h, bias.unwrap_or(h)]) }?;
     let Some((out, [weight, h, values])) = slices else {
@@ -65,6 +83,24 @@ pub(crate) fn affine(
 pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
     let ([depth, rows], [_, samples]) = (size(weight)?, size(delta)?);
     cost::count(rows * depth, samples);
+    if let Some((card, out, factors)) = card::operands(out, [weight, delta])? {
+        let shape = Shape {
+            rows,
+            a_row: 1,
+            a_depth: rows,
+            b_depth: samples,
+            b_column: 1,
+            out_row: samples,
+        };
+        let product = on_card(&card, Operation::Transposed, shape, [samples, depth])?;
+        return card.run(
+            &product,
+            Function::Identity,
+            card::Start::Zero,
+            out,
+            factors,
+        );
+    }
     // SAFETY: only the product uses these slices.
     let Some((out, [weight, delta])) = unsafe { slices(out, [weight, delta]) }? else {
         weight.f_tr()?.f_mm_out(out, delta).map(drop)?;
@@ -95,6 +131,24 @@ pub(crate) fn outer(
 ) -> Result<(), Error> {
     let ([rows, samples], [columns, _]) = (size(delta)?, size(h)?);
     cost::count(rows * columns, samples);
+    if let Some((card, out, factors)) = card::operands(out, [delta, h])? {
+        let shape = Shape {
+            rows,
+            a_row: samples,
+            a_depth: 1,
+            b_depth: 1,
+            b_column: samples,
+            out_row: columns,
+        };
+        let product = on_card(&card, Operation::Outer, shape, [columns, samples])?;
+        return card.run(
+            &product,
+            Function::Identity,
+            card::Start::Zero,
+            out,
+            factors,
+        );
+    }
     // SAFETY: only the product uses these slices.
     let Some((out, [delta, h])) = unsafe { slices(out, [delta, h]) }? else {
         delta.f_mm_out(out, &h.f_tr()?).map(drop)?;
@@ -125,6 +179,33 @@ pub(crate) fn outer(
         });
     }
     Ok(())
+}
+
+/// The operations of a matrix, by their numbers in the keys of their products.
+#[derive(Clone, Copy)]
+enum Operation {
+    Affine,
+    Transposed,
+    Outer,
+}
+
+/// The product of whole matrices with so many columns and terms.
+fn on_card(
+    card: &Card,
+    operation: Operation,
+    shape: Shape,
+    [columns, depth]: [usize; 2],
+) -> Result<Rc<[Products]>, Error> {
+    let sizes = [operation as usize, shape.rows, columns, depth];
+    card.products(Key::Matrix(sizes.map(|it| it as i64)), || {
+        let job = Job {
+            columns,
+            depth,
+            terms: Term::FIRST.to_vec(),
+            ..Job::default()
+        };
+        (shape, vec![vec![job]])
+    })
 }
 
 fn size(matrix: &Tensor) -> Result<[usize; 2], Error> {

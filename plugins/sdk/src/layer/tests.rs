@@ -9,6 +9,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::windowed::{Image, Sharing, Windowed};
 use super::*;
+use crate::arithmetic::tanh;
+use crate::card::{Card, enter};
 use crate::layout::Layout;
 use crate::rng::Initial;
 use crate::tensor_slices::copy_f32;
@@ -86,6 +88,13 @@ struct Results {
     transposed: Vec<f64>,
     weight: Vec<f64>,
     bias: Vec<f64>,
+}
+
+impl Results {
+    fn bits(&self) -> [Vec<u64>; 4] {
+        let all = [&self.forward, &self.transposed, &self.weight, &self.bias];
+        all.map(|values| values.iter().map(|it| it.to_bits()).collect())
+    }
 }
 
 impl Problem {
@@ -373,6 +382,19 @@ proptest! {
         let magnitudes = problem.looped(&values.magnitudes());
         for kind in KINDS {
             assert_close(&problem.computed(&values, kind), &problem.looped(&values), &magnitudes);
+        }
+    }
+
+    #[test]
+    fn an_emulated_card_finds_the_same_bits(problem in problems()) {
+        let values = problem.values();
+        let expected = problem.computed(&values, Kind::Float).bits();
+        let card = Card::emulated(assay_emulation::library()).unwrap();
+        // The second time with threads that take turns in the other direction.
+        for _ in 0..2 {
+            let found = enter(Some(&card), || problem.computed(&values, Kind::Float));
+            prop_assert!(found.bits() == expected);
+            enter(Some(&card), || tanh(&Tensor::zeros([1], (Kind::Float, Device::Cpu)))).unwrap();
         }
     }
 

@@ -16,6 +16,7 @@ use assay_abi::ErrorCode;
 use safetensors::tensor::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
+use crate::card::{self, Argument, Kernel};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::operand::{self, refused};
@@ -208,6 +209,19 @@ pub(crate) fn noise_name(l: usize) -> String {
 }
 
 fn write_normal(stream: normal::Stream, scale: f32, out: &Tensor) -> Result<(), Error> {
+    if let Some((card, out, [])) = card::operands(out, [])? {
+        let arguments = [
+            out.into(),
+            Argument::count(out.len()),
+            Argument::U64(stream.key),
+            Argument::U32(stream.layer),
+            Argument::U64(stream.step),
+            Argument::F32(scale),
+        ];
+        let counters = normal::counters(out.len());
+        // SAFETY: there are so many elements.
+        return unsafe { card.each(Kernel::Normal, counters, arguments) };
+    }
     let mut out = out.shallow_clone();
     // SAFETY: nothing else touches the storage before `fill` has returned.
     if let Some(values) = unsafe { elements_mut(&mut out) } {

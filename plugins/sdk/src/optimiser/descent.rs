@@ -11,6 +11,7 @@ use tch::Tensor;
 
 use super::{Finite, Span};
 use crate::arithmetic::is_finite;
+use crate::card::{self, Argument, Kernel};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
@@ -48,6 +49,23 @@ impl DescentState {
         let keep = self.descent.momentum as f32;
         let rate = |span: &Span| (self.descent.learning_rate * span.rate) as f32;
         let (values, gradients) = parameters.flat();
+        if let Some((card, values, others)) = card::operands(values, [gradients, &self.momentum])? {
+            for span in spans {
+                let [gradients, momentum] = others.map(|it| it.part(&span.elements));
+                let count = span.elements.len();
+                let arguments = [
+                    values.part(&span.elements).into(),
+                    gradients.into(),
+                    momentum.into(),
+                    Argument::count(count),
+                    Argument::F32(keep),
+                    Argument::F32(rate(span)),
+                ];
+                // SAFETY: all three have so many elements, and share none.
+                unsafe { card.each(Kernel::Descent, count, arguments) }?;
+            }
+            return Ok(Finite::Unknown);
+        }
         // SAFETY: these three buffers do not share storage, and no view of them is used before the
         // loop below is done.
         let slices = unsafe {

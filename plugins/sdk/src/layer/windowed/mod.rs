@@ -5,8 +5,10 @@
 //! products on the activation itself: no patch is copied, no padding is multiplied. The two
 //! kinds of layer differ in whether the positions share their weights, and in nothing else.
 //!
-//! [`native`] has the products for a CPU, [`tensors`] the same in libtorch's for other devices.
+//! [`native`] has the products for a CPU, [`card`] the same for the kernels of a card, and [`tensors`] in libtorch's
+//! for all else.
 
+mod card;
 mod native;
 mod tensors;
 
@@ -14,6 +16,7 @@ use assay_network::Shape;
 use tch::Tensor;
 
 use super::span::{Span, merged, positions};
+use crate::card::operands;
 use crate::cost;
 use crate::error::Error;
 use crate::function::Function;
@@ -140,6 +143,12 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         self.count(h)?;
+        if let Some((card, out, [weight, h, values])) =
+            operands(out, [weight, h, bias.unwrap_or(h)])?
+        {
+            let bias = bias.map(|_| values);
+            return self.forward_on(&card, [weight, h], bias, function, out);
+        }
         // SAFETY: here and below: only the products use these slices.
         let slices = unsafe { slices(out, [weight, h, bias.unwrap_or(h)]) }?;
         let Some((out, [weight, h, values])) = slices else {
@@ -161,6 +170,12 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         self.count(delta)?;
+        if let Some((card, out, [weight, delta, values])) =
+            operands(out, [weight, delta, bias.unwrap_or(delta)])?
+        {
+            let bias = bias.map(|_| values);
+            return self.transposed_on(&card, [weight, delta], bias, function, out);
+        }
         // SAFETY: see `forward`.
         let slices = unsafe { slices(out, [weight, delta, bias.unwrap_or(delta)]) }?;
         let Some((out, [weight, delta, values])) = slices else {
@@ -179,6 +194,12 @@ impl Windowed {
         out: &Tensor,
     ) -> Result<(), Error> {
         self.count(h)?;
+        if let Some((card, on_card, factors)) = operands(out, [delta, h])? {
+            if self.sharing == Sharing::Positions {
+                out.shallow_clone().f_zero_().map(drop)?;
+            }
+            return self.weight_gradient_on(&card, factors, on_card);
+        }
         // SAFETY: see `forward`.
         match unsafe { slices(out, [delta, h]) }? {
             Some((out, [delta, h])) => {

@@ -13,27 +13,28 @@ use crate::workers;
 const UNITS: usize = 12;
 
 /// The sizes of a window in the type of slices.
-struct Sizes {
-    samples: usize,
+pub(super) struct Sizes {
+    pub(super) samples: usize,
     /// Channels of the input and of the output.
-    inputs: usize,
-    outputs: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
     input_width: usize,
     output_width: usize,
     /// k²C
-    patch: usize,
+    pub(super) patch: usize,
     /// From the weights of one position to those of the next: zero if they are shared.
-    weights: usize,
+    pub(super) weights: usize,
     /// The same of the biases.
-    biases: usize,
+    pub(super) biases: usize,
 }
 
 impl Windowed {
-    fn sizes(&self, h: &[f32]) -> Sizes {
+    /// For so many values of the input.
+    pub(super) fn sizes(&self, values: usize) -> Sizes {
         let (outputs, patch) = (self.output.channels as usize, self.patch() as usize);
         let own = usize::from(self.sharing == Sharing::None);
         Sizes {
-            samples: h.len() / self.inputs().count().max(1) as usize,
+            samples: values / self.inputs().count().max(1) as usize,
             inputs: self.input.channels as usize,
             outputs,
             input_width: self.input.width as usize,
@@ -54,21 +55,18 @@ impl Windowed {
         h: &[f32],
         out: &mut [f32],
     ) {
-        let s = self.sizes(h);
+        let s = self.sizes(h.len());
         let positions = out.chunks_mut((s.outputs * s.samples).max(1));
         workers::share(
             positions.zip(self.output_positions()).enumerate(),
             Vec::new,
             |terms, (position, (out, (row, column)))| {
                 terms.clear();
-                terms.extend(row.taps.clone().map(|kernel_row| Term {
-                    a: self.tap(kernel_row, column.taps.start) as usize,
-                    b: self.pixel(row, kernel_row, column) * s.inputs * s.samples,
-                }));
+                terms.extend(self.forward_terms(&s, row, column));
                 let product = Product {
                     rows: s.outputs,
                     columns: s.samples,
-                    depth: column.width() as usize * s.inputs,
+                    depth: s.met(column),
                     a_row: s.patch,
                     a_depth: 1,
                     b_depth: s.samples,
@@ -95,7 +93,7 @@ impl Windowed {
         delta: &[f32],
         out: &mut [f32],
     ) {
-        let s = self.sizes(out);
+        let s = self.sizes(out.len());
         let product = Product {
             rows: s.inputs,
             columns: s.samples,
@@ -109,18 +107,8 @@ impl Windowed {
             out.chunks_mut((s.inputs * s.samples).max(1)).enumerate(),
             Vec::new,
             |terms, (pixel, out)| {
-                let (y, x) = (pixel / s.input_width, pixel % s.input_width);
                 terms.clear();
-                for (row, kernel_row) in seen_from(&self.rows, y, self.stride) {
-                    for (column, kernel_column) in seen_from(&self.columns, x, self.stride) {
-                        let position = row * s.output_width + column;
-                        let tap = self.tap(kernel_row, kernel_column) as usize;
-                        terms.push(Term {
-                            a: position * s.weights + tap,
-                            b: position * s.outputs * s.samples,
-                        });
-                    }
-                }
+                terms.extend(self.transposed_terms(&s, pixel));
                 let start = match bias {
                     Some(bias) => Start::Rows(&bias[pixel * s.inputs..]),
                     None => Start::Zero,
@@ -134,7 +122,7 @@ impl Windowed {
     /// `δ windowᵀ` of every position into its own gradient, or the sum over the positions into the
     /// one that they share.
     pub(super) fn weight_gradient_native(&self, delta: &[f32], h: &[f32], out: &mut [f32]) {
-        let s = self.sizes(h);
+        let s = self.sizes(h.len());
         let transposed = self.by_sample.fill(h, s.input_width * s.inputs, s.samples);
         let h = transposed.as_slice();
         match self.sharing {
@@ -173,20 +161,11 @@ impl Windowed {
             for kernel_row in 0..self.kernel {
                 for group in &self.groups {
                     terms.clear();
-                    for row in self
-                        .rows
-                        .iter()
-                        .filter(|row| row.taps.contains(&kernel_row))
-                    {
-                        for (step, column) in group.outputs.clone().enumerate() {
-                            let position = row.outputs.start as usize * s.output_width;
-                            let input = group.input + step as i64 * self.stride;
-                            terms.push(Term {
-                                a: (position + column as usize) * s.outputs * s.samples,
-                                b: s.window(row, kernel_row, input),
-                            });
-                        }
-                    }
+                    let positions = self.positions_of(s, kernel_row, group);
+                    terms.extend(positions.map(|(position, row, input)| Term {
+                        a: position * s.outputs * s.samples,
+                        b: s.window(row, kernel_row, input),
+                    }));
                     let taps = self.tap(kernel_row, group.taps.start) as usize;
                     let product = s.outer_product(UNITS.min(s.outputs - first), group);
                     product.run(&mut out[taps..], delta, h, terms, Start::Out);
@@ -195,20 +174,74 @@ impl Windowed {
         });
     }
 
-    fn output_positions(&self) -> impl Iterator<Item = (&Span, &Span)> + Send {
+    /// The terms of the outputs at one position: one for each row of the kernel.
+    pub(super) fn forward_terms(
+        &self,
+        s: &Sizes,
+        row: &Span,
+        column: &Span,
+    ) -> impl Iterator<Item = Term> {
+        let pixel = s.inputs * s.samples;
+        row.taps.clone().map(move |kernel_row| Term {
+            a: self.tap(kernel_row, column.taps.start) as usize,
+            b: self.pixel(row, kernel_row, column.input) * pixel,
+        })
+    }
+
+    /// The terms of the inputs at one pixel: one for each output position that sees it.
+    pub(super) fn transposed_terms(&self, s: &Sizes, pixel: usize) -> impl Iterator<Item = Term> {
+        let (y, x) = (pixel / s.input_width, pixel % s.input_width);
+        let (width, weights, outputs) = (s.output_width, s.weights, s.outputs * s.samples);
+        seen_from(&self.rows, y, self.stride).flat_map(move |(row, kernel_row)| {
+            let columns = seen_from(&self.columns, x, self.stride);
+            columns.map(move |(column, kernel_column)| {
+                let position = row * width + column;
+                Term {
+                    a: position * weights + self.tap(kernel_row, kernel_column) as usize,
+                    b: position * outputs,
+                }
+            })
+        })
+    }
+
+    /// The output positions of a group of columns that a row of the kernel takes part in, each with its row and the
+    /// first column of the input that it sees.
+    pub(super) fn positions_of(
+        &self,
+        s: &Sizes,
+        kernel_row: i64,
+        group: &Span,
+    ) -> impl Iterator<Item = (usize, &Span, i64)> {
+        let (width, outputs, input) = (s.output_width, group.outputs.clone(), group.input);
+        let rows = self.rows.iter();
+        let rows = rows.filter(move |row| row.taps.contains(&kernel_row));
+        rows.flat_map(move |row| {
+            outputs.clone().enumerate().map(move |(step, column)| {
+                let position = row.outputs.start as usize * width + column as usize;
+                (position, row, input + step as i64 * self.stride)
+            })
+        })
+    }
+
+    pub(super) fn output_positions(&self) -> impl Iterator<Item = (&Span, &Span)> + Send {
         let columns = &self.columns;
         let rows = self.rows.iter();
         rows.flat_map(move |row| columns.iter().map(move |column| (row, column)))
     }
 
-    /// The first pixel that a row of the kernel meets from an output position.
-    fn pixel(&self, row: &Span, kernel_row: i64, column: &Span) -> usize {
+    /// The pixel in a `column` of the input that a row of the kernel meets from a row of outputs.
+    pub(super) fn pixel(&self, row: &Span, kernel_row: i64, column: i64) -> usize {
         let input_row = row.input + kernel_row - row.taps.start;
-        (input_row * self.input.width + column.input) as usize
+        (input_row * self.input.width + column) as usize
     }
 }
 
 impl Sizes {
+    /// The values that a row of the kernel meets, at the taps of a column.
+    pub(super) fn met(&self, column: &Span) -> usize {
+        column.width() as usize * self.inputs
+    }
+
     /// The first element of a window that meets `column` first, in an image of (row, sample, column,
     /// channel).
     fn window(&self, row: &Span, kernel_row: i64, column: i64) -> usize {
@@ -220,7 +253,7 @@ impl Sizes {
     fn outer_product(&self, rows: usize, columns: &Span) -> Product {
         Product {
             rows,
-            columns: columns.width() as usize * self.inputs,
+            columns: self.met(columns),
             depth: self.samples,
             a_row: self.samples,
             a_depth: 1,

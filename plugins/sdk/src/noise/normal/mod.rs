@@ -26,6 +26,11 @@ pub(super) struct Stream {
     pub(super) step: u64,
 }
 
+/// The counters that so many numbers take.
+pub(super) fn counters(numbers: usize) -> usize {
+    numbers.div_ceil(CHUNK) * LANES
+}
+
 /// Fills `out` with `scale` times the first standard normal numbers of `stream`.
 ///
 /// Counter i is (i, layer, step mod 2³², step / 2³²) and gives four words `w_0` to `w_3` by

@@ -6,8 +6,8 @@
 //! v ← β₂ v + (1 − β₂) g²
 //! p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //! ```
-//! The coefficients are computed in f64 and rounded once; the update itself is in f32. On a CPU
-//! a moment that would become subnormal becomes zero.
+//! The coefficients are computed in f64 and rounded once; the update itself is in f32. On a CPU, and with the kernels
+//! of a card, a moment that would become subnormal becomes zero.
 
 mod kernel;
 
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::{Finite, Span};
+use crate::card::{self, Argument, Kernel};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
@@ -82,6 +83,20 @@ impl Adam {
     }
 }
 
+impl Coefficients {
+    /// The kernel's `struct Coefficients`.
+    fn of_kernel(&self) -> Argument {
+        Argument::Floats6([
+            self.first,
+            self.keep_second,
+            self.second,
+            self.step_size,
+            self.root_correction,
+            self.epsilon,
+        ])
+    }
+}
+
 /// Adam's state for one group of parameters.
 pub(super) struct AdamState {
     adam: Adam,
@@ -111,6 +126,27 @@ impl AdamState {
         self.step.f_add_scalar_(1).map(drop)?;
         let step = self.step.f_int64_value(&[])?;
         let (values, gradients) = parameters.flat();
+        let moments = [&self.first_moment, &self.second_moment];
+        if let Some((card, values, others)) =
+            card::operands(values, [gradients, moments[0], moments[1]])?
+        {
+            for span in spans {
+                let [gradients, first, second] = others.map(|it| it.part(&span.elements));
+                let coefficients = self.adam.coefficients(step, span).of_kernel();
+                let count = span.elements.len();
+                let arguments = [
+                    values.part(&span.elements).into(),
+                    gradients.into(),
+                    first.into(),
+                    second.into(),
+                    Argument::count(count),
+                    coefficients,
+                ];
+                // SAFETY: all four have so many elements, and share none.
+                unsafe { card.each(Kernel::Adam, count, arguments) }?;
+            }
+            return Ok(Finite::Unknown);
+        }
         // SAFETY: these four buffers do not share storage, and no view of them is used before
         // the updates below have returned.
         let slices = unsafe {

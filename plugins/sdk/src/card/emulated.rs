@@ -1,0 +1,72 @@
+//! Kernels on a processor: a library made of their source (`kernels/emulation.cpp`), whose threads take turns.
+//!
+//! It is for tests: what a card would compute can be seen without one, slowly.
+
+use std::ffi::{c_int, c_void};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assay_abi::{ErrorCode, PluginError};
+use libloading::Library;
+
+use super::{Kernel, Launch};
+use crate::error::Error;
+
+type Launcher = unsafe extern "C" fn(blocks: u32, backwards: c_int, arguments: *mut *mut c_void);
+
+pub(super) struct Emulated {
+    /// In the order of [`Kernel::ALL`].
+    launchers: Vec<Launcher>,
+    /// Blocks and threads of the next launch take turns from the last to the first.
+    backwards: AtomicBool,
+    /// The launchers are its functions.
+    _library: Library,
+}
+
+impl Emulated {
+    pub(super) fn open(path: &Path) -> Result<Self, PluginError> {
+        let refused = |error: libloading::Error| {
+            let path = path.display();
+            let message =
+                format!("the library of an emulated card `{path}` cannot be used: {error}");
+            PluginError::new(ErrorCode::DEVICE, message)
+                .with_help("it is made of the SDK's kernels, for tests")
+        };
+        // SAFETY: a library of kernels has no constructors; whoever names one answers for it.
+        let library = unsafe { Library::new(path) }.map_err(refused)?;
+        let mut launchers = Vec::new();
+        for kernel in Kernel::ALL {
+            let name = format!("launch_{}", kernel.name());
+            // SAFETY: the prelude declares every launcher like this.
+            let launcher = unsafe { library.get::<Launcher>(name.as_bytes()) }.map_err(refused)?;
+            launchers.push(*launcher);
+        }
+        Ok(Self {
+            launchers,
+            backwards: AtomicBool::new(false),
+            _library: library,
+        })
+    }
+}
+
+impl Launch for Emulated {
+    unsafe fn launch(
+        &self,
+        kernel: Kernel,
+        blocks: u32,
+        arguments: &mut [*mut c_void],
+    ) -> Result<(), Error> {
+        // Each launch in the other direction than the one before: where that decides a bit, threads race.
+        let backwards = self.backwards.fetch_xor(true, Ordering::Relaxed);
+        if let Some(launcher) = self.launchers.get(kernel as usize) {
+            // SAFETY: promised by the caller.
+            unsafe { launcher(blocks, c_int::from(backwards), arguments.as_mut_ptr()) };
+        }
+        Ok(())
+    }
+
+    fn multiprocessors(&self) -> u32 {
+        // Few, so that small products meet tiles of every size.
+        4
+    }
+}

@@ -1,0 +1,10 @@
+// All kernels for a processor, as a library.
+
+#define EMULATED
+#include "prelude.cuh"
+
+#include "functions.cu"
+#include "noise.cu"
+#include "optimiser.cu"
+#include "product.cu"
+#include "sums.cu"

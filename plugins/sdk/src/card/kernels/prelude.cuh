@@ -1,0 +1,95 @@
+// The language of the kernels. Their source is compiled twice: by NVRTC for a card, and, with EMULATED
+// defined, by a C++ compiler for a processor, where the threads of a block take turns. The bits are the same: every
+// operation is rounded on its own (-fmad=false, -ffp-contract=off) but for `fused`, no sum depends on the number of
+// blocks or threads, and nothing is added atomically.
+//
+//   KERNEL name(...) { ... } EXPORT(name)   a kernel, launched by its name
+//   EACH (i, count) { ... }     once for every i below count: a thread each
+//   PHASE { ... }               once for every `thread` of the block; a thread goes on when all are done, so
+//                               SHARED memory that one phase writes can be read in the next
+//   OWNED(float, sums, [4])     values of each thread that outlive a phase, there as OWN(sums)
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef long long i64;
+
+#define THREADS 256
+
+#ifdef EMULATED
+
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#define DEVICE static inline
+#define SHARED
+#define OWNED(type, name, size) type name[THREADS] size
+#define OWN(name) name[thread]
+
+static thread_local u32 BLOCK;
+// Threads take turns from the last to the first. Where that changes a bit, two of them race.
+static thread_local bool BACKWARDS;
+
+static inline u32 of_turn(u32 turn) { return BACKWARDS ? THREADS - 1 - turn : turn; }
+
+#define PHASE for (u32 turn = 0, thread = of_turn(0); turn < THREADS; thread = of_turn(++turn))
+#define EACH(i, count) PHASE if (const i64 i = (i64)BLOCK * THREADS + thread; i < (count))
+
+template <class... Arguments, size_t... Index>
+static void call(void (*kernel)(Arguments...), void **arguments, std::index_sequence<Index...>) {
+  kernel(*static_cast<Arguments *>(arguments[Index])...);
+}
+
+template <class... Arguments>
+static void run(void (*kernel)(Arguments...), u32 blocks, bool backwards, void **arguments) {
+  BACKWARDS = backwards;
+  for (u32 turn = 0; turn < blocks; ++turn) {
+    BLOCK = backwards ? blocks - 1 - turn : turn;
+    call(kernel, arguments, std::index_sequence_for<Arguments...>());
+  }
+}
+
+#define KERNEL static void
+#define EXPORT(name)                                                            \
+  extern "C" void launch_##name(u32 blocks, int backwards, void **arguments) {  \
+    run(name, blocks, backwards != 0, arguments);                               \
+  }
+
+#define fused(a, b, c) __builtin_fmaf(a, b, c)
+#define root(x) __builtin_sqrtf(x)
+#define root64(x) __builtin_sqrt(x)
+
+DEVICE u32 bits_of(float value) {
+  u32 bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+DEVICE float float_of(u32 bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+#else
+
+#define DEVICE static __device__ __forceinline__
+#define SHARED __shared__
+#define OWNED(type, name, size) type name size
+#define OWN(name) name
+
+#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS)
+#define EXPORT(name)
+
+#define BLOCK blockIdx.x
+#define PHASE for (u32 first = 1, thread = threadIdx.x; first; first = 0, __syncthreads())
+#define EACH(i, count) if (const i64 i = (i64)blockIdx.x * THREADS + threadIdx.x; i < (count))
+
+#define fused(a, b, c) __fmaf_rn(a, b, c)
+#define root(x) __fsqrt_rn(x)
+#define root64(x) __dsqrt_rn(x)
+#define bits_of(value) __float_as_uint(value)
+#define float_of(bits) __uint_as_float(bits)
+
+#endif

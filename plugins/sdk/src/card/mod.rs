@@ -1,0 +1,274 @@
+//! The SDK's own kernels on a card: the operations of the CPU, in the same order and with the same roundings, so that
+//! a training gives the same bits on both.
+//!
+//! The kernels (`kernels/*.cu`) are compiled when a card is opened ([`nvidia`]) and run on libtorch's memory, in its
+//! order. The same source, compiled for a processor, is a card too ([`emulated`]): with it every kernel is tested for its bits,
+//! its bounds and races on a machine without a card.
+//!
+//! A learner on a card makes it the current one of its thread while it is called ([`enter`]). An operation of the SDK first asks
+//! whether its operands lie on the current card, then whether they lie in main memory, and leaves the rest to
+//! libtorch.
+
+mod emulated;
+mod kernel;
+mod nvidia;
+mod product;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::path::Path;
+use std::rc::Rc;
+
+use assay_abi::PluginError;
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Error;
+use crate::function::Function;
+use crate::operand::{refuse_overlap, refused};
+
+pub(crate) use kernel::{Argument, Kernel};
+pub(crate) use product::{Job, Key, Products, Shape, Start};
+
+/// Threads of a block, as in the kernels' prelude.
+const THREADS: usize = 256;
+
+/// A card whose kernels are ready.
+pub(crate) struct Card {
+    device: Device,
+    launcher: Box<dyn Launch>,
+    products: RefCell<BTreeMap<Key, Rc<[Products]>>>,
+}
+
+/// Runs kernels, each after those before it.
+trait Launch {
+    /// Has `blocks` blocks of a kernel run, not necessarily before this returns.
+    ///
+    /// # Safety
+    /// The arguments are those of the kernel, and everything that it touches of their memory is there until the launch
+    /// is over.
+    unsafe fn launch(
+        &self,
+        kernel: Kernel,
+        blocks: u32,
+        arguments: &mut [*mut c_void],
+    ) -> Result<(), Error>;
+
+    /// Blocks that it runs at the same time, at least.
+    fn multiprocessors(&self) -> u32;
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Card>>> = const { RefCell::new(None) };
+}
+
+/// Runs `body` with `card`, or none, as this thread's current one.
+pub(crate) fn enter<T>(card: Option<&Rc<Card>>, body: impl FnOnce() -> T) -> T {
+    /// Puts the former one back, also after a panic.
+    struct Former(Option<Rc<Card>>);
+    impl Drop for Former {
+        fn drop(&mut self) {
+            CURRENT.set(self.0.take());
+        }
+    }
+    let _former = Former(CURRENT.replace(card.cloned()));
+    body()
+}
+
+/// The current card of this thread.
+pub(crate) fn current() -> Option<Rc<Card>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// The elements of a contiguous tensor of 32-bit floats on a card.
+#[derive(Clone, Copy)]
+pub(crate) struct Elements<'a> {
+    data: *mut f32,
+    count: usize,
+    tensor: PhantomData<&'a Tensor>,
+}
+
+impl Elements<'_> {
+    pub(crate) fn len(self) -> usize {
+        self.count
+    }
+
+    /// The elements of a range.
+    ///
+    /// # Panics
+    /// They are not among these.
+    pub(crate) fn part(self, range: &Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.count);
+        Self {
+            data: self.data.wrapping_add(range.start),
+            count: range.len(),
+            ..self
+        }
+    }
+}
+
+/// The current card with an output on it, which is to be written, and the inputs that it is computed from.
+pub(crate) type Operands<'a, const N: usize> = (Rc<Card>, Elements<'a>, [Elements<'a>; N]);
+
+/// The operands of an operation on the current card; `None` if there is none, or one of them is not a tensor of
+/// 32-bit floats on it.
+///
+/// # Errors
+/// `out` shares memory with one of `inputs`, or one of them is not contiguous.
+#[track_caller]
+pub(crate) fn operands<'a, const N: usize>(
+    out: &'a Tensor,
+    inputs: [&'a Tensor; N],
+) -> Result<Option<Operands<'a, N>>, Error> {
+    let Some(card) = current() else {
+        return Ok(None);
+    };
+    let all = || inputs.into_iter().chain([out]);
+    if !all().all(|it| card.holds(it)) {
+        return Ok(None);
+    }
+    refuse_overlap(out, inputs)?;
+    if !all().all(Tensor::is_contiguous) {
+        return Err(refused(
+            "the elements of a tensor do not lie one after another",
+            "copy it into a contiguous one",
+        ));
+    }
+    Ok(Some((card, elements(out), inputs.map(elements))))
+}
+
+/// As [`operands`], of tensors that are only read, and that may be one and the same.
+pub(crate) fn read<const N: usize>(inputs: [&Tensor; N]) -> Option<(Rc<Card>, [Elements<'_>; N])> {
+    let card = current()?;
+    let ours = |it: &Tensor| card.holds(it) && it.is_contiguous();
+    inputs
+        .into_iter()
+        .all(ours)
+        .then(|| (card, inputs.map(elements)))
+}
+
+/// The elements of a tensor that is contiguous and of 32-bit floats.
+fn elements(tensor: &Tensor) -> Elements<'_> {
+    Elements {
+        data: tensor.data_ptr().cast(),
+        count: tensor.numel(),
+        tensor: PhantomData,
+    }
+}
+
+impl Card {
+    fn new(device: Device, launcher: Box<dyn Launch>) -> Rc<Self> {
+        Rc::new(Self {
+            device,
+            launcher,
+            products: RefCell::default(),
+        })
+    }
+
+    /// The kernels on the first card that this process sees, which libtorch has opened.
+    ///
+    /// # Errors
+    /// There is no compiler for kernels, or no card.
+    pub(crate) fn nvidia() -> Result<Rc<Self>, PluginError> {
+        let launcher = nvidia::Nvidia::open(0)?;
+        Ok(Self::new(Device::Cuda(0), Box::new(launcher)))
+    }
+
+    /// The kernels of a library that was made of their source, on memory of this machine.
+    ///
+    /// # Errors
+    /// The library cannot be opened, or lacks a kernel.
+    pub(crate) fn emulated(library: &Path) -> Result<Rc<Self>, PluginError> {
+        let launcher = emulated::Emulated::open(library)?;
+        Ok(Self::new(Device::Cpu, Box::new(launcher)))
+    }
+
+    /// The device that its tensors are on, for libtorch.
+    pub(crate) fn device(&self) -> Device {
+        self.device
+    }
+
+    fn holds(&self, tensor: &Tensor) -> bool {
+        tensor.device() == self.device && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
+    }
+
+    /// The products of an operation, whose tables are made once; those of a later one go on from what those before it
+    /// have written.
+    pub(crate) fn products(
+        &self,
+        key: Key,
+        make: impl FnOnce() -> (Shape, Vec<Vec<Job>>),
+    ) -> Result<Rc<[Products]>, Error> {
+        let mut all = self.products.borrow_mut();
+        if let Some(products) = all.get(&key) {
+            return Ok(products.clone());
+        }
+        let (shape, jobs) = make();
+        let products = jobs.iter().map(|jobs| Products::new(self, shape, jobs));
+        let products: Rc<[_]> = products.collect::<Result<Vec<_>, _>>()?.into();
+        all.insert(key, products.clone());
+        Ok(products)
+    }
+
+    /// `out = function(start + Σ_t A_t B_t)` for all products of an operation.
+    ///
+    /// # Errors
+    /// An operand is too short.
+    #[track_caller]
+    pub(crate) fn run(
+        &self,
+        products: &[Products],
+        function: Function,
+        start: Start<'_>,
+        out: Elements<'_>,
+        factors: [Elements<'_>; 2],
+    ) -> Result<(), Error> {
+        for products in products {
+            products.run(self, function, start, out, factors)?;
+        }
+        Ok(())
+    }
+
+    /// Launches a kernel that has a thread for each of `count` elements.
+    ///
+    /// # Safety
+    /// The arguments are those of the kernel, whose memory is on this card and large enough.
+    pub(crate) unsafe fn each<const N: usize>(
+        &self,
+        kernel: Kernel,
+        count: usize,
+        arguments: [Argument; N],
+    ) -> Result<(), Error> {
+        // SAFETY: promised by the caller.
+        unsafe { self.launch(kernel, count.div_ceil(THREADS), arguments) }
+    }
+
+    /// Launches a kernel in so many blocks; in none it does nothing.
+    ///
+    /// # Safety
+    /// The arguments are those of the kernel, whose memory is on this card and large enough.
+    pub(crate) unsafe fn launch<const N: usize>(
+        &self,
+        kernel: Kernel,
+        blocks: usize,
+        mut arguments: [Argument; N],
+    ) -> Result<(), Error> {
+        if blocks == 0 {
+            return Ok(());
+        }
+        // A card takes no more than an i32 counts.
+        let blocks = i32::try_from(blocks).map_err(|_| refused("a tensor is too large", ""))?;
+        let mut pointers = arguments.each_mut().map(Argument::pointer);
+        // SAFETY: the arguments outlive the call, which copies them; the rest is promised by the caller. libtorch
+        // frees memory in the order of the launches.
+        unsafe {
+            self.launcher
+                .launch(kernel, blocks.unsigned_abs(), &mut pointers)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,358 @@
+//! Every kernel on an emulated card against the operation on the processor, bit for bit, with memory around the operands
+//! that may be neither read into a result nor written.
+
+use std::rc::Rc;
+
+use proptest::prelude::*;
+use tch::{Device, Kind, Tensor};
+
+use super::nvidia;
+use super::{Card, Job, Kernel, Products, Shape, Start, elements, enter};
+use crate::arithmetic;
+use crate::function::{Function, Normalised, normalise, softmax};
+use crate::layer::matrix;
+use crate::layout::Layout;
+use crate::noise::{Noise, Source};
+use crate::optimiser::{Adam, Optimiser, OptimiserState};
+use crate::parameters::{Declaration, Parameters};
+use crate::product::{Term, TransposeBuffer};
+use crate::rng::Initial;
+use crate::sums;
+
+const FUNCTIONS: [Function; 3] = [Function::Identity, Function::Tanh, Function::Relu];
+
+/// Floats around a tensor's own.
+const AROUND: usize = 300;
+
+fn card() -> Rc<Card> {
+    Card::emulated(assay_emulation::library()).unwrap()
+}
+
+/// A tensor in the middle of memory that holds no numbers.
+struct Guarded {
+    all: Tensor,
+    tensor: Tensor,
+}
+
+impl Guarded {
+    fn new(values: &[f32], size: &[i64]) -> Self {
+        let length = (values.len() + 2 * AROUND) as i64;
+        let all = Tensor::full([length], f64::NAN, (Kind::Float, Device::Cpu));
+        let tensor = all.narrow(0, AROUND as i64, values.len() as i64);
+        tensor.shallow_clone().copy_(&Tensor::from_slice(values));
+        Self {
+            tensor: tensor.view(size),
+            all,
+        }
+    }
+
+    fn zeros(size: &[i64]) -> Self {
+        Self::new(&vec![0.0; size.iter().product::<i64>() as usize], size)
+    }
+
+    /// The bits of the tensor, around which nothing was written.
+    fn bits(&self) -> Vec<u32> {
+        let all = Vec::<f32>::try_from(&self.all).unwrap();
+        let (before, rest) = all.split_at(AROUND);
+        let (inside, after) = rest.split_at(rest.len() - AROUND);
+        assert!(
+            before.iter().chain(after).all(|it| it.is_nan()),
+            "written outside"
+        );
+        bits(inside)
+    }
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|it| it.to_bits()).collect()
+}
+
+fn bits_of(tensor: &Tensor) -> Vec<u32> {
+    bits(&Vec::<f32>::try_from(tensor.contiguous().view(-1)).unwrap())
+}
+
+/// Numbers from −1 to 1, every eleventh of them zero with either sign.
+fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed | 1;
+    let mut next = |at: usize| {
+        state = state
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
+        let value = (state >> 40) as f32 / 8_388_608.0 - 1.0;
+        if at.is_multiple_of(11) {
+            0.0_f32.copysign(value)
+        } else {
+            value
+        }
+    };
+    (0..count).map(&mut next).collect()
+}
+
+fn matrix_of(rows: usize, columns: usize, seed: u64) -> Guarded {
+    Guarded::new(
+        &values(rows * columns, seed),
+        &[rows as i64, columns as i64],
+    )
+}
+
+/// The same bits from `body` on a processor and, twice, on an emulated card, whose threads take turns in the one and in the other
+/// direction.
+fn assert_same<T: PartialEq + std::fmt::Debug>(body: impl Fn() -> T) {
+    let expected = body();
+    let card = card();
+    for _ in 0..2 {
+        let found = enter(Some(&card), &body);
+        assert!(found == expected, "{found:?}\n{expected:?}");
+        // One more launch, so that the next begin in the other direction.
+        enter(Some(&card), || {
+            arithmetic::tanh(&Tensor::zeros([1], (Kind::Float, Device::Cpu)))
+        })
+        .unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn products_of_matrices(
+        rows in 1..200_usize,
+        depth in prop_oneof![1..70_usize, Just(300)],
+        samples in 1..150_usize,
+        function in 0..3_usize,
+        biased: bool,
+        seed: u64,
+    ) {
+        let weight = matrix_of(rows, depth, seed);
+        let (h, bias) = (matrix_of(depth, samples, !seed), matrix_of(1, rows, seed ^ 1));
+        let delta = matrix_of(rows, samples, seed ^ 2);
+        let bias = biased.then(|| bias.tensor.view(-1));
+        assert_same(|| {
+            let size = |rows: usize, columns: usize| Guarded::zeros(&[rows as i64, columns as i64]);
+            let outs = [size(rows, samples), size(depth, samples), size(rows, depth)];
+            let [affine, transposed, outer] = outs.each_ref().map(|it| &it.tensor);
+            let function = FUNCTIONS[function];
+            matrix::affine(&weight.tensor, bias.as_ref(), function, &h.tensor, affine).unwrap();
+            matrix::transposed(&weight.tensor, &delta.tensor, transposed).unwrap();
+            matrix::outer(&delta.tensor, &h.tensor, outer, &TransposeBuffer::default()).unwrap();
+            outs.map(|it| it.bits())
+        });
+    }
+
+    #[test]
+    fn tiles_change_no_bit(rows in 1..200_usize, depth in 1..40_usize, columns in 1..200_usize, seed: u64) {
+        let card = card();
+        let (a, b) = (matrix_of(rows, depth, seed), matrix_of(depth, columns, !seed));
+        let shape = Shape { rows, a_row: depth, a_depth: 1, b_depth: columns, b_column: 1, out_row: columns };
+        let job = Job { columns, depth, terms: Term::FIRST.to_vec(), ..Job::default() };
+        let product = Products::new(&card, shape, &[job]).unwrap();
+        let kernels = [(Kernel::Product32, 32), (Kernel::Product64, 64), (Kernel::Product128, 128)];
+        let found = kernels.map(|kernel| {
+            let out = matrix_of(rows, columns, 5);
+            let factors = [elements(&a.tensor), elements(&b.tensor)];
+            product
+                .run_with(&card, kernel, Function::Tanh, Start::Out, elements(&out.tensor), factors)
+                .unwrap();
+            out.bits()
+        });
+        prop_assert!(found.iter().all(|it| *it == found[0]));
+    }
+
+    #[test]
+    fn functions_of_units(units in 1..40_usize, samples in 1..300_usize, seed: u64, scale in 0.1..40_f32) {
+        let scaled = |seed| values(units * samples, seed).iter().map(|it| scale * it).collect::<Vec<_>>();
+        let size = [units as i64, samples as i64];
+        assert_same(|| {
+            let mut found = Vec::new();
+            for function in FUNCTIONS {
+                let (a, delta) = (Guarded::new(&scaled(seed), &size), Guarded::new(&scaled(!seed), &size));
+                function.apply_to(&a.tensor).unwrap();
+                function.derivative(&delta.tensor, &a.tensor).unwrap();
+                found.extend([a.bits(), delta.bits()]);
+            }
+            let logistic = Guarded::new(&scaled(seed), &size);
+            arithmetic::logistic(&logistic.tensor).unwrap();
+            found.push(logistic.bits());
+            let (a, out) = (Guarded::new(&scaled(seed), &size), Guarded::zeros(&size));
+            let logs = softmax(&a.tensor, &out.tensor).unwrap().unwrap();
+            found.extend([out.bits(), logs.iter().flat_map(|it| [it.to_bits() as u32, (it.to_bits() >> 32) as u32]).collect()]);
+            let (normal, delta) = (Guarded::new(&scaled(seed), &size), Guarded::new(&scaled(!seed), &size));
+            let kept = Normalised::like(&normal.tensor).unwrap();
+            kept.take(&normal.tensor).unwrap();
+            kept.multiply_jacobian(&delta.tensor, &normal.tensor).unwrap();
+            normalise(&a.tensor).unwrap();
+            found.extend([normal.bits(), delta.bits(), a.bits()]);
+            found
+        });
+    }
+
+    #[test]
+    fn sums_of_all_kinds(
+        (outputs, positions) in (1..20_usize, prop_oneof![Just(1_usize), 2..40_usize]),
+        samples in 1..80_usize,
+        seed: u64,
+    ) {
+        let rows = outputs * positions;
+        // Large numbers that cancel, so that another order would leave others of the small ones.
+        let wide = |seed: u64| {
+            let large = [2_f32.powi(70), -2_f32.powi(70)];
+            let drawn = values(rows * samples, seed).into_iter().enumerate();
+            let drawn: Vec<_> = drawn.map(|(at, it)| *large.get(at % 3).unwrap_or(&it)).collect();
+            Guarded::new(&drawn, &[rows as i64, samples as i64])
+        };
+        let (a, b) = (wide(seed), wide(!seed));
+        assert_same(|| {
+            let (a, b) = (&a.tensor, &b.tensor);
+            let whole = [sums::dot(a, b).unwrap(), sums::mean(a).unwrap()].map(f64::to_bits);
+            let out = Guarded::zeros(&[outputs as i64]);
+            sums::sum_over_batch(a, &out.tensor).unwrap();
+            let of_units = [sums::dot_over_units(a, b), sums::mean_over_units(a)];
+            (whole, out.bits(), of_units.map(|it| bits_of(&it.unwrap())))
+        });
+    }
+
+    #[test]
+    fn noise(units in 1..300_i64, samples in 1..40_i64, key: u64, step: u64) {
+        assert_same(|| {
+            let source = Source::Drawn { scale: 0.36, key, step };
+            let out = Guarded::zeros(&[units, samples]);
+            Noise::new(source, Rc::from([1, units]), samples).write(1, &out.tensor).unwrap();
+            out.bits()
+        });
+    }
+
+    #[test]
+    fn optimisers(size in 1..700_i64, learning_rate in 1e-4..0.1_f64, seed: u64) {
+        let descent = Optimiser::descent(learning_rate, 0.9);
+        let adam = Optimiser::from(Adam { learning_rate, beta1: 0.5, ..Adam::default() });
+        let factors = [0.3, 1.0, 0.0];
+        for optimiser in [descent.clone(), adam.clone(), descent.with_rate_factors(factors).with_decay(0.01), adam.with_rate_factors(factors).with_epsilon_factors(factors)] {
+            assert_same(|| {
+                let declaration = |layer| Declaration {
+                    name: format!("w{layer}"),
+                    layer,
+                    layout: Layout::plain(&[size]),
+                    initial: Initial::Uniform { limit: 1.0 },
+                };
+                let declarations = (1..=3).map(declaration).collect();
+                let mut parameters = Parameters::new(declarations, seed, Device::Cpu).unwrap();
+                let mut state = OptimiserState::new(&optimiser, &parameters).unwrap();
+                for step in 0..200_u64 {
+                    let gradients = parameters.flat().1;
+                    // After some steps none, so that moments fade until they are subnormal.
+                    let scale = if step < 5 { 1e-3 } else { 0.0 };
+                    let drawn = Tensor::from_slice(&values(gradients.numel(), seed ^ step));
+                    gradients.copy_(&(drawn * scale));
+                    let _ = state.step(&mut parameters).unwrap();
+                }
+                let moments = state.state("w", &parameters).unwrap();
+                let moments = moments.into_iter().map(|(name, it)| (name, bits_of(&it.read().unwrap().to_kind(Kind::Float))));
+                (bits_of(parameters.flat().0), moments.collect::<Vec<_>>())
+            });
+        }
+    }
+}
+
+#[test]
+fn a_negative_zero_stays_one() {
+    let matrix = |values: &[f32], rows| Guarded::new(values, &[rows, values.len() as i64 / rows]);
+    let (weight, h, bias) = (
+        matrix(&[-0.0; 3], 1),
+        matrix(&[1.0; 3], 3),
+        Tensor::from_slice(&[-0.0_f32]),
+    );
+    assert_same(|| {
+        let out = Guarded::zeros(&[1, 1]);
+        matrix::affine(
+            &weight.tensor,
+            Some(&bias),
+            Function::Identity,
+            &h.tensor,
+            &out.tensor,
+        )
+        .unwrap();
+        assert_eq!(out.bits(), bits(&[-0.0]));
+    });
+}
+
+#[test]
+fn operands_that_are_too_short_are_refused() {
+    let card = card();
+    let (a, b) = (matrix_of(3, 4, 1), matrix_of(4, 5, 2));
+    let shape = Shape {
+        rows: 3,
+        a_row: 4,
+        a_depth: 1,
+        b_depth: 5,
+        b_column: 1,
+        out_row: 5,
+    };
+    for (rows, columns, depth) in [(4, 5, 4), (3, 6, 4), (3, 5, 5)] {
+        let job = Job {
+            columns,
+            depth,
+            terms: Term::FIRST.to_vec(),
+            ..Job::default()
+        };
+        let product = Products::new(&card, Shape { rows, ..shape }, &[job]).unwrap();
+        let out = Guarded::zeros(&[3, 5]);
+        let factors = [elements(&a.tensor), elements(&b.tensor)];
+        let result = product.run(
+            &card,
+            Function::Identity,
+            Start::Zero,
+            elements(&out.tensor),
+            factors,
+        );
+        assert!(result.unwrap_err().to_string().contains("too short"));
+        assert!(out.bits().iter().all(|it| *it == 0));
+    }
+}
+
+/// The ends of operations that are rounded to the nearest.
+const NEAREST: [&str; 2] = [".rn.f32", ".rn.f64"];
+
+#[test]
+fn a_compiler_of_cards_rounds_every_operation_to_the_nearest() {
+    if !nvidia::has_compiler() {
+        return assay_skips::skip("there is no libnvrtc.so here to compile the kernels with");
+    }
+    for architecture in ["compute_75", "compute_80", "compute_90", "compute_100"] {
+        let assembly = nvidia::compile(architecture).unwrap();
+        let assembly = assembly.to_str().unwrap();
+        for kernel in Kernel::ALL {
+            let entry = format!(".entry {}(", kernel.name());
+            assert!(assembly.contains(&entry), "{architecture} has no {entry}");
+        }
+        let mut found = 0;
+        for word in assembly.split_whitespace() {
+            let operation = word.split('.').next().unwrap();
+            if [
+                "add", "sub", "mul", "div", "fma", "mad", "sqrt", "rsqrt", "rcp", "ex2", "lg2",
+            ]
+            .contains(&operation)
+                && [".f32", ".f64"].iter().any(|kind| word.ends_with(kind))
+            {
+                found += 1;
+                assert!(
+                    NEAREST.iter().any(|it| word.ends_with(it)),
+                    "{architecture}: {word}"
+                );
+            }
+            assert!(!word.contains(".ftz"), "{architecture}: {word}");
+            assert!(
+                !["atom", "red"].contains(&operation),
+                "{architecture}: {word}"
+            );
+        }
+        assert!(found > 1000, "{architecture}: {found} operations");
+    }
+}
+
+#[test]
+fn a_library_that_is_none_is_refused() {
+    let error = Card::emulated(std::path::Path::new("/nowhere.so"))
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("/nowhere.so"), "{error}");
+}

@@ -1,0 +1,45 @@
+//! A learner together with the card whose kernels it computes with, which is the current one while it is called.
+
+use std::rc::Rc;
+
+use assay_abi::{Batch, BatchSource, Cost, Learner, MetricSink, PluginError, TensorView};
+
+use crate::card::{self, Card};
+
+pub(crate) struct Placed<L> {
+    pub(crate) learner: L,
+    pub(crate) card: Option<Rc<Card>>,
+}
+
+impl<L: Learner> Learner for Placed<L> {
+    fn train_epoch(
+        &mut self,
+        epoch: u32,
+        batches: &mut BatchSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        card::enter(self.card.as_ref(), || {
+            self.learner.train_epoch(epoch, batches, metrics)
+        })
+    }
+
+    fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
+        card::enter(self.card.as_ref(), || self.learner.predict(inputs, outputs))
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, PluginError> {
+        card::enter(self.card.as_ref(), || self.learner.save())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        card::enter(self.card.as_ref(), || self.learner.restore(state))
+    }
+
+    fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
+        card::enter(self.card.as_ref(), || self.learner.directions(batch, noise))
+    }
+
+    fn cost(&mut self) -> Option<Cost> {
+        self.learner.cost()
+    }
+}

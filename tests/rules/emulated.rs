@@ -1,0 +1,124 @@
+//! A training on a card whose kernels are emulated gives the bytes of one on a processor, for every rule that says that it is
+//! portable: weights, moments, streams of random numbers, outputs, and every number that is reported.
+
+use assay_abi::{ErrorCode, PluginError};
+use serde_json::Value;
+
+use crate::support::host::{Recorder, Samples, train_recording};
+use crate::support::plugin::{Learner, load, network, rules};
+
+/// Networks by input and layers: one of all tiles, windows of both kinds, other functions of units, and one that
+/// reconstructs its input.
+const NETWORKS: [([usize; 3], &[&str]); 5] = [
+    ([1, 12, 12], &["fc 150", "fc 70", "softmax 10"]),
+    (
+        [2, 5, 6],
+        &["lc 3x3 6 s2", "conv 5x5 5 s1", "fc 9", "softmax 5"],
+    ),
+    (
+        [2, 6, 5],
+        &["conv 3x3 4 s1 relu", "fc 13 relu norm", "softmax 4"],
+    ),
+    ([1, 5, 4], &["fc 9 norm", "fc 8 relu", "softmax 3"]),
+    ([1, 2, 3], &["fc 8", "fc 3", "fc 8", "fc 6"]),
+];
+
+/// A training of two epochs: what it reported, the outputs for its last batch, and its state.
+struct Trained {
+    reports: Vec<Recorder>,
+    outputs: Vec<f32>,
+    state: Vec<u8>,
+}
+
+fn train(
+    learner: &Learner<'_>,
+    batches: &[Samples],
+    outputs: usize,
+) -> Result<Trained, PluginError> {
+    let mut learner = learner.create()?;
+    let mut reports = Vec::new();
+    for epoch in 1..=2 {
+        let (report, result) = train_recording(&mut learner, epoch, batches, None);
+        result?;
+        reports.push(report);
+    }
+    let last = batches.last().unwrap();
+    let mut values = vec![f32::NAN; last.labels.len() * outputs];
+    last.with(|batch| learner.predict(batch.inputs, &mut values))?;
+    Ok(Trained {
+        reports,
+        outputs: values,
+        state: learner.save()?,
+    })
+}
+
+#[test]
+fn every_portable_rule_trains_on_an_emulated_card_as_on_a_processor() {
+    let device = assay_emulation::device();
+    let mut compared = 0;
+    for rule in rules() {
+        for algorithm in load(&rule).algorithms().unwrap() {
+            let schema: Value = serde_json::from_str(&algorithm.hyperparameters).unwrap();
+            if schema.get("portable").is_none() {
+                continue;
+            }
+            for (input, layers) in NETWORKS {
+                let learner = |device| Learner {
+                    algorithm: &rule,
+                    network: network(&input, layers),
+                    hyperparameters: r#"{"learning_rate": 0.002}"#,
+                    device,
+                    ..Learner::default()
+                };
+                let classes = layers.last().unwrap().split(' ').nth(1).unwrap();
+                let classes = classes.parse().unwrap();
+                let batches: Vec<_> = (1..)
+                    .zip([17, 17, 66, 5])
+                    .map(|(seed, samples)| Samples::random(seed, samples, input, classes))
+                    .collect();
+                let on_card = train(&learner(&device), &batches, classes);
+                let name = format!("{rule} on {layers:?}");
+                match (train(&learner("cpu"), &batches, classes), on_card) {
+                    (Ok(expected), Ok(found)) => {
+                        compared += 1;
+                        assert_same(&name, &expected, &found);
+                    }
+                    (Err(expected), Err(found)) => {
+                        assert_eq!(expected.code, ErrorCode::UNSUPPORTED, "{name}: {expected}");
+                        assert_eq!(expected.message, found.message, "{name}");
+                    }
+                    (expected, found) => panic!(
+                        "{name}: {:?} on a processor, {:?} on the card",
+                        expected.err(),
+                        found.err()
+                    ),
+                }
+            }
+        }
+    }
+    assert!(compared > 80, "only {compared} trainings were compared");
+}
+
+fn assert_same(name: &str, expected: &Trained, found: &Trained) {
+    for (expected, found) in expected.reports.iter().zip(&found.reports) {
+        let bits = |report: &Recorder| -> Vec<(String, Vec<u64>)> {
+            let of = |values: &Vec<f64>| values.iter().map(|it| it.to_bits()).collect();
+            report
+                .0
+                .iter()
+                .map(|(name, it)| (name.clone(), of(it)))
+                .collect()
+        };
+        assert!(!expected.0.is_empty(), "{name} reported nothing");
+        assert_eq!(
+            bits(expected),
+            bits(found),
+            "{name}: {:?} {:?}",
+            expected.0,
+            found.0
+        );
+    }
+    let bits = |values: &[f32]| values.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&expected.outputs), bits(&found.outputs), "{name}");
+    assert!(expected.state == found.state, "{name}: the states differ");
+}
