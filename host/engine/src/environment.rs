@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use assay_core::{Action, CudaEnvironment, Environment};
 use serde_json::Value;
 
-use crate::device::{CPU, CUDA, Card, CardPool, Device};
+use crate::device::{CPU, CUBLAS_WORKSPACE, CUDA, Card, CardPool, Device};
 
 /// The version of libtorch that a plugin must have been built for, unless it uses none: one for
 /// all, so that what a table compares was computed by the same kernels.
@@ -29,6 +29,8 @@ pub struct Settings {
     pub threads: u32,
     /// Where plugins compute.
     pub device: Device,
+    /// On cards, portable algorithms compute as on a processor, and their actions are those of one.
+    pub portable: bool,
     /// Go on with independent stages after a failure.
     pub keep_going: bool,
     /// A folder with datasets, tried before anything is downloaded.
@@ -74,7 +76,12 @@ pub(crate) fn portable(environment: &Environment) -> Environment {
     portable
 }
 
-/// Whether an action of this environment computes on a card.
+/// Whether an action of this environment gives the same bits wherever it computes.
+pub(crate) fn is_portable(environment: Option<&Environment>) -> bool {
+    environment.is_some_and(|it| it.device == CPU && it.threads.is_none())
+}
+
+/// Whether an action of this environment can only compute on a card.
 pub(crate) fn is_on_card(environment: Option<&Environment>) -> bool {
     environment.is_some_and(|it| it.device == CUDA)
 }
@@ -199,23 +206,35 @@ pub fn variables(environment: &Environment, threads: usize) -> Vec<(&'static str
         variables.push(("MKL_CBWR", "AVX2".to_owned()));
     }
     if let Some(cuda) = &environment.cuda {
-        let tf32 = u8::from(cuda.tf32).to_string();
-        variables.extend([
-            ("CUBLAS_WORKSPACE_CONFIG", cuda.cublas_workspace.clone()),
-            // The plugin sets libtorch's own switches (assay-sdk does it); these two hold for
-            // NVIDIA's libraries and for libtorch's matrix products whatever a plugin sets.
-            ("NVIDIA_TF32_OVERRIDE", tf32.clone()),
-            ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", tf32),
-            // Else a user's own setting would choose other kernels.
-            ("TORCH_BLAS_PREFER_CUBLASLT", "0".to_owned()),
-        ]);
+        variables.extend(of_cuda(cuda.tf32, &cuda.cublas_workspace));
     }
     variables
 }
 
-/// The variable that leaves a worker one card, which it then calls `cuda` like any other.
-pub(crate) fn card_variable(card: &Card) -> (&'static str, String) {
-    ("CUDA_VISIBLE_DEVICES", card.uuid.clone())
+/// The variables that decide how the libraries of CUDA compute.
+fn of_cuda(tf32: bool, cublas_workspace: &str) -> [(&'static str, String); 4] {
+    let tf32 = u8::from(tf32).to_string();
+    [
+        ("CUBLAS_WORKSPACE_CONFIG", cublas_workspace.to_owned()),
+        // The plugin sets libtorch's own switches (assay-sdk does it); these two hold for
+        // NVIDIA's libraries and for libtorch's matrix products whatever a plugin sets.
+        ("NVIDIA_TF32_OVERRIDE", tf32.clone()),
+        ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", tf32),
+        // Else a user's own setting would choose other kernels.
+        ("TORCH_BLAS_PREFER_CUBLASLT", "0".to_owned()),
+    ]
+}
+
+/// The variables of a worker on a card: one leaves it that card, which it then calls `cuda` like any other.
+pub(crate) fn card_variables(
+    card: &Card,
+    environment: Option<&Environment>,
+) -> Vec<(&'static str, String)> {
+    let mut variables = vec![("CUDA_VISIBLE_DEVICES", card.uuid.clone())];
+    if is_portable(environment) {
+        variables.extend(of_cuda(false, CUBLAS_WORKSPACE));
+    }
+    variables
 }
 
 /// Prefixes of the variables that a worker with a plugin inherits: those that tell the loader,

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::ask::ask;
 use crate::cancel::Cancel;
-use crate::environment::{Settings, environment, is_on_card, portable};
+use crate::environment::{Settings, environment, is_on_card, is_portable, portable};
 use crate::error::EngineError;
 use crate::lock::LockWatch;
 use crate::notice::FirstUse;
@@ -90,12 +90,18 @@ impl FrozenStage {
         Some(self.plugin.as_ref()?.environment(&wanted.algorithm.value))
     }
 
+    /// Whether it computes on a card.
+    pub(crate) fn is_on_card(&self) -> bool {
+        let environment = self.environment();
+        let moved = || self.plugin.as_ref().is_some_and(|it| it.moves_portable);
+        is_on_card(environment) || is_portable(environment) && moved()
+    }
+
     /// The resources that it asks for, those that follow from its environment included.
     pub(crate) fn resources(&self) -> Resources {
-        let environment = self.environment();
         self.planned.resources.or(Resources {
             cpus: self.plugin.as_ref().map(|plugin| plugin.threads),
-            gpus: is_on_card(environment).then_some(1),
+            gpus: self.is_on_card().then_some(1),
             ..Resources::default()
         })
     }
@@ -137,6 +143,8 @@ pub(crate) struct Pinned {
     environment: Environment,
     /// That of its portable algorithms.
     portable: Environment,
+    /// Those compute on cards, as on a processor.
+    moves_portable: bool,
     /// The file of the library, unless it was found in the store.
     library: Option<PathBuf>,
     algorithms: HashMap<String, Algorithm>,
@@ -349,15 +357,20 @@ impl Freezer<'_> {
         let algorithms = algorithms.collect();
         let libtorch = library.handshake.libtorch();
         let Settings {
-            device, threads, ..
+            device,
+            threads,
+            portable: as_on_processor,
+            ..
         } = self.settings;
         let cuda = device.environment(self.store, &pin, &libtorch, self.cancel)?;
-        let environment = environment(*threads, libtorch, cuda);
+        let moves_portable = *as_on_processor && cuda.is_some();
+        let of_portable = cuda.clone().filter(|_| !as_on_processor);
         Ok(Some(Pinned {
             algorithms,
             threads: *threads,
-            portable: portable(&environment),
-            environment,
+            portable: portable(&environment(*threads, libtorch.clone(), of_portable)),
+            moves_portable,
+            environment: environment(*threads, libtorch, cuda),
             library: library.file,
             pin,
         }))

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::cancel::Cancel;
 use crate::device::{CardPool, HeldCard};
 use crate::elsewhere::{Client, Elsewhere, Task};
-use crate::environment::{Settings, is_on_card};
+use crate::environment::Settings;
 use crate::error::EngineError;
 use crate::freeze::FrozenStage;
 use crate::plan::PlannedStage;
@@ -403,7 +403,7 @@ impl Runner<'_> {
         }
         let mut free = cards.take();
         for (&at, &key) in &state.pending {
-            let on_card = is_on_card(self.stages[at].environment());
+            let on_card = self.stages[at].is_on_card();
             if on_card && free.is_none() {
                 continue;
             }

@@ -45,6 +45,8 @@ pub struct WorkerArguments {
     pub threads: usize,
     /// Resource limits of the worker.
     pub limits: Limits,
+    /// A portable action computes on a card.
+    pub on_card: bool,
     /// The artifact of the same training with fewer epochs, to go on from.
     pub continue_from: Option<ArtifactHash>,
 }
@@ -140,7 +142,8 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Repo
         })?;
     }
     // From here on this process can reach nothing but what it is about to read.
-    let places = objects.places(&action, &store, &arguments.scratch);
+    let on_card = arguments.on_card || is_on_card(action.environment.as_ref());
+    let places = objects.places(&store, &arguments.scratch, on_card);
     let reached = contain(Kind::of(action.kind).profile, &places, arguments.limits)?;
     reporter.send(&Report::Contained(reached));
     let shorter = objects.verified_shorter(&store);
@@ -157,6 +160,7 @@ fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Repo
         scratch: arguments.scratch.clone(),
         data_dir: arguments.data_dir.clone(),
         threads: arguments.threads,
+        on_card: arguments.on_card,
         sources: Mutex::new(sources),
         reporter: Arc::clone(reporter),
         cancelled,
@@ -208,7 +212,7 @@ impl Objects {
         })
     }
 
-    fn places(&self, action: &Action, store: &Store, scratch: &Path) -> Places {
+    fn places(&self, store: &Store, scratch: &Path, cuda: bool) -> Places {
         let shorter = self.shorter.iter().flat_map(|(_, files)| files.values());
         let inputs = self.inputs.values().flat_map(BTreeMap::values);
         let inputs = inputs.chain(shorter);
@@ -219,7 +223,7 @@ impl Objects {
                 .plugin
                 .as_ref()
                 .map(|pin| store.object_path(pin.hash.into())),
-            cuda: is_on_card(action.environment.as_ref()),
+            cuda,
         }
     }
 

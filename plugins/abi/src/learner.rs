@@ -26,7 +26,7 @@ pub struct CreateRequest<'a> {
     pub hyperparameters: RStr<'a>,
     /// Decides every random number of the learner.
     pub seed: u64,
-    /// `cpu` or `cuda`.
+    /// `cpu`, `cuda`, or `cuda-portable`: a card on which a portable algorithm gives the bits of `cpu`.
     pub device: RStr<'a>,
     /// Threads that one operation may use; decides bits, so it is fixed.
     pub threads: u32,

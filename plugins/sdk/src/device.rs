@@ -14,6 +14,9 @@ use crate::determinism;
 /// Begins the name of a card that is emulated; the path of its library follows. It is for tests.
 const EMULATED: &str = "emulated:";
 
+/// Names such a library for a whole process, in the place of the card that a host asks for.
+const EMULATED_CARD: &str = "ASSAY_EMULATED_CARD";
+
 /// File name of libtorch's CUDA half; the CPU half does not load it.
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
@@ -42,6 +45,9 @@ pub(crate) fn open(name: &str) -> Result<Opened, PluginError> {
             card: None,
         }),
         "cuda-portable" => {
+            if let Some(library) = std::env::var_os(EMULATED_CARD) {
+                return Ok(with(Card::emulated(Path::new(&library))?));
+            }
             open_cuda()?;
             Ok(with(Card::nvidia()?))
         }

@@ -3,6 +3,10 @@
 use assay_engine::{Cancel, Device, DeviceError, DeviceRequest, Settings};
 use clap::Args;
 
+/// The help of `--portable`.
+pub(crate) const PORTABLE_HELP: &str = "On cards, compute portable algorithms with the SDK's own kernels, which give \
+    the bits of a processor: what comes out is the same action's result";
+
 #[derive(Args, Debug)]
 pub(crate) struct ComputeArguments {
     /// Threads of an operation; they can change the last bits
@@ -28,6 +32,7 @@ impl ComputeArguments {
             share_cards: false,
             threads: self.threads,
             device: Device::open(&self.device, cancel)?,
+            portable: false,
             keep_going,
             data_dir: None,
         })

@@ -9,6 +9,7 @@ use assay_engine::{
 };
 use clap::Args;
 
+use crate::arguments::compute::PORTABLE_HELP;
 use crate::arguments::search::{SearchArguments, TrustArguments};
 use crate::arguments::{Places, processors};
 
@@ -33,6 +34,9 @@ pub(crate) struct PlanArguments {
     /// of one kind stages are spread over them
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceRequest::Cpu)]
     pub(crate) device: DeviceRequest,
+
+    #[arg(long, requires = "device", help = PORTABLE_HELP)]
+    pub(crate) portable: bool,
 
     #[command(flatten)]
     search: SearchArguments,
@@ -61,6 +65,7 @@ impl PlanArguments {
             share_cards: jobs.is_some(),
             threads: self.threads,
             device,
+            portable: self.portable,
             keep_going,
             data_dir: self.places.data_dir.clone(),
         })

@@ -13,6 +13,7 @@ use assay_engine::{
 use assay_store::Store;
 use clap::Args;
 
+use crate::arguments::compute::PORTABLE_HELP;
 use crate::arguments::remote::{HUB_HELP, place};
 use crate::arguments::search::TrustArguments;
 use crate::arguments::{Places, processors};
@@ -54,6 +55,10 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "ARTIFACT", hide = true, requires = "scratch")]
     continue_from: Option<ArtifactHash>,
 
+    /// The action is portable and computes on a card; `pipeline run` uses this
+    #[arg(long, hide = true, requires = "scratch")]
+    on_card: bool,
+
     /// Processors for what decides nothing, such as decoding images [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     threads: Option<u32>,
@@ -70,6 +75,9 @@ pub(crate) struct ExecArguments {
     /// them [default: cuda]
     #[arg(long, value_name = "DEVICE", value_parser = CardRequest::single)]
     device: Option<CardRequest>,
+
+    #[arg(long, requires = "device", help = PORTABLE_HELP)]
+    portable: bool,
 
     #[arg(long, value_name = "PLACE", help = HUB_HELP)]
     hub: Option<String>,
@@ -163,11 +171,12 @@ pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCod
             data_dir: arguments.places.data_dir.clone(),
             threads: arguments.threads(),
             limits: arguments.limits(),
+            on_card: arguments.on_card,
             continue_from: arguments.continue_from,
         }));
     }
     ui::print_containment_notice();
-    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
+    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), arguments.portable, cancel)?;
     let job = arguments.job(cancel)?;
     let store = match &job {
         // The store of a machine of a cluster begins empty.

@@ -155,8 +155,12 @@ impl ElsewhereArguments {
         Ok((!remotes.is_empty()).then(|| LookUp::new(remotes)))
     }
 
-    /// The cluster that executes stages, if one does.
-    fn cluster(&self) -> Result<Option<Cluster>, CliError> {
+    /// The cluster that executes stages, if one does; of cards for `portable` algorithms it knows nothing.
+    fn cluster(&self, portable: bool) -> Result<Option<Cluster>, CliError> {
+        if portable && self.executor != LOCAL {
+            let message = "--portable is for cards of this machine, not for an --executor";
+            return Err(CliError::Arguments(message.to_owned()));
+        }
         let hub = self.hub.as_deref().map(place).transpose()?;
         if self.executor == LOCAL {
             return match hub {
@@ -240,7 +244,7 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let cluster = if arguments.dry_run {
         None
     } else {
-        arguments.elsewhere.cluster()?
+        arguments.elsewhere.cluster(plan.portable)?
     };
     ui::print_containment_notice();
     let store = Store::open(&plan.places.store.path)?;

@@ -14,6 +14,7 @@ mod when_needed;
 use assay_core::{CudaEnvironment, PluginPin};
 use assay_store::Store;
 
+pub(crate) use self::card::CUBLAS_WORKSPACE;
 pub use self::card::{Card, Cards};
 pub(crate) use self::child::ask as ask_child;
 pub use self::child::{ProbeQuestion, answer_probe};
@@ -31,6 +32,8 @@ use crate::cancel::Cancel;
 pub(crate) const CPU: &str = "cpu";
 /// Name of a card in an action's environment, whichever of its kind it is.
 pub(crate) const CUDA: &str = "cuda";
+/// Name under which a plugin computes on a card with the bits of a processor.
+pub(crate) const CUDA_PORTABLE: &str = "cuda-portable";
 
 /// Where plugins compute: what was asked for, found on this machine.
 #[derive(Clone, Debug, Default)]

@@ -9,24 +9,30 @@ use super::card::{Card, Cards};
 use super::error::DeviceError;
 use super::request::CardRequest;
 use crate::cancel::Cancel;
-use crate::environment::{Unmet, is_on_card, unmet_by_card};
+use crate::environment::{Unmet, is_on_card, is_portable, unmet_by_card};
 
 /// Cards that are looked for when the first action needs one.
 pub struct CardsWhenNeeded<'a> {
     request: CardRequest,
+    portable: bool,
     cancel: &'a Cancel,
     opened: OnceLock<Result<Cards, DeviceError>>,
 }
 
 impl<'a> CardsWhenNeeded<'a> {
     /// The cards that are asked for, which must be there; without a request the first card, if an
-    /// action needs one.
+    /// action needs one. With `portable`, portable actions compute on them too.
     ///
     /// # Errors
     /// A card that is asked for is not there.
-    pub fn new(request: Option<&CardRequest>, cancel: &'a Cancel) -> Result<Self, DeviceError> {
+    pub fn new(
+        request: Option<&CardRequest>,
+        portable: bool,
+        cancel: &'a Cancel,
+    ) -> Result<Self, DeviceError> {
         let cards = Self {
             request: request.cloned().unwrap_or_default(),
+            portable,
             cancel,
             opened: OnceLock::new(),
         };
@@ -44,12 +50,18 @@ impl<'a> CardsWhenNeeded<'a> {
         opened.as_ref().map_err(Clone::clone)
     }
 
+    /// Whether an action computes on a card.
+    pub(crate) fn serve(&self, action: &Action) -> bool {
+        let environment = action.environment.as_ref();
+        is_on_card(environment) || self.portable && is_portable(environment)
+    }
+
     /// The first card, for an action that computes on one.
     ///
     /// # Errors
     /// It is not there.
     pub fn first_for(&self, action: &Action) -> Result<Option<Card>, DeviceError> {
-        if !is_on_card(action.environment.as_ref()) {
+        if !self.serve(action) {
             return Ok(None);
         }
         Ok(self.open()?.as_slice().first().cloned())

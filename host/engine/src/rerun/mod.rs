@@ -25,7 +25,7 @@ use self::part::Portion;
 use crate::cancel::Cancel;
 use crate::containment::Profile;
 use crate::device::{CardPool, CardsWhenNeeded, DeviceError, HeldCard};
-use crate::environment::{is_on_card, unmet};
+use crate::environment::unmet;
 use crate::error::EngineError;
 use crate::stages::Kind;
 use crate::stream::{Announcer, Event, Observer};
@@ -206,7 +206,7 @@ impl Rerunning<'_> {
         action: &Action,
         pool: &'p OnceLock<CardPool>,
     ) -> Result<Option<HeldCard<'p>>, DeviceError> {
-        if !is_on_card(action.environment.as_ref()) {
+        if !self.cards.serve(action) {
             return Ok(None);
         }
         let cards = self.cards.open()?;

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::train::TrainingParameters;
+use crate::device::CUDA_PORTABLE;
 use crate::event::{Output, Progress, Reporter, Unit};
 use crate::plugin::{LoadFailure, load};
 
@@ -37,6 +38,8 @@ pub(crate) struct Context {
     pub(crate) data_dir: Option<PathBuf>,
     /// How many processors the host's own work may use; it decides nothing.
     pub(crate) threads: usize,
+    /// The action is portable and computes on a card.
+    pub(crate) on_card: bool,
     /// Hashes of files outside the store, to check what was planned with.
     pub(crate) sources: Mutex<SourceHashes>,
     pub(crate) reporter: Arc<Reporter>,
@@ -214,7 +217,7 @@ impl Context {
         environment.threads.unwrap_or_else(any)
     }
 
-    /// The device that learners compute on: `cpu` or `cuda`.
+    /// The device of the action: `cpu` or `cuda`.
     pub(super) fn device(&self) -> Result<&str, StageError> {
         Ok(&self.environment()?.device)
     }
@@ -256,12 +259,17 @@ impl Context {
         let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
         let network = to_json(serde_json::to_string(settings.network))?;
         let hyperparameters = to_json(serde_json::to_string(settings.hyperparameters))?;
+        let device = if self.on_card {
+            CUDA_PORTABLE
+        } else {
+            &environment.device
+        };
         let request = CreateRequest {
             algorithm: settings.algorithm.into(),
             network: network.as_str().into(),
             hyperparameters: hyperparameters.as_str().into(),
             seed: settings.seed,
-            device: environment.device.as_str().into(),
+            device: device.into(),
             threads: self.compute_threads(environment),
         };
         Ok(ask(&self.load_plugin()?, &request))

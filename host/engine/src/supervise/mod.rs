@@ -33,7 +33,7 @@ use self::watch::{is_out_of_memory, watch};
 use crate::cancel::{Cancel, Manner, Work};
 use crate::containment::Profile;
 use crate::device::Card;
-use crate::environment::{card_variable, inherited, variables};
+use crate::environment::{card_variables, inherited, is_portable, variables};
 use crate::event::{Done, News, Report};
 use crate::stages::Kind;
 use crate::worker::{OUT, TEMPORARY};
@@ -59,7 +59,7 @@ pub struct Execution<'a> {
     pub threads: usize,
     /// Resource limits of its worker.
     pub limits: Limits,
-    /// The card that its worker computes on, if it does on one.
+    /// The card that its worker computes on, if it does on one; a portable action computes there as on a processor.
     pub card: Option<&'a Card>,
     /// Asks it to stop.
     pub cancel: &'a Cancel,
@@ -257,7 +257,11 @@ impl Execution<'_> {
             command.envs(variables(environment, self.threads));
         }
         if let Some(card) = self.card {
-            command.envs([card_variable(card)]);
+            let environment = action.environment.as_ref();
+            command.envs(card_variables(card, environment));
+            if is_portable(environment) {
+                command.arg("--on-card");
+            }
         }
         let temporary = std::path::absolute(scratch.join(TEMPORARY)).map_err(Failure::Start)?;
         command.env("TMPDIR", temporary);

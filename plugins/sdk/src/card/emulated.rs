@@ -2,6 +2,7 @@
 //!
 //! It is for tests: what a card would compute can be seen without one, slowly.
 
+use std::error::Error as _;
 use std::ffi::{c_int, c_void};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +28,11 @@ impl Emulated {
     pub(super) fn open(path: &Path) -> Result<Self, PluginError> {
         let refused = |error: libloading::Error| {
             let path = path.display();
+            let cause = error
+                .source()
+                .map_or_else(String::new, |it| format!(": {it}"));
             let message =
-                format!("the library of an emulated card `{path}` cannot be used: {error}");
+                format!("the library of an emulated card `{path}` cannot be used: {error}{cause}");
             PluginError::new(ErrorCode::DEVICE, message)
                 .with_help("it is made of the SDK's kernels, for tests")
         };

@@ -20,6 +20,7 @@ use assay_store::Store;
 use clap::Args;
 use serde::Serialize;
 
+use crate::arguments::compute::PORTABLE_HELP;
 use crate::arguments::search::TrustArguments;
 use crate::arguments::{MOST_JOBS, processors};
 use crate::error::{CliError, STOPPED};
@@ -75,6 +76,9 @@ pub(crate) struct RerunArguments {
     /// others compute is part of them [default: cuda]
     #[arg(long, value_name = "DEVICE", requires = "again")]
     device: Option<CardRequest>,
+
+    #[arg(long, requires = "device", help = PORTABLE_HELP)]
+    portable: bool,
 
     /// A folder with datasets, tried before anything is downloaded
     #[arg(long, value_name = "DIR", env = "ASSAY_DATA_DIR")]
@@ -209,7 +213,7 @@ fn rerun_targets(
     cancel: &Cancel,
 ) -> Result<ShownReruns, CliError> {
     let trust = arguments.trust.policy()?;
-    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), cancel)?;
+    let cards = CardsWhenNeeded::new(arguments.device.as_ref(), arguments.portable, cancel)?;
     ui::print_containment_notice();
     let (all, seed) = (targets.len(), arguments.seed());
     let drawn_from = if targets.iter().any(|target| target.part.is_some()) {
