@@ -99,26 +99,100 @@ fn every_portable_rule_trains_on_an_emulated_card_as_on_a_processor() {
     assert!(compared > 80, "only {compared} trainings were compared");
 }
 
+fn assert_reported(name: &str, expected: &Recorder, found: &Recorder) {
+    let bits = |report: &Recorder| -> Vec<(String, Vec<u64>)> {
+        let of = |values: &Vec<f64>| values.iter().map(|it| it.to_bits()).collect();
+        let all = report.0.iter();
+        all.map(|(name, it)| (name.clone(), of(it))).collect()
+    };
+    assert_eq!(
+        bits(expected),
+        bits(found),
+        "{name}: {:?} {:?}",
+        expected.0,
+        found.0
+    );
+}
+
 fn assert_same(name: &str, expected: &Trained, found: &Trained) {
     for (expected, found) in expected.reports.iter().zip(&found.reports) {
-        let bits = |report: &Recorder| -> Vec<(String, Vec<u64>)> {
-            let of = |values: &Vec<f64>| values.iter().map(|it| it.to_bits()).collect();
-            report
-                .0
-                .iter()
-                .map(|(name, it)| (name.clone(), of(it)))
-                .collect()
-        };
         assert!(!expected.0.is_empty(), "{name} reported nothing");
-        assert_eq!(
-            bits(expected),
-            bits(found),
-            "{name}: {:?} {:?}",
-            expected.0,
-            found.0
-        );
+        assert_reported(name, expected, found);
     }
     let bits = |values: &[f32]| values.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&expected.outputs), bits(&found.outputs), "{name}");
     assert!(expected.state == found.state, "{name}: the states differ");
+}
+
+/// A training that may diverge: what its last epoch reported, and its error.
+fn diverge(learner: &Learner<'_>, batches: &[Samples]) -> Option<(Recorder, PluginError)> {
+    let mut learner = learner.create().unwrap();
+    (1..4).find_map(|epoch| {
+        let (report, result) = train_recording(&mut learner, epoch, batches, None);
+        Some((report, result.err()?))
+    })
+}
+
+#[test]
+fn a_training_that_diverges_is_told_of_alike() {
+    let device = assay_emulation::device();
+    let input = [1, 4, 4];
+    let tanh: &[&str] = &["fc 9", "fc 7", "softmax 3"];
+    let relu: &[&str] = &["fc 9 relu", "fc 7 relu", "softmax 3"];
+    let windows: &[&str] = &["conv 3x3 2 s1 relu", "lc 3x3 3 s2 relu", "softmax 3"];
+    let image: &[&str] = &["fc 9 relu", "fc 16"];
+    let sgd = r#"{"optimiser": "sgd", "learning_rate": 1e12}"#;
+    let adam = r#"{"learning_rate": 1e25}"#;
+    let mut told = Vec::new();
+    for (rule, layers, hyperparameters, largest) in [
+        ("bp", tanh, adam, 1.0),
+        ("bp", relu, adam, 1.0),
+        ("bp", windows, adam, 1.0),
+        ("bp", image, adam, 1.0),
+        ("bp", relu, "{}", 3e38),
+        ("bp", relu, "{}", 1e20),
+        ("dfa", relu, adam, 1.0),
+        ("dtp", tanh, adam, 1.0),
+        ("dtp", relu, "{}", 3e38),
+        ("dtp", relu, r#"{"inverse_learning_rate": 2e38}"#, 1.0),
+        ("dtp", tanh, r#"{"inverse_learning_rate": 1e38}"#, 1.0),
+        ("sdtp", relu, r#"{"learning_rate": 1e15}"#, 1.0),
+        ("kp", relu, sgd, 1.0),
+        ("local-loss", relu, sgd, 1.0),
+        ("perturbation", relu, sgd, 1.0),
+    ] {
+        // The numbers that do not fit are not in the first step, nor the last of those read together.
+        let mut batches: Vec<_> = (1..=70)
+            .map(|seed| Samples::random(seed, 6, input, 3))
+            .collect();
+        for samples in &mut batches[40..] {
+            samples.inputs.iter_mut().for_each(|it| *it *= largest);
+        }
+        let learner = |device| Learner {
+            algorithm: rule,
+            network: network(&input, layers),
+            hyperparameters,
+            device,
+            ..Learner::default()
+        };
+        let name = format!("{rule} on {layers:?} with {hyperparameters}, {largest:e}");
+        let Some((expected, error)) = diverge(&learner("cpu"), &batches) else {
+            continue;
+        };
+        let (found, same) = diverge(&learner(&device), &batches).expect(&name);
+        assert_eq!(error.code, ErrorCode::NON_FINITE, "{name}: {error}");
+        assert_eq!(error.message, same.message, "{name}");
+        assert_reported(&name, &expected, &found);
+        told.push(error.message.to_string());
+    }
+    for kind in [
+        "batch_loss became",
+        "a direction became",
+        "inverse_loss became",
+    ] {
+        assert!(
+            told.iter().any(|it| it.contains(kind)),
+            "no {kind:?} in {told:#?}"
+        );
+    }
 }

@@ -97,6 +97,7 @@ mod temporary;
 mod tensor_slices;
 mod trace;
 mod trial;
+mod value;
 mod workers;
 
 pub use algorithm::Algorithm;

@@ -10,10 +10,11 @@ use tch::{Kind, Tensor};
 use crate::arithmetic::scale;
 use crate::card;
 use crate::error::Error;
-use crate::function::{Function, softmax};
+use crate::function::{Denominators, Function, softmax};
 use crate::model::Model;
-use crate::sums::{dot, dot_over_units, over_units, over_units_on};
+use crate::sums::{dot_over_units, dot_value, over_units, write_over_units_on};
 use crate::tensor_slices::{copy_f32, copy_i64, read};
+use crate::value::{self, Meaning, Value};
 
 /// `out = h_L`, from `activation` `a_L`; both are (`n_L`, B).
 pub(crate) fn output_function(task: Task, activation: &Tensor, out: &Tensor) -> Result<(), Error> {
@@ -51,11 +52,15 @@ pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Res
     let output = activation.f_empty_like()?;
     match task {
         Task::Classification => {
-            let logs = softmax(activation, &output)?;
-            let losses = cross_entropies(logs, activation, target)?;
-            Ok(losses
-                .f_to_device(activation.device())?
-                .f_to_kind(Kind::Float)?)
+            let denominators = softmax(activation, &output)?;
+            let losses = match cross_entropies(denominators, activation, target)? {
+                CrossEntropies::Known(losses) => losses,
+                CrossEntropies::OnCard(parts) => {
+                    value::cross_entropies(&Vec::<f64>::try_from(parts)?)
+                }
+            };
+            let losses = Tensor::f_from_slice(&losses)?.f_to_kind(Kind::Float)?;
+            Ok(losses.f_to_device(activation.device())?)
         }
         Task::Reconstruction => {
             output_function(task, activation, &output)?;
@@ -65,29 +70,40 @@ pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Res
     }
 }
 
-/// `log Σ e^a − a_y` of each sample, (B) in 64 bits, for `logs`, which [`softmax`] gave, `activation`
-/// `a_L` and the one-hot `labels`, both (`n_L`, B).
+/// `log Σ e^a − a_y` of each sample.
+enum CrossEntropies {
+    Known(Vec<f64>),
+    /// As [`Meaning::CrossEntropy`] says.
+    OnCard(Tensor),
+}
+
+/// The cross-entropy of each sample for its `denominator`, `activation` `a_L` and the one-hot `labels`, both (`n_L`, B).
 fn cross_entropies(
-    logs: Option<Vec<f64>>,
+    denominators: Denominators,
     activation: &Tensor,
     labels: &Tensor,
-) -> Result<Tensor, Error> {
-    if let (Some(logs), Some((card, factors))) = (&logs, card::read([labels, activation])) {
-        let labelled = over_units_on(&card, factors, logs.len() as i64, 1.0, Kind::Double)?;
-        let labelled = Vec::<f64>::try_from(labelled)?;
-        let losses: Vec<_> = logs.iter().zip(labelled).map(|(log, a)| log - a).collect();
-        return Ok(Tensor::f_from_slice(&losses)?);
-    }
+) -> Result<CrossEntropies, Error> {
     // SAFETY: nothing writes to them meanwhile.
-    let (Some(logs), Some(slices)) = (logs, unsafe { read([labels, activation]) }) else {
-        let likelihoods = activation.f_log_softmax(0, None::<Kind>)?.f_mul(labels)?;
-        let sums = likelihoods.f_sum_dim_intlist(0_i64, false, Kind::Double)?;
-        return Ok(sums.f_neg()?);
-    };
-    let of_label = |[label, a]: [f32; 2]| f64::from(label) * f64::from(a);
-    let labelled = over_units(slices, logs.len() as i64, of_label);
-    let losses: Vec<_> = logs.iter().zip(labelled).map(|(log, a)| log - a).collect();
-    Ok(Tensor::f_from_slice(&losses)?)
+    let slices = unsafe { read([labels, activation]) };
+    match (denominators, slices, card::read([labels, activation])) {
+        (Denominators::Known(logs), Some(slices), _) => {
+            let of_label = |[label, a]: [f32; 2]| f64::from(label) * f64::from(a);
+            let labelled = over_units(slices, logs.len() as i64, of_label);
+            let losses = logs.iter().zip(labelled).map(|(log, a)| log - a);
+            Ok(CrossEntropies::Known(losses.collect()))
+        }
+        (Denominators::OnCard(parts), _, Some((card, factors))) => {
+            let samples = parts.size1()? / 3;
+            let labelled = parts.f_narrow(0, 2 * samples, samples)?;
+            write_over_units_on(&card, factors, 1.0, &labelled)?;
+            Ok(CrossEntropies::OnCard(parts))
+        }
+        _ => {
+            let likelihoods = activation.f_log_softmax(0, None::<Kind>)?.f_mul(labels)?;
+            let sums = likelihoods.f_sum_dim_intlist(0_i64, false, Kind::Double)?;
+            Ok(CrossEntropies::Known(Vec::try_from(sums.f_neg()?)?))
+        }
+    }
 }
 
 /// The loss of one batch and what credit assignment needs of it; every tensor is (`n_L`, B).
@@ -138,7 +154,7 @@ impl Loss {
         activation: &Tensor,
         inputs: &[f32],
         labels: &[i64],
-    ) -> Result<f64, Error> {
+    ) -> Result<Value, Error> {
         match &self.measure {
             Measure::CrossEntropy { labels: of_batch } => {
                 copy_i64(of_batch, labels)?;
@@ -152,24 +168,34 @@ impl Loss {
     }
 
     /// `−log h_L[label]`, with `h_L = softmax(a_L)` and `δ_L = (h_L − onehot)/B`.
-    fn cross_entropy(&self, activation: &Tensor, labels: &Tensor) -> Result<f64, Error> {
+    fn cross_entropy(&self, activation: &Tensor, labels: &Tensor) -> Result<Value, Error> {
         let mut one_hot = self.target.shallow_clone();
-        let logs = softmax(activation, &self.output)?;
+        let denominators = softmax(activation, &self.output)?;
         one_hot.f_zero_().map(drop)?;
         one_hot.f_scatter_value_(0, labels, 1.0).map(drop)?;
         self.scaled_error(1.0)?;
-        let losses = Vec::<f64>::try_from(cross_entropies(logs, activation, &self.target)?)?;
-        Ok(losses.iter().fold(0.0, |sum, loss| sum + loss) / self.samples())
+        Ok(
+            match cross_entropies(denominators, activation, &self.target)? {
+                CrossEntropies::Known(losses) => {
+                    let sum = losses.iter().fold(0.0, |sum, loss| sum + loss);
+                    Value::Known(sum / self.samples())
+                }
+                CrossEntropies::OnCard(parts) => Value::OnCard {
+                    parts,
+                    meaning: Meaning::CrossEntropy,
+                },
+            },
+        )
     }
 
     /// `‖h_L − x‖²`, with `h_L = tanh(a_L)` and `δ_L = 2/B (h_L − x) ∘ tanh'(a_L)`.
-    fn squared_error(&self, activation: &Tensor) -> Result<f64, Error> {
+    fn squared_error(&self, activation: &Tensor) -> Result<Value, Error> {
         output_function(Task::Reconstruction, activation, &self.output)?;
         self.scaled_error(2.0)?;
         // The delta is 2/B times the error, so its square is the loss times 4/B.
-        let square = dot(&self.output_delta, &self.output_delta)?;
+        let square = dot_value(&self.output_delta, &self.output_delta)?;
         Function::Tanh.multiply_derivative(&self.output_delta, &self.output)?;
-        Ok(square * self.samples() / 4.0)
+        Ok(square.scaled(self.samples(), 4.0))
     }
 
     /// `δ_L = factor/B (h_L − target)`

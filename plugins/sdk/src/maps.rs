@@ -4,7 +4,7 @@
 //! A map connects what a layer connects (forwards, or the other way round) or one vector of units
 //! with another. How it does so is the business of its [`Map`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use schemars::JsonSchema;
@@ -20,7 +20,8 @@ use crate::operand::{self, refuse_overlap};
 use crate::optimiser::Optimiser;
 use crate::parameters::{Declaration, Parameter};
 use crate::rng::Initial;
-use crate::sums::{dot, sum_over_batch};
+use crate::sums::{dot_value, sum_over_batch};
+use crate::value::Value;
 
 /// The units that a trained map connects, its function and its first values: Glorot-uniform weights,
 /// no bias and no function unless one is asked for.
@@ -321,9 +322,8 @@ impl TrainedMap {
 /// it.
 #[derive(Default)]
 pub struct InverseDirections {
-    loss: f64,
-    /// The part of each layer in it.
-    by_layer: BTreeMap<usize, f64>,
+    /// The losses of maps, each with its layer.
+    losses: Vec<(usize, Value)>,
     /// The names of the maps that were written.
     written: BTreeSet<String>,
 }
@@ -360,12 +360,12 @@ impl InverseDirections {
         refuse_overlap(delta, [u, image, target])?;
         image.f_sub_out(delta, target).map(drop)?;
         let samples = samples as f64;
-        let loss = dot(delta, delta)? / samples;
+        let loss = dot_value(delta, delta)?.scaled(1.0, samples);
         let factor = 2.0 / samples;
         scale(delta, factor)?;
         map.derivative(delta, image)?;
         self.gradient(map, delta, u)?;
-        self.add_loss(map, loss);
+        self.losses.push((map.layer(), loss));
         Ok(())
     }
 
@@ -388,8 +388,7 @@ impl InverseDirections {
     /// Adds the loss of a map to what is reported for the step as `inverse_loss`, and for its layer l as
     /// `inverse_loss_l`.
     pub fn add_loss(&mut self, map: &TrainedMap, loss: f64) {
-        self.loss += loss;
-        *self.by_layer.entry(map.layer()).or_default() += loss;
+        self.losses.push((map.layer(), Value::Known(loss)));
     }
 
     /// The first of `maps`, the names of weights, that was not written.
@@ -397,14 +396,9 @@ impl InverseDirections {
         maps.find(|name| !self.written.contains(*name))
     }
 
-    /// The sum of the losses so far.
-    pub(crate) fn loss(&self) -> f64 {
-        self.loss
-    }
-
-    /// The losses so far of the maps of each layer that has some.
-    pub(crate) fn into_losses_by_layer(self) -> BTreeMap<usize, f64> {
-        self.by_layer
+    /// The losses of maps, each with its layer, in the order in which they were added.
+    pub(crate) fn into_losses(self) -> Vec<(usize, Value)> {
+        self.losses
     }
 }
 

@@ -17,6 +17,7 @@ use crate::operand;
 use crate::sums::mean;
 use crate::temporary::{Pool, Temporary};
 use crate::trace::Trace;
+use crate::value::Value;
 
 /// The buffers of a training step for one batch size, kept from step to step.
 pub(crate) struct Workspace {
@@ -27,7 +28,7 @@ pub(crate) struct Workspace {
     /// Buffers that an algorithm takes and gives back.
     pool: Pool,
     /// The mean loss of the batch of the last pass.
-    batch_loss: f64,
+    batch_loss: Option<Value>,
 }
 
 impl Workspace {
@@ -45,7 +46,7 @@ impl Workspace {
             loss: Loss::new(model, samples)?,
             scratch,
             pool: Pool::new(model, samples),
-            batch_loss: f64::NAN,
+            batch_loss: None,
         })
     }
 
@@ -63,13 +64,18 @@ impl Workspace {
     ) -> Result<(), Error> {
         self.activations.run(model, inputs)?;
         let output = self.activations.output();
-        self.batch_loss = self.loss.evaluate(output, inputs, labels)?;
+        self.batch_loss = Some(self.loss.evaluate(output, inputs, labels)?);
         Ok(())
     }
 
-    /// The mean loss of the batch of the last [`Workspace::run`].
-    pub(crate) fn batch_loss(&self) -> f64 {
-        self.batch_loss
+    /// The mean loss of the batch of the last [`Workspace::run`], which can be taken once.
+    pub(crate) fn take_batch_loss(&mut self) -> Option<Value> {
+        self.batch_loss.take()
+    }
+
+    /// What the layers gave, l from 1: `h_1` to `a_L`.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &Tensor)> {
+        self.activations.all().enumerate().skip(1)
     }
 
     /// The first layer that gave a value that is not finite, for the batch seen last.

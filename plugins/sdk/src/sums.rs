@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::instructions::{self, Loop};
 use crate::operand;
 use crate::tensor_slices::{read, slices};
+use crate::value::{self, Meaning, Value};
 use crate::workers;
 
 const LANES: usize = 16;
@@ -34,13 +35,20 @@ const SHARE: usize = 1 << 14;
 /// Another shape.
 #[track_caller]
 pub fn dot(a: &Tensor, b: &Tensor) -> Result<f64, Error> {
+    dot_value(a, b)?.read()
+}
+
+/// [`dot`], which nobody has to wait for yet.
+#[track_caller]
+pub(crate) fn dot_value(a: &Tensor, b: &Tensor) -> Result<Value, Error> {
     same_shape(a, b)?;
     if let Some((card, [a, b])) = card::read([a, b]) {
         return sum_on(&card, a, Some(b));
     }
     // SAFETY: nothing writes to them meanwhile.
     let Some([a, b]) = (unsafe { read([a, b]) }) else {
-        return Ok(a.f_mul(b)?.f_sum(Kind::Double)?.f_double_value(&[])?);
+        let sum = a.f_mul(b)?.f_sum(Kind::Double)?;
+        return Ok(Value::Known(sum.f_double_value(&[])?));
     };
     let mut parts = vec![0.0; a.len().div_ceil(PART)];
     workers::share(
@@ -50,7 +58,8 @@ pub fn dot(a: &Tensor, b: &Tensor) -> Result<f64, Error> {
             *sum = summed([a, b], |[a, b]| f64::from(a) * f64::from(b));
         },
     );
-    Ok(parts.into_iter().fold(0.0, |sum, part| sum + part))
+    let sum = parts.into_iter().fold(0.0, |sum, part| sum + part);
+    Ok(Value::Known(sum))
 }
 
 /// The mean of all elements of `values`, of any shape.
@@ -62,7 +71,8 @@ pub fn mean(values: &Tensor) -> Result<f64, Error> {
     let reason = || "their mean is taken".to_owned();
     let count: i64 = operand::size("values", values, &reason)?.iter().product();
     if let Some((card, [elements])) = card::read([values]) {
-        return Ok(sum_on(&card, elements, None)? / count as f64);
+        let sum = sum_on(&card, elements, None)?;
+        return sum.scaled(1.0, count as f64).read();
     }
     // SAFETY: nothing writes to them meanwhile.
     let Some([elements]) = (unsafe { read([values]) }) else {
@@ -82,8 +92,7 @@ pub fn dot_over_units(a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
     same_shape(a, b)?;
     let samples = a.size2()?.1;
     if let Some((card, [a, b])) = card::read([a, b]) {
-        let sums = over_units_on(&card, [a, b], samples, 1.0, Kind::Float)?;
-        return Ok(sums.f_view([1, -1])?);
+        return over_units_on(&card, [a, b], samples, 1.0);
     }
     // SAFETY: nothing writes to them meanwhile.
     match unsafe { read([a, b]) } {
@@ -105,8 +114,7 @@ pub fn mean_over_units(values: &Tensor) -> Result<Tensor, Error> {
     operand::size("values", values, &reason)?;
     let (units, samples) = values.size2()?;
     if let Some((card, [values])) = card::read([values]) {
-        let means = over_units_on(&card, [values], samples, units as f64, Kind::Float)?;
-        return Ok(means.f_view([1, -1])?);
+        return over_units_on(&card, [values], samples, units as f64);
     }
     // SAFETY: nothing writes to them meanwhile.
     let Some(values) = (unsafe { read([values]) }) else {
@@ -171,9 +179,9 @@ fn same_shape(a: &Tensor, b: &Tensor) -> Result<(), Error> {
 }
 
 /// `Σ a b` over all elements on a card, or `Σ a` where there is no b.
-fn sum_on(card: &Card, a: Elements<'_>, b: Option<Elements<'_>>) -> Result<f64, Error> {
+fn sum_on(card: &Card, a: Elements<'_>, b: Option<Elements<'_>>) -> Result<Value, Error> {
     let parts = a.len().div_ceil(PART);
-    let sums = Tensor::f_empty([parts as i64], (Kind::Double, card.device()))?;
+    let sums = value::parts(parts, card.device())?;
     let arguments = [
         Argument::of(&sums),
         a.into(),
@@ -183,28 +191,32 @@ fn sum_on(card: &Card, a: Elements<'_>, b: Option<Elements<'_>>) -> Result<f64, 
     // SAFETY: both have so many elements, as the callers found, and there is a sum for each part; a block has as
     // many parts as lanes.
     unsafe { card.launch(Kernel::SumsOfParts, parts.div_ceil(LANES), arguments) }?;
-    let sums = Vec::<f64>::try_from(sums)?;
-    Ok(sums.into_iter().fold(0.0, |sum, part| sum + part))
+    let value = Value::OnCard {
+        parts: sums,
+        meaning: Meaning::Sum {
+            multiply: 1.0,
+            divide: 1.0,
+        },
+    };
+    Ok(value)
 }
 
-/// The sums over the units of each sample on a card, of the values or products of one or two matrices (n, `samples`),
-/// divided by `divisor`: (`samples`) of 64 bits, or rounded to 32.
-pub(crate) fn over_units_on<const N: usize>(
+/// Writes the sums over the units of each sample on a card, of the values or products of one or two matrices (n, N),
+/// divided by `divisor`, into `sums` (N): of 64 bits, or rounded to 32.
+pub(crate) fn write_over_units_on<const N: usize>(
     card: &Card,
     matrices: [Elements<'_>; N],
-    samples: i64,
     divisor: f64,
-    kind: Kind,
-) -> Result<Tensor, Error> {
-    let sums = Tensor::f_empty([samples], (kind, card.device()))?;
-    let (exact, rounded) = match kind {
-        Kind::Double => (Argument::of(&sums), Argument::NULL),
-        _ => (Argument::NULL, Argument::of(&sums)),
+    sums: &Tensor,
+) -> Result<(), Error> {
+    let samples = sums.numel();
+    let (exact, rounded) = match sums.f_kind()? {
+        Kind::Double => (Argument::of(sums), Argument::NULL),
+        _ => (Argument::NULL, Argument::of(sums)),
     };
     let mut factors = matrices.into_iter().map(Argument::from);
     let mut next = || factors.next().unwrap_or(Argument::NULL);
     let count = matrices.first().map_or(0, |it| it.len());
-    let samples = samples as usize;
     let arguments = [
         exact,
         rounded,
@@ -215,7 +227,18 @@ pub(crate) fn over_units_on<const N: usize>(
         Argument::count(samples),
     ];
     // SAFETY: the matrices have so many rows and columns, as the callers found, and there is a sum for each column.
-    unsafe { card.each(Kernel::OverUnits, samples, arguments) }?;
+    unsafe { card.each(Kernel::OverUnits, samples, arguments) }
+}
+
+/// The same in a row (1, `samples`) of 32 bits.
+fn over_units_on<const N: usize>(
+    card: &Card,
+    matrices: [Elements<'_>; N],
+    samples: i64,
+    divisor: f64,
+) -> Result<Tensor, Error> {
+    let sums = Tensor::f_empty([1, samples], (Kind::Float, card.device()))?;
+    write_over_units_on(card, matrices, divisor, &sums)?;
     Ok(sums)
 }
 

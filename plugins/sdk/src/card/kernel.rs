@@ -8,13 +8,14 @@ use tch::Tensor;
 use super::Elements;
 
 /// The language and the kernels, in the order in which they are compiled.
-pub(super) const SOURCE: [&str; 6] = [
+pub(super) const SOURCE: [&str; 7] = [
     include_str!("kernels/prelude.cuh"),
     include_str!("kernels/functions.cu"),
     include_str!("kernels/noise.cu"),
     include_str!("kernels/optimiser.cu"),
     include_str!("kernels/product.cu"),
     include_str!("kernels/sums.cu"),
+    include_str!("kernels/watch.cu"),
 ];
 
 macro_rules! kernels {
@@ -53,6 +54,7 @@ kernels! {
     SumOverBatch = "sum_over_batch",
     SumsOfParts = "sums_of_parts",
     OverUnits = "over_units",
+    NoteFirst = "note_first",
 }
 
 /// An argument of a kernel, in the form in which the kernel declares it.

@@ -14,7 +14,7 @@ mod kernel;
 mod nvidia;
 mod product;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -40,6 +40,8 @@ pub(crate) struct Card {
     device: Device,
     launcher: Box<dyn Launch>,
     products: RefCell<BTreeMap<Key, Rc<[Products]>>>,
+    /// The integer that an optimiser sets where a direction is not finite.
+    flag: Cell<Argument>,
 }
 
 /// Runs kernels, each after those before it.
@@ -164,6 +166,7 @@ impl Card {
             device,
             launcher,
             products: RefCell::default(),
+            flag: Cell::new(Argument::NULL),
         })
     }
 
@@ -192,6 +195,19 @@ impl Card {
 
     fn holds(&self, tensor: &Tensor) -> bool {
         tensor.device() == self.device && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
+    }
+
+    /// The integer that an optimiser sets where a direction is not finite, or null.
+    pub(crate) fn flag(&self) -> Argument {
+        self.flag.get()
+    }
+
+    /// Has the steps of optimisers inside `body` set the integer at `flag`.
+    pub(crate) fn flagging<T>(&self, flag: Argument, body: impl FnOnce() -> T) -> T {
+        let former = self.flag.replace(flag);
+        let result = body();
+        self.flag.set(former);
+        result
     }
 
     /// The products of an operation, whose tables are made once; those of a later one go on from what those before it

@@ -22,7 +22,7 @@ use crate::tensor_slices::slices;
 use crate::workers;
 
 pub(crate) use normalisation::{Normalised, normalise};
-pub(crate) use softmax::softmax;
+pub(crate) use softmax::{Denominators, softmax};
 
 /// Elements that a thread takes at a time.
 const CHUNK: usize = 1 << 14;

@@ -8,40 +8,49 @@
 // Inlined into functions that are compiled for wider vectors.
 #![allow(clippy::inline_always)]
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::exponential::exponential;
 use crate::card::{self, Argument, Kernel};
 use crate::error::Error;
 use crate::instructions::{self, Loop};
 use crate::tensor_slices::slices;
+use crate::value;
+
+/// The denominators of the softmax of each sample.
+pub(crate) enum Denominators {
+    /// `log Σ e^a`.
+    Known(Vec<f64>),
+    /// m of every sample, then s of every sample, then as many parts that are still to be written
+    /// ([`value::cross_entropies`]).
+    OnCard(Tensor),
+    /// Libtorch gave none.
+    Unknown,
+}
 
 /// `out = softmax(a)`, both (n, B), and `log Σ e^a` over the units of each sample; where libtorch
 /// computes, only the first.
-pub(crate) fn softmax(a: &Tensor, out: &Tensor) -> Result<Option<Vec<f64>>, Error> {
+pub(crate) fn softmax(a: &Tensor, out: &Tensor) -> Result<Denominators, Error> {
     let samples = a.size2()?.1 as usize;
     if let Some((card, on_card, [values])) = card::operands(out, [a])?
         && on_card.len() == values.len()
     {
-        let empty = |kind| Tensor::f_empty([samples as i64], (kind, out.device()));
-        let (largest, sums) = (empty(Kind::Float)?, empty(Kind::Double)?);
+        let parts = value::parts(3 * samples, out.device())?;
         let arguments = [
             on_card.into(),
             values.into(),
-            Argument::of(&largest),
-            Argument::of(&sums),
+            Argument::of(&parts),
             Argument::count(values.len() / samples.max(1)),
             Argument::count(samples),
         ];
-        // SAFETY: both matrices have so many rows and columns, and there is a value for each column.
+        // SAFETY: both matrices have so many rows and columns, and there are three parts for each column.
         unsafe { card.each(Kernel::Softmax, samples, arguments) }?;
-        let (largest, sums) = (Vec::try_from(&largest)?, Vec::try_from(&sums)?);
-        return Ok(Some(logarithms(&largest, &sums)));
+        return Ok(Denominators::OnCard(parts));
     }
     // SAFETY: only this function uses the slices.
     let Some((out, [a])) = unsafe { slices(out, [a]) }? else {
         a.f_internal_softmax_out(out, 0, false).map(drop)?;
-        return Ok(None);
+        return Ok(Denominators::Unknown);
     };
     let mut largest = vec![f32::NEG_INFINITY; samples];
     let mut sums = vec![0.0; samples];
@@ -51,13 +60,10 @@ pub(crate) fn softmax(a: &Tensor, out: &Tensor) -> Result<Option<Vec<f64>>, Erro
         largest: &mut largest,
         sums: &mut sums,
     });
-    Ok(Some(logarithms(&largest, &sums)))
-}
-
-/// m + ln s of each sample.
-fn logarithms(largest: &[f32], sums: &[f64]) -> Vec<f64> {
-    let both = largest.iter().zip(sums);
-    both.map(|(&m, &s)| f64::from(m) + libm::log(s)).collect()
+    let both = largest.iter().zip(&sums);
+    Ok(Denominators::Known(
+        both.map(|(&m, &s)| f64::from(m) + libm::log(s)).collect(),
+    ))
 }
 
 struct Softmax<'a> {

@@ -8,10 +8,12 @@
 mod checks;
 mod divergence;
 mod inverse_group;
+mod readings;
 mod recorded;
 mod report;
+mod waiting;
 
-use std::fmt::Arguments;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use assay_abi::{
@@ -22,6 +24,7 @@ use tch::Device;
 
 use crate::algorithm::Algorithm;
 use crate::arithmetic::is_finite;
+use crate::card;
 use crate::configuration::Configuration;
 use crate::cost;
 use crate::error::{Error, panic_text};
@@ -36,8 +39,10 @@ use crate::parameters::{Group, Parameters};
 use crate::pass::Workspace;
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
+use crate::value::Value;
 use divergence::output_name;
 use inverse_group::InverseGroup;
+use readings::{Readings, Watch};
 
 pub(crate) use checks::{Expected, checked_labels, checked_samples};
 pub(crate) use divergence::{diverged, diverged_direction, diverged_metric, diverged_parameter};
@@ -60,9 +65,26 @@ pub struct Trainer<A> {
     updates: u32,
     state: State,
     training: Option<Workspace>,
+    /// Steps on a card whose numbers nobody has read yet.
+    waiting: Vec<(At, Readings)>,
+    /// What is noted of them there, for the buffers of `training`.
+    watch: Option<Watch>,
     inference: Option<Predictor>,
     /// Of the steps since it was made.
     cost: Cost,
+}
+
+/// A step of a training.
+#[derive(Clone, Copy)]
+struct At {
+    step: u64,
+    epoch: u32,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at step {} of epoch {}", self.step, self.epoch)
+    }
 }
 
 /// The batches of a pass.
@@ -129,6 +151,8 @@ impl<A: Algorithm> Trainer<A> {
             updates: config.updates_per_batch().max(1),
             state,
             training: None,
+            waiting: Vec::new(),
+            watch: None,
             inference: None,
             cost: Cost::default(),
         })
@@ -186,7 +210,7 @@ impl<A: Algorithm> Trainer<A> {
             served.batches += 1;
             served.samples += batch.labels.samples() as u64;
             let step = served.batches;
-            let place = format_args!("at step {step} of epoch {epoch}");
+            let at = At { step, epoch };
             let before = match &self.inverses {
                 Some(inverses) if update.inverses => inverses.steps().saturating_sub(1),
                 _ => 0,
@@ -197,11 +221,12 @@ impl<A: Algorithm> Trainer<A> {
             };
             let counted = cost::counted();
             for _ in 0..before {
-                self.train_step(&batch, alone, place, report)?;
+                self.train_step(&batch, alone, at, report)?;
             }
-            self.train_step(&batch, update, place, report)?;
+            self.train_step(&batch, update, at, report)?;
             self.cost.multiply_adds += cost::since(counted);
         }
+        self.settle(report)?;
         match self.non_finite_parameter()? {
             None => Ok(served),
             Some(name) => Err(diverged_parameter(served.batches, epoch, name.to_owned())),
@@ -209,16 +234,19 @@ impl<A: Algorithm> Trainer<A> {
     }
 
     /// One step of the groups of `update`, and what updates of the network the batch has beside its first;
-    /// `place` tells which it is.
+    /// `at` tells which it is.
     fn train_step(
         &mut self,
         batch: &Batch<'_>,
         update: Update,
-        place: Arguments<'_>,
+        at: At,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
-        let mut measured = self.compute(batch, update, 1, None)?;
-        let moved = self.apply(&measured, update, place);
+        if let Some(card) = card::current() {
+            return self.launch_step(&card, batch, update, at, report);
+        }
+        let mut measured = self.compute(batch, update, 1, None)?.read()?;
+        let moved = self.apply(&measured, update, at);
         if moved.is_err() || !update.network {
             report.push(&measured)?;
             return moved;
@@ -229,7 +257,7 @@ impl<A: Algorithm> Trainer<A> {
         };
         for number in 2..=self.updates {
             measured.own = self.compute(batch, again, number, None)?.own;
-            let moved = self.apply(&measured, again, place);
+            let moved = self.apply(&measured, again, at);
             if moved.is_err() {
                 report.push(&measured)?;
                 return moved;
@@ -239,17 +267,19 @@ impl<A: Algorithm> Trainer<A> {
     }
 
     /// Moves the groups of `update`, if what was `measured` and their directions are finite.
-    fn apply(
-        &mut self,
-        measured: &Measured,
-        update: Update,
-        place: Arguments<'_>,
-    ) -> Result<(), Error> {
+    fn apply(&mut self, measured: &Measured, update: Update, at: At) -> Result<(), Error> {
         if let Some(metric) = measured.non_finite(A::METRICS) {
-            return Err(diverged_metric(metric, place, self.first_non_finite()?));
+            return Err(diverged_metric(
+                metric,
+                format_args!("{at}"),
+                self.first_non_finite()?,
+            ));
         }
         if self.step(update)? == Finite::No {
-            return Err(diverged_direction(place, self.non_finite_direction()?));
+            return Err(diverged_direction(
+                format_args!("{at}"),
+                self.non_finite_direction()?,
+            ));
         }
         Ok(())
     }
@@ -263,7 +293,7 @@ impl<A: Algorithm> Trainer<A> {
         update: Update,
         number: u32,
         given: Option<&GivenNoise>,
-    ) -> Result<Measured, Error> {
+    ) -> Result<Readings, Error> {
         let samples = checked_samples(&self.expected, batch.inputs)?;
         let labels = checked_labels(&self.expected, batch, samples)?;
         let (workspace, is_new) = match self.training.take() {
@@ -274,6 +304,10 @@ impl<A: Algorithm> Trainer<A> {
         if number == 1 {
             workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
         }
+        let batch_loss = workspace.take_batch_loss();
+        if is_new {
+            self.watch = None;
+        }
         // Once for each size of batches: every step would cost as much again as the copies.
         let copies = if is_new {
             Some(workspace.copies()?)
@@ -282,7 +316,7 @@ impl<A: Algorithm> Trainer<A> {
         };
         let draws = DrawSource::new(given, self.draws.as_ref())?;
         let (pass, mut out) = workspace.pass(&self.model, draws, A::METRICS, number);
-        let mut measured = Measured::default();
+        let mut readings = Readings::default();
         // Both groups' directions before either moves: they follow from the same parameters.
         if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
             let mut out = InverseDirections::default();
@@ -300,8 +334,7 @@ impl<A: Algorithm> Trainer<A> {
                 ));
             }
             if A::HAS_INVERSE_LOSS {
-                measured.inverse = Some(out.loss());
-                measured.inverse_by_layer = out.into_losses_by_layer();
+                readings.inverses = Some(out.into_losses());
             }
         }
         if update.network {
@@ -321,8 +354,9 @@ impl<A: Algorithm> Trainer<A> {
                     "`map` or `still` for every map",
                 ));
             }
-            measured.own = out.metrics().values(A::NAME)?;
-            measured.batch = Some(out.loss().unwrap_or(workspace.batch_loss()));
+            readings.own = out.metrics().values(A::NAME)?;
+            let set = out.loss().map(Value::Known);
+            readings.batch = set.or(batch_loss);
         }
         if let Some(copies) = copies
             && let Some(l) = workspace.overwritten(&copies)?
@@ -332,7 +366,7 @@ impl<A: Algorithm> Trainer<A> {
             let help = "write to a buffer of its own, such as `pass.scratch(l)`";
             return Err(error.with_help(help).into());
         }
-        Ok(measured)
+        Ok(readings)
     }
 
     /// Moves the groups of `update` against their directions.
@@ -430,6 +464,8 @@ impl<A: Algorithm> Learner for Trainer<A> {
             let layers = inverses.map(InverseGroup::layers).unwrap_or_default();
             let mut report = Report::new(metrics, layers, A::METRICS);
             let trained = self.train(epoch, batches, &mut report);
+            // A step that diverged comes before whatever ended the epoch later.
+            let trained = self.settle(&mut report).and(trained);
             // Also on the way out of a failure: the last losses tell how it came about.
             let reported = report.flush();
             trained?;

@@ -60,6 +60,7 @@ impl DescentState {
                     Argument::count(count),
                     Argument::F32(keep),
                     Argument::F32(rate(span)),
+                    card.flag(),
                 ];
                 // SAFETY: all three have so many elements, and share none.
                 unsafe { card.each(Kernel::Descent, count, arguments) }?;

@@ -8,3 +8,4 @@
 #include "optimiser.cu"
 #include "product.cu"
 #include "sums.cu"
+#include "watch.cu"

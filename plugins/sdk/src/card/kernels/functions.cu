@@ -82,8 +82,8 @@ KERNEL multiply_derivative(float *delta, const float *h, i64 count, int function
 }
 EXPORT(multiply_derivative)
 
-// out = softmax(a) over the units of each sample, with the largest of a and Σ e^(a − largest)
-KERNEL softmax(float *out, const float *a, float *largest, double *sums, i64 units, i64 samples) {
+// out = softmax(a) over the units of each sample; the largest of a of every sample, and then Σ e^(a − largest)
+KERNEL softmax(float *out, const float *a, double *statistics, i64 units, i64 samples) {
   EACH (sample, samples) {
     float most = -float_of(0x7f800000u);
     for (i64 at = sample; at < units * samples; at += samples) most = a[at] > most ? a[at] : most;
@@ -93,8 +93,8 @@ KERNEL softmax(float *out, const float *a, float *largest, double *sums, i64 uni
       sum += (double)out[at];
     }
     for (i64 at = sample; at < units * samples; at += samples) out[at] = (float)((double)out[at] / sum);
-    largest[sample] = most;
-    sums[sample] = sum;
+    statistics[sample] = (double)most;
+    statistics[samples + sample] = sum;
   }
 }
 EXPORT(softmax)

@@ -141,6 +141,7 @@ impl AdamState {
                     second.into(),
                     Argument::count(count),
                     coefficients,
+                    card.flag(),
                 ];
                 // SAFETY: all four have so many elements, and share none.
                 unsafe { card.each(Kernel::Adam, count, arguments) }?;

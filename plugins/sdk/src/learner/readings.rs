@@ -1,0 +1,211 @@
+//! The numbers of steps before anybody reads them, and on a card whatever they say of a step that diverged.
+
+use tch::{Device, Kind, Tensor};
+
+use super::report::Measured;
+use crate::card::{Argument, Card, Kernel};
+use crate::error::Error;
+use crate::value::Value;
+
+/// Steps on a card that wait to be read together.
+pub(super) const MOST: usize = 64;
+
+/// The numbers of one step, measured before its update; `None` for a group that it does not update.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    /// The mean task loss of the batch.
+    pub(crate) batch: Option<Value>,
+    /// The losses of inverses, each with its layer.
+    pub(crate) inverses: Option<Vec<(usize, Value)>>,
+    /// The algorithm's own metrics, in the order in which it declares them.
+    pub(crate) own: Vec<f64>,
+}
+
+impl Readings {
+    /// The numbers, as soon as they are there.
+    pub(super) fn read(&self) -> Result<Measured, Error> {
+        let measured = Self::read_all(std::slice::from_ref(self))?;
+        Ok(measured.into_iter().next().unwrap_or_default())
+    }
+
+    /// Those of several steps, in one transfer.
+    pub(super) fn read_all(all: &[Self]) -> Result<Vec<Measured>, Error> {
+        let values: Vec<_> = all.iter().flat_map(Self::values).collect();
+        let mut numbers = Value::read_all(&values)?.into_iter();
+        let mut measured = Vec::new();
+        for readings in all {
+            let mut next = || numbers.next().unwrap_or(f64::NAN);
+            let mut step = Measured {
+                batch: readings.batch.as_ref().map(|_| next()),
+                own: readings.own.clone(),
+                ..Measured::default()
+            };
+            if let Some(inverses) = &readings.inverses {
+                let mut sum = 0.0;
+                for (layer, _) in inverses {
+                    let loss = next();
+                    sum += loss;
+                    *step.inverse_by_layer.entry(*layer).or_default() += loss;
+                }
+                step.inverse = Some(sum);
+            }
+            measured.push(step);
+        }
+        Ok(measured)
+    }
+
+    /// True if a number is known that is not finite.
+    pub(super) fn is_known_to_diverge(&self) -> bool {
+        let known = self.values().filter_map(|it| match it {
+            Value::Known(value) => Some(*value),
+            Value::OnCard { .. } => None,
+        });
+        known
+            .chain(self.own.iter().copied())
+            .any(|it| !it.is_finite())
+    }
+
+    /// Everything but the algorithm's own metrics, in the order in which it is read.
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        let inverses = self.inverses.iter().flatten().map(|(_, value)| value);
+        self.batch.iter().chain(inverses)
+    }
+}
+
+/// Tensors on a card, by addresses and counts, with their names.
+pub(super) struct Table {
+    entries: Tensor,
+    names: Vec<String>,
+}
+
+impl Table {
+    pub(super) fn new<'a>(
+        card: &Card,
+        tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
+    ) -> Result<Self, Error> {
+        let (mut entries, mut names) = (Vec::new(), Vec::new());
+        for (name, tensor) in tensors {
+            entries.extend([tensor.data_ptr() as i64, tensor.numel() as i64]);
+            names.push(name);
+        }
+        Ok(Self {
+            entries: Tensor::f_from_slice(&entries)?.f_to_device(card.device())?,
+            names,
+        })
+    }
+}
+
+/// What is looked at on a card after each step, and read with its numbers.
+pub(super) struct Watch {
+    /// Parameters, and then what the layers gave.
+    values: Table,
+    directions: Table,
+    /// For each step that waits: whether a direction was not finite, the number of the first such direction, and that of
+    /// the first value, or below zero. 32-bit integers, (3, [`MOST`]).
+    notes: Tensor,
+}
+
+/// The rows of the notes.
+#[derive(Clone, Copy)]
+enum Note {
+    Flag,
+    Direction,
+    Value,
+}
+
+/// The first tensors that were not finite after a step.
+pub(super) struct Noted {
+    /// A direction was not finite.
+    pub(super) flag: bool,
+    pub(super) direction: Option<String>,
+    pub(super) value: Option<String>,
+}
+
+impl Watch {
+    pub(super) fn new(card: &Card, values: Table, directions: Table) -> Result<Self, Error> {
+        let notes = Tensor::f_zeros([3, MOST as i64], (Kind::Int, card.device()))?;
+        let watch = Self {
+            values,
+            directions,
+            notes,
+        };
+        watch.clear()?;
+        Ok(watch)
+    }
+
+    /// Nothing is noted of any step.
+    pub(super) fn clear(&self) -> Result<(), Error> {
+        self.notes.f_narrow(0, 0, 1)?.f_zero_().map(drop)?;
+        self.notes.f_narrow(0, 1, 2)?.f_fill_(-1).map(drop)?;
+        Ok(())
+    }
+
+    /// Notes the first value that is not finite, where a number of a step is not.
+    pub(super) fn note_values(&self, card: &Card, slot: usize, of: &Readings) -> Result<(), Error> {
+        for parts in of.values().filter_map(Value::parts) {
+            let arguments = [
+                self.place(Note::Value, slot)?,
+                Argument::of(parts),
+                Argument::count(parts.numel()),
+                Argument::NULL,
+            ];
+            note(card, arguments, &self.values)?;
+        }
+        Ok(())
+    }
+
+    /// The flag that an optimiser sets in a step where a direction is not finite.
+    pub(super) fn flag(&self, slot: usize) -> Result<Argument, Error> {
+        self.place(Note::Flag, slot)
+    }
+
+    /// Notes the first direction that is not finite, where the flag is set.
+    pub(super) fn note_directions(&self, card: &Card, slot: usize) -> Result<(), Error> {
+        let arguments = [
+            self.place(Note::Direction, slot)?,
+            Argument::NULL,
+            Argument::count(0),
+            self.flag(slot)?,
+        ];
+        note(card, arguments, &self.directions)
+    }
+
+    /// The notes of so many steps, as soon as they are there.
+    pub(super) fn read(&self, steps: usize) -> Result<Vec<Noted>, Error> {
+        let notes = self.notes.f_to_device(Device::Cpu)?.f_view(-1)?;
+        let notes = Vec::<i32>::try_from(notes)?;
+        let name = |table: &Table, number: i32| {
+            let number = usize::try_from(number).ok()?;
+            table.names.get(number).cloned()
+        };
+        let of_step = |slot: usize| Noted {
+            flag: notes[slot] != 0,
+            direction: name(&self.directions, notes[MOST + slot]),
+            value: name(&self.values, notes[2 * MOST + slot]),
+        };
+        Ok((0..steps.min(MOST)).map(of_step).collect())
+    }
+
+    fn place(&self, note: Note, slot: usize) -> Result<Argument, Error> {
+        let row = self.notes.f_select(0, note as i64)?;
+        Ok(Argument::of(&row.f_narrow(0, slot as i64, 1)?))
+    }
+}
+
+fn note(
+    card: &Card,
+    [found, parts, count, flag]: [Argument; 4],
+    table: &Table,
+) -> Result<(), Error> {
+    let arguments = [
+        found,
+        parts,
+        count,
+        flag,
+        Argument::of(&table.entries),
+        Argument::count(table.names.len()),
+    ];
+    // SAFETY: the table was made of tensors that live as long as the learner's buffers for this batch size, and is made anew
+    // with them; notes have a place for each step that waits.
+    unsafe { card.launch(Kernel::NoteFirst, 1, arguments) }
+}

@@ -1,0 +1,130 @@
+//! Steps on a card, which nobody waits for: their numbers are read some dozens at a time. A step that diverged is found
+//! then, with the tensor that was not finite first; those after it have changed nothing that is kept.
+
+use assay_abi::Batch;
+
+use super::readings::{MOST, Readings, Table, Watch};
+use super::report::Report;
+use super::{At, Trainer, Update, diverged_direction, diverged_metric, output_name};
+use crate::algorithm::Algorithm;
+use crate::card::Card;
+use crate::error::Error;
+use crate::parameters::Parameters;
+
+impl<A: Algorithm> Trainer<A> {
+    /// Launches a step as [`Trainer::train_step`] makes it on a processor.
+    pub(super) fn launch_step(
+        &mut self,
+        card: &Card,
+        batch: &Batch<'_>,
+        update: Update,
+        at: At,
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), Error> {
+        let samples = batch.labels.samples() as i64;
+        let fits = |it: &super::Workspace| it.samples() == samples;
+        if !self.training.as_ref().is_some_and(fits) {
+            // What was noted of the steps before is in the buffers of their size.
+            self.settle(report)?;
+        }
+        let mut readings = self.compute(batch, update, 1, None)?;
+        self.move_watched(card, &readings, update, at, report)?;
+        let again = Update {
+            network: true,
+            inverses: false,
+        };
+        let updates = if update.network { self.updates } else { 1 };
+        for number in 2..=updates {
+            let next = self.compute(batch, again, number, None)?;
+            self.move_watched(card, &next, again, at, report)?;
+            readings.own = next.own;
+        }
+        self.waiting.push((at, readings));
+        if self.waiting.len() == MOST {
+            self.settle(report)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the groups of `update`, and has the card note what of the step is not finite.
+    fn move_watched(
+        &mut self,
+        card: &Card,
+        readings: &Readings,
+        update: Update,
+        at: At,
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), Error> {
+        if readings.is_known_to_diverge() {
+            self.settle(report)?;
+            return self.refuse_known(readings, at, report);
+        }
+        let watch = match self.watch.take() {
+            Some(watch) => watch,
+            None => self.new_watch(card)?,
+        };
+        let slot = self.waiting.len();
+        watch.note_values(card, slot, readings)?;
+        card.flagging(watch.flag(slot)?, || self.step(update))?;
+        watch.note_directions(card, slot)?;
+        self.watch = Some(watch);
+        Ok(())
+    }
+
+    /// The error of a step with a number that is not finite, before it moves anything.
+    fn refuse_known(
+        &self,
+        readings: &Readings,
+        at: At,
+        report: &mut Report<'_, '_>,
+    ) -> Result<(), Error> {
+        let measured = readings.read()?;
+        report.push(&measured)?;
+        match measured.non_finite(A::METRICS) {
+            None => Ok(()),
+            Some(metric) => {
+                let place = format_args!("{at}");
+                Err(diverged_metric(metric, place, self.first_non_finite()?))
+            }
+        }
+    }
+
+    /// Reads the numbers of the steps that wait, and reports them up to the first that diverged.
+    pub(super) fn settle(&mut self, report: &mut Report<'_, '_>) -> Result<(), Error> {
+        let (places, readings): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+        let Some(watch) = self.watch.as_ref().filter(|_| !places.is_empty()) else {
+            return Ok(());
+        };
+        let (measured, noted) = (Readings::read_all(&readings)?, watch.read(places.len())?);
+        watch.clear()?;
+        for ((at, measured), noted) in places.into_iter().zip(measured).zip(noted) {
+            report.push(&measured)?;
+            let place = format_args!("{at}");
+            if let Some(metric) = measured.non_finite(A::METRICS) {
+                return Err(diverged_metric(metric, place, noted.value));
+            }
+            if noted.flag {
+                return Err(diverged_direction(place, noted.direction));
+            }
+        }
+        Ok(())
+    }
+
+    fn new_watch(&self, card: &Card) -> Result<Watch, Error> {
+        let groups = || [self.model.parameters()].into_iter().chain(self.maps());
+        let values = groups().flat_map(Parameters::tensors);
+        let values = values.map(|it| (it.name.clone(), &it.value));
+        let given = self.training.iter().flat_map(super::Workspace::given);
+        let given = given.map(|(l, values)| (output_name(l), values));
+        let groups = self.maps().chain([self.model.parameters()]);
+        let directions = groups.flat_map(Parameters::tensors).map(|it| {
+            let name = format!("the direction of {}, in layer {}", it.name, it.layer);
+            (name, &it.gradient)
+        });
+        Watch::new(
+            card,
+            Table::new(card, values.chain(given))?,
+            Table::new(card, directions)?,
+        )
+    }
+}
