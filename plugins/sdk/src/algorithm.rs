@@ -35,7 +35,8 @@ pub trait Algorithm: Sized + 'static {
     /// functions do not: use [`dot`](crate::dot), [`dot_over_units`](crate::dot_over_units),
     /// [`mean`](crate::mean), [`mean_over_units`](crate::mean_over_units),
     /// [`multiply`](crate::multiply), [`tanh`](crate::tanh) and [`logistic`](crate::logistic). The
-    /// conformance kit compares.
+    /// conformance kit compares. Where a user asks for it, it computes on a card too, with kernels of this SDK
+    /// that keep the same promise.
     const PORTABLE: bool = false;
 
     /// The share of samples, 0 to 1, that it promises to get right on the small task of the
