@@ -625,10 +625,17 @@ fn a_portable_algorithm_on_a_card_gives_what_it_gives_on_a_processor() {
     let on_card = [&rerun[..], &["--device", "cuda", "--portable"]].concat();
     let same = machine.execute(&on_card).exits(0);
     assert!(same.stdout.contains("9 the same"), "{same:?}");
+    let check = [
+        "plugin", "check", "dtp", "--only", "portable", "--device", "cuda",
+    ];
+    let checked = machine.execute(&check).exits(0);
+    assert!(checked.stdout.contains("and with a card"), "{checked:?}");
     // It was this card that computed.
     let other = machine.set("ASSAY_EMULATED_CARD", "/nowhere.so");
     let failed = other.execute(&on_card).exits(2);
     assert!(failed.stdout.contains("/nowhere.so"), "{failed:?}");
+    let failed = other.execute(&check).exits(1);
+    assert!(failed.stdout.contains("with a card"), "{failed:?}");
 }
 
 #[test]

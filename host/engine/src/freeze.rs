@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::ask::ask;
 use crate::cancel::Cancel;
-use crate::environment::{Settings, environment, is_on_card, is_portable, portable};
+use crate::environment::{Settings, environment, is_on_card, portable};
 use crate::error::EngineError;
 use crate::lock::LockWatch;
 use crate::notice::FirstUse;
@@ -92,9 +92,11 @@ impl FrozenStage {
 
     /// Whether it computes on a card.
     pub(crate) fn is_on_card(&self) -> bool {
-        let environment = self.environment();
-        let moved = || self.plugin.as_ref().is_some_and(|it| it.moves_portable);
-        is_on_card(environment) || is_portable(environment) && moved()
+        let moved = || {
+            let wanted = self.planned.plugin.as_ref()?;
+            self.plugin.as_ref()?.moved(&wanted.algorithm.value)
+        };
+        is_on_card(self.environment()) || moved().is_some()
     }
 
     /// The resources that it asks for, those that follow from its environment included.
@@ -143,8 +145,8 @@ pub(crate) struct Pinned {
     environment: Environment,
     /// That of its portable algorithms.
     portable: Environment,
-    /// Those compute on cards, as on a processor.
-    moves_portable: bool,
+    /// That of its algorithms that compute on cards as on a processor, if that is asked for.
+    moved: Option<Environment>,
     /// The file of the library, unless it was found in the store.
     library: Option<PathBuf>,
     algorithms: HashMap<String, Algorithm>,
@@ -164,15 +166,24 @@ pub(crate) struct Algorithm {
     schema: Value,
     validator: Validator,
     is_portable: bool,
+    is_portable_on_cards: bool,
 }
 
 impl Pinned {
     /// The numerical environment of an action of one of its algorithms.
     pub(crate) fn environment(&self, algorithm: &str) -> &Environment {
-        match self.algorithms.get(algorithm) {
-            Some(algorithm) if algorithm.is_portable => &self.portable,
+        match (self.moved(algorithm), self.algorithms.get(algorithm)) {
+            (Some(moved), _) => moved,
+            (None, Some(algorithm)) if algorithm.is_portable => &self.portable,
             _ => &self.environment,
         }
+    }
+
+    /// That of an algorithm which computes on a card as on a processor.
+    fn moved(&self, algorithm: &str) -> Option<&Environment> {
+        let algorithm = self.algorithms.get(algorithm)?;
+        let moved = self.moved.as_ref();
+        moved.filter(|_| algorithm.is_portable_on_cards)
     }
 
     /// Names of the algorithms that the plugin offers, sorted.
@@ -338,10 +349,12 @@ impl Freezer<'_> {
         let algorithms = algorithms.filter_map(|algorithm| match usable(&algorithm) {
             Ok(validator) => {
                 let is_portable = algorithm.is_portable();
+                let is_portable_on_cards = algorithm.is_portable_on_cards();
                 let of_name = Algorithm {
                     schema: algorithm.hyperparameters,
                     validator,
                     is_portable,
+                    is_portable_on_cards,
                 };
                 Some((algorithm.name, of_name))
             }
@@ -363,14 +376,15 @@ impl Freezer<'_> {
             ..
         } = self.settings;
         let cuda = device.environment(self.store, &pin, &libtorch, self.cancel)?;
-        let moves_portable = *as_on_processor && cuda.is_some();
-        let of_portable = cuda.clone().filter(|_| !as_on_processor);
+        let on_processor = || portable(&environment(*threads, libtorch.clone(), None));
+        let moved = (*as_on_processor && cuda.is_some()).then(on_processor);
+        let environment = environment(*threads, libtorch, cuda);
         Ok(Some(Pinned {
             algorithms,
             threads: *threads,
-            portable: portable(&environment(*threads, libtorch.clone(), of_portable)),
-            moves_portable,
-            environment: environment(*threads, libtorch, cuda),
+            portable: portable(&environment),
+            moved,
+            environment,
             library: library.file,
             pin,
         }))

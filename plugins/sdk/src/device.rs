@@ -11,6 +11,11 @@ use tch::{Cuda, Device};
 use crate::card::Card;
 use crate::determinism;
 
+/// Name of the processor.
+pub(crate) const CPU: &str = "cpu";
+/// Name of a card on which kernels of the SDK give the bits of a processor.
+pub(crate) const CUDA_PORTABLE: &str = "cuda-portable";
+
 /// Begins the name of a card that is emulated; the path of its library follows. It is for tests.
 const EMULATED: &str = "emulated:";
 
@@ -36,7 +41,7 @@ pub(crate) fn open(name: &str) -> Result<Opened, PluginError> {
         card: Some(card),
     };
     match name {
-        "cpu" => Ok(Opened {
+        CPU => Ok(Opened {
             device: Device::Cpu,
             card: None,
         }),
@@ -44,7 +49,7 @@ pub(crate) fn open(name: &str) -> Result<Opened, PluginError> {
             device: open_cuda()?,
             card: None,
         }),
-        "cuda-portable" => {
+        CUDA_PORTABLE => {
             if let Some(library) = std::env::var_os(EMULATED_CARD) {
                 return Ok(with(Card::emulated(Path::new(&library))?));
             }

@@ -126,7 +126,8 @@ pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
         schema.insert("transports".to_owned(), about.transports.into());
     }
     if let (Some(schema), true) = (schema.as_object_mut(), about.is_portable) {
-        schema.insert("portable".to_owned(), ["cpu"].as_slice().into());
+        let devices = [device::CPU, device::CUDA_PORTABLE];
+        schema.insert("portable".to_owned(), devices.as_slice().into());
     }
     Ok(AlgorithmInfo {
         name: about.name.into(),

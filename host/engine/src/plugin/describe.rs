@@ -4,7 +4,7 @@ use assay_abi::{ErrorCode, LoadedPlugin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::device::CPU;
+use crate::device::{CPU, CUDA_PORTABLE};
 
 /// A plugin and its algorithms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,11 +41,20 @@ impl AlgorithmDescription {
     /// True if neither threads nor vector instructions decide a bit of what it computes on a processor, as
     /// the plugin says.
     pub fn is_portable(&self) -> bool {
+        self.is_portable_on(CPU)
+    }
+
+    /// True if it gives the same bits on a card, as the plugin says.
+    pub fn is_portable_on_cards(&self) -> bool {
+        self.is_portable() && self.is_portable_on(CUDA_PORTABLE)
+    }
+
+    fn is_portable_on(&self, device: &str) -> bool {
         let devices = self
             .hyperparameters
             .get("portable")
             .and_then(Value::as_array);
-        devices.is_some_and(|devices| devices.iter().any(|it| it == CPU))
+        devices.is_some_and(|devices| devices.iter().any(|it| it == device))
     }
 
     /// The signal that it gives to layers and its carrier, in a short phrase, where the plugin says so.

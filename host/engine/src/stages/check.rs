@@ -153,7 +153,7 @@ fn of_algorithm(
         plugin,
         algorithm,
         seed,
-        device: &environment.device,
+        device: context.computes_on(environment),
         threads: context.compute_threads(environment),
     };
     if !check.is_compared() {

@@ -222,6 +222,15 @@ impl Context {
         Ok(&self.environment()?.device)
     }
 
+    /// The device that learners compute on in `environment`: that, or a card with the bits of a processor.
+    pub(super) fn computes_on<'a>(&self, environment: &'a Environment) -> &'a str {
+        if self.on_card {
+            CUDA_PORTABLE
+        } else {
+            &environment.device
+        }
+    }
+
     /// A fresh learner.
     pub(super) fn create_learner(
         &self,
@@ -259,11 +268,7 @@ impl Context {
         let to_json = |value: Result<String, _>| value.map_err(StageError::Parameters);
         let network = to_json(serde_json::to_string(settings.network))?;
         let hyperparameters = to_json(serde_json::to_string(settings.hyperparameters))?;
-        let device = if self.on_card {
-            CUDA_PORTABLE
-        } else {
-            &environment.device
-        };
+        let device = self.computes_on(environment);
         let request = CreateRequest {
             algorithm: settings.algorithm.into(),
             network: network.as_str().into(),

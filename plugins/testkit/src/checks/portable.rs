@@ -1,4 +1,4 @@
-//! `portable`: threads and vector instructions decide no bit, where an algorithm says so.
+//! `portable`: threads and vector instructions decide no bit, where an algorithm says so, nor does a card.
 
 use crate::check::{Body, Check, Problem, skipped};
 use crate::networks::candidates;
@@ -7,25 +7,27 @@ use crate::subject::Subject;
 
 pub(super) const CHECK: Check = Check {
     name: "portable",
-    promise: "An algorithm whose schema has \"portable\": [\"cpu\"] gives the same states and \
-              predictions, bit for bit, with any number of threads and any vector instructions.",
+    promise: "An algorithm whose schema has \"cpu\" in its list \"portable\" gives the same states and \
+              predictions, bit for bit, with any number of threads and any vector instructions; with \
+              \"cuda-portable\" there, on a card too.",
     why: "Its trainings are known without either, so a result of one machine stands for that of any \
           other.",
     body: Body::Compared(outputs),
 };
 
-/// The device of which an algorithm can say so.
+/// The device of which an algorithm has to say so.
 const CPU: &str = "cpu";
 
 /// The states and predictions of a short training of every network that the algorithm supports.
 fn outputs(subject: &Subject<'_>) -> Result<Vec<u8>, Problem> {
     let schema = subject.schema().unwrap_or_default();
-    let declared = schema.get("portable").and_then(|it| it.as_array());
-    if !declared.is_some_and(|devices| devices.iter().any(|it| it == CPU)) {
+    let devices = schema.get("portable").and_then(|it| it.as_array());
+    let declares = |device| devices.is_some_and(|it| it.iter().any(|it| it == device));
+    if !declares(CPU) {
         return skipped("its schema does not say that it is portable");
     }
-    if subject.device != CPU {
-        return skipped("it is of processors, not of cards");
+    if !declares(subject.device) {
+        return skipped("its schema does not say that it is portable on cards");
     }
     let mut outputs = Vec::new();
     for (_, network) in candidates() {
