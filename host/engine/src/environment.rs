@@ -76,12 +76,12 @@ pub(crate) fn portable(environment: &Environment) -> Environment {
     portable
 }
 
-/// Whether an action of this environment gives the same bits wherever it computes.
+/// True for the environment of an action that gives the same bits wherever it computes.
 pub(crate) fn is_portable(environment: Option<&Environment>) -> bool {
     environment.is_some_and(|it| it.device == CPU && it.threads.is_none())
 }
 
-/// Whether an action of this environment can only compute on a card.
+/// True for the environment of an action that can only compute on a card.
 pub(crate) fn is_on_card(environment: Option<&Environment>) -> bool {
     environment.is_some_and(|it| it.device == CUDA)
 }

@@ -90,7 +90,7 @@ impl FrozenStage {
         Some(self.plugin.as_ref()?.environment(&wanted.algorithm.value))
     }
 
-    /// Whether it computes on a card.
+    /// True if it computes on a card.
     pub(crate) fn is_on_card(&self) -> bool {
         let moved = || {
             let wanted = self.planned.plugin.as_ref()?;

@@ -73,7 +73,7 @@ impl Workspace {
         self.batch_loss.take()
     }
 
-    /// What the layers gave, l from 1: `h_1` to `a_L`.
+    /// The outputs of the layers, l from 1: `h_1` to `a_L`.
     pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &Tensor)> {
         self.activations.all().enumerate().skip(1)
     }

@@ -66,7 +66,7 @@ impl Value {
         Ok(values.iter().map(&mut number).collect())
     }
 
-    /// What a card computes it from.
+    /// The parts that a card computes it from.
     pub(crate) fn parts(&self) -> Option<&Tensor> {
         match self {
             Self::Known(_) => None,

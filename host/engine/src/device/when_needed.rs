@@ -50,7 +50,7 @@ impl<'a> CardsWhenNeeded<'a> {
         opened.as_ref().map_err(Clone::clone)
     }
 
-    /// Whether an action computes on a card.
+    /// True for an action that computes on a card.
     pub(crate) fn serve(&self, action: &Action) -> bool {
         let environment = action.environment.as_ref();
         is_on_card(environment) || self.portable && is_portable(environment)

@@ -6,7 +6,7 @@ use super::{Argument, Card, Elements, Kernel};
 use crate::error::Error;
 use crate::function::Function;
 use crate::operand::refused;
-use crate::product::Term;
+use crate::product::{Product, Term};
 
 /// The steps between the elements of the operands, the same for all products of a launch. The columns of `out` are
 /// neighbours in memory.
@@ -23,6 +23,20 @@ pub(crate) struct Shape {
     pub(crate) b_column: usize,
     /// From one row of `out` to the next.
     pub(crate) out_row: usize,
+}
+
+impl From<&Product> for Shape {
+    /// As on a processor, where the columns of B are neighbours in memory.
+    fn from(product: &Product) -> Self {
+        Self {
+            rows: product.rows,
+            a_row: product.a_row,
+            a_depth: product.a_depth,
+            b_depth: product.b_depth,
+            b_column: 1,
+            out_row: product.out_row,
+        }
+    }
 }
 
 /// One of the products of a launch.

@@ -29,19 +29,25 @@ pub(crate) fn affine(
 ) -> Result<(), Error> {
     let ([rows, depth], [_, samples]) = (size(weight)?, size(h)?);
     cost::count(rows * depth, samples);
+    let product = Product {
+        rows,
+        columns: samples,
+        depth,
+        a_row: depth,
+        a_depth: 1,
+        b_depth: samples,
+        out_row: samples,
+    };
     if let Some((card, out, [weight, h, values])) =
         card::operands(out, [weight, h, bias.unwrap_or(h)])?
     {
-        let shape = Shape {
-            rows,
-            a_row: depth,
-            a_depth: 1,
-            b_depth: samples,
-            b_column: 1,
-            out_row: samples,
-        };
         let start = bias.map_or(card::Start::Zero, |_| card::Start::Rows(values));
-        let product = on_card(&card, Operation::Affine, shape, [samples, depth])?;
+        let product = on_card(
+            &card,
+            Operation::Affine,
+            (&product).into(),
+            [samples, depth],
+        )?;
         return card.run(&product, function, start, out, [weight, h]);
     }
     // SAFETY: only the product uses these slices.
@@ -57,15 +63,6 @@ pub(crate) fn affine(
         return function.apply_to(out);
     };
     let biased = bias.is_some();
-    let product = Product {
-        rows,
-        columns: samples,
-        depth,
-        a_row: depth,
-        a_depth: 1,
-        b_depth: samples,
-        out_row: samples,
-    };
     product.share(out, |product, first, out| {
         let start = if biased {
             Start::Rows(&values[first..])
@@ -83,16 +80,22 @@ pub(crate) fn affine(
 pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Result<(), Error> {
     let ([depth, rows], [_, samples]) = (size(weight)?, size(delta)?);
     cost::count(rows * depth, samples);
+    let product = Product {
+        rows,
+        columns: samples,
+        depth,
+        a_row: 1,
+        a_depth: rows,
+        b_depth: samples,
+        out_row: samples,
+    };
     if let Some((card, out, factors)) = card::operands(out, [weight, delta])? {
-        let shape = Shape {
-            rows,
-            a_row: 1,
-            a_depth: rows,
-            b_depth: samples,
-            b_column: 1,
-            out_row: samples,
-        };
-        let product = on_card(&card, Operation::Transposed, shape, [samples, depth])?;
+        let product = on_card(
+            &card,
+            Operation::Transposed,
+            (&product).into(),
+            [samples, depth],
+        )?;
         return card.run(
             &product,
             Function::Identity,
@@ -105,15 +108,6 @@ pub(crate) fn transposed(weight: &Tensor, delta: &Tensor, out: &Tensor) -> Resul
     let Some((out, [weight, delta])) = unsafe { slices(out, [weight, delta]) }? else {
         weight.f_tr()?.f_mm_out(out, delta).map(drop)?;
         return Ok(());
-    };
-    let product = Product {
-        rows,
-        columns: samples,
-        depth,
-        a_row: 1,
-        a_depth: rows,
-        b_depth: samples,
-        out_row: samples,
     };
     product.share(out, |product, first, out| {
         product.run(out, &weight[first..], delta, &Term::FIRST, Start::Zero);

@@ -67,7 +67,7 @@ pub struct Trainer<A> {
     training: Option<Workspace>,
     /// Steps on a card whose numbers nobody has read yet.
     waiting: Vec<(At, Readings)>,
-    /// What is noted of them there, for the buffers of `training`.
+    /// The notes on them there, for the buffers of `training`.
     watch: Option<Watch>,
     inference: Option<Predictor>,
     /// Of the steps since it was made.

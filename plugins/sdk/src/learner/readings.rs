@@ -95,7 +95,7 @@ impl Table {
     }
 }
 
-/// What is looked at on a card after each step, and read with its numbers.
+/// The tensors that a card looks at after each step, and its notes, which are read with the step's numbers.
 pub(super) struct Watch {
     /// Parameters, and then what the layers gave.
     values: Table,
