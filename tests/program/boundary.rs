@@ -111,7 +111,7 @@ fn a_plugin_of_this_version_works_in_the_host_of_1_0() {
     assert_says(
         &newer,
         &[
-            "abi 1.3\n",
+            "abi 1.4\n",
             "plugin linear 1.1.0\n",
             "epoch 3 steps 20\n",
             "directions true\n",

@@ -110,8 +110,8 @@ matrix = {{ method = ["cards"], seed = [{}] }}
             .collect()
     }
 
-    /// The epochs of all trainings that have a result, as their plugin told them.
-    fn epochs(&self) -> Vec<Epoch> {
+    /// The logs of all results.
+    fn logs(&self) -> Vec<String> {
         let store = self.store();
         let keys = store.action_keys().unwrap().into_iter();
         let results = keys.flat_map(|key| store.results(key).unwrap());
@@ -119,7 +119,12 @@ matrix = {{ method = ["cards"], seed = [{}] }}
             let path = store.object_path(result.log?);
             Some(fs::read_to_string(path).unwrap())
         });
-        let logs: Vec<_> = logs.collect();
+        logs.collect()
+    }
+
+    /// The epochs of all trainings that have a result, as their plugin told them.
+    fn epochs(&self) -> Vec<Epoch> {
+        let logs = self.logs();
         let lines = logs.iter().flat_map(|log| log.lines());
         let given = lines.filter_map(|line| line.strip_prefix("given "));
         given
@@ -591,6 +596,7 @@ validation = 100
 kind = "train"
 dataset = "data"
 epochs = 2
+augmentation = {{ crop_padding = 2, flip = "horizontal" }}
 matrix = {{ network = ["fc", "lc"], method = ["bp", "dtp"] }}
 [stage.evaluate]
 kind = "evaluate"
@@ -616,6 +622,13 @@ fn a_portable_algorithm_on_a_card_gives_what_it_gives_on_a_processor() {
         assert_eq!(environment.device, "cpu");
         assert_eq!(environment.cuda, None);
     }
+    let logs = machine.logs();
+    let kept = "keeps these splits where it computes: train, validation, test";
+    assert_eq!(
+        logs.iter().filter(|log| log.contains(kept)).count(),
+        4,
+        "{logs:#?}"
+    );
     // Whoever has no card finds everything done, and does it again with the same bits.
     let on_processor = machine.run("cpu", &[]).exits(0);
     assert!(on_processor.stdout.contains("9 cached"), "{on_processor:?}");

@@ -164,7 +164,7 @@ fn the_rest(sandbox: &Sandbox, run: &Value, trained: &Value) {
         &said,
         &[
             "the library of plugin bp, used by 3 actions",
-            "ABI 1.3",
+            "ABI 1.4",
             "libtorch 2.11.0",
         ],
     );
@@ -312,7 +312,7 @@ fn a_store_is_listed_by_what_it_holds() {
         &["describe", "evaluate", "report"],
     );
     contains(&ls(&["datasets"]).stdout, &["data (idx)"]);
-    contains(&ls(&["plugins"]).stdout, &["bp", "1.3"]);
+    contains(&ls(&["plugins"]).stdout, &["bp", "1.4"]);
     let library = fs::metadata(libraries().join("libassay_bp.so"))
         .unwrap()
         .len();

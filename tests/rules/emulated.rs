@@ -2,6 +2,7 @@
 //! portable: weights, moments, streams of random numbers, outputs, and every number that is reported.
 
 use assay_abi::{ErrorCode, PluginError};
+use assay_testkit::{Outcome, Subject};
 use serde_json::Value;
 
 use crate::support::host::{Recorder, Samples, train_recording};
@@ -97,6 +98,39 @@ fn every_portable_rule_trains_on_an_emulated_card_as_on_a_processor() {
         }
     }
     assert!(compared > 80, "only {compared} trainings were compared");
+}
+
+#[test]
+fn every_portable_rule_trains_on_a_split_that_an_emulated_card_keeps() {
+    let device = assay_emulation::device();
+    let check = assay_testkit::find("resident").unwrap();
+    let mut passed = 0;
+    // Learners of the kit do not wait for their turn with what is set once in a process.
+    let first = Learner {
+        network: network(&[1, 2, 2], &["softmax 3"]),
+        ..Learner::default()
+    };
+    drop(first.create().unwrap());
+    for rule in rules() {
+        let plugin = load(&rule);
+        for algorithm in plugin.algorithms().unwrap() {
+            let verdict = check.of_algorithm(&Subject {
+                plugin,
+                algorithm,
+                seed: 3,
+                device: &device,
+                threads: 1,
+            });
+            assert_ne!(
+                verdict.outcome,
+                Outcome::Failed,
+                "{rule}: {}",
+                verdict.reason
+            );
+            passed += usize::from(verdict.outcome == Outcome::Passed);
+        }
+    }
+    assert!(passed > 15, "only {passed} rules keep splits");
 }
 
 fn assert_reported(name: &str, expected: &Recorder, found: &Recorder) {

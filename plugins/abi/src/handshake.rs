@@ -6,7 +6,7 @@
 /// The major version of the boundary: both sides must have the same.
 pub const ABI_MAJOR: u32 = 1;
 /// The minor version of the boundary: grows with every extension, and is compared by nobody.
-pub const ABI_MINOR: u32 = 3;
+pub const ABI_MINOR: u32 = 4;
 /// The ELF section that holds the [`Handshake`].
 pub const HANDSHAKE_SECTION: &str = ".assay_handshake";
 /// The symbol of the [`Handshake`].

@@ -3,13 +3,16 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::rc::Rc;
 
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RSliceMut, RStr, RVec};
 
 use crate::batch::{Batch, BatchSource};
 use crate::error::{ErrorCode, Fallible, PluginError};
-use crate::extension::{Cost, CostExtension};
+use crate::extension::{
+    Cost, CostExtension, EpochOrder, PlaceSource, Places, ResidentExtension, StoredSplit,
+};
 use crate::guard::guard;
 use crate::metric::MetricSink;
 use crate::tensor::TensorView;
@@ -66,6 +69,37 @@ pub trait Learner {
     fn cost(&mut self) -> Option<Cost> {
         None
     }
+
+    /// Keeps a copy of `split` under `number`, in the place of what was lent under it before; false if it keeps
+    /// none, since it has no use or no room for it: then the host serves batches. The extension `resident/1`.
+    fn lend(&mut self, _number: u32, _split: &StoredSplit<'_>) -> Result<bool, PluginError> {
+        Ok(false)
+    }
+
+    /// Trains as [`Learner::train_epoch`] does, on samples of a split that it keeps: the same numbers come out.
+    fn train_resident(
+        &mut self,
+        _epoch: u32,
+        _order: &EpochOrder<'_>,
+        _places: &mut PlaceSource<'_>,
+        _metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        Err(keeps_none())
+    }
+
+    /// Predicts as [`Learner::predict`] does, for samples of a split that it keeps.
+    fn predict_resident(
+        &mut self,
+        _split: u32,
+        _samples: Places,
+        _outputs: &mut [f32],
+    ) -> Result<(), PluginError> {
+        Err(keeps_none())
+    }
+}
+
+fn keeps_none() -> PluginError {
+    PluginError::new(ErrorCode::UNSUPPORTED, "the learner keeps no split")
 }
 
 /// The functions of a learner, as they cross. `object` is always the learner's own pointer.
@@ -96,23 +130,39 @@ pub struct LearnerHandle {
 /// A learner that panicked is never called again.
 #[repr(C)]
 struct Slot<L> {
-    /// First, so that it is found behind any object, whatever its learner is.
-    cost: unsafe extern "C" fn(*mut c_void) -> Fallible<ROption<Cost>>,
+    /// First, so that they are found behind any object, whatever its learner is.
+    of_extensions: OfExtensions,
     panicked: bool,
     learner: L,
 }
 
-/// The way in which a host asks for the cost of one learner.
+/// The functions of extensions for one kind of learner.
+#[derive(Clone, Copy)]
+struct OfExtensions {
+    cost: unsafe extern "C" fn(*mut c_void) -> Fallible<ROption<Cost>>,
+    lend: unsafe extern "C" fn(*mut c_void, u32, &StoredSplit<'_>) -> Fallible<u32>,
+    train: unsafe extern "C" fn(
+        *mut c_void,
+        u32,
+        &EpochOrder<'_>,
+        &mut PlaceSource<'_>,
+        &mut MetricSink<'_>,
+    ) -> Fallible<()>,
+    predict: unsafe extern "C" fn(*mut c_void, u32, Places, RSliceMut<'_, f32>) -> Fallible<()>,
+}
+
+/// The extensions for learners that a plugin has, and the algorithm of one of its learners.
 #[derive(Clone)]
-pub(crate) struct Counter {
-    pub(crate) extension: &'static CostExtension,
-    pub(crate) algorithm: String,
+pub(crate) struct LearnerExtensions {
+    pub(crate) cost: Option<&'static CostExtension>,
+    pub(crate) resident: Option<&'static ResidentExtension>,
+    pub(crate) algorithm: Rc<str>,
 }
 
 thread_local! {
-    /// By the object of each living learner of this thread whose plugin counts. Nothing in a handle
+    /// By the object of each living learner of this thread whose plugin has any. Nothing in a handle
     /// says which plugin it is of, and no other plugin may be asked about its object.
-    static COUNTERS: RefCell<HashMap<*mut c_void, Counter>> = RefCell::default();
+    static EXTENSIONS: RefCell<HashMap<*mut c_void, LearnerExtensions>> = RefCell::default();
 }
 
 impl LearnerHandle {
@@ -151,7 +201,12 @@ impl LearnerHandle {
     /// ```
     pub fn new<L: Learner + 'static>(learner: L) -> Self {
         let slot = Slot {
-            cost: cost::<L>,
+            of_extensions: OfExtensions {
+                cost: cost::<L>,
+                lend: lend::<L>,
+                train: train_resident::<L>,
+                predict: predict_resident::<L>,
+            },
             panicked: false,
             learner,
         };
@@ -216,29 +271,75 @@ impl LearnerHandle {
     /// See [`Learner::cost`]; `None` too where the plugin does not have the extension `cost/1`, or
     /// the learner was not made by [`LoadedPlugin::create`](crate::LoadedPlugin::create).
     pub fn cost(&mut self) -> Result<Option<Cost>, PluginError> {
-        let counter = COUNTERS.with_borrow(|counters| counters.get(&self.object).cloned());
-        let Some(Counter {
-            extension,
-            algorithm,
-        }) = counter
-        else {
+        let Some((algorithm, extension)) = self.extension(|it| it.cost) else {
             return Ok(None);
         };
         // SAFETY: the plugin of the extension made the object, which lives as long as the handle;
-        // `&mut self` makes the call exclusive.
+        // `&mut self` makes the call exclusive. The same holds for the extension below.
         unsafe { extension.count(self.object, &algorithm) }
     }
 
-    /// Has [`LearnerHandle::cost`] ask `counter`, which is of the plugin that made this learner.
-    pub(crate) fn count_by(&self, counter: Counter) {
-        COUNTERS.with_borrow_mut(|counters| counters.insert(self.object, counter));
+    /// See [`Learner::lend`]; false too where the plugin does not have the extension `resident/1`, or the learner
+    /// was not made by [`LoadedPlugin::create`](crate::LoadedPlugin::create).
+    pub fn lend(&mut self, number: u32, split: &StoredSplit<'_>) -> Result<bool, PluginError> {
+        let Some((algorithm, extension)) = self.extension(|it| it.resident) else {
+            return Ok(false);
+        };
+        // SAFETY: see `cost`.
+        let kept = unsafe { (extension.lend)(self.object, (*algorithm).into(), number, split) };
+        kept.into_result().map(|kept| kept != 0)
+    }
+
+    /// See [`Learner::train_resident`].
+    pub fn train_resident(
+        &mut self,
+        epoch: u32,
+        order: &EpochOrder<'_>,
+        places: &mut PlaceSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        let (algorithm, extension) = self.extension(|it| it.resident).ok_or_else(keeps_none)?;
+        let algorithm = (*algorithm).into();
+        // SAFETY: see `cost`.
+        unsafe { (extension.train)(self.object, algorithm, epoch, order, places, metrics) }
+            .into_result()
+    }
+
+    /// See [`Learner::predict_resident`].
+    pub fn predict_resident(
+        &mut self,
+        split: u32,
+        samples: Places,
+        outputs: &mut [f32],
+    ) -> Result<(), PluginError> {
+        let (algorithm, extension) = self.extension(|it| it.resident).ok_or_else(keeps_none)?;
+        let (algorithm, outputs) = ((*algorithm).into(), RSliceMut::from_mut_slice(outputs));
+        // SAFETY: see `cost`.
+        unsafe { (extension.predict)(self.object, algorithm, split, samples, outputs) }
+            .into_result()
+    }
+
+    /// One of the extensions that the learner's plugin has, with the name of its algorithm.
+    fn extension<E>(
+        &self,
+        which: impl FnOnce(&LearnerExtensions) -> Option<E>,
+    ) -> Option<(Rc<str>, E)> {
+        EXTENSIONS.with_borrow(|extensions| {
+            let of_plugin = extensions.get(&self.object)?;
+            Some((of_plugin.algorithm.clone(), which(of_plugin)?))
+        })
+    }
+
+    /// Has this handle call the `extensions` of the plugin that made its learner.
+    pub(crate) fn extend(&self, extensions: LearnerExtensions) {
+        EXTENSIONS.with_borrow_mut(|all| all.insert(self.object, extensions));
     }
 }
 
 impl Drop for LearnerHandle {
     fn drop(&mut self) {
-        // Another learner may come to lie there. A thread that ends may have no counters any more.
-        let _ = COUNTERS.try_with(|counters| counters.borrow_mut().remove(&self.object));
+        // Another learner may come to lie there. A thread that ends may have no extensions any more.
+        let _ = EXTENSIONS.try_with(|extensions| extensions.borrow_mut().remove(&self.object));
         // SAFETY: `new` made `object` with a box of the type that this `drop` expects, and a
         // handle is dropped once. A panic in the learner's drop was already contained.
         let _ = unsafe { (self.table.drop)(self.object) };
@@ -342,17 +443,112 @@ unsafe extern "C" fn cost<L: Learner>(object: *mut c_void) -> Fallible<ROption<C
     unsafe { with::<L, _>(object, "cost", |learner| Ok(learner.cost().into())) }
 }
 
-/// The function of `cost/1`, for a learner of any kind: the algorithm makes no difference.
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn lend<L: Learner>(
+    object: *mut c_void,
+    number: u32,
+    split: &StoredSplit<'_>,
+) -> Fallible<u32> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        with::<L, _>(object, "lend", |learner| {
+            learner.lend(number, split).map(u32::from)
+        })
+    }
+}
+
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn train_resident<L: Learner>(
+    object: *mut c_void,
+    epoch: u32,
+    order: &EpochOrder<'_>,
+    places: &mut PlaceSource<'_>,
+    metrics: &mut MetricSink<'_>,
+) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        with::<L, _>(object, "train_resident", |learner| {
+            learner.train_resident(epoch, order, places, metrics)
+        })
+    }
+}
+
+/// # Safety
+/// See [`with`].
+unsafe extern "C" fn predict_resident<L: Learner>(
+    object: *mut c_void,
+    split: u32,
+    samples: Places,
+    outputs: RSliceMut<'_, f32>,
+) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        with::<L, _>(object, "predict_resident", |learner| {
+            learner.predict_resident(split, samples, outputs.into_mut_slice())
+        })
+    }
+}
+
+/// The functions of extensions for the learner behind `object`.
 ///
 /// # Safety
 /// `object` came from [`LearnerHandle::new`], is alive, and nothing else uses it now.
-pub(crate) unsafe extern "C" fn learner_cost(
+unsafe fn of_extensions(object: *mut c_void) -> OfExtensions {
+    // SAFETY: every `Slot` starts with these functions, which are those of its own learner.
+    unsafe { *object.cast::<OfExtensions>() }
+}
+
+/// The function of `cost/1`, for a learner of any kind: the algorithm makes no difference.
+///
+/// # Safety
+/// See [`of_extensions`]; the same holds for the functions of `resident/1`.
+pub(crate) unsafe extern "C" fn cost_of_learner(
     object: *mut c_void,
     _algorithm: RStr<'_>,
 ) -> Fallible<ROption<Cost>> {
-    type Ask = unsafe extern "C" fn(*mut c_void) -> Fallible<ROption<Cost>>;
-    // SAFETY: every `Slot` starts with this function, which is that of its own learner.
-    unsafe { (*object.cast::<Ask>())(object) }
+    // SAFETY: promised by the caller.
+    unsafe { (of_extensions(object).cost)(object) }
+}
+
+/// # Safety
+/// See [`of_extensions`].
+pub(crate) unsafe extern "C" fn lend_to_learner(
+    object: *mut c_void,
+    _algorithm: RStr<'_>,
+    number: u32,
+    split: &StoredSplit<'_>,
+) -> Fallible<u32> {
+    // SAFETY: promised by the caller.
+    unsafe { (of_extensions(object).lend)(object, number, split) }
+}
+
+/// # Safety
+/// See [`of_extensions`].
+pub(crate) unsafe extern "C" fn train_learner_resident(
+    object: *mut c_void,
+    _algorithm: RStr<'_>,
+    epoch: u32,
+    order: &EpochOrder<'_>,
+    places: &mut PlaceSource<'_>,
+    metrics: &mut MetricSink<'_>,
+) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    unsafe { (of_extensions(object).train)(object, epoch, order, places, metrics) }
+}
+
+/// # Safety
+/// See [`of_extensions`].
+pub(crate) unsafe extern "C" fn predict_of_learner_resident(
+    object: *mut c_void,
+    _algorithm: RStr<'_>,
+    split: u32,
+    samples: Places,
+    outputs: RSliceMut<'_, f32>,
+) -> Fallible<()> {
+    // SAFETY: promised by the caller.
+    unsafe { (of_extensions(object).predict)(object, split, samples, outputs) }
 }
 
 /// # Safety
@@ -408,15 +604,16 @@ mod tests {
 
     #[test]
     fn a_learner_is_asked_for_its_cost_as_long_as_it_lives() {
-        static EXTENSION: CostExtension = CostExtension::new(learner_cost);
+        static EXTENSION: CostExtension = CostExtension::new(cost_of_learner);
         let counts = Cost {
             multiply_adds: 1 << 60,
             samples: 0,
         };
         let mut asked = LearnerHandle::new(Counting(counts));
-        asked.count_by(Counter {
-            extension: &EXTENSION,
-            algorithm: "counting".to_owned(),
+        asked.extend(LearnerExtensions {
+            cost: Some(&EXTENSION),
+            resident: None,
+            algorithm: "counting".into(),
         });
         let mut other = LearnerHandle::new(Counting(counts));
         assert_eq!(other.cost().unwrap(), None, "its plugin does not count");
@@ -424,6 +621,6 @@ mod tests {
         assert_eq!(asked.cost().unwrap(), Some(Cost { samples, ..counts }));
         assert_eq!(asked.cost().unwrap_err().code, ErrorCode::PANIC);
         drop(asked);
-        assert!(COUNTERS.with_borrow(HashMap::is_empty));
+        assert!(EXTENSIONS.with_borrow(HashMap::is_empty));
     }
 }

@@ -23,7 +23,10 @@ mod tensor;
 
 pub use batch::{Batch, BatchSource, Batches, MOST_PASSES};
 pub use error::{ErrorCode, Fallible, PluginError};
-pub use extension::{AlgorithmMinimum, Cost, ExtensionError};
+pub use extension::{
+    AlgorithmMinimum, BatchPlaces, Cost, Crop, EpochOrder, ExtensionError, PIXEL_VALUES,
+    PlaceSource, Places, StoredSamples, StoredSplit,
+};
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, HANDSHAKE_SECTION, HANDSHAKE_SYMBOL, Handshake, HandshakeMismatch,
     PanicStrategy,

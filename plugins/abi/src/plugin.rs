@@ -20,11 +20,14 @@ use abi_stable::std_types::{RStr, RString, RVec};
 
 use crate::error::{ErrorCode, Fallible, PluginError};
 use crate::extension::{
-    AlgorithmMinimum, Backpropagation, CostExtension, Extension, ExtensionError, Minimum, offered,
-    read,
+    AlgorithmMinimum, Backpropagation, CostExtension, Extension, ExtensionError, Minimum,
+    ResidentExtension, offered, read,
 };
 use crate::guard::guard;
-use crate::learner::{Counter, CreateRequest, LearnerHandle, learner_cost};
+use crate::learner::{
+    CreateRequest, LearnerExtensions, LearnerHandle, cost_of_learner, lend_to_learner,
+    predict_of_learner_resident, train_learner_resident,
+};
 
 /// The symbol of the root module. A break of the boundary is a new symbol, tried first.
 pub const ROOT_SYMBOL: &str = "ASSAY_PLUGIN_V1";
@@ -178,8 +181,17 @@ extern "C" fn query<P: PluginDefinition>(name: RStr<'_>) -> *const c_void {
         Backpropagation::NAME => {
             offered(const { &Backpropagation::new(create_backpropagation::<P>) })
         }
-        CostExtension::NAME => offered(const { &CostExtension::new(learner_cost) }),
+        CostExtension::NAME => offered(const { &CostExtension::new(cost_of_learner) }),
         Minimum::NAME => offered(const { &Minimum::new(P::MINIMUMS) }),
+        ResidentExtension::NAME => offered(
+            const {
+                &ResidentExtension::new(
+                    lend_to_learner,
+                    train_learner_resident,
+                    predict_of_learner_resident,
+                )
+            },
+        ),
         _ => std::ptr::null(),
     }
 }
@@ -209,6 +221,7 @@ pub struct LoadedPlugin {
     backpropagation: Option<&'static Backpropagation>,
     cost: Option<&'static CostExtension>,
     minimum: Option<&'static Minimum>,
+    resident: Option<&'static ResidentExtension>,
 }
 
 impl LoadedPlugin {
@@ -233,11 +246,14 @@ impl LoadedPlugin {
         let backpropagation = unsafe { read(root.query()(Backpropagation::NAME.into())) }?;
         // SAFETY: as above.
         let cost = unsafe { read(root.query()(CostExtension::NAME.into())) }?;
+        // SAFETY: as above.
+        let resident = unsafe { read(root.query()(ResidentExtension::NAME.into())) }?;
         Ok(Self {
             root,
             backpropagation,
             cost,
             minimum,
+            resident,
         })
     }
 
@@ -260,10 +276,11 @@ impl LoadedPlugin {
     /// Creates a learner.
     pub fn create(&self, request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
         let learner = self.root.create()(request).into_result()?;
-        if let Some(extension) = self.cost {
-            learner.count_by(Counter {
-                extension,
-                algorithm: request.algorithm.to_string(),
+        if self.cost.is_some() || self.resident.is_some() {
+            learner.extend(LearnerExtensions {
+                cost: self.cost,
+                resident: self.resident,
+                algorithm: request.algorithm.as_str().into(),
             });
         }
         Ok(learner)

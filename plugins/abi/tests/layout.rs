@@ -11,9 +11,9 @@ use std::mem::offset_of;
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RSlice, RStr, RString, RVec};
 use assay_abi::{
-    AlgorithmInfo, AlgorithmMinimum, Batch, BatchSource, Cost, CreateRequest, Fallible, Handshake,
-    Identity, LearnerHandle, LearnerTable, MetricInfo, MetricSink, Plugin, PluginError, RootHeader,
-    TensorView,
+    AlgorithmInfo, AlgorithmMinimum, Batch, BatchSource, Cost, CreateRequest, Crop, EpochOrder,
+    Fallible, Handshake, Identity, LearnerHandle, LearnerTable, MetricInfo, MetricSink,
+    PlaceSource, Places, Plugin, PluginError, RootHeader, StoredSamples, StoredSplit, TensorView,
 };
 
 /// The size of a `#[repr(C)]` struct, then where each field begins that takes room.
@@ -79,6 +79,21 @@ fn what_the_rest_is_made_of_has_its_size() {
     assert_eq!(offset_of!(Cost, multiply_adds), 0);
     assert_eq!([offset_of!(Cost, samples), size_of::<Cost>()], [8, 16]);
     assert_eq!(size_of::<Fallible<ROption<Cost>>>(), 8 + 104);
+    assert_eq!(size_of::<Fallible<ROption<Places>>>(), 8 + 104);
+    assert_eq!(offset_of!(StoredSplit<'_>, height), 4);
+    assert_eq!(offset_of!(StoredSplit<'_>, width), 8);
+    assert_eq!(offset_of!(StoredSplit<'_>, levels), 16);
+    assert_eq!(offset_of!(StoredSplit<'_>, parts), 32);
+    assert_eq!(size_of::<StoredSplit<'_>>(), 48);
+    assert_eq!(offset_of!(StoredSamples<'_>, labels), 16);
+    assert_eq!(size_of::<StoredSamples<'_>>(), 32);
+    assert_eq!(offset_of!(EpochOrder<'_>, samples), 8);
+    assert_eq!(offset_of!(EpochOrder<'_>, crops), 24);
+    assert_eq!(size_of::<EpochOrder<'_>>(), 40);
+    assert_eq!([offset_of!(Crop, columns), offset_of!(Crop, flip)], [4, 8]);
+    assert_eq!(size_of::<Crop>(), 12);
+    assert_eq!([offset_of!(Places, count), size_of::<Places>()], [4, 8]);
+    assert_eq!(size_of::<PlaceSource<'_>>(), 16);
     assert_eq!(
         [size_of::<RStr<'_>>(), size_of::<RSlice<'_, u8>>()],
         [16; 2]

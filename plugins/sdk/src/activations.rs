@@ -8,6 +8,7 @@ use crate::function::Normalised;
 use crate::layer::Layer;
 use crate::model::Model;
 use crate::product::Transpose;
+use crate::samples::Samples;
 use crate::tensor_slices::{copy_f32, slices};
 
 /// Outputs of the layers for the batch of the last forward pass.
@@ -56,9 +57,14 @@ impl Activations {
         self.samples
     }
 
-    /// Computes every layer for `inputs`, (B, C, H, W) row-major.
-    pub(crate) fn run(&mut self, model: &Model, inputs: &[f32]) -> Result<(), Error> {
-        self.take(model, inputs)?;
+    /// Computes every layer for the images of as many `samples`.
+    pub(crate) fn run(&mut self, model: &Model, samples: Samples<'_>) -> Result<(), Error> {
+        match samples {
+            Samples::Lent(lent) => self.take(model, lent.inputs)?,
+            Samples::Kept(kept) => {
+                kept.write_images(&self.h[0], model.input_units().are_interleaved())?;
+            }
+        }
         let last = model.depth();
         for l in 1..last {
             let (layer, below, values) = (model.layer(l), &self.h[l - 1], &self.h[l]);

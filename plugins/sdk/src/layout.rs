@@ -39,6 +39,11 @@ impl Units {
         }
     }
 
+    /// True if the channels of a pixel lie one after another, false if the pixels of a channel do.
+    pub(crate) fn are_interleaved(self) -> bool {
+        matches!(self, Self::Image { .. })
+    }
+
     /// The axes as they lie in memory.
     fn stored(self) -> Vec<i64> {
         match self {

@@ -89,6 +89,7 @@ mod placed;
 mod product;
 mod rng;
 mod rule;
+mod samples;
 mod setup;
 mod state;
 mod sums;

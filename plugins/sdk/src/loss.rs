@@ -12,6 +12,7 @@ use crate::card;
 use crate::error::Error;
 use crate::function::{Denominators, Function, softmax};
 use crate::model::Model;
+use crate::samples::Samples;
 use crate::sums::{dot_over_units, dot_value, over_units, write_over_units_on};
 use crate::tensor_slices::{copy_f32, copy_i64, read};
 use crate::value::{self, Meaning, Value};
@@ -122,6 +123,8 @@ enum Measure {
     SquaredError {
         /// The target in the order in which the host lays out inputs; shares its memory.
         target_by_sample: Tensor,
+        /// See [`Units::are_interleaved`](crate::layout::Units::are_interleaved).
+        is_interleaved: bool,
     },
 }
 
@@ -137,6 +140,7 @@ impl Loss {
             },
             Task::Reconstruction => Measure::SquaredError {
                 target_by_sample: model.output_units().by_sample(&target)?,
+                is_interleaved: model.output_units().are_interleaved(),
             },
         };
         Ok(Self {
@@ -147,32 +151,44 @@ impl Loss {
         })
     }
 
-    /// The mean loss of a batch whose last layer computed `activation` `a_L`, for `inputs` as the
-    /// host lays them out and `labels`, which were checked. Also sets what the accessors return.
+    /// The mean loss of a batch of `samples` whose last layer computed `activation` `a_L`. Also sets what the accessors
+    /// return.
     pub(crate) fn evaluate(
         &self,
         activation: &Tensor,
-        inputs: &[f32],
-        labels: &[i64],
+        samples: Samples<'_>,
     ) -> Result<Value, Error> {
-        match &self.measure {
-            Measure::CrossEntropy { labels: of_batch } => {
-                copy_i64(of_batch, labels)?;
-                self.cross_entropy(activation, of_batch)
+        match (&self.measure, samples) {
+            (Measure::CrossEntropy { labels }, Samples::Lent(lent)) => {
+                copy_i64(labels, lent.labels)?;
+                let mut one_hot = self.target.shallow_clone();
+                one_hot.f_zero_().map(drop)?;
+                one_hot.f_scatter_value_(0, labels, 1.0).map(drop)?;
             }
-            Measure::SquaredError { target_by_sample } => {
-                copy_f32(target_by_sample, inputs)?;
-                self.squared_error(activation)
+            (Measure::CrossEntropy { .. }, Samples::Kept(kept)) => {
+                kept.write_labels(&self.target)?;
             }
+            (
+                Measure::SquaredError {
+                    target_by_sample, ..
+                },
+                Samples::Lent(lent),
+            ) => {
+                copy_f32(target_by_sample, lent.inputs)?;
+            }
+            (Measure::SquaredError { is_interleaved, .. }, Samples::Kept(kept)) => {
+                kept.write_images(&self.target, *is_interleaved)?;
+            }
+        }
+        match self.measure {
+            Measure::CrossEntropy { .. } => self.cross_entropy(activation),
+            Measure::SquaredError { .. } => self.squared_error(activation),
         }
     }
 
     /// `−log h_L[label]`, with `h_L = softmax(a_L)` and `δ_L = (h_L − onehot)/B`.
-    fn cross_entropy(&self, activation: &Tensor, labels: &Tensor) -> Result<Value, Error> {
-        let mut one_hot = self.target.shallow_clone();
+    fn cross_entropy(&self, activation: &Tensor) -> Result<Value, Error> {
         let denominators = softmax(activation, &self.output)?;
-        one_hot.f_zero_().map(drop)?;
-        one_hot.f_scatter_value_(0, labels, 1.0).map(drop)?;
         self.scaled_error(1.0)?;
         Ok(
             match cross_entropies(denominators, activation, &self.target)? {

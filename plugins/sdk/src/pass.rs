@@ -14,6 +14,7 @@ use crate::maps::TrainedMap;
 use crate::model::Model;
 use crate::noise::{Draw, DrawSource};
 use crate::operand;
+use crate::samples::Samples;
 use crate::sums::mean;
 use crate::temporary::{Pool, Temporary};
 use crate::trace::Trace;
@@ -56,15 +57,10 @@ impl Workspace {
     }
 
     /// The forward pass of a batch and its loss.
-    pub(crate) fn run(
-        &mut self,
-        model: &Model,
-        inputs: &[f32],
-        labels: &[i64],
-    ) -> Result<(), Error> {
-        self.activations.run(model, inputs)?;
+    pub(crate) fn run(&mut self, model: &Model, samples: Samples<'_>) -> Result<(), Error> {
+        self.activations.run(model, samples)?;
         let output = self.activations.output();
-        self.batch_loss = Some(self.loss.evaluate(output, inputs, labels)?);
+        self.batch_loss = Some(self.loss.evaluate(output, samples)?);
         Ok(())
     }
 

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use assay_abi::{Batch, BatchSource, Cost, Learner, MetricSink, PluginError, TensorView};
+use assay_abi::{
+    Batch, BatchSource, Cost, EpochOrder, Learner, MetricSink, PlaceSource, Places, PluginError,
+    StoredSplit, TensorView,
+};
 
 use crate::card::{self, Card};
 
@@ -41,5 +44,32 @@ impl<L: Learner> Learner for Placed<L> {
 
     fn cost(&mut self) -> Option<Cost> {
         self.learner.cost()
+    }
+
+    fn lend(&mut self, number: u32, split: &StoredSplit<'_>) -> Result<bool, PluginError> {
+        card::enter(self.card.as_ref(), || self.learner.lend(number, split))
+    }
+
+    fn train_resident(
+        &mut self,
+        epoch: u32,
+        order: &EpochOrder<'_>,
+        places: &mut PlaceSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        card::enter(self.card.as_ref(), || {
+            self.learner.train_resident(epoch, order, places, metrics)
+        })
+    }
+
+    fn predict_resident(
+        &mut self,
+        split: u32,
+        samples: Places,
+        outputs: &mut [f32],
+    ) -> Result<(), PluginError> {
+        card::enter(self.card.as_ref(), || {
+            self.learner.predict_resident(split, samples, outputs)
+        })
     }
 }

@@ -150,6 +150,11 @@ pub(crate) struct Trained {
 }
 
 impl Learner {
+    /// The learner itself, for calls that one check alone makes.
+    pub(crate) fn handle(&mut self) -> &mut LearnerHandle {
+        &mut self.handle
+    }
+
     /// Trains an epoch that has to end well.
     pub(crate) fn train(&mut self, epoch: u32, batches: &[Samples]) -> Result<Trained, Problem> {
         let (trained, result) = self.try_train(epoch, batches, None);

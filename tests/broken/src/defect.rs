@@ -41,6 +41,7 @@ pub(crate) enum Defect {
     Prints,
     CountsThreads,
     MindsInstructions,
+    IgnoresOrder,
 }
 
 /// Every algorithm: its name, what is wrong with it, and that in words.
@@ -216,6 +217,11 @@ pub(crate) const ALGORITHMS: &[(&str, Defect, &str)] = &[
         "minds-instructions",
         Defect::MindsInstructions,
         "Called portable, and learns a little faster without vector instructions.",
+    ),
+    (
+        "ignores-order",
+        Defect::IgnoresOrder,
+        "Trains on a split that it keeps in the order of the split.",
     ),
 ];
 

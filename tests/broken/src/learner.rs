@@ -1,17 +1,20 @@
 //! The learner behind every algorithm here. What each does wrong stands where it does it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use assay_abi::{
-    Batch, BatchSource, CreateRequest, ErrorCode, Learner, MetricSink, PluginError, TensorView,
+    Batch, BatchSource, CreateRequest, EpochOrder, ErrorCode, Learner, MetricSink, PlaceSource,
+    Places, PluginError, StoredSplit, TensorView,
 };
 use assay_network::Network;
 
 use crate::adam::Moments;
 use crate::defect::Defect;
+use crate::kept::{Kept, KeptBatches};
 use crate::perceptron::{Gradient, Perceptron};
 use crate::settings::{Settings, parse};
 use crate::state;
@@ -32,6 +35,8 @@ pub(crate) struct Backpropagation {
     moments: Vec<(Moments, Moments)>,
     /// The number of steps, and of predictions where they are counted.
     counts: Vec<f32>,
+    /// The splits that it keeps, by number.
+    splits: BTreeMap<u32, Rc<Kept>>,
 }
 
 impl Backpropagation {
@@ -71,6 +76,7 @@ impl Backpropagation {
             moments: moments.collect(),
             network,
             counts: vec![0.0; 2],
+            splits: BTreeMap::new(),
         })
     }
 
@@ -162,6 +168,13 @@ impl Backpropagation {
             metrics.record("steps", &[1.0])?;
         }
         metrics.record("batch_loss", &[loss])
+    }
+}
+
+impl Backpropagation {
+    fn split(&self, number: u32) -> Result<Rc<Kept>, PluginError> {
+        let none = || PluginError::new(ErrorCode::UNSUPPORTED, "there is no such split");
+        self.splits.get(&number).cloned().ok_or_else(none)
     }
 }
 
@@ -258,5 +271,38 @@ impl Learner for Backpropagation {
             tensors.insert(format!("{group}.{l}.bias"), bias.as_slice());
         }
         state::save(tensors)
+    }
+
+    fn lend(&mut self, number: u32, split: &StoredSplit<'_>) -> Result<bool, PluginError> {
+        if ![Defect::None, Defect::IgnoresOrder].contains(&self.defect) {
+            return Ok(false);
+        }
+        self.splits.insert(number, Rc::new(Kept::new(split)?));
+        Ok(true)
+    }
+
+    fn train_resident(
+        &mut self,
+        epoch: u32,
+        order: &EpochOrder<'_>,
+        places: &mut PlaceSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        let kept = self.split(order.split)?;
+        let mut batches = KeptBatches::new(&kept, order, places, self.defect);
+        self.train_epoch(epoch, &mut BatchSource::new(&mut batches), metrics)
+    }
+
+    fn predict_resident(
+        &mut self,
+        split: u32,
+        samples: Places,
+        outputs: &mut [f32],
+    ) -> Result<(), PluginError> {
+        let (inputs, shape) = self.split(split)?.inputs(samples);
+        let strides = TensorView::contiguous_strides(&shape);
+        let inputs = TensorView::f32(&inputs, &shape, &strides);
+        let unfit = |error| PluginError::from_error(ErrorCode::SHAPE, &error);
+        self.predict(inputs.map_err(unfit)?, outputs)
     }
 }

@@ -13,6 +13,7 @@
 
 mod adam;
 mod defect;
+mod kept;
 mod learner;
 mod perceptron;
 mod settings;

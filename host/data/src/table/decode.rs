@@ -56,6 +56,16 @@ impl Batch {
         Some((self.images.get(start..start + self.pixels)?, label))
     }
 
+    /// The images one after another, and their labels.
+    pub(super) fn stored(&self) -> (&[u8], Vec<i64>) {
+        let labels: Vec<i64> = match &self.labels {
+            Labels::Narrow(labels) => labels.values().iter().map(|&it| it.into()).collect(),
+            Labels::Wide(labels) => labels.values().iter().map(|&it| it.into()).collect(),
+        };
+        let images = self.images.get(..labels.len() * self.pixels);
+        (images.unwrap_or_default(), labels)
+    }
+
     fn rows(&self) -> usize {
         match &self.labels {
             Labels::Narrow(labels) => labels.len(),

@@ -191,6 +191,26 @@ impl ImageTable {
         })
     }
 
+    /// Copies the labels alone, as [`gather`](Self::gather) does.
+    pub fn gather_labels(&self, indices: &[u32], labels: &mut [i64]) -> Result<(), GatherError> {
+        if labels.len() != indices.len() {
+            return Err(GatherError::WrongLength {
+                batch: indices.len(),
+                expected: 0,
+                images: 0,
+                labels: labels.len(),
+            });
+        }
+        for (&index, label) in indices.iter().zip(labels) {
+            let rows = self.rows;
+            let (_, class) = self
+                .row(index)
+                .ok_or(GatherError::OutOfRange { index, rows })?;
+            *label = class;
+        }
+        Ok(())
+    }
+
     /// Calls `convert` with each index, its pixels and the place of its image in the batch.
     fn gather_each(
         &self,
@@ -219,6 +239,12 @@ impl ImageTable {
             convert(index, source, image);
         }
         Ok(())
+    }
+
+    /// All samples in order, part by part: the pixels as stored, in layout (N, C, H, W), and the labels.
+    pub fn stored(&self) -> impl Iterator<Item = (&[u8], Vec<i64>)> {
+        let batches = self.shards.iter().flat_map(|shard| &shard.batches);
+        batches.map(Batch::stored)
     }
 
     /// The pixels of image `index`, as stored, in layout (C, H, W), and its label.

@@ -120,6 +120,19 @@ impl Scaling {
         }
     }
 
+    /// The scaled value of each pixel value, (channels, 256).
+    pub fn levels(&self, channels: u32) -> Vec<f32> {
+        match self {
+            Self::UnitInterval => {
+                let values: [u8; 256] = std::array::from_fn(|value| value as u8);
+                let mut levels = [0.0; 256];
+                self.apply(&values, &mut levels);
+                levels.repeat(channels as usize)
+            }
+            Self::Standardised(standardisation) => standardisation.levels.as_flattened().to_vec(),
+        }
+    }
+
     /// The pixels nearest to the values of one image, in layout (C, H, W): what the scaling makes of a pixel
     /// comes back as that pixel. Values outside of the range of pixels become its ends, NaN becomes 0.
     pub fn pixels(&self, scaled: &[f32]) -> Vec<u8> {
@@ -164,6 +177,20 @@ impl Standardisation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_what_pixels_are_scaled_to() {
+        let standardisation = Standardisation::new(&[0.1307, 0.5], &[0.3081, 0.01]).unwrap();
+        for scaling in [
+            Scaling::UnitInterval,
+            Scaling::Standardised(standardisation),
+        ] {
+            let pixels: Vec<u8> = (0..=255).chain(0..=255).collect();
+            let mut scaled = vec![0.0; pixels.len()];
+            scaling.apply(&pixels, &mut scaled);
+            assert_eq!(scaling.levels(2), scaled);
+        }
+    }
 
     #[test]
     fn scaled_pixels_come_back() {

@@ -143,7 +143,7 @@ fn run(context: &Context) -> Result<Outputs, StageError> {
                 top_k: &top_k,
                 predictions: split == Split::Test,
             };
-            let measured = measure(context, &mut learner, network, table, wanted, &phase)?;
+            let measured = measure(context, &mut learner, network, table.into(), wanted, &phase)?;
             let mut row = |metric: String, value| {
                 rows.push(EvaluationRow {
                     state,

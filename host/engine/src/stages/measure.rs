@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use assay_abi::{LearnerHandle, TensorView};
+use assay_abi::{LearnerHandle, Places, TensorView};
 use assay_data::table::ImageTable;
 use assay_network::{Network, Task};
 use assay_report::{ERROR, RECONSTRUCTION_ERROR};
@@ -67,6 +67,20 @@ impl Measurement {
     }
 }
 
+/// The samples that are measured on.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) table: &'a ImageTable,
+    /// The number of the table's split, where the learner keeps it.
+    pub(super) kept: Option<u32>,
+}
+
+impl<'a> From<&'a ImageTable> for Source<'a> {
+    fn from(table: &'a ImageTable) -> Self {
+        Self { table, kept: None }
+    }
+}
+
 /// Sums over samples.
 enum Tally<'k> {
     Classification {
@@ -85,18 +99,20 @@ enum Tally<'k> {
     },
 }
 
-/// Measures the outputs of the learner of `network` on every sample of `table`, in order.
+/// Measures the outputs of the learner of `network` on every sample of a table, in order.
 ///
 /// A classification has the errors that are wanted, in their order; a reconstruction has the squared distance from its input, which is also its loss.
 pub(super) fn measure(
     context: &Context,
     learner: &mut LearnerHandle,
     network: &Network,
-    table: &ImageTable,
+    Source { table, kept }: Source<'_>,
     wanted: Wanted<'_>,
     phase: &Phase,
 ) -> Result<Measurement, StageError> {
     let (count, width) = (table.len() as usize, network.outputs());
+    // A reconstruction is compared with its image, which is gathered for that.
+    let kept = kept.filter(|_| network.task() == Task::Classification);
     let sample = table.shape().pixels();
     let batch = batch_size(sample);
     let mut images = vec![0.0; batch * sample];
@@ -110,12 +126,19 @@ pub(super) fn measure(
         indices.clear();
         indices.extend(start as u32..(start + size) as u32);
         let (images, labels) = (&mut images[..size * sample], &mut labels[..size]);
-        table.gather(&indices, images, labels).map_err(data)?;
-        let shape = batch_shape(size, table);
-        let strides = TensorView::contiguous_strides(&shape);
-        let inputs = TensorView::f32(images, &shape, &strides).map_err(data)?;
-        learner
-            .predict(inputs, outputs.blank(size * width))
+        let blank = outputs.blank(size * width);
+        let predicted = if let Some(split) = kept {
+            table.gather_labels(&indices, labels).map_err(data)?;
+            let (first, count) = (start as u32, size as u32);
+            learner.predict_resident(split, Places { first, count }, blank)
+        } else {
+            table.gather(&indices, images, labels).map_err(data)?;
+            let shape = batch_shape(size, table);
+            let strides = TensorView::contiguous_strides(&shape);
+            let inputs = TensorView::f32(images, &shape, &strides).map_err(data)?;
+            learner.predict(inputs, blank)
+        };
+        predicted
             .map_err(|error| context.plugin_error(&format!("predict ({})", phase.name), error))?;
         let outputs = outputs
             .written(size * width)

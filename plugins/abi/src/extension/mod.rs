@@ -7,6 +7,7 @@
 mod backpropagation;
 mod cost;
 mod minimum;
+mod resident;
 
 use std::ffi::c_void;
 
@@ -15,6 +16,10 @@ pub use cost::Cost;
 pub(crate) use cost::CostExtension;
 pub use minimum::AlgorithmMinimum;
 pub(crate) use minimum::Minimum;
+pub(crate) use resident::ResidentExtension;
+pub use resident::{
+    BatchPlaces, Crop, EpochOrder, PIXEL_VALUES, PlaceSource, Places, StoredSamples, StoredSplit,
+};
 
 /// A struct that a plugin may have beside its root module.
 ///

@@ -8,12 +8,13 @@ use tch::Tensor;
 use super::Elements;
 
 /// The language and the kernels, in the order in which they are compiled.
-pub(super) const SOURCE: [&str; 7] = [
+pub(super) const SOURCE: [&str; 8] = [
     include_str!("kernels/prelude.cuh"),
     include_str!("kernels/functions.cu"),
     include_str!("kernels/noise.cu"),
     include_str!("kernels/optimiser.cu"),
     include_str!("kernels/product.cu"),
+    include_str!("kernels/samples.cu"),
     include_str!("kernels/sums.cu"),
     include_str!("kernels/watch.cu"),
 ];
@@ -55,6 +56,8 @@ kernels! {
     SumsOfParts = "sums_of_parts",
     OverUnits = "over_units",
     NoteFirst = "note_first",
+    TakeImages = "take_images",
+    TakeLabels = "take_labels",
 }
 
 /// An argument of a kernel, in the form in which the kernel declares it.

@@ -13,6 +13,7 @@ mod emulated;
 mod kernel;
 mod nvidia;
 mod product;
+mod split;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use crate::operand::{refuse_overlap, refused};
 
 pub(crate) use kernel::{Argument, Kernel};
 pub(crate) use product::{Job, Key, Products, Shape, Start};
+pub(crate) use split::{KeptOrder, KeptSamples, KeptSplit};
 
 /// Threads of a block, as in the kernels' prelude.
 const THREADS: usize = 256;
@@ -60,6 +62,9 @@ trait Launch {
 
     /// Blocks that it runs at the same time, at least.
     fn multiprocessors(&self) -> u32;
+
+    /// Bytes that nobody uses.
+    fn free_memory(&self) -> Result<usize, Error>;
 }
 
 thread_local! {

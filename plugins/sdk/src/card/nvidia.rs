@@ -130,6 +130,14 @@ impl Launch for Nvidia {
     fn multiprocessors(&self) -> u32 {
         self.multiprocessors
     }
+
+    fn free_memory(&self) -> Result<usize, Error> {
+        // SAFETY: the context lives as long as the process.
+        let current = unsafe { driver::ctx::set_current(self.context) };
+        let memory = current.and_then(|()| driver::mem_get_info());
+        let (free, _) = memory.map_err(|error| Error::from(failed(error)))?;
+        Ok(free)
+    }
 }
 
 /// The words of the driver, in which the host knows a card that was lost or is full.

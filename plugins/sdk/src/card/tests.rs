@@ -3,11 +3,12 @@
 
 use std::rc::Rc;
 
+use assay_abi::{Crop, Places, StoredSamples, StoredSplit};
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::nvidia;
-use super::{Card, Job, Kernel, Products, Shape, Start, elements, enter};
+use super::{Card, Job, KeptOrder, KeptSplit, Kernel, Products, Shape, Start, elements, enter};
 use crate::arithmetic;
 use crate::function::{Denominators, Function, Normalised, normalise, softmax};
 use crate::layer::matrix;
@@ -266,6 +267,111 @@ proptest! {
             });
         }
     }
+}
+
+/// The pixel values of a split, their levels and its labels.
+type Stored = (Vec<u8>, Vec<f32>, Vec<i64>);
+
+/// A split of so many images, whose pixels and labels have every value that there is room for.
+fn stored([channels, height, width]: [usize; 3], samples: usize, classes: i64) -> Stored {
+    let size = channels * height * width;
+    let pixels = (0..samples * size).map(|at| (at * 37 % 256) as u8);
+    let labels = (0..samples as i64).map(|at| at * 5 % classes);
+    (
+        pixels.collect(),
+        values(256 * channels, 9),
+        labels.collect(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn samples_of_a_split(
+        image in [1..4_usize, 1..9_usize, 1..9_usize],
+        kept in 1..30_usize,
+        draws in proptest::collection::vec((any::<u32>(), -10..10_i32, -10..10_i32, 0..3_i32), 1..80),
+        (first, cropped, interleaved) in (0..80_usize, any::<bool>(), any::<bool>()),
+        cut in 0..30_usize,
+    ) {
+        let classes = 7;
+        let (pixels, levels, labels) = stored(image, kept, classes);
+        let [channels, height, width] = image;
+        let (area, size) = (height * width, channels * height * width);
+        let cut = cut.min(kept);
+        let (some, rest) = pixels.split_at(cut * size);
+        let parts = [
+            StoredSamples::new(some, &labels[..cut]),
+            StoredSamples::new(rest, &labels[cut..]),
+        ];
+        let split = StoredSplit::new(image.map(|size| size as u32), &levels, &parts);
+        let split = Rc::new(KeptSplit::new(&card(), &split).unwrap().unwrap());
+        let samples: Vec<_> = draws.iter().map(|it| it.0 % kept as u32).collect();
+        let crops: Vec<_> = draws.iter().map(|&(_, rows, columns, flip)| Crop { rows, columns, flip }).collect();
+        let crops = if cropped { crops } else { Vec::new() };
+        let order = KeptOrder::new(split.clone(), &samples, &crops).unwrap();
+        let first = first % samples.len();
+        let count = samples.len() - first;
+        let places = Places { first: first as u32, count: count as u32 };
+        let batch = order.at(places).unwrap();
+
+        let images = matrix_of(size, count, 3);
+        let one_hot = matrix_of(classes as usize, count, 4);
+        batch.write_images(&images.tensor, interleaved).unwrap();
+        batch.write_labels(&one_hot.tensor).unwrap();
+        let mut expected = vec![0; size * count];
+        let mut expected_labels = vec![0; classes as usize * count];
+        for place in 0..count {
+            let sample = samples[first + place] as usize;
+            let crop = crops.get(first + place).copied().unwrap_or_default();
+            expected_labels[labels[sample] as usize * count + place] = 1.0_f32.to_bits();
+            for channel in 0..channels {
+                for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                    let from_y = if crop.flip == Crop::TOP_BOTTOM { height - 1 - y } else { y };
+                    let from_x = if crop.flip == Crop::LEFT_RIGHT { width - 1 - x } else { x };
+                    let from_y = from_y.checked_add_signed(crop.rows as isize).filter(|&it| it < height);
+                    let from_x = from_x.checked_add_signed(crop.columns as isize).filter(|&it| it < width);
+                    let pixel = from_y.zip(from_x).map_or(0, |(y, x)| {
+                        pixels[sample * size + channel * area + y * width + x]
+                    });
+                    let pixel_place = y * width + x;
+                    let unit = if interleaved { pixel_place * channels + channel } else { channel * area + pixel_place };
+                    expected[unit * count + place] = levels[256 * channel + usize::from(pixel)].to_bits();
+                }
+            }
+        }
+        prop_assert_eq!(images.bits(), expected);
+        prop_assert_eq!(one_hot.bits(), expected_labels);
+    }
+}
+
+#[test]
+fn samples_that_a_split_does_not_have_are_refused() {
+    let (pixels, levels, labels) = stored([1, 2, 3], 4, 3);
+    let parts = [StoredSamples::new(&pixels, &labels)];
+    let split = StoredSplit::new([1, 2, 3], &levels, &parts);
+    let split = Rc::new(KeptSplit::new(&card(), &split).unwrap().unwrap());
+    let order = |samples: &[u32], crops: &[Crop]| KeptOrder::new(split.clone(), samples, crops);
+    let message = |error: Option<crate::error::Error>| error.unwrap().to_string();
+    let far = message(order(&[3, 4], &[]).err());
+    assert!(far.contains("sample 4 of a split of 4"), "{far}");
+    let few = message(order(&[3, 3], &[Crop::default()]).err());
+    assert!(few.contains("1 crops for 2 samples"), "{few}");
+    let order = order(&[3, 3], &[]).unwrap();
+    let places = |first, count| Places { first, count };
+    for (first, count) in [(0, 3), (2, 1), (0, 0), (u32::MAX, u32::MAX)] {
+        assert!(order.at(places(first, count)).is_err(), "{first} {count}");
+    }
+    assert!(split.at(places(1, 4)).is_err());
+    let samples = split.at(places(0, 4)).unwrap();
+    let small = Tensor::zeros([6, 3], (Kind::Float, Device::Cpu));
+    assert!(samples.write_images(&small, false).is_err());
+    let transposed = Tensor::zeros([4, 6], (Kind::Float, Device::Cpu)).tr();
+    assert!(samples.write_images(&transposed, false).is_err());
+    assert!(samples.write_labels(&small).is_err());
+    let none = StoredSplit::new([1, 2, 3], &levels, &[]);
+    assert!(KeptSplit::new(&card(), &none).unwrap().is_none());
 }
 
 #[test]

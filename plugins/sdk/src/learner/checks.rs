@@ -1,11 +1,12 @@
 //! Refuses batches that are not what was agreed, before anything is computed from them.
 
-use assay_abi::{Batch, ErrorCode, TensorView};
+use assay_abi::{Batch, ErrorCode, StoredSplit, TensorView};
 use assay_network::{Network, Task};
 
 use crate::error::Error;
 
 /// The sizes that a network takes and gives, and its task.
+#[derive(Clone, Copy)]
 pub(crate) struct Expected {
     pub(crate) task: Task,
     /// Channels, height and width of one input.
@@ -20,6 +21,37 @@ impl Expected {
             task: network.task(),
             input: <[usize; 3]>::from(network.input()).map(|size| size as i64),
             outputs: network.outputs() as i64,
+        }
+    }
+
+    /// Refuses a split of other images than the network takes, or with labels that are no classes of one that classifies.
+    pub(crate) fn check_split(&self, split: &StoredSplit<'_>) -> Result<(), Error> {
+        let image = [split.channels, split.height, split.width].map(i64::from);
+        if image != self.input {
+            let expected = self.input;
+            let message = format!("a split has images of shape {image:?}, expected {expected:?}");
+            return Err(Error::new(ErrorCode::SHAPE, message));
+        }
+        for part in split.parts {
+            self.check_classes(&part.labels, "a part of the split")?;
+        }
+        Ok(())
+    }
+
+    /// Refuses labels that are no classes of a network that classifies.
+    fn check_classes(&self, labels: &[i64], whose: &str) -> Result<(), Error> {
+        let classes = self.outputs;
+        let stray = |label: &i64| !(0..classes).contains(label);
+        match labels.iter().position(stray) {
+            Some(at) if self.task == Task::Classification => Err(Error::new(
+                ErrorCode::SHAPE,
+                format!(
+                    "label {at} of {whose} is {}, expected 0 to {}",
+                    labels[at],
+                    classes - 1
+                ),
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -73,22 +105,6 @@ pub(crate) fn checked_labels<'a>(
             ),
         ));
     }
-    if expected.task == Task::Reconstruction {
-        return Ok(labels);
-    }
-    let classes = expected.outputs;
-    match labels
-        .iter()
-        .position(|label| !(0..classes).contains(label))
-    {
-        None => Ok(labels),
-        Some(at) => Err(Error::new(
-            ErrorCode::SHAPE,
-            format!(
-                "label {at} of the batch is {}, expected 0 to {}",
-                labels[at],
-                classes - 1
-            ),
-        )),
-    }
+    expected.check_classes(labels, "the batch")?;
+    Ok(labels)
 }

@@ -13,18 +13,21 @@ mod recorded;
 mod report;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 
 use assay_abi::{
-    Batch, BatchSource, Cost, ErrorCode, Learner, MetricSink, PluginError, TensorView,
+    Batch, BatchSource, Cost, EpochOrder, ErrorCode, Learner, MetricSink, PlaceSource, Places,
+    PluginError, StoredSplit, TensorView,
 };
 use assay_network::{Network, Refusal, Task};
 use tch::Device;
 
 use crate::algorithm::Algorithm;
 use crate::arithmetic::is_finite;
-use crate::card;
+use crate::card::{self, KeptOrder, KeptSplit};
 use crate::configuration::Configuration;
 use crate::cost;
 use crate::error::{Error, panic_text};
@@ -37,6 +40,7 @@ use crate::noise::{DrawSource, DrawStream, GivenNoise, Noise, Source};
 use crate::optimiser::{Finite, OptimiserState};
 use crate::parameters::{Group, Parameters};
 use crate::pass::Workspace;
+use crate::samples::{Batches, KeptBatches, LentBatches, Samples};
 use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
 use crate::value::Value;
@@ -70,6 +74,8 @@ pub struct Trainer<A> {
     /// The notes on them there, for the buffers of `training`.
     watch: Option<Watch>,
     inference: Option<Predictor>,
+    /// The splits that it keeps on its card, by number.
+    splits: BTreeMap<u32, Rc<KeptSplit>>,
     /// Of the steps since it was made.
     cost: Cost,
 }
@@ -154,15 +160,42 @@ impl<A: Algorithm> Trainer<A> {
             waiting: Vec::new(),
             watch: None,
             inference: None,
+            splits: BTreeMap::new(),
             cost: Cost::default(),
         })
+    }
+
+    /// The split that was lent under `number`.
+    fn split(&self, number: u32) -> Result<Rc<KeptSplit>, Error> {
+        let message = || format!("no split was lent under the number {number}");
+        let split = self.splits.get(&number).cloned();
+        split.ok_or_else(|| Error::new(ErrorCode::UNSUPPORTED, message()))
+    }
+
+    /// Trains one epoch, and reports its metrics.
+    fn train_reporting(
+        &mut self,
+        epoch: u32,
+        batches: &mut impl Batches,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), Error> {
+        let inverses = self.inverses.as_ref().filter(|_| A::HAS_INVERSE_LOSS);
+        let layers = inverses.map(InverseGroup::layers).unwrap_or_default();
+        let mut report = Report::new(metrics, layers, A::METRICS);
+        let trained = self.train(epoch, batches, &mut report);
+        // A step that diverged comes before whatever ended the epoch later.
+        let trained = self.settle(&mut report).and(trained);
+        // Also on the way out of a failure: the last losses tell how it came about.
+        let reported = report.flush();
+        trained?;
+        reported
     }
 
     /// Trains one epoch: in one pass over its batches, or one for each group of parameters.
     fn train(
         &mut self,
         epoch: u32,
-        batches: &mut BatchSource<'_>,
+        batches: &mut impl Batches,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
         let update = |network, inverses| Update { network, inverses };
@@ -202,13 +235,13 @@ impl<A: Algorithm> Trainer<A> {
         &mut self,
         epoch: u32,
         update: Update,
-        batches: &mut BatchSource<'_>,
+        batches: &mut impl Batches,
         report: &mut Report<'_, '_>,
     ) -> Result<Served, Error> {
         let mut served = Served::default();
-        while let Some(batch) = batches.next_batch()? {
+        while let Some(samples) = batches.next()? {
             served.batches += 1;
-            served.samples += batch.labels.samples() as u64;
+            served.samples += samples.count().unsigned_abs();
             let step = served.batches;
             let at = At { step, epoch };
             let before = match &self.inverses {
@@ -221,9 +254,9 @@ impl<A: Algorithm> Trainer<A> {
             };
             let counted = cost::counted();
             for _ in 0..before {
-                self.train_step(&batch, alone, at, report)?;
+                self.train_step(samples, alone, at, report)?;
             }
-            self.train_step(&batch, update, at, report)?;
+            self.train_step(samples, update, at, report)?;
             self.cost.multiply_adds += cost::since(counted);
         }
         self.settle(report)?;
@@ -237,15 +270,15 @@ impl<A: Algorithm> Trainer<A> {
     /// `at` tells which it is.
     fn train_step(
         &mut self,
-        batch: &Batch<'_>,
+        samples: Samples<'_>,
         update: Update,
         at: At,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
         if let Some(card) = card::current() {
-            return self.launch_step(&card, batch, update, at, report);
+            return self.launch_step(&card, samples, update, at, report);
         }
-        let mut measured = self.compute(batch, update, 1, None)?.read()?;
+        let mut measured = self.compute(samples, update, 1, None)?.read()?;
         let moved = self.apply(&measured, update, at);
         if moved.is_err() || !update.network {
             report.push(&measured)?;
@@ -256,7 +289,7 @@ impl<A: Algorithm> Trainer<A> {
             inverses: false,
         };
         for number in 2..=self.updates {
-            measured.own = self.compute(batch, again, number, None)?.own;
+            measured.own = self.compute(samples, again, number, None)?.own;
             let moved = self.apply(&measured, again, at);
             if moved.is_err() {
                 report.push(&measured)?;
@@ -284,25 +317,24 @@ impl<A: Algorithm> Trainer<A> {
         Ok(())
     }
 
-    /// Writes the directions of `batch` into the gradient buffers of the groups of `update`, which is the
-    /// batch's update of this `number`, from 1. Noise and draws are `given`, or else what comes next from
+    /// Writes the directions of a batch of `samples` into the gradient buffers of the groups of `update`, which is
+    /// the batch's update of this `number`, from 1. Noise and draws are `given`, or else what comes next from
     /// their streams.
     fn compute(
         &mut self,
-        batch: &Batch<'_>,
+        samples: Samples<'_>,
         update: Update,
         number: u32,
         given: Option<&GivenNoise>,
     ) -> Result<Readings, Error> {
-        let samples = checked_samples(&self.expected, batch.inputs)?;
-        let labels = checked_labels(&self.expected, batch, samples)?;
+        let count = samples.count();
         let (workspace, is_new) = match self.training.take() {
-            Some(workspace) if workspace.samples() == samples => (workspace, false),
-            _ => (Workspace::new(&self.model, samples)?, true),
+            Some(workspace) if workspace.samples() == count => (workspace, false),
+            _ => (Workspace::new(&self.model, count)?, true),
         };
         let workspace = self.training.insert(workspace);
         if number == 1 {
-            workspace.run(&self.model, batch.inputs.as_f32()?, labels)?;
+            workspace.run(&self.model, samples)?;
         }
         let batch_loss = workspace.take_batch_loss();
         if is_new {
@@ -324,7 +356,7 @@ impl<A: Algorithm> Trainer<A> {
                 Some(given) => Source::Given(given),
                 None => inverses.noise().next()?,
             };
-            let noise = Noise::new(source, self.model.units(), samples);
+            let noise = Noise::new(source, self.model.units(), count);
             self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
             if let Some(name) = out.left_out(inverses.maps()) {
                 return Err(left_out(
@@ -392,7 +424,7 @@ impl<A: Algorithm> Trainer<A> {
 
     /// The directions of every parameter for `batch`, applied to none.
     fn all_directions(&mut self, batch: &Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, Error> {
-        let samples = checked_samples(&self.expected, batch.inputs)?;
+        let samples = Samples::of_batch(&self.expected, batch)?;
         let given = match noise {
             [] => None,
             _ if self.inverses.is_none() && self.draws.is_none() => {
@@ -405,14 +437,14 @@ impl<A: Algorithm> Trainer<A> {
                 let of_inverses = self.inverses.iter().flat_map(InverseGroup::needed_noise);
                 let of_draws = self.draws.iter().flat_map(DrawStream::declared);
                 let needed = of_inverses.chain(of_draws);
-                Some(GivenNoise::parse(noise, needed, samples)?)
+                Some(GivenNoise::parse(noise, needed, samples.count())?)
             }
         };
         let everything = Update {
             network: true,
             inverses: true,
         };
-        self.compute(batch, everything, 1, given.as_ref())?;
+        self.compute(samples, everything, 1, given.as_ref())?;
         let mut gradients = self.model.parameters().named_gradients()?;
         for group in self.maps() {
             gradients.extend(group.named_gradients()?);
@@ -420,15 +452,15 @@ impl<A: Algorithm> Trainer<A> {
         to_safetensors(gradients.iter().map(|(name, gradient)| (*name, gradient)))
     }
 
-    fn write_outputs(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), Error> {
-        let samples = checked_samples(&self.expected, inputs)?;
-        self.expected.check_outputs(samples, outputs.len())?;
+    fn write_outputs(&mut self, samples: Samples<'_>, outputs: &mut [f32]) -> Result<(), Error> {
+        let count = samples.count();
+        self.expected.check_outputs(count, outputs.len())?;
         let predictor = match self.inference.take() {
-            Some(predictor) if predictor.activations.samples() == samples => predictor,
-            _ => Predictor::new(&self.model, samples)?,
+            Some(predictor) if predictor.activations.samples() == count => predictor,
+            _ => Predictor::new(&self.model, count)?,
         };
         let predictor = self.inference.insert(predictor);
-        predictor.activations.run(&self.model, inputs.as_f32()?)?;
+        predictor.activations.run(&self.model, samples)?;
         let inference = predictor.inference(&self.model);
         let activations = &predictor.activations;
         self.algorithm.predict(&inference, activations.output())?;
@@ -459,22 +491,18 @@ impl<A: Algorithm> Learner for Trainer<A> {
         batches: &mut BatchSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
-        at_boundary(|| {
-            let inverses = self.inverses.as_ref().filter(|_| A::HAS_INVERSE_LOSS);
-            let layers = inverses.map(InverseGroup::layers).unwrap_or_default();
-            let mut report = Report::new(metrics, layers, A::METRICS);
-            let trained = self.train(epoch, batches, &mut report);
-            // A step that diverged comes before whatever ended the epoch later.
-            let trained = self.settle(&mut report).and(trained);
-            // Also on the way out of a failure: the last losses tell how it came about.
-            let reported = report.flush();
-            trained?;
-            reported
-        })
+        let mut batches = LentBatches {
+            source: batches,
+            expected: self.expected,
+        };
+        at_boundary(|| self.train_reporting(epoch, &mut batches, metrics))
     }
 
     fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
-        at_boundary(|| self.write_outputs(inputs, outputs))
+        at_boundary(|| {
+            let samples = Samples::of_inputs(&self.expected, inputs)?;
+            self.write_outputs(samples, outputs)
+        })
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PluginError> {
@@ -491,6 +519,50 @@ impl<A: Algorithm> Learner for Trainer<A> {
 
     fn cost(&mut self) -> Option<Cost> {
         Some(self.cost)
+    }
+
+    fn lend(&mut self, number: u32, split: &StoredSplit<'_>) -> Result<bool, PluginError> {
+        at_boundary(|| {
+            let Some(card) = card::current() else {
+                return Ok(false);
+            };
+            self.expected.check_split(split)?;
+            // The former one first, which takes room.
+            self.splits.remove(&number);
+            let kept = KeptSplit::new(&card, split)?;
+            let is_kept = kept.is_some();
+            self.splits.extend(kept.map(|kept| (number, Rc::new(kept))));
+            Ok(is_kept)
+        })
+    }
+
+    fn train_resident(
+        &mut self,
+        epoch: u32,
+        order: &EpochOrder<'_>,
+        places: &mut PlaceSource<'_>,
+        metrics: &mut MetricSink<'_>,
+    ) -> Result<(), PluginError> {
+        at_boundary(|| {
+            let split = self.split(order.split)?;
+            let mut batches = KeptBatches {
+                source: places,
+                order: KeptOrder::new(split, &order.samples, &order.crops)?,
+            };
+            self.train_reporting(epoch, &mut batches, metrics)
+        })
+    }
+
+    fn predict_resident(
+        &mut self,
+        split: u32,
+        samples: Places,
+        outputs: &mut [f32],
+    ) -> Result<(), PluginError> {
+        at_boundary(|| {
+            let split = self.split(split)?;
+            self.write_outputs(Samples::Kept(split.at(samples)?), outputs)
+        })
     }
 }
 

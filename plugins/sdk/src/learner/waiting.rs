@@ -1,8 +1,6 @@
 //! Steps on a card, which nobody waits for: their numbers are read some dozens at a time. A step that diverged is found
 //! then, with the tensor that was not finite first; those after it have changed nothing that is kept.
 
-use assay_abi::Batch;
-
 use super::readings::{MOST, Readings, Table, Watch};
 use super::report::Report;
 use super::{At, Trainer, Update, diverged_direction, diverged_metric, output_name};
@@ -10,24 +8,24 @@ use crate::algorithm::Algorithm;
 use crate::card::Card;
 use crate::error::Error;
 use crate::parameters::Parameters;
+use crate::samples::Samples;
 
 impl<A: Algorithm> Trainer<A> {
     /// Launches a step as [`Trainer::train_step`] makes it on a processor.
     pub(super) fn launch_step(
         &mut self,
         card: &Card,
-        batch: &Batch<'_>,
+        samples: Samples<'_>,
         update: Update,
         at: At,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
-        let samples = batch.labels.samples() as i64;
-        let fits = |it: &super::Workspace| it.samples() == samples;
+        let fits = |it: &super::Workspace| it.samples() == samples.count();
         if !self.training.as_ref().is_some_and(fits) {
             // What was noted of the steps before is in the buffers of their size.
             self.settle(report)?;
         }
-        let mut readings = self.compute(batch, update, 1, None)?;
+        let mut readings = self.compute(samples, update, 1, None)?;
         self.move_watched(card, &readings, update, at, report)?;
         let again = Update {
             network: true,
@@ -35,7 +33,7 @@ impl<A: Algorithm> Trainer<A> {
         };
         let updates = if update.network { self.updates } else { 1 };
         for number in 2..=updates {
-            let next = self.compute(batch, again, number, None)?;
+            let next = self.compute(samples, again, number, None)?;
             self.move_watched(card, &next, again, at, report)?;
             readings.own = next.own;
         }

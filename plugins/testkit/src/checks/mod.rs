@@ -15,6 +15,7 @@ mod portable;
 mod predictions;
 mod refusals;
 mod repeats;
+mod resident;
 mod resumes;
 mod schema;
 mod silent;
@@ -43,6 +44,7 @@ pub static CHECKS: &[Check] = &[
     repeats::REPEATS,
     repeats::SEEDS,
     portable::CHECK,
+    resident::CHECK,
     resumes::CHECK,
     refusals::BAD_STATES,
     metrics::CHECK,

@@ -7,6 +7,7 @@ mod fit;
 mod news;
 mod passes;
 mod plan;
+mod resident;
 mod run;
 mod samples;
 

@@ -4,7 +4,9 @@
 use std::thread;
 use std::time::Instant;
 
-use assay_abi::{BatchSource, Cost, ErrorCode, LearnerHandle, MetricSink, Metrics, PluginError};
+use assay_abi::{
+    BatchSource, Cost, ErrorCode, LearnerHandle, MetricSink, Metrics, PlaceSource, PluginError,
+};
 use assay_data::order::epoch_order;
 use assay_data::table::ImageTable;
 use assay_network::Network;
@@ -15,7 +17,8 @@ use super::checkpoint::{self, Checkpoint, KeptState, ProgressRow, kept_state};
 use super::continuation::continuation;
 use super::fit::check_fit;
 use super::news::EpochNews;
-use super::samples::{EpochBatches, EpochSamples};
+use super::resident::{self, LentSplits};
+use super::samples::{EpochBatches, EpochPlaces, EpochSamples};
 use super::{TrainingDocument, TrainingParameters};
 use crate::event::Report;
 use crate::log::note;
@@ -42,7 +45,8 @@ pub(super) fn run(context: &Context) -> Result<Outputs, StageError> {
     check_shapes(&parameters, &splits.train)?;
     check_augmentation(&parameters, &splits.train)?;
     let mut learner = context.learner(&parameters)?;
-    let mut alignment = Alignment::new(context, &parameters, &splits.train)?;
+    let splits = LentSplits::lend(context, &mut learner, splits)?;
+    let mut alignment = Alignment::new(context, &parameters, splits.train())?;
     let mut training = begin(context, &parameters, &mut learner)?;
     let mut news = EpochNews::new(context, &parameters, splits.chosen_on());
     news.report(&training.progress, true);
@@ -136,7 +140,7 @@ fn divergence(error: StageError) -> Result<String, StageError> {
 fn run_epoch(
     context: &Context,
     parameters: &TrainingParameters,
-    splits: &Splits,
+    splits: &LentSplits,
     learner: &mut LearnerHandle,
     epoch: u32,
     passes: u32,
@@ -144,7 +148,7 @@ fn run_epoch(
 ) -> Result<u32, StageError> {
     let cost_before = cost(context, learner)?;
     let started = Instant::now();
-    let trained = train_epoch(context, parameters, &splits.train, learner, epoch, passes)?;
+    let trained = train_epoch(context, parameters, splits, learner, epoch, passes)?;
     let epoch_ms = started.elapsed().as_millis() as u64;
     let cost_after = cost(context, learner)?;
     let mut rows: Vec<_> = trained.metrics.rows(epoch).collect();
@@ -258,29 +262,33 @@ struct TrainedEpoch {
 fn train_epoch(
     context: &Context,
     parameters: &TrainingParameters,
-    train: &ImageTable,
+    splits: &LentSplits,
     learner: &mut LearnerHandle,
     epoch: u32,
     passes: u32,
 ) -> Result<TrainedEpoch, StageError> {
     let augmentation = parameters.augmentation;
     let samples = EpochSamples {
-        table: train,
-        order: epoch_order(parameters.seed, epoch, train.len()),
+        table: splits.train(),
+        order: epoch_order(parameters.seed, epoch, splits.train().len()),
         augmentation: augmentation.map(|it| it.in_epoch(parameters.seed, epoch)),
     };
     let phase = epoch_phase(parameters, epoch, 0.0, TRAINING_SHARE);
     let batch_size = parameters.batch_size as usize;
     let mut metrics = EpochMetrics::default();
-    let (trained, is_exhausted, passes) = thread::scope(|scope| {
-        let mut batches = EpochBatches::new(context, scope, &samples, batch_size, passes, phase);
-        let trained = learner.train_epoch(
-            epoch,
-            &mut BatchSource::new(&mut batches),
-            &mut MetricSink::new(&mut metrics),
-        );
-        (trained, batches.is_exhausted(), batches.passes())
-    });
+    let mut places = EpochPlaces::new(context, samples.order.len(), batch_size, passes, phase);
+    let mut sink = MetricSink::new(&mut metrics);
+    let trained = if splits.keeps_train() {
+        let crops = resident::crops(&samples);
+        let order = resident::order(&samples, &crops);
+        learner.train_resident(epoch, &order, &mut PlaceSource::new(&mut places), &mut sink)
+    } else {
+        thread::scope(|scope| {
+            let mut batches = EpochBatches::new(scope, &samples, &mut places);
+            learner.train_epoch(epoch, &mut BatchSource::new(&mut batches), &mut sink)
+        })
+    };
+    let (is_exhausted, passes) = (places.is_exhausted(), places.passes());
     trained.map_err(|error| context.plugin_error(&format!("train epoch {epoch}"), error))?;
     if !is_exhausted {
         let what = format!("ended epoch {epoch} before it had seen every batch");
@@ -320,7 +328,7 @@ struct EpochErrors {
 fn evaluate_epoch(
     context: &Context,
     parameters: &TrainingParameters,
-    splits: &Splits,
+    splits: &LentSplits,
     learner: &mut LearnerHandle,
     epoch: u32,
     rows: &mut Vec<ProgressRow>,
@@ -329,14 +337,14 @@ fn evaluate_epoch(
         validation: None,
         test: f64::NAN,
     };
-    for (split, table) in splits.iter() {
+    for (split, source) in splits.iter() {
         let phase = epoch_phase(parameters, epoch, TRAINING_SHARE, 1.0 - TRAINING_SHARE);
         let network = &parameters.network;
         let wanted = Wanted {
             top_k: &[1],
             predictions: false,
         };
-        let measured = measure(context, learner, network, table, wanted, &phase)?;
+        let measured = measure(context, learner, network, source, wanted, &phase)?;
         if !measured.loss.is_finite() {
             return Err(StageError::Diverged(format!(
                 "the {split} loss is {}",
@@ -373,7 +381,7 @@ fn save(
 fn write_outputs(
     context: &Context,
     parameters: TrainingParameters,
-    splits: &Splits,
+    splits: &LentSplits,
     training: &Checkpoint,
     diverged_in_epoch: Option<u32>,
 ) -> Result<Outputs, StageError> {

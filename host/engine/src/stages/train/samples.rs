@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, Scope};
 
-use assay_abi::{Batch, Batches, ErrorCode, PluginError, TensorView};
+use assay_abi::{Batch, BatchPlaces, Batches, ErrorCode, Places, PluginError, TensorView};
 use assay_data::augment::EpochAugmentation;
 use assay_data::table::{GatherError, ImageTable};
 
@@ -97,17 +97,78 @@ impl Ahead {
     }
 }
 
-/// The batches of one epoch, served in one pass or two.
-pub(super) struct EpochBatches<'a> {
+/// The places of the batches of one epoch, served in one pass or two.
+pub(super) struct EpochPlaces<'a> {
     context: &'a Context,
-    samples: &'a EpochSamples<'a>,
-    ahead: Option<Ahead>,
     batch_size: usize,
     passes: Passes,
     /// The passes that the learner will make, as far as is known; only for progress, and for the batch that
     /// is gathered at the end of a pass.
     expected_passes: u32,
     phase: Phase,
+}
+
+impl<'a> EpochPlaces<'a> {
+    /// Places of batches of `batch_size` of so many `samples`, for a learner that is expected to make
+    /// `expected_passes` passes.
+    pub(super) fn new(
+        context: &'a Context,
+        samples: usize,
+        batch_size: usize,
+        expected_passes: u32,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            context,
+            batch_size: batch_size.min(samples),
+            passes: Passes::new(samples),
+            expected_passes,
+            phase,
+        }
+    }
+
+    /// Whether the learner pulled every batch of every pass that it began.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.passes.is_complete()
+    }
+
+    /// How many passes the learner began.
+    pub(super) fn passes(&self) -> u32 {
+        self.passes.begun()
+    }
+
+    /// The places of the next batch.
+    fn advance(&mut self) -> Result<Option<Range<usize>>, PluginError> {
+        if self.context.cancelled.load(Ordering::Relaxed) {
+            return Err(cancelled());
+        }
+        let (done, total) = self.passes.progress(self.expected_passes);
+        self.phase.report(self.context, done, total);
+        self.passes.advance(self.batch_size)
+    }
+
+    /// The places of the batch after it, as far as is known.
+    fn upcoming(&self) -> Option<Range<usize>> {
+        self.passes.upcoming(self.batch_size, self.expected_passes)
+    }
+}
+
+impl BatchPlaces for EpochPlaces<'_> {
+    fn next_places(&mut self) -> Result<Option<Places>, PluginError> {
+        let places = self.advance()?;
+        // A table has no more rows than a u32 counts.
+        Ok(places.map(|it| Places {
+            first: it.start as u32,
+            count: it.len() as u32,
+        }))
+    }
+}
+
+/// The batches of one epoch, served in one pass or two.
+pub(super) struct EpochBatches<'a, 'c> {
+    places: &'a mut EpochPlaces<'c>,
+    samples: &'a EpochSamples<'a>,
+    ahead: Option<Ahead>,
     /// The batch that the learner has.
     served: Gathered,
     /// Memory for the one after it.
@@ -127,43 +188,25 @@ pub(in crate::stages) fn batch_shape(size: usize, table: &ImageTable) -> [i64; 4
     ]
 }
 
-impl<'a> EpochBatches<'a> {
-    /// Batches of `batch_size` of `samples`, for a learner that is expected to make `expected_passes`
-    /// passes; they are gathered on a thread of `scope`.
+impl<'a, 'c> EpochBatches<'a, 'c> {
+    /// The batches of `samples` at `places`; they are gathered on a thread of `scope`.
     pub(super) fn new<'scope>(
-        context: &'a Context,
         scope: &'scope Scope<'scope, '_>,
         samples: &'scope EpochSamples<'_>,
-        batch_size: usize,
-        expected_passes: u32,
-        phase: Phase,
+        places: &'a mut EpochPlaces<'c>,
     ) -> Self
     where
         'scope: 'a,
     {
         Self {
-            context,
+            places,
             samples,
             ahead: Ahead::start(scope, samples),
-            batch_size: batch_size.min(samples.order.len()),
-            passes: Passes::new(samples.order.len()),
-            expected_passes,
-            phase,
             served: Gathered::default(),
             spare: Gathered::default(),
             shape: [0; 4],
             strides: Vec::new(),
         }
-    }
-
-    /// Whether the learner pulled every batch of every pass that it began.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.passes.is_complete()
-    }
-
-    /// How many passes the learner began.
-    pub(super) fn passes(&self) -> u32 {
-        self.passes.begun()
     }
 
     /// Takes the samples at `places` from the thread, or gathers them, into `served`.
@@ -181,7 +224,7 @@ impl<'a> EpochBatches<'a> {
 
     /// Has the batch after the one that is served gathered.
     fn look_ahead(&mut self) {
-        let next = self.passes.upcoming(self.batch_size, self.expected_passes);
+        let next = self.places.upcoming();
         if let (Some(ahead), Some(places)) = (&mut self.ahead, next) {
             let mut gathered = std::mem::take(&mut self.spare);
             gathered.places = places;
@@ -190,14 +233,9 @@ impl<'a> EpochBatches<'a> {
     }
 }
 
-impl Batches for EpochBatches<'_> {
+impl Batches for EpochBatches<'_, '_> {
     fn next_batch(&mut self) -> Result<Option<Batch<'_>>, PluginError> {
-        if self.context.cancelled.load(Ordering::Relaxed) {
-            return Err(cancelled());
-        }
-        let (done, total) = self.passes.progress(self.expected_passes);
-        self.phase.report(self.context, done, total);
-        let Some(places) = self.passes.advance(self.batch_size)? else {
+        let Some(places) = self.places.advance()? else {
             return Ok(None);
         };
         let host = |error: &(dyn std::error::Error + 'static)| {

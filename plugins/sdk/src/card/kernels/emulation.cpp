@@ -7,5 +7,6 @@
 #include "noise.cu"
 #include "optimiser.cu"
 #include "product.cu"
+#include "samples.cu"
 #include "sums.cu"
 #include "watch.cu"
