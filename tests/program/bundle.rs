@@ -301,6 +301,7 @@ fn training(store: &Store, seed: u32) -> RunStage {
         duration_ms: 1000,
         peak_memory: 1 << 20,
         threads: None,
+        card: None,
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         log: Some(store.put_bytes(key.to_string().as_bytes()).unwrap()),

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use assay_core::{Action, CudaEnvironment, StageKind};
+use assay_core::{Action, ActionResult, CudaEnvironment, StageKind};
 use assay_store::Store;
 use assay_tests::{CLASSES, FakeCuda, Finished, Sandbox, libraries};
 use serde_json::Value;
@@ -110,12 +110,16 @@ matrix = {{ method = ["cards"], seed = [{}] }}
             .collect()
     }
 
+    fn results(&self) -> Vec<ActionResult> {
+        let store = self.store();
+        let keys = store.action_keys().unwrap().into_iter();
+        keys.flat_map(|key| store.results(key).unwrap()).collect()
+    }
+
     /// The logs of all results.
     fn logs(&self) -> Vec<String> {
         let store = self.store();
-        let keys = store.action_keys().unwrap().into_iter();
-        let results = keys.flat_map(|key| store.results(key).unwrap());
-        let logs = results.filter_map(|result| {
+        let logs = self.results().into_iter().filter_map(|result| {
             let path = store.object_path(result.log?);
             Some(fs::read_to_string(path).unwrap())
         });
@@ -622,6 +626,12 @@ fn a_portable_algorithm_on_a_card_gives_what_it_gives_on_a_processor() {
         assert_eq!(environment.device, "cpu");
         assert_eq!(environment.cuda, None);
     }
+    let name = "NVIDIA H100 80GB HBM3";
+    let cards = machine.results().into_iter().filter_map(|it| it.card);
+    assert_eq!(cards.collect::<Vec<_>>(), [name; 8]);
+    let key = machine.results()[0].action.to_string();
+    let shown = machine.execute(&["show", &key]).exits(0);
+    assert!(shown.stdout.contains(name), "{shown:?}");
     let logs = machine.logs();
     let kept = "keeps these splits where it computes: train, validation, test";
     assert_eq!(

@@ -23,6 +23,10 @@ pub struct ActionResult {
     /// and absent from results of versions that did not take it down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
+    /// The card that its worker computed on, by the name that the driver gives it; absent where it computed on a
+    /// processor, and from results of versions that did not take it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
     /// The machine it ran on.
     pub host: String,
     /// The version of Assay that ran it.

@@ -108,6 +108,7 @@ pub fn training_records(store: &Store, run: RunHash) -> Result<Vec<TrainingRecor
             device: environment.map(|it| it.device.clone()),
             threads: (environment.and_then(|it| it.threads))
                 .or_else(|| result.as_ref().and_then(|it| it.threads)),
+            card: result.as_ref().and_then(|it| it.card.clone()),
             plugin: plugin.map(|pin| pin.hash.to_string()),
             action: key.to_string(),
             artifact: stage.artifact.map(|it| it.to_string()),

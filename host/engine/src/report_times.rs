@@ -69,6 +69,7 @@ pub fn write_report_times<'a>(
             multiply_adds: result.multiply_adds,
             transports: transports.clone(),
             host: result.host.clone(),
+            card: result.card.clone(),
         })
     });
     let trainings: Vec<_> = trainings.collect();

@@ -51,6 +51,8 @@ pub struct TrainingRecord {
     pub device: Option<String>,
     /// Threads.
     pub threads: Option<u32>,
+    /// The card that it ran on, where it did on one.
+    pub card: Option<String>,
     /// Its plugin's library, by its hash.
     pub plugin: Option<String>,
     /// Its action, by its key.
@@ -161,6 +163,7 @@ impl TrainingTable {
         table.add("layers", text(&|it| Some(it.layers.clone())));
         table.add("device", text(&|it| it.device.clone()));
         table.add("threads", count(&|it| it.threads.map(u64::from)));
+        table.add("card", text(&|it| it.card.clone()));
         table.add("started_ms", count(&|it| it.started_ms));
         table.add("duration_ms", count(&|it| it.duration_ms));
         table.add("action", text(&|it| Some(it.action.clone())));

@@ -1,7 +1,7 @@
 //! The times of the trainings of a report: values from the results of their executions, beside the errors of
 //! their artifacts. Nothing of it is in a report, whose bytes depend on no execution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::measure::ErrorMeasure;
 use crate::metrics::Split;
@@ -22,6 +22,18 @@ pub struct TimedTraining {
     pub transports: Option<String>,
     /// The machine it ran on.
     pub host: String,
+    /// The card that it computed on, where it did on one.
+    pub card: Option<String>,
+}
+
+impl TimedTraining {
+    /// The machine, with the card in brackets.
+    pub(crate) fn machine(&self) -> String {
+        match &self.card {
+            None => self.host.clone(),
+            Some(card) => format!("{} ({card})", self.host),
+        }
+    }
 }
 
 /// The algorithm that the others are compared with.
@@ -33,14 +45,16 @@ pub(crate) struct RowTimes<'a> {
     pub(crate) row: &'a ReportRow,
     /// The median time of an epoch's training pass, in seconds.
     pub(crate) epoch_seconds: f64,
-    /// The time of a step as a multiple of that of backpropagation on the same network, dataset and device, in
-    /// batches of the same size.
+    /// The time of a step as a multiple of that of backpropagation on the same network, dataset and device or card,
+    /// in batches of the same size.
     pub(crate) relative: Option<f64>,
     /// The multiply-adds for each sample, the median over the trainings.
     pub(crate) multiply_adds: Option<u64>,
     /// They as a multiple of those of backpropagation on the same network and dataset.
     pub(crate) relative_multiply_adds: Option<f64>,
     pub(crate) transports: Option<&'a str>,
+    /// The cards that its trainings computed on; none for the processor.
+    cards: BTreeSet<Option<&'a str>>,
     /// The test error by epoch, from the first.
     pub(crate) curve: Vec<TimedError>,
 }
@@ -102,6 +116,7 @@ pub(crate) fn row_times<'a>(
             multiply_adds: multiply_adds.get(multiply_adds.len() / 2).copied(),
             relative_multiply_adds: None,
             transports: trainings.iter().find_map(|it| it.transports.as_deref()),
+            cards: trainings.iter().map(|it| it.card.as_deref()).collect(),
             curve: curve(row, trainings),
         })
     });
@@ -133,7 +148,9 @@ fn relative_time(times: &RowTimes<'_>, all: &[RowTimes<'_>]) -> Option<f64> {
     let own = times.row;
     let reference = backpropagation(own, all).find(|other| {
         let row = other.row;
-        row.batch_size == own.batch_size && row.conditions.device == own.conditions.device
+        row.batch_size == own.batch_size
+            && row.conditions.device == own.conditions.device
+            && other.cards == times.cards
     })?;
     let relative = times.step_ms() / reference.step_ms();
     relative.is_finite().then_some(relative)

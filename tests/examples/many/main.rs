@@ -206,6 +206,7 @@ impl Many {
             duration_ms: 900,
             peak_memory: 1 << 28,
             threads: None,
+            card: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(log),

@@ -212,6 +212,7 @@ impl Maker<'_> {
             duration_ms: 900,
             peak_memory: 1,
             threads: None,
+            card: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(self.store.put_bytes(log.as_bytes()).unwrap()),

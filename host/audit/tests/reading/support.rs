@@ -78,6 +78,7 @@ impl Sample {
             duration_ms: 7,
             peak_memory: 0,
             threads: None,
+            card: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(log),

@@ -285,6 +285,7 @@ pub(crate) fn result(
         duration_ms: 1234,
         peak_memory: 1 << 20,
         threads: None,
+        card: None,
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         log,

@@ -147,10 +147,19 @@ pub(crate) fn execution(result: &ActionResult) -> String {
     format!(
         "{} UTC on {}, {}, assay {}",
         moment(result.started_ms),
-        plain(&result.host),
+        machine(result),
         duration(result.duration_ms),
         plain(&result.version)
     )
+}
+
+/// The machine of an execution, with the card that computed in brackets.
+pub(crate) fn machine(result: &ActionResult) -> String {
+    let host = plain(&result.host);
+    match &result.card {
+        None => host,
+        Some(card) => format!("{host} ({})", plain(card)),
+    }
 }
 
 /// The stages of runs that an action is: the newest of them by name.

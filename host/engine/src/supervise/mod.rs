@@ -162,6 +162,7 @@ impl Execution<'_> {
             duration_ms: before_ms + clock.elapsed().as_millis() as u64,
             peak_memory: done.peak_memory,
             threads: self.compute_threads(&action),
+            card: self.card.map(|card| card.name.clone()),
             host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log: log.store(self.store)?,

@@ -43,7 +43,7 @@ pub fn write_times(
     let mut hosts: Vec<_> = trainings
         .iter()
         .filter(|it| !it.epoch_ms.is_empty())
-        .map(|it| it.host.as_str())
+        .map(TimedTraining::machine)
         .collect();
     hosts.sort_unstable();
     hosts.dedup();

@@ -11,6 +11,14 @@ use crate::samples::entry;
 
 /// Two seeds of backpropagation and one of feedback alignment, with these times of epochs.
 fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
+    page_with_cards(epoch_ms, |_| None)
+}
+
+/// The same, where trainings of a method computed on a card.
+fn page_with_cards(
+    epoch_ms: impl Fn(&str, u64) -> Vec<u64>,
+    card: impl Fn(&str) -> Option<&'static str>,
+) -> Option<Html> {
     let folder = tempdir().unwrap();
     let mut diverged = entry("tp", 1, &[(90.0, 90.0)]);
     diverged.diverged_in_epoch = Some(1);
@@ -31,6 +39,7 @@ fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
             "fa" => Some(617_250),
             _ => None,
         },
+        card: card(&training.label.method).map(str::to_owned),
         transports: (training.label.method == "bp").then(|| "<W>".to_owned()),
         training,
         host: "<there>".to_owned(),
@@ -89,6 +98,23 @@ fn multiply_adds_are_compared_with_backpropagation() {
     assert_eq!(cells(&html, COST, 1), expected);
     let expected = ["mnist", "fc", "fa", "617,250", "0.50", "—"];
     assert_eq!(cells(&html, COST, 2), expected);
+}
+
+#[test]
+fn times_on_a_card_are_compared_with_those_on_the_same() {
+    let relative = |card: fn(&str) -> Option<&'static str>| {
+        let html = page_with_cards(|_, _| vec![10; 3], card).unwrap();
+        assert!(
+            texts(&html, "main p")
+                .join(" ")
+                .contains("<there> (<H100>)")
+        );
+        cells(&html, TIME, 2)[6].clone()
+    };
+    assert_eq!(relative(|_| Some("<H100>")), "1.00");
+    assert_eq!(relative(|method| (method == "bp").then_some("<H100>")), "—");
+    let other = |method: &str| Some(if method == "bp" { "<H100>" } else { "A100" });
+    assert_eq!(relative(other), "—");
 }
 
 #[test]

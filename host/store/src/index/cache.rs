@@ -18,7 +18,7 @@ use crate::store::Store;
 
 /// The names in the cache, with the version of the form of what is kept under them.
 const RUNS: &str = "runs-2";
-const ACTIONS: &str = "actions-6";
+const ACTIONS: &str = "actions-7";
 const ARTIFACTS: &str = "artifacts-1";
 
 /// The documents that were read before.

@@ -48,6 +48,7 @@ struct ResultForm {
     duration_ms: u64,
     peak_memory: u64,
     threads: Option<u32>,
+    card: Option<String>,
     host: String,
     version: String,
     log: Option<ObjectHash>,
@@ -137,6 +138,7 @@ mod tests {
             duration_ms: 2,
             peak_memory: 3,
             threads: Some(2),
+            card: Some("H100".to_owned()),
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(ObjectHash::from_bytes([4; 32])),
@@ -207,6 +209,6 @@ mod tests {
         };
         let all = (action, PackedRun::from(&run()), artifact);
         let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
-        assert_eq!(form.short(), "552a8206f647");
+        assert_eq!(form.short(), "ef1492f62abc");
     }
 }

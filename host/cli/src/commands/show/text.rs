@@ -203,7 +203,7 @@ fn executions(results: &[ResultView<'_>]) -> String {
             moment(result.started_ms),
             duration(result.duration_ms),
             size(result.peak_memory),
-            plain(&result.host),
+            action::machine(result),
             result.artifact.short(),
             result.log.map_or("—".to_owned(), |log| log.short()),
         ]);
