@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use assay_store::{Stamp, Store, StoreError};
 
 /// The name in the cache, with the version of the form of what is kept under it.
-const NAME: &str = "census-1";
+const NAME: &str = "census-2";
 
 /// Stamp and census of each folder when it was last read, by prefix.
 type Known = BTreeMap<String, (Stamp, Census)>;

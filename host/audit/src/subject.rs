@@ -204,10 +204,10 @@ fn stage(
 
 /// The latest run of the pipeline of that name.
 fn latest_run(index: &Index, name: &str) -> Option<RunHash> {
-    let runs = index.runs().iter();
-    let named = runs.filter(|(_, entry)| name == LATEST || entry.run.pipeline == name);
+    let runs = index.run_heads().iter();
+    let named = runs.filter(|(_, head)| name == LATEST || head.pipeline == name);
     named
-        .max_by_key(|(hash, entry)| (entry.started_ms, **hash))
+        .max_by_key(|(hash, head)| (head.started_ms, **hash))
         .map(|(hash, _)| *hash)
 }
 
@@ -230,16 +230,10 @@ fn by_prefix(store: &Store, index: &Index, prefix: &str) -> Result<Subject, Audi
     }
     // Documents that are named but missing are still something to ask about.
     let range = range(prefix);
-    let named = index.objects().range(range.clone());
-    found.extend(named.map(|(&object, _)| of_object(index, object)));
-    for (action, entry) in index.actions() {
-        let records = entry.results.iter().map(|(record, _)| *record);
-        let matching = records.filter(|record| range.contains(record));
-        found.extend(matching.map(|record| Subject::Result {
-            action: *action,
-            record,
-        }));
-    }
+    let named = index.objects_in(range.clone()).into_iter();
+    found.extend(named.map(|object| of_object(index, object)));
+    let records = index.records_in(range).into_iter();
+    found.extend(records.map(|(action, record)| Subject::Result { action, record }));
     let mut found = found.into_iter();
     match (found.next(), found.next()) {
         (None, _) => Err(AuditError::Unknown(prefix.to_owned())),
@@ -276,7 +270,8 @@ fn range(prefix: &str) -> RangeInclusive<ObjectHash> {
 
 /// The most telling of what the object is.
 fn of_object(index: &Index, object: ObjectHash) -> Subject {
-    let documents = index.roles(object).find_map(|role| match role {
+    let roles = index.roles(object);
+    let documents = roles.iter().find_map(|role| match role {
         Role::Run(run) => Some(Subject::Run(*run)),
         Role::Action(action) => Some(Subject::Action(*action)),
         Role::Artifact(artifact) => Some(Subject::Artifact(*artifact)),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_core::graph::{ActionEntry, Closure, Graph, Node, ProducerRule, Role};
+use assay_core::graph::{ActionEntry, Closure, Documents, Graph, Node, ProducerRule, Role};
 use assay_core::{
     Action, ActionKey, Artifact, ArtifactFile, ArtifactHash, ObjectHash, Record, Run, RunHash,
 };
@@ -174,7 +174,7 @@ impl Contents {
     }
 
     /// The artifacts that the actions of the run gave or read.
-    pub(crate) fn artifacts(&self) -> &BTreeMap<ArtifactHash, Artifact> {
+    pub(crate) fn artifacts(&self) -> &Documents<ArtifactHash, Artifact> {
         self.graph.artifacts()
     }
 

@@ -31,13 +31,32 @@ impl Visitor<'_> for Digits {
     }
 }
 
-fn parse(text: &str) -> Result<[u8; 32], HashError> {
-    // One spelling for one hash: upper case would name the same bytes twice.
-    let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
-    match blake3::Hash::from_hex(text) {
-        Ok(hash) if lower => Ok(*hash.as_bytes()),
-        _ => Err(HashError(text.chars().take(80).collect())),
+/// The value of each digit; of any other byte, more than a digit has. One spelling for one hash: upper case
+/// would name the same bytes twice.
+const VALUES: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let digits = b"0123456789abcdef";
+    let mut value = 0;
+    while value < digits.len() {
+        values[digits[value] as usize] = value as u8;
+        value += 1;
     }
+    values
+};
+
+fn parse(text: &str) -> Result<[u8; 32], HashError> {
+    // Every record and manifest has some, and a store a folder for each action.
+    let bytes = || {
+        let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
+        let (mut bytes, mut most) = ([0; 32], 0);
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks().0) {
+            let [high, low] = pair.map(|digit: u8| VALUES[usize::from(digit)]);
+            most |= high | low;
+            *byte = high << 4 | low;
+        }
+        (most <= 0xf).then_some(bytes)
+    };
+    bytes().ok_or_else(|| HashError(text.chars().take(80).collect()))
 }
 
 macro_rules! hash_type {
@@ -193,5 +212,16 @@ mod tests {
         assert!(text.to_uppercase().parse::<ObjectHash>().is_err());
         assert!(text[..63].parse::<ObjectHash>().is_err());
         assert!("../../etc/passwd".parse::<ObjectHash>().is_err());
+        for byte in 0..128 {
+            for at in [0, 1, 31, 63] {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = byte;
+                let changed = String::from_utf8(bytes).unwrap();
+                let is_digit = b"0123456789abcdef".contains(&byte);
+                let parsed = changed.parse::<ObjectHash>();
+                assert_eq!(parsed.is_ok(), is_digit, "{changed}");
+                assert!(parsed.is_err() || parsed.unwrap().to_string() == changed);
+            }
+        }
     }
 }

@@ -34,4 +34,4 @@ pub use pipeline::{
 pub use printable::{printable, printable_line, steers_terminal};
 pub use resources::Resources;
 pub use result::{ActionResult, Containment, Record};
-pub use run::{Run, RunStage, StageOutcome};
+pub use run::{Outcomes, Run, RunStage, StageOutcome};

@@ -21,6 +21,34 @@ pub enum StageOutcome {
     Skipped,
 }
 
+/// How many stages of a run had each outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// They ran and gave their artifacts.
+    pub ran: usize,
+    /// Their results were already there.
+    pub cached: usize,
+    /// They ran and failed.
+    pub failed: usize,
+    /// They never ran.
+    pub skipped: usize,
+}
+
+impl FromIterator<StageOutcome> for Outcomes {
+    fn from_iter<I: IntoIterator<Item = StageOutcome>>(outcomes: I) -> Self {
+        let mut counts = Self::default();
+        for outcome in outcomes {
+            *match outcome {
+                StageOutcome::Cached => &mut counts.cached,
+                StageOutcome::Ran => &mut counts.ran,
+                StageOutcome::Failed => &mut counts.failed,
+                StageOutcome::Skipped => &mut counts.skipped,
+            } += 1;
+        }
+        counts
+    }
+}
+
 /// One stage of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +92,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// The outcomes of its stages.
+    pub fn outcomes(&self) -> Outcomes {
+        self.stages.iter().map(|stage| stage.outcome).collect()
+    }
+
     /// The manifest and its hash.
     ///
     /// # Errors

@@ -13,16 +13,26 @@ use crate::store::{Part, Store};
 /// The most bytes that are read of a cache file.
 const CACHE_LIMIT: u64 = 1 << 30;
 
-/// Length in bytes of the hash that precedes the content of a cache file.
+/// Length in bytes of the hash that follows the content of a cache file.
 const CHECK: usize = 32;
 
 impl Store {
     /// The bytes that [`Store::remember`] was given last under this name; nothing if they are
     /// gone, damaged or cannot be read.
     pub fn remembered(&self, name: &str) -> Option<Vec<u8>> {
+        self.remembered_with_hash(name).map(|(content, _)| content)
+    }
+
+    /// As [`Store::remembered`], with the hash of the bytes.
+    pub(crate) fn remembered_with_hash(&self, name: &str) -> Option<(Vec<u8>, ObjectHash)> {
         let mut bytes = disk::read(&cache_path(self, name), CACHE_LIMIT).ok()?;
-        let content = bytes.split_off(CHECK.min(bytes.len()));
-        (disk::hash_bytes(&content).as_bytes().as_slice() == bytes).then_some(content)
+        let (content, check) = bytes.split_at_checked(bytes.len().checked_sub(CHECK)?)?;
+        let (length, hash) = (content.len(), disk::hash_bytes(content));
+        if hash.as_bytes() != check {
+            return None;
+        }
+        bytes.truncate(length);
+        Some((bytes, hash))
     }
 
     /// Remembers bytes under a name, a plain file name. Of two processes that do so, the last wins.
@@ -31,7 +41,7 @@ impl Store {
     /// They cannot be written, as in a store that may only be read.
     pub fn remember(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
         let check: ObjectHash = disk::hash_bytes(content);
-        let bytes = [check.as_bytes().as_slice(), content].concat();
+        let bytes = [content, check.as_bytes().as_slice()].concat();
         self.write(&cache_path(self, name), &bytes)
     }
 }

@@ -7,6 +7,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::num::NonZero;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::panic::resume_unwind;
@@ -89,22 +90,34 @@ pub(crate) fn directory(folder: &Path) -> Result<fs::ReadDir, StoreError> {
 /// Paths of the entries of a folder, without hidden ones, such as file systems and desktops leave
 /// there.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut paths = Vec::new();
+    each_entry(folder, |_, name| {
+        paths.push(folder.join(name));
+        Ok(())
+    })?;
+    Ok(paths)
+}
+
+/// Calls `look` with the open folder and the name of each entry that [`entries`] has.
+pub(crate) fn each_entry(
+    folder: &Path,
+    mut look: impl FnMut(&OwnedFd, &OsStr) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     // A run lists the folder of each action, which has a record or two: `fs::read_dir` would ask for
     // 32 KiB of memory each time, and so take longer than the reading of the record.
     let mut buffer = [MaybeUninit::uninit(); LISTED];
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = retry_on_intr(|| sys::open(folder, flags, sys::Mode::empty()));
     let opened = opened.map_err(io::Error::from).at("list", folder)?;
-    let mut entries = RawDir::new(opened, &mut buffer);
-    let mut paths = Vec::new();
+    let mut entries = RawDir::new(&opened, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(io::Error::from).at("list", folder)?;
         let name = entry.file_name().to_bytes();
         if !name.starts_with(b".") {
-            paths.push(folder.join(OsStr::from_bytes(name)));
+            look(&opened, OsStr::from_bytes(name))?;
         }
     }
-    Ok(paths)
+    Ok(())
 }
 
 /// Results of `look` for each file, in the order of the files, on as many threads as there are

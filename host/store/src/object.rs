@@ -185,16 +185,15 @@ impl Store {
     pub fn object_folders(&self) -> Result<Vec<ObjectFolder>, StoreError> {
         let (folder, now) = (self.part(Part::Objects), SystemTime::now());
         let mut folders = Vec::new();
-        for entry in disk::directory(&folder)? {
-            let entry = entry.at("list", &folder)?;
-            let Some(prefix) = entry.file_name().to_str().map(str::to_owned) else {
-                continue;
-            };
-            if prefix.len() == 2 {
-                let stamp = Stamp::of_folder(&entry, now);
-                folders.push(ObjectFolder { prefix, stamp });
+        disk::each_entry(&folder, |objects, name| {
+            if let Some(prefix) = name.to_str().filter(|name| name.len() == 2) {
+                folders.push(ObjectFolder {
+                    prefix: prefix.to_owned(),
+                    stamp: Stamp::of_folder(objects, name, now),
+                });
             }
-        }
+            Ok(())
+        })?;
         Ok(folders)
     }
 

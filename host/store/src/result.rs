@@ -1,6 +1,8 @@
 //! Results: one record for each execution of an action, and the question whether an action needs
 //! to run at all. Records are only ever added, and only after everything they refer to.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,19 +11,19 @@ use assay_core::{ActionKey, ActionResult, ObjectHash, Record, canonical_json};
 
 use crate::disk;
 use crate::document::DOCUMENT_LIMIT;
-use crate::error::{At, StoreError, present, readable};
+use crate::error::{StoreError, present, readable};
 use crate::object::sharded;
 use crate::stamp::Stamp;
 use crate::store::{Part, Store, persist};
 
 /// The folder of an action's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordFolder {
+pub(crate) struct RecordFolder {
     /// The action.
-    pub action: ActionKey,
+    pub(crate) action: ActionKey,
     /// Stamp of the folder, which changes when a record is added or removed; `None` if that may
     /// have happened just now.
-    pub stamp: Option<Stamp>,
+    pub(crate) stamp: Option<Stamp>,
 }
 
 impl Store {
@@ -135,15 +137,17 @@ impl Store {
         Ok(keys)
     }
 
-    /// The folders of the records of all actions that may have results, in no order.
+    /// The folders of the records of all actions that may have results, in order.
     ///
     /// # Errors
     /// A folder cannot be read, or holds what is not an action's.
-    pub fn record_folders(&self) -> Result<Vec<RecordFolder>, StoreError> {
+    pub(crate) fn record_folders(&self) -> Result<Vec<RecordFolder>, StoreError> {
         let now = SystemTime::now();
         let shards = disk::entries(&self.part(Part::Results))?;
         let folders = disk::side_by_side(&shards, |shard| record_folders(shard, now))?;
-        Ok(folders.into_iter().flatten().collect())
+        let mut folders: Vec<_> = folders.into_iter().flatten().collect();
+        folders.sort_unstable_by_key(|folder| folder.action);
+        Ok(folders)
     }
 
     /// Where the record of the action with this name lies.
@@ -195,18 +199,15 @@ pub(crate) fn read_record(key: ActionKey, path: PathBuf) -> Result<Record, Store
 
 fn record_folders(shard: &Path, now: SystemTime) -> Result<Vec<RecordFolder>, StoreError> {
     let mut folders = Vec::new();
-    for entry in disk::directory(shard)? {
-        let entry = entry.at("list", shard)?;
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let path = entry.path();
-        let Some(action) = parse_folder(shard, &path) else {
-            return Err(StoreError::Foreign { path });
-        };
-        let stamp = Stamp::of_folder(&entry, now);
+    disk::each_entry(shard, |folder, name| {
+        let action = parse_names(shard.file_name(), Some(name));
+        let action = action.ok_or_else(|| StoreError::Foreign {
+            path: shard.join(name),
+        })?;
+        let stamp = Stamp::of_folder(folder, name, now);
         folders.push(RecordFolder { action, stamp });
-    }
+        Ok(())
+    })?;
     Ok(folders)
 }
 
@@ -224,10 +225,18 @@ fn in_order(mut records: Vec<Record>) -> Vec<ActionResult> {
 }
 
 pub(crate) fn parse_folder(shard: &Path, folder: &Path) -> Option<ActionKey> {
-    let shard = shard.file_name()?.to_str()?;
-    let rest = folder.file_name()?.to_str()?;
-    if shard.len() != 2 {
+    parse_names(shard.file_name(), folder.file_name())
+}
+
+/// The action whose records lie in a folder of that name in a shard of that name.
+fn parse_names(shard: Option<&OsStr>, folder: Option<&OsStr>) -> Option<ActionKey> {
+    let (shard, rest) = (shard?.as_bytes(), folder?.as_bytes());
+    let mut digits = [0; 64];
+    let (first, last) = digits.split_at_mut(2);
+    if shard.len() != first.len() || rest.len() != last.len() {
         return None;
     }
-    format!("{shard}{rest}").parse().ok()
+    first.copy_from_slice(shard);
+    last.copy_from_slice(rest);
+    str::from_utf8(&digits).ok()?.parse().ok()
 }

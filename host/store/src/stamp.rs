@@ -1,10 +1,13 @@
 //! Metadata of a file or a folder that changes whenever its content does. The content itself is
 //! never read.
 
-use std::fs::{DirEntry, Metadata};
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{AtFlags, FileType, statat};
 use serde::{Deserialize, Serialize};
 
 /// Clocks of file systems tick as slowly as this: a file changed so shortly before it was read
@@ -34,11 +37,19 @@ impl Stamp {
         }
     }
 
-    /// The stamp of a folder; nothing if it is none, cannot be looked at, or changed so lately that
-    /// it may change again and look the same.
-    pub(crate) fn of_folder(entry: &DirEntry, now: SystemTime) -> Option<Self> {
-        let metadata = entry.metadata().ok().filter(Metadata::is_dir)?;
-        Some(Self::of(&metadata)).filter(|stamp| stamp.is_settled(now))
+    /// The stamp of a folder in another; nothing if it is none, cannot be looked at, or changed so lately
+    /// that it may change again and look the same.
+    pub(crate) fn of_folder(above: &OwnedFd, name: &OsStr, now: SystemTime) -> Option<Self> {
+        let found = statat(above, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stamp = Self {
+            device: found.st_dev,
+            inode: found.st_ino,
+            size: found.st_size.try_into().ok()?,
+            modified: (found.st_mtime, found.st_mtime_nsec.try_into().ok()?),
+            changed: (found.st_ctime, found.st_ctime_nsec.try_into().ok()?),
+        };
+        let is_folder = FileType::from_raw_mode(found.st_mode).is_dir();
+        (is_folder && stamp.is_settled(now)).then_some(stamp)
     }
 
     /// Whether the file or folder had been unchanged for long enough by `now` for the stamp to be

@@ -28,15 +28,13 @@ impl Verified<'_> {
     /// The stages of runs that an action is.
     pub(super) fn affected_stages(&self, action: ActionKey) -> impl Iterator<Item = AffectedStage> {
         let kind = self.graph.document(action).map(|action| action.kind);
-        self.graph
-            .stages(action)
-            .iter()
-            .map(move |stage| AffectedStage {
-                run: stage.run,
-                stage: stage.stage.clone(),
-                action,
-                kind,
-            })
+        let stages = self.graph.stages(action).into_owned().into_iter();
+        stages.map(move |stage| AffectedStage {
+            run: stage.run,
+            stage: stage.stage,
+            action,
+            kind,
+        })
     }
 
     fn affected_by_object(&self, object: ObjectHash, fault: &Fault) -> Affected {

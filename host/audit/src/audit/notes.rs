@@ -117,7 +117,7 @@ fn unnamed(verified: &Verified<'_>) -> Vec<Note> {
 /// Notes on actions: results that differ, revisions of later versions.
 fn of_actions(verified: &Verified<'_>) -> Vec<Note> {
     let mut notes = Vec::new();
-    for (&action, entry) in verified.graph.actions() {
+    for (&action, entry) in verified.graph.actions().iter() {
         let gave = entry.results.iter().map(|(_, result)| result.artifact);
         let gave: BTreeSet<_> = gave.collect();
         if gave.len() > 1 {
@@ -128,7 +128,7 @@ fn of_actions(verified: &Verified<'_>) -> Vec<Note> {
             });
         }
     }
-    for (&action, entry) in verified.graph.actions() {
+    for (&action, entry) in verified.graph.actions().iter() {
         if let Some(document) = &entry.document
             && document.revision > document.kind.revision()
         {

@@ -18,7 +18,7 @@ pub(super) fn contradictions(verified: &Verified<'_>) -> Vec<(Location, Fault)> 
 
 fn sizes(verified: &Verified<'_>) -> Vec<(Location, Fault)> {
     let mut faults = Vec::new();
-    for (&hash, artifact) in verified.graph.artifacts() {
+    for (&hash, artifact) in verified.graph.artifacts().iter() {
         for (name, file) in &artifact.files {
             let found = verified.found.get(&file.object);
             // Where the bytes are wrong, that is the fault.
@@ -66,7 +66,7 @@ fn stages(verified: &Verified<'_>) -> Vec<(Location, Fault)> {
         .filter_map(|(location, _)| action(location))
         .collect();
     let mut faults = Vec::new();
-    for (&hash, entry) in verified.graph.runs() {
+    for (&hash, entry) in verified.graph.runs().iter() {
         for stage in &entry.run.stages {
             if let Some(fault) = stage_fault(verified, &damaged, stage) {
                 faults.push((Location::Object(hash.into()), fault));

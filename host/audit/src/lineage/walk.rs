@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
     }
 
     fn begin_object(&mut self, object: ObjectHash) {
-        let roles: Vec<_> = self.index.roles(object).cloned().collect();
+        let roles = self.index.roles(object).into_owned();
         let mut users = Vec::new();
         for role in roles {
             match role {
@@ -258,7 +258,7 @@ impl<'a> Walk<'a> {
             Some(key) => Maker::Action(Box::new(self.execution(key, artifact))),
             None => Maker::Unknown,
         };
-        let uses = action.map(|action| self.index.stages(action).to_vec());
+        let uses = action.map(|action| self.index.stages(action).into_owned());
         let step = self.add(Step {
             maker,
             artifact,

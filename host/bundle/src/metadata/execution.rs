@@ -27,7 +27,7 @@ pub(super) fn add(
     bundled: &Objects,
     about: &Attribution,
 ) {
-    for (&artifact, manifest) in contents.artifacts() {
+    for (&artifact, manifest) in contents.artifacts().iter() {
         let files = manifest.files.values().map(|file| file.object);
         let files = files
             .filter(|object| bundled.contains_key(object))

@@ -33,7 +33,7 @@ use crate::arguments::user::{executors_file, remotes_file};
 use crate::error::{CliError, STOPPED};
 use crate::export::{export_report, failed};
 use crate::signing::{own_public_key, trusted_keys};
-use crate::ui::action::Outcomes;
+use crate::ui::action::outcomes;
 use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
@@ -537,7 +537,7 @@ fn text(run: &RunView<'_>) -> String {
             let _ = writeln!(text, "  {path}");
         }
     }
-    let outcomes: Outcomes = run.stages.iter().map(|stage| stage.outcome).collect();
+    let outcomes = outcomes(&run.stages.iter().map(|stage| stage.outcome).collect());
     let _ = writeln!(text, "\nrun {}: {outcomes}", run.run);
     text.trim_start().to_owned()
 }

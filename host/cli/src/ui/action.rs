@@ -1,13 +1,13 @@
 //! Actions in words that a researcher knows: their parameters, plugin and environment, and the
 //! stages of runs that they are.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use assay_audit::Index;
 use assay_core::graph::StageUse;
 use assay_core::{
-    Action, ActionKey, ActionResult, Environment, ObjectHash, PluginPin, Run, RunHash, StageKind,
-    StageOutcome,
+    Action, ActionKey, ActionResult, Environment, ObjectHash, Outcomes, PluginPin, RunHash,
+    StageKind, StageOutcome,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -164,15 +164,12 @@ pub(crate) fn machine(result: &ActionResult) -> String {
 
 /// The stages of runs that an action is: the newest of them by name.
 pub(crate) fn uses(index: &Index, uses: &[StageUse]) -> String {
-    let began = |at: &&StageUse| index.runs().get(&at.run).map(|entry| entry.started_ms);
+    let began = |at: &&StageUse| index.run_heads().get(&at.run).map(|head| head.started_ms);
     let mut newest: Vec<_> = uses.iter().collect();
     newest.sort_by_key(|at| std::cmp::Reverse(began(at)));
     let named = newest.iter().take(NAMED_USES).map(|at| {
-        let pipeline = index
-            .runs()
-            .get(&at.run)
-            .map(|entry| plain(&entry.run.pipeline));
-        let pipeline = pipeline.unwrap_or_default();
+        let head = index.run_heads().get(&at.run);
+        let pipeline = head.map_or_else(String::new, |head| plain(&head.pipeline));
         format!("{pipeline} {}:{}", at.run.short(), plain(&at.stage))
     });
     let named = named.collect::<Vec<_>>().join(", ");
@@ -191,12 +188,11 @@ pub(crate) const fn outcome(outcome: StageOutcome) -> &'static str {
     }
 }
 
-/// The end of a run, from the outcomes of its stages.
-pub(crate) fn ending(run: &Run) -> &'static str {
-    let any = |outcome| run.stages.iter().any(|stage| stage.outcome == outcome);
-    if any(StageOutcome::Failed) {
+/// The end of a run with these outcomes of its stages.
+pub(crate) const fn ending(outcomes: &Outcomes) -> &'static str {
+    if outcomes.failed > 0 {
         "failed"
-    } else if any(StageOutcome::Skipped) {
+    } else if outcomes.skipped > 0 {
         "stopped"
     } else {
         "complete"
@@ -204,65 +200,35 @@ pub(crate) fn ending(run: &Run) -> &'static str {
 }
 
 /// The number of stages by outcome: `3 ran, 8 cached`.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Outcomes {
-    ran: usize,
-    cached: usize,
-    failed: usize,
-    skipped: usize,
-}
-
-impl FromIterator<StageOutcome> for Outcomes {
-    fn from_iter<I: IntoIterator<Item = StageOutcome>>(outcomes: I) -> Self {
-        let mut counts = Self::default();
-        for outcome in outcomes {
-            *match outcome {
-                StageOutcome::Ran => &mut counts.ran,
-                StageOutcome::Cached => &mut counts.cached,
-                StageOutcome::Failed => &mut counts.failed,
-                StageOutcome::Skipped => &mut counts.skipped,
-            } += 1;
-        }
-        counts
-    }
-}
-
-impl fmt::Display for Outcomes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = [
-            (self.ran, StageOutcome::Ran),
-            (self.cached, StageOutcome::Cached),
-            (self.failed, StageOutcome::Failed),
-            (self.skipped, StageOutcome::Skipped),
-        ];
-        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
-        let words = counts.map(|(count, outcome)| format!("{count} {}", self::outcome(outcome)));
-        f.write_str(&words.collect::<Vec<_>>().join(", "))
-    }
-}
-
-/// The outcomes of a run's stages.
-pub(crate) fn outcomes(run: &Run) -> Outcomes {
-    run.stages.iter().map(|stage| stage.outcome).collect()
+pub(crate) fn outcomes(outcomes: &Outcomes) -> String {
+    let counts = [
+        (outcomes.ran, StageOutcome::Ran),
+        (outcomes.cached, StageOutcome::Cached),
+        (outcomes.failed, StageOutcome::Failed),
+        (outcomes.skipped, StageOutcome::Skipped),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let words = counts.map(|(count, outcome)| format!("{count} {}", self::outcome(outcome)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// A stage of a run that an action is, for scripts.
 #[derive(Serialize)]
 pub(crate) struct UseView<'a> {
     run: RunHash,
-    stage: &'a str,
+    stage: String,
     pipeline: Option<&'a str>,
 }
 
 /// The stages of runs that an action is: all of them.
 pub(crate) fn use_views(index: &Index, key: ActionKey) -> Vec<UseView<'_>> {
-    let uses = index.stages(key).iter();
+    let uses = index.stages(key).into_owned().into_iter();
     uses.map(|at| {
-        let entry = index.runs().get(&at.run);
+        let head = index.run_heads().get(&at.run);
         UseView {
             run: at.run,
-            stage: &at.stage,
-            pipeline: entry.map(|entry| entry.run.pipeline.as_str()),
+            stage: at.stage,
+            pipeline: head.map(|head| head.pipeline.as_str()),
         }
     })
     .collect()

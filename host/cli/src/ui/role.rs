@@ -11,8 +11,9 @@ use crate::ui::words::plain;
 const NAMED_ROLES: usize = 5;
 
 /// The roles of an object in words, a line for each.
-pub(crate) fn roles<'a>(index: &Index, roles: impl Iterator<Item = &'a Role>) -> String {
-    let mut lines: Vec<_> = roles.map(|role| self::role(index, role)).collect();
+pub(crate) fn roles(index: &Index, object: ObjectHash) -> String {
+    let roles = index.roles(object);
+    let mut lines: Vec<_> = roles.iter().map(|role| self::role(index, role)).collect();
     lines.dedup();
     if lines.is_empty() {
         return "bytes that nothing in this store names".to_owned();
@@ -27,8 +28,7 @@ pub(crate) fn roles<'a>(index: &Index, roles: impl Iterator<Item = &'a Role>) ->
 
 /// The first thing that the object is, in a few words.
 pub(crate) fn first_role(index: &Index, object: ObjectHash) -> String {
-    let mut roles = index.roles(object);
-    match roles.next() {
+    match index.roles(object).first() {
         None => "bytes that nothing names".to_owned(),
         Some(Role::File { artifact, name }) => {
             format!("{} of artifact {}", plain(name), artifact.short())

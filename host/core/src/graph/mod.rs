@@ -4,11 +4,15 @@
 //! whoever loads it.
 
 mod closure;
+mod documents;
 mod role;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +21,15 @@ use crate::artifact::Artifact;
 use crate::hash::{ActionKey, ArtifactHash, ObjectHash, RunHash};
 use crate::kind::StageKind;
 use crate::result::Record;
-use crate::run::{Run, RunStage};
+use crate::run::{Outcomes, Run, RunStage};
 
 pub use self::closure::{Closure, ProducerRule};
+pub use self::documents::{Documents, Unpack};
 pub use self::role::Role;
+
+/// The questions about one thing that are answered by a search through packed documents. After these,
+/// tables are made that answer any number: to make one takes as long as some dozens of searches.
+const SEARCHES: usize = 16;
 
 /// A node of the graph. Every node is an object; the first three are documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +129,21 @@ pub struct RunEntry {
     pub run: Run,
 }
 
+/// What a list of runs needs of one, without its stages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHead {
+    /// When it began, in milliseconds since 1970 (UTC), as its marker says if it has one.
+    pub started_ms: u64,
+    /// The name of the pipeline.
+    pub pipeline: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The outcomes of its stages.
+    pub outcomes: Outcomes,
+    /// The bytes of the files that its stages gave, each file once, where they were summed before.
+    pub size: Option<u64>,
+}
+
 /// An action that a run, a result or a pin names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ActionEntry {
@@ -127,6 +151,15 @@ pub struct ActionEntry {
     pub document: Option<ActionSummary>,
     /// Its results, the first one first.
     pub results: Vec<Record>,
+}
+
+impl ActionEntry {
+    /// An action with its results, in any order.
+    pub fn new(document: Option<ActionSummary>, mut results: Vec<Record>) -> Self {
+        let order = |(name, result): &Record| (result.started_ms, *name);
+        results.sort_unstable_by_key(order);
+        Self { document, results }
+    }
 }
 
 /// The part of an action's document that the graph needs.
@@ -164,13 +197,57 @@ pub struct StageUse {
     pub artifact: Option<ArtifactHash>,
 }
 
+impl StageUse {
+    fn of(run: RunHash, stage: &RunStage) -> Self {
+        Self {
+            run,
+            stage: stage.name.clone(),
+            artifact: stage.artifact,
+        }
+    }
+}
+
+/// Finds the packed documents of which the name or a hash in them begins with these bytes, those of one
+/// kind in the order of their names. Others may be among them.
+pub struct Search(pub Box<Find>);
+
+type Find = dyn Fn(&[u8]) -> Vec<Node> + Send + Sync;
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search").finish_non_exhaustive()
+    }
+}
+
+/// All documents of a graph in packed form. None is missing or damaged.
+#[derive(Debug)]
+pub struct Packed {
+    /// The heads of the runs.
+    pub heads: BTreeMap<RunHash, RunHead>,
+    /// The runs.
+    pub runs: Documents<RunHash, RunEntry>,
+    /// The actions, the results of each in order.
+    pub actions: Documents<ActionKey, ActionEntry>,
+    /// The artifacts.
+    pub artifacts: Documents<ArtifactHash, Artifact>,
+    /// The pins, by name.
+    pub pins: BTreeMap<String, Node>,
+    /// Finds some of the documents.
+    pub search: Search,
+}
+
 /// Documents, and the references between them.
 #[derive(Debug, Default)]
 pub struct Graph {
-    runs: BTreeMap<RunHash, RunEntry>,
-    actions: BTreeMap<ActionKey, ActionEntry>,
-    artifacts: BTreeMap<ArtifactHash, Artifact>,
+    heads: BTreeMap<RunHash, RunHead>,
+    runs: Documents<RunHash, RunEntry>,
+    actions: Documents<ActionKey, ActionEntry>,
+    artifacts: Documents<ArtifactHash, Artifact>,
     pins: BTreeMap<String, Node>,
+    /// Of packed documents.
+    search: Option<Search>,
+    /// How many searches there were.
+    searches: AtomicUsize,
     /// Documents that something names and that cannot be read.
     damaged: BTreeSet<Node>,
     stages: OnceLock<BTreeMap<ActionKey, Vec<StageUse>>>,
@@ -190,19 +267,48 @@ struct Links {
     readers: BTreeMap<ArtifactHash, Vec<(ActionKey, String)>>,
 }
 
+impl From<Packed> for Graph {
+    fn from(packed: Packed) -> Self {
+        let Packed {
+            heads,
+            runs,
+            actions,
+            artifacts,
+            pins,
+            search,
+        } = packed;
+        Self {
+            heads,
+            runs,
+            actions,
+            artifacts,
+            pins,
+            search: Some(search),
+            ..Self::default()
+        }
+    }
+}
+
 /// Loading.
 impl Graph {
     /// Adds a run that began at that time.
     pub fn add_run(&mut self, hash: RunHash, started_ms: u64, run: Run) {
         self.forget_derived();
+        let head = RunHead {
+            started_ms,
+            pipeline: run.pipeline.clone(),
+            duration_ms: run.duration_ms,
+            outcomes: run.outcomes(),
+            size: None,
+        };
+        self.heads.insert(hash, head);
         self.runs.insert(hash, RunEntry { started_ms, run });
     }
 
     /// Adds an action with its results, in any order.
-    pub fn add_action(&mut self, key: ActionKey, mut entry: ActionEntry) {
+    pub fn add_action(&mut self, key: ActionKey, entry: ActionEntry) {
         self.forget_derived();
-        let order = |(name, result): &Record| (result.started_ms, *name);
-        entry.results.sort_unstable_by_key(order);
+        let entry = ActionEntry::new(entry.document, entry.results);
         self.actions.insert(key, entry);
     }
 
@@ -227,7 +333,7 @@ impl Graph {
     /// Removes all actions but these.
     pub fn retain_actions(&mut self, keys: &BTreeSet<ActionKey>) {
         self.forget_derived();
-        self.actions.retain(|key, _| keys.contains(key));
+        self.actions.retain(|key| keys.contains(key));
     }
 
     /// The actions that runs and pins name.
@@ -258,7 +364,9 @@ impl Graph {
         named
     }
 
+    /// To be called before a document is added or removed: a search does not know of it.
     fn forget_derived(&mut self) {
+        self.search = None;
         self.stages = OnceLock::new();
         self.roles = OnceLock::new();
         self.links = OnceLock::new();
@@ -268,18 +376,49 @@ impl Graph {
 /// Asking.
 impl Graph {
     /// The runs, by hash.
-    pub fn runs(&self) -> &BTreeMap<RunHash, RunEntry> {
+    pub fn runs(&self) -> &Documents<RunHash, RunEntry> {
         &self.runs
     }
 
+    /// The heads of the runs, by hash.
+    pub fn run_heads(&self) -> &BTreeMap<RunHash, RunHead> {
+        &self.heads
+    }
+
     /// The actions that some run, result or pin names.
-    pub fn actions(&self) -> &BTreeMap<ActionKey, ActionEntry> {
+    pub fn actions(&self) -> &Documents<ActionKey, ActionEntry> {
         &self.actions
     }
 
     /// The manifests of the artifacts that some result, run, action or pin names.
-    pub fn artifacts(&self) -> &BTreeMap<ArtifactHash, Artifact> {
+    pub fn artifacts(&self) -> &Documents<ArtifactHash, Artifact> {
         &self.artifacts
+    }
+
+    /// The bytes of the files that the stages of a run gave, each file once. An artifact that could not
+    /// be read counts for nothing.
+    pub fn run_size(&self, run: RunHash) -> u64 {
+        if let Some(size) = self.heads.get(&run).and_then(|head| head.size) {
+            return size;
+        }
+        let stages = self.runs.get(&run).map(|entry| &entry.run.stages);
+        let stages = stages.into_iter().flatten();
+        self.size(stages.filter_map(|stage| stage.artifact))
+    }
+
+    /// The bytes of the files of artifacts, as [`Graph::run_size`] has them.
+    pub fn size(&self, artifacts: impl Iterator<Item = ArtifactHash>) -> u64 {
+        let mut artifacts: Vec<_> = artifacts.collect();
+        artifacts.sort_unstable();
+        artifacts.dedup();
+        let manifests = artifacts.iter().filter_map(|it| self.artifacts.get(it));
+        let files = manifests.flat_map(|manifest| manifest.files.values());
+        let mut files: Vec<_> = files.map(|file| (file.object, file.size)).collect();
+        // Stable, so that of several sizes of one file the first one counts.
+        files.sort_by_key(|(object, _)| *object);
+        files.dedup_by_key(|(object, _)| *object);
+        let sizes = files.into_iter().map(|(_, size)| size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Pinned things, by the pins' names.
@@ -368,42 +507,102 @@ impl Graph {
         self.roles.get_or_init(|| role::table(self))
     }
 
-    /// Roles of the object.
-    pub fn roles(&self, object: ObjectHash) -> impl Iterator<Item = &Role> {
-        self.objects().get(&object).into_iter().flatten()
+    /// Roles of the object, in order.
+    pub fn roles(&self, object: ObjectHash) -> Cow<'_, [Role]> {
+        if let Some(nodes) = self.search(object.as_bytes(), &self.roles) {
+            return Cow::Owned(role::of(self, nodes, object));
+        }
+        let known = self.objects().get(&object);
+        Cow::Borrowed(known.map_or(&[], Vec::as_slice))
+    }
+
+    /// The objects in a range that something names.
+    pub fn objects_in(&self, range: RangeInclusive<ObjectHash>) -> BTreeSet<ObjectHash> {
+        match self.search(beginning(&range), &self.roles) {
+            Some(nodes) => role::objects(self, nodes, &range),
+            None => self.objects().range(range).map(|(it, _)| *it).collect(),
+        }
+    }
+
+    /// The records in a range, each with its action.
+    pub fn records_in(&self, range: RangeInclusive<ObjectHash>) -> Vec<(ActionKey, ObjectHash)> {
+        // There is no table of records.
+        let found = self.search(beginning(&range), &OnceLock::<()>::new());
+        let actions: Vec<_> = match found {
+            Some(nodes) => nodes.into_iter().filter_map(action).collect(),
+            None => self.actions.keys().copied().collect(),
+        };
+        let records = actions.into_iter().flat_map(|action| {
+            let records = self.results(action).iter();
+            records.map(move |(record, _)| (action, *record))
+        });
+        records
+            .filter(|(_, record)| range.contains(record))
+            .collect()
     }
 
     /// The stages of runs that have this action, the first run first.
-    pub fn stages(&self, action: ActionKey) -> &[StageUse] {
-        self.stages_by_action()
-            .get(&action)
-            .map_or(&[], Vec::as_slice)
+    pub fn stages(&self, action: ActionKey) -> Cow<'_, [StageUse]> {
+        if let Some(nodes) = self.search(action.as_bytes(), &self.stages) {
+            let runs = nodes.into_iter().filter_map(|node| match node {
+                Node::Run(run) => Some(run),
+                Node::Action(_) | Node::Artifact(_) | Node::Object(_) => None,
+            });
+            let uses = self.uses(runs).into_iter();
+            let own = uses.filter(|(of, ..)| *of == action);
+            let own = own.map(|(_, run, stage)| StageUse::of(run, stage));
+            return Cow::Owned(own.collect());
+        }
+        let known = self.stages_by_action().get(&action);
+        Cow::Borrowed(known.map_or(&[], Vec::as_slice))
+    }
+
+    /// The stages of these runs that have an action, the first run first.
+    fn uses(&self, runs: impl Iterator<Item = RunHash>) -> Vec<(ActionKey, RunHash, &RunStage)> {
+        let mut runs: Vec<_> = runs
+            .filter_map(|run| Some((run, self.runs.get(&run)?)))
+            .collect();
+        runs.sort_by_key(|(run, entry)| (entry.started_ms, *run));
+        let uses = runs.into_iter().flat_map(|(run, entry)| {
+            let stages = entry.run.stages.iter();
+            stages.filter_map(move |stage| Some((stage.action?, run, stage)))
+        });
+        uses.collect()
     }
 
     fn stages_by_action(&self) -> &BTreeMap<ActionKey, Vec<StageUse>> {
         self.stages.get_or_init(|| {
-            let mut runs: Vec<_> = self.runs.iter().collect();
-            runs.sort_by_key(|(run, entry)| (entry.started_ms, **run));
             let mut stages = BTreeMap::<_, Vec<_>>::new();
-            for (run, entry) in runs {
-                for stage in &entry.run.stages {
-                    if let Some(action) = stage.action {
-                        stages.entry(action).or_default().push(StageUse {
-                            run: *run,
-                            stage: stage.name.clone(),
-                            artifact: stage.artifact,
-                        });
-                    }
-                }
+            for (action, run, stage) in self.uses(self.runs.keys().copied()) {
+                let uses = stages.entry(action).or_default();
+                uses.push(StageUse::of(run, stage));
             }
             stages
         })
     }
 
-    /// The actions whose results gave the artifact.
+    /// The documents that name a hash with this beginning, and maybe others, where a search finds them
+    /// sooner than the table of them all.
+    fn search<T>(&self, beginning: &[u8], table: &OnceLock<T>) -> Option<Vec<Node>> {
+        let is_sooner = !beginning.is_empty() && table.get().is_none();
+        let search = self.search.as_ref().filter(|_| is_sooner)?;
+        let before = self.searches.fetch_add(1, Ordering::Relaxed);
+        (before < SEARCHES).then(|| (search.0)(beginning))
+    }
+
+    /// The actions whose results gave the artifact, in order.
     pub fn producers(&self, artifact: ArtifactHash) -> impl Iterator<Item = ActionKey> {
-        let producers = self.links().producers.get(&artifact);
-        producers.into_iter().flatten().copied()
+        let producers = if let Some(nodes) = self.search(artifact.as_bytes(), &self.links) {
+            let gave = |action: &ActionKey| {
+                let mut results = self.results(*action).iter();
+                results.any(|(_, result)| result.artifact == artifact)
+            };
+            nodes.into_iter().filter_map(action).filter(gave).collect()
+        } else {
+            let known = self.links().producers.get(&artifact);
+            known.cloned().unwrap_or_default()
+        };
+        producers.into_iter()
     }
 
     /// The action that gave the artifact first.
@@ -426,7 +625,8 @@ impl Graph {
     /// Artifacts that the action gave according to a result, or to a run alone.
     pub fn claimed_results(&self, action: ActionKey) -> BTreeSet<ArtifactHash> {
         let results = self.results(action).iter();
-        let claims = self.stages(action).iter().filter_map(|it| it.artifact);
+        let stages = self.stages(action);
+        let claims = stages.iter().filter_map(|it| it.artifact);
         results
             .map(|(_, result)| result.artifact)
             .chain(claims)
@@ -435,15 +635,28 @@ impl Graph {
 
     /// The actions that read the artifact, each with the role it has there.
     pub fn readers(&self, artifact: ArtifactHash) -> impl Iterator<Item = (ActionKey, &str)> {
-        let readers = self.links().readers.get(&artifact);
-        let readers = readers.into_iter().flatten();
-        readers.map(|(action, role)| (*action, role.as_str()))
+        let readers = if let Some(nodes) = self.search(artifact.as_bytes(), &self.links) {
+            let actions = nodes.into_iter().filter_map(action);
+            let inputs = actions.flat_map(|action| {
+                let documents = self.document(action).into_iter();
+                let inputs = documents.flat_map(|document| &document.inputs);
+                inputs.map(move |(role, input)| (action, role.as_str(), *input))
+            });
+            let read = inputs.filter(|(_, _, input)| *input == artifact);
+            read.map(|(action, role, _)| (action, role)).collect()
+        } else {
+            let readers = self.links().readers.get(&artifact);
+            let readers = readers.into_iter().flatten();
+            let readers = readers.map(|(action, role)| (*action, role.as_str()));
+            readers.collect::<Vec<_>>()
+        };
+        readers.into_iter()
     }
 
     fn links(&self) -> &Links {
         self.links.get_or_init(|| {
             let mut links = Links::default();
-            for (&action, entry) in &self.actions {
+            for (&action, entry) in self.actions.iter() {
                 for (_, result) in &entry.results {
                     let producers = links.producers.entry(result.artifact).or_default();
                     if producers.last() != Some(&action) {
@@ -467,4 +680,22 @@ impl Graph {
             links
         })
     }
+}
+
+/// The action that a node is.
+fn action(node: Node) -> Option<ActionKey> {
+    match node {
+        Node::Action(action) => Some(action),
+        Node::Run(_) | Node::Artifact(_) | Node::Object(_) => None,
+    }
+}
+
+/// The bytes that all hashes of a range begin with.
+fn beginning(range: &RangeInclusive<ObjectHash>) -> &[u8] {
+    let (first, last) = (range.start().as_bytes(), range.end().as_bytes());
+    let same = first
+        .iter()
+        .zip(last)
+        .take_while(|(one, other)| one == other);
+    first.get(..same.count()).unwrap_or_default()
 }

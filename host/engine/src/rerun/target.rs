@@ -108,7 +108,9 @@ fn target(index: &Index, name: String, action: ActionKey, recorded: ArtifactHash
 /// The stage's name in the latest run that has the action; where none has it, the beginning of the
 /// action's key.
 fn name(index: &Index, action: ActionKey) -> String {
-    let stages = index.stages(action).iter();
-    let latest = stages.max_by_key(|it| index.runs().get(&it.run).map(|entry| entry.started_ms));
+    let stages = index.stages(action);
+    let latest = stages
+        .iter()
+        .max_by_key(|it| index.runs().get(&it.run).map(|entry| entry.started_ms));
     latest.map_or_else(|| action.short(), |it| it.stage.clone())
 }

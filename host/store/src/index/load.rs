@@ -8,9 +8,9 @@ use assay_core::{ActionKey, Artifact, Record, Run, RunHash};
 use rayon::prelude::*;
 
 use super::Index;
-use super::cache::Cache;
-use super::packed::{PackedAction, PackedRun};
-use crate::error::{StoreError, present};
+use super::listing::Listing;
+use super::packed::{Cache, PackedAction, PackedRun};
+use crate::error::StoreError;
 use crate::result::RecordFolder;
 use crate::stamp::Stamp;
 use crate::store::Store;
@@ -109,21 +109,23 @@ impl<'a> Loading<'a> {
         }
     }
 
-    /// Loads everything, and these actions too.
+    /// Loads everything in a listing, and these actions too.
     pub(super) fn all(
         &mut self,
+        listing: Listing,
         more: impl IntoIterator<Item = ActionKey>,
     ) -> Result<(), StoreError> {
-        self.runs()?;
-        self.pins()?;
-        self.actions(more)?;
+        self.index.unreadable.extend(listing.unreadable);
+        self.runs(listing.runs);
+        self.pins(listing.pins);
+        self.actions(listing.folders, more)?;
         self.artifacts();
         Ok(())
     }
 
     /// The runs that markers name.
-    fn runs(&mut self) -> Result<(), StoreError> {
-        let markers = self.store.runs()?.into_iter();
+    fn runs(&mut self, markers: Vec<(u64, RunHash)>) {
+        let markers = markers.into_iter();
         let requests =
             markers.map(|(started_ms, hash)| (started_ms, hash, self.cache.runs.remove(&hash)));
         let requests: Vec<_> = requests.collect();
@@ -134,29 +136,20 @@ impl<'a> Loading<'a> {
         for (started_ms, hash, run) in loaded {
             self.add_run(hash, Some(started_ms), run);
         }
-        Ok(())
     }
 
     /// The pins, and the runs that only they name.
-    fn pins(&mut self) -> Result<(), StoreError> {
-        for path in self.store.pin_paths()? {
-            // One may have been removed since it was listed.
-            match present(self.store.pin_at(&path)) {
-                Ok(Some((label, node))) => {
-                    if let Node::Run(run) = node
-                        && !self.index.graph.runs().contains_key(&run)
-                    {
-                        let cached = self.cache.runs.remove(&run);
-                        let loaded = self.load_run(run, cached);
-                        self.add_run(run, None, loaded);
-                    }
-                    self.index.graph.add_pin(label, node);
-                }
-                Ok(None) => {}
-                Err(error) => self.index.unreadable.push(error),
+    fn pins(&mut self, pins: BTreeMap<String, Node>) {
+        for (label, node) in pins {
+            if let Node::Run(run) = node
+                && !self.index.graph.runs().contains_key(&run)
+            {
+                let cached = self.cache.runs.remove(&run);
+                let loaded = self.load_run(run, cached);
+                self.add_run(run, None, loaded);
             }
+            self.index.graph.add_pin(label, node);
         }
-        Ok(())
     }
 
     fn load_run(&self, hash: RunHash, cached: Option<PackedRun>) -> Loaded<Run> {
@@ -171,11 +164,15 @@ impl<'a> Loading<'a> {
     }
 
     /// The actions that runs, pins and records name, and these.
-    fn actions(&mut self, more: impl IntoIterator<Item = ActionKey>) -> Result<(), StoreError> {
+    fn actions(
+        &mut self,
+        folders: Vec<RecordFolder>,
+        more: impl IntoIterator<Item = ActionKey>,
+    ) -> Result<(), StoreError> {
         // An action that has no results has no folder of them, or an empty one.
         let named = self.index.graph.named_actions().into_iter().chain(more);
         let mut keys: BTreeMap<_, _> = named.map(|key| (key, (true, None))).collect();
-        for RecordFolder { action, stamp } in self.store.record_folders()? {
+        for RecordFolder { action, stamp } in folders {
             keys.entry(action).or_insert((false, None)).1 = stamp;
         }
         let requests = keys

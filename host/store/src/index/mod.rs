@@ -1,7 +1,8 @@
 //! The graph of a store's documents, as far as they can be read. It reads documents and their
 //! names, never the files of artifacts; damage is noted and left out.
 
-mod cache;
+mod image;
+mod listing;
 mod load;
 mod packed;
 
@@ -10,8 +11,10 @@ use std::ops::Deref;
 use assay_core::ActionKey;
 use assay_core::graph::Graph;
 
-use self::cache::Cache;
+use self::image::Image;
+use self::listing::Listing;
 use self::load::Loading;
+use self::packed::Cache;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -50,12 +53,33 @@ impl Index {
     /// As [`Index::read`].
     pub fn read_cached(store: &Store) -> Result<Self, StoreError> {
         let _guard = store.hold()?;
-        let mut loading = Loading::new(store, Cache::read(store));
-        loading.all([])?;
-        if loading.learnt {
-            Cache::write(store, &loading.index, &loading.folders);
+        let (image, listing) = rayon::join(|| Image::read(store), || Listing::read(store));
+        let listing = listing?;
+        let hash = listing.hash();
+        let (cache, sizes) = match (image, hash) {
+            (Some(image), Some(hash)) if image.stands_for(hash) => {
+                return Ok(Self {
+                    graph: image.into_graph(listing.pins),
+                    unreadable: Vec::new(),
+                });
+            }
+            (Some(image), _) => (image.unpack(), image.sizes()),
+            (None, _) => Default::default(),
+        };
+        let mut loading = Loading::new(store, cache);
+        loading.all(listing, [])?;
+        let Loading {
+            index,
+            folders,
+            learnt,
+            ..
+        } = loading;
+        // An image stands for a listing only if it has all that a reading of the store would have.
+        let hash = hash.filter(|_| index.unreadable.is_empty());
+        if learnt || hash.is_some() {
+            Image::write(store, &index, hash, &folders, &sizes);
         }
-        Ok(loading.index)
+        Ok(index)
     }
 
     /// As [`Index::read`], with these actions too, which nothing else may name. Garbage collection
@@ -65,7 +89,7 @@ impl Index {
         actions: impl IntoIterator<Item = ActionKey>,
     ) -> Result<Self, StoreError> {
         let mut loading = Loading::new(store, Cache::default());
-        loading.all(actions)?;
+        loading.all(Listing::read(store)?, actions)?;
         Ok(loading.index)
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_core::graph::ActionSummary;
+use assay_core::graph::{ActionEntry, ActionSummary};
 use assay_core::{
     ActionKey, ActionResult, Artifact, ArtifactHash, Containment, Limits, ObjectHash, Record, Run,
     RunHash, RunStage,
@@ -13,9 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::stamp::Stamp;
 
-pub(super) type Runs = BTreeMap<RunHash, PackedRun>;
-pub(super) type Actions = BTreeMap<ActionKey, PackedAction>;
-pub(super) type Artifacts = BTreeMap<ArtifactHash, Artifact>;
+/// The documents that were read before.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    pub(super) runs: BTreeMap<RunHash, PackedRun>,
+    pub(super) actions: BTreeMap<ActionKey, PackedAction>,
+    pub(super) artifacts: BTreeMap<ArtifactHash, Artifact>,
+}
 
 /// An action with the results that it had when its records were read.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +28,25 @@ pub(super) struct PackedAction {
     /// The stamp of the folder of its records then.
     pub(super) folder: Option<Stamp>,
     pub(super) results: Vec<PackedRecord>,
+}
+
+impl PackedAction {
+    pub(super) fn new(entry: &ActionEntry, folder: Option<Stamp>) -> Self {
+        Self {
+            document: entry.document.clone(),
+            folder,
+            results: entry.results.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<PackedAction> for ActionEntry {
+    fn from(packed: PackedAction) -> Self {
+        Self {
+            document: packed.document,
+            results: packed.results.into_iter().map(Record::from).collect(),
+        }
+    }
 }
 
 /// A record in the cache.
@@ -120,6 +143,8 @@ mod tests {
         StageOutcome,
     };
 
+    use assay_core::graph::RunHead;
+
     use super::*;
 
     fn pin() -> PluginPin {
@@ -207,8 +232,15 @@ mod tests {
         let artifact = Artifact {
             files: BTreeMap::from([("f".to_owned(), file)]),
         };
-        let all = (action, PackedRun::from(&run()), artifact);
+        let head = RunHead {
+            started_ms: 1,
+            pipeline: "p".to_owned(),
+            duration_ms: 2,
+            outcomes: run().outcomes(),
+            size: Some(3),
+        };
+        let all = (action, PackedRun::from(&run()), artifact, head);
         let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
-        assert_eq!(form.short(), "ef1492f62abc");
+        assert_eq!(form.short(), "abef24e016cf");
     }
 }

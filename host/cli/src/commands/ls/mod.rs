@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::arguments::{StoreArguments, remembered_index};
 use crate::error::CliError;
-use crate::ui::action::source;
+use crate::ui::action::{outcomes, source};
 use crate::ui::role::first_role;
 use crate::ui::terminal;
 use crate::ui::under_way::RunUnderWay;
@@ -132,19 +132,19 @@ pub(crate) fn run(arguments: &LsArguments) -> Result<ExitCode, CliError> {
             let runs = rows::runs(index, arguments.pipeline.as_deref(), by_size);
             let (runs, more) = limited(runs, most);
             let runs = runs.into_iter();
-            let runs = runs.map(|(run, entry, size)| ListedRun::of(index, run, entry, size));
+            let runs = runs.filter_map(|run| ListedRun::of(index, run));
             (Rows::Runs(runs.collect()), more)
         }
         Listed::Actions => {
             let (actions, more) = limited(rows::actions(index, by_size), most);
             let actions = actions.into_iter();
-            let actions = actions.map(|(action, size)| ListedAction::of(index, action, size));
+            let actions = actions.map(|action| ListedAction::of(index, action));
             (Rows::Actions(actions.collect()), more)
         }
         Listed::Artifacts => {
             let (artifacts, more) = limited(rows::artifacts(index, by_size), most);
             let artifacts = artifacts.into_iter();
-            let artifacts = artifacts.map(|(it, size)| ListedArtifact::of(index, it, size));
+            let artifacts = artifacts.map(|it| ListedArtifact::of(index, it));
             (Rows::Artifacts(artifacts.collect()), more)
         }
         Listed::Datasets => {
@@ -285,7 +285,7 @@ fn runs(rows: &[ListedRun<'_>]) -> String {
             moment(row.started_ms),
             cut(&plain(row.pipeline), NAME),
             row.outcome.to_owned(),
-            row.stages.to_string(),
+            outcomes(&row.stages),
             duration(row.duration_ms),
             size(row.size),
             row.pinned_as.join(", "),
@@ -304,7 +304,7 @@ fn action_columns(action: Option<&ActionView<'_>>) -> [String; 4] {
     [
         cell(action.and_then(|action| action.began_ms).map(moment)),
         cell(action.and_then(|action| action.kind).map(str::to_owned)),
-        cell(action.and_then(|action| action.stage).map(name)),
+        cell(action.and_then(|action| action.stage.as_deref()).map(name)),
         cell(action.and_then(|action| action.plugin).map(name)),
     ]
 }

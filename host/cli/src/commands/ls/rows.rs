@@ -2,15 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use assay_audit::Index;
-use assay_core::graph::RunEntry;
-use assay_core::{ActionKey, ArtifactHash, ObjectHash, PluginHash, RunHash, StageKind};
+use assay_core::{ActionKey, ArtifactHash, ObjectHash, Outcomes, PluginHash, RunHash, StageKind};
 use assay_store::{Store, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ui::action::{Outcomes, ending, outcomes};
+use crate::ui::action::ending;
 
 #[derive(Serialize)]
 pub(super) struct ListedRun<'a> {
@@ -26,17 +26,19 @@ pub(super) struct ListedRun<'a> {
 }
 
 impl<'a> ListedRun<'a> {
-    pub(super) fn of(index: &'a Index, run: RunHash, entry: &'a RunEntry, size: u64) -> Self {
-        Self {
+    /// The run; nothing if the index has it not.
+    pub(super) fn of(index: &'a Index, run: RunHash) -> Option<Self> {
+        let head = index.run_heads().get(&run)?;
+        Some(Self {
             run,
             pinned_as: index.labels(run.into()).collect(),
-            pipeline: &entry.run.pipeline,
-            started_ms: entry.started_ms,
-            duration_ms: entry.run.duration_ms,
-            outcome: ending(&entry.run),
-            stages: outcomes(&entry.run),
-            size,
-        }
+            pipeline: &head.pipeline,
+            started_ms: head.started_ms,
+            duration_ms: head.duration_ms,
+            outcome: ending(&head.outcomes),
+            stages: head.outcomes,
+            size: index.run_size(run),
+        })
     }
 }
 
@@ -46,7 +48,7 @@ pub(super) struct ActionView<'a> {
     pub(super) began_ms: Option<u64>,
     pub(super) kind: Option<&'static str>,
     /// Its last stage in a run.
-    pub(super) stage: Option<&'a str>,
+    pub(super) stage: Option<String>,
     pub(super) plugin: Option<&'a str>,
 }
 
@@ -58,7 +60,7 @@ impl<'a> ActionView<'a> {
         Self {
             began_ms: last(index, action),
             kind: document.map(|document| document.kind.name()),
-            stage: index.stages(action).last().map(|at| at.stage.as_str()),
+            stage: index.stages(action).last().map(|at| at.stage.clone()),
             plugin: plugin.map(|pin| pin.name.as_str()),
         }
     }
@@ -75,7 +77,7 @@ pub(super) struct ListedAction<'a> {
 }
 
 impl<'a> ListedAction<'a> {
-    pub(super) fn of(index: &'a Index, action: ActionKey, size: u64) -> Self {
+    pub(super) fn of(index: &'a Index, action: ActionKey) -> Self {
         let shown = ActionView::of(index, action);
         Self {
             action,
@@ -84,7 +86,7 @@ impl<'a> ListedAction<'a> {
                 .actions()
                 .get(&action)
                 .map(|entry| entry.results.len()),
-            size,
+            size: index.size(given(index, action)),
             shown,
         }
     }
@@ -103,11 +105,11 @@ pub(super) struct ListedArtifact<'a> {
 }
 
 impl<'a> ListedArtifact<'a> {
-    pub(super) fn of(index: &'a Index, artifact: ArtifactHash, size: u64) -> Self {
+    pub(super) fn of(index: &'a Index, artifact: ArtifactHash) -> Self {
         let made_by: Vec<_> = index.producers(artifact).collect();
         Self {
             artifact,
-            size,
+            size: index.size(iter::once(artifact)),
             maker: made_by.last().map(|maker| ActionView::of(index, *maker)),
             files: index.artifacts().get(&artifact).map(|it| it.files.len()),
             made_by,
@@ -145,38 +147,21 @@ pub(super) struct ListedObject {
     pub(super) size: u64,
 }
 
-/// The bytes of the files of artifacts, each file once.
-fn bytes(index: &Index, artifacts: impl Iterator<Item = ArtifactHash>) -> u64 {
-    let artifacts: BTreeSet<_> = artifacts.collect();
-    let manifests = artifacts.iter().filter_map(|it| index.artifacts().get(it));
-    let mut seen = BTreeSet::new();
-    let files = manifests.flat_map(|manifest| manifest.files.values());
-    let files = files.filter(|file| seen.insert(file.object));
-    files.fold(0, |sum, file| sum.saturating_add(file.size))
-}
-
 /// Puts what is largest first, if asked to; the order of the rest stays.
 fn sorted<T>(mut rows: Vec<T>, by_size: bool, size: impl Fn(&T) -> u64) -> Vec<T> {
     if by_size {
-        rows.sort_by_key(|row| Reverse(size(row)));
+        rows.sort_by_cached_key(|row| Reverse(size(row)));
     }
     rows
 }
 
-pub(super) fn runs<'a>(
-    index: &'a Index,
-    pipeline: Option<&str>,
-    by_size: bool,
-) -> Vec<(RunHash, &'a RunEntry, u64)> {
-    let runs = index.runs().iter();
-    let chosen = runs.filter(|(_, entry)| pipeline.is_none_or(|name| entry.run.pipeline == name));
+pub(super) fn runs(index: &Index, pipeline: Option<&str>, by_size: bool) -> Vec<RunHash> {
+    let runs = index.run_heads().iter();
+    let chosen = runs.filter(|(_, head)| pipeline.is_none_or(|name| head.pipeline == name));
     let mut newest: Vec<_> = chosen.collect();
-    newest.sort_by_key(|(run, entry)| Reverse((entry.started_ms, **run)));
-    let rows = newest.into_iter().map(|(run, entry)| {
-        let gave = entry.run.stages.iter().filter_map(|stage| stage.artifact);
-        (*run, entry, bytes(index, gave))
-    });
-    sorted(rows.collect(), by_size, |row| row.2)
+    newest.sort_by_key(|(run, head)| Reverse((head.started_ms, **run)));
+    let newest = newest.into_iter().map(|(run, _)| *run);
+    sorted(newest.collect(), by_size, |run| index.run_size(*run))
 }
 
 /// When an execution of the action last began.
@@ -198,22 +183,19 @@ fn given(index: &Index, action: ActionKey) -> impl Iterator<Item = ArtifactHash>
     results.map(|(_, result)| result.artifact)
 }
 
-pub(super) fn actions(index: &Index, by_size: bool) -> Vec<(ActionKey, u64)> {
-    let actions = newest(index).into_iter();
-    let rows = actions.map(|action| (action, bytes(index, given(index, action))));
-    sorted(rows.collect(), by_size, |row| row.1)
+pub(super) fn actions(index: &Index, by_size: bool) -> Vec<ActionKey> {
+    let size = |action: &ActionKey| index.size(given(index, *action));
+    sorted(newest(index), by_size, size)
 }
 
-pub(super) fn artifacts(index: &Index, by_size: bool) -> Vec<(ArtifactHash, u64)> {
+pub(super) fn artifacts(index: &Index, by_size: bool) -> Vec<ArtifactHash> {
     let mut seen = BTreeSet::new();
     let made = newest(index).into_iter().flat_map(|it| given(index, it));
     // Artifacts that no action here made count as the oldest.
     let all = made.chain(index.artifacts().keys().copied());
-    let all: Vec<_> = all.filter(|artifact| seen.insert(*artifact)).collect();
-    let rows = all
-        .into_iter()
-        .map(|it| (it, bytes(index, std::iter::once(it))));
-    sorted(rows.collect(), by_size, |row| row.1)
+    let all = all.filter(|artifact| seen.insert(*artifact));
+    let size = |artifact: &ArtifactHash| index.size(iter::once(*artifact));
+    sorted(all.collect(), by_size, size)
 }
 
 pub(super) fn datasets(store: &Store, index: &Index, by_size: bool) -> Vec<ListedDataset> {
@@ -229,7 +211,7 @@ pub(super) fn datasets(store: &Store, index: &Index, by_size: bool) -> Vec<Liste
             action,
             source: document.and_then(|document| document.parameters.get("source").cloned()),
             artifact: given(index, action).next(),
-            size: bytes(index, given(index, action)),
+            size: index.size(given(index, action)),
         }
     });
     sorted(rows.collect(), by_size, |row| row.size)
@@ -241,7 +223,7 @@ pub(super) fn plugins(
     by_size: bool,
 ) -> Result<Vec<ListedPlugin>, StoreError> {
     let mut plugins: BTreeMap<(PluginHash, String), ListedPlugin> = BTreeMap::new();
-    for (action, entry) in index.actions() {
+    for (action, entry) in index.actions().iter() {
         let document = entry.document.as_ref();
         let Some(pin) = document.and_then(|document| document.plugin.as_ref()) else {
             continue;

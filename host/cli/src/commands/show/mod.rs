@@ -77,7 +77,7 @@ enum Details<'a> {
         result: Option<&'a ActionResult>,
     },
     Artifact(ArtifactView<'a>),
-    Object(Box<ObjectView<'a>>),
+    Object(Box<ObjectView>),
 }
 
 #[derive(Serialize)]
@@ -125,9 +125,9 @@ struct ReaderView<'a> {
 }
 
 #[derive(Serialize)]
-struct ObjectView<'a> {
+struct ObjectView {
     size: Option<u64>,
-    roles: Vec<RoleView<'a>>,
+    roles: Vec<RoleView>,
     /// Nothing where the object is not intact.
     content: Option<Content>,
     /// Of a plugin's library.
@@ -160,7 +160,7 @@ impl HandshakeView {
 /// A role of an object.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum RoleView<'a> {
+enum RoleView {
     Run {
         run: RunHash,
     },
@@ -171,11 +171,11 @@ enum RoleView<'a> {
         artifact: ArtifactHash,
     },
     File {
-        file: &'a str,
+        file: String,
         of: ArtifactHash,
     },
     Library {
-        plugin: &'a str,
+        plugin: String,
         used_by: ActionKey,
     },
     Log {
@@ -192,21 +192,21 @@ enum RoleView<'a> {
         figures_file_of: RunHash,
     },
     Pin {
-        pinned_as: &'a str,
+        pinned_as: String,
     },
 }
 
-impl<'a> RoleView<'a> {
-    fn of(role: &'a Role) -> Self {
-        match *role {
+impl From<Role> for RoleView {
+    fn from(role: Role) -> Self {
+        match role {
             Role::Run(run) => Self::Run { run },
             Role::Action(action) => Self::Action { action },
             Role::Artifact(artifact) => Self::Artifact { artifact },
-            Role::File { artifact, ref name } => Self::File {
+            Role::File { artifact, name } => Self::File {
                 file: name,
                 of: artifact,
             },
-            Role::Library { action, ref plugin } => Self::Library {
+            Role::Library { action, plugin } => Self::Library {
                 plugin,
                 used_by: action,
             },
@@ -223,7 +223,7 @@ impl<'a> RoleView<'a> {
             Role::FiguresFile(run) => Self::FiguresFile {
                 figures_file_of: run,
             },
-            Role::Pin(ref label) => Self::Pin { pinned_as: label },
+            Role::Pin(label) => Self::Pin { pinned_as: label },
         }
     }
 }
@@ -308,8 +308,9 @@ fn read<'a>(
                 .collect(),
         }),
         Subject::File { object, .. } | Subject::Object(object) => {
+            let roles = index.roles(*object).into_owned();
             Details::Object(Box::new(ObjectView {
-                roles: index.roles(*object).map(RoleView::of).collect(),
+                roles: roles.into_iter().map(RoleView::from).collect(),
                 ..read_object(store, *object, rows, damage)?
             }))
         }
@@ -391,7 +392,7 @@ fn read_object(
     object: ObjectHash,
     rows: usize,
     damage: &mut Vec<StoreError>,
-) -> Result<ObjectView<'static>, CliError> {
+) -> Result<ObjectView, CliError> {
     let path = store.object_path(object);
     let size = store.size(object)?;
     let is_intact = keep(store.verify(object), damage)?.is_some();

@@ -61,9 +61,9 @@ type Known = Vec<(&'static str, String)>;
 fn run_fields(run: &Run, pins: String) -> Known {
     let ended = format!(
         "{}: {}, {}",
-        ending(run),
+        ending(&run.outcomes()),
         count(run.stages.len() as u64, "stage"),
-        outcomes(run)
+        outcomes(&run.outcomes())
     );
     let began = format!(
         "{} UTC on {}, took {}, assay {}",
@@ -159,7 +159,7 @@ fn action_fields(index: &Index, view: &ActionView<'_>, pins: String) -> Known {
         let nothing = || "nothing: it has no result".to_owned();
         known.push(("gave", gave.first().cloned().unwrap_or_else(nothing)));
     }
-    known.push(("used in", action::uses(index, index.stages(view.key))));
+    known.push(("used in", action::uses(index, &index.stages(view.key))));
     known.push(("pinned as", pins));
     known.retain(|(_, value)| !value.is_empty());
     known
@@ -260,7 +260,7 @@ fn artifact_fields(index: &Index, view: &ArtifactView<'_>, pins: String) -> Know
         readers.push(format!("and {more} more"));
     }
     let makers = view.made_by.iter().map(|maker| {
-        let uses = match action::uses(index, index.stages(*maker)) {
+        let uses = match action::uses(index, &index.stages(*maker)) {
             uses if uses.is_empty() => uses,
             uses => format!(" in {uses}"),
         };
@@ -297,16 +297,13 @@ fn files(files: &[FileView]) -> String {
     lines(&shown)
 }
 
-fn object_fields(index: &Index, view: &ShowView<'_>, object: &ObjectView<'_>) -> Known {
+fn object_fields(index: &Index, view: &ShowView<'_>, object: &ObjectView) -> Known {
     let state = match (object.size, &object.content) {
         (None, _) => "MISSING".to_owned(),
         (Some(bytes), None) => format!("{}, DAMAGED: not the bytes of that hash", size(bytes)),
         (Some(bytes), Some(_)) => format!("{}, intact", size(bytes)),
     };
-    let mut known = vec![
-        ("size", state),
-        ("is", roles(index, index.roles(view.hash))),
-    ];
+    let mut known = vec![("size", state), ("is", roles(index, view.hash))];
     let content = object.content.as_ref();
     known.extend(content.map(|content| ("holds", content.what.to_owned())));
     known.extend(
