@@ -94,7 +94,8 @@ fn what_comes_and_goes_is_noticed() {
     sample.record(stages[1].action, other, 2000);
     assert_remembered_right(&sample);
     let index = Index::read_cached(&sample.store).unwrap();
-    assert_eq!(index.actions()[&stages[1].action].results.len(), 2);
+    let action = index.actions().get(&stages[1].action).unwrap();
+    assert_eq!(action.results.len(), 2);
     Sample::settle();
     assert_remembered_right(&sample);
     // All results of an action, and a run.

@@ -28,7 +28,7 @@ fn a_hash_and_the_beginning_of_one_stand_for_the_same() {
         assert_eq!(find(&sample, &hash[..16]).unwrap(), subject);
     }
     let index = Index::read(&sample.store).unwrap();
-    let record = index.actions()[&action].results[0].0;
+    let record = index.actions().get(&action).unwrap().results[0].0;
     assert_eq!(
         find(&sample, &record.to_string()[..16]).unwrap(),
         Subject::Result { action, record }

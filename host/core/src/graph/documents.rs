@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Index;
 use std::sync::OnceLock;
 
 /// Unpacks the document at a place; nothing if it cannot.
@@ -94,17 +93,6 @@ impl<K: Ord, V> Documents<K, V> {
     fn document<'a>(&'a self, slot: &'a Slot<V>) -> Option<&'a V> {
         let unpack = || (self.unpack)(slot.place).map(Box::new);
         slot.document.get_or_init(unpack).as_deref()
-    }
-}
-
-impl<K: Ord, V> Index<&K> for Documents<K, V> {
-    type Output = V;
-
-    /// # Panics
-    /// There is no document of this name.
-    #[allow(clippy::expect_used, reason = "as maps do")]
-    fn index(&self, name: &K) -> &V {
-        self.get(name).expect("a document of this name")
     }
 }
 
