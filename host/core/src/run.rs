@@ -21,7 +21,7 @@ pub enum StageOutcome {
     Skipped,
 }
 
-/// How many stages of a run had each outcome.
+/// The number of stages of a run with each outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// They ran and gave their artifacts.

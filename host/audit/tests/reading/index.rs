@@ -17,7 +17,7 @@ use crate::support::Sample;
 
 /// All that an index says.
 fn said(index: &Index) -> String {
-    // Whether a size was summed before does not matter.
+    // A size may have been summed before or not.
     let heads = index.run_heads().iter().map(|(run, head)| {
         let head = RunHead {
             size: None,
@@ -357,7 +357,7 @@ const COLLECT: u8 = 13;
 /// Changes a store in one of several ways.
 fn change(sample: &mut Sample, number: u32, way: u8, at: prop::sample::Index) {
     if way == COLLECT {
-        // What this process made is held by its handle on the store.
+        // The handle on the store holds whatever this process made.
         sample.store = Store::open(sample.store.root()).unwrap();
     }
     let sample = &*sample;
@@ -444,7 +444,7 @@ fn change(sample: &mut Sample, number: u32, way: u8, at: prop::sample::Index) {
     }
 }
 
-/// What a fresh index says of a hash when it is asked nothing else.
+/// The answers of a fresh index about a hash, when it is asked nothing else.
 fn said_of(index: &Index, object: ObjectHash) -> String {
     let action = ActionKey::from_bytes(*object.as_bytes());
     let artifact = ArtifactHash::from_bytes(*object.as_bytes());

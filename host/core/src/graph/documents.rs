@@ -54,17 +54,17 @@ impl<K: Ord, V> Documents<K, V> {
         self.slots.retain(|name, _| keep(name));
     }
 
-    /// How many there are.
+    /// The number of documents.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Whether there is a document of this name.
+    /// True if there is a document of this name.
     pub fn contains_key(&self, name: &K) -> bool {
         self.slots.contains_key(name)
     }

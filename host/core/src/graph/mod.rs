@@ -129,14 +129,14 @@ pub struct RunEntry {
     pub run: Run,
 }
 
-/// What a list of runs needs of one, without its stages.
+/// The part of a run that a list of runs needs, without its stages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunHead {
     /// When it began, in milliseconds since 1970 (UTC), as its marker says if it has one.
     pub started_ms: u64,
     /// The name of the pipeline.
     pub pipeline: String,
-    /// How long it took, in milliseconds.
+    /// Its duration, in milliseconds.
     pub duration_ms: u64,
     /// The outcomes of its stages.
     pub outcomes: Outcomes,
@@ -246,7 +246,7 @@ pub struct Graph {
     pins: BTreeMap<String, Node>,
     /// Of packed documents.
     search: Option<Search>,
-    /// How many searches there were.
+    /// The number of searches so far.
     searches: AtomicUsize,
     /// Documents that something names and that cannot be read.
     damaged: BTreeSet<Node>,

@@ -45,7 +45,7 @@ struct Tables {
     runs: Vec<(RunHash, RunHead)>,
     actions: Vec<ActionKey>,
     artifacts: Vec<ArtifactHash>,
-    /// Where each document ends, counted from the beginning of the first.
+    /// The end of each document, counted from the beginning of the first.
     ends: Vec<u32>,
     /// The hash of the bytes of all documents.
     documents: Option<ObjectHash>,
@@ -87,7 +87,7 @@ impl Image {
             .collect()
     }
 
-    /// Whether it stands for this listing.
+    /// True if it stands for this listing.
     pub(super) fn stands_for(&self, listing: ObjectHash) -> bool {
         self.tables.listing == Some(listing)
     }

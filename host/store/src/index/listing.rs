@@ -1,4 +1,4 @@
-//! What leads to every document of a store: the names of its runs, its pins, and the folders of records
+//! The ways to every document of a store: the names of its runs, its pins, and the folders of records
 //! with their stamps. A store of the same listing has the same documents and records.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub(super) struct Listing {
     /// When each run began, and its name.
     pub(super) runs: Vec<(u64, RunHash)>,
     pub(super) pins: BTreeMap<String, Node>,
-    /// Why pins could not be read.
+    /// The errors of pins that could not be read.
     pub(super) unreadable: Vec<StoreError>,
     /// The folders of records, in order.
     pub(super) folders: Vec<RecordFolder>,

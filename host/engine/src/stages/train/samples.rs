@@ -127,12 +127,12 @@ impl<'a> EpochPlaces<'a> {
         }
     }
 
-    /// Whether the learner pulled every batch of every pass that it began.
+    /// True if the learner pulled every batch of every pass that it began.
     pub(super) fn is_exhausted(&self) -> bool {
         self.passes.is_complete()
     }
 
-    /// How many passes the learner began.
+    /// The number of passes that the learner began.
     pub(super) fn passes(&self) -> u32 {
         self.passes.begun()
     }
