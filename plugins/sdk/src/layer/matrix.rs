@@ -16,7 +16,7 @@ use crate::tensor_slices::slices;
 const BLOCK: usize = 1 << 16;
 
 /// Columns of the widest tile of a product.
-const TILE: usize = 32;
+const TILE: usize = 64;
 
 /// `out = function(W h + b)`, from `h` (k, B) into `out` (n, B); b, (n), is zero if there is none.
 #[track_caller]

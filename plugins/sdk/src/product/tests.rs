@@ -19,7 +19,7 @@ struct Problem {
 }
 
 fn problems(depth: Range<usize>) -> impl Strategy<Value = Problem> {
-    let sizes = (1..30_usize, 1..70_usize, depth, 0..4_usize);
+    let sizes = (1..30_usize, 1..170_usize, depth, 0..4_usize);
     let steps = (0..4_usize, 0..4_usize, 0..4_usize, any::<bool>());
     (sizes, steps, 0..3_u8, any::<u64>()).prop_map(|(sizes, steps, start, seed)| {
         let (rows, columns, depth, terms) = sizes;

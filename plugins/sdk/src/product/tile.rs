@@ -8,9 +8,6 @@ use super::{Product, Start, Term};
 #[cfg(target_arch = "x86_64")]
 use crate::instructions;
 
-/// The most rows of a tile. With two vectors to a row they take 24 of AVX-512's 32 registers.
-const ROWS: usize = 12;
-
 /// A product whose operands are known to hold every element it touches.
 #[derive(Clone, Copy)]
 pub(super) struct Operands<'a> {
@@ -45,7 +42,7 @@ pub(super) fn kernels() -> impl Iterator<Item = Kernel> {
 /// See [`Kernel`].
 unsafe fn portable(operands: Operands<'_>) {
     // SAFETY: promised by the caller.
-    unsafe { tiles::<Portable, 4>(operands) }
+    unsafe { tiles::<Portable, 4, 2>(operands) }
 }
 
 /// # Safety
@@ -53,8 +50,18 @@ unsafe fn portable(operands: Operands<'_>) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(operands: Operands<'_>) {
+    use std::arch::x86_64::__m512;
+    // Sums take 24 of 32 registers. Rows of A that lie apart by a multiple of 4096 bytes meet in one set of the
+    // cache nearest to the processor: of eight places there six rows leave some to B. Where the columns of A lie
+    // apart, more rows use more of each line.
     // SAFETY: this function has the instructions; the rest is promised by the caller.
-    unsafe { tiles::<std::arch::x86_64::__m512, ROWS>(operands) }
+    unsafe {
+        if operands.product.a_depth == 1 {
+            tiles::<__m512, 6, 4>(operands);
+        } else {
+            tiles::<__m512, 12, 2>(operands);
+        }
+    }
 }
 
 /// # Safety
@@ -63,15 +70,15 @@ unsafe fn avx512(operands: Operands<'_>) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(operands: Operands<'_>) {
     // SAFETY: this function has the instructions; the rest is promised by the caller.
-    unsafe { tiles::<std::arch::x86_64::__m256, 6>(operands) }
+    unsafe { tiles::<std::arch::x86_64::__m256, 6, 2>(operands) }
 }
 
-/// Covers the product with tiles of at most `height` rows.
+/// Covers the product with tiles of at most `HEIGHT` rows, and of `WIDTH` vectors where there are as many columns.
 ///
 /// # Safety
 /// See [`Kernel`]; the processor has the instructions of `V`.
 #[inline(always)]
-unsafe fn tiles<V: Lanes, const HEIGHT: usize>(operands: Operands<'_>) {
+unsafe fn tiles<V: Lanes, const HEIGHT: usize, const WIDTH: usize>(operands: Operands<'_>) {
     let Product { rows, columns, .. } = *operands.product;
     // Evenly: a tile of few rows would wait for each of its sums.
     let most = rows.div_ceil(rows.div_ceil(HEIGHT).max(1)).max(1);
@@ -82,7 +89,10 @@ unsafe fn tiles<V: Lanes, const HEIGHT: usize>(operands: Operands<'_>) {
             let left = columns - column;
             // SAFETY: the tile lies within the product.
             unsafe {
-                if left >= 2 * V::COUNT {
+                if WIDTH > 2 && left >= WIDTH * V::COUNT {
+                    of_height::<V, WIDTH, HEIGHT>(operands, row, column, height, V::COUNT);
+                    column += WIDTH * V::COUNT;
+                } else if left >= 2 * V::COUNT {
                     of_height::<V, 2, HEIGHT>(operands, row, column, height, V::COUNT);
                     column += 2 * V::COUNT;
                 } else {
