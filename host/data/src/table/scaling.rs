@@ -178,30 +178,34 @@ impl Standardisation {
 mod tests {
     use super::*;
 
-    #[test]
-    fn levels_are_what_pixels_are_scaled_to() {
+    /// Both kinds, for two channels.
+    fn scalings() -> [Scaling; 2] {
         let standardisation = Standardisation::new(&[0.1307, 0.5], &[0.3081, 0.01]).unwrap();
-        for scaling in [
+        [
             Scaling::UnitInterval,
             Scaling::Standardised(standardisation),
-        ] {
-            let pixels: Vec<u8> = (0..=255).chain(0..=255).collect();
-            let mut scaled = vec![0.0; pixels.len()];
-            scaling.apply(&pixels, &mut scaled);
-            assert_eq!(scaling.levels(2), scaled);
+        ]
+    }
+
+    /// Every pixel value in each of two channels, scaled.
+    fn scaled(scaling: &Scaling) -> (Vec<u8>, Vec<f32>) {
+        let pixels: Vec<u8> = (0..=255).chain(0..=255).collect();
+        let mut scaled = vec![0.0; pixels.len()];
+        scaling.apply(&pixels, &mut scaled);
+        (pixels, scaled)
+    }
+
+    #[test]
+    fn levels_are_what_pixels_are_scaled_to() {
+        for scaling in scalings() {
+            assert_eq!(scaling.levels(2), scaled(&scaling).1);
         }
     }
 
     #[test]
     fn scaled_pixels_come_back() {
-        let standardisation = Standardisation::new(&[0.1307, 0.5], &[0.3081, 0.01]).unwrap();
-        for scaling in [
-            Scaling::UnitInterval,
-            Scaling::Standardised(standardisation),
-        ] {
-            let pixels: Vec<u8> = (0..=255).chain(0..=255).collect();
-            let mut scaled = vec![0.0; pixels.len()];
-            scaling.apply(&pixels, &mut scaled);
+        for scaling in scalings() {
+            let (pixels, scaled) = scaled(&scaling);
             assert_eq!(scaling.pixels(&scaled), pixels);
         }
         let outside = [-3.0, 7.0, f32::NAN, f32::INFINITY];
