@@ -111,8 +111,6 @@ pub(super) fn measure(
     phase: &Phase,
 ) -> Result<Measurement, StageError> {
     let (count, width) = (table.len() as usize, network.outputs());
-    // A reconstruction is compared with its image, which is gathered for that.
-    let kept = kept.filter(|_| network.task() == Task::Classification);
     let sample = table.shape().pixels();
     let batch = batch_size(sample);
     let mut images = vec![0.0; batch * sample];
@@ -126,13 +124,17 @@ pub(super) fn measure(
         indices.clear();
         indices.extend(start as u32..(start + size) as u32);
         let (images, labels) = (&mut images[..size * sample], &mut labels[..size]);
+        // Only a reconstruction is compared with its image.
+        if kept.is_some() && network.task() == Task::Classification {
+            table.gather_labels(&indices, labels).map_err(data)?;
+        } else {
+            table.gather(&indices, images, labels).map_err(data)?;
+        }
         let blank = outputs.blank(size * width);
         let predicted = if let Some(split) = kept {
-            table.gather_labels(&indices, labels).map_err(data)?;
             let (first, count) = (start as u32, size as u32);
             learner.predict_resident(split, Places { first, count }, blank)
         } else {
-            table.gather(&indices, images, labels).map_err(data)?;
             let shape = batch_shape(size, table);
             let strides = TensorView::contiguous_strides(&shape);
             let inputs = TensorView::f32(images, &shape, &strides).map_err(data)?;

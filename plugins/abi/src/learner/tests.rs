@@ -4,10 +4,21 @@ use super::*;
 use crate::extension::{BatchPlaces, Crop, PIXEL_VALUES, StoredSamples};
 use crate::metric::Metrics;
 
-/// Counts its calls as samples; the second is a panic.
-struct Counting(Cost);
+/// Has extensions alone. Keeps the labels of one split; trains on and predicts them. Counts the calls for its cost as
+/// samples; the second is a panic.
+#[derive(Default)]
+struct Extended {
+    labels: Vec<i64>,
+    cost: Cost,
+}
 
-impl Learner for Counting {
+impl Extended {
+    fn label(&self, place: u32) -> i64 {
+        self.labels[place as usize]
+    }
+}
+
+impl Learner for Extended {
     fn train_epoch(
         &mut self,
         _: u32,
@@ -34,52 +45,15 @@ impl Learner for Counting {
     }
 
     fn cost(&mut self) -> Option<Cost> {
-        self.0.samples += 1;
-        assert!(self.0.samples < 2, "counted once too often");
-        Some(self.0)
-    }
-}
-
-/// Keeps the labels of one split; trains on and predicts them.
-#[derive(Default)]
-struct Keeping(Vec<i64>);
-
-impl Keeping {
-    fn at(&self, place: u32) -> i64 {
-        self.0[place as usize]
-    }
-}
-
-impl Learner for Keeping {
-    fn train_epoch(
-        &mut self,
-        _: u32,
-        _: &mut BatchSource<'_>,
-        _: &mut MetricSink<'_>,
-    ) -> Result<(), PluginError> {
-        Ok(())
-    }
-
-    fn predict(&mut self, _: TensorView<'_>, _: &mut [f32]) -> Result<(), PluginError> {
-        Ok(())
-    }
-
-    fn save(&mut self) -> Result<Vec<u8>, PluginError> {
-        Ok(Vec::new())
-    }
-
-    fn restore(&mut self, _: &[u8]) -> Result<(), PluginError> {
-        Ok(())
-    }
-
-    fn directions(&mut self, _: Batch<'_>, _: &[u8]) -> Result<Vec<u8>, PluginError> {
-        Ok(Vec::new())
+        self.cost.samples += 1;
+        assert!(self.cost.samples < 2, "counted once too often");
+        Some(self.cost)
     }
 
     fn lend(&mut self, number: u32, split: &StoredSplit<'_>) -> Result<bool, PluginError> {
         split.samples()?;
         let labels = split.parts.iter().flat_map(|part| part.labels.as_slice());
-        self.0 = labels.copied().collect();
+        self.labels = labels.copied().collect();
         Ok(number == 7)
     }
 
@@ -93,7 +67,7 @@ impl Learner for Keeping {
         while let Some(Places { first, count }) = places.next_places()? {
             for place in first..first + count {
                 let (sample, crop) = (order.samples[place as usize], order.crops[0]);
-                let label = self.at(sample) * 100 + i64::from(epoch) * 10;
+                let label = self.label(sample) * 100 + i64::from(epoch) * 10;
                 metrics.record("label", &[(label + i64::from(crop.flip)) as f64])?;
             }
         }
@@ -107,7 +81,7 @@ impl Learner for Keeping {
         outputs: &mut [f32],
     ) -> Result<(), PluginError> {
         for (place, output) in (samples.first..).zip(outputs) {
-            *output = self.at(place) as f32;
+            *output = self.label(place) as f32;
         }
         Ok(())
     }
@@ -163,7 +137,7 @@ fn a_split_that_is_lent_is_trained_on_and_predicted_for() {
         trained.map(|()| recorded.0)
     };
     let extended = || {
-        let learner = LearnerHandle::new(Keeping::default());
+        let learner = LearnerHandle::new(Extended::default());
         learner.extend(LearnerExtensions {
             cost: None,
             resident: Some(&EXTENSION),
@@ -171,7 +145,7 @@ fn a_split_that_is_lent_is_trained_on_and_predicted_for() {
         });
         learner
     };
-    let mut without = LearnerHandle::new(Keeping::default());
+    let mut without = LearnerHandle::new(Extended::default());
     assert!(!without.lend(7, &split).unwrap());
     let error = train(&mut without, false).unwrap_err();
     assert_eq!(error.code, ErrorCode::UNSUPPORTED);
@@ -207,13 +181,19 @@ fn a_learner_is_asked_for_its_cost_as_long_as_it_lives() {
         multiply_adds: 1 << 60,
         samples: 0,
     };
-    let mut asked = LearnerHandle::new(Counting(counts));
+    let counting = || {
+        LearnerHandle::new(Extended {
+            cost: counts,
+            ..Extended::default()
+        })
+    };
+    let mut asked = counting();
     asked.extend(LearnerExtensions {
         cost: Some(&EXTENSION),
         resident: None,
         algorithm: "counting".into(),
     });
-    let mut other = LearnerHandle::new(Counting(counts));
+    let mut other = counting();
     assert_eq!(other.cost().unwrap(), None, "its plugin does not count");
     let samples = 1;
     assert_eq!(asked.cost().unwrap(), Some(Cost { samples, ..counts }));
