@@ -10,9 +10,13 @@
 //! threads, nor on which other columns are computed beside.
 
 mod lanes;
+mod lines;
 mod tile;
 mod transpose;
 
+use std::cell::RefCell;
+
+use self::lines::Lines;
 pub(crate) use self::transpose::{Transpose, TransposeBuffer};
 use crate::workers;
 
@@ -22,6 +26,21 @@ const DEPTH: usize = 512;
 
 /// Rows that a thread takes at a time: whole tiles, and few enough to share evenly.
 const ROWS: usize = 48;
+
+/// The step between columns of A from which on they are copied. Half a page and more: each column is a page of its own
+/// for the processor's address cache, and those a multiple of 4096 bytes apart push each other out of the other caches.
+const FAR: usize = 512;
+
+/// Columns of B from which on that pays: as often every element that is copied is used.
+const OFTEN: usize = 32;
+
+/// Rows and columns of A that are copied at a time, an eighth of a megabyte.
+const COPIED: [usize; 2] = [128, 256];
+
+thread_local! {
+    /// A block of A, and the terms of the product with it.
+    static COPY: RefCell<(Lines, Vec<Term>)> = RefCell::default();
+}
 
 /// The sizes of a product and the steps between the elements of its operands. The columns of
 /// `out` and `B` are neighbours in memory.
@@ -95,30 +114,109 @@ impl Product {
         }
         self.check(out, a, b, terms, start);
         let out = out.as_mut_ptr();
-        let run = |depth, from: usize, terms, start| {
-            // SAFETY: checked above, for the whole of which this is a part; `out` is borrowed
-            // exclusively.
-            unsafe {
-                kernel(tile::Operands {
-                    product: &Self { depth, ..*self },
-                    out,
-                    a: a.as_ptr().wrapping_add(from * self.a_depth),
-                    b: b.as_ptr().wrapping_add(from * self.b_depth),
-                    terms,
-                    start,
-                });
-            }
-        };
         if terms.is_empty() || self.depth == 0 {
-            return run(0, 0, terms, start);
+            let (a, b) = (a.as_ptr(), b.as_ptr());
+            // SAFETY: checked above; `out` is borrowed exclusively.
+            return unsafe { self.with_depth(0).tiled(kernel, out, a, b, terms, start) };
         }
+        let is_copied = self.is_copied();
+        let [_, columns] = COPIED;
+        let longest = if is_copied { columns } else { DEPTH };
         let mut start = start;
-        for terms in terms.chunks((DEPTH / self.depth).max(1)) {
-            for from in (0..self.depth).step_by(DEPTH) {
-                run(DEPTH.min(self.depth - from), from, terms, start);
+        for terms in terms.chunks((longest / self.depth).max(1)) {
+            for from in (0..self.depth).step_by(longest) {
+                let part = self.with_depth(longest.min(self.depth - from));
+                let (a, b) = (&a[from * self.a_depth..], &b[from * self.b_depth..]);
+                // SAFETY: as above, for the whole of which this is a part.
+                unsafe {
+                    if is_copied {
+                        part.copied(kernel, out, a, b.as_ptr(), terms, start);
+                    } else {
+                        part.tiled(kernel, out, a.as_ptr(), b.as_ptr(), terms, start);
+                    }
+                }
                 start = Start::Out;
             }
         }
+    }
+
+    fn with_depth(&self, depth: usize) -> Self {
+        Self { depth, ..*self }
+    }
+
+    /// True if it pays to copy A.
+    fn is_copied(&self) -> bool {
+        self.a_row == 1 && self.a_depth >= FAR && self.columns >= OFTEN
+    }
+
+    /// # Safety
+    /// As for [`tile::Kernel`].
+    unsafe fn tiled(
+        &self,
+        kernel: tile::Kernel,
+        out: *mut f32,
+        a: *const f32,
+        b: *const f32,
+        terms: &[Term],
+        start: Start<'_>,
+    ) {
+        let product = self;
+        // SAFETY: promised by the caller.
+        unsafe {
+            kernel(tile::Operands {
+                product,
+                out,
+                a,
+                b,
+                terms,
+                start,
+            });
+        }
+    }
+
+    /// As [`Product::tiled`], with A copied block by block of its rows, so that the columns of a block are neighbours.
+    ///
+    /// # Safety
+    /// As for [`tile::Kernel`].
+    unsafe fn copied(
+        &self,
+        kernel: tile::Kernel,
+        out: *mut f32,
+        a: &[f32],
+        b: *const f32,
+        terms: &[Term],
+        start: Start<'_>,
+    ) {
+        let ([most, _], depth) = (COPIED, self.depth);
+        COPY.with_borrow_mut(|(copy, copied)| {
+            for first in (0..self.rows).step_by(most) {
+                let rows = most.min(self.rows - first);
+                copy.resize(terms.len() * depth * rows);
+                copied.clear();
+                for (to, term) in copy.chunks_mut(depth * rows).zip(terms) {
+                    let a = &a[term.a + first..];
+                    for (column, to) in to.chunks_mut(rows).enumerate() {
+                        to.copy_from_slice(&a[column * self.a_depth..][..rows]);
+                    }
+                    copied.push(Term {
+                        a: copied.len() * depth * rows,
+                        b: term.b,
+                    });
+                }
+                let block = Self {
+                    rows,
+                    a_depth: rows,
+                    ..*self
+                };
+                let out = out.wrapping_add(first * self.out_row);
+                let start = match start {
+                    Start::Rows(values) => Start::Rows(&values[first..]),
+                    start => start,
+                };
+                // SAFETY: the copy has every element that the block touches; the rest is promised by the caller.
+                unsafe { block.tiled(kernel, out, copy.as_ptr(), b, copied, start) };
+            }
+        });
     }
 
     /// Has `work` compute `out` by blocks of rows, on several threads: it is given the product for a
@@ -127,10 +225,12 @@ impl Product {
         if self.rows == 0 || self.out_row == 0 {
             return;
         }
-        let rows = if workers::count() == 1 {
-            self.rows
-        } else {
-            ROWS
+        let [copied, _] = COPIED;
+        let rows = match workers::count() {
+            1 => self.rows,
+            // Whole blocks to copy, if each thread has several.
+            threads if self.is_copied() && self.rows >= 2 * threads * copied => copied,
+            _ => ROWS,
         };
         // More than there is ends with what there is.
         let blocks = out

@@ -21,6 +21,26 @@ struct Problem {
 fn problems(depth: Range<usize>) -> impl Strategy<Value = Problem> {
     let sizes = (1..30_usize, 1..170_usize, depth, 0..4_usize);
     let steps = (0..4_usize, 0..4_usize, 0..4_usize, any::<bool>());
+    problems_of(sizes, steps)
+}
+
+/// Those whose A is copied, in several blocks or one.
+fn far_problems() -> impl Strategy<Value = Problem> {
+    let [rows, columns] = COPIED;
+    let sizes = (
+        1..2 * rows + 9,
+        OFTEN..OFTEN + 9,
+        1..columns + 99,
+        1..4_usize,
+    );
+    let steps = (FAR..FAR + 9, 0..4_usize, 0..4_usize, Just(true));
+    problems_of(sizes, steps)
+}
+
+fn problems_of(
+    sizes: impl Strategy<Value = (usize, usize, usize, usize)>,
+    steps: impl Strategy<Value = (usize, usize, usize, bool)>,
+) -> impl Strategy<Value = Problem> {
     (sizes, steps, 0..3_u8, any::<u64>()).prop_map(|(sizes, steps, start, seed)| {
         let (rows, columns, depth, terms) = sizes;
         let (a_gap, b_gap, out_gap, by_column) = steps;
@@ -49,7 +69,8 @@ fn problems(depth: Range<usize>) -> impl Strategy<Value = Problem> {
                 b: 5 * at,
             })
             .collect();
-        let (mut a, mut b) = (vec![f32::NAN; 9 + 40 * (depth + 40)], Vec::new());
+        let of_a = (depth + 1) * a_depth + (rows + 1) * a_row;
+        let (mut a, mut b) = (vec![f32::NAN; 9 + of_a], Vec::new());
         b.resize(15 + (depth + 1) * product.b_depth, f32::NAN);
         let mut out = vec![f32::NAN; rows * product.out_row];
         for term in &terms {
@@ -114,6 +135,16 @@ impl Problem {
     }
 }
 
+#[test]
+fn copies_begin_with_a_line_of_the_cache() {
+    let buffer = TransposeBuffer::default();
+    for units in [1, 5, 64, 1000] {
+        let copy = buffer.fill(&vec![1.0; units * 128], units, 128);
+        assert_eq!(copy.as_ptr() as usize % 64, 0, "{units} units");
+        assert_eq!(copy.len(), units * 128);
+    }
+}
+
 proptest! {
     #[test]
     fn every_kernel_gives_the_bits_of_the_sums_written_out(problem in problems(0..20)) {
@@ -124,6 +155,14 @@ proptest! {
 
     #[test]
     fn sums_go_on_where_a_part_has_ended(problem in problems(DEPTH - 3..2 * DEPTH + 9)) {
+        for (at, kernel) in tile::kernels().enumerate() {
+            prop_assert!(problem.computed(kernel) == problem.written_out(), "kernel {at}");
+        }
+    }
+
+    #[test]
+    fn columns_that_lie_apart_give_the_same_sums(problem in far_problems()) {
+        prop_assert!(problem.product.is_copied());
         for (at, kernel) in tile::kernels().enumerate() {
             prop_assert!(problem.computed(kernel) == problem.written_out(), "kernel {at}");
         }

@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::lines::Lines;
 use crate::workers;
 
 /// Rows of the copy that a thread takes at a time: enough that memory is read in long runs, few
@@ -25,7 +26,7 @@ pub(crate) struct Transpose {
 
 /// A buffer for transposed copies, kept from step to step.
 #[derive(Debug, Default)]
-pub(crate) struct TransposeBuffer(Mutex<Vec<f32>>);
+pub(crate) struct TransposeBuffer(Mutex<Lines>);
 
 impl TransposeBuffer {
     /// Copies of the matrices (`units`, `samples`) that `matrices` consists of, each transposed.
@@ -34,9 +35,9 @@ impl TransposeBuffer {
         matrices: &[f32],
         units: usize,
         samples: usize,
-    ) -> MutexGuard<'_, Vec<f32>> {
+    ) -> MutexGuard<'_, Lines> {
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        copies.resize(matrices.len(), 0.0);
+        copies.resize(matrices.len());
         let transpose = Transpose {
             rows: units,
             columns: samples,

@@ -124,7 +124,7 @@ impl Windowed {
     pub(super) fn weight_gradient_native(&self, delta: &[f32], h: &[f32], out: &mut [f32]) {
         let s = self.sizes(h.len());
         let transposed = self.by_sample.fill(h, s.input_width * s.inputs, s.samples);
-        let h = transposed.as_slice();
+        let h = &transposed;
         match self.sharing {
             Sharing::None => self.own_gradients(&s, delta, h, out),
             Sharing::Positions => self.shared_gradient(&s, delta, h, out),
