@@ -31,9 +31,6 @@ const ROWS: usize = 48;
 /// for the processor's address cache, and those a multiple of 4096 bytes apart push each other out of the other caches.
 const FAR: usize = 512;
 
-/// Columns of B from which on that pays: as often every element that is copied is used.
-const OFTEN: usize = 32;
-
 /// Rows and columns of A that are copied at a time, an eighth of a megabyte.
 const COPIED: [usize; 2] = [128, 256];
 
@@ -146,7 +143,7 @@ impl Product {
 
     /// True if it pays to copy A.
     fn is_copied(&self) -> bool {
-        self.a_row == 1 && self.a_depth >= FAR && self.columns >= OFTEN
+        self.a_row == 1 && self.a_depth >= FAR
     }
 
     /// # Safety

@@ -27,12 +27,7 @@ fn problems(depth: Range<usize>) -> impl Strategy<Value = Problem> {
 /// Those whose A is copied, in several blocks or one.
 fn far_problems() -> impl Strategy<Value = Problem> {
     let [rows, columns] = COPIED;
-    let sizes = (
-        1..2 * rows + 9,
-        OFTEN..OFTEN + 9,
-        1..columns + 99,
-        1..4_usize,
-    );
+    let sizes = (1..2 * rows + 9, 1..40_usize, 1..columns + 99, 1..4_usize);
     let steps = (FAR..FAR + 9, 0..4_usize, 0..4_usize, Just(true));
     problems_of(sizes, steps)
 }

@@ -4,14 +4,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::lines::Lines;
+#[cfg(target_arch = "x86_64")]
+use crate::instructions;
 use crate::workers;
 
 /// Rows of the copy that a thread takes at a time: enough that memory is read in long runs, few
 /// enough that the lines being written stay in the cache.
 const ROWS: usize = 64;
-
-/// The side of the squares that are transposed in registers.
-const SIDE: usize = 4;
 
 /// A transposition: the sizes of a matrix, and the steps between its rows and those of the copy.
 #[derive(Clone, Copy, Debug)]
@@ -80,43 +79,94 @@ impl Transpose {
     }
 
     fn block(&self, block: Block<'_>) {
-        let Block { to, from, columns } = block;
-        let mut row = 0;
-        while row + SIDE <= self.rows {
-            let lines: [_; SIDE] =
-                std::array::from_fn(|i| &from[(row + i) * self.from_row..][..columns]);
-            self.lines(&mut to[row..], lines);
-            row += SIDE;
+        #[cfg(target_arch = "x86_64")]
+        if instructions::has_avx2() {
+            // SAFETY: the processor has AVX2.
+            return unsafe { self.block_avx2(block) };
         }
-        for row in row..self.rows {
-            self.lines(&mut to[row..], [&from[row * self.from_row..][..columns]]);
-        }
+        self.squares(block, square);
     }
 
-    /// Writes `N` rows as the first `N` columns of `to`.
-    fn lines<const N: usize>(&self, to: &mut [f32], lines: [&[f32]; N]) {
-        let squares = lines.map(|line| line.as_chunks::<SIDE>().0);
-        let count = squares
-            .iter()
-            .map(|squares| squares.len())
-            .min()
-            .unwrap_or(0);
-        for at in 0..count {
-            let mut square = [[0.0; N]; SIDE];
-            for (i, squares) in squares.iter().enumerate() {
-                for (line, &value) in square.iter_mut().zip(&squares[at]) {
-                    line[i] = value;
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn block_avx2(&self, block: Block<'_>) {
+        self.squares(block, |lines| square_avx2(lines));
+    }
+
+    /// Transposes a block by squares: two below each other, which are a line of the cache in each row of the copy, and
+    /// then those beside them.
+    // Inlined into the function above, so that the squares stay in its registers.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn squares<const SIDE: usize>(
+        &self,
+        block: Block<'_>,
+        square: impl Fn([&[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE],
+    ) {
+        let Block { to, from, columns } = block;
+        let line = |row: usize| &from[row * self.from_row..][..columns];
+        let rows = self.rows - self.rows % SIDE;
+        for first in (0..rows).step_by(2 * SIDE) {
+            for at in 0..columns / SIDE {
+                for row in (first..rows.min(first + 2 * SIDE)).step_by(SIDE) {
+                    let lines = std::array::from_fn(|i| &line(row + i).as_chunks().0[at]);
+                    for (j, values) in square(lines).iter().enumerate() {
+                        to[(at * SIDE + j) * self.to_row + row..][..SIDE].copy_from_slice(values);
+                    }
                 }
             }
-            for (j, line) in square.iter().enumerate() {
-                to[(at * SIDE + j) * self.to_row..][..N].copy_from_slice(line);
+        }
+        for row in 0..self.rows {
+            let done = if row < rows {
+                columns - columns % SIDE
+            } else {
+                0
+            };
+            for (column, &value) in line(row).iter().enumerate().skip(done) {
+                to[column * self.to_row + row] = value;
             }
         }
-        for j in count * SIDE..lines.first().map_or(0, |line| line.len()) {
-            let column = lines.map(|line| line[j]);
-            to[j * self.to_row..][..N].copy_from_slice(&column);
+    }
+}
+
+/// The transpose of a square, for any processor.
+fn square(lines: [&[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    std::array::from_fn(|column| lines.map(|line| line[column]))
+}
+
+/// The transpose of a square: pairs of columns of two lines, fours of four, and then halves of eight.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn square_avx2(lines: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
+    use std::arch::x86_64::{
+        __m256, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
+        _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    };
+    let fours = |[a, b, c, d]: [__m256; 4]| {
+        let (first, second) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+        let (third, fourth) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+        [
+            _mm256_shuffle_ps::<0b01_00_01_00>(first, second),
+            _mm256_shuffle_ps::<0b11_10_11_10>(first, second),
+            _mm256_shuffle_ps::<0b01_00_01_00>(third, fourth),
+            _mm256_shuffle_ps::<0b11_10_11_10>(third, fourth),
+        ]
+    };
+    // SAFETY: there are eight floats.
+    let [a, b, c, d, e, f, g, h] = lines.map(|line| unsafe { _mm256_loadu_ps(line.as_ptr()) });
+    let (upper, lower) = (fours([a, b, c, d]), fours([e, f, g, h]));
+    let mut square = [[0.0; 8]; 8];
+    for i in 0..4 {
+        let left = _mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);
+        let right = _mm256_permute2f128_ps::<0x31>(upper[i], lower[i]);
+        // SAFETY: there are eight floats in each.
+        unsafe {
+            _mm256_storeu_ps(square[i].as_mut_ptr(), left);
+            _mm256_storeu_ps(square[i + 4].as_mut_ptr(), right);
         }
     }
+    square
 }
 
 /// Some columns of a matrix, and the rows that they become.

@@ -14,6 +14,16 @@ use crate::workers;
 /// Elements that a thread takes at a time.
 pub(super) const CHUNK: usize = 1 << 16;
 
+/// Elements in a line of a processor's cache.
+const LINE: usize = 16;
+
+/// Elements ahead that are fetched already, of parameters so large that they come from main memory: the processor itself
+/// follows so many places there less far.
+const AHEAD: usize = 512;
+
+/// Elements of a parameter from which on that pays.
+const LARGE: usize = 1 << 19;
+
 /// All bits of a float but its sign.
 const MAGNITUDE: u32 = 0x7fff_ffff;
 
@@ -27,6 +37,11 @@ pub(super) fn update(
     second: &mut [f32],
 ) -> Finite {
     let infinite = AtomicBool::new(false);
+    let update_chunk = if values.len() >= LARGE {
+        update_chunk::<true>
+    } else {
+        update_chunk::<false>
+    };
     let parameters = values.chunks_mut(CHUNK).zip(gradients.chunks(CHUNK));
     let moments = first.chunks_mut(CHUNK).zip(second.chunks_mut(CHUNK));
     workers::share(
@@ -46,7 +61,7 @@ pub(super) fn update(
     }
 }
 
-fn update_chunk(
+fn update_chunk<const FETCH: bool>(
     coefficients: Coefficients,
     values: &mut [f32],
     gradients: &[f32],
@@ -56,27 +71,27 @@ fn update_chunk(
     #[cfg(target_arch = "x86_64")]
     if instructions::has_avx2() {
         // SAFETY: the CPU has AVX2.
-        return unsafe { update_avx2(coefficients, values, gradients, first, second) };
+        return unsafe { update_avx2::<FETCH>(coefficients, values, gradients, first, second) };
     }
-    update_portable(coefficients, values, gradients, first, second)
+    update_portable::<FETCH>(coefficients, values, gradients, first, second)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn update_avx2(
+fn update_avx2<const FETCH: bool>(
     coefficients: Coefficients,
     values: &mut [f32],
     gradients: &[f32],
     first: &mut [f32],
     second: &mut [f32],
 ) -> Finite {
-    update_portable(coefficients, values, gradients, first, second)
+    update_portable::<FETCH>(coefficients, values, gradients, first, second)
 }
 
 // Inlined into the function above, so that it is compiled for that function's features.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-pub(super) fn update_portable(
+pub(super) fn update_portable<const FETCH: bool>(
     coefficients: Coefficients,
     values: &mut [f32],
     gradients: &[f32],
@@ -85,20 +100,44 @@ pub(super) fn update_portable(
 ) -> Finite {
     let c = coefficients;
     let mut largest = 0;
-    let moments = first.iter_mut().zip(second);
-    for ((value, &gradient), (m, v)) in values.iter_mut().zip(gradients).zip(moments) {
-        *m = flushed(*m + c.first * (gradient - *m));
-        *v = flushed(c.keep_second * *v + c.second * (gradient * gradient));
-        let denominator = v.sqrt() / c.root_correction + c.epsilon;
-        *value -= c.step_size * (*m / denominator);
-        // In the order of their bits, infinity is above every magnitude and not-a-number above it.
-        largest = largest.max(gradient.to_bits() & MAGNITUDE);
+    let line = if FETCH { LINE } else { CHUNK };
+    let parameters = values.chunks_mut(line).zip(gradients.chunks(line));
+    let moments = first.chunks_mut(line).zip(second.chunks_mut(line));
+    for ((values, gradients), (first, second)) in parameters.zip(moments) {
+        if FETCH {
+            for line in [&*values, gradients, &*first, &*second] {
+                fetch(line.as_ptr().wrapping_add(AHEAD));
+            }
+        }
+        let moments = first.iter_mut().zip(second);
+        for ((value, &gradient), (m, v)) in values.iter_mut().zip(gradients).zip(moments) {
+            *m = flushed(*m + c.first * (gradient - *m));
+            *v = flushed(c.keep_second * *v + c.second * (gradient * gradient));
+            let denominator = v.sqrt() / c.root_correction + c.epsilon;
+            *value -= c.step_size * (*m / denominator);
+            // In the order of their bits, infinity is above every magnitude and not-a-number above it.
+            largest = largest.max(gradient.to_bits() & MAGNITUDE);
+        }
     }
     if largest < f32::INFINITY.to_bits() {
         Finite::Yes
     } else {
         Finite::No
     }
+}
+
+/// Has the processor fetch what lies there into its cache, if anything does.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn fetch(from: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which reads nothing and may name any address; every x86-64 processor has the instruction.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
 }
 
 /// Zero for a subnormal number. The moments of a weight whose gradient stays zero (that of a

@@ -141,7 +141,7 @@ proptest! {
         for (t, gradients) in (1..).zip(&steps) {
             let c = adam.coefficients(t, &WHOLE);
             update(c, &mut wide.0, gradients, &mut wide.1, &mut wide.2);
-            update_portable(c, &mut plain.0, gradients, &mut plain.1, &mut plain.2);
+            update_portable::<true>(c, &mut plain.0, gradients, &mut plain.1, &mut plain.2);
         }
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&wide.0), bits(&plain.0));
