@@ -24,8 +24,11 @@ use crate::workers;
 /// address cache. Sums go on from what memory holds, so this changes no bit.
 const DEPTH: usize = 512;
 
-/// Rows that a thread takes at a time: whole tiles, and few enough to share evenly.
-const ROWS: usize = 48;
+/// Rows that a thread takes at a time, about: few enough to share evenly.
+const ROWS: usize = 72;
+
+/// Rows of a tile of the widest vectors.
+const TILE_ROWS: usize = 6;
 
 /// The step between columns of A from which on they are copied. Half a page and more: each column is a page of its own
 /// for the processor's address cache, and those a multiple of 4096 bytes apart push each other out of the other caches.
@@ -227,7 +230,11 @@ impl Product {
             1 => self.rows,
             // Whole blocks to copy, if each thread has several.
             threads if self.is_copied() && self.rows >= 2 * threads * copied => copied,
-            _ => ROWS,
+            // Whole tiles, and as much for each thread: of 256 rows in pieces of 72 one of two would take 144.
+            threads => {
+                let pieces = self.rows.div_ceil(ROWS).next_multiple_of(threads);
+                self.rows.div_ceil(pieces).next_multiple_of(TILE_ROWS)
+            }
         };
         // More than there is ends with what there is.
         let blocks = out
