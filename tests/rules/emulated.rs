@@ -74,7 +74,7 @@ fn every_portable_rule_trains_on_an_emulated_card_as_on_a_processor() {
                 let classes = layers.last().unwrap().split(' ').nth(1).unwrap();
                 let classes = classes.parse().unwrap();
                 let batches: Vec<_> = (1..)
-                    .zip([17, 17, 66, 5])
+                    .zip([17, 17, 17, 66, 5])
                     .map(|(seed, samples)| Samples::random(seed, samples, input, classes))
                     .collect();
                 let on_card = train(&learner(&device), &batches, classes);

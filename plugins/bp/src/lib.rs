@@ -16,6 +16,7 @@ impl Algorithm for Backpropagation {
          representations by back-propagating errors, Nature 323";
     const TRANSPORTS: &'static str = "the error, through the transposed weights W_lᵀ";
     const PORTABLE: bool = true;
+    const REPLAYABLE: bool = true;
 
     fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
         Ok(Self)

@@ -22,6 +22,7 @@ impl Algorithm for DirectFeedbackAlignment {
     const TRANSPORTS: &'static str =
         "the error, straight from the output, through fixed random weights";
     const PORTABLE: bool = true;
+    const REPLAYABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (1..setup.model().depth())

@@ -26,6 +26,7 @@ impl Algorithm for DirectKolenPollack {
     const TRANSPORTS: &'static str =
         "the error, straight from the output, through weights that learn";
     const PORTABLE: bool = true;
+    const REPLAYABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let direct = |l| Connection::direct(l).scaled(config.feedback_scale);

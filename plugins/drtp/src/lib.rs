@@ -26,6 +26,7 @@ impl Algorithm for TargetProjection {
     const TRANSPORTS: &'static str =
         "the label, straight to every layer, through fixed random weights";
     const PORTABLE: bool = true;
+    const REPLAYABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &RandomFeedbackSettings) -> Result<Self, Error> {
         let feedback = (1..setup.model().depth())

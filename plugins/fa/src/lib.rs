@@ -21,6 +21,7 @@ impl Algorithm for FeedbackAlignment {
          Communications 7";
     const TRANSPORTS: &'static str = "the error, through fixed random weights";
     const PORTABLE: bool = true;
+    const REPLAYABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &FeedbackSettings) -> Result<Self, Error> {
         let feedback = (2..=setup.model().depth())

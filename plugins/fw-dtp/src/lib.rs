@@ -31,6 +31,7 @@ impl Algorithm for FixedWeights {
          target propagation, AAAI 37";
     const TRANSPORTS: &'static str = "targets, through fixed weights";
     const PORTABLE: bool = true;
+    const REPLAYABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let feedback = (2..=setup.model().depth())

@@ -31,6 +31,7 @@ impl Algorithm for KolenPollack {
          learning without weight transport, NeurIPS 32; after Kolen & Pollack (1994)";
     const TRANSPORTS: &'static str = "the error, through weights that learn W_lᵀ";
     const PORTABLE: bool = true;
+    const REPLAYABLE: bool = true;
 
     fn new(setup: &mut Setup<'_>, config: &Settings) -> Result<Self, Error> {
         let backwards = |l| Connection::transposed(l).scaled(config.feedback_scale);

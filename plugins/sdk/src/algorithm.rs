@@ -31,13 +31,22 @@ pub trait Algorithm: Sized + 'static {
     /// True if, on a CPU, neither the number of threads nor the processor's instructions decide a bit of
     /// what it computes. A host then leaves both out of what a training is known by. All operations of this
     /// SDK keep that promise, and of libtorch's those that round each element once (sums, differences,
-    /// products, quotients and roots of elements); its sums over elements, its matrix products and its
-    /// functions do not: use [`dot`](crate::dot), [`dot_over_units`](crate::dot_over_units),
+    /// products and quotients of elements, but for division by a number on a card); its sums over elements, its
+    /// matrix products and its functions, roots among them, do not: use [`dot`](crate::dot), [`dot_over_units`](crate::dot_over_units),
     /// [`mean`](crate::mean), [`mean_over_units`](crate::mean_over_units),
-    /// [`multiply`](crate::multiply), [`tanh`](crate::tanh) and [`logistic`](crate::logistic). The
+    /// [`multiply`](crate::multiply), [`divide`](crate::divide), [`root`](crate::root), [`tanh`](crate::tanh) and
+    /// [`logistic`](crate::logistic). The
     /// conformance kit compares. Where a user asks for it, it computes on a card too, with kernels of this SDK
     /// that keep the same promise.
     const PORTABLE: bool = false;
+
+    /// True if its directions touch tensors with functions of this SDK alone ([`copy`](crate::copy), [`add`](crate::add),
+    /// [`subtract`](crate::subtract), [`scale`](crate::scale), [`clear`](crate::clear), those named above, and those of
+    /// layers, maps and passes), and with nothing of libtorch but views: narrowed and transposed tensors. On a card whose
+    /// kernels are this SDK's a step is one launch then: what the functions are asked for waits until the step is known,
+    /// and what libtorch did between would come before it. Check it on a card, or an emulated one, with the conformance
+    /// kit, which compares with a processor.
+    const REPLAYABLE: bool = false;
 
     /// The share of samples, 0 to 1, that it promises to get right on the small task of the
     /// conformance kit, with its default hyper-parameters. An algorithm without a promise is held to

@@ -17,6 +17,7 @@ impl Algorithm for Backpropagation {
     const SUMMARY: &'static str = "The exact gradient of the loss.";
     const REFERENCE: &'static str = "Rumelhart, Hinton & Williams (1986), Learning \
          representations by back-propagating errors, Nature 323";
+    const REPLAYABLE: bool = true;
 
     fn new(_setup: &mut Setup<'_>, _config: &Adam) -> Result<Self, Error> {
         Ok(Self)

@@ -6,6 +6,9 @@
 #[cfg(target_arch = "x86_64")]
 use std::sync::LazyLock;
 
+/// Floats in a line of a processor's cache.
+pub(crate) const LINE: usize = 16;
+
 /// A loop together with the slices that it runs over.
 pub(crate) trait Loop {
     /// Has to be `#[inline(always)]`, with all that it calls, so that it is compiled for the
@@ -81,6 +84,20 @@ impl Instructions {
             Set::Base => work.run(),
         }
     }
+}
+
+/// Has the processor fetch what lies there into its cache, if anything does.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub(crate) fn fetch(from: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which reads nothing and may name any address; every x86-64 processor has the instruction.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -102,7 +102,7 @@ mod value;
 mod workers;
 
 pub use algorithm::Algorithm;
-pub use arithmetic::{add, clear, copy, logistic, multiply, scale, subtract, tanh};
+pub use arithmetic::{add, clear, copy, divide, logistic, multiply, root, scale, subtract, tanh};
 pub use assay_abi as abi;
 pub use assay_network as network;
 pub use configuration::{Configuration, FeedbackSettings, RandomFeedbackSettings};

@@ -7,7 +7,7 @@
 use assay_network::Task;
 use tch::{Kind, Tensor};
 
-use crate::arithmetic::scale;
+use crate::arithmetic::{copy, scale, subtract};
 use crate::card;
 use crate::error::Error;
 use crate::function::{Denominators, Function, softmax};
@@ -22,7 +22,7 @@ pub(crate) fn output_function(task: Task, activation: &Tensor, out: &Tensor) -> 
     match task {
         Task::Classification => softmax(activation, out).map(drop),
         Task::Reconstruction => {
-            out.shallow_clone().f_copy_(activation)?;
+            copy(activation, out)?;
             Function::Tanh.apply_to(out)
         }
     }
@@ -37,10 +37,11 @@ pub(crate) fn error_of(
 ) -> Result<(), Error> {
     output_function(task, activation, out)?;
     match task {
-        Task::Classification => out.f_sub_out(out, target).map(drop)?,
+        Task::Classification => subtract(out, target, out)?,
         Task::Reconstruction => {
-            let output = out.f_detach_copy()?;
-            out.f_sub_out(out, target).map(drop)?;
+            let output = out.f_empty_like()?;
+            copy(out, &output)?;
+            subtract(out, target, out)?;
             scale(out, 2.0)?;
             Function::Tanh.multiply_derivative(out, &output)?;
         }
@@ -57,6 +58,7 @@ pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Res
             let losses = match cross_entropies(denominators, activation, target)? {
                 CrossEntropies::Known(losses) => losses,
                 CrossEntropies::OnCard(parts) => {
+                    card::catch_up()?;
                     value::cross_entropies(&Vec::<f64>::try_from(parts)?)
                 }
             };
@@ -65,7 +67,7 @@ pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Res
         }
         Task::Reconstruction => {
             output_function(task, activation, &output)?;
-            output.shallow_clone().f_sub_(target).map(drop)?;
+            subtract(&output, target, &output)?;
             Ok(dot_over_units(&output, &output)?.f_view([-1])?)
         }
     }
@@ -216,9 +218,7 @@ impl Loss {
 
     /// `δ_L = factor/B (h_L − target)`
     fn scaled_error(&self, factor: f64) -> Result<(), Error> {
-        self.output
-            .f_sub_out(&self.output_delta, &self.target)
-            .map(drop)?;
+        subtract(&self.output, &self.target, &self.output_delta)?;
         let factor = factor / self.samples();
         scale(&self.output_delta, factor)
     }

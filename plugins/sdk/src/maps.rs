@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::arithmetic::scale;
+use crate::arithmetic::{self, scale};
 use crate::error::Error;
 use crate::function::Function;
 use crate::layer::Map;
@@ -299,8 +299,7 @@ impl TrainedMap {
         operand::shape("a term", term, &gradient.size(), || {
             format!("`{}` has that shape", self.name())
         })?;
-        gradient.shallow_clone().f_add_(term).map(drop)?;
-        Ok(())
+        arithmetic::add(gradient, term, gradient)
     }
 
     /// Writes zeros into the gradients of V and c.
@@ -309,7 +308,7 @@ impl TrainedMap {
             .into_iter()
             .flatten()
         {
-            parameter.gradient.shallow_clone().f_zero_().map(drop)?;
+            arithmetic::clear(&parameter.gradient)?;
         }
         Ok(())
     }
@@ -358,7 +357,7 @@ impl InverseDirections {
             })?;
         }
         refuse_overlap(delta, [u, image, target])?;
-        image.f_sub_out(delta, target).map(drop)?;
+        arithmetic::subtract(image, target, delta)?;
         let samples = samples as f64;
         let loss = dot_value(delta, delta)?.scaled(1.0, samples);
         let factor = 2.0 / samples;

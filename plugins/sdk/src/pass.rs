@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tch::{Kind, Tensor};
 
 use crate::activations::Activations;
+use crate::card;
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::layers::Layers;
@@ -381,6 +382,7 @@ impl Directions<'_> {
         l: usize,
         pairs: &[(&Tensor, &Tensor)],
     ) -> Result<(), Error> {
+        card::catch_up()?;
         let (deltas, inputs): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
         self.gradient_from(l, &Tensor::f_cat(&deltas, 1)?, &Tensor::f_cat(&inputs, 1)?)
     }

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use crate::arithmetic;
 use crate::error::Error;
 use crate::model::Model;
 use crate::operand;
@@ -52,7 +53,7 @@ impl<'a> Trace<'a> {
         operand::shape("an activation", h, &start.size(), || {
             format!("h_{l} has that shape")
         })?;
-        start.shallow_clone().f_copy_(h).map(drop)?;
+        arithmetic::copy(h, start)?;
         for k in l + 1..=depth {
             let (below, sums) = (&self.values[k - 1], &self.values[k]);
             let layer = self.model.layer(k);

@@ -3,6 +3,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::card;
 use crate::error::Error;
 
 /// A number, or what a card computes it from.
@@ -50,6 +51,7 @@ impl Value {
             Self::OnCard { parts, .. } => Some(parts),
         });
         let parts: Vec<_> = parts.collect();
+        card::catch_up()?;
         let all = match parts[..] {
             [] => Vec::new(),
             _ => Vec::try_from(Tensor::f_cat(&parts, 0)?.f_to_device(Device::Cpu)?)?,

@@ -5,17 +5,20 @@
 use std::error::Error as _;
 use std::ffi::{c_int, c_void};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assay_abi::{ErrorCode, PluginError};
 use libloading::Library;
 
-use super::{Kernel, Launch};
+use super::{Graph, Kernel, Launch, Node};
 use crate::error::Error;
 
 type Launcher = unsafe extern "C" fn(blocks: u32, backwards: c_int, arguments: *mut *mut c_void);
 
-pub(super) struct Emulated {
+pub(super) struct Emulated(Rc<Kernels>);
+
+struct Kernels {
     /// In the order of [`Kernel::ALL`].
     launchers: Vec<Launcher>,
     /// Blocks and threads of the next launch take turns from the last to the first.
@@ -45,11 +48,51 @@ impl Emulated {
             let launcher = unsafe { library.get::<Launcher>(name.as_bytes()) }.map_err(refused)?;
             launchers.push(*launcher);
         }
-        Ok(Self {
+        Ok(Self(Rc::new(Kernels {
             launchers,
             backwards: AtomicBool::new(false),
             _library: library,
-        })
+        })))
+    }
+}
+
+impl Kernels {
+    /// # Safety
+    /// As for [`Launch::launch`].
+    unsafe fn launch(&self, kernel: Kernel, blocks: u32, arguments: &mut [*mut c_void]) {
+        // Each launch in the other direction than the one before: where that decides a bit, threads race.
+        let backwards = self.backwards.fetch_xor(true, Ordering::Relaxed);
+        if let Some(launcher) = self.launchers.get(kernel as usize) {
+            // SAFETY: promised by the caller.
+            unsafe { launcher(blocks, c_int::from(backwards), arguments.as_mut_ptr()) };
+        }
+    }
+}
+
+/// Launches one after another.
+struct Sequence {
+    kernels: Rc<Kernels>,
+    nodes: Vec<Node>,
+}
+
+impl Graph for Sequence {
+    fn replace(&mut self, at: usize, node: &mut Node) -> Result<(), Error> {
+        if let Some(former) = self.nodes.get_mut(at) {
+            *former = node.clone();
+        }
+        Ok(())
+    }
+
+    unsafe fn launch(&self) -> Result<(), Error> {
+        for node in &self.nodes {
+            let mut node = node.clone();
+            // SAFETY: promised by the caller.
+            unsafe {
+                self.kernels
+                    .launch(node.kernel, node.blocks, &mut node.pointers());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -60,13 +103,16 @@ impl Launch for Emulated {
         blocks: u32,
         arguments: &mut [*mut c_void],
     ) -> Result<(), Error> {
-        // Each launch in the other direction than the one before: where that decides a bit, threads race.
-        let backwards = self.backwards.fetch_xor(true, Ordering::Relaxed);
-        if let Some(launcher) = self.launchers.get(kernel as usize) {
-            // SAFETY: promised by the caller.
-            unsafe { launcher(blocks, c_int::from(backwards), arguments.as_mut_ptr()) };
-        }
+        // SAFETY: promised by the caller.
+        unsafe { self.0.launch(kernel, blocks, arguments) };
         Ok(())
+    }
+
+    fn graph(&self, nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error> {
+        Ok(Box::new(Sequence {
+            kernels: self.0.clone(),
+            nodes: nodes.to_vec(),
+        }))
     }
 
     fn multiprocessors(&self) -> u32 {

@@ -6,10 +6,12 @@ use std::ptr;
 use tch::Tensor;
 
 use super::Elements;
+use super::graph::hold;
 
 /// The language and the kernels, in the order in which they are compiled.
-pub(super) const SOURCE: [&str; 8] = [
+pub(super) const SOURCE: [&str; 9] = [
     include_str!("kernels/prelude.cuh"),
+    include_str!("kernels/arithmetic.cu"),
     include_str!("kernels/functions.cu"),
     include_str!("kernels/noise.cu"),
     include_str!("kernels/optimiser.cu"),
@@ -41,6 +43,7 @@ macro_rules! kernels {
 }
 
 kernels! {
+    Elementwise = "elementwise",
     ApplyFunction = "apply_function",
     MultiplyDerivative = "multiply_derivative",
     Softmax = "softmax",
@@ -71,6 +74,7 @@ pub(crate) enum Argument {
     F32(f32),
     F64(f64),
     Floats6([f32; 6]),
+    Steps3([i64; 3]),
     Product(super::product::OfKernel),
 }
 
@@ -84,6 +88,7 @@ impl Argument {
 
     /// The memory of a tensor of any kind.
     pub(crate) fn of(tensor: &Tensor) -> Self {
+        hold(tensor);
         Self::Pointer(tensor.data_ptr())
     }
 
@@ -97,7 +102,27 @@ impl Argument {
             Self::F32(it) => ptr::from_mut(it).cast(),
             Self::F64(it) => ptr::from_mut(it).cast(),
             Self::Floats6(it) => ptr::from_mut(it).cast(),
+            Self::Steps3(it) => ptr::from_mut(it).cast(),
             Self::Product(it) => ptr::from_mut(it).cast(),
+        }
+    }
+}
+
+impl PartialEq for Argument {
+    /// True of the same bits.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pointer(a), Self::Pointer(b)) => a == b,
+            (Self::I64(a), Self::I64(b)) => a == b,
+            (Self::U64(a), Self::U64(b)) => a == b,
+            (Self::I32(a), Self::I32(b)) => a == b,
+            (Self::U32(a), Self::U32(b)) => a == b,
+            (Self::F32(a), Self::F32(b)) => a.to_bits() == b.to_bits(),
+            (Self::F64(a), Self::F64(b)) => a.to_bits() == b.to_bits(),
+            (Self::Floats6(a), Self::Floats6(b)) => a.map(f32::to_bits) == b.map(f32::to_bits),
+            (Self::Steps3(a), Self::Steps3(b)) => a == b,
+            (Self::Product(a), Self::Product(b)) => a == b,
+            _ => false,
         }
     }
 }

@@ -9,7 +9,9 @@
 //! whether its operands lie on the current card, then whether they lie in main memory, and leaves the rest to
 //! libtorch.
 
+mod elementwise;
 mod emulated;
+mod graph;
 mod kernel;
 mod nvidia;
 mod product;
@@ -30,6 +32,9 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::operand::{refuse_overlap, refused};
 
+pub(crate) use elementwise::{Elementwise, elementwise};
+pub(crate) use graph::catch_up;
+use graph::{Graph, Node, Steps};
 pub(crate) use kernel::{Argument, Kernel};
 pub(crate) use product::{Job, Key, Products, Shape, Start};
 pub(crate) use split::{KeptOrder, KeptSamples, KeptSplit};
@@ -44,6 +49,8 @@ pub(crate) struct Card {
     products: RefCell<BTreeMap<Key, Rc<[Products]>>>,
     /// The integer that an optimiser sets where a direction is not finite.
     flag: Cell<Argument>,
+    /// Launches that wait, and the graphs that were made of those before.
+    steps: Steps,
 }
 
 /// Runs kernels, each after those before it.
@@ -65,6 +72,9 @@ trait Launch {
 
     /// Bytes that nobody uses.
     fn free_memory(&self) -> Result<usize, Error>;
+
+    /// A graph of launches, each after the one before it; it launches nothing yet.
+    fn graph(&self, nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error>;
 }
 
 thread_local! {
@@ -150,14 +160,15 @@ pub(crate) fn operands<'a, const N: usize>(
 pub(crate) fn read<const N: usize>(inputs: [&Tensor; N]) -> Option<(Rc<Card>, [Elements<'_>; N])> {
     let card = current()?;
     let ours = |it: &Tensor| card.holds(it) && it.is_contiguous();
-    inputs
-        .into_iter()
-        .all(ours)
-        .then(|| (card, inputs.map(elements)))
+    if !inputs.into_iter().all(ours) {
+        return None;
+    }
+    Some((card, inputs.map(elements)))
 }
 
 /// The elements of a tensor that is contiguous and of 32-bit floats.
 fn elements(tensor: &Tensor) -> Elements<'_> {
+    graph::hold(tensor);
     Elements {
         data: tensor.data_ptr().cast(),
         count: tensor.numel(),
@@ -172,6 +183,7 @@ impl Card {
             launcher,
             products: RefCell::default(),
             flag: Cell::new(Argument::NULL),
+            steps: Steps::new(),
         })
     }
 
@@ -190,7 +202,10 @@ impl Card {
     /// The library cannot be opened, or lacks a kernel.
     pub(crate) fn emulated(library: &Path) -> Result<Rc<Self>, PluginError> {
         let launcher = emulated::Emulated::open(library)?;
-        Ok(Self::new(Device::Cpu, Box::new(launcher)))
+        let card = Self::new(Device::Cpu, Box::new(launcher));
+        // Main memory that is freed is gone at once; that of a real card is freed in the order of the launches.
+        card.steps.hold_memory();
+        Ok(card)
     }
 
     /// The device that its tensors are on, for libtorch.
@@ -274,13 +289,20 @@ impl Card {
         &self,
         kernel: Kernel,
         blocks: usize,
-        mut arguments: [Argument; N],
+        arguments: [Argument; N],
     ) -> Result<(), Error> {
         if blocks == 0 {
             return Ok(());
         }
         // A card takes no more than an i32 counts.
         let blocks = i32::try_from(blocks).map_err(|_| refused("a tensor is too large", ""))?;
+        let Some(arguments) = self
+            .steps
+            .take_down(kernel, blocks.unsigned_abs(), arguments)
+        else {
+            return Ok(());
+        };
+        let mut arguments = arguments;
         let mut pointers = arguments.each_mut().map(Argument::pointer);
         // SAFETY: the arguments outlive the call, which copies them; the rest is promised by the caller. libtorch
         // frees memory in the order of the launches.

@@ -13,7 +13,7 @@ use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts, sys as 
 use libloading::Library;
 
 use super::kernel::SOURCE;
-use super::{Kernel, Launch, THREADS};
+use super::{Graph, Kernel, Launch, Node, THREADS};
 use crate::error::Error;
 
 /// The library of libtorch that is linked with NVRTC.
@@ -127,6 +127,11 @@ impl Launch for Nvidia {
         launched.map_err(|error| Error::from(failed(error)))
     }
 
+    fn graph(&self, nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error> {
+        let graph = Chain::new(self.context, &self.functions, nodes);
+        Ok(Box::new(graph.map_err(failed)?))
+    }
+
     fn multiprocessors(&self) -> u32 {
         self.multiprocessors
     }
@@ -137,6 +142,134 @@ impl Launch for Nvidia {
         let memory = current.and_then(|()| driver::mem_get_info());
         let (free, _) = memory.map_err(|error| Error::from(failed(error)))?;
         Ok(free)
+    }
+}
+
+/// A graph of the driver's, in which each launch waits for the one before it.
+struct Chain {
+    context: driver_api::CUcontext,
+    /// Of its kernels, in the order of [`Kernel::ALL`].
+    functions: Vec<driver_api::CUfunction>,
+    graph: driver_api::CUgraph,
+    /// What is launched; null until it was made.
+    executable: driver_api::CUgraphExec,
+    nodes: Vec<driver_api::CUgraphNode>,
+}
+
+impl Chain {
+    fn new(
+        context: driver_api::CUcontext,
+        functions: &[driver_api::CUfunction],
+        nodes: &mut [Node],
+    ) -> Result<Self, DriverError> {
+        let mut chain = Self {
+            context,
+            functions: functions.to_vec(),
+            graph: ptr::null_mut(),
+            executable: ptr::null_mut(),
+            nodes: Vec::with_capacity(nodes.len()),
+        };
+        // SAFETY: here and below: the context lives as long as the process, the graph and its parts as long as `chain`; the
+        // driver writes handles to the places that it is given, and copies parameters.
+        unsafe {
+            driver::ctx::set_current(context)?;
+            driver_api::cuGraphCreate(&raw mut chain.graph, 0).result()?;
+        }
+        for node in nodes {
+            let before = chain.nodes.last().copied();
+            let mut pointers = node.pointers();
+            let parameters = chain.parameters(node, &mut pointers);
+            let mut added = ptr::null_mut();
+            // SAFETY: as above; there is one node before this one, or none.
+            unsafe {
+                driver_api::cuGraphAddKernelNode_v2(
+                    &raw mut added,
+                    chain.graph,
+                    before.as_ref().map_or(ptr::null(), ptr::from_ref),
+                    usize::from(before.is_some()),
+                    &raw const parameters,
+                )
+                .result()?;
+            }
+            chain.nodes.push(added);
+        }
+        // SAFETY: as above.
+        unsafe {
+            driver_api::cuGraphInstantiateWithFlags(&raw mut chain.executable, chain.graph, 0)
+                .result()?;
+        }
+        Ok(chain)
+    }
+
+    /// Those of a launch with its arguments at `pointers`.
+    fn parameters(
+        &self,
+        node: &Node,
+        pointers: &mut [*mut c_void],
+    ) -> driver_api::CUDA_KERNEL_NODE_PARAMS {
+        let function = self.functions.get(node.kernel as usize);
+        driver_api::CUDA_KERNEL_NODE_PARAMS {
+            func: function.copied().unwrap_or(ptr::null_mut()),
+            gridDimX: node.blocks,
+            gridDimY: 1,
+            gridDimZ: 1,
+            blockDimX: THREADS as u32,
+            blockDimY: 1,
+            blockDimZ: 1,
+            sharedMemBytes: 0,
+            kernelParams: pointers.as_mut_ptr(),
+            extra: ptr::null_mut(),
+            kern: ptr::null_mut(),
+            ctx: ptr::null_mut(),
+        }
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        // SAFETY: both were made by the driver, or are null, and nothing else has them. A launch under way goes on. Errors
+        // are those of launches before, which were or will be told.
+        unsafe {
+            let _ = driver::ctx::set_current(self.context);
+            if !self.executable.is_null() {
+                let _ = driver_api::cuGraphExecDestroy(self.executable);
+            }
+            if !self.graph.is_null() {
+                let _ = driver_api::cuGraphDestroy(self.graph);
+            }
+        }
+    }
+}
+
+impl Graph for Chain {
+    fn replace(&mut self, at: usize, node: &mut Node) -> Result<(), Error> {
+        let Some(&place) = self.nodes.get(at) else {
+            return Ok(());
+        };
+        let mut pointers = node.pointers();
+        let parameters = self.parameters(node, &mut pointers);
+        // SAFETY: the executable was made of the graph that has this node; the driver copies the parameters. Launches before
+        // keep theirs.
+        let replaced = unsafe {
+            driver::ctx::set_current(self.context).and_then(|()| {
+                driver_api::cuGraphExecKernelNodeSetParams_v2(
+                    self.executable,
+                    place,
+                    &raw const parameters,
+                )
+                .result()
+            })
+        };
+        replaced.map_err(|error| Error::from(failed(error)))
+    }
+
+    unsafe fn launch(&self) -> Result<(), Error> {
+        // SAFETY: the arguments are promised by the caller.
+        let launched = unsafe {
+            driver::ctx::set_current(self.context)
+                .and_then(|()| driver_api::cuGraphLaunch(self.executable, ptr::null_mut()).result())
+        };
+        launched.map_err(|error| Error::from(failed(error)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Argument, Card, Elements, Kernel};
+use super::{Argument, Card, Elements, Kernel, catch_up};
 use crate::error::Error;
 use crate::function::Function;
 use crate::operand::refused;
@@ -94,7 +94,7 @@ struct Least {
 
 /// The kernel's `struct Product`.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OfKernel {
     rows: i64,
     a_row: i64,
@@ -125,6 +125,8 @@ impl Products {
             of_jobs.extend(numbers.map(|it| it as i64));
             of_terms.extend(job.terms.iter().flat_map(|it| [it.a as i64, it.b as i64]));
         }
+        // Memory that a launch that waits still writes may be free for the tables already.
+        catch_up()?;
         let on_card = |numbers: &[i64]| {
             Ok::<_, Error>(Tensor::f_from_slice(numbers)?.f_to_device(card.device)?)
         };

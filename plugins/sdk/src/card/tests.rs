@@ -203,6 +203,35 @@ proptest! {
     }
 
     #[test]
+    fn arithmetic_on_elements(rows in 1..40_i64, columns in 1..300_i64, factor in -3.0..3.0_f64, seed: u64) {
+        // Whole matrices, and halves, whose rows lie apart.
+        for width in [columns, 2 * columns] {
+            assert_same(|| {
+                let whole = |seed| matrix_of(rows as usize, width as usize, seed);
+                let all = [whole(seed), whole(!seed), whole(seed ^ 1)];
+                let [a, b, out] = all.each_ref().map(|it| it.tensor.narrow(1, width - columns, columns));
+                let mut found = Vec::new();
+                arithmetic::add(&a, &b, &out).unwrap();
+                found.push(bits_of(&out));
+                arithmetic::subtract(&a, &out, &out).unwrap();
+                found.push(bits_of(&out));
+                arithmetic::scale(&out, factor).unwrap();
+                arithmetic::add_scaled(&out, factor, &a).unwrap();
+                arithmetic::divide(&out, 3.0 * factor).unwrap();
+                found.push(bits_of(&out));
+                arithmetic::copy(&out, &b).unwrap();
+                let square = Guarded::new(&values(columns as usize, seed).iter().map(|it| it * it).collect::<Vec<_>>(), &[columns]);
+                arithmetic::root(&square.tensor).unwrap();
+                found.push(square.bits());
+                arithmetic::clear(&a).unwrap();
+                // Nothing beside the halves was written.
+                found.extend(all.map(|it| it.bits()));
+                found
+            });
+        }
+    }
+
+    #[test]
     fn sums_of_all_kinds(
         (outputs, positions) in (1..20_usize, prop_oneof![Just(1_usize), 2..40_usize]),
         samples in 1..80_usize,

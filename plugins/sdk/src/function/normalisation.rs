@@ -8,6 +8,7 @@
 
 use tch::{Kind, Tensor};
 
+use crate::arithmetic;
 use crate::card::{self, Argument, Kernel};
 use crate::error::Error;
 use crate::tensor_slices::slices;
@@ -35,7 +36,7 @@ impl Normalised {
 
     /// Normalises `values` (n, B) and keeps what their derivative needs.
     pub(crate) fn take(&self, values: &Tensor) -> Result<(), Error> {
-        self.before.shallow_clone().f_copy_(values).map(drop)?;
+        arithmetic::copy(values, &self.before)?;
         normalise_keeping(values, &self.deviation)
     }
 

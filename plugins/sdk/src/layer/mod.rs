@@ -15,6 +15,7 @@ use assay_network::Activation;
 use tch::Tensor;
 
 pub(crate) use self::map::Map;
+use crate::arithmetic;
 use crate::error::Error;
 use crate::function::{Function, normalise};
 use crate::operand;
@@ -281,8 +282,7 @@ impl Layer {
         self.check_bias(bias)?;
         let given = [(&self.weight, weight), (&self.bias, bias)];
         for (parameter, direction) in given {
-            let mut gradient = parameter.gradient.shallow_clone();
-            gradient.f_copy_(direction).map(drop)?;
+            arithmetic::copy(direction, &parameter.gradient)?;
         }
         Ok(())
     }
@@ -290,7 +290,7 @@ impl Layer {
     /// Writes zeros into the gradients of `W_l` and `b_l`.
     pub(crate) fn clear_gradient(&self) -> Result<(), Error> {
         for parameter in [&self.weight, &self.bias] {
-            parameter.gradient.shallow_clone().f_zero_().map(drop)?;
+            arithmetic::clear(&parameter.gradient)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::report::Measured;
-use crate::card::{Argument, Card, Kernel};
+use crate::card::{self, Argument, Card, Kernel};
 use crate::error::Error;
 use crate::value::Value;
 
@@ -88,6 +88,7 @@ impl Table {
             entries.extend([tensor.data_ptr() as i64, tensor.numel() as i64]);
             names.push(name);
         }
+        card::catch_up()?;
         Ok(Self {
             entries: Tensor::f_from_slice(&entries)?.f_to_device(card.device())?,
             names,
@@ -172,6 +173,7 @@ impl Watch {
 
     /// The notes of so many steps, as soon as they are there.
     pub(super) fn read(&self, steps: usize) -> Result<Vec<Noted>, Error> {
+        card::catch_up()?;
         let notes = self.notes.f_to_device(Device::Cpu)?.f_view(-1)?;
         let notes = Vec::<i32>::try_from(notes)?;
         let name = |table: &Table, number: i32| {

@@ -25,6 +25,29 @@ impl<A: Algorithm> Trainer<A> {
             // What was noted of the steps before is in the buffers of their size.
             self.settle(report)?;
         }
+        // The first step of a size makes buffers and looks whether the algorithm keeps to its own.
+        let is_known = self.training.as_ref().is_some_and(fits) && self.watch.is_some();
+        let readings = if A::REPLAYABLE && is_known {
+            card.as_graph(|| self.updates_of_step(card, samples, update, at, report))
+        } else {
+            self.updates_of_step(card, samples, update, at, report)
+        }?;
+        self.waiting.push((at, readings));
+        if self.waiting.len() == MOST {
+            self.settle(report)?;
+        }
+        Ok(())
+    }
+
+    /// All updates of a step, and its numbers.
+    fn updates_of_step(
+        &mut self,
+        card: &Card,
+        samples: Samples<'_>,
+        update: Update,
+        at: At,
+        report: &mut Report<'_, '_>,
+    ) -> Result<Readings, Error> {
         let mut readings = self.compute(samples, update, 1, None)?;
         self.move_watched(card, &readings, update, at, report)?;
         let again = Update {
@@ -37,11 +60,7 @@ impl<A: Algorithm> Trainer<A> {
             self.move_watched(card, &next, again, at, report)?;
             readings.own = next.own;
         }
-        self.waiting.push((at, readings));
-        if self.waiting.len() == MOST {
-            self.settle(report)?;
-        }
-        Ok(())
+        Ok(readings)
     }
 
     /// Moves the groups of `update`, and has the card note what of the step is not finite.
@@ -124,5 +143,48 @@ impl<A: Algorithm> Trainer<A> {
             Table::new(card, values.chain(given))?,
             Table::new(card, directions)?,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backpropagation::Backpropagation;
+    use crate::card::{Card, enter};
+    use crate::optimiser::Adam;
+    use crate::trial::Trial;
+
+    /// The losses of steps on batches of so many samples, and the state after them.
+    fn trained(sizes: &[usize]) -> (Vec<u64>, Vec<(String, Vec<u32>)>) {
+        let layers = ["lc 3x3 2 s2", "fc 5 relu norm", "softmax 3"];
+        let made = Trial::<Backpropagation>::new([1, 4, 4], &layers, &Adam::default(), 7);
+        let mut trial = made.unwrap();
+        let losses = (1..).zip(sizes).map(|(step, &samples)| {
+            let inputs = (0..16 * samples).map(|at| (at * step % 13) as f32 / 6.0 - 1.0);
+            let labels: Vec<_> = (0..samples).map(|at| (at + step) as i64 % 3).collect();
+            trial.step(&inputs.collect::<Vec<_>>(), &labels).unwrap()
+        });
+        let losses = losses.map(f64::to_bits).collect();
+        let state = trial.state().unwrap().into_iter();
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
+        (
+            losses,
+            state.map(|(name, values)| (name, bits(values))).collect(),
+        )
+    }
+
+    #[test]
+    fn steps_on_a_card_are_one_launch_each_and_change_no_bit() {
+        let card = Card::emulated(assay_emulation::library()).unwrap();
+        for (sizes, launched) in [
+            // The first makes the buffers, and of the second a graph is made.
+            (&[6; 7][..], 5),
+            // The first of each size makes buffers; the graph that is there serves all of them.
+            (&[6, 6, 6, 2, 2, 2, 6, 6], 5),
+        ] {
+            let before = card.graphs_launched();
+            let found = enter(Some(&card), || trained(sizes));
+            assert_eq!(found, trained(sizes), "{sizes:?}");
+            assert_eq!(card.graphs_launched() - before, launched, "{sizes:?}");
+        }
     }
 }

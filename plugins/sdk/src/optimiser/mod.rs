@@ -13,7 +13,7 @@ use tch::Tensor;
 
 pub use adam::Adam;
 
-use crate::arithmetic::scale;
+use crate::arithmetic::{add_scaled, scale};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
@@ -305,10 +305,7 @@ impl OptimiserState {
         let (values, gradients) = parameters.flat();
         match self.decay {
             Decay::Decoupled(decay) if decay > 0.0 => scale(values, 1.0 - decay)?,
-            Decay::Coupled(decay) if decay > 0.0 => {
-                let decayed = values.f_mul_scalar(decay)?;
-                gradients.f_add_(&decayed).map(drop)?;
-            }
+            Decay::Coupled(decay) if decay > 0.0 => add_scaled(gradients, decay, values)?,
             Decay::Decoupled(_) | Decay::Coupled(_) => {}
         }
         match &mut self.method {

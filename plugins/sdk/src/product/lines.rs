@@ -2,8 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// Floats in a line of a processor's cache.
-const LINE: usize = 16;
+use crate::instructions::LINE;
 
 /// Floats that begin where a line of the processor's cache begins. A vector of AVX-512 is as long as a line: if they began
 /// elsewhere, each load of one would take two.

@@ -140,12 +140,15 @@ fn square(lines: [&[f32; 4]; 4]) -> [[f32; 4]; 4] {
 #[inline]
 fn square_avx2(lines: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
     use std::arch::x86_64::{
-        __m256, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
+        _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
         _mm256_unpackhi_ps, _mm256_unpacklo_ps,
     };
-    let fours = |[a, b, c, d]: [__m256; 4]| {
-        let (first, second) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
-        let (third, fourth) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+    // SAFETY: there are eight floats.
+    let lines = lines.map(|line| unsafe { _mm256_loadu_ps(line.as_ptr()) });
+    let fours = |at: usize| {
+        let low = |at: usize| _mm256_unpacklo_ps(lines[at], lines[at + 1]);
+        let high = |at: usize| _mm256_unpackhi_ps(lines[at], lines[at + 1]);
+        let ([first, second], [third, fourth]) = ([low(at), low(at + 2)], [high(at), high(at + 2)]);
         [
             _mm256_shuffle_ps::<0b01_00_01_00>(first, second),
             _mm256_shuffle_ps::<0b11_10_11_10>(first, second),
@@ -153,9 +156,7 @@ fn square_avx2(lines: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
             _mm256_shuffle_ps::<0b11_10_11_10>(third, fourth),
         ]
     };
-    // SAFETY: there are eight floats.
-    let [a, b, c, d, e, f, g, h] = lines.map(|line| unsafe { _mm256_loadu_ps(line.as_ptr()) });
-    let (upper, lower) = (fours([a, b, c, d]), fours([e, f, g, h]));
+    let (upper, lower) = (fours(0), fours(4));
     let mut square = [[0.0; 8]; 8];
     for i in 0..4 {
         let left = _mm256_permute2f128_ps::<0x20>(upper[i], lower[i]);

@@ -152,6 +152,7 @@ impl<R: TargetRule> Algorithm for TargetPropagation<R> {
     const REFERENCE: &'static str = R::REFERENCE;
     const TRANSPORTS: &'static str = R::TRANSPORTS;
     const PORTABLE: bool = R::PORTABLE;
+    const REPLAYABLE: bool = true;
     const MINIMUM_ACCURACY: Option<f64> = R::MINIMUM_ACCURACY;
 
     fn refusals() -> Vec<Refusal> {

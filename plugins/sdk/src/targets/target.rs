@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::auxiliary::Auxiliary;
 use super::buffers::{Buffers, InverseBuffers, halves};
 use super::{InverseLoss, TopTarget, hidden_losses};
-use crate::arithmetic::scale;
+use crate::arithmetic::{add, copy, scale, subtract};
 use crate::error::Error;
 use crate::maps::{InverseDirections, TrainedMap};
 use crate::noise::Noise;
@@ -34,15 +34,15 @@ impl Target<'_> {
     pub fn invert(&self) -> Result<(), Error> {
         let (l, targets) = (self.layer, self.targets);
         let [_, above] = halves(targets.pair(l + 1))?;
-        let [_, mut target] = halves(targets.pair(l))?;
+        let [_, target] = halves(targets.pair(l))?;
         let (inverse, buffers) = targets.inverse(l + 1);
         // A half is not contiguous.
         let (u, image) = (&buffers.output, &buffers.reconstruction);
-        u.shallow_clone().f_copy_(&above).map(drop)?;
+        copy(&above, u)?;
         inverse.apply(u, image)?;
-        target.f_copy_(image).map(drop)?;
+        copy(image, &target)?;
         let (h, shift) = (targets.pass.h(l), targets.pass.scratch(l));
-        image.f_sub_out(shift, h).map(drop)?;
+        subtract(image, h, shift)?;
         self.set.set(true);
         Ok(())
     }
@@ -54,7 +54,7 @@ impl Target<'_> {
         inverse.apply(targets.pair(l + 1), &buffers.images)?;
         let [of_h, of_target] = halves(&buffers.images)?;
         let shift = targets.pass.scratch(l);
-        of_target.f_sub_out(shift, &of_h).map(drop)?;
+        subtract(&of_target, &of_h, shift)?;
         targets.shift(l)?;
         self.set.set(true);
         Ok(())
@@ -99,16 +99,16 @@ impl Targets<'_> {
         let (pass, depth) = (self.pass, self.pass.depth());
         let pair = self.pair(depth);
         let rows = pair.f_narrow(0, 0, pass.layer(depth).units())?;
-        let [mut output, mut target] = halves(&rows)?;
-        output.f_copy_(pass.h(depth)).map(drop)?;
-        target.f_copy_(pass.target()).map(drop)?;
+        let [output, target] = halves(&rows)?;
+        copy(pass.h(depth), &output)?;
+        copy(pass.target(), &target)?;
         if let Some(auxiliary) = self.auxiliary {
             let (_, buffers) = self.inverse(depth);
             // A half is not contiguous.
             let z = self.auxiliary_rows(auxiliary, &buffers.output)?;
             auxiliary.apply(pass.h(depth - 1), &z)?;
-            for mut half in halves(&self.auxiliary_rows(auxiliary, pair)?)? {
-                half.f_copy_(&z).map(drop)?;
+            for half in halves(&self.auxiliary_rows(auxiliary, pair)?)? {
+                copy(&z, &half)?;
             }
         }
         Ok(())
@@ -118,10 +118,9 @@ impl Targets<'_> {
     /// rounded sums would be less exact.
     fn shift(&self, l: usize) -> Result<(), Error> {
         let (h, shift) = (self.pass.h(l), self.pass.scratch(l));
-        let [mut copy, target] = halves(self.pair(l))?;
-        copy.f_copy_(h).map(drop)?;
-        h.f_add_out(&target, shift).map(drop)?;
-        Ok(())
+        let [left, target] = halves(self.pair(l))?;
+        copy(h, &left)?;
+        add(h, shift, &target)
     }
 
     /// Writes the directions of the local losses: those of [`hidden_losses`], and of layer L the task
@@ -143,7 +142,7 @@ impl Targets<'_> {
             let l = inverse.layer();
             let (h, input) = (self.pass.h(l - 1), &buffers.noisy);
             noise.write(l - 1, input)?;
-            input.shallow_clone().f_add_(h).map(drop)?; // h_{l-1} + ε
+            add(input, h, input)?; // h_{l-1} + ε
             self.forward(l, input, &buffers.output)?; // f_l(h_{l-1} + ε)
             inverse.apply(&buffers.output, &buffers.reconstruction)?;
             let target = match loss {

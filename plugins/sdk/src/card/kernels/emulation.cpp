@@ -3,6 +3,7 @@
 #define EMULATED
 #include "prelude.cuh"
 
+#include "arithmetic.cu"
 #include "functions.cu"
 #include "noise.cu"
 #include "optimiser.cu"

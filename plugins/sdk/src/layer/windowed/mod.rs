@@ -16,6 +16,7 @@ use assay_network::Shape;
 use tch::Tensor;
 
 use super::span::{Span, merged, positions};
+use crate::arithmetic;
 use crate::card::operands;
 use crate::cost;
 use crate::error::Error;
@@ -196,7 +197,7 @@ impl Windowed {
         self.count(h)?;
         if let Some((card, on_card, factors)) = operands(out, [delta, h])? {
             if self.sharing == Sharing::Positions {
-                out.shallow_clone().f_zero_().map(drop)?;
+                arithmetic::clear(out)?;
             }
             return self.weight_gradient_on(&card, factors, on_card);
         }

@@ -7,15 +7,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Coefficients, Finite};
-#[cfg(target_arch = "x86_64")]
-use crate::instructions;
+use crate::instructions::{self, LINE};
 use crate::workers;
 
 /// Elements that a thread takes at a time.
 pub(super) const CHUNK: usize = 1 << 16;
-
-/// Elements in a line of a processor's cache.
-const LINE: usize = 16;
 
 /// Elements ahead that are fetched already, of parameters so large that they come from main memory: the processor itself
 /// follows so many places there less far.
@@ -106,7 +102,7 @@ pub(super) fn update_portable<const FETCH: bool>(
     for ((values, gradients), (first, second)) in parameters.zip(moments) {
         if FETCH {
             for line in [&*values, gradients, &*first, &*second] {
-                fetch(line.as_ptr().wrapping_add(AHEAD));
+                instructions::fetch(line.as_ptr().wrapping_add(AHEAD));
             }
         }
         let moments = first.iter_mut().zip(second);
@@ -124,20 +120,6 @@ pub(super) fn update_portable<const FETCH: bool>(
     } else {
         Finite::No
     }
-}
-
-/// Has the processor fetch what lies there into its cache, if anything does.
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn fetch(from: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which reads nothing and may name any address; every x86-64 processor has the instruction.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(from.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = from;
 }
 
 /// Zero for a subnormal number. The moments of a weight whose gradient stays zero (that of a

@@ -1,0 +1,442 @@
+//! A step of a training as one launch.
+//!
+//! The launches of a step wait until all are known ([`Card::as_graph`]). Most steps have the same ones with the same
+//! arguments, but for the places of the batch, coefficients, counters, and where numbers of the step go. So a graph is made of
+//! the launches of the first step of a kind, and for each later one the arguments that differ are replaced in it.
+//!
+//! What waits has not happened: whoever reads what a launch writes has the card catch up first ([`catch_up`]), and so has
+//! whoever has libtorch compute with it, or write to new memory: that of a tensor which is gone may be touched by a launch
+//! that waits.
+
+use std::cell::{Cell, RefCell};
+
+use tch::Tensor;
+
+use super::{Argument, CURRENT, Card, Kernel, current};
+use crate::error::Error;
+
+/// Kinds of steps that have a graph. A learner has one or two for each size of batches.
+const MOST: usize = 16;
+
+/// A variable of the process: with the value `0` every launch is made on its own.
+const GRAPHS: &str = "ASSAY_GRAPHS";
+
+/// A launch that waits, or is a part of a graph.
+#[derive(Clone)]
+pub(super) struct Node {
+    pub(super) kernel: Kernel,
+    pub(super) blocks: u32,
+    pub(super) arguments: Vec<Argument>,
+}
+
+/// Launches in a form that a card makes at once.
+pub(super) trait Graph {
+    /// Gives the launch at a place other blocks and arguments.
+    fn replace(&mut self, at: usize, node: &mut Node) -> Result<(), Error>;
+
+    /// Has the launches made, not necessarily before this returns.
+    ///
+    /// # Safety
+    /// The arguments of each are those of its kernel, and everything that it touches of their memory is there until they
+    /// are over.
+    unsafe fn launch(&self) -> Result<(), Error>;
+}
+
+/// Launches that wait, and the graphs that were made of those before.
+#[derive(Default)]
+pub(super) struct Steps {
+    waiting: RefCell<Option<Vec<Node>>>,
+    /// What the waiting launches touch, where memory that is freed is gone at once.
+    held: RefCell<Vec<Tensor>>,
+    holds: Cell<bool>,
+    made: RefCell<Vec<Made>>,
+    /// A graph could not be made or launched, or nobody wants any: the launches of a step are made one by one.
+    refused: Cell<bool>,
+    /// Steps that were one launch.
+    count: Cell<u64>,
+}
+
+/// A graph with what its launches are at present.
+struct Made {
+    nodes: Vec<Node>,
+    graph: Box<dyn Graph>,
+}
+
+impl Node {
+    /// The addresses of its arguments.
+    pub(super) fn pointers(&mut self) -> Vec<*mut std::ffi::c_void> {
+        self.arguments.iter_mut().map(Argument::pointer).collect()
+    }
+}
+
+impl Steps {
+    /// Has a launch wait, if launches do; else gives its arguments back.
+    pub(super) fn take_down<const N: usize>(
+        &self,
+        kernel: Kernel,
+        blocks: u32,
+        arguments: [Argument; N],
+    ) -> Option<[Argument; N]> {
+        let mut waiting = self.waiting.borrow_mut();
+        let Some(nodes) = waiting.as_mut() else {
+            return Some(arguments);
+        };
+        nodes.push(Node {
+            kernel,
+            blocks,
+            arguments: arguments.to_vec(),
+        });
+        None
+    }
+
+    /// Without any so far; the process may ask for none at all.
+    pub(super) fn new() -> Self {
+        let steps = Self::default();
+        let refused = std::env::var_os(GRAPHS).is_some_and(|it| it == "0");
+        steps.refused.set(refused);
+        steps
+    }
+
+    /// Has [`hold`] keep what it is given.
+    pub(super) fn hold_memory(&self) {
+        self.holds.set(true);
+    }
+}
+
+impl Made {
+    fn is_of(&self, nodes: &[Node]) -> bool {
+        let kernels = |nodes: &[Node]| nodes.iter().map(|node| node.kernel).collect::<Vec<_>>();
+        self.nodes.len() == nodes.len() && kernels(&self.nodes) == kernels(nodes)
+    }
+
+    /// Launches the graph with the blocks and arguments of `nodes`.
+    ///
+    /// # Safety
+    /// As for [`Graph::launch`].
+    unsafe fn launch(&mut self, nodes: &mut [Node]) -> Result<(), Error> {
+        for (at, (node, next)) in self.nodes.iter_mut().zip(nodes).enumerate() {
+            if node.blocks != next.blocks || node.arguments != next.arguments {
+                self.graph.replace(at, next)?;
+                node.clone_from(next);
+            }
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.graph.launch() }
+    }
+}
+
+impl Card {
+    /// Runs `body`, whose launches wait until it has returned, and are then made as one.
+    ///
+    /// # Errors
+    /// Those of `body`, after which what has waited never happens, and those of the card.
+    pub(crate) fn as_graph<T>(&self, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        /// Has nothing wait any more, also after a panic.
+        struct End<'a>(&'a Steps);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.waiting.take();
+                self.0.held.take();
+            }
+        }
+        let steps = &self.steps;
+        if steps.refused.get() || steps.waiting.borrow().is_some() {
+            return body();
+        }
+        steps.waiting.replace(Some(Vec::new()));
+        let _end = End(steps);
+        let value = body()?;
+        let nodes = steps.waiting.take().unwrap_or_default();
+        self.play(nodes)?;
+        Ok(value)
+    }
+
+    /// Steps that were one launch.
+    #[cfg(test)]
+    pub(crate) fn graphs_launched(&self) -> u64 {
+        self.steps.count.get()
+    }
+
+    fn play(&self, mut nodes: Vec<Node>) -> Result<(), Error> {
+        let steps = &self.steps;
+        let mut made = steps.made.borrow_mut();
+        if let Some(made) = made.iter_mut().find(|it| it.is_of(&nodes)) {
+            // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch lives
+            // as long as the step's buffers, or is held.
+            if unsafe { made.launch(&mut nodes) }.is_ok() {
+                steps.count.set(steps.count.get() + 1);
+                return Ok(());
+            }
+            steps.refused.set(true);
+        }
+        // A card that is at fault says so again.
+        self.launch_all(&mut nodes)?;
+        if nodes.is_empty() || made.len() == MOST || steps.refused.get() {
+            return Ok(());
+        }
+        match self.launcher.graph(&mut nodes) {
+            Ok(graph) => made.push(Made { nodes, graph }),
+            Err(_) => steps.refused.set(true),
+        }
+        Ok(())
+    }
+
+    fn launch_all(&self, nodes: &mut [Node]) -> Result<(), Error> {
+        for node in nodes {
+            let mut pointers = node.pointers();
+            // SAFETY: as in `play`.
+            unsafe {
+                self.launcher
+                    .launch(node.kernel, node.blocks, &mut pointers)
+            }?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the memory of a tensor until the launches that wait on the current card were made, where freed memory is gone at
+/// once.
+pub(super) fn hold(tensor: &Tensor) {
+    CURRENT.with_borrow(|card| {
+        let Some(Card { steps, .. }) = card.as_deref() else {
+            return;
+        };
+        if steps.holds.get() && steps.waiting.borrow().is_some() {
+            steps.held.borrow_mut().push(tensor.shallow_clone());
+        }
+    });
+}
+
+/// Makes the launches that wait on the current card, if there is one: for whoever reads what they write, or has libtorch
+/// compute with it.
+///
+/// # Errors
+/// Those of the card.
+pub(crate) fn catch_up() -> Result<(), Error> {
+    let Some(card) = current() else {
+        return Ok(());
+    };
+    let waiting = card.steps.waiting.borrow_mut().as_mut().map(std::mem::take);
+    let Some(mut nodes) = waiting else {
+        return Ok(());
+    };
+    card.launch_all(&mut nodes)?;
+    card.steps.held.borrow_mut().clear();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::c_void;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::arithmetic::{add, copy, is_finite, scale, tanh};
+    use crate::card::emulated::Emulated;
+    use crate::card::{Launch, enter};
+
+    fn card() -> Rc<Card> {
+        Card::emulated(assay_emulation::library()).unwrap()
+    }
+
+    fn zeros(columns: i64) -> Tensor {
+        Tensor::zeros([3, columns], (Kind::Float, Device::Cpu))
+    }
+
+    fn bits(tensor: &Tensor) -> Vec<u32> {
+        let values = Vec::<f32>::try_from(tensor.view(-1)).unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    }
+
+    fn numbers(columns: i64) -> Tensor {
+        Tensor::arange(3 * columns, (Kind::Float, Device::Cpu)).view([3, columns]) / 7.0 - 1.0
+    }
+
+    /// tanh(factor · x)
+    fn step(factor: f64, x: &Tensor, out: &Tensor) -> Result<(), Error> {
+        copy(x, out)?;
+        scale(out, factor)?;
+        tanh(out)
+    }
+
+    fn expected(factor: f64, x: &Tensor) -> Vec<u32> {
+        let out = x.zeros_like();
+        step(factor, x, &out).unwrap();
+        bits(&out)
+    }
+
+    #[test]
+    fn a_step_that_comes_again_is_one_launch_with_its_own_arguments() {
+        let card = card();
+        enter(Some(&card), || {
+            let out = zeros(5);
+            // Factors of zero differ in their sign alone, and a smaller batch in its sizes and places.
+            let steps = [2.0, 2.0, -0.5, 0.0, -0.0].map(|factor| (factor, 5));
+            for (at, (factor, columns)) in (0..).zip(steps.into_iter().chain([(2.0, 2), (3.0, 5)]))
+            {
+                let (x, smaller) = (numbers(columns), zeros(columns));
+                let out = if columns == 5 { &out } else { &smaller };
+                card.as_graph(|| step(factor, &x, out)).unwrap();
+                assert_eq!(bits(out), enter(None, || expected(factor, &x)), "step {at}");
+                assert_eq!(card.graphs_launched(), at);
+            }
+        });
+    }
+
+    #[test]
+    fn steps_of_other_kinds_have_graphs_of_their_own() {
+        let card = card();
+        enter(Some(&card), || {
+            let x = numbers(4);
+            for _ in 0..2 {
+                for count in 1..=MOST + 3 {
+                    let out = zeros(4);
+                    let twice = |_| add(&out, &x, &out);
+                    card.as_graph(|| (0..count).try_for_each(twice)).unwrap();
+                    let same = zeros(4);
+                    enter(None, || (0..count).try_for_each(|_| add(&same, &x, &same))).unwrap();
+                    assert_eq!(bits(&out), bits(&same), "{count} launches");
+                }
+            }
+            assert_eq!(card.graphs_launched(), MOST as u64);
+        });
+    }
+
+    #[test]
+    fn who_reads_sees_what_has_waited() {
+        let card = card();
+        enter(Some(&card), || {
+            for _ in 0..3 {
+                let out = zeros(4);
+                let found = card.as_graph(|| {
+                    let infinite = Tensor::full([3, 4], f64::INFINITY, (Kind::Float, Device::Cpu));
+                    copy(&infinite, &out)?;
+                    let found = is_finite(&out)?;
+                    scale(&out, -1.0)?;
+                    Ok(found)
+                });
+                assert!(!found.unwrap());
+                let negative = Tensor::full([3, 4], f64::NEG_INFINITY, (Kind::Float, Device::Cpu));
+                assert_eq!(bits(&out), bits(&negative));
+            }
+        });
+    }
+
+    #[test]
+    fn memory_of_a_step_is_there_until_its_launches_are_over() {
+        let card = card();
+        enter(Some(&card), || {
+            for _ in 0..3 {
+                let out = zeros(4);
+                card.as_graph(|| {
+                    let between = zeros(4);
+                    copy(&numbers(4), &between)?;
+                    copy(&between, &out)
+                })
+                .unwrap();
+                assert_eq!(bits(&out), bits(&numbers(4)));
+            }
+        });
+    }
+
+    /// An emulated card whose graphs fail.
+    struct Failing {
+        launcher: Emulated,
+        at: Fault,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Fault {
+        Making,
+        Replacing,
+        Launching,
+    }
+
+    struct FailingGraph(Fault);
+
+    fn fault() -> Error {
+        crate::operand::refused("this card has no graphs", "")
+    }
+
+    impl Graph for FailingGraph {
+        fn replace(&mut self, _at: usize, _node: &mut Node) -> Result<(), Error> {
+            if self.0 == Fault::Replacing {
+                return Err(fault());
+            }
+            Ok(())
+        }
+
+        unsafe fn launch(&self) -> Result<(), Error> {
+            Err(fault())
+        }
+    }
+
+    impl Launch for Failing {
+        unsafe fn launch(
+            &self,
+            kernel: Kernel,
+            blocks: u32,
+            arguments: &mut [*mut c_void],
+        ) -> Result<(), Error> {
+            // SAFETY: promised by the caller.
+            unsafe { self.launcher.launch(kernel, blocks, arguments) }
+        }
+
+        fn graph(&self, _nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error> {
+            if self.at == Fault::Making {
+                return Err(fault());
+            }
+            Ok(Box::new(FailingGraph(self.at)))
+        }
+
+        fn multiprocessors(&self) -> u32 {
+            self.launcher.multiprocessors()
+        }
+
+        fn free_memory(&self) -> Result<usize, Error> {
+            self.launcher.free_memory()
+        }
+    }
+
+    #[test]
+    fn a_card_whose_graphs_fail_launches_one_by_one() {
+        for at in [Fault::Making, Fault::Replacing, Fault::Launching] {
+            let launcher = Emulated::open(assay_emulation::library()).unwrap();
+            let card = Card::new(Device::Cpu, Box::new(Failing { launcher, at }));
+            card.steps.hold_memory();
+            enter(Some(&card), || {
+                let x = numbers(5);
+                for factor in [2.0, -1.0, 0.5] {
+                    let out = zeros(5);
+                    card.as_graph(|| step(factor, &x, &out)).unwrap();
+                    assert_eq!(bits(&out), enter(None, || expected(factor, &x)), "{at:?}");
+                }
+            });
+            assert!(card.steps.refused.get());
+            assert_eq!(card.graphs_launched(), 0, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_waits_after_a_step_that_broke_off() {
+        let card = card();
+        enter(Some(&card), || {
+            let (x, out) = (numbers(4), zeros(4));
+            let broken = card.as_graph(|| {
+                copy(&x, &out)?;
+                Err::<(), _>(crate::operand::refused("it broke off", ""))
+            });
+            assert!(broken.is_err());
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                card.as_graph(|| -> Result<(), Error> { panic!("it broke off") })
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(bits(&out), bits(&zeros(4)), "what waited was dropped");
+            copy(&x, &out).unwrap();
+            assert_eq!(bits(&out), bits(&x), "what is launched now happens now");
+        });
+    }
+}
