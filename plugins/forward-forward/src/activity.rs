@@ -1,7 +1,7 @@
 //! The activity of hidden layers for inputs shown with a label.
 
 use assay_sdk::{
-    Error, Layers, Temporary, Tensor, TrainedMap, add, copy, dot_over_units, logistic,
+    Error, Layers, Temporary, Tensor, TrainedMap, add, copy, divide, dot_over_units, logistic, root,
 };
 
 /// Below this the root mean square of activity is taken for this.
@@ -33,8 +33,10 @@ impl<'a> Activity<'a> {
                 add(&h[1], &shown, &h[1])?;
             }
             layers.layer(l).activate(&h[l])?;
-            let square = goodness(&h[l])?.f_div_scalar(h[l].size()[0] as f64)?;
-            copy(&h[l].f_div(&square.f_sqrt()?.f_clamp_min(QUIET)?)?, &u[l])?;
+            let norm = goodness(&h[l])?;
+            divide(&norm, h[l].size()[0] as f64)?;
+            root(&norm)?;
+            copy(&h[l].f_div(&norm.f_clamp_min(QUIET)?)?, &u[l])?;
         }
         Ok(Self { layers, h, u })
     }
@@ -46,7 +48,8 @@ impl<'a> Activity<'a> {
         let z = goodness(h)?.f_sub_scalar(threshold * units)?;
         logistic(&z)?;
         let slope = z.f_sub_scalar(tau)?; // σ(z) − τ
-        let delta = h.f_mul(&slope)?.f_div_scalar(samples)?; // /2B · 2 h
+        let delta = h.f_mul(&slope)?;
+        divide(&delta, samples)?; // /2B · 2 h
         self.layers.layer(l).derivative(&delta, h)?; // ∘ φ'(a_l)
         Ok(delta)
     }

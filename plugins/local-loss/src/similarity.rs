@@ -1,6 +1,6 @@
 //! The gradient of the similarity loss.
 
-use assay_sdk::{Error, Tensor, dot_over_units, mean_over_units, multiply};
+use assay_sdk::{Error, Tensor, dot_over_units, mean_over_units, multiply, root};
 
 /// Below this a column has no direction: it is divided by this instead of its norm.
 const SMALLEST_NORM: f64 = 1e-8;
@@ -9,7 +9,8 @@ const SMALLEST_NORM: f64 = 1e-8;
 fn normalised(z: &Tensor) -> Result<[Tensor; 2], Error> {
     let centred = z.f_sub(&mean_over_units(z)?)?;
     let square = dot_over_units(&centred, &centred)?;
-    let norm = square.f_sqrt()?.f_clamp_min(SMALLEST_NORM)?;
+    root(&square)?;
+    let norm = square.f_clamp_min(SMALLEST_NORM)?;
     Ok([centred.f_div(&norm)?, norm])
 }
 

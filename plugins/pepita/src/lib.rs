@@ -13,7 +13,7 @@
 mod settings;
 
 use assay_sdk::{
-    Algorithm, Directions, Error, Pass, Setup, Tensor, add, multiply, scale, subtract,
+    Algorithm, Directions, Error, Pass, Setup, Tensor, add, divide, multiply, scale, subtract,
 };
 
 use settings::{Presynaptic, Settings};
@@ -61,7 +61,8 @@ impl Algorithm for Pepita {
                 Presynaptic::Plain => out.gradient_from(l, delta, below[0])?,
                 Presynaptic::TimeLocal => {
                     let minus = h[1].f_neg()?;
-                    let both = Tensor::f_cat(&[h[0], &minus], 1)?.f_div_scalar_(b)?;
+                    let both = Tensor::f_cat(&[h[0], &minus], 1)?;
+                    divide(&both, b)?;
                     out.gradient_from(l, &both, &Tensor::f_cat(&below, 1)?)?;
                 }
             }

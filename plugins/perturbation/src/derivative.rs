@@ -1,6 +1,6 @@
 //! The derivative of every sample's loss along a direction, (1, B).
 
-use assay_sdk::{Error, Pass, Temporary, Tensor, add, clear, dot_over_units};
+use assay_sdk::{Error, Pass, Temporary, Tensor, add, clear, divide, dot_over_units};
 
 /// `eᵀ ȧ_L` along `v_l` on every hidden `a_l`.
 pub(super) fn along_activities(pass: &Pass<'_>, v: &[Temporary<'_>]) -> Result<Tensor, Error> {
@@ -30,7 +30,8 @@ pub(super) fn difference(pass: &Pass<'_>, v: &[Temporary<'_>], step: f64) -> Res
         pass.losses_of(moved.logits())
     });
     let difference = above?.f_sub(&below?)?;
-    Ok(difference.f_div_scalar(2.0 * step)?.f_view([1, -1])?)
+    divide(&difference, 2.0 * step)?;
+    Ok(difference.f_view([1, -1])?)
 }
 
 /// `eᵀ ȧ_L`, where `perturb(l, ȧ_l)` adds the direction to `W_l ḣ_{l-1}`.

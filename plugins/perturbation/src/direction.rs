@@ -1,6 +1,6 @@
 //! A random direction, and the estimate of the gradient along it.
 
-use assay_sdk::{Distribution, Draw, Error, Pass, Setup, Tensor, mean};
+use assay_sdk::{Distribution, Draw, Error, Pass, Setup, Tensor, divide, mean};
 
 use crate::derivative::{along_activities, along_weights, difference};
 use crate::settings::{Estimator, Place, Settings, Values};
@@ -65,7 +65,7 @@ fn activities(
         Estimator::Jvp => along_activities(pass, &v)?,
         Estimator::Difference => difference(pass, &v, settings.step)?,
     };
-    let d = d.f_div_scalar(pass.samples() as f64)?;
+    divide(&d, pass.samples() as f64)?;
     v.iter().map(|v| Ok(vec![v.f_mul(&d)?])).collect()
 }
 
