@@ -5,7 +5,7 @@ use tch::Tensor;
 use super::{Argument, Kernel, catch_up, current};
 use crate::error::Error;
 
-/// What becomes of `a` and `b`.
+/// A function of the elements of `a` and `b`.
 #[derive(Clone, Copy)]
 pub(crate) enum Elementwise {
     /// a
@@ -43,7 +43,7 @@ impl Elementwise {
     }
 }
 
-/// Writes what becomes of `inputs` into `out`, which may be one of them; all have one shape. False if it is left to
+/// Writes a function of `inputs` into `out`, which may be one of them; all have one shape. False if it is left to
 /// libtorch: there is no current card, or one of them is not a matrix on it whose columns are neighbours. Then all that was
 /// launched before is under way.
 ///

@@ -4,7 +4,7 @@
 //! arguments, but for the places of the batch, coefficients, counters, and where numbers of the step go. So a graph is made of
 //! the launches of the first step of a kind, and for each later one the arguments that differ are replaced in it.
 //!
-//! What waits has not happened: whoever reads what a launch writes has the card catch up first ([`catch_up`]), and so has
+//! A launch that waits has not happened: whoever reads what a launch writes has the card catch up first ([`catch_up`]), and so has
 //! whoever has libtorch compute with it, or write to new memory: that of a tensor which is gone may be touched by a launch
 //! that waits.
 
@@ -46,7 +46,7 @@ pub(super) trait Graph {
 #[derive(Default)]
 pub(super) struct Steps {
     waiting: RefCell<Option<Vec<Node>>>,
-    /// What the waiting launches touch, where memory that is freed is gone at once.
+    /// Memory that the waiting launches touch, where memory that is freed is gone at once.
     held: RefCell<Vec<Tensor>>,
     holds: Cell<bool>,
     made: RefCell<Vec<Made>>,

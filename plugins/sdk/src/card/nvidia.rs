@@ -151,7 +151,7 @@ struct Chain {
     /// Of its kernels, in the order of [`Kernel::ALL`].
     functions: Vec<driver_api::CUfunction>,
     graph: driver_api::CUgraph,
-    /// What is launched; null until it was made.
+    /// The form that is launched; null until it was made.
     executable: driver_api::CUgraphExec,
     nodes: Vec<driver_api::CUgraphNode>,
 }
