@@ -105,8 +105,8 @@ impl Steps {
 
 impl Made {
     fn is_of(&self, nodes: &[Node]) -> bool {
-        let kernels = |nodes: &[Node]| nodes.iter().map(|node| node.kernel).collect::<Vec<_>>();
-        self.nodes.len() == nodes.len() && kernels(&self.nodes) == kernels(nodes)
+        let kernels = nodes.iter().map(|node| node.kernel);
+        self.nodes.iter().map(|node| node.kernel).eq(kernels)
     }
 
     /// Launches the graph with the blocks and arguments of `nodes`.
