@@ -11,7 +11,7 @@ use crate::tensor_slices::slices;
 
 /// `tensor ← factor · tensor`
 pub fn scale(tensor: &Tensor, factor: f64) -> Result<(), Error> {
-    if !card::elementwise(Elementwise::Scaled(factor), tensor, [tensor, tensor])? {
+    if !card::elementwise(Elementwise::Scaled(factor), tensor, &[tensor])? {
         tensor.shallow_clone().f_mul_scalar_(factor).map(drop)?;
     }
     Ok(())
@@ -19,7 +19,7 @@ pub fn scale(tensor: &Tensor, factor: f64) -> Result<(), Error> {
 
 /// `tensor ← tensor / divisor`, each quotient rounded once: on a card libtorch multiplies by the rounded reciprocal.
 pub fn divide(tensor: &Tensor, divisor: f64) -> Result<(), Error> {
-    if !card::elementwise(Elementwise::Divided(divisor), tensor, [tensor, tensor])? {
+    if !card::elementwise(Elementwise::Divided(divisor), tensor, &[tensor])? {
         tensor.shallow_clone().f_div_scalar_(divisor).map(drop)?;
     }
     Ok(())
@@ -27,7 +27,7 @@ pub fn divide(tensor: &Tensor, divisor: f64) -> Result<(), Error> {
 
 /// `out = a + b`, element by element; all have one shape.
 pub fn add(a: &Tensor, b: &Tensor, out: &Tensor) -> Result<(), Error> {
-    if !card::elementwise(Elementwise::Sum, out, [a, b])? {
+    if !card::elementwise(Elementwise::Sum, out, &[a, b])? {
         a.f_add_out(out, b).map(drop)?;
     }
     Ok(())
@@ -35,7 +35,7 @@ pub fn add(a: &Tensor, b: &Tensor, out: &Tensor) -> Result<(), Error> {
 
 /// `out = a − b`, element by element; all have one shape.
 pub fn subtract(a: &Tensor, b: &Tensor, out: &Tensor) -> Result<(), Error> {
-    if !card::elementwise(Elementwise::Difference, out, [a, b])? {
+    if !card::elementwise(Elementwise::Difference, out, &[a, b])? {
         a.f_sub_out(out, b).map(drop)?;
     }
     Ok(())
@@ -43,7 +43,7 @@ pub fn subtract(a: &Tensor, b: &Tensor, out: &Tensor) -> Result<(), Error> {
 
 /// `out = a`; both have one shape.
 pub fn copy(a: &Tensor, out: &Tensor) -> Result<(), Error> {
-    if !card::elementwise(Elementwise::Copy, out, [a, a])? {
+    if !card::elementwise(Elementwise::Copy, out, &[a])? {
         out.shallow_clone().f_copy_(a).map(drop)?;
     }
     Ok(())
@@ -51,7 +51,7 @@ pub fn copy(a: &Tensor, out: &Tensor) -> Result<(), Error> {
 
 /// `tensor ← tensor + factor · term`, the product rounded and then the sum; both have one shape.
 pub(crate) fn add_scaled(tensor: &Tensor, factor: f64, term: &Tensor) -> Result<(), Error> {
-    if !card::elementwise(Elementwise::AddScaled(factor), tensor, [tensor, term])? {
+    if !card::elementwise(Elementwise::AddScaled(factor), tensor, &[tensor, term])? {
         let scaled = term.f_mul_scalar(factor)?;
         tensor.shallow_clone().f_add_(&scaled).map(drop)?;
     }
@@ -60,7 +60,7 @@ pub(crate) fn add_scaled(tensor: &Tensor, factor: f64, term: &Tensor) -> Result<
 
 /// `tensor ← 0`, whatever it held.
 pub fn clear(tensor: &Tensor) -> Result<(), Error> {
-    if !card::elementwise(Elementwise::Zero, tensor, [tensor, tensor])? {
+    if !card::elementwise(Elementwise::Zero, tensor, &[])? {
         tensor.shallow_clone().f_zero_().map(drop)?;
     }
     Ok(())
@@ -94,7 +94,7 @@ pub fn logistic(tensor: &Tensor) -> Result<(), Error> {
 #[track_caller]
 pub fn root(tensor: &Tensor) -> Result<(), Error> {
     operand::size("a tensor", tensor, &|| "its root is taken".to_owned())?;
-    if card::elementwise(Elementwise::Root, tensor, [tensor, tensor])? {
+    if card::elementwise(Elementwise::Root, tensor, &[tensor])? {
         return Ok(());
     }
     // SAFETY: only this function uses the slice.

@@ -5,7 +5,7 @@ use tch::Tensor;
 use super::{Argument, Kernel, catch_up, current};
 use crate::error::Error;
 
-/// A function of the elements of `a` and `b`.
+/// A function of the elements of up to two inputs, `a` and `b`.
 #[derive(Clone, Copy)]
 pub(crate) enum Elementwise {
     /// a
@@ -52,15 +52,15 @@ impl Elementwise {
 pub(crate) fn elementwise(
     operation: Elementwise,
     out: &Tensor,
-    inputs: [&Tensor; 2],
+    inputs: &[&Tensor],
 ) -> Result<bool, Error> {
     let Some(card) = current() else {
         return Ok(false);
     };
-    let all = || inputs.into_iter().chain([out]);
+    let tensors = || [Some(out), inputs.first().copied(), inputs.get(1).copied()];
     let fits = |it: &Tensor| card.holds(it) && it.size() == out.size();
-    let steps = if all().all(fits) {
-        steps(out, inputs)
+    let steps = if tensors().into_iter().flatten().all(fits) {
+        steps(out, tensors())
     } else {
         None
     };
@@ -68,10 +68,10 @@ pub(crate) fn elementwise(
         catch_up()?;
         return Ok(false);
     };
-    let [a, b] = inputs.map(Argument::of);
+    let [out, a, b] = tensors().map(|it| it.map_or(Argument::NULL, Argument::of));
     let [number, factor] = operation.of_kernel();
     let arguments = [
-        Argument::of(out),
+        out,
         a,
         b,
         Argument::I64(rows),
@@ -88,17 +88,17 @@ pub(crate) fn elementwise(
     Ok(true)
 }
 
-/// Rows and columns, and the steps from row to row of `out` and `inputs`, whose columns are neighbours in memory.
-fn steps(out: &Tensor, [a, b]: [&Tensor; 2]) -> Option<([i64; 2], [i64; 3])> {
-    let all = [out, a, b];
-    if all.iter().all(|it| it.is_contiguous()) {
+/// Rows and columns of `out`, and the steps from row to row of `tensors`, whose columns are neighbours in memory.
+fn steps(out: &Tensor, tensors: [Option<&Tensor>; 3]) -> Option<([i64; 2], [i64; 3])> {
+    if tensors.iter().flatten().all(|it| it.is_contiguous()) {
         return Some(([1, out.numel() as i64], [0; 3]));
     }
     let [rows, columns] = out.size()[..] else {
         return None;
     };
     let mut steps = [0; 3];
-    for (step, tensor) in steps.iter_mut().zip(all) {
+    for (step, tensor) in steps.iter_mut().zip(tensors) {
+        let Some(tensor) = tensor else { continue };
         match tensor.stride()[..] {
             [row, 1] if row >= columns => *step = row,
             _ => return None,

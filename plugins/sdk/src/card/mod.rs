@@ -160,10 +160,10 @@ pub(crate) fn operands<'a, const N: usize>(
 pub(crate) fn read<const N: usize>(inputs: [&Tensor; N]) -> Option<(Rc<Card>, [Elements<'_>; N])> {
     let card = current()?;
     let ours = |it: &Tensor| card.holds(it) && it.is_contiguous();
-    if !inputs.into_iter().all(ours) {
-        return None;
-    }
-    Some((card, inputs.map(elements)))
+    inputs
+        .into_iter()
+        .all(ours)
+        .then(|| (card, inputs.map(elements)))
 }
 
 /// The elements of a tensor that is contiguous and of 32-bit floats.
@@ -296,13 +296,12 @@ impl Card {
         }
         // A card takes no more than an i32 counts.
         let blocks = i32::try_from(blocks).map_err(|_| refused("a tensor is too large", ""))?;
-        let Some(arguments) = self
+        let Some(mut arguments) = self
             .steps
             .take_down(kernel, blocks.unsigned_abs(), arguments)
         else {
             return Ok(());
         };
-        let mut arguments = arguments;
         let mut pointers = arguments.each_mut().map(Argument::pointer);
         // SAFETY: the arguments outlive the call, which copies them; the rest is promised by the caller. libtorch
         // frees memory in the order of the launches.
