@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::card;
 use crate::error::Error;
 use crate::model::Model;
 use crate::operand::refused;
@@ -41,10 +42,12 @@ impl Pool {
             return Err(refused(message, ""));
         };
         let returned = free.borrow_mut().pop();
-        let tensor = match returned {
-            Some(tensor) => tensor,
+        let tensor = if let Some(tensor) = returned {
+            tensor
+        } else {
+            card::catch_up()?;
             // Never of arbitrary bytes, which an algorithm might read by mistake.
-            None => Tensor::f_zeros([units, self.samples], (Kind::Float, self.device))?,
+            Tensor::f_zeros([units, self.samples], (Kind::Float, self.device))?
         };
         Ok(Temporary { tensor, free })
     }

@@ -239,6 +239,8 @@ mod tests {
     use crate::arithmetic::{add, copy, is_finite, scale, tanh};
     use crate::card::emulated::Emulated;
     use crate::card::{Launch, enter};
+    use crate::layout::Units;
+    use crate::noise::{Distribution, Draw, DrawSource, Extent};
 
     fn card() -> Rc<Card> {
         Card::emulated(assay_emulation::library()).unwrap()
@@ -325,6 +327,29 @@ mod tests {
                 assert_eq!(bits(&out), bits(&negative));
             }
         });
+    }
+
+    #[test]
+    fn signs_are_drawn_after_the_numbers_that_decide_them() {
+        let card = card();
+        let extent = Extent::Activation(Units::Flat(3));
+        let draw = Draw::new("noise.sign.1".to_owned(), 0, extent, Distribution::Sign);
+        let drawn = |step| {
+            let out = zeros(40);
+            let draw = || draw.write(DrawSource::Drawn { key: 7, step }, 40, &out);
+            match current() {
+                Some(card) => card.as_graph(draw).unwrap(),
+                None => draw().unwrap(),
+            }
+            bits(&out)
+        };
+        for step in 0..3 {
+            assert_eq!(
+                enter(Some(&card), || drawn(step)),
+                drawn(step),
+                "step {step}"
+            );
+        }
     }
 
     #[test]

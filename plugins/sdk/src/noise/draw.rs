@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use super::{DrawStream, GivenNoise, normal, write_normal};
+use crate::card;
 use crate::error::Error;
 use crate::layout::{Layout, Units};
 use crate::operand;
@@ -142,6 +143,7 @@ impl Draw {
                     Distribution::Normal(sigma) => write_normal(stream, sigma as f32, out),
                     Distribution::Sign => {
                         write_normal(stream, 1.0, out)?;
+                        card::catch_up()?;
                         // A normal number is as often above zero as below.
                         let negative = out.f_lt(0.0)?;
                         let mut out = out.shallow_clone();
