@@ -1,6 +1,7 @@
 """Times training steps on a card: this program's, PyTorch's and JAX's. Called by `scripts/bench gpu`.
 
-usage: bench-gpu.py PIPELINE [--device cuda|cpu] [--networks a,b,...] [--algorithms a,b,...] [--short] [--out FILE.json]
+usage: bench-gpu.py PIPELINE [--device cuda|cpu] [--networks a,b,...] [--algorithms a,b,...] [--at-once N,...] [--short]
+                    [--out FILE.json]
 
 PIPELINE is the program, with its plugins beside it or where ASSAY_PLUGIN_PATH says; it may have been carried here
 (docs/gpu.md). PyTorch and JAX are those of this Python; what it lacks is left out. `--device cpu` measures the same on the
@@ -8,11 +9,15 @@ processor, for machines without a card, and `--short` a few steps, to see that e
 
 Ours: an epoch of the real program, contained, with batches from the host, by the record of each training: the median of
 its epochs but the first. Theirs: backpropagation on data of the card, the loss read once per round; the median of rounds.
+
+`--at-once 16,64` measures so many fully connected networks on one card at once too: ours as trainings that share a worker,
+PyTorch's and JAX's as batched products; 0 leaves that out. Samples are those of all networks.
 """
 
 import argparse
 import importlib.util
 import json
+import math
 import os
 import pathlib
 import platform
@@ -33,6 +38,7 @@ ROUNDS = 5
 STEPS = {"fc": 500, "lc": 100, "conv": 100}
 NETWORKS = "mnist-fc,cifar-fc,mnist-lc,cifar-lc,mnist-conv,cifar-conv"
 ALGORITHMS = "bp,dfa,dtp"
+AT_ONCE = "64"
 
 
 def steps_of(name, short):
@@ -73,20 +79,24 @@ def dataset(work, name, short):
     return f'source = "csv"\npath = "{folder}"\n{files}\nclasses = 10\nvalidation = 0\n'
 
 
-def ours(options, work, name, network, flags):
-    """Milliseconds per step of each algorithm, by the records of a run."""
+def ours(options, work, name, network, flags, at_once=1):
+    """Milliseconds per step of each algorithm, by the records of a run; of several trainings at once, those in which one step
+    of one of them is done."""
     algorithms = ", ".join(f'"{it}"' for it in options.algorithms)
-    mode = "-".join(flag.strip("-") for flag in flags)
+    seeds = ", ".join(map(str, range(1, at_once + 1)))
+    mode = "-".join([flag.strip("-") for flag in flags] + [str(at_once)])
     file, store = work / f"{name}-{mode}.toml", work / f"store-{name}-{mode}"
     file.write_text(
         f'name = "{name}"\n[network.it]\ninput = {network["input"]}\nlayers = {json.dumps(network["layers"])}\n'
         f'[stage.data]\nkind = "dataset"\n{dataset(work, name, options.short)}'
         f'[stage.train]\nkind = "train"\ndataset = "data"\nnetwork = "it"\nepochs = {EPOCHS}\n'
-        f"matrix = {{ algorithm = [{algorithms}] }}\n"
+        f"matrix = {{ algorithm = [{algorithms}], seed = [{seeds}] }}\n"
     )
     command = [options.pipeline, "run", file, "--store", store, "--jobs", "1", "--keep-going", "--json", *flags]
+    if at_once > 1:
+        command += ["--per-device", str(at_once)]
     run = subprocess.run(command, capture_output=True, text=True)
-    found = {}
+    rates = {}
     for stage in json.loads(run.stdout or "{}").get("stages", []):
         if stage["kind"] != "train":
             continue
@@ -98,11 +108,15 @@ def ours(options, work, name, network, flags):
             [options.pipeline, "show", stage["action"], "--store", store, "--json"],
             capture_output=True, text=True, check=True,
         )
-        epochs = json.loads(shown.stdout)["results"][0]["result"]["epoch_ms"]
-        found[algorithm] = statistics.median(epochs[1:]) / steps_of(name, options.short)
-    if not found and run.returncode:
+        result = json.loads(shown.stdout)["results"][0]["result"]
+        if result.get("at_once", 1) != at_once:
+            print(f"left out: {algorithm} on {name}: {result.get('at_once', 1)} of {at_once} at once", file=sys.stderr)
+            continue
+        epoch = max(statistics.median(result["epoch_ms"][1:]), 1)
+        rates.setdefault(algorithm, []).append(steps_of(name, options.short) / epoch)
+    if not rates and run.returncode:
         print(f"left out: {name} with {' '.join(flags)}: {run.stderr.strip()[-500:]}", file=sys.stderr)
-    return found
+    return {algorithm: 1 / sum(found) for algorithm, found in rates.items() if len(found) == at_once}
 
 
 def timed(run, wait, steps):
@@ -116,23 +130,55 @@ def timed(run, wait, steps):
     return statistics.median(times[1:])
 
 
-def pytorch(name, network, device, steps, graph):
+def pytorch_batched(network, at_once, device):
+    """So many fully connected networks, whose products are batched; their parameters, and the sum of their losses."""
     import torch
 
-    spec = importlib.util.spec_from_file_location("pytorch", SCRIPTS / "bench-pytorch.py")
-    theirs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(theirs)
+    shape, weights = [math.prod(network["input"])], []
+    for text in network["layers"]:
+        units = int(text.split()[1])
+        weight = torch.randn(at_once, shape[-1], units, device=device) * (1 / shape[-1]) ** 0.5
+        weights.append((weight.requires_grad_(), torch.zeros(at_once, 1, units, device=device, requires_grad=True)))
+        shape.append(units)
+    inputs = torch.rand(at_once, BATCH, shape[0], device=device) * 2 - 1
+    labels = torch.randint(shape[-1], (at_once, BATCH), device=device)
+
+    def loss():
+        h = inputs
+        for at, (weight, bias) in enumerate(weights):
+            h = torch.baddbmm(bias, h, weight)
+            if at + 1 < len(weights):
+                h = torch.tanh(h)
+        return torch.nn.functional.cross_entropy(h.flatten(0, 1), labels.flatten()) * at_once
+
+    return [it for pair in weights for it in pair], loss
+
+
+def pytorch(name, network, device, steps, graph, at_once):
+    import torch
+
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    net, classes = theirs.model(network, "unfold")
-    net.to(device)
-    optimiser = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, fused=True, capturable=graph)
-    inputs = torch.rand(BATCH, *network["input"], device=device) * 2 - 1
-    labels = torch.randint(classes, (BATCH,), device=device)
+    if at_once > 1:
+        parameters, loss_of_batch = pytorch_batched(network, at_once, device)
+    else:
+        spec = importlib.util.spec_from_file_location("pytorch", SCRIPTS / "bench-pytorch.py")
+        theirs = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(theirs)
+        net, classes = theirs.model(network, "unfold")
+        net.to(device)
+        inputs = torch.rand(BATCH, *network["input"], device=device) * 2 - 1
+        labels = torch.randint(classes, (BATCH,), device=device)
+        parameters = net.parameters()
+
+        def loss_of_batch():
+            return torch.nn.functional.cross_entropy(net(inputs), labels)
+
+    optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True, capturable=graph)
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
 
     def step():
         optimiser.zero_grad(set_to_none=not graph)
-        loss = torch.nn.functional.cross_entropy(net(inputs), labels)
+        loss = loss_of_batch()
         loss.backward()
         optimiser.step()
         return loss
@@ -163,7 +209,7 @@ def pytorch(name, network, device, steps, graph):
     return timed(replay, wait, steps), torch.__version__
 
 
-def jax_scan(name, network, device, steps, _):
+def jax_scan(name, network, device, steps, _, at_once):
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
     from jax import lax, numpy as jnp
@@ -218,13 +264,18 @@ def jax_scan(name, network, device, steps, _):
         weights = move(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8), weights, first, second)
         return (weights, first, second, t), loss
 
-    many = jax.jit(lambda state: lax.scan(step, state, None, length=steps))
     zeros = jax.tree.map(jnp.zeros_like, weights)
     state = [(weights, zeros, zeros, jnp.zeros(()))]
+    if at_once > 1:
+        # The same network so many times: what it computes plays no part.
+        state = [jax.tree.map(lambda it: jnp.stack([it] * at_once), state[0])]
+        one = step
+        step = lambda state, _: jax.vmap(one, (0, None))(state, None)  # noqa: E731
+    many = jax.jit(lambda state: lax.scan(step, state, None, length=steps))
 
     def run(_):
         state[0], losses = many(state[0])
-        float(losses[-1])
+        float(losses[-1].sum())
 
     return timed(run, lambda: None, steps), jax.__version__
 
@@ -239,19 +290,20 @@ CONTESTANTS = {
 def contest(request):
     """One of PyTorch or JAX, in a process of its own: its answer is a line of JSON."""
     measure, graph = CONTESTANTS[request["contestant"]]
+    at_once = request["at_once"]
     milliseconds, version = measure(
-        request["network_name"], request["network"], request["device"], request["steps"], graph
+        request["network_name"], request["network"], request["device"], request["steps"], graph, at_once
     )
-    print(json.dumps({"ms_per_step": milliseconds, "version": version}))
+    print(json.dumps({"ms_per_step": milliseconds / at_once, "version": version}))
 
 
-def theirs(options, name, network):
+def theirs(options, name, network, at_once=1):
     for contestant in CONTESTANTS:
         if options.device == "cpu" and contestant == "pytorch-graph":
             continue
         request = json.dumps({
             "contestant": contestant, "network_name": name, "network": network, "device": options.device,
-            "steps": steps_of(name, options.short),
+            "steps": steps_of(name, options.short), "at_once": at_once,
         })
         try:
             ran = subprocess.run(
@@ -284,6 +336,7 @@ def main():
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--networks", type=lambda it: it.split(","), default=NETWORKS.split(","))
     parser.add_argument("--algorithms", type=lambda it: it.split(","), default=ALGORITHMS.split(","))
+    parser.add_argument("--at-once", type=lambda it: [int(count) for count in it.split(",")], default=AT_ONCE)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()
@@ -296,14 +349,14 @@ def main():
         modes["assay-portable"] = ["--device", "cuda", "--portable"]
     rows = []
 
-    def add(network, algorithm, implementation, milliseconds, version=None):
+    def add(network, algorithm, implementation, milliseconds, version=None, at_once=1):
         samples = BATCH / milliseconds * 1e3
         rows.append({
             "network": network, "algorithm": algorithm, "implementation": implementation, "version": version,
-            "batch": BATCH, "ms_per_step": milliseconds, "samples_per_s": samples,
+            "batch": BATCH, "at_once": at_once, "ms_per_step": milliseconds, "samples_per_s": samples,
         })
-        print(f"{network:12} {algorithm:8} {implementation:15} {milliseconds:9.3f} ms/step {samples:12.0f} samples/s",
-              flush=True)
+        print(f"{network:12} {algorithm:8} {implementation:15} {at_once:3} at once {milliseconds:9.3f} ms/step "
+              f"{samples:12.0f} samples/s", flush=True)
 
     with tempfile.TemporaryDirectory() as work:
         for name in options.networks:
@@ -312,6 +365,16 @@ def main():
                     add(name, algorithm, implementation, milliseconds)
             for contestant, answer in theirs(options, name, shipped[name]):
                 add(name, "bp", contestant, answer["ms_per_step"], answer["version"])
+            if not name.endswith("-fc"):
+                continue
+            for at_once in (it for it in options.at_once if it > 1):
+                if options.device == "cuda":
+                    flags = modes["assay-portable"]
+                    found = ours(options, pathlib.Path(work), name, shipped[name], flags, at_once)
+                    for algorithm, milliseconds in found.items():
+                        add(name, algorithm, "assay-portable", milliseconds, at_once=at_once)
+                for contestant, answer in theirs(options, name, shipped[name], at_once):
+                    add(name, "bp", contestant, answer["ms_per_step"], answer["version"], at_once)
     document = {
         "device": options.device, "card": card(), "processor": platform.processor() or platform.machine(),
         "short": options.short, "rows": rows,

@@ -302,6 +302,7 @@ fn training(store: &Store, seed: u32) -> RunStage {
         peak_memory: 1 << 20,
         threads: None,
         card: None,
+        at_once: None,
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         log: Some(store.put_bytes(key.to_string().as_bytes()).unwrap()),

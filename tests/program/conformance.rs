@@ -10,7 +10,7 @@ use assay_tests::{Finished, binary, libraries};
 use serde_json::Value;
 
 /// The algorithms of `tests/broken`, and the check that each has to fail.
-const BROKEN: [(&str, &str); 31] = [
+const BROKEN: [(&str, &str); 32] = [
     ("no-default", "schema"),
     ("no-schema", "schema"),
     ("other-default", "schema"),
@@ -42,6 +42,7 @@ const BROKEN: [(&str, &str); 31] = [
     ("counts-threads", "portable"),
     ("minds-instructions", "portable"),
     ("ignores-order", "resident"),
+    ("notices-others", "concurrent"),
 ];
 
 fn broken() -> PathBuf {

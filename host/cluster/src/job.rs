@@ -1,6 +1,7 @@
 //! One action executed by a job of a cluster, in a store of the job's machine.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -106,15 +107,16 @@ impl<'a> Job<'a> {
         key: ActionKey,
     ) -> Result<Result<Completed, Failure>, ClusterError> {
         let checkpoints = Checkpoints::new(&self.hub, execution.store, key);
-        let checkpoints = RefCell::new(checkpoints);
+        let checkpoints = Mutex::new(checkpoints);
+        let held = || checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
         // Without its checkpoint a training takes longer, and that is all.
-        let _ = checkpoints.borrow_mut().fetch();
+        let _ = held().fetch();
         let observe = |news: News| {
             let is_epoch = matches!(news, News::Epoch(_));
             (execution.observe)(news);
             if is_epoch {
                 // A later one may be written, and the result will be.
-                let _ = checkpoints.borrow_mut().offer();
+                let _ = held().offer();
             }
         };
         let execution = Execution {
@@ -129,7 +131,7 @@ impl<'a> Job<'a> {
                 let (store, result) = (execution.store, &completed.result);
                 let offer = || self.hub.offer_result(store, result, self.belief.get());
                 repeat(offer, || false)?;
-                let _ = checkpoints.borrow().remove();
+                let _ = held().remove();
                 self.report(key, AttemptEnding::Done);
                 if key
                     .as_bytes()
@@ -140,12 +142,12 @@ impl<'a> Job<'a> {
                 }
             }
             Err(Failure::Cancelled) => {
-                let offered = checkpoints.borrow_mut().offer_now();
+                let offered = held().offer_now();
                 self.report(key, AttemptEnding::Stopped);
                 offered?;
             }
             Err(failure) => {
-                let _ = checkpoints.borrow_mut().offer_now();
+                let _ = held().offer_now();
                 self.report_failure(execution.store, key, failure);
             }
         }

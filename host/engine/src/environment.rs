@@ -25,6 +25,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Share the jobs evenly among the cards, instead of one action at a time on each.
     pub share_cards: bool,
+    /// Trainings that one worker trains at once on a card, at most, where they can share it.
+    pub per_card: usize,
     /// Threads of one action.
     pub threads: u32,
     /// Where plugins compute.

@@ -9,7 +9,7 @@ use std::thread;
 
 use assay_core::{
     Action, ActionKey, ActionParts, Advice, ArtifactHash, CanonicalError, Complaints, Diagnostic,
-    Environment, Limits, Place, Places, PluginPin, Resources,
+    Environment, Limits, Place, Places, PluginPin, Resources, StageKind,
 };
 use assay_network::Refusal as NetworkRefusal;
 use assay_store::{SourceHashes, Store};
@@ -99,6 +99,21 @@ impl FrozenStage {
         is_on_card(self.environment()) || moved().is_some()
     }
 
+    /// True if one worker may train it and `other` at once: both compute on a card with the bits of a
+    /// processor, which none of them can then change for the other.
+    pub(crate) fn shares_worker_with(&self, other: &Self) -> bool {
+        let shares = |stage: &Self| {
+            let wanted = stage.planned.plugin.as_ref()?;
+            let plugin = stage.plugin.as_ref()?;
+            plugin.moved(&wanted.algorithm.value)?;
+            let algorithm = plugin.algorithms.get(&wanted.algorithm.value)?;
+            let is_training = stage.planned.kind() == StageKind::Train;
+            (is_training && algorithm.is_concurrent).then(|| plugin.pin.clone())
+        };
+        let own = shares(self);
+        own.is_some() && own == shares(other) && self.planned.limits == other.planned.limits
+    }
+
     /// The resources that it asks for, those that follow from its environment included.
     pub(crate) fn resources(&self) -> Resources {
         self.planned.resources.or(Resources {
@@ -167,6 +182,7 @@ pub(crate) struct Algorithm {
     validator: Validator,
     is_portable: bool,
     is_portable_on_cards: bool,
+    is_concurrent: bool,
 }
 
 impl Pinned {
@@ -350,11 +366,13 @@ impl Freezer<'_> {
             Ok(validator) => {
                 let is_portable = algorithm.is_portable();
                 let is_portable_on_cards = algorithm.is_portable_on_cards();
+                let is_concurrent = algorithm.is_concurrent();
                 let of_name = Algorithm {
                     schema: algorithm.hyperparameters,
                     validator,
                     is_portable,
                     is_portable_on_cards,
+                    is_concurrent,
                 };
                 Some((algorithm.name, of_name))
             }

@@ -1,7 +1,7 @@
 //! Runs the actions of Assay.
 //!
 //! [`Session`] turns a pipeline file into a frozen plan and runs it: results that are intact are
-//! taken from the store, everything else is executed by worker processes, one action each. The
+//! taken from the store, everything else is executed by worker processes. The
 //! engine never prints: what happens is announced to an observer, what fails is a value.
 
 mod ask;
@@ -21,6 +21,7 @@ mod event;
 mod explain;
 mod freeze;
 mod frozen_plan;
+mod handover;
 mod lock;
 mod log;
 mod notice;

@@ -109,6 +109,7 @@ pub fn training_records(store: &Store, run: RunHash) -> Result<Vec<TrainingRecor
             threads: (environment.and_then(|it| it.threads))
                 .or_else(|| result.as_ref().and_then(|it| it.threads)),
             card: result.as_ref().and_then(|it| it.card.clone()),
+            at_once: result.as_ref().and_then(|it| it.at_once),
             plugin: plugin.map(|pin| pin.hash.to_string()),
             action: key.to_string(),
             artifact: stage.artifact.map(|it| it.to_string()),

@@ -70,6 +70,7 @@ pub fn write_report_times<'a>(
             transports: transports.clone(),
             host: result.host.clone(),
             card: result.card.clone(),
+            at_once: result.at_once,
         })
     });
     let trainings: Vec<_> = trainings.collect();

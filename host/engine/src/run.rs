@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ use crate::device::{CardPool, HeldCard};
 use crate::elsewhere::{Client, Elsewhere, Task};
 use crate::environment::Settings;
 use crate::error::EngineError;
+use crate::event::News;
 use crate::freeze::FrozenStage;
 use crate::plan::PlannedStage;
 use crate::resolve::{Resolved, Resolver};
 use crate::stages::TrainingParameters;
 use crate::stream::{Announcer, Event};
-use crate::supervise::{Completed, Execution, Failure, LOCK_INTERVAL};
+use crate::supervise::{Attempt, Completed, Execution, Failure, LOCK_INTERVAL, Member};
 
 /// Report of a stage that came to its end.
 #[derive(Debug)]
@@ -129,6 +130,8 @@ struct State {
     announced: BTreeSet<usize>,
     /// How many trainings of each search with a limit are running.
     searching: HashMap<Arc<str>, usize>,
+    /// Trainings that share no worker, since one that they shared ended before they did.
+    alone: BTreeSet<usize>,
     failed: bool,
 }
 
@@ -151,6 +154,7 @@ impl State {
             pending: BTreeMap::new(),
             announced: BTreeSet::new(),
             searching: HashMap::new(),
+            alone: BTreeSet::new(),
             failed: false,
         }
     }
@@ -171,6 +175,14 @@ impl State {
         }
     }
 
+    /// Gives that back.
+    fn leave_room(&mut self, stage: &FrozenStage) {
+        if let Some(limit) = stage.planned.parallel() {
+            let search = Arc::clone(&limit.search);
+            *self.searching.entry(search).or_default() -= 1;
+        }
+    }
+
     fn artifact(&self, at: usize) -> Option<ArtifactHash> {
         Some(self.reports[at].as_ref()?.result.as_ref()?.artifact)
     }
@@ -179,20 +191,33 @@ impl State {
 /// The key of an action, and its result if it has one; without one, the action is stored.
 type Prepared = (ActionKey, Option<ActionResult>);
 
-/// A stage that is about to be executed.
+/// Work of one worker: a stage that is about to be executed, or several trainings that share a card.
 struct Job<'a> {
+    /// Never empty.
+    parts: Vec<Part>,
+    /// The card that they compute on, if they do on one.
+    card: Option<HeldCard<'a>>,
+}
+
+/// A stage that is about to be executed.
+struct Part {
     at: usize,
     key: ActionKey,
     lock: ActionLock,
-    /// The card that it computes on, if it does on one.
-    card: Option<HeldCard<'a>>,
 }
 
 /// A request to stop is noticed within this time while others execute stages.
 const STOP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A stage that a job thread finished.
-type Finished = (usize, ActionKey, Result<Completed, Failure>);
+/// Something that happened beside the thread that schedules.
+enum Happened {
+    /// A stage has come to its end.
+    Ended(usize, ActionKey, Box<Result<Completed, Failure>>),
+    /// A worker of this run is gone.
+    Free,
+    /// A worker of several trainings ended before some of them did, which are to be executed again, each alone.
+    Apart(Vec<(usize, ActionKey)>),
+}
 
 impl Runner<'_> {
     /// Runs every stage that can be run.
@@ -226,10 +251,12 @@ impl Runner<'_> {
                     && let Some(job) = self.next(&mut state, &cards)?
                 {
                     running += 1;
-                    self.announcer.announce(Event::StageStarted {
-                        stage: self.stages[job.at].planned.name.clone(),
-                        action: job.key,
-                    });
+                    for part in &job.parts {
+                        self.announcer.announce(Event::StageStarted {
+                            stage: self.stages[part.at].planned.name.clone(),
+                            action: part.key,
+                        });
+                    }
                     let sender = sender.clone();
                     scope.spawn(move || self.execute(job, &sender));
                 }
@@ -248,19 +275,23 @@ impl Runner<'_> {
                 } else {
                     Duration::MAX
                 };
-                if let Ok((at, key, ended)) = finished.recv_timeout(patience) {
-                    if self.is_for_others(at) {
-                        outside -= 1;
-                    } else {
-                        running -= 1;
+                match finished.recv_timeout(patience) {
+                    Ok(Happened::Ended(at, key, ended)) => {
+                        if self.is_for_others(at) {
+                            outside -= 1;
+                        }
+                        state.leave_room(&self.stages[at]);
+                        self.end(at, Some(key), *ended, &mut state);
                     }
-                    if let Some(limit) = self.stages[at].planned.parallel() {
-                        *state
-                            .searching
-                            .entry(Arc::clone(&limit.search))
-                            .or_default() -= 1;
+                    Ok(Happened::Free) => running -= 1,
+                    Ok(Happened::Apart(trainings)) => {
+                        for (at, key) in trainings {
+                            state.leave_room(&self.stages[at]);
+                            state.alone.insert(at);
+                            state.pending.insert(at, key);
+                        }
                     }
-                    self.end(at, Some(key), ended, &mut state);
+                    Err(_) => {}
                 }
             }
         })?;
@@ -392,7 +423,8 @@ impl Runner<'_> {
     }
 
     /// The first stage in the plan's order that nobody executes and whose card is free, with the lock
-    /// of its action: what another run is at is left to it, and looked at again later.
+    /// of its action, and the trainings that share its worker: what another run is at is left to it, and
+    /// looked at again later.
     fn next<'c>(
         &self,
         state: &mut State,
@@ -402,27 +434,65 @@ impl Runner<'_> {
             return Ok(None);
         }
         let mut free = cards.take();
-        for (&at, &key) in &state.pending {
+        let pending: Vec<_> = state.pending.keys().copied().collect();
+        for at in pending {
             let on_card = self.stages[at].is_on_card();
             if on_card && free.is_none() {
                 continue;
             }
-            if self.is_for_others(at) || !state.has_room(&self.stages[at]) {
-                continue;
-            }
-            if let Some(lock) = self.store.lock_action(key, false)? {
-                state.pending.remove(&at);
-                state.take_room(&self.stages[at]);
+            if let Some(first) = self.take(at, state)? {
                 let card = on_card.then(|| free.take()).flatten();
-                return Ok(Some(Job {
-                    at,
-                    key,
-                    lock,
-                    card,
-                }));
+                let mut parts = vec![first];
+                self.add_sharing(&mut parts, state, 1 + cards.free())?;
+                return Ok(Some(Job { parts, card }));
             }
         }
         Ok(None)
+    }
+
+    /// A pending stage with the lock of its action, if this run may execute it now.
+    fn take(&self, at: usize, state: &mut State) -> Result<Option<Part>, EngineError> {
+        let frozen = &self.stages[at];
+        let Some(&key) = state.pending.get(&at) else {
+            return Ok(None);
+        };
+        if self.is_for_others(at) || !state.has_room(frozen) {
+            return Ok(None);
+        }
+        let Some(lock) = self.store.lock_action(key, false)? else {
+            return Ok(None);
+        };
+        state.pending.remove(&at);
+        state.take_room(frozen);
+        Ok(Some(Part { at, key, lock }))
+    }
+
+    /// Adds trainings that share the worker of the first, in the plan's order: as many as a card takes, and no more
+    /// than its part of all where there are so many `workers` for them.
+    fn add_sharing(
+        &self,
+        parts: &mut Vec<Part>,
+        state: &mut State,
+        workers: usize,
+    ) -> Result<(), EngineError> {
+        let Some(first) = parts.first().map(|first| first.at) else {
+            return Ok(());
+        };
+        if self.settings.per_card == 1 || state.alone.contains(&first) {
+            return Ok(());
+        }
+        let sharing = state.pending.keys().filter(|&at| {
+            !state.alone.contains(at) && self.stages[first].shares_worker_with(&self.stages[*at])
+        });
+        let sharing: Vec<_> = sharing.copied().collect();
+        let share = (1 + sharing.len()).div_ceil(workers);
+        for at in sharing {
+            if parts.len() >= share.min(self.settings.per_card) {
+                break;
+            }
+            parts.extend(self.take(at, state)?);
+        }
+        Ok(())
     }
 
     /// The threads of an action: a dataset takes all processors, since everything else waits for it.
@@ -433,37 +503,92 @@ impl Runner<'_> {
         }
     }
 
-    /// Executes one action on a thread of its own.
-    fn execute(&self, job: Job<'_>, sender: &Sender<Finished>) {
-        let Job {
-            at,
-            key,
-            lock,
-            card,
-        } = job;
-        let stage = &self.stages[at].planned;
+    /// Executes the actions of one worker, on a thread of its own.
+    fn execute(&self, job: Job<'_>, sender: &Sender<Happened>) {
+        let Job { parts, card } = job;
+        let Some(first) = parts.first() else { return };
+        let stage = &self.stages[first.at].planned;
         let own = stage.work.data_path().map(|path| self.base.join(path));
         let data_dir = own.as_deref().or(self.settings.data_dir.as_deref());
-        let observe = |news| self.announcer.announce(Event::of_news(&stage.name, news));
+        let observers = parts.iter().map(|part| {
+            let stage = &self.stages[part.at].planned;
+            |news| self.announcer.announce(Event::of_news(&stage.name, news))
+        });
+        let observers: Vec<_> = observers.collect();
         let execution = Execution {
             store: self.store,
             data_dir,
-            threads: self.threads_of(at),
+            threads: self.threads_of(first.at),
             limits: stage.limits,
             card: card.as_ref().map(|held| &held.card),
             cancel: self.cancel,
-            observe: &observe,
+            observe: &observers[0],
         };
-        let ended = execution.execute_locked(key, &lock);
-        drop(lock);
-        if let (Some(card), Err(failure)) = (&card, &ended)
-            && failure.is_of_lost_card()
-        {
-            card.note_failure();
+        if let [Part { at, key, lock }] = &parts[..] {
+            let (at, key) = (*at, *key);
+            let ended = execution.execute_locked(key, lock);
+            if let (Some(card), Err(failure)) = (&card, &ended)
+                && failure.is_of_lost_card()
+            {
+                card.note_failure();
+            }
+            // Before the run goes on, which may leave something to others.
+            drop((parts, card));
+            let _ = sender.send(Happened::Ended(at, key, Box::new(ended)));
+        } else {
+            self.execute_at_once(&execution, parts, &observers, sender);
+            drop(card);
         }
-        drop(card);
-        // The receiver lives until every job has reported.
-        let _ = sender.send((at, key, ended));
+        // The receiver lives until every worker is gone.
+        let _ = sender.send(Happened::Free);
+    }
+
+    /// Executes trainings that share a worker.
+    fn execute_at_once(
+        &self,
+        execution: &Execution<'_>,
+        parts: Vec<Part>,
+        observers: &[impl Fn(News) + Sync],
+        sender: &Sender<Happened>,
+    ) {
+        let actions: Vec<_> = parts.iter().map(|part| (part.at, part.key)).collect();
+        let members = parts.into_iter().zip(observers);
+        let members = members.map(|(part, observe)| Member {
+            key: part.key,
+            lock: part.lock,
+            observe,
+        });
+        // Those that go on alone, and why.
+        let apart = Mutex::new((Vec::new(), String::new()));
+        execution.execute_at_once(members.collect(), &|index, attempt| {
+            let (at, key) = actions[index];
+            match attempt {
+                Attempt::Ended(ended) => {
+                    let _ = sender.send(Happened::Ended(at, key, ended));
+                }
+                Attempt::Alone { reason } => {
+                    let mut apart = apart.lock().unwrap_or_else(PoisonError::into_inner);
+                    apart.0.push((at, key));
+                    apart.1 = reason;
+                }
+            }
+        });
+        let (trainings, reason) = apart.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if trainings.is_empty() {
+            return;
+        }
+        let names: Vec<_> = trainings
+            .iter()
+            .map(|(at, _)| &*self.stages[*at].planned.name)
+            .collect();
+        let message = format!(
+            "of {} trainings at once {} could not be ended together ({reason}); each goes on alone: {}",
+            actions.len(),
+            trainings.len(),
+            names.join(", ")
+        );
+        self.announcer.announce(Event::Remark { message });
+        let _ = sender.send(Happened::Apart(trainings));
     }
 
     fn end(
@@ -512,7 +637,7 @@ impl Runner<'_> {
 struct Desk<'a> {
     run: &'a Runner<'a>,
     stopping: &'a AtomicBool,
-    finished: Sender<Finished>,
+    finished: Sender<Happened>,
 }
 
 impl Client for Desk<'_> {
@@ -532,7 +657,8 @@ impl Client for Desk<'_> {
 
     fn ended(&self, task: &Task, ended: Result<Completed, Failure>) {
         // The receiver lives until every task has been reported.
-        let _ = self.finished.send((task.stage, task.key, ended));
+        let ended = Happened::Ended(task.stage, task.key, Box::new(ended));
+        let _ = self.finished.send(ended);
     }
 
     fn remark(&self, message: String) {

@@ -1,28 +1,33 @@
-//! The worker: executes one action in a process of its own and leaves its files in a scratch
-//! folder. It commits nothing; whatever a plugin does here costs this action and no more.
+//! The worker: executes actions in a process of its own and leaves the files of each in its scratch folder. Mostly it
+//! is one action; trainings that share a card may be several, on a thread each. It commits nothing; whatever a plugin
+//! does here costs these actions and no more.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::IntoRawFd;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
-use assay_core::{Action, ActionKey, Advice, ArtifactHash, Limits, ObjectHash, PluginPin};
+use assay_core::{
+    Action, ActionKey, Advice, ArtifactHash, Containment, Limits, ObjectHash, PluginPin,
+};
 use assay_files::room_advice;
-use assay_store::{Store, StoreError};
+use assay_store::{SourceHashes, Store, StoreError};
 use rustix::process::{Signal, set_parent_process_death_signal};
-use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
+use rustix::stdio::{dup2_stdin, stdin};
 use signal_hook::consts::SIGTERM;
 
-use crate::containment::{ContainError, Places, contain};
+use crate::containment::{ContainError, Places, Profile, contain};
 use crate::environment::is_on_card;
 use crate::error::causes;
 use crate::event::{Done, Report, Reporter};
-use crate::log::note;
+use crate::handover::{Assigned, receive_all};
+use crate::log::{note, note_to};
 use crate::stages::{self, Context, Kind, Shorter, StageError};
 
 /// The folder below the scratch folder that outputs go to.
@@ -30,53 +35,55 @@ pub(crate) const OUT: &str = "out";
 /// The folder below the scratch folder that temporary files go to.
 pub(crate) const TEMPORARY: &str = "tmp";
 
-/// Arguments of a worker; its action lies in the store.
+/// Arguments of a worker; its actions are handed over on its standard input.
 #[derive(Clone, Debug)]
 pub struct WorkerArguments {
-    /// The action to execute.
-    pub key: ActionKey,
-    /// The store that has the action and its inputs.
+    /// The store that has the actions and their inputs.
     pub store: PathBuf,
-    /// The scratch folder to work in.
-    pub scratch: PathBuf,
     /// Where the user keeps datasets.
     pub data_dir: Option<PathBuf>,
     /// How many processors the host's own work may use; it decides nothing.
     pub threads: usize,
     /// Resource limits of the worker.
     pub limits: Limits,
-    /// A portable action computes on a card.
+    /// The actions are portable and compute on a card.
     pub on_card: bool,
-    /// The artifact of the same training with fewer epochs, to go on from.
-    pub continue_from: Option<ArtifactHash>,
 }
 
-/// Executes one action and tells the supervisor, on what was standard output, how it went.
+/// Executes the actions that are handed over and tells the supervisor of each how it went.
 pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
-    let reporter = match take_over() {
-        Ok(reporter) => Arc::new(reporter),
+    let assigned = match take_over() {
+        Ok(assigned) => assigned,
         Err(error) => {
             note(&format!("cannot set up the worker: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match execute(arguments, &reporter) {
+    if execute_all(arguments, assigned) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Tells the supervisor how an action ended; true if it ended well.
+fn report(reporter: &Reporter, ended: Result<Report, WorkerError>) -> bool {
+    match ended {
         Ok(done) => {
             reporter.send(&done);
-            ExitCode::SUCCESS
+            true
         }
         Err(WorkerError::Stage(StageError::Cancelled)) => {
             reporter.send(&Report::Cancelled);
-            ExitCode::FAILURE
+            false
         }
         Err(error) => {
-            let event = Report::Failed {
+            reporter.send(&Report::Failed {
                 message: error.to_string(),
                 help: error.help().into_owned(),
                 chain: causes(&error).map(ToString::to_string).collect(),
-            };
-            reporter.send(&event);
-            ExitCode::FAILURE
+            });
+            false
         }
     }
 }
@@ -86,6 +93,8 @@ enum WorkerError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    NoStore(Arc<StoreError>),
+    #[error(transparent)]
     Stage(#[from] StageError),
     #[error("the library of the plugin `{name}` is not the one that was planned with")]
     Library { name: String, source: StoreError },
@@ -94,7 +103,7 @@ enum WorkerError {
     #[error("cannot listen for a request to stop")]
     Signal(#[source] io::Error),
     #[error(transparent)]
-    Contain(#[from] ContainError),
+    Contain(Arc<ContainError>),
 }
 
 impl Advice for WorkerError {
@@ -105,7 +114,11 @@ impl Advice for WorkerError {
             Self::Library { .. } => {
                 "run the pipeline again: it copies the library from its file anew".into()
             }
-            Self::Store(_) | Self::Scratch { .. } | Self::Signal(_) | Self::Contain(_) => "".into(),
+            Self::Store(_)
+            | Self::NoStore(_)
+            | Self::Scratch { .. }
+            | Self::Signal(_)
+            | Self::Contain(_) => "".into(),
         };
         if !own.is_empty() {
             return own;
@@ -116,64 +129,209 @@ impl Advice for WorkerError {
     }
 }
 
-/// Keeps the pipe to the supervisor for events alone, and the lock from being read as input:
-/// whatever a plugin prints goes to the log, and it reads nothing.
-fn take_over() -> io::Result<Reporter> {
-    // The lock and the pipe live as long as this process; it must not outlive its supervisor.
+/// Takes the actions, and leaves nothing to be read as input.
+fn take_over() -> io::Result<Vec<Assigned>> {
+    // The descriptors live as long as this process; it must not outlive its supervisor.
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    let lock = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
+    let assigned = receive_all(stdin())?;
     dup2_stdin(File::open("/dev/null")?)?;
-    let _open_for_ever = lock.into_raw_fd();
-    let pipe = File::from(rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?);
-    dup2_stdout(stderr())?;
-    Ok(Reporter::new(pipe))
+    Ok(assigned)
 }
 
-fn execute(arguments: &WorkerArguments, reporter: &Arc<Reporter>) -> Result<Report, WorkerError> {
-    let store = Store::open_existing(&arguments.store)?;
-    let action = store.action(arguments.key)?;
-    let objects = Objects::of(&action, &store, arguments.continue_from)?;
-    let sources = store.source_hashes();
-    let out = arguments.scratch.join(OUT);
-    for folder in [&out, &arguments.scratch.join(TEMPORARY)] {
-        empty(folder).map_err(|source| WorkerError::Scratch {
-            path: folder.clone(),
-            source,
-        })?;
+/// Executes the actions; true if all of them ended well.
+fn execute_all(arguments: &WorkerArguments, assigned: Vec<Assigned>) -> bool {
+    let mut all_well = true;
+    let mut prepared = Vec::new();
+    let store = Store::open_existing(&arguments.store).map_err(Arc::new);
+    for Assigned {
+        assignment,
+        lock,
+        reports,
+        log,
+    } in assigned
+    {
+        let reporter = Arc::new(Reporter::new(reports));
+        let action = store
+            .as_ref()
+            .map_err(|error| WorkerError::NoStore(Arc::clone(error)))
+            .and_then(|store| Prepared::new(store, assignment.key, assignment.continue_from));
+        match action {
+            Ok(action) => prepared.push((
+                Member {
+                    reporter,
+                    lock,
+                    log,
+                },
+                action,
+            )),
+            Err(error) => all_well &= report(&reporter, Err(error)),
+        }
     }
-    // From here on this process can reach nothing but what it is about to read.
-    let on_card = arguments.on_card || is_on_card(action.environment.as_ref());
-    let places = objects.places(&store, &arguments.scratch, on_card);
-    let reached = contain(Kind::of(action.kind).profile, &places, arguments.limits)?;
-    reporter.send(&Report::Contained(reached));
-    let shorter = objects.verified_shorter(&store);
-    let (inputs, plugin) = objects.verified(&store)?;
-    // Until here a request to stop ends the process as it ends any other.
-    let cancelled = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGTERM, Arc::clone(&cancelled)).map_err(WorkerError::Signal)?;
-    let context = Context {
-        action,
-        inputs,
-        plugin,
-        shorter,
-        out,
-        scratch: arguments.scratch.clone(),
-        data_dir: arguments.data_dir.clone(),
-        threads: arguments.threads,
-        on_card: arguments.on_card,
-        sources: Mutex::new(sources),
-        reporter: Arc::clone(reporter),
-        cancelled,
+    let Ok(store) = &store else {
+        return false;
     };
-    let outputs = stages::run(&context)?;
-    Ok(Report::Done(Done {
-        outputs: outputs.files,
-        peak_memory: peak_memory(),
-        earlier_ms: outputs.earlier_ms,
-        continued_from: outputs.continued_from,
-        epoch_ms: outputs.epoch_ms,
-        multiply_adds: outputs.multiply_adds,
-    }))
+    // From here on this process can reach nothing but what it is about to read.
+    let reached = match contain_for(arguments, store, &prepared) {
+        Ok(reached) => reached,
+        Err(error) => {
+            let error = Arc::new(error);
+            for (member, _) in &prepared {
+                report(
+                    &member.reporter,
+                    Err(WorkerError::Contain(Arc::clone(&error))),
+                );
+            }
+            return false;
+        }
+    };
+    let mut verified = HashSet::new();
+    let mut contexts = Vec::new();
+    for (member, action) in prepared {
+        member.reporter.send(&Report::Contained(reached));
+        match action.verified(arguments, store, &mut verified, &member.reporter) {
+            Ok(context) => contexts.push((member, context)),
+            Err(error) => all_well &= report(&member.reporter, Err(error)),
+        }
+    }
+    all_well & execute_side_by_side(contexts)
+}
+
+/// Executes the actions, each on a thread of its own; true if all of them ended well.
+fn execute_side_by_side(mut contexts: Vec<(Member, Context)>) -> bool {
+    let last = contexts.pop();
+    thread::scope(|scope| {
+        let others: Vec<_> = contexts
+            .into_iter()
+            .map(|(member, context)| scope.spawn(move || member.execute(&context)))
+            .collect();
+        let last = last.is_none_or(|(member, context)| member.execute(&context));
+        // As where there is one action: a panic ends the process, and whatever else it does.
+        let ended = others.into_iter().map(|other| match other.join() {
+            Ok(is_well) => is_well,
+            Err(_) => std::process::exit(PANICKED),
+        });
+        ended.fold(last, |all, one| all & one)
+    })
+}
+
+/// The exit code of a process whose main thread panicked.
+const PANICKED: i32 = 101;
+
+/// An action's end of what binds it to its supervisor. The lock is freed once it is done.
+struct Member {
+    reporter: Arc<Reporter>,
+    lock: OwnedFd,
+    log: File,
+}
+
+impl Member {
+    /// Executes the action on this thread; true if it ended well.
+    fn execute(self, context: &Context) -> bool {
+        note_to(self.log);
+        let outputs = stages::run(context);
+        let ended = outputs.map(|outputs| {
+            Report::Done(Done {
+                outputs: outputs.files,
+                peak_memory: peak_memory(),
+                earlier_ms: outputs.earlier_ms,
+                continued_from: outputs.continued_from,
+                epoch_ms: outputs.epoch_ms,
+                multiply_adds: outputs.multiply_adds,
+            })
+        });
+        let is_well = report(&self.reporter, ended.map_err(WorkerError::from));
+        drop(self.lock);
+        is_well
+    }
+}
+
+/// An action whose objects are known, and whose folders are empty.
+struct Prepared {
+    action: Action,
+    objects: Objects,
+    sources: SourceHashes,
+    scratch: PathBuf,
+}
+
+impl Prepared {
+    fn new(
+        store: &Store,
+        key: ActionKey,
+        continue_from: Option<ArtifactHash>,
+    ) -> Result<Self, WorkerError> {
+        let action = store.action(key)?;
+        let objects = Objects::of(&action, store, continue_from)?;
+        let sources = store.source_hashes();
+        let scratch = store.scratch(key)?;
+        for folder in [scratch.join(OUT), scratch.join(TEMPORARY)] {
+            empty(&folder).map_err(|source| WorkerError::Scratch {
+                path: folder.clone(),
+                source,
+            })?;
+        }
+        Ok(Self {
+            action,
+            objects,
+            sources,
+            scratch,
+        })
+    }
+
+    /// The context of a stage, with files whose bytes were checked; `verified` are those that were before.
+    fn verified(
+        self,
+        arguments: &WorkerArguments,
+        store: &Store,
+        verified: &mut HashSet<ObjectHash>,
+        reporter: &Arc<Reporter>,
+    ) -> Result<Context, WorkerError> {
+        let mut verify = |object| {
+            if !verified.contains(&object) {
+                store.verify(object)?;
+                verified.insert(object);
+            }
+            Ok(store.object_path(object))
+        };
+        let shorter = self.objects.verified_shorter(&mut verify);
+        let (inputs, plugin) = self.objects.verified(&mut verify)?;
+        // Until here a request to stop ends the process as it ends any other.
+        let cancelled = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGTERM, Arc::clone(&cancelled))
+            .map_err(WorkerError::Signal)?;
+        Ok(Context {
+            action: self.action,
+            inputs,
+            plugin,
+            shorter,
+            out: self.scratch.join(OUT),
+            scratch: self.scratch,
+            data_dir: arguments.data_dir.clone(),
+            threads: arguments.threads,
+            on_card: arguments.on_card,
+            sources: Mutex::new(self.sources),
+            reporter: Arc::clone(reporter),
+            cancelled,
+        })
+    }
+}
+
+/// Contains this process: it can reach what one of the actions needs.
+fn contain_for(
+    arguments: &WorkerArguments,
+    store: &Store,
+    prepared: &[(Member, Prepared)],
+) -> Result<Containment, ContainError> {
+    let mut places = Places::default();
+    let mut profile = Profile::Sealed;
+    for (_, action) in prepared {
+        let on_card = is_on_card(action.action.environment.as_ref());
+        places.cuda |= arguments.on_card || on_card;
+        places.scratch.push(action.scratch.clone());
+        action.objects.add_to(&mut places, store);
+        // Only a stage that fetches and is the only one has another.
+        profile = Kind::of(action.action.kind).profile;
+    }
+    contain(profile, &places, arguments.limits)
 }
 
 /// The objects that an action reads, listed before any is read.
@@ -187,6 +345,11 @@ struct Objects {
 
 /// The files of each input by role and name, and the plugin's library.
 type Verified = (BTreeMap<String, BTreeMap<String, PathBuf>>, Option<PathBuf>);
+
+/// Checks the bytes of an object; gives its path.
+trait Verify: FnMut(ObjectHash) -> Result<PathBuf, StoreError> {}
+
+impl<F: FnMut(ObjectHash) -> Result<PathBuf, StoreError>> Verify for F {}
 
 impl Objects {
     fn of(
@@ -212,40 +375,33 @@ impl Objects {
         })
     }
 
-    fn places(&self, store: &Store, scratch: &Path, cuda: bool) -> Places {
+    /// Adds them to the places that a worker reads.
+    fn add_to(&self, places: &mut Places, store: &Store) {
         let shorter = self.shorter.iter().flat_map(|(_, files)| files.values());
         let inputs = self.inputs.values().flat_map(BTreeMap::values);
-        let inputs = inputs.chain(shorter);
-        Places {
-            scratch: scratch.to_owned(),
-            inputs: inputs.map(|&object| store.object_path(object)).collect(),
-            plugin: self
-                .plugin
-                .as_ref()
-                .map(|pin| store.object_path(pin.hash.into())),
-            cuda,
-        }
+        let objects = inputs.chain(shorter).copied();
+        places
+            .inputs
+            .extend(objects.map(|object| store.object_path(object)));
+        let plugin = self.plugin.as_ref();
+        let plugin = plugin.map(|pin| store.object_path(pin.hash.into()));
+        // All actions of a worker have the same.
+        places.plugin = plugin.or(places.plugin.take());
     }
 
     /// The files of the shorter training, if their bytes are right.
-    fn verified_shorter(&self, store: &Store) -> Option<Shorter> {
+    fn verified_shorter(&self, verify: &mut impl Verify) -> Option<Shorter> {
         let (artifact, files) = self.shorter.as_ref()?;
-        let files = files.iter().map(|(name, object)| {
-            store.verify(*object)?;
-            Ok::<_, StoreError>((name.clone(), store.object_path(*object)))
-        });
+        let files = files.iter();
+        let files = files.map(|(name, object)| Ok((name.clone(), verify(*object)?)));
         Some(Shorter {
             artifact: *artifact,
-            files: files.collect::<Result<_, _>>().ok()?,
+            files: files.collect::<Result<_, StoreError>>().ok()?,
         })
     }
 
     /// The same as files whose bytes were checked.
-    fn verified(self, store: &Store) -> Result<Verified, WorkerError> {
-        let verify = |object| {
-            store.verify(object)?;
-            Ok::<_, StoreError>(store.object_path(object))
-        };
+    fn verified(self, verify: &mut impl Verify) -> Result<Verified, WorkerError> {
         let mut inputs = BTreeMap::new();
         for (role, files) in self.inputs {
             let files = files.into_iter();

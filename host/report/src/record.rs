@@ -53,6 +53,8 @@ pub struct TrainingRecord {
     pub threads: Option<u32>,
     /// The card that it ran on, where it did on one.
     pub card: Option<String>,
+    /// How many trainings its worker trained at once, where it was not the only one.
+    pub at_once: Option<u32>,
     /// Its plugin's library, by its hash.
     pub plugin: Option<String>,
     /// Its action, by its key.
@@ -164,6 +166,7 @@ impl TrainingTable {
         table.add("device", text(&|it| it.device.clone()));
         table.add("threads", count(&|it| it.threads.map(u64::from)));
         table.add("card", text(&|it| it.card.clone()));
+        table.add("trainings_at_once", count(&|it| it.at_once.map(u64::from)));
         table.add("started_ms", count(&|it| it.started_ms));
         table.add("duration_ms", count(&|it| it.duration_ms));
         table.add("action", text(&|it| Some(it.action.clone())));

@@ -24,17 +24,29 @@ pub struct TimedTraining {
     pub host: String,
     /// The card that it computed on, where it did on one.
     pub card: Option<String>,
+    /// How many trainings its worker trained at once, where it was not the only one.
+    pub at_once: Option<u32>,
 }
 
 impl TimedTraining {
-    /// The machine, with the card in brackets.
+    /// The machine, with the card and the number of trainings at once in brackets.
     pub(crate) fn machine(&self) -> String {
-        match &self.card {
-            None => self.host.clone(),
-            Some(card) => format!("{} ({card})", self.host),
+        let host = &self.host;
+        match (&self.card, self.at_once) {
+            (None, _) => host.clone(),
+            (Some(card), None) => format!("{host} ({card})"),
+            (Some(card), Some(count)) => format!("{host} ({card}, {count} trainings at once)"),
         }
     }
+
+    /// Where it computed, as far as it decides how long that takes: its card, and what it shared it with.
+    fn place(&self) -> Place<'_> {
+        (self.card.as_deref(), self.at_once)
+    }
 }
+
+/// A card, or none for the processor; and how many trainings its worker trained at once.
+type Place<'a> = (Option<&'a str>, Option<u32>);
 
 /// The algorithm that the others are compared with.
 const BACKPROPAGATION: &str = "bp";
@@ -53,8 +65,8 @@ pub(crate) struct RowTimes<'a> {
     /// They as a multiple of those of backpropagation on the same network and dataset.
     pub(crate) relative_multiply_adds: Option<f64>,
     pub(crate) transports: Option<&'a str>,
-    /// The cards that its trainings computed on; none for the processor.
-    cards: BTreeSet<Option<&'a str>>,
+    /// Where its trainings computed.
+    places: BTreeSet<Place<'a>>,
     /// The test error by epoch, from the first.
     pub(crate) curve: Vec<TimedError>,
 }
@@ -116,7 +128,7 @@ pub(crate) fn row_times<'a>(
             multiply_adds: multiply_adds.get(multiply_adds.len() / 2).copied(),
             relative_multiply_adds: None,
             transports: trainings.iter().find_map(|it| it.transports.as_deref()),
-            cards: trainings.iter().map(|it| it.card.as_deref()).collect(),
+            places: trainings.iter().map(|it| it.place()).collect(),
             curve: curve(row, trainings),
         })
     });
@@ -150,7 +162,7 @@ fn relative_time(times: &RowTimes<'_>, all: &[RowTimes<'_>]) -> Option<f64> {
         let row = other.row;
         row.batch_size == own.batch_size
             && row.conditions.device == own.conditions.device
-            && other.cards == times.cards
+            && other.places == times.places
     })?;
     let relative = times.step_ms() / reference.step_ms();
     relative.is_finite().then_some(relative)

@@ -5,6 +5,7 @@
 //! exports and its own headers call; they are named as C++ compilers name them on Linux.
 
 use std::ffi::c_void;
+use std::sync::Once;
 
 use assay_abi::{ErrorCode, PluginError};
 
@@ -99,9 +100,12 @@ pub(crate) fn enforce() -> Result<(), PluginError> {
     settle()
 }
 
+/// Learners of other threads may compute once it has been called.
+static SETTLED: Once = Once::new();
+
 fn settle() -> Result<(), PluginError> {
     // SAFETY: as above; the functions only set fields, before anything computes.
-    unsafe {
+    SETTLED.call_once(|| unsafe {
         let context = global_context();
         set_deterministic_algorithms(context, true, false);
         // Nothing here reads memory before it wrote it, and filling it would cost a launch each time.
@@ -109,7 +113,7 @@ fn settle() -> Result<(), PluginError> {
         set_deterministic_cudnn(context, true);
         set_tf32_cublas(context, false);
         set_tf32_cudnn(context, false);
-    }
+    });
     let current = Determinism::current();
     if current == WANTED {
         return Ok(());

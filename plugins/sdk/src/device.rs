@@ -23,7 +23,7 @@ const EMULATED: &str = "emulated:";
 const EMULATED_CARD: &str = "ASSAY_EMULATED_CARD";
 
 /// File name of libtorch's CUDA half; the CPU half does not load it.
-const CUDA_LIBRARY: &str = "libtorch_cuda.so";
+pub(crate) const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
 /// A device that is ready: where tensors are, and the SDK's kernels for it where libtorch's are not wanted.
 pub(crate) struct Opened {

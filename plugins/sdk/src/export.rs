@@ -128,6 +128,8 @@ pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
     if let (Some(schema), true) = (schema.as_object_mut(), about.is_portable) {
         let devices = [device::CPU, device::CUDA_PORTABLE];
         schema.insert("portable".to_owned(), devices.as_slice().into());
+        // Of every learner of the SDK: what they share are kernels, which nothing changes.
+        schema.insert("concurrent".to_owned(), true.into());
     }
     Ok(AlgorithmInfo {
         name: about.name.into(),
@@ -161,7 +163,7 @@ fn learner<A: Exported>(
     })?;
     device::set_threads(request.threads)?;
     let Opened { device, card } = device::open(request.device.as_str())?;
-    let learner = card::enter(card.as_ref(), || {
+    let learner = card::serve(card.as_ref(), || {
         at_boundary(|| A::learner(&network, config, request.seed, device))
     })?;
     Ok(LearnerHandle::new(Placed { learner, card }))

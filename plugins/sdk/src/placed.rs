@@ -21,25 +21,25 @@ impl<L: Learner> Learner for Placed<L> {
         batches: &mut BatchSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
-        card::enter(self.card.as_ref(), || {
+        card::serve(self.card.as_ref(), || {
             self.learner.train_epoch(epoch, batches, metrics)
         })
     }
 
     fn predict(&mut self, inputs: TensorView<'_>, outputs: &mut [f32]) -> Result<(), PluginError> {
-        card::enter(self.card.as_ref(), || self.learner.predict(inputs, outputs))
+        card::serve(self.card.as_ref(), || self.learner.predict(inputs, outputs))
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PluginError> {
-        card::enter(self.card.as_ref(), || self.learner.save())
+        card::serve(self.card.as_ref(), || self.learner.save())
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        card::enter(self.card.as_ref(), || self.learner.restore(state))
+        card::serve(self.card.as_ref(), || self.learner.restore(state))
     }
 
     fn directions(&mut self, batch: Batch<'_>, noise: &[u8]) -> Result<Vec<u8>, PluginError> {
-        card::enter(self.card.as_ref(), || self.learner.directions(batch, noise))
+        card::serve(self.card.as_ref(), || self.learner.directions(batch, noise))
     }
 
     fn cost(&mut self) -> Option<Cost> {
@@ -47,7 +47,7 @@ impl<L: Learner> Learner for Placed<L> {
     }
 
     fn lend(&mut self, number: u32, split: &StoredSplit<'_>) -> Result<bool, PluginError> {
-        card::enter(self.card.as_ref(), || self.learner.lend(number, split))
+        card::serve(self.card.as_ref(), || self.learner.lend(number, split))
     }
 
     fn train_resident(
@@ -57,7 +57,7 @@ impl<L: Learner> Learner for Placed<L> {
         places: &mut PlaceSource<'_>,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
-        card::enter(self.card.as_ref(), || {
+        card::serve(self.card.as_ref(), || {
             self.learner.train_resident(epoch, order, places, metrics)
         })
     }
@@ -68,7 +68,7 @@ impl<L: Learner> Learner for Placed<L> {
         samples: Places,
         outputs: &mut [f32],
     ) -> Result<(), PluginError> {
-        card::enter(self.card.as_ref(), || {
+        card::serve(self.card.as_ref(), || {
             self.learner.predict_resident(split, samples, outputs)
         })
     }

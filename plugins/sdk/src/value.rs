@@ -51,10 +51,11 @@ impl Value {
             Self::OnCard { parts, .. } => Some(parts),
         });
         let parts: Vec<_> = parts.collect();
-        card::catch_up()?;
-        let all = match parts[..] {
-            [] => Vec::new(),
-            _ => Vec::try_from(Tensor::f_cat(&parts, 0)?.f_to_device(Device::Cpu)?)?,
+        let all = if parts.is_empty() {
+            Vec::new()
+        } else {
+            card::finish()?;
+            Vec::try_from(Tensor::f_cat(&parts, 0)?.f_to_device(Device::Cpu)?)?
         };
         let mut rest = &all[..];
         let mut number = |value: &&Self| match value {

@@ -42,6 +42,7 @@ pub(crate) enum Defect {
     CountsThreads,
     MindsInstructions,
     IgnoresOrder,
+    NoticesOthers,
 }
 
 /// Every algorithm: its name, what is wrong with it, and that in words.
@@ -222,6 +223,11 @@ pub(crate) const ALGORITHMS: &[(&str, Defect, &str)] = &[
         "ignores-order",
         Defect::IgnoresOrder,
         "Trains on a split that it keeps in the order of the split.",
+    ),
+    (
+        "notices-others",
+        Defect::NoticesOthers,
+        "Called concurrent, and learns a little faster beside learners of other threads.",
     ),
 ];
 

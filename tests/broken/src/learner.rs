@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use assay_abi::{
@@ -21,6 +22,19 @@ use crate::state;
 
 /// The seed of the learner that was created last; only [`Defect::SharesState`] looks at it.
 static LAST_SEED: AtomicU64 = AtomicU64::new(0);
+
+/// The thread of every learner that lives; only [`Defect::NoticesOthers`] looks at it.
+static THREADS: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
+
+fn threads() -> MutexGuard<'static, Vec<ThreadId>> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// True if a learner of another thread lives.
+fn is_beside_others() -> bool {
+    let own = thread::current().id();
+    threads().iter().any(|&it| it != own)
+}
 
 /// True if the host tells kernels to use no vector instructions.
 fn is_without_vectors() -> bool {
@@ -70,6 +84,7 @@ impl Backpropagation {
             let of = |buffer: &Vec<f32>| Moments::new(buffer.len());
             (of(&layer.weight), of(&layer.bias))
         });
+        threads().push(thread::current().id());
         Ok(Self {
             defect,
             settings,
@@ -99,6 +114,9 @@ impl Backpropagation {
         if self.defect == Defect::SharesState && step > 1 {
             let odd = LAST_SEED.load(Ordering::Relaxed) % 2;
             settings.learning_rate *= 1.0 + 0.1 * odd as f64;
+        }
+        if self.defect == Defect::NoticesOthers && is_beside_others() {
+            settings.learning_rate *= 1.001;
         }
         let layers = self.network.layers.iter_mut().zip(&mut self.moments);
         for ((layer, (weight, bias)), slopes) in layers.zip(&gradient) {
@@ -175,6 +193,15 @@ impl Backpropagation {
     fn split(&self, number: u32) -> Result<Rc<Kept>, PluginError> {
         let none = || PluginError::new(ErrorCode::UNSUPPORTED, "there is no such split");
         self.splits.get(&number).cloned().ok_or_else(none)
+    }
+}
+
+impl Drop for Backpropagation {
+    fn drop(&mut self) {
+        let (mut threads, own) = (threads(), thread::current().id());
+        if let Some(at) = threads.iter().position(|&it| it == own) {
+            threads.swap_remove(at);
+        }
     }
 }
 

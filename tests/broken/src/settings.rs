@@ -45,7 +45,9 @@ pub(crate) fn schema(defect: Defect) -> Value {
         }
         Defect::None | Defect::CountsThreads | Defect::MindsInstructions => {
             schema["portable"] = json!(["cpu"]);
+            schema["concurrent"] = json!(defect == Defect::None);
         }
+        Defect::NoticesOthers => schema["concurrent"] = json!(true),
         Defect::NoDefault => {
             if let Some(property) = schema["properties"]["beta1"].as_object_mut() {
                 property.remove("default");

@@ -1,6 +1,6 @@
 //! A plugin for the tests of devices. It claims a libtorch, though it uses none, so that the host asks
 //! for the libraries that one would use; each epoch of it prints what the worker was given, and it can
-//! fail with the words of a card that fails.
+//! fail with the words of a card that fails. One algorithm of it shares workers.
 
 // It speaks in its worker's log.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -27,6 +27,15 @@ const SCHEMA: &str = r#"{
     "additionalProperties": false
 }"#;
 
+/// That of an algorithm whose learners share a worker on a card.
+fn sharing_schema() -> Result<String, PluginError> {
+    let mut schema: Value = serde_json::from_str(SCHEMA)
+        .map_err(|error| PluginError::from_error(ErrorCode::OTHER, &error))?;
+    schema["portable"] = json!(["cpu", "cuda-portable"]);
+    schema["concurrent"] = json!(true);
+    Ok(schema.to_string())
+}
+
 /// Environment variables that a worker gets for its card.
 const VARIABLES: [&str; 5] = [
     "CUDA_VISIBLE_DEVICES",
@@ -47,13 +56,17 @@ impl PluginDefinition for Definition {
     }
 
     fn algorithms() -> Result<Vec<AlgorithmInfo>, PluginError> {
-        Ok(vec![AlgorithmInfo {
-            name: "cards".into(),
+        let algorithm = |name: &str, hyperparameters: &str| AlgorithmInfo {
+            name: name.into(),
             summary: "Says what it is given.".into(),
             reference: "tests".into(),
-            hyperparameters: SCHEMA.into(),
+            hyperparameters: hyperparameters.into(),
             metrics: Vec::new().into(),
-        }])
+        };
+        Ok(vec![
+            algorithm("cards", SCHEMA),
+            algorithm("sharing", &sharing_schema()?),
+        ])
     }
 
     fn create(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
@@ -65,6 +78,7 @@ impl PluginDefinition for Definition {
         Ok(LearnerHandle::new(Cards {
             settings,
             device: request.device.as_str().to_owned(),
+            seed: request.seed,
             outputs: network.outputs(),
         }))
     }
@@ -73,6 +87,7 @@ impl PluginDefinition for Definition {
 struct Cards {
     settings: Map<String, Value>,
     device: String,
+    seed: u64,
     /// Outputs of the network.
     outputs: usize,
 }
@@ -131,7 +146,9 @@ impl Learner for Cards {
         let variables = VARIABLES.map(|name| (name.to_owned(), variable(name).into()));
         let given = json!({
             "device": self.device,
+            "process": std::process::id(),
             "epoch": epoch,
+            "seed": self.seed,
             "begun": begun,
             "ended": milliseconds(),
             "variables": Map::from_iter(variables),

@@ -207,6 +207,7 @@ impl Many {
             peak_memory: 1 << 28,
             threads: None,
             card: None,
+            at_once: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(log),

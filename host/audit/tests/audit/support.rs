@@ -213,6 +213,7 @@ impl Maker<'_> {
             peak_memory: 1,
             threads: None,
             card: None,
+            at_once: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(self.store.put_bytes(log.as_bytes()).unwrap()),

@@ -79,6 +79,7 @@ impl Sample {
             peak_memory: 0,
             threads: None,
             card: None,
+            at_once: None,
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(log),

@@ -286,6 +286,7 @@ pub(crate) fn result(
         peak_memory: 1 << 20,
         threads: None,
         card: None,
+        at_once: None,
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         log,

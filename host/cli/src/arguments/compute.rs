@@ -30,6 +30,7 @@ impl ComputeArguments {
         Ok(Settings {
             jobs: 1,
             share_cards: false,
+            per_card: 1,
             threads: self.threads,
             device: Device::open(&self.device, cancel)?,
             portable: false,

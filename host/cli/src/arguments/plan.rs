@@ -63,6 +63,7 @@ impl PlanArguments {
         Ok(Settings {
             jobs: jobs.map_or(most, |jobs| jobs as usize).max(1),
             share_cards: jobs.is_some(),
+            per_card: 1,
             threads: self.threads,
             device,
             portable: self.portable,

@@ -1,14 +1,14 @@
-//! `pipeline exec`: one action, as a supervised job, as a job of a cluster, or as the worker of one.
+//! `pipeline exec`: one action, as a supervised job or as a job of a cluster.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_cluster::Job;
-use assay_core::{ActionKey, Advice, ArtifactHash, Ending, Limits, parse_memory, parse_time};
+use assay_core::{ActionKey, Advice, Ending, Limits, parse_memory, parse_time};
 use assay_engine::{
     Cancel, CardRequest, CardsWhenNeeded, DeviceError, EngineError, Execution, FrozenPlan,
-    Obstacle, WorkerArguments, run_worker, unmet,
+    Obstacle, unmet,
 };
 use assay_store::Store;
 use clap::Args;
@@ -47,18 +47,6 @@ pub(crate) struct ExecArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "hub")]
     plan: Option<PathBuf>,
 
-    /// Work in this folder as a worker and commit nothing; `pipeline run` uses this
-    #[arg(long, value_name = "DIR", hide = true)]
-    scratch: Option<PathBuf>,
-
-    /// Go on from this artifact of the same training with fewer epochs; `pipeline run` uses this
-    #[arg(long, value_name = "ARTIFACT", hide = true, requires = "scratch")]
-    continue_from: Option<ArtifactHash>,
-
-    /// The action is portable and computes on a card; `pipeline run` uses this
-    #[arg(long, hide = true, requires = "scratch")]
-    on_card: bool,
-
     /// Processors for what decides nothing, such as decoding images [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     threads: Option<u32>,
@@ -94,11 +82,6 @@ pub(crate) struct ExecArguments {
 }
 
 impl ExecArguments {
-    /// Whether this process is the worker of another.
-    pub(super) fn is_worker(&self) -> bool {
-        self.scratch.is_some()
-    }
-
     /// The action that is named by its key.
     fn key(&self) -> Result<ActionKey, CliError> {
         self.what.parse().map_err(|error| {
@@ -163,18 +146,6 @@ impl Advice for OtherEnvironment {
 }
 
 pub(crate) fn exec(arguments: &ExecArguments, cancel: &Cancel) -> Result<ExitCode, CliError> {
-    if let Some(scratch) = &arguments.scratch {
-        return Ok(run_worker(&WorkerArguments {
-            key: arguments.key()?,
-            store: arguments.places.store.path.clone(),
-            scratch: scratch.clone(),
-            data_dir: arguments.places.data_dir.clone(),
-            threads: arguments.threads(),
-            limits: arguments.limits(),
-            on_card: arguments.on_card,
-            continue_from: arguments.continue_from,
-        }));
-    }
     ui::print_containment_notice();
     let cards = CardsWhenNeeded::new(arguments.device.as_ref(), arguments.portable, cancel)?;
     let job = arguments.job(cancel)?;

@@ -30,6 +30,7 @@ mod show;
 mod status;
 mod watch;
 mod why;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -68,6 +69,7 @@ use show::ShowArguments;
 use status::StatusArguments;
 use watch::WatchArguments;
 use why::WhyArguments;
+use worker::WorkerVerb;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -88,6 +90,9 @@ pub(crate) enum Verb {
     /// Ask the driver or its libraries, as a child of this program.
     #[command(hide = true, subcommand)]
     Probe(ProbeVerb),
+    /// Execute actions, as a child of this program.
+    #[command(hide = true)]
+    Worker(WorkerVerb),
     /// Say what differs between two runs: parameters, plugins, environments, metrics.
     Diff(DiffArguments),
     /// Say whether one method is better than another, and how sure that is.
@@ -147,8 +152,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
     // A worker and a probe are stopped by the process that started them, and contain themselves while
     // they have one thread.
     let cancel = match verb {
-        Verb::Probe(_) => interrupt::leave_to_parent(),
-        Verb::Exec(exec) if exec.is_worker() => interrupt::leave_to_parent(),
+        Verb::Probe(_) | Verb::Worker(_) => interrupt::leave_to_parent(),
         _ => interrupt::listen()?,
     };
     match verb {
@@ -160,6 +164,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Why(why) => why::why(why, cancel),
         Verb::Exec(exec) => exec::exec(exec, cancel),
         Verb::Probe(question) => Ok(probe::probe(question)),
+        Verb::Worker(worker) => Ok(worker::worker(worker)),
         Verb::Diff(diff) => diff::run(diff),
         Verb::Compare(compare) => compare::run(compare),
         Verb::Export(export) => export::run(export),

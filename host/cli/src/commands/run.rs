@@ -47,6 +47,7 @@ Examples:
   pipeline run pipelines/quickstart.toml --set train.epochs=10 --jobs 4
   pipeline run pipelines/quickstart.toml --only train/bp
   pipeline run pipelines/mnist.toml --device cuda:all
+  pipeline run pipelines/mnist.toml --device cuda --portable --per-device 16
   pipeline run pipelines/quickstart.toml --events events.jsonl
   pipeline run pipelines/quickstart.toml --executor slurm --hub /shared/me/hub
   pipeline run pipelines/quickstart.toml --tensorboard curves
@@ -59,6 +60,9 @@ cannot be used, or standard output takes no table (the run is recorded all the s
 
 Ctrl-C stops within a second; where stages run, each ends its step first and keeps its checkpoint.
 A second Ctrl-C stops at once.";
+
+/// A worker may open so many files at a time that each training has dozens.
+const MOST_AT_ONCE: i64 = 64;
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -78,6 +82,12 @@ pub(crate) struct RunArguments {
     /// one at a time on each card]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_JOBS))]
     jobs: Option<u32>,
+
+    /// Trainings that one worker trains at once on each card, each on a stream of its own: many small networks
+    /// fill a card that one leaves idle [default: 1]
+    #[arg(long, value_name = "N", requires = "portable",
+        value_parser = clap::value_parser!(u32).range(1..=MOST_AT_ONCE))]
+    per_device: Option<u32>,
 
     /// After a failure, go on with the stages that do not depend on it
     #[arg(long, short)]
@@ -189,7 +199,11 @@ struct LockArguments {
 
 impl RunArguments {
     fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
-        self.plan.settings(self.jobs, self.keep_going, cancel)
+        let settings = self.plan.settings(self.jobs, self.keep_going, cancel)?;
+        Ok(Settings {
+            per_card: self.per_device.map_or(1, |count| count as usize),
+            ..settings
+        })
     }
 
     /// The file of events, if one is wanted.

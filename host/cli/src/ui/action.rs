@@ -153,12 +153,14 @@ pub(crate) fn execution(result: &ActionResult) -> String {
     )
 }
 
-/// The machine of an execution, with the card that computed in brackets.
+/// The machine of an execution, with the card that computed in brackets, and how many trainings shared it there.
 pub(crate) fn machine(result: &ActionResult) -> String {
     let host = plain(&result.host);
-    match &result.card {
-        None => host,
-        Some(card) => format!("{host} ({})", plain(card)),
+    let card = result.card.as_ref().map(|card| plain(card));
+    match (card, result.at_once) {
+        (None, _) => host,
+        (Some(card), None) => format!("{host} ({card})"),
+        (Some(card), Some(count)) => format!("{host} ({card}, {count} trainings at once)"),
     }
 }
 

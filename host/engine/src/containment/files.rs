@@ -70,7 +70,7 @@ pub(super) fn restrict(profile: Profile, places: &Places) -> Result<u32, Ruleset
         .create()?
         .add_rules(path_beneath_rules(readable(profile, places), reading()))?
         .add_rules(libraries(profile, places).map(|file| Ok::<_, RulesetError>(library(file))))?
-        .add_rules(path_beneath_rules([&places.scratch], writing()))?
+        .add_rules(path_beneath_rules(&places.scratch, writing()))?
         .add_rules(path_beneath_rules(devices(places), device()))?
         .add_rules(path_beneath_rules(threads(places), cuda::naming()))?
         .restrict_self()?;

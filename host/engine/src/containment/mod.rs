@@ -33,7 +33,7 @@ pub(crate) enum Profile {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     /// Where it may write; nowhere else.
-    pub(crate) scratch: PathBuf,
+    pub(crate) scratch: Vec<PathBuf>,
     /// The files it reads.
     pub(crate) inputs: Vec<PathBuf>,
     /// The library that it will load.
@@ -78,7 +78,7 @@ pub(crate) fn contain(
 pub fn kernel_support() -> Containment {
     let attempt = || {
         let places = Places {
-            scratch: Path::new("/").to_owned(),
+            scratch: vec![Path::new("/").to_owned()],
             ..Places::default()
         };
         powers::give_up().ok();
@@ -132,7 +132,7 @@ mod tests {
             fs::write(path(name), name).unwrap();
         }
         let places = Places {
-            scratch: path("scratch"),
+            scratch: vec![path("scratch")],
             inputs: vec![path("input")],
             ..Places::default()
         };

@@ -63,6 +63,13 @@ impl CardPool {
         })
     }
 
+    /// How many more actions the cards take at a time.
+    pub(crate) fn free(&self) -> usize {
+        let slots = self.slots();
+        let free = slots.iter().map(|slot| slot.most.saturating_sub(slot.held));
+        free.sum()
+    }
+
     fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -37,7 +37,7 @@ pub enum Reason {
     /// Its action has this result.
     Cached {
         /// The result.
-        result: ActionResult,
+        result: Box<ActionResult>,
     },
     /// Nothing of its kind has ever run in this store.
     FirstOfItsKind,
@@ -95,7 +95,7 @@ impl Explainer<'_> {
         } else if let Some(resolved) = resolved {
             match &resolved.result {
                 Some(result) => Reason::Cached {
-                    result: result.clone(),
+                    result: Box::new(result.clone()),
                 },
                 None => self.not_cached(at, resolved)?,
             }

@@ -57,6 +57,13 @@ impl AlgorithmDescription {
         devices.is_some_and(|devices| devices.iter().any(|it| it == device))
     }
 
+    /// True if several of its learners compute side by side, on threads of one process, what each computes
+    /// alone, as the plugin says.
+    pub fn is_concurrent(&self) -> bool {
+        let says = self.hyperparameters.get("concurrent");
+        says.and_then(Value::as_bool).unwrap_or(false)
+    }
+
     /// The signal that it gives to layers and its carrier, in a short phrase, where the plugin says so.
     pub fn transports(&self) -> Option<&str> {
         let phrase = self.hyperparameters.get("transports")?.as_str()?;

@@ -1,40 +1,42 @@
-//! Executes one action: takes its lock, starts a worker, watches it, and commits what it leaves.
+//! Executes actions: takes their locks, starts a worker, watches it, and commits what it leaves.
 //!
 //! A worker that panics, aborts, is killed or talks nonsense becomes a [`Failure`] that names
-//! the action and its plugin; the store is touched only after the worker has ended well.
+//! the action and its plugin; the store is touched only after the worker has done an action well.
 
+mod at_once;
 mod card_trouble;
 mod failure;
 mod outputs;
 mod reports;
+mod running;
 mod shorter;
 mod watch;
 
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
+use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Limit, Limits, StageKind};
+use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Limit, Limits};
 use assay_store::{ActionLock, Store, StoreError};
-use rustix::process::Pid;
 use signal_hook::consts::SIGABRT;
 
+pub(crate) use self::at_once::{Attempt, Member};
 pub use self::card_trouble::CardTrouble;
 pub use self::failure::Failure;
 
 use self::outputs::{Log, collect};
-use self::reports::{Reports, listen};
+use self::running::{Ending, Job, run_worker};
 use self::shorter::{Shorter, shorter};
-use self::watch::{is_out_of_memory, watch};
-use crate::cancel::{Cancel, Manner, Work};
+use self::watch::is_out_of_memory;
+use crate::cancel::{Cancel, Work};
 use crate::containment::Profile;
 use crate::device::Card;
 use crate::environment::{card_variables, inherited, is_portable, variables};
 use crate::event::{Done, News, Report};
+use crate::handover::Assignment;
 use crate::stages::Kind;
 use crate::worker::{OUT, TEMPORARY};
 
@@ -64,10 +66,21 @@ pub struct Execution<'a> {
     /// Asks it to stop.
     pub cancel: &'a Cancel,
     /// Receives its progress and the epochs of a training.
-    pub observe: &'a dyn Fn(News),
+    pub observe: &'a (dyn Fn(News) + Sync),
 }
 
-impl Execution<'_> {
+/// An action under its lock, on its way to a result.
+struct Begun {
+    action: Action,
+    assignment: Assignment,
+    scratch: PathBuf,
+    started_ms: u64,
+    clock: Instant,
+    log: Log,
+    shorter: Option<Shorter>,
+}
+
+impl<'a> Execution<'a> {
     /// Executes the action `key`, which the store already holds, and commits its result. If
     /// another process executes it right now, waits for that one's result instead.
     ///
@@ -94,7 +107,7 @@ impl Execution<'_> {
             });
         }
         let shorter = shorter(self.store, key)?;
-        let (result, _work) = self.perform(key, lock, shorter.as_ref())?;
+        let (result, _work) = self.perform(key, lock, shorter)?;
         self.store.commit_result(&result)?;
         self.store.clear_scratch(key)?;
         Ok(Completed {
@@ -120,49 +133,88 @@ impl Execution<'_> {
         };
         self.store.clear_scratch(key)?;
         let shorter = earlier.map(Shorter::of);
-        let ended = self.perform(key, &lock, shorter.as_ref());
+        let ended = self.perform(key, &lock, shorter);
         let ended = ended.map(|(result, _)| result);
         self.store.clear_scratch(key)?;
         ended
     }
 
     /// Executes the action under its lock and puts its artifact into the store. A request to stop
-    /// waits for the worker, and then until what is given beside the result is dropped.
+    /// waits for the worker, and then as [`Execution::finish`] says.
     fn perform(
         &self,
         key: ActionKey,
         lock: &ActionLock,
-        shorter: Option<&Shorter>,
-    ) -> Result<(ActionResult, Work<'_>), Failure> {
-        let action = self.store.action(key)?;
-        let scratch = self.store.scratch(key)?;
-        let (started_ms, clock) = (now_ms(), Instant::now());
-        let log = Log::start(scratch.join(LOG))?;
+        shorter: Option<Shorter>,
+    ) -> Result<(ActionResult, Work<'a>), Failure> {
         let work = self.cancel.begin_work();
-        let mut command = self.command(key, &action, &scratch)?;
-        if let Some(shorter) = shorter {
-            command.args(["--continue-from", &shorter.artifact.to_string()]);
-        }
-        let ending = self.run_worker(command, &action, &log, lock)?;
-        let containment = ending.reports.containment;
-        let done = self.judge(ending, &action, &log)?;
-        // Only reads, so that it can be broken off: what the worker left stays in the scratch folder.
+        let begun = self.begin(key, shorter)?;
+        let command = self.command(&[&begun])?;
+        let job = Job {
+            begun: &begun,
+            lock: lock.try_clone_file()?,
+            observe: self.observe,
+        };
+        let mut ended = run_worker(self, command, &begun.log, vec![job], |_, ending| ending)?;
+        let ending = ended.pop().ok_or_else(no_worker)??;
+        // Until its artifact is written all can be broken off: what the worker left stays in the scratch folder.
         drop(work);
-        check_inputs(self.store, &action)?;
+        self.finish(&begun, ending, None)
+    }
+
+    /// Gets an action ready for a worker.
+    fn begin(&self, key: ActionKey, shorter: Option<Shorter>) -> Result<Begun, Failure> {
+        let scratch = self.store.scratch(key)?;
+        Ok(Begun {
+            action: self.store.action(key)?,
+            assignment: Assignment {
+                key,
+                continue_from: shorter.as_ref().map(|it| it.artifact),
+            },
+            started_ms: now_ms(),
+            clock: Instant::now(),
+            log: Log::start(scratch.join(LOG))?,
+            scratch,
+            shorter,
+        })
+    }
+
+    /// Puts into the store what a worker left of an action, if it did it well; of so many `at_once`, where there were
+    /// others. A request to stop waits until what is given beside the result is dropped.
+    fn finish(
+        &self,
+        begun: &Begun,
+        ending: Ending,
+        at_once: Option<u32>,
+    ) -> Result<(ActionResult, Work<'a>), Failure> {
+        let Begun {
+            action,
+            assignment: Assignment { key, .. },
+            scratch,
+            started_ms,
+            clock,
+            log,
+            shorter,
+        } = begun;
+        let containment = ending.reports.containment;
+        let done = self.judge(ending, action, log)?;
+        check_inputs(self.store, action)?;
         let work = self.cancel.begin_work();
-        let files = collect(&scratch.join(OUT), done.outputs)
-            .map_err(|reason| nonsense(&action, reason))?;
-        let before = shorter.filter(|it| done.continued_from == Some(it.artifact));
+        let files =
+            collect(&scratch.join(OUT), done.outputs).map_err(|reason| nonsense(action, reason))?;
+        let before = shorter.as_ref();
+        let before = before.filter(|it| done.continued_from == Some(it.artifact));
         let before_ms = done.earlier_ms + before.map_or(0, |it| it.duration_ms);
         let epochs_before = before.map_or(&[][..], |it| &it.epoch_ms);
         let result = ActionResult {
-            action: key,
+            action: *key,
             artifact: self.store.commit_artifact(files)?,
-            started_ms,
+            started_ms: *started_ms,
             duration_ms: before_ms + clock.elapsed().as_millis() as u64,
             peak_memory: done.peak_memory,
-            threads: self.compute_threads(&action),
+            threads: self.compute_threads(action),
             card: self.card.map(|card| card.name.clone()),
+            at_once,
             host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log: log.store(self.store)?,
@@ -192,58 +244,14 @@ impl Execution<'_> {
         Ok(None)
     }
 
-    fn run_worker(
-        &self,
-        mut command: Command,
-        action: &Action,
-        log: &Log,
-        lock: &ActionLock,
-    ) -> Result<Ending, Failure> {
-        command
-            // The worker holds the lock too: killing the supervisor alone must not free it.
-            .stdin(Stdio::from(lock.try_clone_file()?))
-            .stdout(Stdio::piped())
-            .stderr(log.writer()?)
-            // Ctrl-C in a terminal goes to the whole group: the worker is asked by us alone.
-            .process_group(0);
-        let mut child = command.spawn().map_err(Failure::Start)?;
-        let pid = Pid::from_child(&child);
-        self.cancel.watch(pid, manner(action.kind));
-        let pipe = child.stdout.take();
-        let (ends, ended) = channel();
-        thread::scope(|scope| {
-            let limited = !self.limits.is_empty();
-            let (limits, cancel) = (self.limits, self.cancel);
-            let watcher = limited.then(|| scope.spawn(move || watch(pid, limits, cancel, &ended)));
-            let reports = pipe.map_or(Ok(Reports::default()), |pipe| listen(pipe, self.observe));
-            if reports.is_err() {
-                // It talks nonsense, so it cannot be trusted to end by itself.
-                self.cancel.kill(pid);
-            }
-            let status = wait(&mut child, pid, self.cancel);
-            drop(ends);
-            let limit = watcher.and_then(|watcher| watcher.join().unwrap_or(None));
-            Ok(Ending {
-                // A worker that is killed may be cut off in the middle of a line.
-                reports: match reports {
-                    Err(_) if limit.is_some() => Reports::default(),
-                    reports => reports.map_err(|reason| nonsense(action, reason.to_owned()))?,
-                },
-                status: status.map_err(Failure::Start)?,
-                limit,
-            })
-        })
-    }
-
-    /// The worker's command line and variables.
-    fn command(&self, key: ActionKey, action: &Action, scratch: &Path) -> Result<Command, Failure> {
+    /// The command line and variables of a worker for these actions, which are several only where they have the same
+    /// plugin and environment.
+    fn command(&self, actions: &[&Begun]) -> Result<Command, Failure> {
         let mut command = Command::new(own_executable().map_err(Failure::Start)?);
         command
             .arg0("pipeline")
-            .args(["exec", &key.to_string(), "--store"])
+            .args(["worker", "--store"])
             .arg(self.store.root())
-            .arg("--scratch")
-            .arg(scratch)
             .args(["--threads", &self.threads.to_string()]);
         if let Some(data_dir) = self.data_dir {
             command.arg("--data-dir").arg(data_dir);
@@ -251,6 +259,12 @@ impl Execution<'_> {
         if let Some(memory) = self.limits.memory {
             command.args(["--memory", &format!("{memory} B")]);
         }
+        let Some(Begun {
+            action, scratch, ..
+        }) = actions.first()
+        else {
+            return Err(no_worker());
+        };
         if Kind::of(action.kind).profile == Profile::Sealed {
             command.env_clear().envs(inherited());
         }
@@ -266,6 +280,8 @@ impl Execution<'_> {
         }
         let temporary = std::path::absolute(scratch.join(TEMPORARY)).map_err(Failure::Start)?;
         command.env("TMPDIR", temporary);
+        // Nobody reads them but those who look at the list of processes.
+        command.args(actions.iter().map(|it| it.assignment.key.to_string()));
         Ok(command)
     }
 
@@ -273,7 +289,7 @@ impl Execution<'_> {
     fn judge(&self, ending: Ending, action: &Action, log: &Log) -> Result<Done, Failure> {
         let plugin = action.plugin.as_ref().map(|pin| pin.name.clone());
         let limit = ending.limit.or_else(|| self.refused_memory(&ending, log));
-        if let Some(limit) = limit {
+        if let Some(limit) = limit.filter(|_| !ending.is_of_its_own()) {
             return Err(Failure::Limit {
                 limit,
                 plugin,
@@ -282,7 +298,7 @@ impl Execution<'_> {
         }
         let trouble = self.card_trouble(&ending, log);
         let failure = match ending.reports.last {
-            Some(Report::Done(done)) if ending.status.success() => return Ok(done),
+            Some(Report::Done(done)) if ending.has_ended_well() => return Ok(done),
             Some(Report::Cancelled) => return Err(Failure::Cancelled),
             _ if self.cancel.is_requested() => return Err(Failure::Cancelled),
             Some(Report::Failed {
@@ -296,7 +312,7 @@ impl Execution<'_> {
                 log: log.last_lines(),
             },
             _ => Failure::Died {
-                how: describe(ending.status),
+                how: ending.status.map_or_else(unknown_end, describe),
                 plugin,
                 log: log.last_lines(),
             },
@@ -334,7 +350,10 @@ impl Execution<'_> {
             Some(Report::Failed { message, chain, .. }) => {
                 is_out_of_memory(message) || chain.iter().any(|cause| is_out_of_memory(cause))
             }
-            None => ending.status.signal() == Some(SIGABRT) && is_out_of_memory(&log.text()),
+            None => {
+                let signal = ending.status.and_then(|status| status.signal());
+                signal == Some(SIGABRT) && is_out_of_memory(&log.text())
+            }
             Some(_) => false,
         };
         refused.then_some(limit)
@@ -348,14 +367,6 @@ fn nonsense(action: &Action, reason: String) -> Failure {
     }
 }
 
-fn manner(kind: StageKind) -> Manner {
-    if Kind::of(kind).keeps_progress {
-        Manner::Gently
-    } else {
-        Manner::AtOnce
-    }
-}
-
 const LOG: &str = "log.txt";
 /// How long to wait before another look at a lock.
 pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(20);
@@ -366,14 +377,6 @@ pub fn failed_log(store: &Store, key: ActionKey) -> Option<Vec<u8>> {
     Log::of_file(assay_files::open(&path).ok()?, path)
         .end()
         .ok()
-}
-
-/// How a worker ended.
-struct Ending {
-    reports: Reports,
-    status: ExitStatus,
-    /// The limit that it was ended for.
-    limit: Option<Limit>,
 }
 
 /// The name of this machine.
@@ -401,14 +404,9 @@ pub(crate) fn own_executable() -> io::Result<PathBuf> {
     }
 }
 
-/// Waits for the worker, outside the cancel registry's lock until it is there to be reaped.
-fn wait(child: &mut Child, pid: Pid, cancel: &Cancel) -> io::Result<ExitStatus> {
-    loop {
-        if let Some(status) = cancel.reap_if_ended(pid, || child.try_wait())? {
-            return Ok(status);
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+/// A worker for no action is never started.
+fn no_worker() -> Failure {
+    Failure::Start(io::Error::other("there is nothing for it to execute"))
 }
 
 fn describe(status: ExitStatus) -> String {
@@ -418,8 +416,12 @@ fn describe(status: ExitStatus) -> String {
             format!("was ended by {name} (signal {signal})")
         }
         (None, Some(code)) => format!("exited with code {code} without reporting a result"),
-        (None, None) => "ended in an unknown way".to_owned(),
+        (None, None) => unknown_end(),
     }
+}
+
+fn unknown_end() -> String {
+    "ended in an unknown way".to_owned()
 }
 
 /// The inputs are still what the action's key says.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ use crate::event::Output;
 
 /// How much of a log is kept.
 const LONGEST_LOG: u64 = 1 << 20;
+/// Comes before what the actions of a worker printed.
+const PRINTED_BY_ALL: &[u8] = b"printed by the worker, which trained several networks at once:\n";
 /// How many lines of a log an error shows, and how much of each.
 const LOG_LINES: usize = 12;
 const LINE_CHARACTERS: usize = 400;
@@ -73,6 +75,17 @@ impl Log {
     pub(super) fn writer(&self) -> Result<File, Failure> {
         let clone = self.file.try_clone();
         clone.map_err(|source| failed("write the log", self.path.clone(), source))
+    }
+
+    /// Adds what a worker of several actions printed to the log of one of them. Where that cannot be done, the log goes
+    /// without.
+    pub(super) fn append(&self, printed: &Self) {
+        let text = printed.end().unwrap_or_default();
+        if !text.is_empty() {
+            let _ = (&self.file)
+                .write_all(PRINTED_BY_ALL)
+                .and_then(|()| (&self.file).write_all(&text));
+        }
     }
 
     /// Stores the log's end, if there is anything in it.

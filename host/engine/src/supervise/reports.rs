@@ -54,6 +54,17 @@ pub(super) fn listen(pipe: impl Read, observe: &dyn Fn(News)) -> Result<Reports,
 }
 
 impl Reports {
+    /// True if the action has ended, whatever becomes of the worker.
+    pub(super) fn has_ended(&self) -> bool {
+        let ends = |it: &Report| {
+            matches!(
+                it,
+                Report::Done(_) | Report::Failed { .. } | Report::Cancelled
+            )
+        };
+        self.last.as_ref().is_some_and(ends)
+    }
+
     fn is_empty(&self) -> bool {
         self.containment.is_none() && self.last.is_none()
     }

@@ -2,6 +2,7 @@
 //! reaches a limit. What the worker says of itself plays no part.
 
 use std::fs;
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -12,43 +13,65 @@ use crate::cancel::Cancel;
 
 /// How often the memory is looked at.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// How long trainings that share a worker may take to end once their time is over: each keeps what it has done for a
+/// longer limit.
+const FAREWELL: Duration = Duration::from_secs(20);
 
-/// Watches `worker` until `ended` is closed; the limit that it reached, if any.
-pub(super) fn watch(
-    worker: Pid,
-    limits: Limits,
-    cancel: &Cancel,
-    ended: &Receiver<()>,
-) -> Option<Limit> {
-    let started = Instant::now();
-    loop {
-        let reached = reached(worker, limits, started.elapsed());
-        if reached.is_some() {
-            cancel.kill(worker);
-            return reached;
-        }
-        let left = limits
-            .time()
-            .map(|time| time.saturating_sub(started.elapsed()));
-        let wait = match (limits.memory, left) {
-            (None, Some(left)) => left,
-            (_, left) => left.unwrap_or(INTERVAL).min(INTERVAL),
-        };
-        match ended.recv_timeout(wait) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return None,
-        }
-    }
+/// A worker with limits.
+pub(super) struct Watched<'a> {
+    pub(super) worker: Pid,
+    /// Those of each of its actions.
+    pub(super) limits: Limits,
+    /// How many actions it executes at once.
+    pub(super) actions: usize,
+    pub(super) cancel: &'a Cancel,
+    /// Is set to the limit that it reaches, before it is ended.
+    pub(super) reached: &'a OnceLock<Limit>,
 }
 
-fn reached(worker: Pid, limits: Limits, elapsed: Duration) -> Option<Limit> {
-    if let Some(milliseconds) = limits.time_ms
-        && elapsed >= Duration::from_millis(milliseconds)
-    {
-        return Some(Limit::Time(milliseconds));
+impl Watched<'_> {
+    /// Watches it until `over` is closed, and ends it at a limit.
+    pub(super) fn watch(&self, over: &Receiver<()>) {
+        let started = Instant::now();
+        let mut asked = None::<Instant>;
+        loop {
+            if let Some(asked) = asked {
+                if asked.elapsed() >= FAREWELL {
+                    return self.cancel.kill(self.worker);
+                }
+            } else if let Some(limit) = self.limit(started.elapsed()) {
+                // Nobody else sets it.
+                let _ = self.reached.set(limit);
+                if self.actions == 1 || matches!(limit, Limit::Memory(_)) {
+                    return self.cancel.kill(self.worker);
+                }
+                self.cancel.ask(self.worker);
+                asked = Some(Instant::now());
+            }
+            let left = self.limits.time();
+            let left = left.map(|time| time.saturating_sub(started.elapsed()));
+            let wait = match (self.limits.memory, left) {
+                (None, Some(left)) if asked.is_none() => left,
+                (_, left) => left.unwrap_or(INTERVAL).min(INTERVAL),
+            };
+            match over.recv_timeout(wait.max(Duration::from_millis(1))) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
     }
-    let most = limits.memory?;
-    (memory(worker) > most).then_some(Limit::Memory(most))
+
+    fn limit(&self, elapsed: Duration) -> Option<Limit> {
+        if let Some(milliseconds) = self.limits.time_ms
+            && elapsed >= Duration::from_millis(milliseconds)
+        {
+            return Some(Limit::Time(milliseconds));
+        }
+        let most = self.limits.memory?;
+        // What one holds cannot be told from what another does.
+        let all = most.saturating_mul(self.actions as u64);
+        (memory(self.worker) > all).then_some(Limit::Memory(most))
+    }
 }
 
 /// The bytes that the process holds and no file has: what it allocated and touched, also where

@@ -11,13 +11,14 @@ use crate::samples::entry;
 
 /// Two seeds of backpropagation and one of feedback alignment, with these times of epochs.
 fn page(epoch_ms: impl Fn(&str, u64) -> Vec<u64>) -> Option<Html> {
-    page_with_cards(epoch_ms, |_| None)
+    page_with_cards(epoch_ms, |_| None, |_| None)
 }
 
-/// The same, where trainings of a method computed on a card.
+/// The same, where trainings of a method computed on a card, so many at once.
 fn page_with_cards(
     epoch_ms: impl Fn(&str, u64) -> Vec<u64>,
     card: impl Fn(&str) -> Option<&'static str>,
+    at_once: impl Fn(&str) -> Option<u32>,
 ) -> Option<Html> {
     let folder = tempdir().unwrap();
     let mut diverged = entry("tp", 1, &[(90.0, 90.0)]);
@@ -40,6 +41,7 @@ fn page_with_cards(
             _ => None,
         },
         card: card(&training.label.method).map(str::to_owned),
+        at_once: at_once(&training.label.method),
         transports: (training.label.method == "bp").then(|| "<W>".to_owned()),
         training,
         host: "<there>".to_owned(),
@@ -103,7 +105,7 @@ fn multiply_adds_are_compared_with_backpropagation() {
 #[test]
 fn times_on_a_card_are_compared_with_those_on_the_same() {
     let relative = |card: fn(&str) -> Option<&'static str>| {
-        let html = page_with_cards(|_, _| vec![10; 3], card).unwrap();
+        let html = page_with_cards(|_, _| vec![10; 3], card, |_| None).unwrap();
         assert!(
             texts(&html, "main p")
                 .join(" ")
@@ -115,6 +117,14 @@ fn times_on_a_card_are_compared_with_those_on_the_same() {
     assert_eq!(relative(|method| (method == "bp").then_some("<H100>")), "—");
     let other = |method: &str| Some(if method == "bp" { "<H100>" } else { "A100" });
     assert_eq!(relative(other), "—");
+    let shared = |at_once: fn(&str) -> Option<u32>| {
+        let html = page_with_cards(|_, _| vec![10; 3], |_| Some("H100"), at_once).unwrap();
+        let machines = texts(&html, "main p").join(" ");
+        assert!(machines.contains("<there> (H100, 8 trainings at once)"));
+        cells(&html, TIME, 2)[6].clone()
+    };
+    assert_eq!(shared(|_| Some(8)), "1.00");
+    assert_eq!(shared(|method| (method == "bp").then_some(8)), "—");
 }
 
 #[test]

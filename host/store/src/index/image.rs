@@ -23,8 +23,8 @@ use crate::stamp::Stamp;
 use crate::store::Store;
 
 /// The names in the cache, with the version of the form of what is kept under them.
-const TABLES: &str = "index-1";
-const DOCUMENTS: &str = "documents-1";
+const TABLES: &str = "index-2";
+const DOCUMENTS: &str = "documents-2";
 
 /// Packed documents with their tables. Whoever can write to the cache can make them say anything, so no
 /// place is relied on to be there.

@@ -72,6 +72,7 @@ struct ResultForm {
     peak_memory: u64,
     threads: Option<u32>,
     card: Option<String>,
+    at_once: Option<u32>,
     host: String,
     version: String,
     log: Option<ObjectHash>,
@@ -164,6 +165,7 @@ mod tests {
             peak_memory: 3,
             threads: Some(2),
             card: Some("H100".to_owned()),
+            at_once: Some(8),
             host: "here".to_owned(),
             version: "0.1.0".to_owned(),
             log: Some(ObjectHash::from_bytes([4; 32])),
@@ -241,6 +243,6 @@ mod tests {
         };
         let all = (action, PackedRun::from(&run()), artifact, head);
         let form = ObjectHash::of(&postcard::to_allocvec(&all).unwrap());
-        assert_eq!(form.short(), "abef24e016cf");
+        assert_eq!(form.short(), "5705e80e9d96");
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn result(action: ActionKey, artifact: ArtifactHash, started_ms: u64)
         peak_memory: 0,
         threads: None,
         card: None,
+        at_once: None,
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         log: None,

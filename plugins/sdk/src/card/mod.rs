@@ -5,7 +5,7 @@
 //! order. The same source, compiled for a processor, is a card too ([`emulated`]): with it every kernel is tested for its bits,
 //! its bounds and races on a machine without a card.
 //!
-//! A learner on a card makes it the current one of its thread while it is called ([`enter`]). An operation of the SDK first asks
+//! A learner on a card makes it the current one of its thread while it is called ([`serve`]). An operation of the SDK first asks
 //! whether its operands lie on the current card, then whether they lie in main memory, and leaves the rest to
 //! libtorch.
 
@@ -17,6 +17,7 @@ mod nvidia;
 mod product;
 mod split;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -55,6 +56,17 @@ pub(crate) struct Card {
 
 /// Runs kernels, each after those before it.
 trait Launch {
+    /// Has libtorch compute in the order of the launches, on this thread, until what is given is dropped; none where it
+    /// does so anyway.
+    fn enter(&self) -> Result<Option<Box<dyn Any>>, PluginError> {
+        Ok(None)
+    }
+
+    /// Waits until all that was launched is done, and leaves the processor to others meanwhile.
+    fn wait(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Has `blocks` blocks of a kernel run, not necessarily before this returns.
     ///
     /// # Safety
@@ -94,9 +106,37 @@ pub(crate) fn enter<T>(card: Option<&Rc<Card>>, body: impl FnOnce() -> T) -> T {
     body()
 }
 
+/// Runs what a host asks of a learner with `card`, or none, as the current one, in whose order libtorch computes too.
+///
+/// # Errors
+/// Those of `body`; or libtorch cannot be had to compute in that order.
+pub(crate) fn serve<T>(
+    card: Option<&Rc<Card>>,
+    body: impl FnOnce() -> Result<T, PluginError>,
+) -> Result<T, PluginError> {
+    let _order = match card {
+        Some(card) => card.launcher.enter()?,
+        None => None,
+    };
+    enter(card, body)
+}
+
 /// The current card of this thread.
 pub(crate) fn current() -> Option<Rc<Card>> {
     CURRENT.with_borrow(Clone::clone)
+}
+
+/// Waits for the current card, if there is one, to do all that was asked of it: for whoever is about to read from it.
+/// libtorch would keep a processor busy until then, which other learners of the process need.
+///
+/// # Errors
+/// Those of the card.
+pub(crate) fn finish() -> Result<(), Error> {
+    catch_up()?;
+    match current() {
+        Some(card) => card.launcher.wait(),
+        None => Ok(()),
+    }
 }
 
 /// The elements of a contiguous tensor of 32-bit floats on a card.

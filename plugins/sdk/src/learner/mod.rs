@@ -473,6 +473,7 @@ impl<A: Algorithm> Trainer<A> {
         if self.model.task() == Task::Reconstruction {
             Function::Tanh.apply_to(output)?;
         }
+        card::finish()?;
         let rows = self
             .model
             .output_units()

@@ -173,7 +173,7 @@ impl Watch {
 
     /// The notes of so many steps, as soon as they are there.
     pub(super) fn read(&self, steps: usize) -> Result<Vec<Noted>, Error> {
-        card::catch_up()?;
+        card::finish()?;
         let notes = self.notes.f_to_device(Device::Cpu)?.f_view(-1)?;
         let notes = Vec::<i32>::try_from(notes)?;
         let name = |table: &Table, number: i32| {

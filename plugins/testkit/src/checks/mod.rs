@@ -3,6 +3,7 @@
 mod asking;
 mod batches;
 mod cancels;
+mod concurrent;
 mod describes;
 mod directions;
 mod gradient;
@@ -45,6 +46,7 @@ pub static CHECKS: &[Check] = &[
     repeats::SEEDS,
     portable::CHECK,
     resident::CHECK,
+    concurrent::CHECK,
     resumes::CHECK,
     refusals::BAD_STATES,
     metrics::CHECK,

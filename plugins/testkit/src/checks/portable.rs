@@ -1,6 +1,6 @@
 //! `portable`: threads and vector instructions decide no bit, where an algorithm says so, nor does a card.
 
-use super::resident;
+use super::{concurrent, resident};
 use crate::check::{Body, Check, Problem, skipped};
 use crate::networks::candidates;
 use crate::samples::Samples;
@@ -44,6 +44,9 @@ fn outputs(subject: &Subject<'_>) -> Result<Vec<u8>, Problem> {
         outputs.extend(predictions.iter().flat_map(|it| it.to_bits().to_le_bytes()));
         // Of the devices that the other checks do not know, too.
         resident::agrees(subject, &network)?;
+        if subject.device != CPU {
+            concurrent::agrees(subject, &network)?;
+        }
     }
     Ok(outputs)
 }

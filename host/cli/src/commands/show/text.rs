@@ -212,11 +212,20 @@ fn executions(results: &[ResultView<'_>]) -> String {
     format!("\n{}", lines(&shown))
 }
 
+/// The most memory of its worker.
+fn memory(result: &ActionResult) -> String {
+    let memory = size(result.peak_memory);
+    match result.at_once {
+        None => format!("{memory} at most"),
+        Some(count) => format!("{memory} at most, for {count} trainings"),
+    }
+}
+
 fn result_fields(index: &Index, result: &ActionResult) -> Known {
     let mut known = vec![
         ("gave", holds(index, result.artifact)),
         ("ran", action::execution(result)),
-        ("memory", format!("{} at most", size(result.peak_memory))),
+        ("memory", memory(result)),
         ("contained", contained(result.containment)),
     ];
     if let Some(earlier) = result.continued_from {

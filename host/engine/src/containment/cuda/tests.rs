@@ -16,7 +16,7 @@ fn contained<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Op
     let thread = thread::spawn(move || {
         let scratch = tempfile::tempdir().unwrap();
         let places = Places {
-            scratch: scratch.path().to_owned(),
+            scratch: vec![scratch.path().to_owned()],
             cuda: true,
             ..Places::default()
         };

@@ -1,9 +1,14 @@
-//! Kernels on an NVIDIA card: compiled by NVRTC, which comes with libtorch's CUDA, and launched on libtorch's default
-//! stream, in whose order it frees memory.
+//! Kernels on an NVIDIA card: compiled by NVRTC, which comes with libtorch's CUDA, and launched on a stream that libtorch
+//! computes on too, and in whose order it frees memory.
 
+mod stream;
+
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_void};
 use std::fmt::Display;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use assay_abi::{ErrorCode, PluginError};
 use cudarc::driver::result::{self as driver, DriverError};
@@ -12,6 +17,7 @@ use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts, sys as 
 
 use libloading::Library;
 
+use self::stream::Stream;
 use super::kernel::SOURCE;
 use super::{Graph, Kernel, Launch, Node, THREADS};
 use crate::error::Error;
@@ -19,16 +25,51 @@ use crate::error::Error;
 /// The library of libtorch that is linked with NVRTC.
 const LIBTORCHS_COMPILER: &str = "libcaffe2_nvrtc.so";
 
+/// The kernels, and the stream on which one learner launches them.
 pub(super) struct Nvidia {
+    kernels: &'static Kernels,
+    stream: Stream,
+}
+
+impl Nvidia {
+    /// # Errors
+    /// There is no compiler for kernels, or no card.
+    pub(super) fn open(card: i32) -> Result<Self, PluginError> {
+        let kernels = Kernels::of(card)?;
+        let stream = Stream::new(kernels.context, card).map_err(failed)?;
+        Ok(Self { kernels, stream })
+    }
+}
+
+/// The kernels of a card, for all learners of a process.
+struct Kernels {
     context: driver_api::CUcontext,
     /// In the order of [`Kernel::ALL`].
     functions: Vec<driver_api::CUfunction>,
     multiprocessors: u32,
 }
 
-impl Nvidia {
-    /// Compiles the kernels for a card and loads them. They stay as long as the process lives, as libtorch's do.
-    pub(super) fn open(card: i32) -> Result<Self, PluginError> {
+// SAFETY: handles of the driver, which serves all threads of a process alike; nothing changes them.
+unsafe impl Send for Kernels {}
+// SAFETY: as above.
+unsafe impl Sync for Kernels {}
+
+/// By the number of the card. Whoever finds them in the making waits.
+static KERNELS: Mutex<BTreeMap<i32, &'static Kernels>> = Mutex::new(BTreeMap::new());
+
+impl Kernels {
+    /// Those of a card, compiled and loaded at the first call. They stay as long as the process lives, as libtorch's do.
+    fn of(card: i32) -> Result<&'static Self, PluginError> {
+        let mut all = KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kernels) = all.get(&card) {
+            return Ok(kernels);
+        }
+        let kernels: &'static Self = Box::leak(Box::new(Self::load(card)?));
+        all.insert(card, kernels);
+        Ok(kernels)
+    }
+
+    fn load(card: i32) -> Result<Self, PluginError> {
         // SAFETY: opens the driver's library, as libtorch has done before.
         if !unsafe { driver_api::is_culib_present() } {
             return Err(refused("the driver's libcuda.so cannot be opened", ""));
@@ -107,38 +148,55 @@ pub(super) fn has_compiler() -> bool {
 }
 
 impl Launch for Nvidia {
+    fn enter(&self) -> Result<Option<Box<dyn Any>>, PluginError> {
+        let entered = self.stream.enter();
+        if entered.is_none() && !self.stream.is_default() {
+            return Err(refused(
+                "libtorch does not compute on a stream of theirs",
+                "",
+            ));
+        }
+        Ok(entered)
+    }
+
+    fn wait(&self) -> Result<(), Error> {
+        let waited = self.stream.wait();
+        waited.map_err(|error| Error::from(failed(error)))
+    }
+
     unsafe fn launch(
         &self,
         kernel: Kernel,
         blocks: u32,
         arguments: &mut [*mut c_void],
     ) -> Result<(), Error> {
-        let Some(&function) = self.functions.get(kernel as usize) else {
+        let Some(&function) = self.kernels.functions.get(kernel as usize) else {
             return Ok(());
         };
         let (grid, block) = ((blocks, 1, 1), (THREADS as u32, 1, 1));
         // SAFETY: the context lives as long as the process, and the function is one of it; the arguments are promised by
         // the caller, and copied by the call.
         let launched = unsafe {
-            driver::ctx::set_current(self.context).and_then(|()| {
-                driver::launch_kernel(function, grid, block, 0, ptr::null_mut(), arguments)
+            driver::ctx::set_current(self.kernels.context).and_then(|()| {
+                let stream = self.stream.handle();
+                driver::launch_kernel(function, grid, block, 0, stream, arguments)
             })
         };
         launched.map_err(|error| Error::from(failed(error)))
     }
 
     fn graph(&self, nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error> {
-        let graph = Chain::new(self.context, &self.functions, nodes);
+        let graph = Chain::new(self.kernels, self.stream.handle(), nodes);
         Ok(Box::new(graph.map_err(failed)?))
     }
 
     fn multiprocessors(&self) -> u32 {
-        self.multiprocessors
+        self.kernels.multiprocessors
     }
 
     fn free_memory(&self) -> Result<usize, Error> {
         // SAFETY: the context lives as long as the process.
-        let current = unsafe { driver::ctx::set_current(self.context) };
+        let current = unsafe { driver::ctx::set_current(self.kernels.context) };
         let memory = current.and_then(|()| driver::mem_get_info());
         let (free, _) = memory.map_err(|error| Error::from(failed(error)))?;
         Ok(free)
@@ -147,9 +205,9 @@ impl Launch for Nvidia {
 
 /// A graph of the driver's, in which each launch waits for the one before it.
 struct Chain {
-    context: driver_api::CUcontext,
-    /// Of its kernels, in the order of [`Kernel::ALL`].
-    functions: Vec<driver_api::CUfunction>,
+    kernels: &'static Kernels,
+    /// The one that it is launched on.
+    stream: driver_api::CUstream,
     graph: driver_api::CUgraph,
     /// The form that is launched; null until it was made.
     executable: driver_api::CUgraphExec,
@@ -158,13 +216,13 @@ struct Chain {
 
 impl Chain {
     fn new(
-        context: driver_api::CUcontext,
-        functions: &[driver_api::CUfunction],
+        kernels: &'static Kernels,
+        stream: driver_api::CUstream,
         nodes: &mut [Node],
     ) -> Result<Self, DriverError> {
         let mut chain = Self {
-            context,
-            functions: functions.to_vec(),
+            kernels,
+            stream,
             graph: ptr::null_mut(),
             executable: ptr::null_mut(),
             nodes: Vec::with_capacity(nodes.len()),
@@ -172,7 +230,7 @@ impl Chain {
         // SAFETY: here and below: the context lives as long as the process, the graph and its parts as long as `chain`; the
         // driver writes handles to the places that it is given, and copies parameters.
         unsafe {
-            driver::ctx::set_current(context)?;
+            driver::ctx::set_current(kernels.context)?;
             driver_api::cuGraphCreate(&raw mut chain.graph, 0).result()?;
         }
         for node in nodes {
@@ -207,7 +265,7 @@ impl Chain {
         node: &Node,
         pointers: &mut [*mut c_void],
     ) -> driver_api::CUDA_KERNEL_NODE_PARAMS {
-        let function = self.functions.get(node.kernel as usize);
+        let function = self.kernels.functions.get(node.kernel as usize);
         driver_api::CUDA_KERNEL_NODE_PARAMS {
             func: function.copied().unwrap_or(ptr::null_mut()),
             gridDimX: node.blocks,
@@ -230,7 +288,7 @@ impl Drop for Chain {
         // SAFETY: both were made by the driver, or are null, and nothing else has them. A launch under way goes on. Errors
         // are those of launches before, which were or will be told.
         unsafe {
-            let _ = driver::ctx::set_current(self.context);
+            let _ = driver::ctx::set_current(self.kernels.context);
             if !self.executable.is_null() {
                 let _ = driver_api::cuGraphExecDestroy(self.executable);
             }
@@ -251,7 +309,7 @@ impl Graph for Chain {
         // SAFETY: the executable was made of the graph that has this node; the driver copies the parameters. Launches before
         // keep theirs.
         let replaced = unsafe {
-            driver::ctx::set_current(self.context).and_then(|()| {
+            driver::ctx::set_current(self.kernels.context).and_then(|()| {
                 driver_api::cuGraphExecKernelNodeSetParams_v2(
                     self.executable,
                     place,
@@ -266,8 +324,8 @@ impl Graph for Chain {
     unsafe fn launch(&self) -> Result<(), Error> {
         // SAFETY: the arguments are promised by the caller.
         let launched = unsafe {
-            driver::ctx::set_current(self.context)
-                .and_then(|()| driver_api::cuGraphLaunch(self.executable, ptr::null_mut()).result())
+            driver::ctx::set_current(self.kernels.context)
+                .and_then(|()| driver_api::cuGraphLaunch(self.executable, self.stream).result())
         };
         launched.map_err(|error| Error::from(failed(error)))
     }

@@ -1,6 +1,8 @@
 //! Where plugins compute, on machines that have cards of every sort: a driver that is not one shows
 //! them, and a plugin that says what it is given computes on them.
 
+mod at_once;
+
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
