@@ -27,7 +27,7 @@ pub struct ActionResult {
     /// processor, and from results of versions that did not take it down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<String>,
-    /// How many trainings its worker trained at once, this one among them; absent where it was the only one.
+    /// How many actions its worker executed at once, this one among them; absent where it was the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_once: Option<u32>,
     /// The machine it ran on.

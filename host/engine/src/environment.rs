@@ -25,7 +25,7 @@ pub struct Settings {
     pub jobs: usize,
     /// Share the jobs evenly among the cards, instead of one action at a time on each.
     pub share_cards: bool,
-    /// Trainings that one worker trains at once on a card, at most, where they can share it.
+    /// Actions that one worker executes at once on a card, at most, where they can share it.
     pub per_card: usize,
     /// Threads of one action.
     pub threads: u32,

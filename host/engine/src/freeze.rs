@@ -99,16 +99,17 @@ impl FrozenStage {
         is_on_card(self.environment()) || moved().is_some()
     }
 
-    /// True if one worker may train it and `other` at once: both compute on a card with the bits of a
-    /// processor, which none of them can then change for the other.
+    /// True if one worker may execute it and `other` at once: both train, or both evaluate, on a card with the
+    /// bits of a processor, which neither can then change for the other.
     pub(crate) fn shares_worker_with(&self, other: &Self) -> bool {
         let shares = |stage: &Self| {
             let wanted = stage.planned.plugin.as_ref()?;
             let plugin = stage.plugin.as_ref()?;
             plugin.moved(&wanted.algorithm.value)?;
             let algorithm = plugin.algorithms.get(&wanted.algorithm.value)?;
-            let is_training = stage.planned.kind() == StageKind::Train;
-            (is_training && algorithm.is_concurrent).then(|| plugin.pin.clone())
+            let kind = stage.planned.kind();
+            let computes = matches!(kind, StageKind::Train | StageKind::Evaluate);
+            (computes && algorithm.is_concurrent).then(|| (kind, plugin.pin.clone()))
         };
         let own = shares(self);
         own.is_some() && own == shares(other) && self.planned.limits == other.planned.limits

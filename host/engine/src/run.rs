@@ -130,7 +130,7 @@ struct State {
     announced: BTreeSet<usize>,
     /// How many trainings of each search with a limit are running.
     searching: HashMap<Arc<str>, usize>,
-    /// Trainings that share no worker, since one that they shared ended before they did.
+    /// Stages that share no worker, since one that they shared ended before they did.
     alone: BTreeSet<usize>,
     failed: bool,
 }
@@ -191,7 +191,7 @@ impl State {
 /// The key of an action, and its result if it has one; without one, the action is stored.
 type Prepared = (ActionKey, Option<ActionResult>);
 
-/// Work of one worker: a stage that is about to be executed, or several trainings that share a card.
+/// Work of one worker: a stage that is about to be executed, or several that share a card.
 struct Job<'a> {
     /// Never empty.
     parts: Vec<Part>,
@@ -215,7 +215,7 @@ enum Happened {
     Ended(usize, ActionKey, Box<Result<Completed, Failure>>),
     /// A worker of this run is gone.
     Free,
-    /// A worker of several trainings ended before some of them did, which are to be executed again, each alone.
+    /// A worker of several stages ended before some of them did, which are to be executed again, each alone.
     Apart(Vec<(usize, ActionKey)>),
 }
 
@@ -284,8 +284,8 @@ impl Runner<'_> {
                         self.end(at, Some(key), *ended, &mut state);
                     }
                     Ok(Happened::Free) => running -= 1,
-                    Ok(Happened::Apart(trainings)) => {
-                        for (at, key) in trainings {
+                    Ok(Happened::Apart(left)) => {
+                        for (at, key) in left {
                             state.leave_room(&self.stages[at]);
                             state.alone.insert(at);
                             state.pending.insert(at, key);
@@ -423,7 +423,7 @@ impl Runner<'_> {
     }
 
     /// The first stage in the plan's order that nobody executes and whose card is free, with the lock
-    /// of its action, and the trainings that share its worker: what another run is at is left to it, and
+    /// of its action, and the stages that share its worker: what another run is at is left to it, and
     /// looked at again later.
     fn next<'c>(
         &self,
@@ -467,7 +467,7 @@ impl Runner<'_> {
         Ok(Some(Part { at, key, lock }))
     }
 
-    /// Adds trainings that share the worker of the first, in the plan's order: as many as a card takes, and no more
+    /// Adds stages that share the worker of the first, in the plan's order: as many as a card takes, and no more
     /// than its part of all where there are so many `workers` for them.
     fn add_sharing(
         &self,
@@ -543,7 +543,7 @@ impl Runner<'_> {
         let _ = sender.send(Happened::Free);
     }
 
-    /// Executes trainings that share a worker.
+    /// Executes stages that share a worker.
     fn execute_at_once(
         &self,
         execution: &Execution<'_>,
@@ -573,22 +573,22 @@ impl Runner<'_> {
                 }
             }
         });
-        let (trainings, reason) = apart.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if trainings.is_empty() {
+        let (left, reason) = apart.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if left.is_empty() {
             return;
         }
-        let names: Vec<_> = trainings
+        let names: Vec<_> = left
             .iter()
             .map(|(at, _)| &*self.stages[*at].planned.name)
             .collect();
         let message = format!(
-            "of {} trainings at once {} could not be ended together ({reason}); each goes on alone: {}",
+            "of {} stages in one worker {} did not come to an end together: {reason}; each goes on alone: {}",
             actions.len(),
-            trainings.len(),
+            left.len(),
             names.join(", ")
         );
         self.announcer.announce(Event::Remark { message });
-        let _ = sender.send(Happened::Apart(trainings));
+        let _ = sender.send(Happened::Apart(left));
     }
 
     fn end(

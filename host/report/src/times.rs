@@ -29,13 +29,13 @@ pub struct TimedTraining {
 }
 
 impl TimedTraining {
-    /// The machine, with the card and the number of trainings at once in brackets.
+    /// The machine, with the card and the number of trainings of its worker in brackets.
     pub(crate) fn machine(&self) -> String {
         let host = &self.host;
         match (&self.card, self.at_once) {
             (None, _) => host.clone(),
             (Some(card), None) => format!("{host} ({card})"),
-            (Some(card), Some(count)) => format!("{host} ({card}, {count} trainings at once)"),
+            (Some(card), Some(count)) => format!("{host} ({card}, {count} at once)"),
         }
     }
 

@@ -92,8 +92,8 @@ fn trainings_that_share_a_worker_give_what_each_gives_alone() {
     let machine = emulated(&[H100]);
     portable_pipeline(&machine);
     let together = run(&machine, "cuda", "3", &["--json"]).exits(0);
-    // Those of one plugin share a worker; their evaluations do not.
-    assert_eq!(at_once(&machine), [2; 4]);
+    // Those of one plugin share a worker, and so do their evaluations.
+    assert_eq!(at_once(&machine), [2; 8]);
     let alone = machine.run("cpu", &["--store", "alone", "--json"]).exits(0);
     assert_eq!(artifacts(&together.json()), artifacts(&alone.json()));
     let cached = machine.run("cpu", &[]).exits(0);
@@ -104,7 +104,7 @@ fn trainings_that_share_a_worker_give_what_each_gives_alone() {
         .execute(&["show", &shared.action.to_string()])
         .exits(0);
     assert!(
-        shown.stdout.contains("2 trainings at once"),
+        shown.stdout.contains("80GB HBM3, 2 at once)"),
         "{}",
         shown.stdout
     );

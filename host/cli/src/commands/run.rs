@@ -83,8 +83,8 @@ pub(crate) struct RunArguments {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_JOBS))]
     jobs: Option<u32>,
 
-    /// Trainings that one worker trains at once on each card, each on a stream of its own: many small networks
-    /// fill a card that one leaves idle [default: 1]
+    /// Trainings, or evaluations, that one worker executes at once on each card, each on a stream of its own:
+    /// many small networks fill a card that one leaves idle [default: 1]
     #[arg(long, value_name = "N", requires = "portable",
         value_parser = clap::value_parser!(u32).range(1..=MOST_AT_ONCE))]
     per_device: Option<u32>,

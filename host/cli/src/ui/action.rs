@@ -153,14 +153,15 @@ pub(crate) fn execution(result: &ActionResult) -> String {
     )
 }
 
-/// The machine of an execution, with the card that computed in brackets, and how many trainings shared it there.
+/// The machine of an execution, with the card that computed in brackets, and how many actions its worker executed at
+/// once there.
 pub(crate) fn machine(result: &ActionResult) -> String {
     let host = plain(&result.host);
     let card = result.card.as_ref().map(|card| plain(card));
     match (card, result.at_once) {
         (None, _) => host,
         (Some(card), None) => format!("{host} ({card})"),
-        (Some(card), Some(count)) => format!("{host} ({card}, {count} trainings at once)"),
+        (Some(card), Some(count)) => format!("{host} ({card}, {count} at once)"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Several trainings in one worker, which share a card: each has a lock, a scratch folder, a log, checkpoints and a result
-//! of its own, and gives the same bytes as alone.
+//! Several actions in one worker, which share a card: trainings, or evaluations. Each has a lock, a scratch folder, a log,
+//! checkpoints and a result of its own, and gives the same bytes as alone.
 //!
 //! They share a process. Where that ends before they do, or lacks memory, none can be told to be at fault: each is left
 //! to be executed alone, goes on from its checkpoint, and what it does then is its own.
@@ -16,14 +16,14 @@ use super::watch::is_out_of_memory;
 use super::{Begun, Completed, Execution, Failure, no_worker, shorter};
 use crate::event::{News, Report};
 
-/// A training that shares a worker.
+/// An action that shares a worker.
 pub(crate) struct Member<'a> {
     pub(crate) key: ActionKey,
     pub(crate) lock: ActionLock,
     pub(crate) observe: &'a (dyn Fn(News) + Sync),
 }
 
-/// Outcome of executing a training beside others.
+/// Outcome of executing an action beside others.
 pub(crate) enum Attempt {
     /// It has come to its end.
     Ended(Box<Result<Completed, Failure>>),
@@ -47,11 +47,11 @@ impl Attempt {
     }
 }
 
-/// The file that the worker prints to, in the scratch folder of the first training.
+/// The file that the worker prints to, in the scratch folder of the first action.
 const PRINTED: &str = "printed.txt";
 
 impl Execution<'_> {
-    /// Executes trainings at once in one worker, and tells `ended` of each as soon as its outcome is known, with its
+    /// Executes actions at once in one worker, and tells `ended` of each as soon as its outcome is known, with its
     /// place among them.
     pub(crate) fn execute_at_once(
         &self,
@@ -159,7 +159,7 @@ impl Execution<'_> {
     }
 }
 
-/// A training that is about to share a worker.
+/// An action that is about to share a worker.
 struct BegunMember<'a> {
     /// Its place among the members.
     at: usize,

@@ -16,7 +16,7 @@ use crate::event::Output;
 /// How much of a log is kept.
 const LONGEST_LOG: u64 = 1 << 20;
 /// Comes before what the actions of a worker printed.
-const PRINTED_BY_ALL: &[u8] = b"printed by the worker, which trained several networks at once:\n";
+const PRINTED_BY_ALL: &[u8] = b"printed by the worker, which executed several actions at once:\n";
 /// How many lines of a log an error shows, and how much of each.
 const LOG_LINES: usize = 12;
 const LINE_CHARACTERS: usize = 400;

@@ -13,7 +13,7 @@ use crate::cancel::Cancel;
 
 /// How often the memory is looked at.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// How long trainings that share a worker may take to end once their time is over: each keeps what it has done for a
+/// How long actions that share a worker may take to end once their time is over: each keeps what it has done for a
 /// longer limit.
 const FAREWELL: Duration = Duration::from_secs(20);
 

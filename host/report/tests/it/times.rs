@@ -120,7 +120,7 @@ fn times_on_a_card_are_compared_with_those_on_the_same() {
     let shared = |at_once: fn(&str) -> Option<u32>| {
         let html = page_with_cards(|_, _| vec![10; 3], |_| Some("H100"), at_once).unwrap();
         let machines = texts(&html, "main p").join(" ");
-        assert!(machines.contains("<there> (H100, 8 trainings at once)"));
+        assert!(machines.contains("<there> (H100, 8 at once)"));
         cells(&html, TIME, 2)[6].clone()
     };
     assert_eq!(shared(|_| Some(8)), "1.00");

@@ -217,7 +217,7 @@ fn memory(result: &ActionResult) -> String {
     let memory = size(result.peak_memory);
     match result.at_once {
         None => format!("{memory} at most"),
-        Some(count) => format!("{memory} at most, for {count} trainings"),
+        Some(count) => format!("{memory} at most, for {count} actions"),
     }
 }
 
