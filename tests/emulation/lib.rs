@@ -1,5 +1,6 @@
 //! The SDK's kernels for a card, built for a processor.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -27,22 +28,59 @@ const OPTIONS: [&str; 10] = [
 pub fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let kernels =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/sdk/src/card/kernels");
         let folder = tempfile::tempdir().expect("a temporary folder").keep();
         let library = folder.join("libkernels.so");
-        let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
-        let output = Command::new(compiler)
-            .args(OPTIONS)
-            .args(["-shared", "-o"])
-            .arg(&library)
-            .arg(kernels.join("emulation.cpp"))
-            .output()
-            .expect("a C++ compiler");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{errors}");
+        let mut options: Vec<_> = OPTIONS.map(OsString::from).into();
+        options.extend(["-shared", "-o"].map(OsString::from));
+        let source = kernels().join("emulation.cpp");
+        compile(
+            "CXX",
+            "c++",
+            &options,
+            &[library.clone().into(), source.into()],
+        );
         library
     })
+}
+
+/// The folder of the kernels' source.
+fn kernels() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/sdk/src/card/kernels")
+}
+
+/// Puts an emulated driver that computes, and its compiler, into a folder for `LD_LIBRARY_PATH`.
+///
+/// # Panics
+/// There is no compiler, or it refuses the source.
+pub fn build_driver(folder: &Path) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let source = |name: &str| OsString::from(fixtures.join(name));
+    let made = |name: &str| OsString::from(folder.join(name));
+    let options = |options: &[&str]| -> Vec<_> { options.iter().map(OsString::from).collect() };
+    let object = options(&["-O2", "-fPIC", "-D_GNU_SOURCE", "-DDRIVER", "-c", "-o"]);
+    compile("CC", "cc", &object, &[made("cuda.o"), source("cuda.c")]);
+    let mut driver = options(&OPTIONS);
+    driver.extend(options(&["-shared", "-Wl,-soname,libcuda.so.1", "-I"]));
+    driver.extend([kernels().into(), "-o".into()]);
+    let files = [made("libcuda.so.1"), source("card.cpp"), made("cuda.o")];
+    compile("CXX", "c++", &driver, &files);
+    let soname = "-Wl,-soname,libnvrtc.so.13";
+    let compiler = options(&["-O2", "-fPIC", "-shared", "-DCOMPILER", soname, "-o"]);
+    let files = [made("libnvrtc.so.13"), source("cuda.c")];
+    compile("CC", "cc", &compiler, &files);
+}
+
+/// Runs the compiler that a variable names, or else its usual one.
+#[expect(clippy::expect_used, reason = "without the library there is no test")]
+fn compile(variable: &str, usual: &str, options: &[OsString], files: &[OsString]) {
+    let compiler = std::env::var_os(variable).unwrap_or_else(|| usual.into());
+    let output = Command::new(compiler)
+        .args(options)
+        .args(files)
+        .output()
+        .expect("a compiler");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
 }
 
 /// The name of a device that computes with [`library`].

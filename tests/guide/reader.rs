@@ -14,6 +14,17 @@ use tempfile::TempDir;
 /// Synthetic images of the shape and the number of classes of MNIST, in its place.
 const DATASET: &str = "source = \"idx\"\npath = \"../data\"\nclasses = 10\nvalidation = 500";
 
+/// How the reader's cargo compiles what a crate depends on: quickly, since nothing here is about its speed.
+const CONFIGURATION: &str = r#"
+[profile.release.package."*"]
+opt-level = 0
+debug = false
+[profile.release.build-override]
+opt-level = 0
+[profile.release.package.assay-sdk]
+opt-level = 2
+"#;
+
 pub(crate) struct Reader {
     root: TempDir,
     /// Where the shell is.
@@ -31,6 +42,8 @@ impl Reader {
             classes: 10,
         };
         images.write(&root.path().join("data"), 4000, 500);
+        fs::create_dir(root.path().join(".cargo")).unwrap();
+        fs::write(root.path().join(".cargo/config.toml"), CONFIGURATION).unwrap();
         Self {
             folder: root.path().to_owned(),
             crate_folder: root.path().join(name),

@@ -102,17 +102,19 @@ impl FrozenStage {
     /// True if one worker may execute it and `other` at once: both train, or both evaluate, on a card with the
     /// bits of a processor, which neither can then change for the other.
     pub(crate) fn shares_worker_with(&self, other: &Self) -> bool {
-        let shares = |stage: &Self| {
-            let wanted = stage.planned.plugin.as_ref()?;
-            let plugin = stage.plugin.as_ref()?;
-            plugin.moved(&wanted.algorithm.value)?;
-            let algorithm = plugin.algorithms.get(&wanted.algorithm.value)?;
-            let kind = stage.planned.kind();
-            let computes = matches!(kind, StageKind::Train | StageKind::Evaluate);
-            (computes && algorithm.is_concurrent).then(|| (kind, plugin.pin.clone()))
-        };
-        let own = shares(self);
-        own.is_some() && own == shares(other) && self.planned.limits == other.planned.limits
+        let own = self.shared_by();
+        own.is_some() && own == other.shared_by() && self.planned.limits == other.planned.limits
+    }
+
+    /// Kind and plugin of a stage that may share a worker.
+    fn shared_by(&self) -> Option<(StageKind, &PluginPin)> {
+        let wanted = self.planned.plugin.as_ref()?;
+        let plugin = self.plugin.as_deref()?;
+        plugin.moved(&wanted.algorithm.value)?;
+        let algorithm = plugin.algorithms.get(&wanted.algorithm.value)?;
+        let kind = self.planned.kind();
+        let computes = matches!(kind, StageKind::Train | StageKind::Evaluate);
+        (computes && algorithm.is_concurrent).then_some((kind, &plugin.pin))
     }
 
     /// The resources that it asks for, those that follow from its environment included.

@@ -25,7 +25,9 @@ use crate::plan::PlannedStage;
 use crate::resolve::{Resolved, Resolver};
 use crate::stages::TrainingParameters;
 use crate::stream::{Announcer, Event};
-use crate::supervise::{Attempt, Completed, Execution, Failure, LOCK_INTERVAL, Member};
+use crate::supervise::{
+    Attempt, Completed, Execution, Failure, LOCK_INTERVAL, Member, allow_many_files,
+};
 
 /// Report of a stage that came to its end.
 #[derive(Debug)]
@@ -227,6 +229,9 @@ impl Runner<'_> {
         let cards = self.settings.card_pool();
         let (sender, finished) = channel();
         let stopping = AtomicBool::new(false);
+        if self.settings.per_card > 1 {
+            allow_many_files();
+        }
         thread::scope(|scope| {
             let mut running = 0;
             // Closed at the end of this scope, which ends the service.
@@ -434,8 +439,9 @@ impl Runner<'_> {
             return Ok(None);
         }
         let mut free = cards.take();
-        let pending: Vec<_> = state.pending.keys().copied().collect();
-        for at in pending {
+        let mut from = 0;
+        while let Some((&at, _)) = state.pending.range(from..).next() {
+            from = at + 1;
             let on_card = self.stages[at].is_on_card();
             if on_card && free.is_none() {
                 continue;

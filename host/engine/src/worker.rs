@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -198,24 +199,31 @@ fn execute_all(arguments: &WorkerArguments, assigned: Vec<Assigned>) -> bool {
 
 /// Executes the actions, each on a thread of its own; true if all of them ended well.
 fn execute_side_by_side(mut contexts: Vec<(Member, Context)>) -> bool {
-    let last = contexts.pop();
+    let Some((member, context)) = contexts.pop() else {
+        return true;
+    };
+    if contexts.is_empty() {
+        return member.execute(&context);
+    }
     thread::scope(|scope| {
         let others: Vec<_> = contexts
             .into_iter()
-            .map(|(member, context)| scope.spawn(move || member.execute(&context)))
+            .map(|(member, context)| scope.spawn(move || or_abort(|| member.execute(&context))))
             .collect();
-        let last = last.is_none_or(|(member, context)| member.execute(&context));
-        // As where there is one action: a panic ends the process, and whatever else it does.
-        let ended = others.into_iter().map(|other| match other.join() {
-            Ok(is_well) => is_well,
-            Err(_) => std::process::exit(PANICKED),
-        });
+        let last = or_abort(|| member.execute(&context));
+        // What a last action holds is freed before the others have ended.
+        drop(context);
+        let ended = others
+            .into_iter()
+            .map(|other| other.join().is_ok_and(|it| it));
         ended.fold(last, |all, one| all & one)
     })
 }
 
-/// The exit code of a process whose main thread panicked.
-const PANICKED: i32 = 101;
+/// Executes one of several actions: as where there is one, a panic ends the process, whatever else it does.
+fn or_abort(body: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| std::process::abort())
+}
 
 /// An action's end of what binds it to its supervisor. The lock is freed once it is done.
 struct Member {

@@ -19,8 +19,11 @@ pub(crate) const CUDA_PORTABLE: &str = "cuda-portable";
 /// Begins the name of a card that is emulated; the path of its library follows. It is for tests.
 const EMULATED: &str = "emulated:";
 
-/// Names such a library for a whole process, in the place of the card that a host asks for.
+/// Names such a library for a whole process, in the place of the card that a host asks for; or [`DRIVER`].
 const EMULATED_CARD: &str = "ASSAY_EMULATED_CARD";
+
+/// The card is that of a driver which is emulated itself, in main memory.
+const DRIVER: &str = "driver";
 
 /// File name of libtorch's CUDA half; the CPU half does not load it.
 pub(crate) const CUDA_LIBRARY: &str = "libtorch_cuda.so";
@@ -49,13 +52,11 @@ pub(crate) fn open(name: &str) -> Result<Opened, PluginError> {
             device: open_cuda()?,
             card: None,
         }),
-        CUDA_PORTABLE => {
-            if let Some(library) = std::env::var_os(EMULATED_CARD) {
-                return Ok(with(Card::emulated(Path::new(&library))?));
-            }
-            open_cuda()?;
-            Ok(with(Card::nvidia()?))
-        }
+        CUDA_PORTABLE => Ok(with(match std::env::var_os(EMULATED_CARD) {
+            Some(name) if name == DRIVER => Card::nvidia(Device::Cpu)?,
+            Some(library) => Card::emulated(Path::new(&library))?,
+            None => Card::nvidia(open_cuda()?)?,
+        })),
         other => match other.strip_prefix(EMULATED) {
             Some(library) => Ok(with(Card::emulated(Path::new(library))?)),
             None => Err(PluginError::new(

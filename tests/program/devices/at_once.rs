@@ -52,7 +52,7 @@ fn run(machine: &Machine, device: &str, at_once: &str, arguments: &[&str]) -> Fi
 }
 
 /// The artifact of each stage of a run that was told as JSON, by name.
-fn artifacts(run: &Value) -> Vec<(String, String)> {
+pub(super) fn artifacts(run: &Value) -> Vec<(String, String)> {
     let stages = run["stages"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
     stages
@@ -61,7 +61,7 @@ fn artifacts(run: &Value) -> Vec<(String, String)> {
 }
 
 /// How many trainings each result says that its worker trained at once, sorted.
-fn at_once(machine: &Machine) -> Vec<u32> {
+pub(super) fn at_once(machine: &Machine) -> Vec<u32> {
     let results = machine.results().into_iter();
     let mut counts: Vec<_> = results.filter_map(|it| it.at_once).collect();
     counts.sort_unstable();

@@ -2,6 +2,7 @@
 //! them, and a plugin that says what it is given computes on them.
 
 mod at_once;
+mod driver;
 
 use std::fs;
 use std::process::Command;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use assay_core::{ActionKey, Limit};
 use assay_store::ActionLock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::card_trouble::CardTrouble;
 use super::outputs::Log;
@@ -49,6 +50,17 @@ impl Attempt {
 
 /// The file that the worker prints to, in the scratch folder of the first action.
 const PRINTED: &str = "printed.txt";
+
+/// Lets this process open as many files as it may: it holds three for each action, and dozens of actions on each card.
+/// Where that cannot be done, fewer have to do.
+pub(crate) fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
+}
 
 impl Execution<'_> {
     /// Executes actions at once in one worker, and tells `ended` of each as soon as its outcome is known, with its

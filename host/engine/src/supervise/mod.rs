@@ -23,7 +23,7 @@ use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Limit, Limits};
 use assay_store::{ActionLock, Store, StoreError};
 use signal_hook::consts::SIGABRT;
 
-pub(crate) use self::at_once::{Attempt, Member};
+pub(crate) use self::at_once::{Attempt, Member, allow_many_files};
 pub use self::card_trouble::CardTrouble;
 pub use self::failure::Failure;
 

@@ -218,22 +218,28 @@ fn elements(tensor: &Tensor) -> Elements<'_> {
 
 impl Card {
     fn new(device: Device, launcher: Box<dyn Launch>) -> Rc<Self> {
-        Rc::new(Self {
+        let card = Self {
             device,
             launcher,
             products: RefCell::default(),
             flag: Cell::new(Argument::NULL),
             steps: Steps::new(),
-        })
+        };
+        if device == Device::Cpu {
+            // Main memory that is freed is gone at once; that of a real card is freed in the order of the launches.
+            card.steps.hold_memory();
+        }
+        Rc::new(card)
     }
 
-    /// The kernels on the first card that this process sees, which libtorch has opened.
+    /// The kernels on the first card that this process sees, which libtorch has opened as `device`, or of an emulated
+    /// driver, whose memory is this machine's.
     ///
     /// # Errors
     /// There is no compiler for kernels, or no card.
-    pub(crate) fn nvidia() -> Result<Rc<Self>, PluginError> {
+    pub(crate) fn nvidia(device: Device) -> Result<Rc<Self>, PluginError> {
         let launcher = nvidia::Nvidia::open(0)?;
-        Ok(Self::new(Device::Cuda(0), Box::new(launcher)))
+        Ok(Self::new(device, Box::new(launcher)))
     }
 
     /// The kernels of a library that was made of their source, on memory of this machine.
@@ -242,10 +248,7 @@ impl Card {
     /// The library cannot be opened, or lacks a kernel.
     pub(crate) fn emulated(library: &Path) -> Result<Rc<Self>, PluginError> {
         let launcher = emulated::Emulated::open(library)?;
-        let card = Self::new(Device::Cpu, Box::new(launcher));
-        // Main memory that is freed is gone at once; that of a real card is freed in the order of the launches.
-        card.steps.hold_memory();
-        Ok(card)
+        Ok(Self::new(Device::Cpu, Box::new(launcher)))
     }
 
     /// The device that its tensors are on, for libtorch.

@@ -50,11 +50,18 @@ static void run(void (*kernel)(Arguments...), u32 blocks, bool backwards, void *
   }
 }
 
+template <class... Arguments>
+static int sizes(void (*)(Arguments...), size_t *sizes) {
+  ((*sizes++ = sizeof(Arguments)), ...);
+  return sizeof...(Arguments);
+}
+
 #define KERNEL static void
 #define EXPORT(name)                                                            \
   extern "C" void launch_##name(u32 blocks, int backwards, void **arguments) {  \
     run(name, blocks, backwards != 0, arguments);                               \
-  }
+  }                                                                             \
+  extern "C" int sizes_##name(size_t *arguments) { return sizes(name, arguments); }
 
 #define fused(a, b, c) __builtin_fmaf(a, b, c)
 #define root(x) __builtin_sqrtf(x)

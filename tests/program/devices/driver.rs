@@ -1,0 +1,85 @@
+//! Kernels, graphs and streams through a driver that is emulated: every call of CUDA's that the SDK makes, in contained
+//! workers of the real program.
+
+use std::fs;
+
+use super::at_once::{artifacts, at_once};
+use super::{H100, Machine, portable_pipeline};
+
+/// A machine whose driver launches kernels.
+fn machine() -> Machine {
+    let machine = Machine::new(&[H100]);
+    assay_emulation::build_driver(machine.cuda.path());
+    machine
+        .set("ASSAY_EMULATED_CARD", "driver")
+        .set("CUDA_FAKE_TELLS", "1")
+}
+
+/// Changes the pipeline file.
+fn change(machine: &Machine, from: &str, to: &str) {
+    let file = machine.sandbox.path("pipeline.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(from));
+    fs::write(file, text.replace(from, to)).unwrap();
+}
+
+/// The numbers that the driver told of each worker that launched something: launches, graphs, launches of graphs,
+/// replaced nodes, streams and waits.
+fn told(machine: &Machine) -> Vec<[u64; 6]> {
+    let logs = machine.logs();
+    let lines = logs.iter().flat_map(|log| log.lines());
+    let told = lines.filter_map(|line| line.strip_prefix("driver: "));
+    let numbers = told.map(|line| {
+        let numbers = line
+            .split(|letter: char| !letter.is_ascii_digit())
+            .filter_map(|it| it.parse().ok());
+        <[u64; 6]>::try_from(numbers.collect::<Vec<_>>()).unwrap()
+    });
+    numbers.collect()
+}
+
+#[test]
+fn a_driver_runs_kernels_and_graphs_with_the_bits_of_a_processor() {
+    let machine = machine();
+    portable_pipeline(&machine);
+    change(&machine, "epochs = 2", "epochs = 6");
+    let on_card = machine.run("cuda", &["--portable", "--json"]).exits(0);
+    let on_processor = machine
+        .run("cpu", &["--store", "processor", "--json"])
+        .exits(0);
+    assert_eq!(artifacts(&on_card.json()), artifacts(&on_processor.json()));
+    let told = told(&machine);
+    // Four trainings, whose steps are graphs, and four evaluations, which have none.
+    assert_eq!(told.len(), 8, "{told:?}");
+    let mut launched_again = 0;
+    for [launches, graphs, of_graphs, replaced, streams, waits] in told {
+        assert_eq!(streams, 1);
+        assert!(launches > 0 && waits > 0);
+        assert!((graphs == 0) == (of_graphs == 0));
+        assert!(of_graphs == 0 || replaced > of_graphs);
+        launched_again += of_graphs - graphs;
+    }
+    // Of four trainings in six epochs, two batches each: the others are of another size than those before them, whose
+    // buffers are made anew.
+    assert!(launched_again >= 4 * 6 * 2 - 8, "{launched_again}");
+    let alone = machine.set("ASSAY_GRAPHS", "0");
+    let by_kernels = alone
+        .run("cuda", &["--portable", "--store", "kernels", "--json"])
+        .exits(0);
+    assert_eq!(
+        artifacts(&by_kernels.json()),
+        artifacts(&on_processor.json())
+    );
+}
+
+#[test]
+fn trainings_that_share_a_worker_have_a_stream_each() {
+    let machine = machine();
+    portable_pipeline(&machine);
+    change(&machine, r#""dtp"] }"#, r#""dtp"], seed = [1, 2] }"#);
+    let arguments = ["--portable", "--per-device", "4", "--json"];
+    let together = machine.run("cuda", &arguments).exits(0);
+    assert_eq!(at_once(&machine), [4; 16]);
+    let alone = machine.run("cpu", &["--store", "alone", "--json"]).exits(0);
+    assert_eq!(artifacts(&together.json()), artifacts(&alone.json()));
+}
