@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -132,8 +133,8 @@ struct State {
     announced: BTreeSet<usize>,
     /// How many trainings of each search with a limit are running.
     searching: HashMap<Arc<str>, usize>,
-    /// Stages that share no worker, since one that they shared ended before they did.
-    alone: BTreeSet<usize>,
+    /// How many stages may share a worker with each, itself included, where one that they shared ended before they did.
+    most_at_once: BTreeMap<usize, usize>,
     failed: bool,
 }
 
@@ -156,7 +157,7 @@ impl State {
             pending: BTreeMap::new(),
             announced: BTreeSet::new(),
             searching: HashMap::new(),
-            alone: BTreeSet::new(),
+            most_at_once: BTreeMap::new(),
             failed: false,
         }
     }
@@ -208,6 +209,8 @@ struct Part {
     lock: ActionLock,
 }
 
+/// How many stages a remark names.
+const NAMED: usize = 8;
 /// A request to stop is noticed within this time while others execute stages.
 const STOP_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -217,8 +220,8 @@ enum Happened {
     Ended(usize, ActionKey, Box<Result<Completed, Failure>>),
     /// A worker of this run is gone.
     Free,
-    /// A worker of several stages ended before some of them did, which are to be executed again, each alone.
-    Apart(Vec<(usize, ActionKey)>),
+    /// A worker of so many stages ended before some of them did, which are to be executed again.
+    Apart(usize, Vec<(usize, ActionKey)>),
 }
 
 impl Runner<'_> {
@@ -289,10 +292,10 @@ impl Runner<'_> {
                         self.end(at, Some(key), *ended, &mut state);
                     }
                     Ok(Happened::Free) => running -= 1,
-                    Ok(Happened::Apart(left)) => {
+                    Ok(Happened::Apart(count, left)) => {
                         for (at, key) in left {
                             state.leave_room(&self.stages[at]);
-                            state.alone.insert(at);
+                            state.most_at_once.insert(at, count / 2);
                             state.pending.insert(at, key);
                         }
                     }
@@ -484,19 +487,30 @@ impl Runner<'_> {
         let Some(first) = parts.first().map(|first| first.at) else {
             return Ok(());
         };
-        if self.settings.per_card == 1 || state.alone.contains(&first) {
+        let most = |state: &State, at| {
+            let most = state.most_at_once.get(&at).copied();
+            most.map_or(self.settings.per_card, |most| most.max(1))
+        };
+        let mut room = most(state, first);
+        if room == 1 {
             return Ok(());
         }
-        let sharing = state.pending.keys().filter(|&at| {
-            !state.alone.contains(at) && self.stages[first].shares_worker_with(&self.stages[*at])
-        });
+        let sharing = state.pending.keys();
+        let sharing =
+            sharing.filter(|&&at| self.stages[first].shares_worker_with(&self.stages[at]));
         let sharing: Vec<_> = sharing.copied().collect();
-        let share = (1 + sharing.len()).div_ceil(workers);
+        room = room.min((1 + sharing.len()).div_ceil(workers));
         for at in sharing {
-            if parts.len() >= share.min(self.settings.per_card) {
+            if parts.len() >= room {
                 break;
             }
-            parts.extend(self.take(at, state)?);
+            let own = most(state, at);
+            if parts.len() < own
+                && let Some(part) = self.take(at, state)?
+            {
+                room = room.min(own);
+                parts.push(part);
+            }
         }
         Ok(())
     }
@@ -564,7 +578,7 @@ impl Runner<'_> {
             lock: part.lock,
             observe,
         });
-        // Those that go on alone, and why.
+        // Those that are left, and why.
         let apart = Mutex::new((Vec::new(), String::new()));
         execution.execute_at_once(members.collect(), &|index, attempt| {
             let (at, key) = actions[index];
@@ -572,29 +586,30 @@ impl Runner<'_> {
                 Attempt::Ended(ended) => {
                     let _ = sender.send(Happened::Ended(at, key, ended));
                 }
-                Attempt::Alone { reason } => {
+                Attempt::Again { reason } => {
                     let mut apart = apart.lock().unwrap_or_else(PoisonError::into_inner);
                     apart.0.push((at, key));
                     apart.1 = reason;
                 }
             }
         });
-        let (left, reason) = apart.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (mut left, reason) = apart.into_inner().unwrap_or_else(PoisonError::into_inner);
         if left.is_empty() {
             return;
         }
-        let names: Vec<_> = left
-            .iter()
-            .map(|(at, _)| &*self.stages[*at].planned.name)
-            .collect();
+        left.sort_unstable();
+        let names = left.iter().map(|(at, _)| &*self.stages[*at].planned.name);
+        let mut names = names.take(NAMED).collect::<Vec<_>>().join(", ");
+        if left.len() > NAMED {
+            let _ = write!(names, " and {} more", left.len() - NAMED);
+        }
         let message = format!(
-            "of {} stages in one worker {} did not come to an end together: {reason}; each goes on alone: {}",
-            actions.len(),
+            "{reason}; {} of the {} stages in that worker go on in smaller groups: {names}",
             left.len(),
-            names.join(", ")
+            actions.len(),
         );
         self.announcer.announce(Event::Remark { message });
-        let _ = sender.send(Happened::Apart(left));
+        let _ = sender.send(Happened::Apart(actions.len(), left));
     }
 
     fn end(

@@ -1,8 +1,8 @@
 //! Several actions in one worker, which share a card: trainings, or evaluations. Each has a lock, a scratch folder, a log,
 //! checkpoints and a result of its own, and gives the same bytes as alone.
 //!
-//! They share a process. Where that ends before they do, or lacks memory, none can be told to be at fault: each is left
-//! to be executed alone, goes on from its checkpoint, and what it does then is its own.
+//! They share a process. Where that ends before they do, or lacks memory, none can be told to be at fault: what is not done
+//! is left to be executed again with fewer beside it, and goes on from its checkpoint. What it does alone is its own.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -28,8 +28,8 @@ pub(crate) struct Member<'a> {
 pub(crate) enum Attempt {
     /// It has come to its end.
     Ended(Box<Result<Completed, Failure>>),
-    /// It is to be executed alone: what happened may be the fault of another.
-    Alone {
+    /// It is to be executed again, with fewer beside it: what happened may be the fault of another.
+    Again {
         /// The end of the worker.
         reason: String,
     },
@@ -43,7 +43,7 @@ impl Attempt {
     fn is_completed(&self) -> bool {
         match self {
             Self::Ended(ended) => ended.is_ok(),
-            Self::Alone { .. } => false,
+            Self::Again { .. } => false,
         }
     }
 }
@@ -87,7 +87,7 @@ impl Execution<'_> {
         if let Err(failure) = self.execute_begun(&begun, ended) {
             for BegunMember { at, .. } in begun {
                 let reason = failure.to_string();
-                ended(at, Attempt::Alone { reason });
+                ended(at, Attempt::Again { reason });
             }
         }
     }
@@ -163,7 +163,7 @@ impl Execution<'_> {
                 })
             });
         match completed {
-            Err(failure) if shares && !matches!(failure, Failure::Cancelled) => Attempt::Alone {
+            Err(failure) if shares && !matches!(failure, Failure::Cancelled) => Attempt::Again {
                 reason: failure.to_string(),
             },
             completed => Attempt::of(completed),
