@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// Synthetic images of the shape and the number of classes of MNIST, in its place.
 const DATASET: &str = "source = \"idx\"\npath = \"../data\"\nclasses = 10\nvalidation = 500";
 
-/// How the reader's cargo compiles what a crate depends on: quickly, since nothing here is about its speed.
+/// Settings of the reader's cargo: what a crate depends on is compiled quickly, since nothing here is about its speed.
 const CONFIGURATION: &str = r#"
 [profile.release.package."*"]
 opt-level = 0

@@ -29,7 +29,7 @@ pub(crate) struct Assigned {
     pub(crate) assignment: Assignment,
     /// The action's lock, held as long as this lives: killing the supervisor alone must not free it.
     pub(crate) lock: OwnedFd,
-    /// Where its reports go.
+    /// The pipe of its reports.
     pub(crate) reports: File,
     /// The action's own log.
     pub(crate) log: File,

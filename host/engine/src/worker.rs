@@ -211,7 +211,7 @@ fn execute_side_by_side(mut contexts: Vec<(Member, Context)>) -> bool {
             .map(|(member, context)| scope.spawn(move || or_abort(|| member.execute(&context))))
             .collect();
         let last = or_abort(|| member.execute(&context));
-        // What a last action holds is freed before the others have ended.
+        // Its end of the pipe, which is the sign that it has ended, before the others do.
         drop(context);
         let ended = others
             .into_iter()

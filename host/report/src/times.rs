@@ -39,7 +39,7 @@ impl TimedTraining {
         }
     }
 
-    /// Where it computed, as far as it decides how long that takes: its card, and what it shared it with.
+    /// The place it computed at, as far as that decides how long it takes: the card, and the number of trainings there.
     fn place(&self) -> Place<'_> {
         (self.card.as_deref(), self.at_once)
     }
@@ -65,7 +65,7 @@ pub(crate) struct RowTimes<'a> {
     /// They as a multiple of those of backpropagation on the same network and dataset.
     pub(crate) relative_multiply_adds: Option<f64>,
     pub(crate) transports: Option<&'a str>,
-    /// Where its trainings computed.
+    /// The places that its trainings computed at.
     places: BTreeSet<Place<'a>>,
     /// The test error by epoch, from the first.
     pub(crate) curve: Vec<TimedError>,

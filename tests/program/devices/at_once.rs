@@ -185,7 +185,7 @@ fn trainings_go_on_in_smaller_groups_where_their_worker_dies_or_lacks_memory() {
             assert!(failed.stderr.contains(words), "{words}: {failed:?}");
         }
         assert_eq!(at_once(&machine), at_once_after);
-        // What had ended was kept: nobody did the first epoch again.
+        // Nobody did the first epoch again: it had ended, and was kept.
         let epochs = epochs(&machine);
         let firsts = epochs.iter().filter(|[_, epoch, ..]| *epoch == 1);
         assert!(firsts.count() <= 5, "{epochs:?}");

@@ -30,10 +30,10 @@ pub(super) struct Job<'a> {
     pub(super) observe: &'a (dyn Fn(News) + Sync),
 }
 
-/// How a worker ended an action.
+/// The end of an action in a worker.
 pub(super) struct Ending {
     pub(super) reports: Reports,
-    /// How its process ended; absent of one that goes on with other actions.
+    /// That of its process; absent of one that goes on with other actions.
     pub(super) status: Option<ExitStatus>,
     /// The limit that it was ended for.
     pub(super) limit: Option<Limit>,
@@ -55,7 +55,7 @@ impl Ending {
 struct Process<'a> {
     pid: Pid,
     cancel: &'a Cancel,
-    /// How it ended, or why that is not known.
+    /// Its exit status, or why that is not known.
     status: OnceLock<Result<ExitStatus, String>>,
     /// The limit that it reached.
     limit: OnceLock<Limit>,

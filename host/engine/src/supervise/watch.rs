@@ -68,7 +68,7 @@ impl Watched<'_> {
             return Some(Limit::Time(milliseconds));
         }
         let most = self.limits.memory?;
-        // What one holds cannot be told from what another does.
+        // Nobody can tell how much of it one of them holds.
         let all = most.saturating_mul(self.actions as u64);
         (memory(self.worker) > all).then_some(Limit::Memory(most))
     }

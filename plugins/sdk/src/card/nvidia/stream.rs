@@ -21,7 +21,7 @@ pub(super) struct Stream {
     card: i32,
     /// The end of what was launched, for whoever waits for it asleep.
     end: driver_api::CUevent,
-    /// What libtorch enters it by; none for the default stream.
+    /// The functions by which libtorch enters it; none for the default stream.
     guards: Option<Guards>,
 }
 
