@@ -19,6 +19,7 @@ const SCHEMA: &str = r#"{
     "type": "object",
     "properties": {
         "milliseconds": { "type": "integer", "default": 0, "description": "How long an epoch takes." },
+        "mebibytes": { "type": "integer", "default": 0, "description": "The memory that an epoch takes." },
         "epoch": { "type": "integer", "default": 1, "description": "The epoch in which it fails." },
         "card": { "type": "string", "default": "", "description": "The card it fails on; all if empty." },
         "words": { "type": "string", "default": "", "description": "The error; none if empty." },
@@ -138,7 +139,10 @@ impl Learner for Cards {
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
         let begun = milliseconds();
+        // Written to, so that it is there.
+        let memory = vec![1_u8; self.number("mebibytes") as usize * (1 << 20)];
         thread::sleep(Duration::from_millis(self.number("milliseconds")));
+        std::hint::black_box(&memory);
         self.fail(epoch)?;
         while batches.next_batch()?.is_some() {
             metrics.record("batch_loss", &[1.0])?;

@@ -210,6 +210,26 @@ fn each_training_of_a_worker_keeps_what_it_did_in_its_time() {
     assert_eq!(at_once(&machine), [2; 2]);
 }
 
+#[test]
+fn trainings_of_a_worker_have_their_memory_together_and_each_fails_of_its_own() {
+    let machine = emulated(&[H100]);
+    let greedy = "{ milliseconds = 300, mebibytes = 1000 }";
+    sharing_pipeline(&machine, 1, 2, "{ milliseconds = 300 }", greedy);
+    let arguments = ["--set", "limits.memory='300 MiB'", "--keep-going", "--json"];
+    let ended = run(&machine, "cuda", "2", &arguments).exits(1);
+    assert_eq!(outcomes(&ended, "failed"), ["train/other/seed=1"]);
+    for words in ["go on in smaller groups", "limits.memory"] {
+        assert!(ended.stderr.contains(words), "{words}: {ended:?}");
+    }
+    assert!(at_once(&machine).is_empty());
+    // Together they may take what one alone may not.
+    let machine = emulated(&[H100]);
+    sharing_pipeline(&machine, 1, 2, "{ milliseconds = 300 }", greedy);
+    let arguments = ["--set", "limits.memory='700 MiB'"];
+    let _ = run(&machine, "cuda", "2", &arguments).exits(0);
+    assert_eq!(at_once(&machine), [2; 2]);
+}
+
 /// The scratch folders with a checkpoint.
 fn checkpoints(machine: &Machine) -> BTreeSet<PathBuf> {
     let folders = fs::read_dir(machine.sandbox.path("artifacts/scratch"));
