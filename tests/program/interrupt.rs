@@ -109,6 +109,24 @@ fn a_stopped_training_resumes_and_ends_with_the_same_bytes() {
     );
 }
 
+#[test]
+fn a_signal_that_reaches_the_worker_first_is_a_request_to_stop() {
+    for stops in [true, false] {
+        let sandbox = long();
+        let mut run = sandbox.start(&[]);
+        wait_for("a checkpoint", || checkpoint(&sandbox));
+        // As Ctrl-C in a terminal reaches all of a group.
+        let worker = wait_for("a worker", || workers(&run).pop());
+        kill_process(worker, Signal::INT).unwrap();
+        if stops {
+            thread::sleep(Duration::from_millis(100));
+            signal(&run, Signal::INT);
+        }
+        let code = if stops { 130 } else { 1 };
+        assert_eq!(run.wait().unwrap().code(), Some(code));
+    }
+}
+
 /// The log of the training.
 fn log_of(sandbox: &Sandbox, run: &Value) -> String {
     let stages = run["stages"].as_array().unwrap();

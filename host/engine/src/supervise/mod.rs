@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash, Limit, Limits};
 use assay_store::{ActionLock, Store, StoreError};
-use signal_hook::consts::SIGABRT;
+use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM};
 
 pub(crate) use self::at_once::{Attempt, Member, allow_many_files};
 pub use self::card_trouble::CardTrouble;
@@ -297,10 +297,11 @@ impl<'a> Execution<'a> {
             });
         }
         let trouble = self.card_trouble(&ending, log);
+        let is_stopped = self.is_stopped(&ending);
         let failure = match ending.reports.last {
             Some(Report::Done(done)) if ending.has_ended_well() => return Ok(done),
             Some(Report::Cancelled) => return Err(Failure::Cancelled),
-            _ if self.cancel.is_requested() => return Err(Failure::Cancelled),
+            _ if is_stopped => return Err(Failure::Cancelled),
             Some(Report::Failed {
                 message,
                 help,
@@ -325,6 +326,19 @@ impl<'a> Execution<'a> {
             },
             None => failure,
         })
+    }
+
+    /// True if this process was asked to stop. A signal for all of its group may end a worker that has no group of its
+    /// own yet before this process hears of it.
+    fn is_stopped(&self, ending: &Ending) -> bool {
+        let signal = ending.status.and_then(|status| status.signal());
+        if signal.is_some_and(|signal| STOPPING.contains(&signal)) {
+            let heard = Instant::now();
+            while !self.cancel.is_requested() && heard.elapsed() < HEARING {
+                thread::sleep(LOCK_INTERVAL);
+            }
+        }
+        self.cancel.is_requested()
     }
 
     /// The fault of the card that the worker computed on, and that card, recognised in its report
@@ -368,6 +382,10 @@ fn nonsense(action: &Action, reason: String) -> Failure {
 }
 
 const LOG: &str = "log.txt";
+/// Signals by which a process and its group are asked to stop.
+const STOPPING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
+/// The time in which this process hears of one that has reached a worker.
+const HEARING: Duration = Duration::from_millis(500);
 /// How long to wait before another look at a lock.
 pub(crate) const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
