@@ -83,18 +83,11 @@ impl Cancel {
         }
     }
 
-    /// Asks a worker to end its step and keep what it has done.
-    pub(crate) fn ask(&self, worker: Pid) {
+    /// Asks a worker to end its step, or ends it and every process that it started. One that has ended already is
+    /// left in peace: its number may belong to another process by now.
+    pub(crate) fn stop(&self, worker: Pid, manner: Manner) {
         if self.workers().contains_key(&worker) {
-            stop(worker, Manner::Gently);
-        }
-    }
-
-    /// Ends a worker and every process that it started. One that has ended already is left in
-    /// peace: its number may belong to another process by now.
-    pub(crate) fn kill(&self, worker: Pid) {
-        if self.workers().contains_key(&worker) {
-            stop(worker, Manner::AtOnce);
+            stop(worker, manner);
         }
     }
 

@@ -133,7 +133,7 @@ struct State {
     announced: BTreeSet<usize>,
     /// How many trainings of each search with a limit are running.
     searching: HashMap<Arc<str>, usize>,
-    /// How many stages may share a worker with each, itself included, where one that they shared ended before they did.
+    /// The most stages that may share a worker with each, itself included: one that they shared ended before they did.
     most_at_once: BTreeMap<usize, usize>,
     failed: bool,
 }
@@ -209,7 +209,7 @@ struct Part {
     lock: ActionLock,
 }
 
-/// How many stages a remark names.
+/// The number of stages that a remark names.
 const NAMED: usize = 8;
 /// A request to stop is noticed within this time while others execute stages.
 const STOP_INTERVAL: Duration = Duration::from_millis(100);

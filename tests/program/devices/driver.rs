@@ -1,8 +1,6 @@
 //! Kernels, graphs and streams through a driver that is emulated: every call of CUDA's that the SDK makes, in contained
 //! workers of the real program.
 
-use std::fs;
-
 use super::at_once::{artifacts, at_once};
 use super::{H100, Machine, portable_pipeline};
 
@@ -13,14 +11,6 @@ fn machine() -> Machine {
     machine
         .set("ASSAY_EMULATED_CARD", "driver")
         .set("CUDA_FAKE_TELLS", "1")
-}
-
-/// Changes the pipeline file.
-fn change(machine: &Machine, from: &str, to: &str) {
-    let file = machine.sandbox.path("pipeline.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    assert!(text.contains(from));
-    fs::write(file, text.replace(from, to)).unwrap();
 }
 
 /// The numbers that the driver told of each worker that launched something: launches, graphs, launches of graphs,
@@ -42,7 +32,7 @@ fn told(machine: &Machine) -> Vec<[u64; 6]> {
 fn a_driver_runs_kernels_and_graphs_with_the_bits_of_a_processor() {
     let machine = machine();
     portable_pipeline(&machine);
-    change(&machine, "epochs = 2", "epochs = 6");
+    machine.change("epochs = 2", "epochs = 6");
     let on_card = machine.run("cuda", &["--portable", "--json"]).exits(0);
     let on_processor = machine
         .run("cpu", &["--store", "processor", "--json"])
@@ -76,7 +66,7 @@ fn a_driver_runs_kernels_and_graphs_with_the_bits_of_a_processor() {
 fn trainings_that_share_a_worker_have_a_stream_each() {
     let machine = machine();
     portable_pipeline(&machine);
-    change(&machine, r#""dtp"] }"#, r#""dtp"], seed = [1, 2] }"#);
+    machine.change(r#""dtp"] }"#, r#""dtp"], seed = [1, 2] }"#);
     let arguments = ["--portable", "--per-device", "4", "--json"];
     let together = machine.run("cuda", &arguments).exits(0);
     assert_eq!(at_once(&machine), [4; 16]);

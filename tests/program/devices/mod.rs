@@ -79,6 +79,14 @@ matrix = {{ method = ["cards"], seed = [{}] }}
         fs::write(self.sandbox.path("pipeline.toml"), text).unwrap();
     }
 
+    /// Changes the pipeline file.
+    fn change(&self, from: &str, to: &str) {
+        let file = self.sandbox.path("pipeline.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(file, text.replace(from, to)).unwrap();
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.sandbox.command(arguments);
         command
@@ -138,6 +146,14 @@ matrix = {{ method = ["cards"], seed = [{}] }}
             .map(|given| Epoch(serde_json::from_str(given).unwrap()))
             .collect()
     }
+}
+
+/// A machine whose cards compute portable algorithms, emulated.
+fn emulated(cards: &[&str]) -> Machine {
+    let machine = Machine::new(cards);
+    let library = machine.cuda.path().join("libkernels.so");
+    fs::copy(assay_emulation::library(), &library).unwrap();
+    machine.set("ASSAY_EMULATED_CARD", library.to_str().unwrap())
 }
 
 /// An epoch of the plugin that says what it is given.
@@ -615,10 +631,7 @@ training = "train"
 
 #[test]
 fn a_portable_algorithm_on_a_card_gives_what_it_gives_on_a_processor() {
-    let machine = Machine::new(&[H100]);
-    let library = machine.cuda.path().join("libkernels.so");
-    fs::copy(assay_emulation::library(), &library).unwrap();
-    let machine = machine.set("ASSAY_EMULATED_CARD", library.to_str().unwrap());
+    let machine = emulated(&[H100]);
     portable_pipeline(&machine);
     let on_card = machine.run("cuda", &["--portable"]).exits(0);
     assert!(on_card.stdout.contains("9 ran"), "{on_card:?}");

@@ -13,7 +13,7 @@ pub(crate) struct WorkerVerb {
     #[arg(long)]
     store: PathBuf,
 
-    /// Where the user keeps datasets
+    /// The folder with the datasets of the user
     #[arg(long)]
     data_dir: Option<PathBuf>,
 

@@ -63,7 +63,7 @@ impl CardPool {
         })
     }
 
-    /// How many more actions the cards take at a time.
+    /// The number of further actions that the cards take at a time.
     pub(crate) fn free(&self) -> usize {
         let slots = self.slots();
         let free = slots.iter().map(|slot| slot.most.saturating_sub(slot.held));

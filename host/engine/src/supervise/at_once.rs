@@ -52,7 +52,7 @@ impl Attempt {
 const PRINTED: &str = "printed.txt";
 
 /// Lets this process open as many files as it may: it holds three for each action, and dozens of actions on each card.
-/// Where that cannot be done, fewer have to do.
+/// If it may not, fewer have to do.
 pub(crate) fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -73,7 +73,7 @@ impl Process<'_> {
         let reports = listen(pipe, observe);
         if reports.is_err() {
             // It talks nonsense, so it cannot be trusted to end by itself.
-            self.cancel.kill(self.pid);
+            self.cancel.stop(self.pid, Manner::AtOnce);
         }
         let status = match &reports {
             Ok(reports) if goes_on && reports.has_ended() => None,

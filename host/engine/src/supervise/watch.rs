@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use assay_core::{Limit, Limits};
 use rustix::process::Pid;
 
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Manner};
 
 /// How often the memory is looked at.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// How long actions that share a worker may take to end once their time is over: each keeps what it has done for a
+/// The time in which actions that share a worker have to end once theirs is over: each keeps what it has done for a
 /// longer limit.
 const FAREWELL: Duration = Duration::from_secs(20);
 
@@ -22,7 +22,7 @@ pub(super) struct Watched<'a> {
     pub(super) worker: Pid,
     /// Those of each of its actions.
     pub(super) limits: Limits,
-    /// How many actions it executes at once.
+    /// The number of actions that it executes at once.
     pub(super) actions: usize,
     pub(super) cancel: &'a Cancel,
     /// Is set to the limit that it reaches, before it is ended.
@@ -37,15 +37,15 @@ impl Watched<'_> {
         loop {
             if let Some(asked) = asked {
                 if asked.elapsed() >= FAREWELL {
-                    return self.cancel.kill(self.worker);
+                    return self.cancel.stop(self.worker, Manner::AtOnce);
                 }
             } else if let Some(limit) = self.limit(started.elapsed()) {
                 // Nobody else sets it.
                 let _ = self.reached.set(limit);
                 if self.actions == 1 || matches!(limit, Limit::Memory(_)) {
-                    return self.cancel.kill(self.worker);
+                    return self.cancel.stop(self.worker, Manner::AtOnce);
                 }
-                self.cancel.ask(self.worker);
+                self.cancel.stop(self.worker, Manner::Gently);
                 asked = Some(Instant::now());
             }
             let left = self.limits.time();
