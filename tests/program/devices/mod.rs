@@ -643,11 +643,15 @@ fn a_portable_algorithm_on_a_card_gives_what_it_gives_on_a_processor() {
         assert_eq!(environment.cuda, None);
     }
     let name = "NVIDIA H100 80GB HBM3";
-    let cards = machine.results().into_iter().filter_map(|it| it.card);
-    assert_eq!(cards.collect::<Vec<_>>(), [name; 8]);
-    let key = machine.results()[0].action.to_string();
-    let shown = machine.execute(&["show", &key]).exits(0);
-    assert!(shown.stdout.contains(name), "{shown:?}");
+    let mut on_cards = machine.results();
+    on_cards.retain(|result| result.card.is_some());
+    assert_eq!(on_cards.len(), 8);
+    for result in on_cards {
+        assert_eq!(result.card.as_deref(), Some(name));
+        let key = result.action.to_string();
+        let shown = machine.execute(&["show", &key]).exits(0);
+        assert!(shown.stdout.contains(name), "{shown:?}");
+    }
     let logs = machine.logs();
     let kept = "keeps these splits where it computes: train, validation, test";
     assert_eq!(
