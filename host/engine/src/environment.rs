@@ -203,6 +203,8 @@ pub fn variables(environment: &Environment, threads: usize) -> Vec<(&'static str
         ("MKL_DYNAMIC", "FALSE".to_owned()),
         ("OMP_DYNAMIC", "FALSE".to_owned()),
         ("ATEN_CPU_CAPABILITY", capability.to_owned()),
+        // Large tensors on large pages, where the system has them, which decides no bit.
+        ("THP_MEM_ALLOC_ENABLE", "1".to_owned()),
     ];
     if capability == "avx2" {
         variables.push(("MKL_CBWR", "AVX2".to_owned()));

@@ -9,13 +9,16 @@
 //! So the bits depend neither on the processor's vectors nor on how the work is divided among
 //! threads, nor on which other columns are computed beside.
 
+mod ahead;
 mod lanes;
 mod lines;
 mod tile;
 mod transpose;
 
 use std::cell::RefCell;
+use std::ops::Range;
 
+use self::ahead::Ahead;
 use self::lines::Lines;
 pub(crate) use self::transpose::{Transpose, TransposeBuffer};
 use crate::workers;
@@ -60,6 +63,16 @@ pub(crate) struct Product {
     pub(crate) out_row: usize,
 }
 
+/// A part of a product.
+struct Part<'a> {
+    terms: &'a [Term],
+    /// The terms of each A·B.
+    depth: Range<usize>,
+    rows: Range<usize>,
+    /// True if no part of the same sums came before.
+    is_first: bool,
+}
+
 /// The beginnings of one pair of matrices in their slices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Term {
@@ -96,7 +109,7 @@ impl Product {
         start: Start<'_>,
     ) {
         if let Some(kernel) = tile::kernels().next() {
-            self.run_with(kernel, out, a, b, terms, start);
+            self.run_with(kernel, out, [a, b], terms, start);
         }
     }
 
@@ -104,8 +117,7 @@ impl Product {
         &self,
         kernel: tile::Kernel,
         out: &mut [f32],
-        a: &[f32],
-        b: &[f32],
+        [a, b]: [&[f32]; 2],
         terms: &[Term],
         start: Start<'_>,
     ) {
@@ -113,35 +125,82 @@ impl Product {
             return;
         }
         self.check(out, a, b, terms, start);
-        let out = out.as_mut_ptr();
+        let mut operands = tile::Operands {
+            product: self,
+            out: out.as_mut_ptr(),
+            a: a.as_ptr(),
+            b: b.as_ptr(),
+            terms: &[],
+            start,
+            ahead: Ahead::NOTHING,
+        };
         if terms.is_empty() || self.depth == 0 {
-            let (a, b) = (a.as_ptr(), b.as_ptr());
             // SAFETY: checked above; `out` is borrowed exclusively.
-            return unsafe { self.with_depth(0).tiled(kernel, out, a, b, terms, start) };
+            return unsafe { kernel(operands) };
         }
-        let is_copied = self.is_copied();
-        let [_, columns] = COPIED;
-        let longest = if is_copied { columns } else { DEPTH };
-        let mut start = start;
-        for terms in terms.chunks((longest / self.depth).max(1)) {
-            for from in (0..self.depth).step_by(longest) {
-                let part = self.with_depth(longest.min(self.depth - from));
-                let (a, b) = (&a[from * self.a_depth..], &b[from * self.b_depth..]);
-                // SAFETY: as above, for the whole of which this is a part.
-                unsafe {
-                    if is_copied {
-                        part.copied(kernel, out, a, b.as_ptr(), terms, start);
-                    } else {
-                        part.tiled(kernel, out, a.as_ptr(), b.as_ptr(), terms, start);
-                    }
-                }
-                start = Start::Out;
-            }
+        let out = operands.out;
+        let mut parts = self.parts(terms).peekable();
+        while let Some(part) = parts.next() {
+            let first = part.rows.start;
+            operands.out = out.wrapping_add(first * self.out_row);
+            operands.start = match start {
+                _ if !part.is_first => Start::Out,
+                Start::Rows(values) => Start::Rows(&values[first..]),
+                start => start,
+            };
+            operands.ahead = self.ahead(&part, parts.peek(), a);
+            // SAFETY: as above.
+            unsafe { self.part(kernel, [a, b], &part, operands) };
         }
     }
 
-    fn with_depth(&self, depth: usize) -> Self {
-        Self { depth, ..*self }
+    /// The parts of a product, in the order in which their terms are summed.
+    fn parts<'a>(&self, terms: &'a [Term]) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        let Self { rows, depth, .. } = *self;
+        let [most, longest] = if self.is_copied() {
+            COPIED
+        } else {
+            [rows, DEPTH]
+        };
+        let chunks = terms.chunks((longest / depth).max(1)).enumerate();
+        chunks.flat_map(move |(chunk, terms)| {
+            blocks(depth, longest).flat_map(move |depth| {
+                blocks(rows, most).map(move |rows| Part {
+                    terms,
+                    is_first: chunk == 0 && depth.start == 0,
+                    depth: depth.clone(),
+                    rows,
+                })
+            })
+        })
+    }
+
+    /// The part of A that is read later: what the `next` part is going to copy, or, where A is read in place, the rows of
+    /// `part` below the first tile.
+    fn ahead<'a>(&self, part: &Part<'a>, next: Option<&Part<'a>>, a: &[f32]) -> Ahead<'a> {
+        let from = |depth: usize, row: usize| {
+            a.as_ptr()
+                .wrapping_add(depth * self.a_depth + row * self.a_row)
+        };
+        if self.is_copied() {
+            next.map_or(Ahead::NOTHING, |next| Ahead {
+                from: from(next.depth.start, next.rows.start),
+                terms: next.terms,
+                rows: next.depth.len(),
+                columns: next.rows.len(),
+                row: self.a_depth,
+            })
+        } else if self.a_depth == 1 && part.terms.len() == 1 {
+            Ahead {
+                from: from(part.depth.start, TILE_ROWS),
+                terms: part.terms,
+                rows: self.rows.saturating_sub(TILE_ROWS),
+                columns: part.depth.len(),
+                row: self.a_row,
+            }
+        } else {
+            Ahead::NOTHING
+        }
     }
 
     /// True if it pays to copy A.
@@ -150,72 +209,64 @@ impl Product {
     }
 
     /// # Safety
-    /// As for [`tile::Kernel`].
-    unsafe fn tiled(
+    /// As for [`tile::Kernel`], for the whole of which `part` is a part.
+    unsafe fn part(
         &self,
         kernel: tile::Kernel,
-        out: *mut f32,
-        a: *const f32,
-        b: *const f32,
-        terms: &[Term],
-        start: Start<'_>,
+        [a, b]: [&[f32]; 2],
+        part: &Part<'_>,
+        rest: tile::Operands<'_>,
     ) {
-        let product = self;
-        // SAFETY: promised by the caller.
-        unsafe {
-            kernel(tile::Operands {
+        let Part {
+            rows, depth, terms, ..
+        } = part;
+        let a = &a[depth.start * self.a_depth + rows.start * self.a_row..];
+        let b = b[depth.start * self.b_depth..].as_ptr();
+        let (rows, depth) = (rows.len(), depth.len());
+        let product = Self {
+            rows,
+            depth,
+            ..*self
+        };
+        if !self.is_copied() {
+            let (product, a) = (&product, a.as_ptr());
+            let operands = tile::Operands {
                 product,
-                out,
                 a,
                 b,
                 terms,
-                start,
-            });
+                ..rest
+            };
+            // SAFETY: promised by the caller.
+            return unsafe { kernel(operands) };
         }
-    }
-
-    /// As [`Product::tiled`], with A copied block by block of its rows, so that the columns of a block are neighbours.
-    ///
-    /// # Safety
-    /// As for [`tile::Kernel`].
-    unsafe fn copied(
-        &self,
-        kernel: tile::Kernel,
-        out: *mut f32,
-        a: &[f32],
-        b: *const f32,
-        terms: &[Term],
-        start: Start<'_>,
-    ) {
-        let ([most, _], depth) = (COPIED, self.depth);
         COPY.with_borrow_mut(|(copy, copied)| {
-            for first in (0..self.rows).step_by(most) {
-                let rows = most.min(self.rows - first);
-                copy.resize(terms.len() * depth * rows);
-                copied.clear();
-                for (to, term) in copy.chunks_mut(depth * rows).zip(terms) {
-                    let a = &a[term.a + first..];
-                    for (column, to) in to.chunks_mut(rows).enumerate() {
-                        to.copy_from_slice(&a[column * self.a_depth..][..rows]);
-                    }
-                    copied.push(Term {
-                        a: copied.len() * depth * rows,
-                        b: term.b,
-                    });
+            copy.resize(terms.len() * depth * rows);
+            copied.clear();
+            for (to, term) in copy.chunks_mut(depth * rows).zip(*terms) {
+                let a = &a[term.a..];
+                for (column, to) in to.chunks_mut(rows).enumerate() {
+                    to.copy_from_slice(&a[column * self.a_depth..][..rows]);
                 }
-                let block = Self {
-                    rows,
-                    a_depth: rows,
-                    ..*self
-                };
-                let out = out.wrapping_add(first * self.out_row);
-                let start = match start {
-                    Start::Rows(values) => Start::Rows(&values[first..]),
-                    start => start,
-                };
-                // SAFETY: the copy has every element that the block touches; the rest is promised by the caller.
-                unsafe { block.tiled(kernel, out, copy.as_ptr(), b, copied, start) };
+                copied.push(Term {
+                    a: copied.len() * depth * rows,
+                    b: term.b,
+                });
             }
+            let product = &Self {
+                a_depth: rows,
+                ..product
+            };
+            let (a, terms) = (copy.as_ptr(), &copied[..]);
+            let operands = tile::Operands {
+                product,
+                a,
+                b,
+                terms,
+                ..rest
+            };
+            // SAFETY: the copy has every element that the part touches; the rest is promised by the caller.
+            unsafe { kernel(operands) };
         });
     }
 
@@ -273,6 +324,13 @@ impl Product {
             assert!(lies_in(b, last_b, term.b), "B is too short");
         }
     }
+}
+
+/// All of a range from zero, so many at a time.
+fn blocks(all: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..all)
+        .step_by(most)
+        .map(move |from| from..all.min(from + most))
 }
 
 /// True if `slice` has the element that lies the given steps, each a count and a size, after `first`.

@@ -101,9 +101,9 @@ impl Problem {
 
     fn computed(&self, kernel: tile::Kernel) -> Vec<u32> {
         let mut out = self.out.clone();
-        let (a, b) = (&self.a, &self.b);
+        let factors = [&self.a[..], &self.b];
         self.product
-            .run_with(kernel, &mut out, a, b, &self.terms, self.start());
+            .run_with(kernel, &mut out, factors, &self.terms, self.start());
         out.into_iter().map(f32::to_bits).collect()
     }
 

@@ -3,10 +3,14 @@
 // Inlined into functions that are compiled for wider vectors.
 #![allow(clippy::inline_always)]
 
+use super::ahead::{Ahead, Fetching};
 use super::lanes::{Lanes, Portable};
 use super::{Product, Start, Term};
 #[cfg(target_arch = "x86_64")]
 use crate::instructions;
+
+/// Terms of a sum between two times that something is fetched.
+const STEPS: usize = 16;
 
 /// A product whose operands are known to hold every element it touches.
 #[derive(Clone, Copy)]
@@ -17,6 +21,7 @@ pub(super) struct Operands<'a> {
     pub(super) b: *const f32,
     pub(super) terms: &'a [Term],
     pub(super) start: Start<'a>,
+    pub(super) ahead: Ahead<'a>,
 }
 
 /// Computes a product.
@@ -79,7 +84,15 @@ unsafe fn avx2(operands: Operands<'_>) {
 /// See [`Kernel`]; the processor has the instructions of `V`.
 #[inline(always)]
 unsafe fn tiles<V: Lanes, const HEIGHT: usize, const WIDTH: usize>(operands: Operands<'_>) {
-    let Product { rows, columns, .. } = *operands.product;
+    let Product {
+        rows,
+        columns,
+        depth,
+        ..
+    } = *operands.product;
+    let parts_of_sums = operands.terms.len() * depth.div_ceil(STEPS);
+    let times = rows.div_ceil(HEIGHT) * columns.div_ceil(WIDTH * V::COUNT) * parts_of_sums;
+    let mut fetching = Fetching::new(operands.ahead, times);
     // Evenly: a tile of few rows would wait for each of its sums.
     let most = rows.div_ceil(rows.div_ceil(HEIGHT).max(1)).max(1);
     for row in (0..rows).step_by(most) {
@@ -90,14 +103,28 @@ unsafe fn tiles<V: Lanes, const HEIGHT: usize, const WIDTH: usize>(operands: Ope
             // SAFETY: the tile lies within the product.
             unsafe {
                 if WIDTH > 2 && left >= WIDTH * V::COUNT {
-                    of_height::<V, WIDTH, HEIGHT>(operands, row, column, height, V::COUNT);
+                    of_height::<V, WIDTH, HEIGHT>(
+                        operands,
+                        row,
+                        column,
+                        height,
+                        V::COUNT,
+                        &mut fetching,
+                    );
                     column += WIDTH * V::COUNT;
                 } else if left >= 2 * V::COUNT {
-                    of_height::<V, 2, HEIGHT>(operands, row, column, height, V::COUNT);
+                    of_height::<V, 2, HEIGHT>(
+                        operands,
+                        row,
+                        column,
+                        height,
+                        V::COUNT,
+                        &mut fetching,
+                    );
                     column += 2 * V::COUNT;
                 } else {
                     let width = left.min(V::COUNT);
-                    of_height::<V, 1, HEIGHT>(operands, row, column, height, width);
+                    of_height::<V, 1, HEIGHT>(operands, row, column, height, width, &mut fetching);
                     column += width;
                 }
             }
@@ -117,6 +144,7 @@ unsafe fn of_height<V: Lanes, const VECTORS: usize, const HEIGHT: usize>(
     column: usize,
     height: usize,
     width: usize,
+    fetching: &mut Fetching<'_>,
 ) {
     macro_rules! of_height {
         ($($rows:literal)*) => {
@@ -125,9 +153,9 @@ unsafe fn of_height<V: Lanes, const VECTORS: usize, const HEIGHT: usize>(
                 // of tiles that this instruction set never uses.
                 $($rows if $rows <= HEIGHT => unsafe {
                     if width == V::COUNT {
-                        tile::<V, $rows, VECTORS, true>(operands, row, column, width)
+                        tile::<V, $rows, VECTORS, true>(operands, row, column, width, fetching)
                     } else {
-                        tile::<V, $rows, VECTORS, false>(operands, row, column, width)
+                        tile::<V, $rows, VECTORS, false>(operands, row, column, width, fetching)
                     }
                 },)*
                 _ => {}
@@ -147,6 +175,7 @@ unsafe fn tile<V: Lanes, const HEIGHT: usize, const VECTORS: usize, const WHOLE:
     row: usize,
     column: usize,
     width: usize,
+    fetching: &mut Fetching<'_>,
 ) {
     // Copies, and multiplications without a check: both would be repeated in every inner loop.
     let Product {
@@ -191,19 +220,25 @@ unsafe fn tile<V: Lanes, const HEIGHT: usize, const VECTORS: usize, const WHOLE:
         for term in operands.terms {
             let mut a = a.wrapping_add(term.a);
             let mut b = b.wrapping_add(term.b);
-            for _ in 0..depth {
-                let mut vectors = [V::splat(0.0); VECTORS];
-                for j in 0..VECTORS {
-                    vectors[j] = load(b.wrapping_add(j * V::COUNT));
-                }
-                for i in 0..HEIGHT {
-                    let factor = V::splat(*a.wrapping_add(i.wrapping_mul(a_row)));
+            let mut left = depth;
+            while left > 0 {
+                let steps = left.min(STEPS);
+                left -= steps;
+                fetching.some();
+                for _ in 0..steps {
+                    let mut vectors = [V::splat(0.0); VECTORS];
                     for j in 0..VECTORS {
-                        sums[i][j] = factor.multiply_add(vectors[j], sums[i][j]);
+                        vectors[j] = load(b.wrapping_add(j * V::COUNT));
                     }
+                    for i in 0..HEIGHT {
+                        let factor = V::splat(*a.wrapping_add(i.wrapping_mul(a_row)));
+                        for j in 0..VECTORS {
+                            sums[i][j] = factor.multiply_add(vectors[j], sums[i][j]);
+                        }
+                    }
+                    a = a.wrapping_add(a_depth);
+                    b = b.wrapping_add(b_depth);
                 }
-                a = a.wrapping_add(a_depth);
-                b = b.wrapping_add(b_depth);
             }
         }
         for i in 0..HEIGHT {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use tch::Tensor;
 
-use super::kernel::{CHUNK, update, update_portable};
+use super::kernel::{CHUNK, Divisor, update, update_portable};
 use super::{Adam, Span, update_tensors};
 
 /// Coefficients do not depend on the elements.
@@ -77,6 +77,42 @@ fn moments_that_fade_end_at_zero() {
 }
 
 #[test]
+fn a_corrected_quotient_is_a_divisions() {
+    let same = |root: f32, by: f32| {
+        let (found, expected) = (Divisor::new(by).quotient::<true>(root), root / by);
+        assert_eq!(found.to_bits(), expected.to_bits(), "{root:e} / {by:e}");
+    };
+    let corrections = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0 - f64::EPSILON / 2.0]
+        .into_iter()
+        .flat_map(|beta2| [1, 2, 3, 10, 100, 5000].map(|step| (beta2, step)))
+        .map(|(beta2, step)| {
+            let adam = Adam {
+                beta2,
+                ..Adam::default()
+            };
+            adam.coefficients(step, &WHOLE).root_correction
+        });
+    // One with all bits set, and its neighbours.
+    let special = [1.0_f32.next_down(), 0.5_f32.next_up(), 0.5_f32.next_down()];
+    for by in corrections.chain(special) {
+        for root in [
+            0.0,
+            f32::MIN_POSITIVE.sqrt(),
+            f32::MAX.sqrt(),
+            f32::INFINITY,
+        ] {
+            same(root, by);
+        }
+        assert!(Divisor::new(by).quotient::<true>(f32::NAN).is_nan());
+        // Every 61st of all significands, each with another exponent.
+        for significand in (0..1_u32 << 23).step_by(61) {
+            let exponent = 64 + significand % 127;
+            same(f32::from_bits(exponent << 23 | significand), by);
+        }
+    }
+}
+
+#[test]
 fn threads_change_no_bit() {
     // A last chunk that is not whole.
     let size = 5 * CHUNK + 7;
@@ -141,7 +177,7 @@ proptest! {
         for (t, gradients) in (1..).zip(&steps) {
             let c = adam.coefficients(t, &WHOLE);
             update(c, &mut wide.0, gradients, &mut wide.1, &mut wide.2);
-            update_portable::<true>(c, &mut plain.0, gradients, &mut plain.1, &mut plain.2);
+            update_portable::<true, false>(c, &mut plain.0, gradients, &mut plain.1, &mut plain.2);
         }
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&wide.0), bits(&plain.0));
