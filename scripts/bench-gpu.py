@@ -93,7 +93,7 @@ def ours(options, work, name, network, flags, at_once=1):
         f"matrix = {{ algorithm = [{algorithms}], seed = [{seeds}] }}\n"
     )
     command = [options.pipeline, "run", file, "--store", store, "--jobs", "1", "--keep-going", "--json", *flags]
-    if at_once > 1:
+    if "--portable" in flags:
         command += ["--per-device", str(at_once)]
     run = subprocess.run(command, capture_output=True, text=True)
     rates = {}

@@ -9,6 +9,7 @@ use assay_core::{Action, CudaEnvironment, Environment};
 use serde_json::Value;
 
 use crate::device::{CPU, CUBLAS_WORKSPACE, CUDA, Card, CardPool, Device};
+use crate::sharing::PerCard;
 
 /// The version of libtorch that a plugin must have been built for, unless it uses none: one for
 /// all, so that what a table compares was computed by the same kernels.
@@ -25,8 +26,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Share the jobs evenly among the cards, instead of one action at a time on each.
     pub share_cards: bool,
-    /// Actions that one worker executes at once on a card, at most, where they can share it.
-    pub per_card: usize,
+    /// Actions that one worker executes at once on a card.
+    pub per_card: PerCard,
     /// Threads of one action.
     pub threads: u32,
     /// Where plugins compute.

@@ -34,6 +34,7 @@ mod rerun;
 mod resolve;
 mod run;
 mod session;
+mod sharing;
 mod source_file;
 mod stages;
 mod stored_training;
@@ -83,6 +84,7 @@ pub use rerun::{
 };
 pub use run::{RunOutcome, RunReport, StageReport};
 pub use session::{Request, Session, pipeline_plugin_dirs};
+pub use sharing::{MOST_PER_CARD, PerCard};
 pub use source_file::read_networks;
 pub use stages::{
     PREDICTIONS, REPORT_METRICS, REPORT_TABLE, TrainingParameters, newest_checkpoint,

@@ -24,6 +24,7 @@ use crate::event::News;
 use crate::freeze::FrozenStage;
 use crate::plan::PlannedStage;
 use crate::resolve::{Resolved, Resolver};
+use crate::sharing::{PerCard, Sharing};
 use crate::stages::TrainingParameters;
 use crate::stream::{Announcer, Event};
 use crate::supervise::{
@@ -120,7 +121,7 @@ pub(crate) struct Runner<'a> {
 }
 
 /// State of the stages in a run.
-struct State {
+struct State<'a> {
     reports: Vec<Option<StageReport>>,
     /// How many inputs of each stage have no artifact yet.
     missing: Vec<usize>,
@@ -133,13 +134,12 @@ struct State {
     announced: BTreeSet<usize>,
     /// How many trainings of each search with a limit are running.
     searching: HashMap<Arc<str>, usize>,
-    /// The most stages that may share a worker with each, itself included: one that they shared ended before they did.
-    most_at_once: BTreeMap<usize, usize>,
+    sharing: Sharing<'a>,
     failed: bool,
 }
 
-impl State {
-    fn new(stages: &[FrozenStage]) -> Self {
+impl<'a> State<'a> {
+    fn new(stages: &'a [FrozenStage], per_card: PerCard) -> Self {
         let mut readers = vec![Vec::new(); stages.len()];
         for (at, stage) in stages.iter().enumerate() {
             let waits_for = stage.planned.waits_for();
@@ -157,7 +157,7 @@ impl State {
             pending: BTreeMap::new(),
             announced: BTreeSet::new(),
             searching: HashMap::new(),
-            most_at_once: BTreeMap::new(),
+            sharing: Sharing::new(stages, per_card),
             failed: false,
         }
     }
@@ -227,12 +227,12 @@ enum Happened {
 impl Runner<'_> {
     /// Runs every stage that can be run.
     pub(crate) fn run(&self) -> Result<Vec<StageReport>, EngineError> {
-        let mut state = State::new(self.stages);
+        let mut state = State::new(self.stages, self.settings.per_card);
         let resolver = Resolver::new(self.store, self.stages, self.cancel);
         let cards = self.settings.card_pool();
         let (sender, finished) = channel();
         let stopping = AtomicBool::new(false);
-        if self.settings.per_card > 1 {
+        if self.settings.portable && self.settings.per_card != PerCard::Most(1) {
             allow_many_files();
         }
         thread::scope(|scope| {
@@ -295,7 +295,7 @@ impl Runner<'_> {
                     Ok(Happened::Apart(count, left)) => {
                         for (at, key) in left {
                             state.leave_room(&self.stages[at]);
-                            state.most_at_once.insert(at, count / 2);
+                            state.sharing.left(at, count);
                             state.pending.insert(at, key);
                         }
                     }
@@ -310,7 +310,7 @@ impl Runner<'_> {
     }
 
     /// Announces, once, the first stage that another run is at.
-    fn announce_waiting(&self, state: &mut State) {
+    fn announce_waiting(&self, state: &mut State<'_>) {
         if let Some((&at, &action)) = state.pending.first_key_value()
             && state.announced.insert(at)
         {
@@ -322,12 +322,16 @@ impl Runner<'_> {
     }
 
     /// Whether nothing new is to be started.
-    fn stops(&self, state: &State) -> bool {
+    fn stops(&self, state: &State<'_>) -> bool {
         self.cancel.is_requested() || (state.failed && !self.settings.keep_going)
     }
 
     /// Ends ready stages whose results are there, which makes others ready.
-    fn resolve_ready(&self, resolver: &Resolver<'_>, state: &mut State) -> Result<(), EngineError> {
+    fn resolve_ready(
+        &self,
+        resolver: &Resolver<'_>,
+        state: &mut State<'_>,
+    ) -> Result<(), EngineError> {
         while !self.stops(state) && !state.ready.is_empty() {
             let ready = Vec::from_iter(std::mem::take(&mut state.ready));
             let mut prepared = resolver.resolve(
@@ -393,7 +397,7 @@ impl Runner<'_> {
     }
 
     /// Hands the pending stages that are for others over to them; how many.
-    fn hand_over(&self, state: &mut State, tasks: &Sender<Task>) -> usize {
+    fn hand_over(&self, state: &mut State<'_>, tasks: &Sender<Task>) -> usize {
         let mut handed = 0;
         if self.stops(state) {
             return handed;
@@ -413,7 +417,7 @@ impl Runner<'_> {
     }
 
     /// Ends a stage at once if its result is there, or if its plugin cannot be used.
-    fn begin(&self, at: usize, prepared: Option<Prepared>, state: &mut State) {
+    fn begin(&self, at: usize, prepared: Option<Prepared>, state: &mut State<'_>) {
         match prepared {
             Some((key, Some(result))) => {
                 let cached = true;
@@ -435,7 +439,7 @@ impl Runner<'_> {
     /// looked at again later.
     fn next<'c>(
         &self,
-        state: &mut State,
+        state: &mut State<'_>,
         cards: &'c CardPool,
     ) -> Result<Option<Job<'c>>, EngineError> {
         if self.stops(state) {
@@ -460,7 +464,7 @@ impl Runner<'_> {
     }
 
     /// A pending stage with the lock of its action, if this run may execute it now.
-    fn take(&self, at: usize, state: &mut State) -> Result<Option<Part>, EngineError> {
+    fn take(&self, at: usize, state: &mut State<'_>) -> Result<Option<Part>, EngineError> {
         let frozen = &self.stages[at];
         let Some(&key) = state.pending.get(&at) else {
             return Ok(None);
@@ -481,30 +485,25 @@ impl Runner<'_> {
     fn add_sharing(
         &self,
         parts: &mut Vec<Part>,
-        state: &mut State,
+        state: &mut State<'_>,
         workers: usize,
     ) -> Result<(), EngineError> {
         let Some(first) = parts.first().map(|first| first.at) else {
             return Ok(());
         };
-        let most = |state: &State, at| {
-            let most = state.most_at_once.get(&at).copied();
-            most.map_or(self.settings.per_card, |most| most.max(1))
-        };
-        let mut room = most(state, first);
-        if room == 1 {
+        let mut room = state.sharing.most_with(first);
+        if room == 1 || !state.sharing.go_together(first, first) {
             return Ok(());
         }
-        let sharing = state.pending.keys();
-        let sharing =
-            sharing.filter(|&&at| self.stages[first].shares_worker_with(&self.stages[at]));
-        let sharing: Vec<_> = sharing.copied().collect();
-        room = room.min((1 + sharing.len()).div_ceil(workers));
-        for at in sharing {
+        let others = state.pending.keys().copied();
+        let others = others.filter(|&at| state.sharing.go_together(first, at));
+        let others: Vec<_> = others.collect();
+        room = room.min((1 + others.len()).div_ceil(workers));
+        for at in others {
             if parts.len() >= room {
                 break;
             }
-            let own = most(state, at);
+            let own = state.sharing.most_with(at);
             if parts.len() < own
                 && let Some(part) = self.take(at, state)?
             {
@@ -617,7 +616,7 @@ impl Runner<'_> {
         at: usize,
         key: Option<ActionKey>,
         ended: Result<Completed, Failure>,
-        state: &mut State,
+        state: &mut State<'_>,
     ) {
         let (outcome, result, failure) = match ended {
             Ok(Completed { result, cached }) => {
@@ -642,7 +641,8 @@ impl Runner<'_> {
             self.announcer.announce(event);
         }
         state.failed |= outcome == StageOutcome::Failed;
-        if report.result.is_some() {
+        if let Some(result) = &report.result {
+            state.sharing.ended(at, outcome, result);
             for &reader in &state.readers[at] {
                 state.missing[reader] -= 1;
                 if state.missing[reader] == 0 {

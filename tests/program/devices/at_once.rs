@@ -105,13 +105,31 @@ fn trainings_that_share_a_worker_give_what_each_gives_alone() {
 }
 
 #[test]
-fn trainings_share_a_worker_where_that_is_asked_for_and_their_algorithm_says_so() {
+fn trainings_share_a_worker_unless_it_is_for_one_and_where_their_algorithm_says_so() {
     let machine = emulated(&[H100]);
     sharing_pipeline(&machine, 1, 1, "{}", "{ epoch = 2 }");
-    let _ = machine.run("cuda", &["--portable"]).exits(0);
+    let _ = run(&machine, "cuda", "1", &[]).exits(0);
     machine.pipeline(2, 1, "{}");
     let _ = run(&machine, "cuda", "2", &[]).exits(0);
     assert_eq!(machine.trainings().len(), 4);
+    assert!(at_once(&machine).is_empty());
+}
+
+#[test]
+fn more_trainings_share_a_worker_while_that_makes_them_faster_together() {
+    let machine = emulated(&[H100]);
+    // They sleep, so that each is as fast as alone.
+    let slow = "{ milliseconds = 200, epoch = 2 }";
+    sharing_pipeline(&machine, 8, 3, "{ milliseconds = 200 }", slow);
+    let _ = machine.run("cuda", &["--portable"]).exits(0);
+    // Four, then eight, then those that are left.
+    assert_eq!(at_once(&machine), [[4; 8], [8; 8]].concat());
+
+    // Of those that have another network nothing is known.
+    let machine = emulated(&[H100]);
+    portable_pipeline(&machine);
+    let auto = ["--portable", "--per-device", "auto"];
+    let _ = machine.run("cuda", &auto).exits(0);
     assert!(at_once(&machine).is_empty());
 }
 

@@ -1,6 +1,6 @@
 //! Arguments of verbs that ask a plugin to compute, outside of any pipeline.
 
-use assay_engine::{Cancel, Device, DeviceError, DeviceRequest, Settings};
+use assay_engine::{Cancel, Device, DeviceError, DeviceRequest, PerCard, Settings};
 use clap::Args;
 
 /// The help of `--portable`.
@@ -30,7 +30,7 @@ impl ComputeArguments {
         Ok(Settings {
             jobs: 1,
             share_cards: false,
-            per_card: 1,
+            per_card: PerCard::Most(1),
             threads: self.threads,
             device: Device::open(&self.device, cancel)?,
             portable: false,

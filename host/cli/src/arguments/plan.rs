@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use assay_core::ObjectHash;
 use assay_engine::{
-    Cancel, Device, DeviceError, DeviceRequest, LockMode, Request, Settings, TrustPolicy,
+    Cancel, Device, DeviceError, DeviceRequest, LockMode, PerCard, Request, Settings, TrustPolicy,
 };
 use clap::Args;
 
@@ -63,7 +63,7 @@ impl PlanArguments {
         Ok(Settings {
             jobs: jobs.map_or(most, |jobs| jobs as usize).max(1),
             share_cards: jobs.is_some(),
-            per_card: 1,
+            per_card: PerCard::Most(1),
             threads: self.threads,
             device,
             portable: self.portable,

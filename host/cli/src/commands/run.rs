@@ -13,9 +13,9 @@ use assay_core::{
     canonical_json,
 };
 use assay_engine::{
-    Cancel, DeviceError, Elsewhere, EventFile, Executor, Failure, Labels, LockMode, Observer,
-    REPORT_TABLE, ResultSource, RunOutcome, RunReport, Session, Settings, StageReport,
-    TensorBoardFolder, TrainingParameters,
+    Cancel, DeviceError, Elsewhere, EventFile, Executor, Failure, Labels, LockMode, MOST_PER_CARD,
+    Observer, PerCard, REPORT_TABLE, ResultSource, RunOutcome, RunReport, Session, Settings,
+    StageReport, TensorBoardFolder, TrainingParameters,
 };
 use assay_remote::{Access, LookUpTrust, Remote};
 use assay_report::{
@@ -61,9 +61,6 @@ cannot be used, or standard output takes no table (the run is recorded all the s
 Ctrl-C stops within a second; where stages run, each ends its step first and keeps its checkpoint.
 A second Ctrl-C stops at once.";
 
-/// A worker may open so many files at a time that each training has dozens.
-const MOST_AT_ONCE: i64 = 64;
-
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArguments {
@@ -84,10 +81,10 @@ pub(crate) struct RunArguments {
     jobs: Option<u32>,
 
     /// Trainings, or evaluations, that one worker executes at once on each card, each on a stream of its own:
-    /// many small networks fill a card that one leaves idle [default: 1]
-    #[arg(long, value_name = "N", requires = "portable",
-        value_parser = clap::value_parser!(u32).range(1..=MOST_AT_ONCE))]
-    per_device: Option<u32>,
+    /// many small networks fill a card that one leaves idle. `auto` begins with four and doubles while they
+    /// get faster together [default with --portable: auto]
+    #[arg(long, value_name = "N|auto", requires = "portable", value_parser = per_card)]
+    per_device: Option<PerCard>,
 
     /// After a failure, go on with the stages that do not depend on it
     #[arg(long, short)]
@@ -185,6 +182,18 @@ impl ElsewhereArguments {
     }
 }
 
+/// A number of trainings, or `auto`.
+fn per_card(text: &str) -> Result<PerCard, String> {
+    if text == "auto" {
+        return Ok(PerCard::Measured);
+    }
+    let count = text.parse().ok();
+    let count = count.filter(|count| (1..=MOST_PER_CARD).contains(count));
+    let count =
+        count.ok_or_else(|| format!("give a number from 1 to {MOST_PER_CARD}, or `auto`"))?;
+    Ok(PerCard::Most(count))
+}
+
 /// The part that the pipeline file's lock has in a run.
 #[derive(Args, Debug)]
 struct LockArguments {
@@ -201,7 +210,7 @@ impl RunArguments {
     fn settings(&self, cancel: &Cancel) -> Result<Settings, DeviceError> {
         let settings = self.plan.settings(self.jobs, self.keep_going, cancel)?;
         Ok(Settings {
-            per_card: self.per_device.map_or(1, |count| count as usize),
+            per_card: self.per_device.unwrap_or(PerCard::Measured),
             ..settings
         })
     }
