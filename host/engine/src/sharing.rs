@@ -11,7 +11,7 @@ use crate::stages::TrainingParameters;
 /// The most actions that a worker executes at once: it may open so many files at a time that each training has dozens.
 pub const MOST_PER_CARD: usize = 64;
 
-/// How many actions the first workers on a card execute at once where their number is measured.
+/// Actions that the first workers on a card execute at once where their number is measured.
 const FIRST: usize = 4;
 
 /// The factor by which more at once have to be faster together to be worth the memory that they take.
@@ -26,7 +26,7 @@ pub enum PerCard {
     Measured,
 }
 
-/// What is known of the stages of a run that share workers.
+/// Limits and speeds of the stages of a run that share workers.
 pub(crate) struct Sharing<'a> {
     stages: &'a [FrozenStage],
     per_card: PerCard,
@@ -122,7 +122,7 @@ impl<'a> Sharing<'a> {
 /// The speeds of stages that do the same work, so many at once.
 #[derive(Debug, Default)]
 struct Pace {
-    /// How much of the work so many do together in a time, and of how many stages that is the mean.
+    /// The speed of so many together, in epochs per millisecond, and the number of stages that it is the mean of.
     speeds: BTreeMap<usize, (f64, u32)>,
     /// So many have ended before they were done, or more.
     too_many: Option<usize>,
@@ -142,8 +142,8 @@ impl Pace {
         *too_many = count.min(*too_many);
     }
 
-    /// How many to execute at once: twice as many as ever if the last time that there were more paid, else the fewest
-    /// that nothing beats.
+    /// The number to execute at once: twice the largest that was tried if that paid, else the smallest that no larger one
+    /// beats.
     fn next(&self) -> usize {
         let (mut best, mut most) = ((FIRST, 0.0), 0);
         for (&count, &(speed, _)) in &self.speeds {
@@ -230,7 +230,7 @@ mod tests {
         let mut pace = Pace::default();
         note(&mut pace, 3, &[100]);
         assert_eq!(pace.next(), 6);
-        // What takes no time that can be measured says nothing.
+        // A time of zero says nothing.
         note(&mut pace, 6, &[0, 0]);
         assert_eq!(pace.next(), 6);
     }

@@ -1,5 +1,5 @@
-//! What the processor fetches while it computes a product, instead of waiting for it afterwards: a little at a time, since
-//! it has only so many lines of its cache under way.
+//! Operands that the processor fetches while it computes a product, instead of waiting for them afterwards: a little at a
+//! time, since it can have only so many lines of its cache under way.
 
 // Inlined into functions that are compiled for wider vectors.
 #![allow(clippy::inline_always)]
@@ -33,7 +33,7 @@ impl Ahead<'_> {
     }
 }
 
-/// The way through what is fetched.
+/// A way through such rows.
 pub(super) struct Fetching<'a> {
     ahead: Ahead<'a>,
     /// Lines at a time.

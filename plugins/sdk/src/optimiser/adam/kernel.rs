@@ -154,7 +154,7 @@ impl Divisor {
             let rest = (-quotient).mul_add(self.divisor, root);
             quotient = rest.mul_add(self.reciprocal, quotient);
         }
-        // What is left of infinity is not a number.
+        // Infinity less itself is not a number.
         if root < f32::INFINITY { quotient } else { root }
     }
 }
