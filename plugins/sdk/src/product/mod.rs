@@ -175,31 +175,38 @@ impl Product {
         })
     }
 
-    /// The part of A that is read later: what the `next` part is going to copy, or, where A is read in place, the rows of
-    /// `part` below the first tile.
+    /// The part of A that is read later: what the `next` part is going to copy, or, where A is read in place, the rows that
+    /// follow the first tile of `part`. Beyond its last row lies what the next of many products begins with, if anything.
     fn ahead<'a>(&self, part: &Part<'a>, next: Option<&Part<'a>>, a: &[f32]) -> Ahead<'a> {
         let from = |depth: usize, row: usize| {
             a.as_ptr()
                 .wrapping_add(depth * self.a_depth + row * self.a_row)
         };
         if self.is_copied() {
-            next.map_or(Ahead::NOTHING, |next| Ahead {
+            return next.map_or(Ahead::NOTHING, |next| Ahead {
                 from: from(next.depth.start, next.rows.start),
                 terms: next.terms,
                 rows: next.depth.len(),
                 columns: next.rows.len(),
                 row: self.a_depth,
-            })
-        } else if self.a_depth == 1 && part.terms.len() == 1 {
-            Ahead {
-                from: from(part.depth.start, TILE_ROWS),
-                terms: part.terms,
-                rows: self.rows.saturating_sub(TILE_ROWS),
-                columns: part.depth.len(),
-                row: self.a_row,
+            });
+        }
+        let (Some(first), Some(last)) = (part.terms.first(), part.terms.last()) else {
+            return Ahead::NOTHING;
+        };
+        let depth = part.depth.len();
+        // Of terms that are close to each other in the rows of A, as the rows of a kernel are.
+        match (last.a + depth).checked_sub(first.a) {
+            Some(columns) if self.a_depth == 1 && columns <= 2 * part.terms.len() * depth => {
+                Ahead {
+                    from: from(part.depth.start, TILE_ROWS),
+                    terms: &part.terms[..1],
+                    rows: self.rows,
+                    columns,
+                    row: self.a_row,
+                }
             }
-        } else {
-            Ahead::NOTHING
+            _ => Ahead::NOTHING,
         }
     }
 
