@@ -50,7 +50,9 @@ impl<'a> Sharing<'a> {
     pub(crate) fn most_with(&self, at: usize) -> usize {
         let most = match self.per_card {
             PerCard::Most(most) => most,
-            PerCard::Measured => self.pace(at).map_or(FIRST, Pace::next),
+            PerCard::Measured => self
+                .known(at)
+                .map_or(FIRST, |known| self.paces[known].1.next()),
         };
         let own = self.most.get(&at).copied();
         most.min(own.unwrap_or(most)).max(1)
@@ -69,7 +71,7 @@ impl<'a> Sharing<'a> {
     pub(crate) fn ended(&mut self, at: usize, outcome: StageOutcome, result: &ActionResult) {
         if self.per_card == PerCard::Measured
             && outcome == StageOutcome::Ran
-            && self.stages[at].shares_worker_with(&self.stages[at])
+            && self.go_together(at, at)
         {
             self.pace_mut(at).ended(result);
         }
@@ -83,21 +85,18 @@ impl<'a> Sharing<'a> {
         }
     }
 
-    fn pace(&self, at: usize) -> Option<&Pace> {
-        let found = self.paces.iter().find(|(of, _)| self.same_work(*of, at));
-        found.map(|(_, pace)| pace)
+    /// The place of a stage's work among the speeds.
+    fn known(&self, at: usize) -> Option<usize> {
+        let mut paces = self.paces.iter();
+        paces.position(|(of, _)| self.same_work(*of, at))
     }
 
     fn pace_mut(&mut self, at: usize) -> &mut Pace {
-        let found = self
-            .paces
-            .iter()
-            .position(|(of, _)| self.same_work(*of, at));
-        let found = found.unwrap_or_else(|| {
+        let known = self.known(at).unwrap_or_else(|| {
             self.paces.push((at, Pace::default()));
             self.paces.len() - 1
         });
-        &mut self.paces[found].1
+        &mut self.paces[known].1
     }
 
     /// True if both may share a worker and do the same work, but for their number of epochs.

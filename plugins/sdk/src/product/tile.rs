@@ -100,31 +100,23 @@ unsafe fn tiles<V: Lanes, const HEIGHT: usize, const WIDTH: usize>(operands: Ope
         let mut column = 0;
         while column < columns {
             let left = columns - column;
+            let place = |width| Place {
+                row,
+                column,
+                height,
+                width,
+            };
             // SAFETY: the tile lies within the product.
             unsafe {
                 if WIDTH > 2 && left >= WIDTH * V::COUNT {
-                    of_height::<V, WIDTH, HEIGHT>(
-                        operands,
-                        row,
-                        column,
-                        height,
-                        V::COUNT,
-                        &mut fetching,
-                    );
+                    of_height::<V, WIDTH, HEIGHT>(operands, place(V::COUNT), &mut fetching);
                     column += WIDTH * V::COUNT;
                 } else if left >= 2 * V::COUNT {
-                    of_height::<V, 2, HEIGHT>(
-                        operands,
-                        row,
-                        column,
-                        height,
-                        V::COUNT,
-                        &mut fetching,
-                    );
+                    of_height::<V, 2, HEIGHT>(operands, place(V::COUNT), &mut fetching);
                     column += 2 * V::COUNT;
                 } else {
                     let width = left.min(V::COUNT);
-                    of_height::<V, 1, HEIGHT>(operands, row, column, height, width, &mut fetching);
+                    of_height::<V, 1, HEIGHT>(operands, place(width), &mut fetching);
                     column += width;
                 }
             }
@@ -132,30 +124,36 @@ unsafe fn tiles<V: Lanes, const HEIGHT: usize, const WIDTH: usize>(operands: Ope
     }
 }
 
-/// The tile at `row` and `column` of `height` rows and `VECTORS` vectors, of which the last has
-/// `width` columns.
+/// The place of a tile in a product.
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    column: usize,
+    height: usize,
+    /// The columns of its last vector.
+    width: usize,
+}
+
+/// The tile of `VECTORS` vectors at a place.
 ///
 /// # Safety
 /// As for [`tiles`]; the tile lies within the product.
 #[inline(always)]
 unsafe fn of_height<V: Lanes, const VECTORS: usize, const HEIGHT: usize>(
     operands: Operands<'_>,
-    row: usize,
-    column: usize,
-    height: usize,
-    width: usize,
+    place: Place,
     fetching: &mut Fetching<'_>,
 ) {
     macro_rules! of_height {
         ($($rows:literal)*) => {
-            match height {
+            match place.height {
                 // SAFETY: promised by the caller. The comparison with a constant spares the code
                 // of tiles that this instruction set never uses.
                 $($rows if $rows <= HEIGHT => unsafe {
-                    if width == V::COUNT {
-                        tile::<V, $rows, VECTORS, true>(operands, row, column, width, fetching)
+                    if place.width == V::COUNT {
+                        tile::<V, $rows, VECTORS, true>(operands, place, fetching)
                     } else {
-                        tile::<V, $rows, VECTORS, false>(operands, row, column, width, fetching)
+                        tile::<V, $rows, VECTORS, false>(operands, place, fetching)
                     }
                 },)*
                 _ => {}
@@ -172,9 +170,7 @@ unsafe fn of_height<V: Lanes, const VECTORS: usize, const HEIGHT: usize>(
 #[inline(always)]
 unsafe fn tile<V: Lanes, const HEIGHT: usize, const VECTORS: usize, const WHOLE: bool>(
     operands: Operands<'_>,
-    row: usize,
-    column: usize,
-    width: usize,
+    place: Place,
     fetching: &mut Fetching<'_>,
 ) {
     // Copies, and multiplications without a check: both would be repeated in every inner loop.
@@ -186,8 +182,11 @@ unsafe fn tile<V: Lanes, const HEIGHT: usize, const VECTORS: usize, const WHOLE:
         out_row,
         ..
     } = *operands.product;
+    let Place {
+        row, column, width, ..
+    } = place;
     let out = operands.out.wrapping_add(row * out_row + column);
-    let place =
+    let element =
         |i: usize, j: usize| out.wrapping_add(i.wrapping_mul(out_row).wrapping_add(j * V::COUNT));
     let a = operands.a.wrapping_add(row * a_row);
     let b = operands.b.wrapping_add(column);
@@ -212,7 +211,7 @@ unsafe fn tile<V: Lanes, const HEIGHT: usize, const VECTORS: usize, const WHOLE:
             Start::Out => {
                 for i in 0..HEIGHT {
                     for j in 0..VECTORS {
-                        sums[i][j] = load(place(i, j));
+                        sums[i][j] = load(element(i, j));
                     }
                 }
             }
@@ -244,9 +243,9 @@ unsafe fn tile<V: Lanes, const HEIGHT: usize, const VECTORS: usize, const WHOLE:
         for i in 0..HEIGHT {
             for j in 0..VECTORS {
                 if WHOLE {
-                    sums[i][j].store(place(i, j));
+                    sums[i][j].store(element(i, j));
                 } else {
-                    sums[i][j].store_first(place(i, j), width);
+                    sums[i][j].store_first(element(i, j), width);
                 }
             }
         }
