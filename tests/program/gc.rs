@@ -311,7 +311,7 @@ fn a_killed_run_loses_neither_results_nor_progress() {
     );
     assert!(has_checkpoint(&sandbox));
     // The worker of the killed run may take a moment to follow it.
-    thread::sleep(Duration::from_millis(200));
+    thread::sleep(Duration::from_secs(1));
     let garbage = sandbox.execute(&ALL).exits(0).json();
     assert_eq!(
         (removed(&garbage, "results"), removed(&garbage, "scratch")),

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -60,7 +60,11 @@ pub struct Finished {
 impl Finished {
     /// Runs a command to its end.
     pub fn run(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
+        Self::of(command.output().unwrap())
+    }
+
+    /// What a command has left that was started apart.
+    pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -2,6 +2,7 @@
 //! stage may stand before what it reads.
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::mem;
 
 use assay_core::{Complaints, Diagnostic, PipelineFile, Placed, StageKind, StageTable, settings};
@@ -140,8 +141,9 @@ impl<'a> Planner<'a> {
     fn whole_of(&mut self, wanted: &[StageKind], name: &Placed<String>) -> Vec<usize> {
         if self.read(wanted, &name.value) == Read::Unknown {
             let stages = wanted.iter().flat_map(|&kind| stages_of(kind, self.file));
-            let known: Vec<_> = stages.map(|stage| stage.name.as_str()).collect();
-            self.refuse(wanted, name, &known);
+            let known = stages.map(|stage| stage.name.as_str());
+            let help = self.complaints.choices(&name.value, known);
+            self.refuse(wanted, name, help);
             return Vec::new();
         }
         self.selected.get(&name.value).cloned().unwrap_or_default()
@@ -163,15 +165,14 @@ impl<'a> Planner<'a> {
             Read::Complete => !planned.is_empty() || whole == name.value,
         };
         if !is_there {
-            let mut known = Vec::new();
-            for stage in stages_of(wanted, self.file) {
-                known.push(stage.name.clone());
+            let known = stages_of(wanted, self.file).flat_map(|stage| {
                 let parts = self.selected.get(&stage.name).into_iter().flatten();
-                let parts = parts.map(|&at| self.stages[at].name.clone());
-                known.extend(parts.filter(|part| *part != stage.name));
-            }
-            let known: Vec<_> = known.iter().map(String::as_str).collect();
-            self.refuse(&[wanted], name, &known);
+                let parts = parts.map(|&at| self.stages[at].name.as_str());
+                let parts = parts.filter(|part| *part != stage.name);
+                iter::once(stage.name.as_str()).chain(parts)
+            });
+            let help = self.complaints.choices(&name.value, known);
+            self.refuse(&[wanted], name, help);
         }
         planned
     }
@@ -203,12 +204,11 @@ impl<'a> Planner<'a> {
         &self.stages[at]
     }
 
-    fn refuse(&mut self, wanted: &[StageKind], name: &Placed<String>, known: &[&str]) {
+    fn refuse(&mut self, wanted: &[StageKind], name: &Placed<String>, help: Option<String>) {
         let shortened = settings::shortened(&name.value);
         let wanted: Vec<_> = wanted.iter().map(|kind| kind.name()).collect();
         let wanted = wanted.join(" or ");
         let message = format!("there is no {wanted} stage `{shortened}`");
-        let help = self.complaints.choices(&name.value, known.iter().copied());
         self.complaints
             .push(Diagnostic::new(message, &name.place).help(help));
     }
@@ -236,7 +236,7 @@ fn is_of(kind: StageKind, table: &StageTable) -> bool {
     table.kind.value == kind.name()
 }
 
-fn stages_of(kind: StageKind, file: &PipelineFile) -> impl Iterator<Item = &StageTable> {
+fn stages_of(kind: StageKind, file: &PipelineFile) -> impl Iterator<Item = &StageTable> + Clone {
     let stages = file.stages.iter();
     stages.filter(move |stage| is_of(kind, stage))
 }
@@ -244,7 +244,7 @@ fn stages_of(kind: StageKind, file: &PipelineFile) -> impl Iterator<Item = &Stag
 /// The names that select a stage: its own, and those of what it is a part of.
 pub(super) fn selectors(stage: &str) -> impl Iterator<Item = &str> {
     let parts = stage.match_indices('/').map(|(at, _)| &stage[..at]);
-    parts.chain(std::iter::once(stage))
+    parts.chain(iter::once(stage))
 }
 
 /// Whether `name` is one of the [`selectors`] of the stage.
