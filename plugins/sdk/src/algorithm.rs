@@ -92,3 +92,40 @@ pub trait Algorithm: Sized + 'static {
         Ok(())
     }
 }
+
+/// An [`Algorithm`] that was made, whichever it is: so the learner is compiled once, with this crate, instead of once
+/// more in every plugin.
+pub(crate) trait AnyAlgorithm {
+    /// See [`Algorithm::directions`].
+    fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error>;
+
+    /// See [`Algorithm::predict`].
+    fn predict(&mut self, inference: &Inference<'_>, logits: &Tensor) -> Result<(), Error>;
+
+    /// See [`Algorithm::inverse_directions`].
+    fn inverse_directions(
+        &mut self,
+        pass: &Pass<'_>,
+        noise: &Noise<'_>,
+        out: &mut InverseDirections,
+    ) -> Result<(), Error>;
+}
+
+impl<A: Algorithm> AnyAlgorithm for A {
+    fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
+        Algorithm::directions(self, pass, out)
+    }
+
+    fn predict(&mut self, inference: &Inference<'_>, logits: &Tensor) -> Result<(), Error> {
+        Algorithm::predict(self, inference, logits)
+    }
+
+    fn inverse_directions(
+        &mut self,
+        pass: &Pass<'_>,
+        noise: &Noise<'_>,
+        out: &mut InverseDirections,
+    ) -> Result<(), Error> {
+        Algorithm::inverse_directions(self, pass, noise, out)
+    }
+}

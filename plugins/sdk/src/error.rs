@@ -23,6 +23,9 @@ pub enum Error {
     Plugin(#[from] PluginError),
 }
 
+/// A learner or an algorithm, whichever it is, or the error that kept it from being made.
+pub(crate) type Made<T> = Result<Box<T>, Error>;
+
 impl Error {
     /// An error with a code of its own.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {

@@ -1,13 +1,18 @@
 //! The export macro, and the functions that it calls.
 
-use abi::{AlgorithmInfo, CreateRequest, ErrorCode, LearnerHandle, MetricInfo, PluginError};
+use abi::{
+    AlgorithmInfo, CreateRequest, ErrorCode, Learner, LearnerHandle, MetricInfo, PluginError,
+};
 use assay_abi as abi;
 use assay_network::Network;
+use serde_json::Value;
+use tch::Device;
 
 use crate::backpropagation::Backpropagation;
 use crate::card;
 use crate::device::{self, Opened};
-use crate::exported::Exported;
+use crate::error::Made;
+use crate::exported::{Description, Exported};
 use crate::hyperparameters;
 use crate::learner::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS, at_boundary};
 use crate::optimiser::Adam;
@@ -87,6 +92,11 @@ macro_rules! export_plugin {
 
 /// Description of `A` for the host.
 pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
+    describe(&A::description(), hyperparameters::schema::<A::Config>()?)
+}
+
+/// The description of an algorithm whose hyper-parameters have this schema.
+fn describe(about: &Description, mut schema: Value) -> Result<AlgorithmInfo, PluginError> {
     let metric = |name: &str, description: &str| MetricInfo {
         name: name.into(),
         description: description.into(),
@@ -96,7 +106,6 @@ pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
         "mean task loss of the step's batch before its update: the cross-entropy in nats, or the \
          squared error of a reconstruction summed over the units",
     )];
-    let about = A::description();
     for (name, description) in about.metrics {
         metrics.push(metric(name, description));
     }
@@ -111,7 +120,6 @@ pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
             "the part of the inverses of layer l in it, for each layer with inverses",
         ));
     }
-    let mut schema = hyperparameters::schema::<A::Config>()?;
     if let (Some(schema), false) = (schema.as_object_mut(), about.refusals.is_empty()) {
         let refusals = serde_json::to_value(&about.refusals).map_err(|error| {
             let message = format!(
@@ -143,17 +151,22 @@ pub fn info<A: Exported>() -> Result<AlgorithmInfo, PluginError> {
 /// A learner that trains with `A`.
 pub fn create<A: Exported>(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
     let config = hyperparameters::parse::<A::Config>(request.hyperparameters.as_str())?;
-    learner::<A>(request, &config)
+    learner(request, &|network, device| {
+        A::learner(network, &config, request.seed, device)
+    })
 }
 
 /// A learner whose directions are the exact gradient.
 pub fn create_backpropagation(request: &CreateRequest<'_>) -> Result<LearnerHandle, PluginError> {
-    learner::<Backpropagation>(request, &Adam::default())
+    learner(request, &|network, device| {
+        Backpropagation::learner(network, &Adam::default(), request.seed, device)
+    })
 }
 
-fn learner<A: Exported>(
+/// The learner that `make` makes for the network of `request` where that asks for it.
+fn learner(
     request: &CreateRequest<'_>,
-    config: &A::Config,
+    make: &dyn Fn(&Network, Device) -> Made<dyn Learner>,
 ) -> Result<LearnerHandle, PluginError> {
     let network: Network = serde_json::from_str(request.network.as_str()).map_err(|error| {
         PluginError::new(
@@ -163,9 +176,7 @@ fn learner<A: Exported>(
     })?;
     device::set_threads(request.threads)?;
     let Opened { device, card } = device::open(request.device.as_str())?;
-    let learner = card::serve(card.as_ref(), || {
-        at_boundary(|| A::learner(&network, config, request.seed, device))
-    })?;
+    let learner = card::serve(card.as_ref(), || at_boundary(|| make(&network, device)))?;
     Ok(LearnerHandle::new(Placed { learner, card }))
 }
 

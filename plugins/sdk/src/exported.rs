@@ -14,8 +14,6 @@ use crate::learner::Trainer;
 pub trait Exported {
     /// The hyper-parameters.
     type Config: Configuration;
-    /// The learner that trains with it.
-    type Learner: Learner + 'static;
 
     /// See [`Algorithm::NAME`].
     const NAME: &'static str;
@@ -34,7 +32,7 @@ pub trait Exported {
         config: &Self::Config,
         seed: u64,
         device: Device,
-    ) -> Result<Self::Learner, Error>;
+    ) -> Result<Box<dyn Learner>, Error>;
 }
 
 /// Everything that a host is told of an algorithm, beside its hyper-parameters.
@@ -52,7 +50,6 @@ pub struct Description {
 
 impl<A: Algorithm> Exported for A {
     type Config = A::Config;
-    type Learner = Trainer<A>;
 
     const NAME: &'static str = A::NAME;
     const MINIMUM_ACCURACY: Option<f64> = A::MINIMUM_ACCURACY;
@@ -76,7 +73,7 @@ impl<A: Algorithm> Exported for A {
         config: &A::Config,
         seed: u64,
         device: Device,
-    ) -> Result<Trainer<A>, Error> {
-        Trainer::new(network, config, seed, device)
+    ) -> Result<Box<dyn Learner>, Error> {
+        Ok(Box::new(Trainer::of::<A>(network, config, seed, device)?))
     }
 }

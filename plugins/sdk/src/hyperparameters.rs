@@ -11,8 +11,10 @@ use serde_json::{Map, Value};
 
 /// The JSON Schema of `C`: every property with its default, none besides.
 pub(crate) fn schema<C: Serialize + JsonSchema + Default>() -> Result<Value, PluginError> {
-    let mut schema = schemars::schema_for!(C).to_value();
-    let defaults = defaults::<C>()?;
+    with_defaults(schemars::schema_for!(C).to_value(), &defaults::<C>()?)
+}
+
+fn with_defaults(mut schema: Value, defaults: &Map<String, Value>) -> Result<Value, PluginError> {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         for (key, property) in properties {
             if let Some(default) = defaults.get(key) {
@@ -45,10 +47,24 @@ pub(crate) fn parse<C>(text: &str) -> Result<C, PluginError>
 where
     C: Serialize + DeserializeOwned + JsonSchema + Default,
 {
+    let read = |values| serde_json::from_value::<C>(Value::Object(values));
+    let values = checked(text, defaults::<C>()?, &schema::<C>()?, &|values| {
+        read(values).map(drop)
+    })?;
+    read(values)
+        .map_err(|error| refused(format!("the hyper-parameters do not fit together: {error}")))
+}
+
+/// The values of `text`, and of `defaults` for absent keys, where `schema` allows each and `read` takes it beside the
+/// others' defaults.
+fn checked(
+    text: &str,
+    defaults: Map<String, Value>,
+    schema: &Value,
+    read: &dyn Fn(Map<String, Value>) -> serde_json::Result<()>,
+) -> Result<Map<String, Value>, PluginError> {
     let given: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| refused(format!("the hyper-parameters are no JSON object: {error}")))?;
-    let defaults = defaults::<C>()?;
-    let schema = schema::<C>()?;
     for (key, value) in &given {
         let property = schema
             .get("properties")
@@ -58,15 +74,14 @@ where
     }
     // Each key alone first: serde names a position, not the key.
     for (key, value) in &given {
-        let mut object = defaults.clone();
-        object.insert(key.clone(), value.clone());
-        serde_json::from_value::<C>(Value::Object(object))
+        let mut values = defaults.clone();
+        values.insert(key.clone(), value.clone());
+        read(values)
             .map_err(|error| refused(format!("hyper-parameter `{key}` is {value}: {error}")))?;
     }
-    let mut object = defaults;
-    object.extend(given);
-    serde_json::from_value(Value::Object(object))
-        .map_err(|error| refused(format!("the hyper-parameters do not fit together: {error}")))
+    let mut values = defaults;
+    values.extend(given);
+    Ok(values)
 }
 
 fn defaults<C: Serialize + Default>() -> Result<Map<String, Value>, PluginError> {

@@ -119,9 +119,7 @@ pub use model::Model;
 pub use noise::{Distribution, Draw, Noise};
 pub use optimiser::{Adam, Optimiser, OptimiserKind, OptimiserSettings};
 pub use pass::{Directions, Pass};
-pub use rule::{
-    Declarations, Examples, First, Moves, NewTensor, Rule, RuleLearner, Standalone, Trained,
-};
+pub use rule::{Declarations, Examples, First, Moves, NewTensor, Rule, Standalone, Trained};
 // The derives of a configuration write paths to these, which must be the SDK's own versions.
 pub use schemars;
 pub use serde;

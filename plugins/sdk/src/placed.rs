@@ -9,12 +9,12 @@ use assay_abi::{
 
 use crate::card::{self, Card};
 
-pub(crate) struct Placed<L> {
-    pub(crate) learner: L,
+pub(crate) struct Placed {
+    pub(crate) learner: Box<dyn Learner>,
     pub(crate) card: Option<Rc<Card>>,
 }
 
-impl<L: Learner> Learner for Placed<L> {
+impl Learner for Placed {
     fn train_epoch(
         &mut self,
         epoch: u32,

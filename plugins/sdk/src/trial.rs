@@ -5,6 +5,7 @@
 //! it sees one batch at a time and measures nothing.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use assay_abi::{
     Batch, BatchSource, Batches, ErrorCode, Learner, MetricSink, Metrics, PluginError, TensorView,
@@ -23,8 +24,9 @@ use crate::state::StateError;
 pub type Tensors = BTreeMap<String, Vec<f32>>;
 
 /// A small network that `A` trains on batches handed to it, on one thread of the processor.
-pub struct Trial<A: Exported> {
-    learner: A::Learner,
+pub struct Trial<A> {
+    learner: Box<dyn Learner>,
+    trained_by: PhantomData<A>,
     input: [i64; 3],
     epoch: u32,
 }
@@ -46,11 +48,14 @@ impl<A: Exported> Trial<A> {
         device::set_threads(1)?;
         Ok(Self {
             learner: at_boundary(|| A::learner(&network, config, seed, Device::Cpu))?,
+            trained_by: PhantomData,
             input: input.map(|size| size as i64),
             epoch: 0,
         })
     }
+}
 
+impl<A> Trial<A> {
     /// The directions of a batch of B samples, applied to nothing: `inputs` has B samples one
     /// after the other, each in the order (channel, row, column), and `labels` a class for each.
     ///

@@ -9,7 +9,7 @@ use super::Trainer;
 use crate::error::Error;
 use crate::parameters::Parameter;
 
-impl<A> Trainer<A> {
+impl Trainer {
     /// The first direction with a value that is not finite.
     pub(super) fn non_finite_direction(&self) -> Result<Option<String>, Error> {
         for group in self.maps().chain([self.model.parameters()]) {

@@ -23,21 +23,22 @@ use assay_abi::{
     PluginError, StoredSplit, TensorView,
 };
 use assay_network::{Network, Refusal, Task};
+use serde_json::{Map, Value as Json};
 use tch::Device;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, AnyAlgorithm};
 use crate::arithmetic::is_finite;
 use crate::card::{self, KeptOrder, KeptSplit};
 use crate::configuration::Configuration;
 use crate::cost;
-use crate::error::{Error, panic_text};
+use crate::error::{Error, Made, panic_text};
 use crate::function::Function;
 use crate::hyperparameters;
 use crate::inference::Predictor;
-use crate::maps::{InverseDirections, Schedule};
+use crate::maps::{InverseDirections, InverseTraining, Schedule};
 use crate::model::Model;
 use crate::noise::{DrawSource, DrawStream, GivenNoise, Noise, Source};
-use crate::optimiser::{Finite, OptimiserState};
+use crate::optimiser::{Finite, Optimiser, OptimiserState};
 use crate::parameters::{Group, Parameters};
 use crate::pass::Workspace;
 use crate::samples::{Batches, KeptBatches, LentBatches, Samples};
@@ -55,9 +56,10 @@ pub(crate) use report::{Measured, Report};
 
 pub(crate) use report::{BATCH_LOSS, INVERSE_LOSS, LAYER_INVERSE_LOSS};
 
-/// A network trained by `A`.
-pub struct Trainer<A> {
-    algorithm: A,
+/// A network trained by an algorithm.
+pub(crate) struct Trainer {
+    algorithm: Box<dyn AnyAlgorithm>,
+    declared: Declared,
     model: Model,
     expected: Expected,
     optimiser: OptimiserState,
@@ -107,30 +109,86 @@ struct Update {
     inverses: bool,
 }
 
-impl<A> Trainer<A> {
+/// An algorithm's declarations, as far as a training follows them.
+#[derive(Clone, Copy)]
+struct Declared {
+    /// See [`Algorithm::NAME`].
+    name: &'static str,
+    /// See [`Algorithm::METRICS`].
+    metrics: &'static [(&'static str, &'static str)],
+    /// See [`Algorithm::HAS_INVERSE_LOSS`].
+    has_inverse_loss: bool,
+    /// See [`Algorithm::REPLAYABLE`].
+    is_replayable: bool,
+}
+
+/// An algorithm that is to be made, with its hyper-parameters.
+struct Wanted<'a> {
+    declared: Declared,
+    refusals: Vec<Refusal>,
+    hyperparameters: Map<String, Json>,
+    optimiser: Optimiser,
+    inverse_training: Option<InverseTraining>,
+    updates: u32,
+    make: &'a dyn Fn(&mut Setup<'_>) -> Made<dyn AnyAlgorithm>,
+}
+
+impl Trainer {
+    /// The learner of `A` for `network`.
+    ///
+    /// # Errors
+    /// A network that it refuses, or whatever keeps it from being made.
+    pub(crate) fn of<A: Algorithm>(
+        network: &Network,
+        config: &A::Config,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self, Error> {
+        let wanted = Wanted {
+            declared: Declared {
+                name: A::NAME,
+                metrics: A::METRICS,
+                has_inverse_loss: A::HAS_INVERSE_LOSS,
+                is_replayable: A::REPLAYABLE,
+            },
+            refusals: A::refusals(),
+            hyperparameters: hyperparameters::values(config)?,
+            optimiser: config.optimiser(),
+            inverse_training: config.inverse_training(),
+            updates: config.updates_per_batch().max(1),
+            make: &|setup| Ok(Box::new(A::new(setup, config)?)),
+        };
+        Self::new(network, wanted, seed, device)
+    }
+
     /// The parameters of the trained maps beside the network, group by group.
     fn maps(&self) -> impl Iterator<Item = &Parameters> {
         let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
         let companions = self.companions.iter().map(|group| &group.parameters);
         inverses.into_iter().chain(companions)
     }
-}
 
-impl<A: Algorithm> Trainer<A> {
-    pub(crate) fn new(
+    fn new(
         network: &Network,
-        config: &A::Config,
+        wanted: Wanted<'_>,
         seed: u64,
         device: Device,
     ) -> Result<Self, Error> {
         let _no_grad = tch::no_grad_guard();
-        refuse(A::NAME, A::refusals(), network, config)?;
+        let name = wanted.declared.name;
+        refuse(
+            name,
+            wanted.refusals,
+            network,
+            &wanted.hyperparameters,
+            &wanted.optimiser,
+        )?;
         let model = Model::new(network, seed, device)?;
-        let optimiser = OptimiserState::new(&config.optimiser(), model.parameters())?;
-        let mut setup = Setup::new(A::NAME, &model, seed);
-        let algorithm = A::new(&mut setup, config)?;
+        let optimiser = OptimiserState::new(&wanted.optimiser, model.parameters())?;
+        let mut setup = Setup::new(name, &model, seed);
+        let algorithm = (wanted.make)(&mut setup)?;
         let made = setup.finish();
-        let training = config.inverse_training();
+        let training = wanted.inverse_training;
         let inverses = InverseGroup::new(training, made.separate, seed, device)?;
         let draws = DrawStream::new(seed, made.draws);
         let of_inverses = inverses.as_ref().map(InverseGroup::state).transpose()?;
@@ -148,13 +206,14 @@ impl<A: Algorithm> Trainer<A> {
         );
         Ok(Self {
             algorithm,
+            declared: wanted.declared,
             model,
             expected: Expected::of(network),
             optimiser,
             companions: made.companions,
             inverses,
             draws,
-            updates: config.updates_per_batch().max(1),
+            updates: wanted.updates,
             state,
             training: None,
             waiting: Vec::new(),
@@ -179,9 +238,12 @@ impl<A: Algorithm> Trainer<A> {
         batches: &mut impl Batches,
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), Error> {
-        let inverses = self.inverses.as_ref().filter(|_| A::HAS_INVERSE_LOSS);
+        let inverses = self
+            .inverses
+            .as_ref()
+            .filter(|_| self.declared.has_inverse_loss);
         let layers = inverses.map(InverseGroup::layers).unwrap_or_default();
-        let mut report = Report::new(metrics, layers, A::METRICS);
+        let mut report = Report::new(metrics, layers, self.declared.metrics);
         let trained = self.train(epoch, batches, &mut report);
         // A step that diverged comes before whatever ended the epoch later.
         let trained = self.settle(&mut report).and(trained);
@@ -301,7 +363,7 @@ impl<A: Algorithm> Trainer<A> {
 
     /// Moves the groups of `update`, if what was `measured` and their directions are finite.
     fn apply(&mut self, measured: &Measured, update: Update, at: At) -> Result<(), Error> {
-        if let Some(metric) = measured.non_finite(A::METRICS) {
+        if let Some(metric) = measured.non_finite(self.declared.metrics) {
             return Err(diverged_metric(
                 metric,
                 format_args!("{at}"),
@@ -347,7 +409,7 @@ impl<A: Algorithm> Trainer<A> {
             None
         };
         let draws = DrawSource::new(given, self.draws.as_ref())?;
-        let (pass, mut out) = workspace.pass(&self.model, draws, A::METRICS, number);
+        let (pass, mut out) = workspace.pass(&self.model, draws, self.declared.metrics, number);
         let mut readings = Readings::default();
         // Both groups' directions before either moves: they follow from the same parameters.
         if let Some(inverses) = self.inverses.as_ref().filter(|_| update.inverses) {
@@ -360,12 +422,12 @@ impl<A: Algorithm> Trainer<A> {
             self.algorithm.inverse_directions(&pass, &noise, &mut out)?;
             if let Some(name) = out.left_out(inverses.maps()) {
                 return Err(left_out(
-                    A::NAME,
+                    self.declared.name,
                     &format!("`{name}`"),
                     "`squared_error` or `gradient` for every map",
                 ));
             }
-            if A::HAS_INVERSE_LOSS {
+            if self.declared.has_inverse_loss {
                 readings.inverses = Some(out.into_losses());
             }
         }
@@ -373,7 +435,7 @@ impl<A: Algorithm> Trainer<A> {
             self.algorithm.directions(&pass, &mut out)?;
             if let Some(l) = out.left_out() {
                 return Err(left_out(
-                    A::NAME,
+                    self.declared.name,
                     &format!("layer {l}"),
                     "`gradient` or `none` for every layer",
                 ));
@@ -381,19 +443,19 @@ impl<A: Algorithm> Trainer<A> {
             let maps = self.companions.iter().flat_map(Group::maps);
             if let Some(name) = out.map_left_out(maps) {
                 return Err(left_out(
-                    A::NAME,
+                    self.declared.name,
                     &format!("`{name}`"),
                     "`map` or `still` for every map",
                 ));
             }
-            readings.own = out.metrics().values(A::NAME)?;
+            readings.own = out.metrics().values(self.declared.name)?;
             let set = out.loss().map(Value::Known);
             readings.batch = set.or(batch_loss);
         }
         if let Some(copies) = copies
             && let Some(l) = workspace.overwritten(&copies)?
         {
-            let message = format!("{} overwrote h({l}) of its pass", A::NAME);
+            let message = format!("{} overwrote h({l}) of its pass", self.declared.name);
             let error = PluginError::new(ErrorCode::OTHER, message);
             let help = "write to a buffer of its own, such as `pass.scratch(l)`";
             return Err(error.with_help(help).into());
@@ -430,7 +492,7 @@ impl<A: Algorithm> Trainer<A> {
             _ if self.inverses.is_none() && self.draws.is_none() => {
                 return Err(Error::new(
                     ErrorCode::UNSUPPORTED,
-                    format!("{} uses no noise, so none can be given", A::NAME),
+                    format!("{} uses no noise, so none can be given", self.declared.name),
                 ));
             }
             noise => {
@@ -485,7 +547,7 @@ impl<A: Algorithm> Trainer<A> {
     }
 }
 
-impl<A: Algorithm> Learner for Trainer<A> {
+impl Learner for Trainer {
     fn train_epoch(
         &mut self,
         epoch: u32,
@@ -580,17 +642,17 @@ pub(crate) fn at_boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<
     }
 }
 
-/// Refuses a network that `algorithm` declares it cannot train with these hyper-parameters, and factors of
-/// its optimiser that are not one for each layer.
-pub(crate) fn refuse<C: Configuration>(
+/// Refuses a network that `algorithm` declares it cannot train with the hyper-parameters that are `given`, and
+/// factors of its optimiser that are not one for each layer.
+pub(crate) fn refuse(
     algorithm: &str,
     refusals: Vec<Refusal>,
     network: &Network,
-    config: &C,
+    given: &Map<String, Json>,
+    optimiser: &Optimiser,
 ) -> Result<(), Error> {
-    let given = hyperparameters::values(config)?;
-    match refusals.into_iter().find(|it| it.applies(network, &given)) {
-        None => config.optimiser().check_factors(network.layers().len()),
+    match refusals.into_iter().find(|it| it.applies(network, given)) {
+        None => optimiser.check_factors(network.layers().len()),
         Some(Refusal { reason, .. }) => {
             let message = format!("{algorithm} cannot train this network: {reason}");
             Err(Error::new(ErrorCode::UNSUPPORTED, message))

@@ -4,13 +4,12 @@
 use super::readings::{MOST, Readings, Table, Watch};
 use super::report::Report;
 use super::{At, Trainer, Update, diverged_direction, diverged_metric, output_name};
-use crate::algorithm::Algorithm;
 use crate::card::Card;
 use crate::error::Error;
 use crate::parameters::Parameters;
 use crate::samples::Samples;
 
-impl<A: Algorithm> Trainer<A> {
+impl Trainer {
     /// Launches a step as [`Trainer::train_step`] makes it on a processor.
     pub(super) fn launch_step(
         &mut self,
@@ -27,7 +26,7 @@ impl<A: Algorithm> Trainer<A> {
         }
         // The first step of a size makes buffers and looks whether the algorithm keeps to its own.
         let is_known = self.training.as_ref().is_some_and(fits) && self.watch.is_some();
-        let readings = if A::REPLAYABLE && is_known {
+        let readings = if self.declared.is_replayable && is_known {
             card.as_graph(|| self.updates_of_step(card, samples, update, at, report))
         } else {
             self.updates_of_step(card, samples, update, at, report)
@@ -97,7 +96,7 @@ impl<A: Algorithm> Trainer<A> {
     ) -> Result<(), Error> {
         let measured = readings.read()?;
         report.push(&measured)?;
-        match measured.non_finite(A::METRICS) {
+        match measured.non_finite(self.declared.metrics) {
             None => Ok(()),
             Some(metric) => {
                 let place = format_args!("{at}");
@@ -117,7 +116,7 @@ impl<A: Algorithm> Trainer<A> {
         for ((at, measured), noted) in places.into_iter().zip(measured).zip(noted) {
             report.push(&measured)?;
             let place = format_args!("{at}");
-            if let Some(metric) = measured.non_finite(A::METRICS) {
+            if let Some(metric) = measured.non_finite(self.declared.metrics) {
                 return Err(diverged_metric(metric, place, noted.value));
             }
             if noted.flag {

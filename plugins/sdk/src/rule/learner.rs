@@ -8,6 +8,7 @@ use super::{Declarations, Examples, Moves, Rule};
 use crate::arithmetic::is_finite;
 use crate::configuration::Configuration;
 use crate::error::Error;
+use crate::hyperparameters;
 use crate::learner::{
     Expected, Measured, Report, at_boundary, checked_labels, checked_samples, diverged,
     diverged_direction, diverged_metric, diverged_parameter, left_out, refuse,
@@ -19,7 +20,7 @@ use crate::state::{State, to_safetensors};
 use crate::tensor_slices::copy_f32;
 
 /// The tensors of a rule, and their training.
-pub struct RuleLearner<R> {
+pub(super) struct RuleLearner<R> {
     rule: R,
     expected: Expected,
     group: Group,
@@ -37,7 +38,9 @@ impl<R: Rule> RuleLearner<R> {
         device: Device,
     ) -> Result<Self, Error> {
         let _no_grad = tch::no_grad_guard();
-        refuse(R::NAME, R::refusals(), network, config)?;
+        let optimiser = config.optimiser();
+        let given = hyperparameters::values(config)?;
+        refuse(R::NAME, R::refusals(), network, &given, &optimiser)?;
         let mut declarations = Declarations::new(R::NAME, network, seed, device);
         let rule = R::declare(&mut declarations, config)?;
         let Declarations {
@@ -50,7 +53,7 @@ impl<R: Rule> RuleLearner<R> {
             Some(parameters) => parameters,
             None => Parameters::new(Vec::new(), seed, device)?,
         };
-        let group = Group::new("rule", parameters, &config.optimiser())?;
+        let group = Group::new("rule", parameters, &optimiser)?;
         let draws = DrawStream::new(seed, draws);
         let of_draws = draws.iter().flat_map(DrawStream::state);
         let state = State::new(group.state()?.into_iter().chain(fixed).chain(of_draws));

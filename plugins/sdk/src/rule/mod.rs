@@ -10,6 +10,7 @@ mod learner;
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
+use assay_abi::Learner;
 use assay_network::{Network, Refusal};
 use tch::{Device, Tensor};
 
@@ -18,9 +19,9 @@ use crate::error::Error;
 use crate::exported::{Description, Exported};
 use crate::learner::Recorded;
 use crate::noise::{Draw, DrawSource};
+use learner::RuleLearner;
 
 pub use declare::{Declarations, First, NewTensor, Trained};
-pub use learner::RuleLearner;
 
 /// A way to learn that is not written as directions of a network's layers.
 ///
@@ -146,7 +147,6 @@ pub struct Standalone<R>(PhantomData<R>);
 
 impl<R: Rule> Exported for Standalone<R> {
     type Config = R::Config;
-    type Learner = RuleLearner<R>;
 
     const NAME: &'static str = R::NAME;
     const MINIMUM_ACCURACY: Option<f64> = R::MINIMUM_ACCURACY;
@@ -169,7 +169,9 @@ impl<R: Rule> Exported for Standalone<R> {
         config: &R::Config,
         seed: u64,
         device: Device,
-    ) -> Result<RuleLearner<R>, Error> {
-        RuleLearner::new(network, config, seed, device)
+    ) -> Result<Box<dyn Learner>, Error> {
+        Ok(Box::new(RuleLearner::<R>::new(
+            network, config, seed, device,
+        )?))
     }
 }
