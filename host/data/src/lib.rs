@@ -14,7 +14,6 @@ mod digest;
 mod error;
 pub mod figures;
 pub mod idx;
-pub mod image;
 pub mod obtain;
 pub mod order;
 pub mod prepare;
@@ -24,6 +23,7 @@ mod statistics;
 pub mod table;
 mod words;
 
+pub use assay_image as image;
 pub use error::{DatasetError, FormatError};
 
 /// True if serialising may leave `value` out.

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::class_folders::{self, ClassFolder, Listing};
 use super::hashed_file::compare;
 use super::image_files::{ImageSettings, channels, check_channels, check_size, drawn_test};
-use super::images::{ImageSet, ImageStorage, OpenDataset, Stream};
+use super::images::{BadImagePolicy, ImageSet, ImageStorage, OpenDataset, Stream};
 use super::settings::{FileHashes, SourceKind, SourceSettings, needed, placed};
 use super::{DatasetSource, Digest, Facts, ScalingChoice, Source, SourceFile};
 use crate::error::DatasetError;
-use crate::image::{BadImagePolicy, Form, Geometry};
+use crate::image::{Form, Geometry};
 use crate::obtain::{Progress, Search};
 
 /// The form in messages.

@@ -4,9 +4,10 @@ use assay_core::settings::{Node, Reader, Value, integer};
 use assay_core::{Complaints, Diagnostic};
 use serde_json::json;
 
+use super::images::BadImagePolicy;
 use super::settings::word;
 use crate::error::DatasetError;
-use crate::image::{BadImagePolicy, Geometry, MAX_SIZE};
+use crate::image::{Geometry, MAX_SIZE};
 
 /// The preparation of image files, as written.
 #[derive(Clone, Copy, Debug)]

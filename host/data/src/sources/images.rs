@@ -1,8 +1,10 @@
 //! The sets of images in an opened source, wherever they lie: all that a pass over a dataset needs
 //! of its source. Nothing here decodes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::DatasetError;
-use crate::image::{BadImagePolicy, Form};
+use crate::image::Form;
 use crate::obtain::Origin;
 use crate::table::ImageShape;
 
@@ -20,6 +22,17 @@ pub(crate) trait ImageSet: Send + Sync {
 
     /// The images at `positions`, which ascend and are there, in that order.
     fn stream<'a>(&'a self, positions: &'a [u32]) -> Stream<'a>;
+}
+
+/// The treatment of images that cannot be decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BadImagePolicy {
+    /// There is no dataset.
+    #[default]
+    Error,
+    /// It is left out, and the description says so. Splits and limits count it all the same.
+    Skip,
 }
 
 /// The storage of a source's images, which decides how they are prepared.

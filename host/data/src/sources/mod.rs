@@ -26,11 +26,11 @@ pub use self::folder::FolderSource;
 pub use self::hashed_file::HashedFile;
 pub use self::idx::{IdxHashes, IdxSource};
 pub use self::imagenet::ImagenetSource;
+pub use self::images::BadImagePolicy;
 pub use self::parameters::{DEFAULT_VALIDATION, DatasetParameters, Limit, ScalingChoice};
 pub use self::parquet::ParquetSource;
 pub use self::settings::{DatasetSettings, FileHashes, HashError, Planning};
 pub use crate::digest::Digest;
-pub use crate::image::BadImagePolicy;
 
 pub(crate) use self::images::{ImageSet, ImageStorage, OpenDataset};
 #[cfg(test)]

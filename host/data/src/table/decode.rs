@@ -12,7 +12,8 @@ use arrow::ipc::reader::{FileDecoder, read_footer_length};
 use arrow::ipc::{Block, Footer, root_as_footer, root_as_message};
 
 use super::TableFault;
-use super::layout::{self, ImageShape, Layout};
+use super::layout::{self, Layout};
+use crate::image::ImageShape;
 
 const MAGIC: &[u8] = b"ARROW1\0\0";
 

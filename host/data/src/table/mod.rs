@@ -19,9 +19,10 @@ use bytes::Bytes;
 use memmap2::Mmap;
 
 pub use self::error::{GatherError, TableError, TableFault};
-pub use self::layout::{ImageShape, InvalidShape, MAX_CLASSES};
+pub use self::layout::MAX_CLASSES;
 pub use self::scaling::{InvalidStandardisation, Scaling, Standardisation};
 pub use self::write::{ROWS_PER_BATCH, TableWriter};
+pub use crate::image::{ImageShape, InvalidShape};
 
 use self::decode::{Batch, Decoded};
 use self::layout::Layout;

@@ -15,8 +15,9 @@ use arrow::ipc::writer::FileWriter;
 use assay_files::{NewFile, PRIVATE};
 
 use super::error::{TableError, TableFault};
-use super::layout::{self, ImageShape, Layout, MAX_CLASSES};
+use super::layout::{self, Layout, MAX_CLASSES};
 use super::scaling::Scaling;
+use crate::image::ImageShape;
 
 /// Rows of every record batch but the last, unless stated.
 pub const ROWS_PER_BATCH: usize = 1024;

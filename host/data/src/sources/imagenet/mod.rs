@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use self::copy::{Images, LocalCopy, NAME};
 use super::hashed_file::compare;
 use super::image_files::{ImageSettings, check_size};
-use super::images::{ImageSet, ImageStorage, OpenDataset};
+use super::images::{BadImagePolicy, ImageSet, ImageStorage, OpenDataset};
 use super::settings::{FileHashes, SourceKind, SourceSettings, placed};
 use super::{DatasetSource, Digest, Facts, ScalingChoice, Source, SourceFile};
 use crate::error::DatasetError;
-use crate::image::{BadImagePolicy, DEFAULT_SIZE, Form, Geometry};
+use crate::image::{DEFAULT_SIZE, Form, Geometry};
 use crate::obtain::{Progress, Search};
 
 /// ImageNet, and what is made of its images.

@@ -19,13 +19,13 @@ use self::find::find;
 use self::set::Set;
 use super::hashed_file::HashedFile;
 use super::image_files::{ImageSettings, channels, check_channels, check_size, drawn_test};
-use super::images::{ImageSet, ImageStorage, OpenDataset};
+use super::images::{BadImagePolicy, ImageSet, ImageStorage, OpenDataset};
 use super::settings::{
     FileHashes, SourceKind, SourceSettings, class_count, class_names, needed, placed,
 };
 use super::{DatasetSource, Facts, ScalingChoice, Source, SourceFile};
 use crate::error::DatasetError;
-use crate::image::{BadImagePolicy, Form, Geometry};
+use crate::image::{Form, Geometry};
 use crate::obtain::{Progress, Search};
 
 /// The form in messages.

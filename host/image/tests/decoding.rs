@@ -1,9 +1,17 @@
+//! Tests of images of every kind, sound and damaged, against pixels written down by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
+
 use std::borrow::Cow;
 
 use jpeg_encoder::{ColorType as JpegColour, Encoder as JpegEncoder};
 use proptest::prelude::*;
 
-use super::*;
+use assay_image::{DecodedImage, Decoder, Form, Geometry, ImageError, ImageShape};
 
 const COLOUR: Form = Form {
     size: None,
@@ -358,10 +366,18 @@ fn an_image_of_the_right_size_stays_as_it_is() {
 
 #[test]
 fn grey_is_the_luminance_and_grey_stays_grey() {
-    assert_eq!(luminance([255, 0, 0]), 76);
-    assert_eq!(luminance([0, 255, 0]), 150);
-    assert_eq!(luminance([0, 0, 255]), 29);
-    assert!((0..=255).all(|level| luminance([level; 3]) == level));
+    let grey = Form {
+        grey: true,
+        ..COLOUR
+    };
+    let levels: Vec<u8> = (0..=255).collect();
+    let colours = [255, 0, 0, 0, 255, 0, 0, 0, 255].into_iter();
+    let pixels: Vec<_> = colours
+        .chain(levels.iter().flat_map(|&level| [level; 3]))
+        .collect();
+    let info = png_info(3 + 256, 1, ::png::ColorType::Rgb);
+    let decoded = decode(grey, &png_of(info, &pixels)).unwrap().pixels;
+    assert_eq!(decoded, [&[76, 150, 29], &levels[..]].concat());
 }
 
 /// Datasets made on other machines must come to these bytes.

@@ -10,10 +10,13 @@
 //! depend on the versions of `zune-jpeg`, `png` and `fast_image_resize`: a change of pixels by one
 //! of them raises the revision of the dataset stage.
 
+#![deny(unsafe_code)]
+
 mod error;
 mod jpeg;
 mod orientation;
 mod png;
+mod shape;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -21,13 +24,13 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::ImageError;
+pub use self::shape::{ImageShape, InvalidShape};
 
 use self::orientation::Orientation;
-use crate::table::ImageShape;
 
 /// More bytes than any image file has. One byte more is read of a larger file, so that it is
 /// noticed.
-pub(crate) const MAX_BYTES: u64 = 1 << 28;
+pub const MAX_BYTES: u64 = 1 << 28;
 
 /// The most pixels of a source image, those of 400 MB: what a header claims beyond this is refused
 /// before memory is asked for.
@@ -52,17 +55,6 @@ pub enum Geometry {
     /// The centred square whose side is 224/256 of the shorter side: for a size of 224, the
     /// usual "shorter side to 256, then the centre".
     Crop,
-}
-
-/// The treatment of images that cannot be decoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BadImagePolicy {
-    /// There is no dataset.
-    #[default]
-    Error,
-    /// It is left out, and the description says so. Splits and limits count it all the same.
-    Skip,
 }
 
 /// The form into which a decoder brings every image.
@@ -225,6 +217,3 @@ fn luminance(rgb: [u8; 3]) -> u8 {
         .sum();
     ((sum + (1 << 15)) >> 16) as u8
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use assay_data::image::{Decoder, Form, Geometry, ImageError};
+use assay_image::{Decoder, Form, Geometry, ImageError};
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
