@@ -5,6 +5,8 @@
 
 mod closure;
 mod documents;
+mod entry;
+mod node;
 mod role;
 
 use std::borrow::Cow;
@@ -14,198 +16,20 @@ use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde::{Deserialize, Serialize};
-
-use crate::action::{Action, PluginPin};
 use crate::artifact::Artifact;
 use crate::hash::{ActionKey, ArtifactHash, ObjectHash, RunHash};
-use crate::kind::StageKind;
 use crate::result::Record;
-use crate::run::{Outcomes, Run, RunStage};
+use crate::run::{Run, RunStage};
 
 pub use self::closure::{Closure, ProducerRule};
 pub use self::documents::{Documents, Unpack};
+pub use self::entry::{ActionEntry, ActionSummary, RunEntry, RunHead, StageUse};
+pub use self::node::{Node, Reference};
 pub use self::role::Role;
 
 /// The questions about one thing that are answered by a search through packed documents. After these,
 /// tables are made that answer any number: to make one takes as long as some dozens of searches.
 const SEARCHES: usize = 16;
-
-/// A node of the graph. Every node is an object; the first three are documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Node {
-    /// The manifest of a run.
-    Run(RunHash),
-    /// The document of an action.
-    Action(ActionKey),
-    /// The manifest of an artifact.
-    Artifact(ArtifactHash),
-    /// Any other object, such as a file of an artifact, a library or a log.
-    Object(ObjectHash),
-}
-
-impl Node {
-    /// Kind of the node, in one word.
-    pub const fn what(self) -> &'static str {
-        match self {
-            Self::Run(_) => "run",
-            Self::Action(_) => "action",
-            Self::Artifact(_) => "artifact",
-            Self::Object(_) => "object",
-        }
-    }
-
-    /// The object with the bytes of the node.
-    pub fn object(self) -> ObjectHash {
-        match self {
-            Self::Run(run) => run.into(),
-            Self::Action(key) => key.into(),
-            Self::Artifact(artifact) => artifact.into(),
-            Self::Object(object) => object,
-        }
-    }
-
-    /// Reads what `Display` writes.
-    pub fn parse(line: &str) -> Option<Self> {
-        match line.split_once(' ')? {
-            ("run", hash) => hash.parse().ok().map(Self::Run),
-            ("action", hash) => hash.parse().ok().map(Self::Action),
-            ("artifact", hash) => hash.parse().ok().map(Self::Artifact),
-            ("object", hash) => hash.parse().ok().map(Self::Object),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.what(), self.object())
-    }
-}
-
-/// A reference of a document, or of a record of its execution, to something else.
-#[derive(Clone, Copy, Debug)]
-pub enum Reference<'a> {
-    /// From a run to its pipeline file.
-    PipelineFile(RunHash, ObjectHash),
-    /// From a run to its file of networks.
-    NetworksFile(RunHash, ObjectHash),
-    /// From a run to a file of published figures.
-    FiguresFile(RunHash, ObjectHash),
-    /// From a run to the action and the artifact of a stage.
-    Stage(&'a RunStage),
-    /// From an action to the library of its plugin.
-    Library(ActionKey, &'a PluginPin),
-    /// From an action to an artifact that it reads.
-    Input(ArtifactHash),
-    /// From a record of the action to the output of the worker.
-    Log {
-        /// The action.
-        action: ActionKey,
-        /// The record of the execution.
-        record: ObjectHash,
-        /// The output.
-        log: ObjectHash,
-    },
-    /// From a record to the artifact that the execution gave.
-    Result(ArtifactHash),
-    /// From an artifact to one of its files.
-    File {
-        /// The artifact.
-        artifact: ArtifactHash,
-        /// The file's name there.
-        name: &'a str,
-        /// The file.
-        object: ObjectHash,
-    },
-}
-
-/// A run that a marker or a pin names.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunEntry {
-    /// When it began, in milliseconds since 1970 (UTC), as its marker says if it has one.
-    pub started_ms: u64,
-    /// Its manifest.
-    pub run: Run,
-}
-
-/// The part of a run that a list of runs needs, without its stages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunHead {
-    /// When it began, in milliseconds since 1970 (UTC), as its marker says if it has one.
-    pub started_ms: u64,
-    /// The name of the pipeline.
-    pub pipeline: String,
-    /// Its duration, in milliseconds.
-    pub duration_ms: u64,
-    /// The outcomes of its stages.
-    pub outcomes: Outcomes,
-    /// The bytes of the files that its stages gave, each file once, where they were summed before.
-    pub size: Option<u64>,
-}
-
-/// An action that a run, a result or a pin names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ActionEntry {
-    /// Summary of its document; nothing if that cannot be read.
-    pub document: Option<ActionSummary>,
-    /// Its results, the first one first.
-    pub results: Vec<Record>,
-}
-
-impl ActionEntry {
-    /// An action with its results, in any order.
-    pub fn new(document: Option<ActionSummary>, mut results: Vec<Record>) -> Self {
-        let order = |(name, result): &Record| (result.started_ms, *name);
-        results.sort_unstable_by_key(order);
-        Self { document, results }
-    }
-}
-
-/// The part of an action's document that the graph needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ActionSummary {
-    /// Kind of the action.
-    pub kind: StageKind,
-    /// The revision of the code that does it.
-    pub revision: u32,
-    /// The artifacts it reads, by role.
-    pub inputs: BTreeMap<String, ArtifactHash>,
-    /// The plugin it uses.
-    pub plugin: Option<PluginPin>,
-}
-
-impl From<Action> for ActionSummary {
-    fn from(action: Action) -> Self {
-        Self {
-            kind: action.kind,
-            revision: action.revision,
-            inputs: action.inputs,
-            plugin: action.plugin,
-        }
-    }
-}
-
-/// A stage of a run that has an action.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StageUse {
-    /// The run.
-    pub run: RunHash,
-    /// The stage's name in it.
-    pub stage: String,
-    /// Artifact that the stage gave according to the run.
-    pub artifact: Option<ArtifactHash>,
-}
-
-impl StageUse {
-    fn of(run: RunHash, stage: &RunStage) -> Self {
-        Self {
-            run,
-            stage: stage.name.clone(),
-            artifact: stage.artifact,
-        }
-    }
-}
 
 /// Finds the packed documents of which the name or a hash in them begins with these bytes, those of one
 /// kind in the order of their names. Others may be among them.

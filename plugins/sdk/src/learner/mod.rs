@@ -6,6 +6,7 @@
 //! against them.
 
 mod checks;
+mod creation;
 mod divergence;
 mod inverse_group;
 mod readings;
@@ -22,27 +23,23 @@ use assay_abi::{
     Batch, BatchSource, Cost, EpochOrder, ErrorCode, Learner, MetricSink, PlaceSource, Places,
     PluginError, StoredSplit, TensorView,
 };
-use assay_network::{Network, Refusal, Task};
-use serde_json::{Map, Value as Json};
+use assay_network::Task;
 use tch::Device;
 
-use crate::algorithm::{Algorithm, AnyAlgorithm};
+use crate::algorithm::AnyAlgorithm;
 use crate::arithmetic::is_finite;
 use crate::card::{self, KeptOrder, KeptSplit};
-use crate::configuration::Configuration;
 use crate::cost;
-use crate::error::{Error, Made, panic_text};
+use crate::error::{Error, panic_text};
 use crate::function::Function;
-use crate::hyperparameters;
 use crate::inference::Predictor;
-use crate::maps::{InverseDirections, InverseTraining, Schedule};
+use crate::maps::{InverseDirections, Schedule};
 use crate::model::Model;
 use crate::noise::{DrawSource, DrawStream, GivenNoise, Noise, Source};
-use crate::optimiser::{Finite, Optimiser, OptimiserState};
+use crate::optimiser::{Finite, OptimiserState};
 use crate::parameters::{Group, Parameters};
 use crate::pass::Workspace;
 use crate::samples::{Batches, KeptBatches, LentBatches, Samples};
-use crate::setup::Setup;
 use crate::state::{State, to_safetensors};
 use crate::value::Value;
 use divergence::output_name;
@@ -50,6 +47,7 @@ use inverse_group::InverseGroup;
 use readings::{Readings, Watch};
 
 pub(crate) use checks::{Expected, checked_labels, checked_samples};
+pub(crate) use creation::refuse;
 pub(crate) use divergence::{diverged, diverged_direction, diverged_metric, diverged_parameter};
 pub(crate) use recorded::Recorded;
 pub(crate) use report::{Measured, Report};
@@ -112,116 +110,22 @@ struct Update {
 /// An algorithm's declarations, as far as a training follows them.
 #[derive(Clone, Copy)]
 struct Declared {
-    /// See [`Algorithm::NAME`].
+    /// See [`Algorithm::NAME`](crate::Algorithm::NAME).
     name: &'static str,
-    /// See [`Algorithm::METRICS`].
+    /// See [`Algorithm::METRICS`](crate::Algorithm::METRICS).
     metrics: &'static [(&'static str, &'static str)],
-    /// See [`Algorithm::HAS_INVERSE_LOSS`].
+    /// See [`Algorithm::HAS_INVERSE_LOSS`](crate::Algorithm::HAS_INVERSE_LOSS).
     has_inverse_loss: bool,
-    /// See [`Algorithm::REPLAYABLE`].
+    /// See [`Algorithm::REPLAYABLE`](crate::Algorithm::REPLAYABLE).
     is_replayable: bool,
 }
 
-/// An algorithm that is to be made, with its hyper-parameters.
-struct Wanted<'a> {
-    declared: Declared,
-    refusals: Vec<Refusal>,
-    hyperparameters: Map<String, Json>,
-    optimiser: Optimiser,
-    inverse_training: Option<InverseTraining>,
-    updates: u32,
-    make: &'a dyn Fn(&mut Setup<'_>) -> Made<dyn AnyAlgorithm>,
-}
-
 impl Trainer {
-    /// The learner of `A` for `network`.
-    ///
-    /// # Errors
-    /// A network that it refuses, or whatever keeps it from being made.
-    pub(crate) fn of<A: Algorithm>(
-        network: &Network,
-        config: &A::Config,
-        seed: u64,
-        device: Device,
-    ) -> Result<Self, Error> {
-        let wanted = Wanted {
-            declared: Declared {
-                name: A::NAME,
-                metrics: A::METRICS,
-                has_inverse_loss: A::HAS_INVERSE_LOSS,
-                is_replayable: A::REPLAYABLE,
-            },
-            refusals: A::refusals(),
-            hyperparameters: hyperparameters::values(config)?,
-            optimiser: config.optimiser(),
-            inverse_training: config.inverse_training(),
-            updates: config.updates_per_batch().max(1),
-            make: &|setup| Ok(Box::new(A::new(setup, config)?)),
-        };
-        Self::new(network, wanted, seed, device)
-    }
-
     /// The parameters of the trained maps beside the network, group by group.
     fn maps(&self) -> impl Iterator<Item = &Parameters> {
         let inverses = self.inverses.as_ref().map(InverseGroup::parameters);
         let companions = self.companions.iter().map(|group| &group.parameters);
         inverses.into_iter().chain(companions)
-    }
-
-    fn new(
-        network: &Network,
-        wanted: Wanted<'_>,
-        seed: u64,
-        device: Device,
-    ) -> Result<Self, Error> {
-        let _no_grad = tch::no_grad_guard();
-        let name = wanted.declared.name;
-        refuse(
-            name,
-            wanted.refusals,
-            network,
-            &wanted.hyperparameters,
-            &wanted.optimiser,
-        )?;
-        let model = Model::new(network, seed, device)?;
-        let optimiser = OptimiserState::new(&wanted.optimiser, model.parameters())?;
-        let mut setup = Setup::new(name, &model, seed);
-        let algorithm = (wanted.make)(&mut setup)?;
-        let made = setup.finish();
-        let training = wanted.inverse_training;
-        let inverses = InverseGroup::new(training, made.separate, seed, device)?;
-        let draws = DrawStream::new(seed, made.draws);
-        let of_inverses = inverses.as_ref().map(InverseGroup::state).transpose()?;
-        let mut of_companions = Vec::new();
-        for group in &made.companions {
-            of_companions.extend(group.state()?);
-        }
-        let state = State::new(
-            (model.parameters().named_values()?.into_iter())
-                .chain(made.fixed)
-                .chain(optimiser.state("forward", model.parameters())?)
-                .chain(of_companions)
-                .chain(of_inverses.into_iter().flatten())
-                .chain(draws.iter().flat_map(DrawStream::state)),
-        );
-        Ok(Self {
-            algorithm,
-            declared: wanted.declared,
-            model,
-            expected: Expected::of(network),
-            optimiser,
-            companions: made.companions,
-            inverses,
-            draws,
-            updates: wanted.updates,
-            state,
-            training: None,
-            waiting: Vec::new(),
-            watch: None,
-            inference: None,
-            splits: BTreeMap::new(),
-            cost: Cost::default(),
-        })
     }
 
     /// The split that was lent under `number`.
@@ -639,24 +543,6 @@ pub(crate) fn at_boundary<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<
             Some(text) => Box::new(panic_text(text)),
             None => payload,
         }),
-    }
-}
-
-/// Refuses a network that `algorithm` declares it cannot train with the hyper-parameters that are `given`, and
-/// factors of its optimiser that are not one for each layer.
-pub(crate) fn refuse(
-    algorithm: &str,
-    refusals: Vec<Refusal>,
-    network: &Network,
-    given: &Map<String, Json>,
-    optimiser: &Optimiser,
-) -> Result<(), Error> {
-    match refusals.into_iter().find(|it| it.applies(network, given)) {
-        None => optimiser.check_factors(network.layers().len()),
-        Some(Refusal { reason, .. }) => {
-            let message = format!("{algorithm} cannot train this network: {reason}");
-            Err(Error::new(ErrorCode::UNSUPPORTED, message))
-        }
     }
 }
 
