@@ -63,7 +63,7 @@ impl Finished {
         Self::of(command.output().unwrap())
     }
 
-    /// What a command has left that was started apart.
+    /// The end of a command that was started apart.
     pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
