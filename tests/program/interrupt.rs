@@ -223,7 +223,7 @@ fn two_runs_at_once_share_the_work() {
     }
 }
 
-/// How long a verb may take to stop; a few times the second that is promised, for a busy machine.
+/// The longest that a verb may take to stop: a few times the second that is promised, for a busy machine.
 const SOON: Duration = Duration::from_secs(4);
 
 /// Asks `run` to stop and waits for its end, which must come soon.

@@ -155,7 +155,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Whether nothing new is to be started.
+    /// True if nothing new is to be started.
     fn stops(&self, state: &State<'_>) -> bool {
         self.cancel.is_requested() || (state.failed && !self.settings.keep_going)
     }

@@ -88,7 +88,7 @@ impl StageReport {
     }
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
@@ -105,7 +105,7 @@ pub enum RunOutcome {
 pub struct RunReport {
     /// The run's manifest in the store.
     pub hash: RunHash,
-    /// How it ended.
+    /// Its end.
     pub outcome: RunOutcome,
     /// Every stage, in the plan's order.
     pub stages: Vec<StageReport>,

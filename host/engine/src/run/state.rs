@@ -12,7 +12,7 @@ use crate::sharing::{PerCard, Sharing};
 /// State of the stages in a run.
 pub(super) struct State<'a> {
     pub(super) reports: Vec<Option<StageReport>>,
-    /// How many inputs of each stage have no artifact yet.
+    /// The number of inputs of each stage that have no artifact yet.
     pub(super) missing: Vec<usize>,
     /// Which stages read each stage.
     pub(super) readers: Vec<Vec<usize>>,
@@ -21,7 +21,7 @@ pub(super) struct State<'a> {
     pub(super) pending: BTreeMap<usize, ActionKey>,
     /// Stages that were announced to wait for another run.
     pub(super) announced: BTreeSet<usize>,
-    /// How many trainings of each search with a limit are running.
+    /// The number of trainings of each search with a limit that are running.
     pub(super) searching: HashMap<Arc<str>, usize>,
     pub(super) sharing: Sharing<'a>,
     pub(super) failed: bool,
