@@ -43,6 +43,11 @@ impl Artifact {
         Ok((ArtifactHash::of(&bytes), bytes))
     }
 
+    /// The object of each file, and its size in bytes.
+    pub fn objects(&self) -> impl Iterator<Item = (ObjectHash, u64)> {
+        self.files.values().map(|file| (file.object, file.size))
+    }
+
     /// Refuses names that would leave the folder an artifact is laid out in.
     ///
     /// # Errors

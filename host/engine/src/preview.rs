@@ -65,7 +65,7 @@ impl Session {
         cancel: &'a Cancel,
     ) -> Result<Vec<Option<Resolved<'a>>>, EngineError> {
         let _hold = self.store.hold()?;
-        let resolver = Resolver::new(&self.store, &self.stages, cancel);
+        let resolver = Resolver::new(&self.store, &self.name, &self.stages, cancel);
         let mut known: Vec<Option<Resolved<'_>>> = self.stages.iter().map(|_| None).collect();
         for level in self.levels() {
             let artifact = |input: usize| known[input].as_ref().and_then(Resolved::artifact);

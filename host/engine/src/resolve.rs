@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use assay_core::{Action, ActionKey, ActionResult, ArtifactHash};
-use assay_store::Store;
+use assay_store::{KnownResults, Store};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,6 +27,7 @@ const LARGEST_RANKING: u64 = 1 << 30;
 pub(crate) struct Resolver<'a> {
     store: &'a Store,
     stages: &'a [FrozenStage],
+    known: KnownResults,
     cancel: &'a Cancel,
     /// The rankings read so far: each decides the parameters of several trainings.
     rankings: Mutex<HashMap<ArtifactHash, Ranked>>,
@@ -69,10 +70,19 @@ impl Resolved<'_> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn new(store: &'a Store, stages: &'a [FrozenStage], cancel: &'a Cancel) -> Self {
+    /// A resolver of the stages of this pipeline.
+    pub(crate) fn new(
+        store: &'a Store,
+        pipeline: &str,
+        stages: &'a [FrozenStage],
+        cancel: &'a Cancel,
+    ) -> Self {
+        // The results of a few stages are read as fast.
+        let is_long = stages.len() > LEAST_SHARE;
         Self {
             store,
             stages,
+            known: store.known_results(is_long.then_some(pipeline)),
             cancel,
             rankings: Mutex::default(),
         }
@@ -130,7 +140,7 @@ impl<'a> Resolver<'a> {
         let key = stage
             .key(&inputs, &chosen)
             .map_err(EngineError::Canonical)?;
-        let result = self.store.cached(key)?;
+        let result = self.known.cached(key)?;
         Ok(Some(Resolved {
             stage,
             inputs,
@@ -138,6 +148,11 @@ impl<'a> Resolver<'a> {
             key,
             result,
         }))
+    }
+
+    /// Keeps what was found for the next process that resolves this pipeline, whose actions these are.
+    pub(crate) fn keep(self, keys: impl IntoIterator<Item = ActionKey>) {
+        self.known.save(keys);
     }
 
     /// The parameters of the training in some place of a ranking.

@@ -237,6 +237,7 @@ impl Session {
         let clock = Instant::now();
         let runner = Runner {
             store: &self.store,
+            pipeline: &self.name,
             stages: &self.stages,
             settings: &self.settings,
             base: &self.base,

@@ -98,6 +98,17 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(paths)
 }
 
+/// Opens a folder as a beginning of ways to what lies in it. It need not be readable.
+pub(crate) fn locate_folder(folder: &Path) -> Result<OwnedFd, StoreError> {
+    open_folder(folder, OFlags::PATH)
+}
+
+fn open_folder(folder: &Path, access: OFlags) -> Result<OwnedFd, StoreError> {
+    let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = retry_on_intr(|| sys::open(folder, flags, sys::Mode::empty()));
+    opened.map_err(io::Error::from).at("open", folder)
+}
+
 /// Calls `look` with the open folder and the name of each entry that [`entries`] has.
 pub(crate) fn each_entry(
     folder: &Path,
@@ -106,9 +117,7 @@ pub(crate) fn each_entry(
     // A run lists the folder of each action, which has a record or two: `fs::read_dir` would ask for
     // 32 KiB of memory each time, and so take longer than the reading of the record.
     let mut buffer = [MaybeUninit::uninit(); LISTED];
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = retry_on_intr(|| sys::open(folder, flags, sys::Mode::empty()));
-    let opened = opened.map_err(io::Error::from).at("list", folder)?;
+    let opened = open_folder(folder, OFlags::RDONLY)?;
     let mut entries = RawDir::new(&opened, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(io::Error::from).at("list", folder)?;

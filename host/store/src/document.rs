@@ -121,7 +121,7 @@ impl Store {
     /// # Errors
     /// The first thing that is missing or damaged, or the store cannot be read.
     pub fn check_artifact(&self, hash: ArtifactHash) -> Result<(), StoreError> {
-        match self.first_absent(&self.artifact(hash)?)? {
+        match self.first_absent(self.artifact(hash)?.objects())? {
             Some(object) if self.has_object(object)? => Err(StoreError::Damaged {
                 object,
                 path: self.object_path(object),
@@ -143,14 +143,14 @@ impl Store {
         }
     }
 
-    /// The first object of the artifact that is not there with its size.
+    /// The first of these objects that is not there with its size in bytes.
     pub(crate) fn first_absent(
         &self,
-        artifact: &Artifact,
+        objects: impl IntoIterator<Item = (ObjectHash, u64)>,
     ) -> Result<Option<ObjectHash>, StoreError> {
-        for file in artifact.files.values() {
-            if !self.contains(file.object, file.size)? {
-                return Ok(Some(file.object));
+        for (object, size) in objects {
+            if !self.contains(object, size)? {
+                return Ok(Some(object));
             }
         }
         Ok(None)

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use assay_core::ObjectHash;
 use assay_core::graph::Node;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FileType, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::disk;
@@ -228,12 +228,13 @@ impl Store {
     /// # Errors
     /// Its folder cannot be looked into.
     pub fn size(&self, object: ObjectHash) -> Result<Option<u64>, StoreError> {
-        let path = self.object_path(object);
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).at("inspect", &path),
-        }
+        Ok(self.object_stamp(object)?.map(|stamp| stamp.size))
+    }
+
+    /// The stamp of the object's file, unless there is none.
+    pub(crate) fn object_stamp(&self, object: ObjectHash) -> Result<Option<Stamp>, StoreError> {
+        let path = sharded(PathBuf::new(), &object.to_string());
+        self.stamp(Part::Objects, &path, FileType::RegularFile)
     }
 
     /// Whether the object is there and every byte right.

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use assay_core::graph::Node;
 use assay_core::{ActionKey, ActionResult, ObjectHash, Record, canonical_json};
+use rustix::fs::FileType;
 
 use crate::disk;
 use crate::document::DOCUMENT_LIMIT;
@@ -24,6 +25,13 @@ pub(crate) struct RecordFolder {
     /// Stamp of the folder, which changes when a record is added or removed; `None` if that may
     /// have happened just now.
     pub(crate) stamp: Option<Stamp>,
+}
+
+/// A record whose artifact is intact.
+pub(crate) struct Intact {
+    pub(crate) record: Record,
+    /// True if none before it was passed over, which may become intact.
+    pub(crate) is_first: bool,
 }
 
 impl Store {
@@ -56,7 +64,7 @@ impl Store {
             object,
         };
         let artifact = self.artifact(result.artifact)?;
-        if let Some(object) = self.first_absent(&artifact)? {
+        if let Some(object) = self.first_absent(artifact.objects())? {
             return Err(absent(object));
         }
         let mut objects = vec![result.artifact.into()];
@@ -83,7 +91,8 @@ impl Store {
         for record in self.records(key)? {
             records.push(record?);
         }
-        Ok(in_order(records))
+        let records = in_order(records).into_iter();
+        Ok(records.map(|(_, result)| result).collect())
     }
 
     /// Every record of the action, in no order; one that cannot be read, or is not a result of
@@ -102,16 +111,25 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn cached(&self, key: ActionKey) -> Result<Option<ActionResult>, StoreError> {
+        let found = self.first_intact(key)?;
+        Ok(found.map(|found| found.record.1))
+    }
+
+    /// The record of [`Store::cached`].
+    pub(crate) fn first_intact(&self, key: ActionKey) -> Result<Option<Intact>, StoreError> {
         let guard = self.hold()?;
-        let mut records = Vec::new();
+        let (mut records, mut is_first) = (Vec::new(), true);
         for record in self.records(key)? {
-            records.extend(readable(record)?);
+            let record = readable(record)?;
+            is_first &= record.is_some();
+            records.extend(record);
         }
-        for result in in_order(records) {
-            if self.is_intact(result.artifact)? {
+        for record in in_order(records) {
+            if self.is_intact(record.1.artifact)? {
                 self.note(&guard, Node::Action(key));
-                return Ok(Some(result));
+                return Ok(Some(Intact { record, is_first }));
             }
+            is_first = false;
         }
         Ok(None)
     }
@@ -152,7 +170,7 @@ impl Store {
 
     /// Where the record of the action with this name lies.
     pub fn record_path(&self, key: ActionKey, name: ObjectHash) -> PathBuf {
-        self.record_folder(key).join(format!("{name}.json"))
+        record_path(self.part(Part::Results), key, name)
     }
 
     /// The bytes of a record of the action, checked against its name.
@@ -173,10 +191,33 @@ impl Store {
         sharded(self.part(Part::Results), &key.to_string())
     }
 
+    /// The stamp of the folder of an action's records, unless there is none.
+    pub(crate) fn record_folder_stamp(&self, key: ActionKey) -> Result<Option<Stamp>, StoreError> {
+        let path = sharded(PathBuf::new(), &key.to_string());
+        self.stamp(Part::Results, &path, FileType::Directory)
+    }
+
+    /// The stamp of a record of an action, unless there is none.
+    pub(crate) fn record_stamp(
+        &self,
+        key: ActionKey,
+        name: ObjectHash,
+    ) -> Result<Option<Stamp>, StoreError> {
+        let path = record_path(PathBuf::new(), key, name);
+        self.stamp(Part::Results, &path, FileType::RegularFile)
+    }
+
     pub(crate) fn record_paths(&self, key: ActionKey) -> Result<Vec<PathBuf>, StoreError> {
         let paths = present(disk::entries(&self.record_folder(key)))?;
         Ok(paths.unwrap_or_default())
     }
+}
+
+/// Where the record of an action lies below the folder of all.
+fn record_path(results: PathBuf, key: ActionKey, name: ObjectHash) -> PathBuf {
+    let mut path = sharded(results, &key.to_string());
+    path.push(format!("{name}.json"));
+    path
 }
 
 /// Reads a record and checks that it is what its name and folder say.
@@ -219,9 +260,9 @@ pub(crate) fn record_name(path: &Path) -> Option<ObjectHash> {
         .ok()
 }
 
-fn in_order(mut records: Vec<Record>) -> Vec<ActionResult> {
+fn in_order(mut records: Vec<Record>) -> Vec<Record> {
     records.sort_unstable_by_key(|(name, result)| (result.started_ms, *name));
-    records.into_iter().map(|(_, result)| result).collect()
+    records
 }
 
 pub(crate) fn parse_folder(shard: &Path, folder: &Path) -> Option<ActionKey> {

@@ -3,11 +3,14 @@
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, FileType, statat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// Clocks of file systems tick as slowly as this: a file changed so shortly before it was read
@@ -40,16 +43,31 @@ impl Stamp {
     /// The stamp of a folder in another; nothing if it is none, cannot be looked at, or changed so lately
     /// that it may change again and look the same.
     pub(crate) fn of_folder(above: &OwnedFd, name: &OsStr, now: SystemTime) -> Option<Self> {
-        let found = statat(above, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let stamp = Self {
+        let found = Self::of_type(above, Path::new(name), FileType::Directory).ok()?;
+        found.filter(|stamp| stamp.is_settled(now))
+    }
+
+    /// The stamp of what lies there below a folder; nothing if nothing is there, or it is of another type.
+    pub(crate) fn of_type(
+        folder: &OwnedFd,
+        path: &Path,
+        file_type: FileType,
+    ) -> io::Result<Option<Self>> {
+        let found = match statat(folder, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(None),
+            found => found?,
+        };
+        if FileType::from_raw_mode(found.st_mode) != file_type {
+            return Ok(None);
+        }
+        // Neither sizes nor nanoseconds are negative.
+        Ok(Some(Self {
             device: found.st_dev,
             inode: found.st_ino,
-            size: found.st_size.try_into().ok()?,
-            modified: (found.st_mtime, found.st_mtime_nsec.try_into().ok()?),
-            changed: (found.st_ctime, found.st_ctime_nsec.try_into().ok()?),
-        };
-        let is_folder = FileType::from_raw_mode(found.st_mode).is_dir();
-        (is_folder && stamp.is_settled(now)).then_some(stamp)
+            size: found.st_size as u64,
+            modified: (found.st_mtime, found.st_mtime_nsec as i64),
+            changed: (found.st_ctime, found.st_ctime_nsec as i64),
+        }))
     }
 
     /// Whether the file or folder had been unchanged for long enough by `now` for the stamp to be

@@ -3,16 +3,19 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustix::fs::FileType;
 use tempfile::NamedTempFile;
 
 use crate::disk;
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, present};
 use crate::lease::Leases;
+use crate::stamp::Stamp;
 
 /// The contents of `format`, less the newline.
 const FORMAT: &str = "assay store 1";
@@ -36,6 +39,8 @@ const READ_ONLY_BY_USER: u32 = 0o400;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// The folders that were opened: from there the way to a file is shorter than from the root.
+    folders: Arc<[OnceLock<OwnedFd>; Part::COUNT]>,
     pub(crate) leases: Arc<Leases>,
 }
 
@@ -56,6 +61,8 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    const COUNT: usize = Self::Running as usize + 1;
+
     /// The parts that every store has.
     const ALL: [Self; 9] = [
         Self::Objects,
@@ -143,7 +150,35 @@ impl Store {
             return Err(StoreError::DanglingLink { root, link, target });
         }
         let leases = Arc::new(Leases::new(root.join(Part::Leases.name())));
-        Ok(Self { root, leases })
+        Ok(Self {
+            root,
+            folders: Arc::default(),
+            leases,
+        })
+    }
+
+    /// The stamp of what lies there below a part, if it is of this type.
+    pub(crate) fn stamp(
+        &self,
+        part: Part,
+        path: &Path,
+        file_type: FileType,
+    ) -> Result<Option<Stamp>, StoreError> {
+        let Some(folder) = present(self.folder(part))? else {
+            return Ok(None);
+        };
+        let stamp = Stamp::of_type(folder, path, file_type);
+        stamp.at("inspect", &self.part(part).join(path))
+    }
+
+    /// The open folder of a part.
+    fn folder(&self, part: Part) -> Result<&OwnedFd, StoreError> {
+        let opened = &self.folders[part as usize];
+        if let Some(folder) = opened.get() {
+            return Ok(folder);
+        }
+        let folder = disk::locate_folder(&self.part(part))?;
+        Ok(opened.get_or_init(|| folder))
     }
 
     pub(crate) fn part(&self, part: Part) -> PathBuf {

@@ -33,6 +33,7 @@ pub use report::{RunOutcome, RunReport, StageReport};
 /// A run in progress.
 pub(crate) struct Runner<'a> {
     pub(crate) store: &'a Store,
+    pub(crate) pipeline: &'a str,
     pub(crate) stages: &'a [FrozenStage],
     pub(crate) settings: &'a Settings,
     /// The folder of the pipeline file.
@@ -62,7 +63,7 @@ impl Runner<'_> {
     /// Runs every stage that can be run.
     pub(crate) fn run(&self) -> Result<Vec<StageReport>, EngineError> {
         let mut state = State::new(self.stages, self.settings.per_card);
-        let resolver = Resolver::new(self.store, self.stages, self.cancel);
+        let resolver = Resolver::new(self.store, self.pipeline, self.stages, self.cancel);
         let cards = self.settings.card_pool();
         let (sender, finished) = channel();
         let stopping = AtomicBool::new(false);
@@ -137,10 +138,12 @@ impl Runner<'_> {
                 }
             }
         })?;
-        let rest = state.reports.into_iter().zip(self.stages);
-        Ok(rest
+        let reports = state.reports.into_iter().zip(self.stages);
+        let reports: Vec<_> = reports
             .map(|(report, stage)| report.unwrap_or_else(|| StageReport::skipped(stage)))
-            .collect())
+            .collect();
+        resolver.keep(reports.iter().filter_map(|report| report.key));
+        Ok(reports)
     }
 
     /// Announces, once, the first stage that another run is at.

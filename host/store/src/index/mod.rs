@@ -15,6 +15,7 @@ use self::image::Image;
 use self::listing::Listing;
 use self::load::Loading;
 use self::packed::Cache;
+pub(crate) use self::packed::ResultForm;
 use crate::error::StoreError;
 use crate::store::Store;
 

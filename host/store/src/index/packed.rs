@@ -64,7 +64,7 @@ pub(super) struct PackedRun(#[serde(with = "RunForm")] Run);
 /// [`ActionResult`] with every field present.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "ActionResult")]
-struct ResultForm {
+pub(crate) struct ResultForm {
     action: ActionKey,
     artifact: ArtifactHash,
     started_ms: u64,

@@ -7,6 +7,7 @@
 mod auditing;
 mod collecting;
 mod documents;
+mod known;
 mod objects;
 mod opening;
 mod processes;
