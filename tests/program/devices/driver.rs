@@ -1,6 +1,9 @@
 //! Kernels, graphs and streams through a driver that is emulated: every call of CUDA's that the SDK makes, in contained
 //! workers of the real program.
 
+use std::fs;
+use std::path::PathBuf;
+
 use super::at_once::{artifacts, at_once};
 use super::{H100, Machine, portable_pipeline};
 
@@ -72,4 +75,64 @@ fn trainings_that_share_a_worker_have_a_stream_each() {
     assert_eq!(at_once(&machine), [4; 16]);
     let alone = machine.run("cpu", &["--store", "alone", "--json"]).exits(0);
     assert_eq!(artifacts(&together.json()), artifacts(&alone.json()));
+}
+
+/// How often kernels were compiled for the results that the store has.
+fn compilations(machine: &Machine) -> usize {
+    let logs = machine.logs();
+    let lines = logs.iter().flat_map(|log| log.lines());
+    lines.filter(|line| *line == "compiler: compiled").count()
+}
+
+/// The files of compiled kernels in the cache, in order.
+fn kept(machine: &Machine) -> Vec<PathBuf> {
+    let files = fs::read_dir(machine.sandbox.path("artifacts/cache")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let is_kernels = |path: &PathBuf| path.to_string_lossy().contains("kernels-");
+    let mut kept: Vec<_> = files.filter(is_kernels).collect();
+    kept.sort();
+    kept
+}
+
+#[test]
+fn kernels_are_compiled_once_for_each_plugin() {
+    let machine = machine();
+    portable_pipeline(&machine);
+    machine.change(r#"["fc", "lc"]"#, r#"["fc"]"#);
+    let train = |from: &str, to: &str| {
+        machine.change(from, to);
+        let _ = machine.run("cuda", &["--portable"]).exits(0);
+        compilations(&machine)
+    };
+    assert_eq!(train("epochs = 2", "epochs = 1"), 2);
+    assert_eq!(kept(&machine).len(), 2);
+    assert_eq!(train("epochs = 1", "epochs = 2"), 2);
+    // Those of another library are not used, and neither are damaged ones.
+    let [one, two] = &kept(&machine)[..] else {
+        panic!("not two files");
+    };
+    let [first, second] = [one, two].map(|path| fs::read(path).unwrap());
+    for (path, bytes) in [(one, &second), (two, &first)] {
+        fs::remove_file(path).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(train("epochs = 2", "epochs = 3"), 4);
+    assert_eq!(fs::read(one).unwrap(), first);
+    fs::remove_file(one).unwrap();
+    fs::write(one, &first[1..]).unwrap();
+    fs::remove_file(two).unwrap();
+    assert_eq!(train("epochs = 3", "epochs = 4"), 6);
+    // An audit compiles its own for each of two trainings and two evaluations.
+    let rerun = [
+        "audit",
+        "latest",
+        "--rerun",
+        "--data-dir",
+        "data",
+        "--device",
+        "cuda",
+        "--portable",
+    ];
+    let _ = machine.execute(&rerun).exits(0);
+    assert_eq!(compilations(&machine), 10);
 }

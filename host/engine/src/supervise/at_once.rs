@@ -117,7 +117,8 @@ impl Execution<'_> {
         let at_once = at_once.filter(|&count| count > 1);
         let printed = Log::start(first.begun.scratch.join(PRINTED))?;
         let actions: Vec<_> = members.iter().map(|it| &it.begun).collect();
-        let command = self.command(&actions)?;
+        let kernels = self.lend_kernels(&first.begun);
+        let command = self.command(&actions, kernels.as_ref())?;
         let jobs = members.iter().map(BegunMember::job);
         let jobs: Vec<_> = jobs.collect::<Result<_, _>>()?;
         let completed = run_worker(self, command, &printed, jobs, |index, ending| {
@@ -135,6 +136,9 @@ impl Execution<'_> {
             ended(*at, attempt);
             completed
         })?;
+        if let Some(kernels) = kernels {
+            kernels.keep();
+        }
         if completed.first() == Some(&true) {
             self.clear_away(&first.begun);
         }

@@ -6,6 +6,7 @@
 mod at_once;
 mod card_trouble;
 mod failure;
+mod kernels;
 mod outputs;
 mod reports;
 mod running;
@@ -27,6 +28,7 @@ pub(crate) use self::at_once::{Attempt, Member, allow_many_files};
 pub use self::card_trouble::CardTrouble;
 pub use self::failure::Failure;
 
+use self::kernels::Kernels;
 use self::outputs::{Log, collect};
 use self::running::{Ending, Job, run_worker};
 use self::shorter::{Shorter, shorter};
@@ -107,7 +109,7 @@ impl<'a> Execution<'a> {
             });
         }
         let shorter = shorter(self.store, key)?;
-        let (result, _work) = self.perform(key, lock, shorter)?;
+        let (result, _work) = self.perform(key, lock, shorter, true)?;
         self.store.commit_result(&result)?;
         self.store.clear_scratch(key)?;
         Ok(Completed {
@@ -118,7 +120,7 @@ impl<'a> Execution<'a> {
 
     /// Executes the action `key` again, whether or not it has a result, and from its beginning or from
     /// the end of `earlier`, the artifact of a shorter action: what an interrupted execution left is thrown
-    /// away, and it goes on from no other result. The artifact is in the store then, and the result is not
+    /// away, it goes on from no other result, and has no kernels that earlier workers compiled. The artifact is in the store then, and the result is not
     /// committed.
     ///
     /// # Errors
@@ -133,29 +135,34 @@ impl<'a> Execution<'a> {
         };
         self.store.clear_scratch(key)?;
         let shorter = earlier.map(Shorter::of);
-        let ended = self.perform(key, &lock, shorter);
+        let ended = self.perform(key, &lock, shorter, false);
         let ended = ended.map(|(result, _)| result);
         self.store.clear_scratch(key)?;
         ended
     }
 
-    /// Executes the action under its lock and puts its artifact into the store. A request to stop
-    /// waits for the worker, and then as [`Execution::finish`] says.
+    /// Executes the action under its lock and puts its artifact into the store; `lends_kernels` says whether its worker has
+    /// those of earlier ones. A request to stop waits for the worker, and then as [`Execution::finish`] says.
     fn perform(
         &self,
         key: ActionKey,
         lock: &ActionLock,
         shorter: Option<Shorter>,
+        lends_kernels: bool,
     ) -> Result<(ActionResult, Work<'a>), Failure> {
         let work = self.cancel.begin_work();
         let begun = self.begin(key, shorter)?;
-        let command = self.command(&[&begun])?;
+        let kernels = lends_kernels.then(|| self.lend_kernels(&begun)).flatten();
+        let command = self.command(&[&begun], kernels.as_ref())?;
         let job = Job {
             begun: &begun,
             lock: lock.try_clone_file()?,
             observe: self.observe,
         };
         let mut ended = run_worker(self, command, &begun.log, vec![job], |_, ending| ending)?;
+        if let Some(kernels) = kernels {
+            kernels.keep();
+        }
         let ending = ended.pop().ok_or_else(no_worker)??;
         // Until its artifact is written all can be broken off: what the worker left stays in the scratch folder.
         drop(work);
@@ -246,7 +253,11 @@ impl<'a> Execution<'a> {
 
     /// The command line and variables of a worker for these actions, which are several only where they have the same
     /// plugin and environment.
-    fn command(&self, actions: &[&Begun]) -> Result<Command, Failure> {
+    fn command(
+        &self,
+        actions: &[&Begun],
+        kernels: Option<&Kernels<'_>>,
+    ) -> Result<Command, Failure> {
         let mut command = Command::new(own_executable().map_err(Failure::Start)?);
         command
             .arg0("pipeline")
@@ -280,6 +291,10 @@ impl<'a> Execution<'a> {
         }
         let temporary = std::path::absolute(scratch.join(TEMPORARY)).map_err(Failure::Start)?;
         command.env("TMPDIR", temporary);
+        match kernels {
+            Some(kernels) => command.env(kernels::VARIABLE, kernels.path()),
+            None => command.env_remove(kernels::VARIABLE),
+        };
         // Nobody reads them but those who look at the list of processes.
         command.args(actions.iter().map(|it| it.assignment.key.to_string()));
         Ok(command)

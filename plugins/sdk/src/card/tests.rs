@@ -467,9 +467,9 @@ fn a_compiler_of_cards_rounds_every_operation_to_the_nearest() {
     if !nvidia::has_compiler() {
         return assay_skips::skip("there is no libnvrtc.so here to compile the kernels with");
     }
-    for architecture in ["compute_75", "compute_80", "compute_90", "compute_100"] {
-        let assembly = nvidia::compile(architecture).unwrap();
-        let assembly = assembly.to_str().unwrap();
+    for architecture in ["sm_75", "sm_80", "sm_90", "sm_100"] {
+        let compiled = nvidia::Compiled::new(architecture).unwrap();
+        let assembly = compiled.assembly().unwrap();
         for kernel in Kernel::ALL {
             let entry = format!(".entry {}(", kernel.name());
             assert!(assembly.contains(&entry), "{architecture} has no {entry}");

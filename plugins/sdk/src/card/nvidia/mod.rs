@@ -1,6 +1,8 @@
-//! Kernels on an NVIDIA card: compiled by NVRTC, which comes with libtorch's CUDA, and launched on a stream that libtorch
-//! computes on too, and in whose order it frees memory.
+//! Kernels on an NVIDIA card: compiled by NVRTC, and launched on a stream that libtorch computes on too, and in whose order it
+//! frees memory.
 
+mod compiler;
+mod kept;
 mod stream;
 
 use std::any::Any;
@@ -13,17 +15,12 @@ use std::sync::{Mutex, PoisonError};
 use assay_abi::{ErrorCode, PluginError};
 use cudarc::driver::result::{self as driver, DriverError};
 use cudarc::driver::sys::{self as driver_api, CUdevice_attribute as Attribute};
-use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts, sys as compiler_api};
 
-use libloading::Library;
-
+#[cfg(test)]
+pub(super) use self::compiler::{Compiled, has_compiler};
 use self::stream::Stream;
-use super::kernel::SOURCE;
 use super::{Graph, Kernel, Launch, Node, THREADS};
 use crate::error::Error;
-
-/// The library of libtorch that is linked with NVRTC.
-const LIBTORCHS_COMPILER: &str = "libcaffe2_nvrtc.so";
 
 /// The kernels, and the stream on which one learner launches them.
 pub(super) struct Nvidia {
@@ -81,10 +78,10 @@ impl Kernels {
         let major = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
         let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
         let multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
-        let image = compile(&format!("compute_{major}{minor}"))?;
+        let image = compiler::image(&format!("sm_{major}{minor}"))?;
         // SAFETY: the device was found above; its primary context is the one that libtorch uses.
         let context = unsafe { driver::primary_ctx::retain(device) }.map_err(failed)?;
-        // SAFETY: the context was retained above, for good; the image ends with a zero; the module is never unloaded.
+        // SAFETY: the context was retained above, for good; the image is one of the compiler's; the module is never unloaded.
         let module = unsafe {
             driver::ctx::set_current(context)
                 .and_then(|()| driver::module::load_data(image.as_ptr().cast()))
@@ -103,48 +100,6 @@ impl Kernels {
             multiprocessors: u32::try_from(multiprocessors).unwrap_or(1),
         })
     }
-}
-
-/// The kernels in the form that a driver loads, for an architecture such as `compute_90` and later ones.
-///
-/// # Errors
-/// There is no compiler, or it refuses the source.
-pub(super) fn compile(architecture: &str) -> Result<CString, PluginError> {
-    if !has_compiler() {
-        let help = "it is part of CUDA and of PyTorch: name its folder with LD_LIBRARY_PATH, or use device `cuda`, \
-                    whose bits are not those of a processor";
-        let cause = "libnvrtc.so, the compiler of kernels, cannot be opened";
-        return Err(refused(cause, help));
-    }
-    // Every operation is rounded on its own, and to a subnormal number where that is the nearest.
-    let options = CompileOptions {
-        fmad: Some(false),
-        ftz: Some(false),
-        prec_div: Some(true),
-        prec_sqrt: Some(true),
-        options: vec![
-            format!("--gpu-architecture={architecture}"),
-            "--std=c++17".to_owned(),
-        ],
-        ..CompileOptions::default()
-    };
-    let compiled =
-        compile_ptx_with_opts(SOURCE.concat(), options).map_err(|error| match error {
-            CompileError::CompileError { log, .. } => refused(log.to_string_lossy(), ""),
-            other => refused(other, ""),
-        })?;
-    CString::new(compiled.to_src()).map_err(|error| refused(error, ""))
-}
-
-/// True if NVRTC's library can be opened.
-pub(super) fn has_compiler() -> bool {
-    // SAFETY: here and below: opens libraries whose constructors do no more than those of the rest of CUDA. This one of
-    // libtorch's brings the compiler that it was installed with, wherever that lies.
-    if let Ok(library) = unsafe { Library::new(LIBTORCHS_COMPILER) } {
-        std::mem::forget(library);
-    }
-    // SAFETY: as above.
-    unsafe { compiler_api::is_culib_present() }
 }
 
 impl Launch for Nvidia {
