@@ -67,12 +67,17 @@ pub(crate) fn refuse_overlap<const N: usize>(
     out: &Tensor,
     inputs: [&Tensor; N],
 ) -> Result<(), Error> {
-    let written = extent(out);
-    let overlap = |input: &Tensor| {
-        let read = extent(input);
-        written.start < read.end && read.start < written.end
-    };
-    if inputs.into_iter().any(overlap) {
+    refuse_common_memory(&extent(out), &inputs.map(extent))
+}
+
+/// As [`refuse_overlap`], of addresses.
+#[track_caller]
+pub(crate) fn refuse_common_memory<const N: usize>(
+    written: &Range<usize>,
+    read: &[Range<usize>; N],
+) -> Result<(), Error> {
+    let overlaps = |read: &Range<usize>| written.start < read.end && read.start < written.end;
+    if read.iter().any(overlaps) {
         return Err(refused(
             "an output shares memory with a tensor that it is computed from",
             "write to a buffer of its own, such as `pass.scratch(l)` of another layer",

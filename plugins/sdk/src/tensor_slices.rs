@@ -1,12 +1,13 @@
 //! The only place where memory passes between Rust slices and libtorch tensors without a copy.
 
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use tch::{Device, Kind, Tensor};
 
 use crate::card;
 use crate::error::Error;
-use crate::operand::{refuse_overlap, refused};
+use crate::operand::{refuse_common_memory, refuse_overlap, refused};
 
 /// Copies `source` into the contiguous or strided `target` of as many elements, row-major.
 pub(crate) fn copy_f32(target: &Tensor, source: &[f32]) -> Result<(), Error> {
@@ -65,9 +66,10 @@ pub(crate) unsafe fn slices<'a, const N: usize>(
     out: &'a Tensor,
     inputs: [&'a Tensor; N],
 ) -> Result<Option<Slices<'a, N>>, Error> {
-    refuse_overlap(out, inputs)?;
-    // SAFETY: none of the elements is one of `out`; that nothing else writes is promised.
+    // SAFETY: nothing is written before it is known that none of the elements is one of `out`; that nothing else writes is
+    // promised.
     let (Some(read), Some((data, count))) = (unsafe { read(inputs) }, raw_parts(out)) else {
+        refuse_overlap(out, inputs)?;
         let mut all = inputs.into_iter().chain([out]);
         if all.any(|it| is_ours(it) && !it.is_contiguous()) {
             // Left to libtorch, its bits would depend on the processor.
@@ -78,10 +80,17 @@ pub(crate) unsafe fn slices<'a, const N: usize>(
         }
         return Ok(None);
     };
+    let read_memory = read.map(|it| memory(it.as_ptr(), it.len()));
+    refuse_common_memory(&memory(data, count), &read_memory)?;
     // SAFETY: `raw_parts` found that many elements, none of them one of `inputs`; that nothing else
     // uses them is promised.
     let out = unsafe { std::slice::from_raw_parts_mut(data, count) };
     Ok(Some((out, read)))
+}
+
+/// The addresses of so many elements.
+fn memory(data: *const f32, count: usize) -> Range<usize> {
+    data as usize..data.wrapping_add(count) as usize
 }
 
 /// The elements of contiguous `f32` tensors in main memory; `None` if one is anything else.

@@ -92,6 +92,13 @@ impl Argument {
         Self::Pointer(tensor.data_ptr())
     }
 
+    /// An element of a contiguous tensor of any kind, which has to be among its elements.
+    pub(crate) fn element(tensor: &Tensor, at: usize) -> Self {
+        hold(tensor);
+        let bytes = at * tensor.kind().elt_size_in_bytes();
+        Self::Pointer(tensor.data_ptr().wrapping_byte_add(bytes))
+    }
+
     pub(super) fn pointer(&mut self) -> *mut c_void {
         match self {
             Self::Pointer(it) => ptr::from_mut(it).cast(),

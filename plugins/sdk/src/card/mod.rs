@@ -31,7 +31,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
 use crate::function::Function;
-use crate::operand::{refuse_overlap, refused};
+use crate::operand::{refuse_common_memory, refuse_overlap, refused};
 
 pub(crate) use elementwise::{Elementwise, elementwise};
 pub(crate) use graph::catch_up;
@@ -152,6 +152,11 @@ impl Elements<'_> {
         self.count
     }
 
+    /// Their addresses.
+    fn memory(self) -> Range<usize> {
+        self.data as usize..self.data.wrapping_add(self.count) as usize
+    }
+
     /// The elements of a range.
     ///
     /// # Panics
@@ -186,14 +191,16 @@ pub(crate) fn operands<'a, const N: usize>(
     if !all().all(|it| card.holds(it)) {
         return Ok(None);
     }
-    refuse_overlap(out, inputs)?;
     if !all().all(Tensor::is_contiguous) {
+        refuse_overlap(out, inputs)?;
         return Err(refused(
             "the elements of a tensor do not lie one after another",
             "copy it into a contiguous one",
         ));
     }
-    Ok(Some((card, elements(out), inputs.map(elements))))
+    let (out, inputs) = (elements(out), inputs.map(elements));
+    refuse_common_memory(&out.memory(), &inputs.map(Elements::memory))?;
+    Ok(Some((card, out, inputs)))
 }
 
 /// As [`operands`], of tensors that are only read, and that may be one and the same.

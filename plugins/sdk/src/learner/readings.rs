@@ -145,7 +145,7 @@ impl Watch {
     pub(super) fn note_values(&self, card: &Card, slot: usize, of: &Readings) -> Result<(), Error> {
         for parts in of.values().filter_map(Value::parts) {
             let arguments = [
-                self.place(Note::Value, slot)?,
+                self.place(Note::Value, slot),
                 Argument::of(parts),
                 Argument::count(parts.numel()),
                 Argument::NULL,
@@ -156,17 +156,17 @@ impl Watch {
     }
 
     /// The flag that an optimiser sets in a step where a direction is not finite.
-    pub(super) fn flag(&self, slot: usize) -> Result<Argument, Error> {
+    pub(super) fn flag(&self, slot: usize) -> Argument {
         self.place(Note::Flag, slot)
     }
 
     /// Notes the first direction that is not finite, where the flag is set.
     pub(super) fn note_directions(&self, card: &Card, slot: usize) -> Result<(), Error> {
         let arguments = [
-            self.place(Note::Direction, slot)?,
+            self.place(Note::Direction, slot),
             Argument::NULL,
             Argument::count(0),
-            self.flag(slot)?,
+            self.flag(slot),
         ];
         note(card, arguments, &self.directions)
     }
@@ -188,9 +188,10 @@ impl Watch {
         Ok((0..steps.min(MOST)).map(of_step).collect())
     }
 
-    fn place(&self, note: Note, slot: usize) -> Result<Argument, Error> {
-        let row = self.notes.f_select(0, note as i64)?;
-        Ok(Argument::of(&row.f_narrow(0, slot as i64, 1)?))
+    /// The place of a note on the step in a slot below [`MOST`].
+    fn place(&self, note: Note, slot: usize) -> Argument {
+        debug_assert!(slot < MOST);
+        Argument::element(&self.notes, note as usize * MOST + slot)
     }
 }
 

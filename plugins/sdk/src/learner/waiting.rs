@@ -81,7 +81,7 @@ impl Trainer {
         };
         let slot = self.waiting.len();
         watch.note_values(card, slot, readings)?;
-        card.flagging(watch.flag(slot)?, || self.step(update))?;
+        card.flagging(watch.flag(slot), || self.step(update))?;
         watch.note_directions(card, slot)?;
         self.watch = Some(watch);
         Ok(())
