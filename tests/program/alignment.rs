@@ -26,7 +26,7 @@ fn alignment(sandbox: &Sandbox, run: &Value, stage: &str) -> BTreeMap<(u32, Stri
 
 #[test]
 fn backpropagation_is_aligned_with_itself_and_measuring_changes_no_training() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     let plain = sandbox.run_json(&[]);
     let aligned = sandbox.run_json(&[&ALIGNED[..], &["--output", "pages"]].concat());
     for (stage, is_exact) in [("train/bp/seed=1", true), ("train/fa/seed=1", false)] {
@@ -59,7 +59,7 @@ fn a_training_that_goes_on_measures_what_an_undivided_one_does() {
         let settings = ["--only", "train/fa", "--store", store, "--set", epochs];
         sandbox.run_json(&[&settings[..], &ALIGNED].concat())
     };
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     let straight = run("straight", &sandbox, "train.epochs=4");
     run("artifacts", &sandbox, "train.epochs=2");
     let longer = run("artifacts", &sandbox, "train.epochs=4");
@@ -103,7 +103,7 @@ fn floats(bytes: &[u8]) -> Vec<f64> {
 #[test]
 fn the_alignment_is_that_of_the_directions_of_both_rules() {
     const BATCH: usize = 32;
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     let run = sandbox.run_json(
         &[
             &["--only", "train/fa", "--set", "data.validation=0"][..],

@@ -22,7 +22,7 @@ fn each_action_ran_once(sandbox: &Sandbox, runs: usize) {
 #[test]
 fn runs_at_once_train_nothing_twice() {
     for count in [2, 4, 8] {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
         let runs: Vec<_> = (0..count)
             .map(|_| sandbox.start(&["--jobs", "1"]))
             .collect();
@@ -36,7 +36,7 @@ fn runs_at_once_train_nothing_twice() {
 #[test]
 fn a_killed_run_leaves_its_work_to_the_others() {
     for round in 0..3 {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
         let mut runs: Vec<_> = (0..4).map(|_| sandbox.start(&["--jobs", "1"])).collect();
         thread::sleep(Duration::from_millis(150 + 400 * round));
         let mut killed = runs.remove(0);

@@ -20,7 +20,7 @@ fn file(sandbox: &Sandbox, stage: &str, name: &str) -> Vec<u8> {
 }
 
 fn with_export(settings: &str) -> Sandbox {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let path = sandbox.path("pipeline.toml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(path, format!("{text}{EXPORT}{settings}")).unwrap();

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// A sandbox whose trainings have run.
 fn trained() -> Sandbox {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let _ = sandbox.run(&[]).exits(0);
     sandbox
 }
@@ -242,7 +242,7 @@ fn event_files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn curves_have_a_file_for_each_training() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let _ = sandbox.run(&["--tensorboard", "curves"]).exits(0);
     let first = event_files(&sandbox.path("curves"));
     assert_eq!(first.len(), 3);
@@ -281,7 +281,7 @@ fn tensorboard_reads_the_curves() {
     let Some(python) = python("tensorboard") else {
         return;
     };
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let _ = sandbox
         .run(&["--tensorboard", "curves", "--events", "events.jsonl"])
         .exits(0);
@@ -344,7 +344,7 @@ fn read_by(module: &str) {
     if module == "pandas" && self::python("pyarrow").is_none() {
         return;
     }
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let path = sandbox.path("pipeline.toml");
     let text = fs::read_to_string(&path).unwrap();
     let export = "\n[stage.export]\nkind = \"export\"\ntraining = \"train\"\n";

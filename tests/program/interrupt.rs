@@ -206,7 +206,7 @@ fn a_worker_that_crashes_costs_its_own_stage_and_is_named() {
 
 #[test]
 fn two_runs_at_once_share_the_work() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let mut one = sandbox.start(&["--jobs", "1"]);
     let mut two = sandbox.start(&["--jobs", "1"]);
     assert_eq!(one.wait().unwrap().code(), Some(0));

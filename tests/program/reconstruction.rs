@@ -27,7 +27,7 @@ fn autoencoder() -> Sandbox {
             r#"["fc 24", "fc 6", "fc 24", "fc 64"]"#.to_owned(),
         ),
         (
-            r#"matrix = { method = ["bp", "fa", "dfa"], seed = [1] }"#,
+            r#"matrix = { method = ["bp"], seed = [1] }"#,
             format!(
                 "hyperparameters.learning_rate = 0.005\nmatrix = {{ algorithm = {algorithms} }}"
             ),

@@ -31,7 +31,7 @@ fn with_outcome(run: &Value, outcome: &str) -> Vec<String> {
 
 #[test]
 fn a_run_prints_a_table_and_names_its_files() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let first = sandbox.run(&[]).exits(0);
     for method in ["bp", "fa", "dfa"] {
         let row = first
@@ -94,7 +94,7 @@ fn a_row_has_a_time_however_its_numbers_are_written() {
 
 #[test]
 fn two_stores_come_to_identical_artifacts() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let one = sandbox.run_json(&["--store", "one", "--jobs", "1"]);
     // Its algorithms are portable, so threads and vector instructions are no part of an action.
     let arguments = ["run", "pipeline.toml", "--store", "two", "--json"];
@@ -123,7 +123,7 @@ fn another_seed_gives_another_training() {
 
 #[test]
 fn only_what_depends_on_a_change_runs_again() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     sandbox.run_json(&[]);
     let change = ["--set", "method.fa.hyperparameters.learning_rate=0.02"];
 
@@ -152,7 +152,7 @@ fn only_what_depends_on_a_change_runs_again() {
 
 #[test]
 fn what_is_computed_again_to_the_same_bytes_stops_there() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     sandbox.run_json(&[]);
     // Other top-k errors change the evaluation; measuring top-1 in another way does not.
     let same = sandbox.run_json(&["--set", "evaluate.top_k=[2]"]);
@@ -167,7 +167,7 @@ fn what_is_computed_again_to_the_same_bytes_stops_there() {
 
 #[test]
 fn only_selects_stages_and_what_they_need() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let run = sandbox.run_json(&["--only", "evaluate/dfa"]);
     let names: Vec<_> = by_stage(&run, "outcome").into_keys().collect();
     assert_eq!(names, ["data", "evaluate/dfa/seed=1", "train/dfa/seed=1"]);
@@ -182,7 +182,7 @@ fn only_selects_stages_and_what_they_need() {
 
 #[test]
 fn a_dry_run_runs_nothing_and_says_what_depends_on_what() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let preview = sandbox.run(&["--dry-run"]).exits(0);
     assert!(
         preview
@@ -319,7 +319,7 @@ fn several_seeds_become_one_row_with_a_spread() {
 
 #[test]
 fn published_figures_stand_beside_ours_and_their_file_may_move() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa", "dfa"]"#);
     let figures = "name = \"A. Paper\"\nprotocol = \"Long ago.\"\n[figures.small]\n\
                    bp = { test_error = 1.25 }\n";
     fs::write(sandbox.path("paper.toml"), figures).unwrap();

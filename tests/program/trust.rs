@@ -570,7 +570,7 @@ fn an_installed_library_is_found_by_its_name_from_any_folder() {
     assert_eq!(own.len(), 1);
     // The same once more changes nothing.
     let again = home
-        .execute(&["plugin", "install", library, "--json"])
+        .execute(&["plugin", "install", "--unchecked", library, "--json"])
         .exits(0);
     let json: Value = again.json();
     assert_eq!(json["was_there"], true);

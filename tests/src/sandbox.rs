@@ -87,13 +87,18 @@ impl Finished {
 }
 
 impl Sandbox {
-    /// A folder with a small dataset and `pipeline.toml` as [`Sandbox::pipeline`] writes it.
+    /// A folder with a small dataset and `pipeline.toml` as [`Sandbox::pipeline`] writes it, with one method.
     pub fn new() -> Self {
+        Self::with_methods(r#"["bp"]"#)
+    }
+
+    /// As [`Sandbox::new`], with these methods (a TOML array).
+    pub fn with_methods(methods: &str) -> Self {
         let sandbox = Self {
             folder: tempfile::tempdir().unwrap(),
         };
         write_dataset(&sandbox.path("data"), 600, 200);
-        sandbox.pipeline(r#"["bp", "fa", "dfa"]"#, 2);
+        sandbox.pipeline(methods, 2);
         sandbox
     }
 

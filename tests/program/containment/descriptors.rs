@@ -11,7 +11,7 @@ use super::{example, finish, with_suspect};
 
 #[test]
 fn a_plugin_can_write_to_its_log_alone() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     fs::copy(example("assay_constructor"), sandbox.path("libsuspect.so")).unwrap();
     let finished = finish(&mut with_suspect(&sandbox, "descriptors", &[])).exits(2);
     let lines = finished.stderr.lines();
@@ -29,7 +29,7 @@ fn a_plugin_can_write_to_its_log_alone() {
 
 #[test]
 fn a_worker_holds_the_lock_of_its_action_where_nobody_can_write_to_it() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     fs::copy(example("assay_constructor"), sandbox.path("libsuspect.so")).unwrap();
     let mut host = with_suspect(&sandbox, "loop", &[]).spawn().unwrap();
     let lock = wait_for(|| {

@@ -111,7 +111,7 @@ impl Folder {
 #[test]
 fn a_run_path_opens_libraries_and_nothing_else() {
     let folder = Folder::new();
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     suspect(&sandbox, folder.path("rp").to_str().unwrap());
     let finished = finish(&mut with_suspect(&sandbox, &folder.deed(), &[]));
     folder.check(&finished.exits(2).stderr, true);
@@ -120,7 +120,7 @@ fn a_run_path_opens_libraries_and_nothing_else() {
 #[test]
 fn a_relative_run_path_opens_nothing() {
     let folder = Folder::new();
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     let up = Path::new("../../../../../../..");
     let relative = up.join(folder.path("rp").strip_prefix("/").unwrap());
     suspect(&sandbox, relative.to_str().unwrap());
@@ -131,7 +131,7 @@ fn a_relative_run_path_opens_nothing() {
 #[test]
 fn the_search_path_of_the_environment_opens_libraries_and_nothing_else() {
     let folder = Folder::new();
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     suspect(&sandbox, "");
     let absolute = folder.path("rp").display().to_string();
     let mut command = with_suspect(&sandbox, &folder.deed(), &[]);

@@ -395,7 +395,7 @@ fn with_suspect(sandbox: &Sandbox, deed: &str, more: &[&str]) -> Command {
 
 /// One training with the library `name` of the hostile crate's examples.
 fn with_library(name: &str, deed: &str, more: &[&str]) -> (Sandbox, Finished) {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_methods(r#"["bp", "fa"]"#);
     fs::copy(example(name), sandbox.path("libsuspect.so")).unwrap();
     let finished = finish(&mut with_suspect(&sandbox, deed, more));
     (sandbox, finished)
