@@ -2,7 +2,7 @@
 //! none, or others than it needs, compiles its own. An audit does not pass them on.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_core::{ObjectHash, PluginPin};
 use assay_store::Store;
@@ -56,7 +56,7 @@ impl Execution<'_> {
 
 impl Kernels<'_> {
     /// The file for the worker to read and write.
-    pub(super) fn path(&self) -> &PathBuf {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
