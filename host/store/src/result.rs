@@ -213,7 +213,7 @@ impl Store {
     }
 }
 
-/// Where the record of an action lies below the folder of all.
+/// The path of a record of an action, whose folder lies in that of all.
 fn record_path(results: PathBuf, key: ActionKey, name: ObjectHash) -> PathBuf {
     let mut path = sharded(results, &key.to_string());
     path.push(format!("{name}.json"));

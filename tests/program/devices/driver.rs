@@ -77,7 +77,7 @@ fn trainings_that_share_a_worker_have_a_stream_each() {
     assert_eq!(artifacts(&together.json()), artifacts(&alone.json()));
 }
 
-/// How often kernels were compiled for the results that the store has.
+/// The number of times that kernels were compiled for the results that the store has.
 fn compilations(machine: &Machine) -> usize {
     let logs = machine.logs();
     let lines = logs.iter().flat_map(|log| log.lines());
