@@ -72,11 +72,11 @@ pub(crate) fn refuse_overlap<const N: usize>(
 
 /// As [`refuse_overlap`], of addresses.
 #[track_caller]
-pub(crate) fn refuse_common_memory<const N: usize>(
-    written: &Range<usize>,
-    read: &[Range<usize>; N],
+pub(crate) fn refuse_common_memory<A: PartialOrd, const N: usize>(
+    written: &Range<A>,
+    read: &[Range<A>; N],
 ) -> Result<(), Error> {
-    let overlaps = |read: &Range<usize>| written.start < read.end && read.start < written.end;
+    let overlaps = |read: &Range<A>| written.start < read.end && read.start < written.end;
     if read.iter().any(overlaps) {
         return Err(refused(
             "an output shares memory with a tensor that it is computed from",
@@ -99,6 +99,15 @@ fn extent(tensor: &Tensor) -> Range<usize> {
         last as usize + 1
     };
     begin..begin.saturating_add(elements.saturating_mul(bytes))
+}
+
+/// The error of a tensor with gaps, of which an operation needs the elements alone.
+#[track_caller]
+pub(crate) fn refused_for_gaps() -> Error {
+    refused(
+        "the elements of a tensor do not lie one after another",
+        "copy it into a contiguous one",
+    )
 }
 
 /// An error of a tensor or an index that does not fit, with the line of the algorithm.

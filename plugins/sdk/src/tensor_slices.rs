@@ -1,13 +1,12 @@
 //! The only place where memory passes between Rust slices and libtorch tensors without a copy.
 
-use std::ops::Range;
 use std::ptr::NonNull;
 
 use tch::{Device, Kind, Tensor};
 
 use crate::card;
 use crate::error::Error;
-use crate::operand::{refuse_common_memory, refuse_overlap, refused};
+use crate::operand::{refuse_common_memory, refuse_overlap, refused_for_gaps};
 
 /// Copies `source` into the contiguous or strided `target` of as many elements, row-major.
 pub(crate) fn copy_f32(target: &Tensor, source: &[f32]) -> Result<(), Error> {
@@ -73,24 +72,16 @@ pub(crate) unsafe fn slices<'a, const N: usize>(
         let mut all = inputs.into_iter().chain([out]);
         if all.any(|it| is_ours(it) && !it.is_contiguous()) {
             // Left to libtorch, its bits would depend on the processor.
-            return Err(refused(
-                "the elements of a tensor do not lie one after another",
-                "copy it into a contiguous one",
-            ));
+            return Err(refused_for_gaps());
         }
         return Ok(None);
     };
-    let read_memory = read.map(|it| memory(it.as_ptr(), it.len()));
-    refuse_common_memory(&memory(data, count), &read_memory)?;
+    let written = data.cast_const()..data.wrapping_add(count).cast_const();
+    refuse_common_memory(&written, &read.map(<[f32]>::as_ptr_range))?;
     // SAFETY: `raw_parts` found that many elements, none of them one of `inputs`; that nothing else
     // uses them is promised.
     let out = unsafe { std::slice::from_raw_parts_mut(data, count) };
     Ok(Some((out, read)))
-}
-
-/// The addresses of so many elements.
-fn memory(data: *const f32, count: usize) -> Range<usize> {
-    data as usize..data.wrapping_add(count) as usize
 }
 
 /// The elements of contiguous `f32` tensors in main memory; `None` if one is anything else.

@@ -120,8 +120,8 @@ impl<'a> Execution<'a> {
 
     /// Executes the action `key` again, whether or not it has a result, and from its beginning or from
     /// the end of `earlier`, the artifact of a shorter action: what an interrupted execution left is thrown
-    /// away, it goes on from no other result, and has no kernels that earlier workers compiled. The artifact is in the store then, and the result is not
-    /// committed.
+    /// away, it goes on from no other result, and has no kernels that earlier workers compiled. The artifact
+    /// is in the store then, and the result is not committed.
     ///
     /// # Errors
     /// See [`Failure`]; nothing is left in the scratch folder.

@@ -31,7 +31,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::Error;
 use crate::function::Function;
-use crate::operand::{refuse_common_memory, refuse_overlap, refused};
+use crate::operand::{refuse_common_memory, refuse_overlap, refused, refused_for_gaps};
 
 pub(crate) use elementwise::{Elementwise, elementwise};
 pub(crate) use graph::catch_up;
@@ -153,8 +153,8 @@ impl Elements<'_> {
     }
 
     /// Their addresses.
-    fn memory(self) -> Range<usize> {
-        self.data as usize..self.data.wrapping_add(self.count) as usize
+    fn memory(self) -> Range<*mut f32> {
+        self.data..self.data.wrapping_add(self.count)
     }
 
     /// The elements of a range.
@@ -193,10 +193,7 @@ pub(crate) fn operands<'a, const N: usize>(
     }
     if !all().all(Tensor::is_contiguous) {
         refuse_overlap(out, inputs)?;
-        return Err(refused(
-            "the elements of a tensor do not lie one after another",
-            "copy it into a contiguous one",
-        ));
+        return Err(refused_for_gaps());
     }
     let (out, inputs) = (elements(out), inputs.map(elements));
     refuse_common_memory(&out.memory(), &inputs.map(Elements::memory))?;
