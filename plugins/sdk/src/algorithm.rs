@@ -44,7 +44,9 @@ pub trait Algorithm: Sized + 'static {
     /// [`subtract`](crate::subtract), [`scale`](crate::scale), [`clear`](crate::clear), those named above, and those of
     /// layers, maps and passes), and with nothing of libtorch but views: narrowed and transposed tensors. On a card whose
     /// kernels are this SDK's a step is one launch then: what the functions are asked for waits until the step is known,
-    /// and what libtorch did between would come before it. Check it on a card, or an emulated one, with the conformance
+    /// and what libtorch did between would come before it. A step that asked for the same as the one before is launched again
+    /// without calling the algorithm, since its directions follow from its arguments and tensors alone; it is asked again now and
+    /// then, and refused by name if it asks for anything else. Check it on a card, or an emulated one, with the conformance
     /// kit, which compares with a processor.
     const REPLAYABLE: bool = false;
 

@@ -23,3 +23,8 @@ pub(crate) fn since(before: u64) -> u64 {
 pub(crate) fn counted() -> u64 {
     MULTIPLY_ADDS.get()
 }
+
+/// Adds multiply-adds that were counted before, of a step that is done again.
+pub(crate) fn add(multiply_adds: u64) {
+    MULTIPLY_ADDS.set(MULTIPLY_ADDS.get().wrapping_add(multiply_adds));
+}

@@ -8,12 +8,12 @@ use assay_network::Task;
 use tch::{Kind, Tensor};
 
 use crate::arithmetic::{copy, scale, subtract};
-use crate::card;
+use crate::card::{self, Parts};
 use crate::error::Error;
 use crate::function::{Denominators, Function, softmax};
 use crate::model::Model;
 use crate::samples::Samples;
-use crate::sums::{dot_over_units, dot_value, over_units, write_over_units_on};
+use crate::sums::{OverUnitsInto, dot_over_units, dot_value, over_units, write_over_units_on};
 use crate::tensor_slices::{copy_f32, copy_i64, read};
 use crate::value::{self, Meaning, Value};
 
@@ -57,10 +57,7 @@ pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Res
             let denominators = softmax(activation, &output)?;
             let losses = match cross_entropies(denominators, activation, target)? {
                 CrossEntropies::Known(losses) => losses,
-                CrossEntropies::OnCard(parts) => {
-                    card::catch_up()?;
-                    value::cross_entropies(&Vec::<f64>::try_from(parts)?)
-                }
+                CrossEntropies::OnCard(parts) => value::cross_entropies(&parts.read()?),
             };
             let losses = Tensor::f_from_slice(&losses)?.f_to_kind(Kind::Float)?;
             Ok(losses.f_to_device(activation.device())?)
@@ -77,7 +74,7 @@ pub(crate) fn losses_of(task: Task, activation: &Tensor, target: &Tensor) -> Res
 enum CrossEntropies {
     Known(Vec<f64>),
     /// As [`Meaning::CrossEntropy`] says.
-    OnCard(Tensor),
+    OnCard(Parts),
 }
 
 /// The cross-entropy of each sample for its `denominator`, `activation` `a_L` and the one-hot `labels`, both (`n_L`, B).
@@ -96,9 +93,9 @@ fn cross_entropies(
             Ok(CrossEntropies::Known(losses.collect()))
         }
         (Denominators::OnCard(parts), _, Some((card, factors))) => {
-            let samples = parts.size1()? / 3;
-            let labelled = parts.f_narrow(0, 2 * samples, samples)?;
-            write_over_units_on(&card, factors, 1.0, &labelled)?;
+            let samples = parts.count() / 3;
+            let labelled = OverUnitsInto::Parts(&parts, 2 * samples);
+            write_over_units_on(&card, factors, samples, 1.0, &labelled)?;
             Ok(CrossEntropies::OnCard(parts))
         }
         _ => {

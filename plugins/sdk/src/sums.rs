@@ -14,12 +14,12 @@
 
 use tch::{Kind, Tensor};
 
-use crate::card::{self, Argument, Card, Elements, Kernel};
+use crate::card::{self, Argument, Card, Count, Elements, Kernel, Parts};
 use crate::error::Error;
 use crate::instructions::{self, Loop};
 use crate::operand;
 use crate::tensor_slices::{read, slices};
-use crate::value::{self, Meaning, Value};
+use crate::value::{Meaning, Value};
 use crate::workers;
 
 const LANES: usize = 16;
@@ -180,19 +180,25 @@ fn same_shape(a: &Tensor, b: &Tensor) -> Result<(), Error> {
 
 /// `Σ a b` over all elements on a card, or `Σ a` where there is no b.
 fn sum_on(card: &Card, a: Elements<'_>, b: Option<Elements<'_>>) -> Result<Value, Error> {
-    let parts = a.len().div_ceil(PART);
-    let sums = value::parts(parts, card.device())?;
+    let parts = card.parts(a.len().div_ceil(PART))?;
     let arguments = [
-        Argument::of(&sums),
+        parts.element(0),
+        parts.row(),
         a.into(),
         b.map_or(Argument::NULL, Argument::from),
         Argument::count(a.len()),
     ];
     // SAFETY: both have so many elements, as the callers found, and there is a sum for each part; a block has as
     // many parts as lanes.
-    unsafe { card.launch(Kernel::SumsOfParts, parts.div_ceil(LANES), arguments) }?;
+    unsafe {
+        card.launch(
+            Kernel::SumsOfParts,
+            parts.count().div_ceil(LANES),
+            arguments,
+        )
+    }?;
     let value = Value::OnCard {
-        parts: sums,
+        parts,
         meaning: Meaning::Sum {
             multiply: 1.0,
             divide: 1.0,
@@ -201,24 +207,45 @@ fn sum_on(card: &Card, a: Elements<'_>, b: Option<Elements<'_>>) -> Result<Value
     Ok(value)
 }
 
-/// Writes the sums over the units of each sample on a card, of the values or products of one or two matrices (n, N),
-/// divided by `divisor`, into `sums` (N): of 64 bits, or rounded to 32.
+/// The place of sums over the units of each sample.
+pub(crate) enum OverUnitsInto<'a> {
+    /// Exactly, from this one of the parts on.
+    Parts(&'a Parts, usize),
+    /// Rounded to 32 bits.
+    Rounded(&'a Tensor),
+}
+
+/// Writes the sums over the units of each of so many samples on a card, of the values or products of one or two matrices (n, N),
+/// divided by `divisor`.
 pub(crate) fn write_over_units_on<const N: usize>(
     card: &Card,
     matrices: [Elements<'_>; N],
+    samples: usize,
     divisor: f64,
-    sums: &Tensor,
+    into: &OverUnitsInto<'_>,
 ) -> Result<(), Error> {
-    let samples = sums.numel();
-    let (exact, rounded) = match sums.f_kind()? {
-        Kind::Double => (Argument::of(sums), Argument::NULL),
-        _ => (Argument::NULL, Argument::of(sums)),
+    let (exact, row, length, rounded) = match into {
+        OverUnitsInto::Parts(parts, from) => {
+            if parts.count() < from + samples {
+                return Err(operand::refused("there are too few parts for the sums", ""));
+            }
+            let length = Argument::count(parts.count());
+            (parts.element(*from), parts.row(), length, Argument::NULL)
+        }
+        OverUnitsInto::Rounded(sums) => (
+            Argument::NULL,
+            Count::ZERO.argument(),
+            Argument::count(0),
+            Argument::of(sums),
+        ),
     };
     let mut factors = matrices.into_iter().map(Argument::from);
     let mut next = || factors.next().unwrap_or(Argument::NULL);
     let count = matrices.first().map_or(0, |it| it.len());
     let arguments = [
         exact,
+        row,
+        length,
         rounded,
         next(),
         next(),
@@ -238,7 +265,8 @@ fn over_units_on<const N: usize>(
     divisor: f64,
 ) -> Result<Tensor, Error> {
     let sums = Tensor::f_empty([1, samples], (Kind::Float, card.device()))?;
-    write_over_units_on(card, matrices, divisor, &sums)?;
+    let into = OverUnitsInto::Rounded(&sums);
+    write_over_units_on(card, matrices, samples as usize, divisor, &into)?;
     Ok(sums)
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Pool {
     device: Device,
     /// `n_0` to `n_L`.
     units: Rc<[i64]>,
-    /// Those that nobody holds, by l.
+    /// Those that nobody holds, by l; the first in memory are last, so that every step takes the same ones.
     free: Vec<RefCell<Vec<Tensor>>>,
 }
 
@@ -69,7 +69,8 @@ impl Deref for Temporary<'_> {
 
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
-        let mut free = self.free.borrow_mut();
-        free.push(self.tensor.shallow_clone());
+        let (mut free, place) = (self.free.borrow_mut(), self.tensor.data_ptr());
+        let at = free.partition_point(|other| other.data_ptr() > place);
+        free.insert(at, self.tensor.shallow_clone());
     }
 }

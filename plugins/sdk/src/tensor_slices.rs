@@ -1,5 +1,6 @@
 //! The only place where memory passes between Rust slices and libtorch tensors without a copy.
 
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 use tch::{Device, Kind, Tensor};
@@ -106,6 +107,26 @@ pub(crate) unsafe fn elements_mut(tensor: &mut Tensor) -> Option<&mut [f32]> {
     let (data, count) = raw_parts(tensor)?;
     // SAFETY: `raw_parts` found that many elements; exclusiveness is promised.
     Some(unsafe { std::slice::from_raw_parts_mut(data, count) })
+}
+
+/// The number of a scalar `i64` tensor in main memory.
+///
+/// # Errors
+/// Any other tensor.
+pub(crate) fn number(tensor: &Tensor) -> Result<&Cell<i64>, Error> {
+    let data = NonNull::new(tensor.data_ptr().cast::<Cell<i64>>());
+    let is_number = tensor.device() == Device::Cpu
+        && tensor.f_kind().is_ok_and(|kind| kind == Kind::Int64)
+        && tensor.numel() == 1;
+    match data.filter(|_| is_number) {
+        // SAFETY: there is one number, as long as the tensor lives; a learner is called on one thread at a time, and whoever
+        // else has the memory reads and writes it as a whole.
+        Some(data) => Ok(unsafe { data.as_ref() }),
+        None => Err(Error::new(
+            assay_abi::ErrorCode::SHAPE,
+            "a counter is no single number in main memory",
+        )),
+    }
 }
 
 /// True for `f32` tensors in main memory, with which the SDK computes itself. What is on a card is not, also where

@@ -1,20 +1,16 @@
 //! Numbers that a step reports. On a processor they are known at once; on a card they are read when somebody asks, since
 //! every question has all that was launched before come to its end.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::card;
+use crate::card::{self, Argument, Kernel, Parts};
 use crate::error::Error;
 
 /// A number, or what a card computes it from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Value {
     Known(f64),
-    OnCard {
-        /// Floats of 64 bits, one after another.
-        parts: Tensor,
-        meaning: Meaning,
-    },
+    OnCard { parts: Parts, meaning: Meaning },
 }
 
 /// The number that parts on a card stand for.
@@ -46,49 +42,95 @@ impl Value {
 
     /// The numbers, in one transfer.
     pub(crate) fn read_all(values: &[&Self]) -> Result<Vec<f64>, Error> {
-        let parts = values.iter().filter_map(|it| match it {
-            Self::Known(_) => None,
-            Self::OnCard { parts, .. } => Some(parts),
-        });
-        let parts: Vec<_> = parts.collect();
-        let all = if parts.is_empty() {
-            Vec::new()
-        } else {
-            card::finish()?;
-            Vec::try_from(Tensor::f_cat(&parts, 0)?.f_to_device(Device::Cpu)?)?
-        };
-        let mut rest = &all[..];
+        let parts = values.iter().filter_map(|it| it.sums());
+        let mut read = read_sums(&parts.collect::<Vec<_>>())?.into_iter();
         let mut number = |value: &&Self| match value {
             Self::Known(value) => *value,
             Self::OnCard { parts, meaning } => {
-                let (own, others) = rest.split_at(parts.numel().min(rest.len()));
-                rest = others;
-                meaning.of(own)
+                meaning.of(read.next().unwrap_or(f64::NAN), parts.count())
             }
         };
         Ok(values.iter().map(&mut number).collect())
     }
 
+    /// The parts that a card sums, and how.
+    fn sums(&self) -> Option<(&Parts, bool)> {
+        let is_cross_entropy = |meaning| matches!(meaning, Meaning::CrossEntropy);
+        match self {
+            Self::Known(_) => None,
+            Self::OnCard { parts, meaning } => Some((parts, is_cross_entropy(*meaning))),
+        }
+    }
+
     /// The parts that a card computes it from.
-    pub(crate) fn parts(&self) -> Option<&Tensor> {
+    pub(crate) fn parts(&self) -> Option<&Parts> {
         match self {
             Self::Known(_) => None,
             Self::OnCard { parts, .. } => Some(parts),
         }
     }
+
+    /// The same number of another step, which waits in that slot.
+    pub(crate) fn of_slot(&self, slot: usize) -> Self {
+        match self {
+            Self::Known(value) => Self::Known(*value),
+            Self::OnCard { parts, meaning } => Self::OnCard {
+                parts: parts.of_slot(slot),
+                meaning: *meaning,
+            },
+        }
+    }
 }
 
 impl Meaning {
-    fn of(self, parts: &[f64]) -> f64 {
-        let sum = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |sum, it| sum + it);
+    /// The number, of the sum over so many parts.
+    fn of(self, sum: f64, parts: usize) -> f64 {
         match self {
-            Self::Sum { multiply, divide } => sum(&mut parts.iter().copied()) * multiply / divide,
-            Self::CrossEntropy => {
-                let samples = parts.len() / 3;
-                sum(&mut cross_entropies(parts).into_iter()) / samples as f64
-            }
+            Self::Sum { multiply, divide } => sum * multiply / divide,
+            Self::CrossEntropy => sum / (parts / 3) as f64,
         }
     }
+}
+
+/// The sums of parts on a card, and of cross-entropies where that is said, in one transfer. The card sums them, for all steps
+/// that wait at once.
+fn read_sums(all: &[(&Parts, bool)]) -> Result<Vec<f64>, Error> {
+    let Some(card) = card::current().filter(|_| !all.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let mut columns: Vec<(&Parts, bool, usize)> = Vec::new();
+    let column = |columns: &[(&Parts, bool, usize)], of: &Parts, is_cross_entropy: bool| {
+        let mut begins = columns.iter();
+        let found = begins.find(|(it, of_it, _)| it.are_rows_of(of) && *of_it == is_cross_entropy);
+        found.map(|(_, _, begin)| *begin)
+    };
+    let mut end = 0;
+    for &(parts, is_cross_entropy) in all {
+        if column(&columns, parts, is_cross_entropy).is_none() {
+            columns.push((parts, is_cross_entropy, end));
+            end += parts.rows();
+        }
+    }
+    card::catch_up()?;
+    let sums = Tensor::f_empty([end as i64], (Kind::Double, card.device()))?;
+    for (parts, is_cross_entropy, begin) in &columns {
+        let arguments = [
+            Argument::element(&sums, *begin),
+            parts.element(0),
+            Argument::count(parts.count()),
+            Argument::I32((*is_cross_entropy).into()),
+        ];
+        // SAFETY: there are so many rows of so many parts, and a sum for each.
+        unsafe { card.launch(Kernel::SumsOfRows, parts.rows(), arguments) }?;
+    }
+    card::finish()?;
+    let mut read = vec![0.0; end];
+    sums.f_copy_data(&mut read, end)?;
+    let sum = |&(parts, is_cross_entropy): &(&Parts, bool)| {
+        let begin = column(&columns, parts, is_cross_entropy)?;
+        read.get(begin + parts.number()).copied()
+    };
+    Ok(all.iter().map(|it| sum(it).unwrap_or(f64::NAN)).collect())
 }
 
 /// `m + ln s − a` of each sample; see [`Meaning::CrossEntropy`].
@@ -98,9 +140,4 @@ pub(crate) fn cross_entropies(parts: &[f64]) -> Vec<f64> {
     let (sums, labelled) = rest.split_at(samples);
     let logs = largest.iter().zip(sums).map(|(m, s)| m + libm::log(*s));
     logs.zip(labelled).map(|(log, a)| log - a).collect()
-}
-
-/// Memory on a card for so many parts.
-pub(crate) fn parts(count: usize, device: Device) -> Result<Tensor, Error> {
-    Ok(Tensor::f_empty([count as i64], (Kind::Double, device))?)
 }

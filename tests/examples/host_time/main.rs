@@ -83,7 +83,7 @@ matrix = {{ algorithm = {ALGORITHMS:?} }}
     )
 }
 
-/// The microseconds between the launches of two steps, and how many launches had other arguments than in the step before.
+/// The mean microseconds between the launches of two steps, and how many launches had other arguments than in the step before.
 fn of_a_step(store: &Store, action: ActionKey) -> Result<(f64, f64), Box<dyn Error>> {
     let result = store.cached(action)?.ok_or("no result")?;
     let log = fs::read_to_string(store.object_path(result.log.ok_or("no log")?))?;

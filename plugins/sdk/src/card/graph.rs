@@ -1,8 +1,9 @@
 //! A step of a training as one launch.
 //!
 //! The launches of a step wait until all are known ([`Card::as_graph`]). Most steps have the same ones with the same
-//! arguments, but for the places of the batch, coefficients, counters, and where numbers of the step go. So a graph is made of
-//! the launches of the first step of a kind, and for each later one the arguments that differ are replaced in it.
+//! arguments, since the card counts what differs ([`super::counts`]). So a graph is made of the launches of the first step of a
+//! kind, and for each later one the arguments that differ are replaced in it. Where none did, the step may be
+//! repeated without anybody asking for its launches again ([`Card::repeat`]).
 //!
 //! A launch that waits has not happened: whoever reads what a launch writes has the card catch up first ([`catch_up`]), and so has
 //! whoever has libtorch compute with it, or write to new memory: that of a tensor which is gone may be touched by a launch
@@ -46,21 +47,37 @@ pub(super) trait Graph {
 #[derive(Default)]
 pub(super) struct Steps {
     waiting: RefCell<Option<Vec<Node>>>,
-    /// Memory that the waiting launches touch, where memory that is freed is gone at once.
+    /// Memory that the waiting launches touch.
     held: RefCell<Vec<Tensor>>,
-    holds: Cell<bool>,
+    /// Since the step under way began, somebody asked for what waited.
+    is_broken: Cell<bool>,
     made: RefCell<Vec<Made>>,
     /// A graph could not be made or launched, or nobody wants any: the launches of a step are made one by one.
     refused: Cell<bool>,
     /// Steps that were one launch.
     #[cfg(test)]
     count: Cell<u64>,
+    /// Steps that were repeated.
+    #[cfg(test)]
+    repeated: Cell<u64>,
 }
 
 /// A graph with what its launches are at present.
 struct Made {
     nodes: Vec<Node>,
     graph: Box<dyn Graph>,
+    /// Memory that they touch.
+    held: Vec<Tensor>,
+    /// Counts the steps that replaced something.
+    version: u64,
+}
+
+/// A step that was the same as the one before it, to be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Repeat {
+    /// Of the graph, among those that were made.
+    graph: usize,
+    version: u64,
 }
 
 impl Node {
@@ -97,11 +114,6 @@ impl Steps {
         steps.refused.set(refused);
         steps
     }
-
-    /// Has [`hold`] keep what it is given.
-    pub(super) fn hold_memory(&self) {
-        self.holds.set(true);
-    }
 }
 
 impl Made {
@@ -110,28 +122,40 @@ impl Made {
         self.nodes.iter().map(|node| node.kernel).eq(kernels)
     }
 
-    /// Launches the graph with the blocks and arguments of `nodes`.
+    /// Launches the graph with the blocks and arguments of `nodes`, which touch the memory that is `held`: in exchange for that of
+    /// the launches before. True if they are the same.
     ///
     /// # Safety
     /// As for [`Graph::launch`].
-    unsafe fn launch(&mut self, nodes: &mut [Node]) -> Result<(), Error> {
+    unsafe fn launch(&mut self, nodes: &mut [Node], held: &mut Vec<Tensor>) -> Result<bool, Error> {
+        let mut is_same = true;
         for (at, (node, next)) in self.nodes.iter_mut().zip(nodes).enumerate() {
             if node.blocks != next.blocks || node.arguments != next.arguments {
                 self.graph.replace(at, next)?;
                 node.clone_from(next);
+                is_same = false;
             }
         }
         // SAFETY: promised by the caller.
-        unsafe { self.graph.launch() }
+        unsafe { self.graph.launch() }?;
+        if !is_same {
+            self.version += 1;
+            std::mem::swap(&mut self.held, held);
+        }
+        Ok(is_same)
     }
 }
 
 impl Card {
-    /// Runs `body`, whose launches wait until it has returned, and are then made as one.
+    /// Runs `body`, whose launches wait until it has returned, and are then made as one. Says too how to repeat the step, if
+    /// it was the same as the one before.
     ///
     /// # Errors
     /// Those of `body`, after which what has waited never happens, and those of the card.
-    pub(crate) fn as_graph<T>(&self, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn as_graph<T>(
+        &self,
+        body: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<(T, Option<Repeat>), Error> {
         /// Has nothing wait any more, also after a panic.
         struct End<'a>(&'a Steps);
         impl Drop for End<'_> {
@@ -142,14 +166,44 @@ impl Card {
         }
         let steps = &self.steps;
         if steps.refused.get() || steps.waiting.borrow().is_some() {
-            return body();
+            return Ok((body()?, None));
         }
         steps.waiting.replace(Some(Vec::new()));
+        steps.is_broken.set(false);
         let _end = End(steps);
         let value = body()?;
         let nodes = steps.waiting.take().unwrap_or_default();
-        self.play(nodes)?;
-        Ok(value)
+        let repeat = self.play(nodes)?;
+        Ok((value, repeat.filter(|_| !steps.is_broken.get())))
+    }
+
+    /// True if a step is still what its graph launches.
+    pub(crate) fn keeps(&self, step: Repeat) -> bool {
+        let made = self.steps.made.borrow();
+        let is_current = |made: &Made| made.version == step.version;
+        self.makes_graphs() && made.get(step.graph).is_some_and(is_current)
+    }
+
+    /// True if no graph has failed, and nobody wants none.
+    pub(crate) fn makes_graphs(&self) -> bool {
+        !self.steps.refused.get()
+    }
+
+    /// Launches a step once more; false where it has to be asked for again.
+    pub(crate) fn repeat(&self, step: Repeat) -> bool {
+        let (steps, made) = (&self.steps, self.steps.made.borrow());
+        let Some(made) = made.get(step.graph).filter(|_| self.keeps(step)) else {
+            return false;
+        };
+        // SAFETY: the launches are those that were made when the step was taken down, and what they touch is held.
+        let is_launched = unsafe { made.graph.launch() }.is_ok();
+        // A card that is at fault says so when the step is launched one by one.
+        steps.refused.set(!is_launched);
+        #[cfg(test)]
+        steps
+            .repeated
+            .set(steps.repeated.get() + u64::from(is_launched));
+        is_launched
     }
 
     /// Steps that were one launch.
@@ -158,29 +212,48 @@ impl Card {
         self.steps.count.get()
     }
 
-    fn play(&self, mut nodes: Vec<Node>) -> Result<(), Error> {
+    /// Steps that were repeated.
+    #[cfg(test)]
+    pub(crate) fn steps_repeated(&self) -> u64 {
+        self.steps.repeated.get()
+    }
+
+    /// Has every launch be made on its own.
+    #[cfg(test)]
+    pub(crate) fn refuse_graphs(&self) {
+        self.steps.refused.set(true);
+    }
+
+    fn play(&self, mut nodes: Vec<Node>) -> Result<Option<Repeat>, Error> {
         let steps = &self.steps;
+        let mut held = steps.held.take();
         let mut made = steps.made.borrow_mut();
-        if let Some(made) = made.iter_mut().find(|it| it.is_of(&nodes)) {
-            // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch lives
-            // as long as the step's buffers, or is held.
-            if unsafe { made.launch(&mut nodes) }.is_ok() {
+        let mut known = made.iter_mut().enumerate();
+        if let Some((graph, made)) = known.find(|(_, it)| it.is_of(&nodes)) {
+            // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch is held.
+            if let Ok(is_same) = unsafe { made.launch(&mut nodes, &mut held) } {
                 #[cfg(test)]
                 steps.count.set(steps.count.get() + 1);
-                return Ok(());
+                let version = made.version;
+                return Ok(is_same.then_some(Repeat { graph, version }));
             }
             steps.refused.set(true);
         }
         // A card that is at fault says so again.
         self.launch_all(&mut nodes)?;
         if nodes.is_empty() || made.len() == MOST || steps.refused.get() {
-            return Ok(());
+            return Ok(None);
         }
         match self.launcher.graph(&mut nodes) {
-            Ok(graph) => made.push(Made { nodes, graph }),
+            Ok(graph) => made.push(Made {
+                nodes,
+                graph,
+                held,
+                version: 0,
+            }),
             Err(_) => steps.refused.set(true),
         }
-        Ok(())
+        Ok(None)
     }
 
     fn launch_all(&self, nodes: &mut [Node]) -> Result<(), Error> {
@@ -196,14 +269,14 @@ impl Card {
     }
 }
 
-/// Keeps the memory of a tensor until the launches that wait on the current card were made, where freed memory is gone at
-/// once.
+/// Keeps the memory of a tensor until the launches that wait on the current card were made, or as long as they may be
+/// repeated.
 pub(super) fn hold(tensor: &Tensor) {
     CURRENT.with_borrow(|card| {
         let Some(Card { steps, .. }) = card.as_deref() else {
             return;
         };
-        if steps.holds.get() && steps.waiting.borrow().is_some() {
+        if steps.waiting.borrow().is_some() {
             steps.held.borrow_mut().push(tensor.shallow_clone());
         }
     });
@@ -222,6 +295,7 @@ pub(crate) fn catch_up() -> Result<(), Error> {
     let Some(mut nodes) = waiting else {
         return Ok(());
     };
+    card.steps.is_broken.set(true);
     card.launch_all(&mut nodes)?;
     card.steps.held.borrow_mut().clear();
     Ok(())
@@ -238,7 +312,7 @@ mod tests {
     use super::*;
     use crate::arithmetic::{add, copy, is_finite, scale, tanh};
     use crate::card::emulated::Emulated;
-    use crate::card::{Launch, enter};
+    use crate::card::{Count, Launch, enter};
     use crate::layout::Units;
     use crate::noise::{Distribution, Draw, DrawSource, Extent};
 
@@ -322,7 +396,7 @@ mod tests {
                     scale(&out, -1.0)?;
                     Ok(found)
                 });
-                assert!(!found.unwrap());
+                assert!(!found.unwrap().0);
                 let negative = Tensor::full([3, 4], f64::NEG_INFINITY, (Kind::Float, Device::Cpu));
                 assert_eq!(bits(&out), bits(&negative));
             }
@@ -336,9 +410,18 @@ mod tests {
         let draw = Draw::new("noise.sign.1".to_owned(), 0, extent, Distribution::Sign);
         let drawn = |step| {
             let out = zeros(40);
-            let draw = || draw.write(DrawSource::Drawn { key: 7, step }, 40, &out);
+            let draw = || {
+                draw.write(
+                    DrawSource::Drawn {
+                        key: 7,
+                        step: Count::fixed(step),
+                    },
+                    40,
+                    &out,
+                )
+            };
             match current() {
-                Some(card) => card.as_graph(draw).unwrap(),
+                Some(card) => card.as_graph(draw).unwrap().0,
                 None => draw().unwrap(),
             }
             bits(&out)
@@ -433,7 +516,6 @@ mod tests {
         for at in [Fault::Making, Fault::Replacing, Fault::Launching] {
             let launcher = Emulated::open(assay_emulation::library()).unwrap();
             let card = Card::new(Device::Cpu, Box::new(Failing { launcher, at }));
-            card.steps.hold_memory();
             enter(Some(&card), || {
                 let x = numbers(5);
                 for factor in [2.0, -1.0, 0.5] {

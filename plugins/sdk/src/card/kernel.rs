@@ -9,13 +9,15 @@ use super::Elements;
 use super::graph::hold;
 
 /// The language and the kernels, in the order in which they are compiled.
-pub(super) const SOURCE: [&str; 9] = [
+pub(super) const SOURCE: [&str; 11] = [
     include_str!("kernels/prelude.cuh"),
     include_str!("kernels/arithmetic.cu"),
+    include_str!("kernels/counts.cu"),
     include_str!("kernels/functions.cu"),
     include_str!("kernels/noise.cu"),
     include_str!("kernels/optimiser.cu"),
     include_str!("kernels/product.cu"),
+    include_str!("kernels/readings.cu"),
     include_str!("kernels/samples.cu"),
     include_str!("kernels/sums.cu"),
     include_str!("kernels/watch.cu"),
@@ -44,6 +46,7 @@ macro_rules! kernels {
 
 kernels! {
     Elementwise = "elementwise",
+    Advance = "advance",
     ApplyFunction = "apply_function",
     MultiplyDerivative = "multiply_derivative",
     Softmax = "softmax",
@@ -59,6 +62,8 @@ kernels! {
     SumsOfParts = "sums_of_parts",
     OverUnits = "over_units",
     NoteFirst = "note_first",
+    SumsOfRows = "sums_of_rows",
+    Forget = "forget",
     TakeImages = "take_images",
     TakeLabels = "take_labels",
 }
@@ -73,8 +78,10 @@ pub(crate) enum Argument {
     U32(u32),
     F32(f32),
     F64(f64),
-    Floats6([f32; 6]),
+    Doubles4([f64; 4]),
     Steps3([i64; 3]),
+    Count(super::counts::OfKernel),
+    Advances([i64; 8]),
     Product(super::product::OfKernel),
 }
 
@@ -108,8 +115,10 @@ impl Argument {
             Self::U32(it) => ptr::from_mut(it).cast(),
             Self::F32(it) => ptr::from_mut(it).cast(),
             Self::F64(it) => ptr::from_mut(it).cast(),
-            Self::Floats6(it) => ptr::from_mut(it).cast(),
+            Self::Doubles4(it) => ptr::from_mut(it).cast(),
             Self::Steps3(it) => ptr::from_mut(it).cast(),
+            Self::Count(it) => ptr::from_mut(it).cast(),
+            Self::Advances(it) => ptr::from_mut(it).cast(),
             Self::Product(it) => ptr::from_mut(it).cast(),
         }
     }
@@ -126,8 +135,10 @@ impl PartialEq for Argument {
             (Self::U32(a), Self::U32(b)) => a == b,
             (Self::F32(a), Self::F32(b)) => a.to_bits() == b.to_bits(),
             (Self::F64(a), Self::F64(b)) => a.to_bits() == b.to_bits(),
-            (Self::Floats6(a), Self::Floats6(b)) => a.map(f32::to_bits) == b.map(f32::to_bits),
+            (Self::Doubles4(a), Self::Doubles4(b)) => a.map(f64::to_bits) == b.map(f64::to_bits),
             (Self::Steps3(a), Self::Steps3(b)) => a == b,
+            (Self::Count(a), Self::Count(b)) => a == b,
+            (Self::Advances(a), Self::Advances(b)) => a == b,
             (Self::Product(a), Self::Product(b)) => a == b,
             _ => false,
         }

@@ -9,6 +9,7 @@
 //! whether its operands lie on the current card, then whether they lie in main memory, and leaves the rest to
 //! libtorch.
 
+mod counts;
 mod elementwise;
 mod emulated;
 mod graph;
@@ -33,9 +34,10 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::operand::{refuse_common_memory, refuse_overlap, refused, refused_for_gaps};
 
+pub(crate) use counts::{Advances, Count, Counter, Counts, MOST, Parts};
 pub(crate) use elementwise::{Elementwise, elementwise};
-pub(crate) use graph::catch_up;
 use graph::{Graph, Node, Steps};
+pub(crate) use graph::{Repeat, catch_up};
 pub(crate) use kernel::{Argument, Kernel};
 pub(crate) use product::{Job, Key, Products, Shape, Start};
 pub(crate) use split::{KeptOrder, KeptSamples, KeptSplit};
@@ -48,8 +50,10 @@ pub(crate) struct Card {
     device: Device,
     launcher: Box<dyn Launch>,
     products: RefCell<BTreeMap<Key, Rc<[Products]>>>,
-    /// The integer that an optimiser sets where a direction is not finite.
+    /// The integers of which an optimiser sets that of its step where a direction is not finite.
     flag: Cell<Argument>,
+    /// What it counts in the step under way.
+    counts: RefCell<Option<Rc<Counts>>>,
     /// Launches that wait, and the graphs that were made of those before.
     steps: Steps,
 }
@@ -222,18 +226,14 @@ fn elements(tensor: &Tensor) -> Elements<'_> {
 
 impl Card {
     fn new(device: Device, launcher: Box<dyn Launch>) -> Rc<Self> {
-        let card = Self {
+        Rc::new(Self {
             device,
             launcher,
             products: RefCell::default(),
             flag: Cell::new(Argument::NULL),
+            counts: RefCell::default(),
             steps: Steps::new(),
-        };
-        if device == Device::Cpu {
-            // Main memory that is freed is gone at once; that of a real card is freed in the order of the launches.
-            card.steps.hold_memory();
-        }
-        Rc::new(card)
+        })
     }
 
     /// The kernels on the first card that this process sees, which libtorch has opened as `device`, or of an emulated
@@ -264,12 +264,12 @@ impl Card {
         tensor.device() == self.device && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float)
     }
 
-    /// The integer that an optimiser sets where a direction is not finite, or null.
-    pub(crate) fn flag(&self) -> Argument {
-        self.flag.get()
+    /// The integers of which an optimiser sets one where a direction is not finite, or null, and the slot of that one.
+    pub(crate) fn flag(&self) -> [Argument; 2] {
+        [self.flag.get(), self.slot().argument()]
     }
 
-    /// Has the steps of optimisers inside `body` set the integer at `flag`.
+    /// Has the steps of optimisers inside `body` set an integer of those at `flag`.
     pub(crate) fn flagging<T>(&self, flag: Argument, body: impl FnOnce() -> T) -> T {
         let former = self.flag.replace(flag);
         let result = body();

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use assay_abi::{Crop, ErrorCode, Places, StoredSplit};
 use tch::{Kind, Tensor};
 
-use super::{Argument, Card, Elements, Kernel, elements};
+use super::{Argument, Card, Count, Elements, Kernel, elements};
 use crate::error::Error;
 
 /// A split in the memory of a card.
@@ -159,6 +159,11 @@ impl KeptSamples<'_> {
         self.places.count.into()
     }
 
+    /// The place of the first.
+    pub(crate) fn first(self) -> i64 {
+        self.places.first.into()
+    }
+
     /// Writes the images into `out`, contiguous and (units, B); `interleaved` as the kernel has it.
     ///
     /// # Errors
@@ -174,7 +179,7 @@ impl KeptSamples<'_> {
             Argument::of(&self.split.levels),
             self.order(),
             crops.map_or(Argument::NULL, Argument::of),
-            Argument::I64(self.places.first.into()),
+            Count::of_sample(self.places.first).argument(),
             Argument::I64(self.count()),
             channels,
             height,
@@ -197,7 +202,7 @@ impl KeptSamples<'_> {
             out.into(),
             Argument::of(&self.split.labels),
             self.order(),
-            Argument::I64(self.places.first.into()),
+            Count::of_sample(self.places.first).argument(),
             Argument::I64(self.count()),
             Argument::count(classes),
         ];

@@ -11,19 +11,18 @@
 use tch::Tensor;
 
 use super::exponential::exponential;
-use crate::card::{self, Argument, Kernel};
+use crate::card::{self, Argument, Kernel, Parts};
 use crate::error::Error;
 use crate::instructions::{self, Loop};
 use crate::tensor_slices::slices;
-use crate::value;
 
 /// The denominators of the softmax of each sample.
 pub(crate) enum Denominators {
     /// `log Σ e^a`.
     Known(Vec<f64>),
     /// m of every sample, then s of every sample, then as many parts that are still to be written
-    /// ([`value::cross_entropies`]).
-    OnCard(Tensor),
+    /// ([`cross_entropies`](crate::value::cross_entropies)).
+    OnCard(Parts),
     /// Libtorch gave none.
     Unknown,
 }
@@ -35,11 +34,12 @@ pub(crate) fn softmax(a: &Tensor, out: &Tensor) -> Result<Denominators, Error> {
     if let Some((card, on_card, [values])) = card::operands(out, [a])?
         && on_card.len() == values.len()
     {
-        let parts = value::parts(3 * samples, out.device())?;
+        let parts = card.parts(3 * samples)?;
         let arguments = [
             on_card.into(),
             values.into(),
-            Argument::of(&parts),
+            parts.element(0),
+            parts.row(),
             Argument::count(values.len() / samples.max(1)),
             Argument::count(samples),
         ];

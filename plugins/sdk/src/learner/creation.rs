@@ -108,6 +108,8 @@ impl Trainer {
             state,
             training: None,
             waiting: Vec::new(),
+            counts: None,
+            repeated: Vec::new(),
             watch: None,
             inference: None,
             splits: BTreeMap::new(),

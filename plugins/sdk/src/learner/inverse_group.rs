@@ -1,10 +1,12 @@
 //! The maps that are trained in steps of their own: parameters, optimiser, noise and schedule.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use assay_abi::ErrorCode;
 use tch::Device;
 
+use crate::card::Counter;
 use crate::error::Error;
 use crate::layout::{Canonical, Units};
 use crate::maps::{InverseTraining, Schedule};
@@ -97,6 +99,12 @@ impl InverseGroup {
 
     pub(super) fn noise(&self) -> &NoiseStream {
         &self.noise
+    }
+
+    /// The numbers of the state that steps advance.
+    pub(super) fn counters(&self) -> impl Iterator<Item = &Rc<Counter>> {
+        let of_optimiser = self.group.optimiser.counter();
+        of_optimiser.into_iter().chain([self.noise.counter()])
     }
 
     /// The noise of one step, by the names under which a caller gives it.

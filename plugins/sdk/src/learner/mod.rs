@@ -11,6 +11,7 @@ mod divergence;
 mod inverse_group;
 mod readings;
 mod recorded;
+mod repeated;
 mod report;
 mod waiting;
 
@@ -28,7 +29,7 @@ use tch::Device;
 
 use crate::algorithm::AnyAlgorithm;
 use crate::arithmetic::is_finite;
-use crate::card::{self, KeptOrder, KeptSplit};
+use crate::card::{self, Counts, KeptOrder, KeptSplit};
 use crate::cost;
 use crate::error::{Error, panic_text};
 use crate::function::Function;
@@ -45,6 +46,7 @@ use crate::value::Value;
 use divergence::output_name;
 use inverse_group::InverseGroup;
 use readings::{Readings, Watch};
+use repeated::Repeated;
 
 pub(crate) use checks::{Expected, checked_labels, checked_samples};
 pub(crate) use creation::refuse;
@@ -71,6 +73,10 @@ pub(crate) struct Trainer {
     training: Option<Workspace>,
     /// Steps on a card whose numbers nobody has read yet.
     waiting: Vec<(At, Readings)>,
+    /// What a card counts from step to step.
+    counts: Option<Rc<Counts>>,
+    /// Steps of this pass that a card may repeat.
+    repeated: Vec<Repeated>,
     /// The notes on them there, for the buffers of `training`.
     watch: Option<Watch>,
     inference: Option<Predictor>,
@@ -101,10 +107,12 @@ struct Served {
 }
 
 /// The groups of parameters that a step moves.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Update {
     network: bool,
     inverses: bool,
+    /// The last step on its batch.
+    is_last: bool,
 }
 
 /// An algorithm's declarations, as far as a training follows them.
@@ -164,7 +172,11 @@ impl Trainer {
         batches: &mut impl Batches,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
-        let update = |network, inverses| Update { network, inverses };
+        let update = |network, inverses| Update {
+            network,
+            inverses,
+            is_last: true,
+        };
         if self.inverses.as_ref().is_some_and(|it| it.is_alone(epoch)) {
             let served = self.train_pass(epoch, update(false, true), batches, report)?;
             self.cost.samples += served.samples;
@@ -205,6 +217,7 @@ impl Trainer {
         report: &mut Report<'_, '_>,
     ) -> Result<Served, Error> {
         let mut served = Served::default();
+        self.begin_counting()?;
         while let Some(samples) = batches.next()? {
             served.batches += 1;
             served.samples += samples.count().unsigned_abs();
@@ -217,6 +230,7 @@ impl Trainer {
             let alone = Update {
                 network: false,
                 inverses: true,
+                is_last: false,
             };
             let counted = cost::counted();
             for _ in 0..before {
@@ -253,6 +267,7 @@ impl Trainer {
         let again = Update {
             network: true,
             inverses: false,
+            is_last: true,
         };
         for number in 2..=self.updates {
             measured.own = self.compute(samples, again, number, None)?.own;
@@ -305,6 +320,7 @@ impl Trainer {
         let batch_loss = workspace.take_batch_loss();
         if is_new {
             self.watch = None;
+            self.repeated.clear();
         }
         // Once for each size of batches: every step would cost as much again as the copies.
         let copies = if is_new {
@@ -409,6 +425,7 @@ impl Trainer {
         let everything = Update {
             network: true,
             inverses: true,
+            is_last: true,
         };
         self.compute(samples, everything, 1, given.as_ref())?;
         let mut gradients = self.model.parameters().named_gradients()?;

@@ -1,14 +1,11 @@
 //! The numbers of steps before anybody reads them, and on a card whatever they say of a step that diverged.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::report::Measured;
-use crate::card::{self, Argument, Card, Kernel};
+use crate::card::{self, Argument, Card, Count, Counts, Kernel, MOST};
 use crate::error::Error;
 use crate::value::Value;
-
-/// Steps on a card that wait to be read together.
-pub(super) const MOST: usize = 64;
 
 /// The numbers of one step, measured before its update; `None` for a group that it does not update.
 #[derive(Debug, Default)]
@@ -63,6 +60,21 @@ impl Readings {
         known
             .chain(self.own.iter().copied())
             .any(|it| !it.is_finite())
+    }
+
+    /// The numbers of a step that was repeated, which waits in that slot; `None` where a number is known already, which the next
+    /// step need not have.
+    pub(super) fn repeated(&self, slot: usize) -> Option<Self> {
+        if !self.own.is_empty() || self.values().any(|it| it.parts().is_none()) {
+            return None;
+        }
+        let of_slot = |(layer, value): &(usize, Value)| (*layer, value.of_slot(slot));
+        let inverses = self.inverses.as_ref();
+        Some(Self {
+            batch: self.batch.as_ref().map(|value| value.of_slot(slot)),
+            inverses: inverses.map(|all| all.iter().map(of_slot).collect()),
+            own: Vec::new(),
+        })
     }
 
     /// Everything but the algorithm's own metrics, in the order in which it is read.
@@ -130,52 +142,52 @@ impl Watch {
             directions,
             notes,
         };
-        watch.clear()?;
+        watch.clear(card, None)?;
         Ok(watch)
     }
 
-    /// Nothing is noted of any step.
-    pub(super) fn clear(&self) -> Result<(), Error> {
-        self.notes.f_narrow(0, 0, 1)?.f_zero_().map(drop)?;
-        self.notes.f_narrow(0, 1, 2)?.f_fill_(-1).map(drop)?;
-        Ok(())
+    /// Nothing is noted of any step, and the next step is that of the first slot.
+    pub(super) fn clear(&self, card: &Card, counts: Option<&Counts>) -> Result<(), Error> {
+        let arguments = [
+            Argument::of(&self.notes),
+            Argument::count(MOST),
+            counts.map_or(Argument::NULL, Counts::first_slot),
+        ];
+        // SAFETY: there are three notes for each of so many steps.
+        unsafe { card.each(Kernel::Forget, 3 * MOST, arguments) }
     }
 
     /// Notes the first value that is not finite, where a number of a step is not.
-    pub(super) fn note_values(&self, card: &Card, slot: usize, of: &Readings) -> Result<(), Error> {
+    pub(super) fn note_values(&self, card: &Card, of: &Readings) -> Result<(), Error> {
         for parts in of.values().filter_map(Value::parts) {
-            let arguments = [
-                self.place(Note::Value, slot),
-                Argument::of(parts),
-                Argument::count(parts.numel()),
-                Argument::NULL,
+            let of_parts = [
+                parts.element(0),
+                parts.row(),
+                Argument::count(parts.count()),
             ];
-            note(card, arguments, &self.values)?;
+            let notes = [self.place(Note::Value), Argument::NULL];
+            note(card, notes, of_parts, &self.values)?;
         }
         Ok(())
     }
 
-    /// The flag that an optimiser sets in a step where a direction is not finite.
-    pub(super) fn flag(&self, slot: usize) -> Argument {
-        self.place(Note::Flag, slot)
+    /// The flags of which an optimiser sets that of its step where a direction is not finite.
+    pub(super) fn flag(&self) -> Argument {
+        self.place(Note::Flag)
     }
 
     /// Notes the first direction that is not finite, where the flag is set.
-    pub(super) fn note_directions(&self, card: &Card, slot: usize) -> Result<(), Error> {
-        let arguments = [
-            self.place(Note::Direction, slot),
-            Argument::NULL,
-            Argument::count(0),
-            self.flag(slot),
-        ];
-        note(card, arguments, &self.directions)
+    pub(super) fn note_directions(&self, card: &Card) -> Result<(), Error> {
+        let none = [Argument::NULL, Count::ZERO.argument(), Argument::count(0)];
+        let notes = [self.place(Note::Direction), self.flag()];
+        note(card, notes, none, &self.directions)
     }
 
     /// The notes of so many steps, as soon as they are there.
     pub(super) fn read(&self, steps: usize) -> Result<Vec<Noted>, Error> {
         card::finish()?;
-        let notes = self.notes.f_to_device(Device::Cpu)?.f_view(-1)?;
-        let notes = Vec::<i32>::try_from(notes)?;
+        let mut notes = vec![0_i32; 3 * MOST];
+        self.notes.f_copy_data(&mut notes, 3 * MOST)?;
         let name = |table: &Table, number: i32| {
             let number = usize::try_from(number).ok()?;
             table.names.get(number).cloned()
@@ -188,23 +200,26 @@ impl Watch {
         Ok((0..steps.min(MOST)).map(of_step).collect())
     }
 
-    /// The place of a note on the step in a slot below [`MOST`].
-    fn place(&self, note: Note, slot: usize) -> Argument {
-        debug_assert!(slot < MOST);
-        Argument::element(&self.notes, note as usize * MOST + slot)
+    /// The first of the notes of a kind, one for each slot.
+    fn place(&self, note: Note) -> Argument {
+        Argument::element(&self.notes, note as usize * MOST)
     }
 }
 
+/// Notes on the step under way.
 fn note(
     card: &Card,
-    [found, parts, count, flag]: [Argument; 4],
+    [found, flag]: [Argument; 2],
+    [parts, row, count]: [Argument; 3],
     table: &Table,
 ) -> Result<(), Error> {
     let arguments = [
         found,
-        parts,
-        count,
         flag,
+        card.slot().argument(),
+        parts,
+        row,
+        count,
         Argument::of(&table.entries),
         Argument::count(table.names.len()),
     ];

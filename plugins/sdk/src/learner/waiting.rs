@@ -1,10 +1,10 @@
 //! Steps on a card, which nobody waits for: their numbers are read some dozens at a time. A step that diverged is found
 //! then, with the tensor that was not finite first; those after it have changed nothing that is kept.
 
-use super::readings::{MOST, Readings, Table, Watch};
+use super::readings::{Readings, Table, Watch};
 use super::report::Report;
 use super::{At, Trainer, Update, diverged_direction, diverged_metric, output_name};
-use crate::card::Card;
+use crate::card::{self, Card, MOST};
 use crate::error::Error;
 use crate::parameters::Parameters;
 use crate::samples::Samples;
@@ -24,13 +24,10 @@ impl Trainer {
             // What was noted of the steps before is in the buffers of their size.
             self.settle(report)?;
         }
-        // The first step of a size makes buffers and looks whether the algorithm keeps to its own.
-        let is_known = self.training.as_ref().is_some_and(fits) && self.watch.is_some();
-        let readings = if self.declared.is_replayable && is_known {
-            card.as_graph(|| self.updates_of_step(card, samples, update, at, report))
-        } else {
-            self.updates_of_step(card, samples, update, at, report)
-        }?;
+        let readings = match self.repeat_step(card, samples, update)? {
+            Some(readings) => readings,
+            None => self.take_down_step(card, samples, update, at, report)?,
+        };
         self.waiting.push((at, readings));
         if self.waiting.len() == MOST {
             self.settle(report)?;
@@ -39,7 +36,7 @@ impl Trainer {
     }
 
     /// All updates of a step, and its numbers.
-    fn updates_of_step(
+    pub(super) fn updates_of_step(
         &mut self,
         card: &Card,
         samples: Samples<'_>,
@@ -52,6 +49,7 @@ impl Trainer {
         let again = Update {
             network: true,
             inverses: false,
+            ..update
         };
         let updates = if update.network { self.updates } else { 1 };
         for number in 2..=updates {
@@ -79,10 +77,9 @@ impl Trainer {
             Some(watch) => watch,
             None => self.new_watch(card)?,
         };
-        let slot = self.waiting.len();
-        watch.note_values(card, slot, readings)?;
-        card.flagging(watch.flag(slot), || self.step(update))?;
-        watch.note_directions(card, slot)?;
+        watch.note_values(card, readings)?;
+        card.flagging(watch.flag(), || self.step(update))?;
+        watch.note_directions(card)?;
         self.watch = Some(watch);
         Ok(())
     }
@@ -112,7 +109,9 @@ impl Trainer {
             return Ok(());
         };
         let (measured, noted) = (Readings::read_all(&readings)?, watch.read(places.len())?);
-        watch.clear()?;
+        if let Some(card) = card::current() {
+            watch.clear(&card, self.counts.as_deref())?;
+        }
         for ((at, measured), noted) in places.into_iter().zip(measured).zip(noted) {
             report.push(&measured)?;
             let place = format_args!("{at}");

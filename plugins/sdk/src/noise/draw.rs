@@ -2,8 +2,8 @@
 
 use tch::Tensor;
 
-use super::{DrawStream, GivenNoise, normal, write_normal};
-use crate::card;
+use super::{DrawStream, GivenNoise, write_normal};
+use crate::card::{self, Count};
 use crate::error::Error;
 use crate::layout::{Layout, Units};
 use crate::operand;
@@ -75,7 +75,7 @@ pub(crate) enum DrawSource<'a> {
     /// The algorithm declared none.
     Nothing,
     /// From the learner's own stream.
-    Drawn { key: u64, step: u64 },
+    Drawn { key: u64, step: Count },
     /// From a caller.
     Given(&'a GivenNoise),
 }
@@ -137,12 +137,11 @@ impl Draw {
             )),
             DrawSource::Given(given) => given.write(&self.name, out),
             DrawSource::Drawn { key, step } => {
-                let layer = self.index;
-                let stream = normal::Stream { key, layer, step };
+                let write = |sigma| write_normal(key, self.index, step, sigma, out);
                 match self.distribution {
-                    Distribution::Normal(sigma) => write_normal(stream, sigma as f32, out),
+                    Distribution::Normal(sigma) => write(sigma as f32),
                     Distribution::Sign => {
-                        write_normal(stream, 1.0, out)?;
+                        write(1.0)?;
                         card::catch_up()?;
                         // A normal number is as often above zero as below.
                         let negative = out.f_lt(0.0)?;

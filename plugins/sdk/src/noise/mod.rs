@@ -16,7 +16,7 @@ use assay_abi::ErrorCode;
 use safetensors::tensor::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
-use crate::card::{self, Argument, Kernel};
+use crate::card::{self, Argument, Count, Counter, Kernel};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::operand::{self, refused};
@@ -35,8 +35,8 @@ const DRAWS: &str = "assay 2026-11 key of an algorithm's draws";
 struct Stream {
     /// A scalar `i64`, at least 0: it decides every number together with `step`.
     key: Tensor,
-    /// The number of updates made, a scalar `i64`.
-    step: Tensor,
+    /// The number of updates made.
+    step: Rc<Counter>,
 }
 
 impl Stream {
@@ -51,28 +51,27 @@ impl Stream {
         Self {
             // Without the sign: saved counts and keys are never negative.
             key: Tensor::from(i64::from_le_bytes(key) & i64::MAX),
-            step: Tensor::from(0_i64),
+            step: Counter::new(0),
         }
     }
 
     /// Key and step of the next update. Asking changes nothing.
-    fn next(&self) -> Result<(u64, u64), Error> {
-        let [key, step] = [&self.key, &self.step].map(|it| it.f_int64_value(&[]));
-        Ok((key? as u64, step? as u64))
+    fn next(&self) -> Result<(u64, Count), Error> {
+        Ok((self.key.f_int64_value(&[])? as u64, self.step.now()?))
     }
 
     /// Goes on to the update after the next.
     fn advance(&mut self) -> Result<(), Error> {
-        self.step.f_add_scalar_(1).map(drop)?;
-        Ok(())
+        self.step.advance(1)
     }
 
     /// Tensors of the saved state, by name.
     fn state(&self, name: &str) -> [(String, Canonical); 2] {
-        [("key", &self.key), ("step", &self.step)].map(|(part, tensor)| {
-            let tensor = Canonical::from(tensor.shallow_clone());
-            (format!("{name}.{part}"), tensor)
-        })
+        let tensors = [
+            ("key", self.key.shallow_clone()),
+            ("step", self.step.tensor()),
+        ];
+        tensors.map(|(part, tensor)| (format!("{name}.{part}"), Canonical::from(tensor)))
     }
 }
 
@@ -102,6 +101,11 @@ impl NoiseStream {
     /// Goes on to the noise of the update after the next.
     pub(crate) fn advance(&mut self) -> Result<(), Error> {
         self.stream.advance()
+    }
+
+    /// The number of updates made.
+    pub(crate) fn counter(&self) -> &Rc<Counter> {
+        &self.stream.step
     }
 
     /// Tensors of the saved state, by name.
@@ -142,6 +146,11 @@ impl DrawStream {
         self.stream.advance()
     }
 
+    /// The number of updates made.
+    pub(crate) fn counter(&self) -> &Rc<Counter> {
+        &self.stream.step
+    }
+
     /// Tensors of the saved state, by name.
     pub(crate) fn state(&self) -> [(String, Canonical); 2] {
         self.stream.state("noise.draws")
@@ -161,7 +170,7 @@ pub struct Noise<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
     /// From the learner's own stream.
-    Drawn { scale: f32, key: u64, step: u64 },
+    Drawn { scale: f32, key: u64, step: Count },
     /// From a caller.
     Given(&'a GivenNoise),
 }
@@ -193,11 +202,7 @@ impl<'a> Noise<'a> {
             )
         })?;
         match self.source {
-            Source::Drawn { scale, key, step } => {
-                let layer = l as u32;
-                let stream = normal::Stream { key, layer, step };
-                write_normal(stream, scale, out)
-            }
+            Source::Drawn { scale, key, step } => write_normal(key, l as u32, step, scale, out),
             Source::Given(noise) => noise.write(&noise_name(l), out),
         }
     }
@@ -208,20 +213,26 @@ pub(crate) fn noise_name(l: usize) -> String {
     format!("noise.{l}")
 }
 
-fn write_normal(stream: normal::Stream, scale: f32, out: &Tensor) -> Result<(), Error> {
+/// Writes `scale` times the numbers of a key and layer for the update after `step` others.
+fn write_normal(key: u64, layer: u32, step: Count, scale: f32, out: &Tensor) -> Result<(), Error> {
     if let Some((card, out, [])) = card::operands(out, [])? {
         let arguments = [
             out.into(),
             Argument::count(out.len()),
-            Argument::U64(stream.key),
-            Argument::U32(stream.layer),
-            Argument::U64(stream.step),
+            Argument::U64(key),
+            Argument::U32(layer),
+            step.argument(),
             Argument::F32(scale),
         ];
         let counters = normal::counters(out.len());
         // SAFETY: there are so many elements.
         return unsafe { card.each(Kernel::Normal, counters, arguments) };
     }
+    let stream = normal::Stream {
+        key,
+        layer,
+        step: step.value().cast_unsigned(),
+    };
     let mut out = out.shallow_clone();
     // SAFETY: nothing else touches the storage before `fill` has returned.
     if let Some(values) = unsafe { elements_mut(&mut out) } {

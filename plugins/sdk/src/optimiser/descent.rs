@@ -53,6 +53,7 @@ impl DescentState {
             for span in spans {
                 let [gradients, momentum] = others.map(|it| it.part(&span.elements));
                 let count = span.elements.len();
+                let [flags, slot] = card.flag();
                 let arguments = [
                     values.part(&span.elements).into(),
                     gradients.into(),
@@ -60,7 +61,8 @@ impl DescentState {
                     Argument::count(count),
                     Argument::F32(keep),
                     Argument::F32(rate(span)),
-                    card.flag(),
+                    flags,
+                    slot,
                 ];
                 // SAFETY: all three have so many elements, and share none.
                 unsafe { card.each(Kernel::Descent, count, arguments) }?;

@@ -5,6 +5,7 @@ mod adam;
 mod descent;
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use assay_abi::{ErrorCode, PluginError};
 use schemars::JsonSchema;
@@ -14,6 +15,7 @@ use tch::Tensor;
 pub use adam::Adam;
 
 use crate::arithmetic::{add_scaled, scale};
+use crate::card::Counter;
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
@@ -311,6 +313,14 @@ impl OptimiserState {
         match &mut self.method {
             MethodState::Adam(state) => state.step(&self.spans, parameters),
             MethodState::Descent(state) => state.step(&self.spans, parameters),
+        }
+    }
+
+    /// The number of its last step, where it counts them.
+    pub(crate) fn counter(&self) -> Option<&Rc<Counter>> {
+        match &self.method {
+            MethodState::Adam(state) => Some(state.counter()),
+            MethodState::Descent(_) => None,
         }
     }
 

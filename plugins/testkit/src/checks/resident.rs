@@ -24,7 +24,8 @@ pub(super) const CHECK: Check = Check {
     body: Body::Algorithm(run),
 };
 
-const SAMPLES: usize = 30;
+/// Enough for some batches of one size and a smaller one.
+const SAMPLES: usize = 60;
 const BATCH: usize = 11;
 /// The number that the split is lent under.
 const NUMBER: u32 = 7;

@@ -4,10 +4,12 @@
 #include "prelude.cuh"
 
 #include "arithmetic.cu"
+#include "counts.cu"
 #include "functions.cu"
 #include "noise.cu"
 #include "optimiser.cu"
 #include "product.cu"
+#include "readings.cu"
 #include "samples.cu"
 #include "sums.cu"
 #include "watch.cu"

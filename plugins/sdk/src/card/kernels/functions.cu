@@ -82,8 +82,10 @@ KERNEL multiply_derivative(float *delta, const float *h, i64 count, int function
 }
 EXPORT(multiply_derivative)
 
-// out = softmax(a) over the units of each sample; the largest of a of every sample, and then Σ e^(a − largest)
-KERNEL softmax(float *out, const float *a, double *statistics, i64 units, i64 samples) {
+// out = softmax(a) over the units of each sample; in a row of statistics the largest of a of every sample, then
+// Σ e^(a − largest), and room for as many more
+KERNEL softmax(float *out, const float *a, double *statistics, const Count row, i64 units, i64 samples) {
+  statistics += value_of(row) * 3 * samples;
   EACH (sample, samples) {
     float most = -float_of(0x7f800000u);
     for (i64 at = sample; at < units * samples; at += samples) most = a[at] > most ? a[at] : most;

@@ -44,7 +44,8 @@ DEVICE void box_muller(u32 of_radius, u32 direction, float *x, float *y) {
 }
 
 // out = scale times the first numbers of the stream; each thread makes the four of one counter.
-KERNEL normal(float *out, i64 count, u64 key, u32 layer, u64 step, float scale) {
+KERNEL normal(float *out, i64 count, u64 key, u32 layer, const Count updates, float scale) {
+  const u64 step = (u64)value_of(updates);
   EACH (number, (count + 31) / 32 * 8) {
     u32 words[4] = {(u32)number, layer, (u32)step, (u32)(step >> 32)};
     philox(words, (u32)key, (u32)(key >> 32));

@@ -1,7 +1,7 @@
 // Steps of the optimisers, as `optimiser/` defines them: every operation is rounded on its own.
 
-struct Coefficients {
-  float first, keep_second, second, step_size, root_correction, epsilon;
+struct Settings {
+  double rate, beta1, beta2, epsilon;
 };
 
 // Zero for a subnormal number.
@@ -9,30 +9,52 @@ DEVICE float flushed(float value) {
   return float_of(bits_of(value) & 0x7fffffffu) < 1.17549435e-38f ? 0.0f : value;
 }
 
-// Sets `infinite`, if there is one, where a gradient is infinite or not a number.
-DEVICE void note_infinite(float gradient, int *infinite) {
-  if (infinite && (bits_of(gradient) & 0x7fffffffu) >= 0x7f800000u) *infinite = 1;
+// base^exponent by the multiplications of a processor's `powi`.
+DEVICE double power(double base, u32 exponent) {
+  double product = 1.0;
+  for (;; base *= base) {
+    if (exponent & 1u) product *= base;
+    exponent >>= 1;
+    if (!exponent) return product;
+  }
 }
 
-KERNEL adam(float *values, const float *gradients, float *first, float *second, i64 count, const Coefficients c,
-            int *infinite) {
+// Sets the flag of this step, if there is one, where a gradient is infinite or not a number.
+DEVICE void note_infinite(float gradient, int *infinite, const Count &slot) {
+  if (infinite && (bits_of(gradient) & 0x7fffffffu) >= 0x7f800000u) infinite[value_of(slot)] = 1;
+}
+
+// `t` is the number of this step, from 1.
+KERNEL adam(float *values, const float *gradients, float *first, float *second, i64 count, const Settings s,
+            const Count t, int *infinite, const Count slot) {
+  SHARED float step_size[1];
+  SHARED float root_correction[1];
+  PHASE {
+    if (thread == 0) {
+      const i64 step = value_of(t);
+      const u32 exponent = step < 0x7fffffff ? (u32)step : 0x7fffffffu;
+      step_size[0] = (float)(s.rate / (1.0 - power(s.beta1, exponent)));
+      root_correction[0] = (float)root64(1.0 - power(s.beta2, exponent));
+    }
+  }
+  const float of_first = (float)(1.0 - s.beta1), keep_second = (float)s.beta2, of_second = (float)(1.0 - s.beta2);
   EACH (i, count) {
     const float gradient = gradients[i];
-    first[i] = flushed(first[i] + c.first * (gradient - first[i]));
-    second[i] = flushed(c.keep_second * second[i] + c.second * (gradient * gradient));
-    const float denominator = root(second[i]) / c.root_correction + c.epsilon;
-    values[i] -= c.step_size * (first[i] / denominator);
-    note_infinite(gradient, infinite);
+    first[i] = flushed(first[i] + of_first * (gradient - first[i]));
+    second[i] = flushed(keep_second * second[i] + of_second * (gradient * gradient));
+    const float denominator = root(second[i]) / root_correction[0] + (float)s.epsilon;
+    values[i] -= step_size[0] * (first[i] / denominator);
+    note_infinite(gradient, infinite, slot);
   }
 }
 EXPORT(adam)
 
 KERNEL descent(float *values, const float *gradients, float *momentum, i64 count, float keep, float rate,
-               int *infinite) {
+               int *infinite, const Count slot) {
   EACH (i, count) {
     momentum[i] = keep * momentum[i] + gradients[i];
     values[i] -= rate * momentum[i];
-    note_infinite(gradients[i], infinite);
+    note_infinite(gradients[i], infinite, slot);
   }
 }
 EXPORT(descent)

@@ -15,6 +15,12 @@ typedef long long i64;
 
 #define THREADS 256
 
+// A number that differs from step to step: what the card counts, if it does, and `added`.
+struct Count {
+  const i64 *counted;
+  i64 added;
+};
+
 #ifdef EMULATED
 
 #include <cmath>
@@ -79,6 +85,18 @@ DEVICE float float_of(u32 bits) {
   return value;
 }
 
+DEVICE u64 bits_of64(double value) {
+  u64 bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+DEVICE double double_of(u64 bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 #else
 
 #define DEVICE static __device__ __forceinline__
@@ -98,5 +116,9 @@ DEVICE float float_of(u32 bits) {
 #define root64(x) __dsqrt_rn(x)
 #define bits_of(value) __float_as_uint(value)
 #define float_of(bits) __uint_as_float(bits)
+#define bits_of64(value) ((u64)__double_as_longlong(value))
+#define double_of(bits) __longlong_as_double((i64)(bits))
 
 #endif
+
+DEVICE i64 value_of(const Count &count) { return count.added + (count.counted ? *count.counted : 0); }

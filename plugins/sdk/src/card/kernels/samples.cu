@@ -5,8 +5,8 @@ DEVICE i64 sample_at(const u32 *order, i64 place) { return order ? (i64)order[pl
 // out(unit, b) ← the level of a pixel of sample first + b, after its crop. Units are pixels channel by channel, or, where
 // they are interleaved, channels pixel by pixel.
 KERNEL take_images(float *out, const unsigned char *pixels, const float *levels, const u32 *order, const int *crops,
-                   i64 first, i64 samples, i64 channels, i64 height, i64 width, int interleaved) {
-  const i64 area = height * width;
+                   const Count begin, i64 samples, i64 channels, i64 height, i64 width, int interleaved) {
+  const i64 area = height * width, first = value_of(begin);
   EACH (i, channels * area * samples) {
     const i64 unit = i / samples;
     const i64 place = first + i % samples;
@@ -30,7 +30,8 @@ KERNEL take_images(float *out, const unsigned char *pixels, const float *levels,
 EXPORT(take_images)
 
 // out(class, b) ← 1 for the label of sample first + b, else 0
-KERNEL take_labels(float *out, const i64 *labels, const u32 *order, i64 first, i64 samples, i64 classes) {
+KERNEL take_labels(float *out, const i64 *labels, const u32 *order, const Count begin, i64 samples, i64 classes) {
+  const i64 first = value_of(begin);
   EACH (i, classes * samples) {
     const i64 sample = sample_at(order, first + i % samples);
     out[i] = labels[sample] == i / samples ? 1.0f : 0.0f;

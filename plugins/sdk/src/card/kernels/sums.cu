@@ -38,8 +38,9 @@ KERNEL sum_over_batch(float *out, const float *values, i64 units, i64 rows, i64 
 }
 EXPORT(sum_over_batch)
 
-// sums[part] = Σ a b over the elements of a part, or Σ a where there is no b
-KERNEL sums_of_parts(double *sums, const float *a, const float *b, i64 count) {
+// sums[row][part] = Σ a b over the elements of a part, or Σ a where there is no b
+KERNEL sums_of_parts(double *sums, const Count row, const float *a, const float *b, i64 count) {
+  sums += value_of(row) * ((count + PART - 1) / PART);
   SHARED double lanes[THREADS / LANES][LANES];
   PHASE {
     const i64 begin = ((i64)BLOCK * (THREADS / LANES) + thread / LANES) * PART;
@@ -60,16 +61,16 @@ KERNEL sums_of_parts(double *sums, const float *a, const float *b, i64 count) {
 }
 EXPORT(sums_of_parts)
 
-// Σ a b, or Σ a where there is no b, over the units of each sample, divided by `divisor`; in 64 bits, rounded to 32
-// into `rounded`, or neither where it is null.
-KERNEL over_units(double *sums, float *rounded, const float *a, const float *b, double divisor, i64 units,
+// Σ a b, or Σ a where there is no b, over the units of each sample, divided by `divisor`; in 64 bits, in a row of
+// so many, rounded to 32 into `rounded`, or neither where it is null.
+KERNEL over_units(double *sums, const Count row, i64 length, float *rounded, const float *a, const float *b, double divisor, i64 units,
                   i64 samples) {
   EACH (sample, samples) {
     double sum = 0.0;
     for (i64 at = sample; at < units * samples; at += samples)
       sum += b ? (double)a[at] * (double)b[at] : (double)a[at];
     sum /= divisor;
-    if (sums) sums[sample] = sum;
+    if (sums) sums[value_of(row) * length + sample] = sum;
     if (rounded) rounded[sample] = (float)sum;
   }
 }

@@ -11,12 +11,14 @@
 
 mod kernel;
 
+use std::rc::Rc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use super::{Finite, Span};
-use crate::card::{self, Argument, Kernel};
+use crate::card::{self, Argument, Counter, Kernel};
 use crate::error::Error;
 use crate::layout::Canonical;
 use crate::parameters::Parameters;
@@ -81,18 +83,14 @@ impl Adam {
             epsilon: (self.epsilon * span.epsilon) as f32,
         }
     }
-}
 
-impl Coefficients {
-    /// The kernel's `struct Coefficients`.
-    fn of_kernel(&self) -> Argument {
-        Argument::Floats6([
-            self.first,
-            self.keep_second,
-            self.second,
-            self.step_size,
-            self.root_correction,
-            self.epsilon,
+    /// The kernel's `struct Settings`, from which it computes the coefficients.
+    fn of_kernel(&self, span: &Span) -> Argument {
+        Argument::Doubles4([
+            self.learning_rate * span.rate,
+            self.beta1,
+            self.beta2,
+            self.epsilon * span.epsilon,
         ])
     }
 }
@@ -102,8 +100,8 @@ pub(super) struct AdamState {
     adam: Adam,
     first_moment: Tensor,
     second_moment: Tensor,
-    /// t of the last step, a scalar `i64` in main memory.
-    step: Tensor,
+    /// t of the last step.
+    step: Rc<Counter>,
 }
 
 impl AdamState {
@@ -113,7 +111,7 @@ impl AdamState {
             adam,
             first_moment: parameters.zeros_like()?,
             second_moment: parameters.zeros_like()?,
-            step: Tensor::f_zeros([0_i64; 0], (Kind::Int64, Device::Cpu))?,
+            step: Counter::new(0),
         })
     }
 
@@ -123,8 +121,9 @@ impl AdamState {
         spans: &[Span],
         parameters: &mut Parameters,
     ) -> Result<Finite, Error> {
-        self.step.f_add_scalar_(1).map(drop)?;
-        let step = self.step.f_int64_value(&[])?;
+        self.step.advance(1)?;
+        let t = self.step.now()?;
+        let step = t.value();
         let (values, gradients) = parameters.flat();
         let moments = [&self.first_moment, &self.second_moment];
         if let Some((card, values, others)) =
@@ -132,16 +131,18 @@ impl AdamState {
         {
             for span in spans {
                 let [gradients, first, second] = others.map(|it| it.part(&span.elements));
-                let coefficients = self.adam.coefficients(step, span).of_kernel();
                 let count = span.elements.len();
+                let [flags, slot] = card.flag();
                 let arguments = [
                     values.part(&span.elements).into(),
                     gradients.into(),
                     first.into(),
                     second.into(),
                     Argument::count(count),
-                    coefficients,
-                    card.flag(),
+                    self.adam.of_kernel(span),
+                    t.argument(),
+                    flags,
+                    slot,
                 ];
                 // SAFETY: all four have so many elements, and share none.
                 unsafe { card.each(Kernel::Adam, count, arguments) }?;
@@ -183,13 +184,18 @@ impl AdamState {
         Ok(Finite::Unknown)
     }
 
+    /// t of the last step.
+    pub(super) fn counter(&self) -> &Rc<Counter> {
+        &self.step
+    }
+
     /// Tensors of the saved state, by name; `group` is the prefix of the parameters' names.
     pub(super) fn state(
         &self,
         group: &str,
         parameters: &Parameters,
     ) -> Result<Vec<(String, Canonical)>, Error> {
-        let step = Canonical::from(self.step.shallow_clone());
+        let step = Canonical::from(self.step.tensor());
         let mut state = vec![(format!("optimiser.{group}.step"), step)];
         for (moment, buffer) in [
             ("first_moment", &self.first_moment),
