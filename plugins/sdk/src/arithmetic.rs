@@ -41,6 +41,20 @@ pub fn subtract(a: &Tensor, b: &Tensor, out: &Tensor) -> Result<(), Error> {
     Ok(())
 }
 
+/// `out = factor · (a − b)`, the difference rounded and then the product; all have one shape.
+pub(crate) fn scaled_difference(
+    a: &Tensor,
+    b: &Tensor,
+    factor: f64,
+    out: &Tensor,
+) -> Result<(), Error> {
+    if !card::elementwise(Elementwise::ScaledDifference(factor), out, &[a, b])? {
+        subtract(a, b, out)?;
+        scale(out, factor)?;
+    }
+    Ok(())
+}
+
 /// `out = a`; both have one shape.
 pub fn copy(a: &Tensor, out: &Tensor) -> Result<(), Error> {
     if !card::elementwise(Elementwise::Copy, out, &[a])? {

@@ -7,7 +7,7 @@
 use assay_network::Task;
 use tch::{Kind, Tensor};
 
-use crate::arithmetic::{copy, scale, subtract};
+use crate::arithmetic::{copy, scale, scaled_difference, subtract};
 use crate::card::{self, Parts};
 use crate::error::Error;
 use crate::function::{Denominators, Function, softmax};
@@ -215,9 +215,8 @@ impl Loss {
 
     /// `δ_L = factor/B (h_L − target)`
     fn scaled_error(&self, factor: f64) -> Result<(), Error> {
-        subtract(&self.output, &self.target, &self.output_delta)?;
         let factor = factor / self.samples();
-        scale(&self.output_delta, factor)
+        scaled_difference(&self.output, &self.target, factor, &self.output_delta)
     }
 
     /// B.

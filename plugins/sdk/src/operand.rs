@@ -87,9 +87,12 @@ pub(crate) fn refuse_common_memory<A: PartialOrd, const N: usize>(
 }
 
 /// The addresses of a tensor's memory, from its first element to past its last.
-fn extent(tensor: &Tensor) -> Range<usize> {
+pub(crate) fn extent(tensor: &Tensor) -> Range<usize> {
     let begin = tensor.data_ptr() as usize;
     let bytes = tensor.f_kind().map_or(1, Kind::elt_size_in_bytes);
+    if tensor.is_contiguous() {
+        return begin..begin.saturating_add(tensor.numel() * bytes);
+    }
     let axes = tensor.size().into_iter().zip(tensor.stride());
     let last = axes.map(|(size, stride)| (size - 1).saturating_mul(stride));
     let last = last.fold(0_i64, i64::saturating_add);

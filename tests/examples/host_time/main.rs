@@ -51,9 +51,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let name = format!("train/{algorithm}");
         let stage = stages.iter().find(|stage| stage["name"] == *name);
         let action = stage.and_then(|stage| stage["action"].as_str());
-        let (time, replaced) = of_a_step(&store, action.ok_or("no action")?.parse()?)?;
+        let step = of_a_step(&store, action.ok_or("no action")?.parse()?)?;
         println!(
-            "{algorithm:4} {time:6.1} us of the host for a step, {replaced:.1} launches with other arguments"
+            "{algorithm:4} {:6.1} us of the host for a step of {} launches, {} one after another",
+            step.time, step.launches, step.longest
         );
     }
     Ok(())
@@ -83,8 +84,16 @@ matrix = {{ algorithm = {ALGORITHMS:?} }}
     )
 }
 
-/// The mean microseconds between the launches of two steps, and how many launches had other arguments than in the step before.
-fn of_a_step(store: &Store, action: ActionKey) -> Result<(f64, f64), Box<dyn Error>> {
+/// What the driver tells of the steps of a training.
+struct Step {
+    /// The mean microseconds between the launches of two.
+    time: f64,
+    launches: f64,
+    /// Launches that have to come one after another.
+    longest: f64,
+}
+
+fn of_a_step(store: &Store, action: ActionKey) -> Result<Step, Box<dyn Error>> {
     let result = store.cached(action)?.ok_or("no result")?;
     let log = fs::read_to_string(store.object_path(result.log.ok_or("no log")?))?;
     let number = |what: &str| -> Result<f64, Box<dyn Error>> {
@@ -93,6 +102,9 @@ fn of_a_step(store: &Store, action: ActionKey) -> Result<(f64, f64), Box<dyn Err
         let digits = log[..end].rsplit(|it: char| !it.is_ascii_digit()).next();
         Ok(digits.unwrap_or_default().parse()?)
     };
-    let replaced = number(" replaced")? / number(" launches of graphs")?;
-    Ok((number(" ns between")? / 1e3, replaced))
+    Ok(Step {
+        time: number(" ns between")? / 1e3,
+        launches: number(" in a graph")?,
+        longest: number(" one after another")?,
+    })
 }

@@ -3,6 +3,7 @@
 //! same each time.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 
 use tch::{Kind, Tensor};
@@ -71,6 +72,19 @@ pub(crate) struct Count {
 pub(crate) struct OfKernel {
     counted: *const i64,
     added: i64,
+}
+
+impl OfKernel {
+    /// The addresses of what is counted.
+    pub(super) fn memory(&self) -> Range<usize> {
+        let begin = self.counted as usize;
+        let bytes = if self.counted.is_null() {
+            0
+        } else {
+            size_of::<i64>()
+        };
+        begin..begin + bytes
+    }
 }
 
 impl Count {

@@ -24,6 +24,8 @@ pub(crate) enum Elementwise {
     Root,
     /// a / divisor
     Divided(f64),
+    /// factor · (a − b)
+    ScaledDifference(f64),
 }
 
 impl Elementwise {
@@ -38,6 +40,7 @@ impl Elementwise {
             Self::AddScaled(factor) => (5, factor),
             Self::Root => (6, 1.0),
             Self::Divided(divisor) => (7, divisor),
+            Self::ScaledDifference(factor) => (8, factor),
         };
         [Argument::I32(number), Argument::F32(factor as f32)]
     }

@@ -69,10 +69,34 @@ impl Kernels {
     }
 }
 
-/// Launches one after another.
+/// Launches, each after those that it waits for.
 struct Sequence {
     kernels: Rc<Kernels>,
     nodes: Vec<Node>,
+    /// From the last to the first, but for what each waits for: what waits for too few comes too early.
+    order: Vec<usize>,
+}
+
+impl Sequence {
+    fn new(kernels: &Rc<Kernels>, nodes: &[Node], waits: &[Vec<usize>]) -> Self {
+        let mut order = Vec::with_capacity(nodes.len());
+        let mut begun = vec![false; nodes.len()];
+        for last in (0..nodes.len()).rev() {
+            let mut path = if begun[last] { Vec::new() } else { vec![last] };
+            while let Some(&at) = path.last() {
+                begun[at] = true;
+                match waits[at].iter().find(|&&before| !begun[before]) {
+                    Some(&before) => path.push(before),
+                    None => order.extend(path.pop()),
+                }
+            }
+        }
+        Self {
+            kernels: kernels.clone(),
+            nodes: nodes.to_vec(),
+            order,
+        }
+    }
 }
 
 impl Graph for Sequence {
@@ -84,8 +108,8 @@ impl Graph for Sequence {
     }
 
     unsafe fn launch(&self) -> Result<(), Error> {
-        for node in &self.nodes {
-            let mut node = node.clone();
+        for &at in &self.order {
+            let mut node = self.nodes[at].clone();
             // SAFETY: promised by the caller.
             unsafe {
                 self.kernels
@@ -108,11 +132,8 @@ impl Launch for Emulated {
         Ok(())
     }
 
-    fn graph(&self, nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error> {
-        Ok(Box::new(Sequence {
-            kernels: self.0.clone(),
-            nodes: nodes.to_vec(),
-        }))
+    fn graph(&self, nodes: &mut [Node], waits: &[Vec<usize>]) -> Result<Box<dyn Graph>, Error> {
+        Ok(Box::new(Sequence::new(&self.0, nodes, waits)))
     }
 
     fn multiprocessors(&self) -> u32 {

@@ -2,32 +2,38 @@
 //!
 //! The launches of a step wait until all are known ([`Card::as_graph`]). Most steps have the same ones with the same
 //! arguments, since the card counts what differs ([`super::counts`]). So a graph is made of the launches of the first step of a
-//! kind, and for each later one the arguments that differ are replaced in it. Where none did, the step may be
-//! repeated without anybody asking for its launches again ([`Card::repeat`]).
+//! kind, in which launches wait for one another only where they share memory ([`order`]), and for each later one the arguments
+//! that differ are replaced in it. Where none did, the step may be repeated without anybody asking for its launches again
+//! ([`Card::repeat`]).
 //!
 //! A launch that waits has not happened: whoever reads what a launch writes has the card catch up first ([`catch_up`]), and so has
 //! whoever has libtorch compute with it, or write to new memory: that of a tensor which is gone may be touched by a launch
 //! that waits.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 
 use tch::Tensor;
 
-use super::{Argument, CURRENT, Card, Kernel, current};
+use super::product::OfKernel;
+use super::{Argument, CURRENT, Card, Kernel, current, order};
 use crate::error::Error;
+use crate::function::Function;
 
 /// Kinds of steps that have a graph. A learner has one or two for each size of batches.
 const MOST: usize = 16;
 
-/// A variable of the process: with the value `0` every launch is made on its own.
+/// A variable of the process: with the value `0` every launch is made on its own, with `chain` each waits for the one before.
 const GRAPHS: &str = "ASSAY_GRAPHS";
 
 /// A launch that waits, or is a part of a graph.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) kernel: Kernel,
     pub(super) blocks: u32,
     pub(super) arguments: Vec<Argument>,
+    /// The addresses of memory that it reads beside that of its arguments.
+    pub(super) reads: Vec<Range<usize>>,
 }
 
 /// Launches in a form that a card makes at once.
@@ -54,6 +60,8 @@ pub(super) struct Steps {
     made: RefCell<Vec<Made>>,
     /// A graph could not be made or launched, or nobody wants any: the launches of a step are made one by one.
     refused: Cell<bool>,
+    /// Each launch of a graph waits for the one before.
+    is_chain: Cell<bool>,
     /// Steps that were one launch.
     #[cfg(test)]
     count: Cell<u64>,
@@ -65,6 +73,8 @@ pub(super) struct Steps {
 /// A graph with what its launches are at present.
 struct Made {
     nodes: Vec<Node>,
+    /// The launches that each waits for.
+    waits: Vec<Vec<usize>>,
     graph: Box<dyn Graph>,
     /// Memory that they touch.
     held: Vec<Tensor>,
@@ -94,6 +104,7 @@ impl Steps {
         kernel: Kernel,
         blocks: u32,
         arguments: [Argument; N],
+        reads: &[Range<usize>],
     ) -> Option<[Argument; N]> {
         let mut waiting = self.waiting.borrow_mut();
         let Some(nodes) = waiting.as_mut() else {
@@ -103,23 +114,62 @@ impl Steps {
             kernel,
             blocks,
             arguments: arguments.to_vec(),
+            reads: reads.to_vec(),
         });
         None
+    }
+
+    /// Has the launch that waits last, a product that writes `delta`, multiply it by the derivative of a function at `h`; false
+    /// if it is anything else.
+    pub(super) fn multiply_derivative(
+        &self,
+        delta: Argument,
+        h: Argument,
+        function: Function,
+    ) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        let Some(Node { arguments, .. }) = waiting.as_mut().and_then(|nodes| nodes.last_mut())
+        else {
+            return false;
+        };
+        let is_delta = arguments.first() == Some(&delta);
+        let product = arguments.iter_mut().find_map(|argument| match argument {
+            Argument::Product(product) => Some(product),
+            _ => None,
+        });
+        let is_done = is_delta && product.is_some_and(|it| it.multiply_derivative(function));
+        if is_done {
+            arguments[OfKernel::H] = h;
+        }
+        is_done
     }
 
     /// Without any so far; the process may ask for none at all.
     pub(super) fn new() -> Self {
         let steps = Self::default();
-        let refused = std::env::var_os(GRAPHS).is_some_and(|it| it == "0");
-        steps.refused.set(refused);
+        let is_set_to = |value| std::env::var_os(GRAPHS).is_some_and(|it| it == value);
+        steps.refused.set(is_set_to("0"));
+        steps.is_chain.set(is_set_to("chain"));
         steps
+    }
+
+    /// The launches that each of `nodes` waits for.
+    fn waits(&self, nodes: &[Node]) -> Vec<Vec<usize>> {
+        if self.is_chain.get() {
+            return (0..nodes.len())
+                .map(|at| at.checked_sub(1).into_iter().collect())
+                .collect();
+        }
+        order::waits(nodes)
     }
 }
 
 impl Made {
-    fn is_of(&self, nodes: &[Node]) -> bool {
+    /// True if it launches the same kernels in an order that `nodes` may have too.
+    fn is_of(&self, nodes: &[Node], steps: &Steps) -> bool {
         let kernels = nodes.iter().map(|node| node.kernel);
         self.nodes.iter().map(|node| node.kernel).eq(kernels)
+            && (self.nodes == nodes || self.waits == steps.waits(nodes))
     }
 
     /// Launches the graph with the blocks and arguments of `nodes`, which touch the memory that is `held`: in exchange for that of
@@ -130,7 +180,7 @@ impl Made {
     unsafe fn launch(&mut self, nodes: &mut [Node], held: &mut Vec<Tensor>) -> Result<bool, Error> {
         let mut is_same = true;
         for (at, (node, next)) in self.nodes.iter_mut().zip(nodes).enumerate() {
-            if node.blocks != next.blocks || node.arguments != next.arguments {
+            if node != next {
                 self.graph.replace(at, next)?;
                 node.clone_from(next);
                 is_same = false;
@@ -229,7 +279,7 @@ impl Card {
         let mut held = steps.held.take();
         let mut made = steps.made.borrow_mut();
         let mut known = made.iter_mut().enumerate();
-        if let Some((graph, made)) = known.find(|(_, it)| it.is_of(&nodes)) {
+        if let Some((graph, made)) = known.find(|(_, it)| it.is_of(&nodes, steps)) {
             // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch is held.
             if let Ok(is_same) = unsafe { made.launch(&mut nodes, &mut held) } {
                 #[cfg(test)]
@@ -244,9 +294,11 @@ impl Card {
         if nodes.is_empty() || made.len() == MOST || steps.refused.get() {
             return Ok(None);
         }
-        match self.launcher.graph(&mut nodes) {
+        let waits = steps.waits(&nodes);
+        match self.launcher.graph(&mut nodes, &waits) {
             Ok(graph) => made.push(Made {
                 nodes,
+                waits,
                 graph,
                 held,
                 version: 0,
@@ -495,7 +547,11 @@ mod tests {
             unsafe { self.launcher.launch(kernel, blocks, arguments) }
         }
 
-        fn graph(&self, _nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error> {
+        fn graph(
+            &self,
+            _nodes: &mut [Node],
+            _waits: &[Vec<usize>],
+        ) -> Result<Box<dyn Graph>, Error> {
             if self.at == Fault::Making {
                 return Err(fault());
             }

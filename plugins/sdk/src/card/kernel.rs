@@ -1,12 +1,14 @@
 //! The kernels by name, and the forms of their arguments.
 
 use std::ffi::c_void;
+use std::ops::Range;
 use std::ptr;
 
 use tch::Tensor;
 
 use super::Elements;
 use super::graph::hold;
+use crate::operand;
 
 /// The language and the kernels, in the order in which they are compiled.
 pub(super) const SOURCE: [&str; 11] = [
@@ -24,7 +26,7 @@ pub(super) const SOURCE: [&str; 11] = [
 ];
 
 macro_rules! kernels {
-    ($($kernel:ident = $name:literal,)*) => {
+    ($($kernel:ident = $name:literal writes [$($written:literal),*],)*) => {
         /// A kernel of [`SOURCE`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Kernel {
@@ -40,38 +42,46 @@ macro_rules! kernels {
                     $(Self::$kernel => $name,)*
                 }
             }
+
+            /// True if it writes where the argument at a place, from 0, points.
+            pub(super) fn writes(self, argument: usize) -> bool {
+                let written: &[usize] = match self {
+                    $(Self::$kernel => &[$($written),*],)*
+                };
+                written.contains(&argument)
+            }
         }
     };
 }
 
 kernels! {
-    Elementwise = "elementwise",
-    Advance = "advance",
-    ApplyFunction = "apply_function",
-    MultiplyDerivative = "multiply_derivative",
-    Softmax = "softmax",
-    Normalise = "normalise",
-    MultiplyJacobian = "multiply_jacobian",
-    Normal = "normal",
-    Adam = "adam",
-    Descent = "descent",
-    Product32 = "product_32",
-    Product64 = "product_64",
-    Product128 = "product_128",
-    SumOverBatch = "sum_over_batch",
-    SumsOfParts = "sums_of_parts",
-    OverUnits = "over_units",
-    NoteFirst = "note_first",
-    SumsOfRows = "sums_of_rows",
-    Forget = "forget",
-    TakeImages = "take_images",
-    TakeLabels = "take_labels",
+    Elementwise = "elementwise" writes [0],
+    Advance = "advance" writes [0],
+    ApplyFunction = "apply_function" writes [0],
+    MultiplyDerivative = "multiply_derivative" writes [0],
+    Softmax = "softmax" writes [0, 2],
+    Normalise = "normalise" writes [0, 1],
+    MultiplyJacobian = "multiply_jacobian" writes [0],
+    Normal = "normal" writes [0],
+    Adam = "adam" writes [0, 2, 3, 7],
+    Descent = "descent" writes [0, 2, 6],
+    Product32 = "product_32" writes [0],
+    Product64 = "product_64" writes [0],
+    Product128 = "product_128" writes [0],
+    SumOverBatch = "sum_over_batch" writes [0],
+    SumsOfParts = "sums_of_parts" writes [0],
+    OverUnits = "over_units" writes [0, 3],
+    NoteFirst = "note_first" writes [0],
+    SumsOfRows = "sums_of_rows" writes [0],
+    Forget = "forget" writes [0, 2],
+    TakeImages = "take_images" writes [0],
+    TakeLabels = "take_labels" writes [0],
 }
 
 /// An argument of a kernel, in the form in which the kernel declares it.
 #[derive(Clone, Copy)]
 pub(crate) enum Argument {
-    Pointer(*mut c_void),
+    Pointer(Memory),
     I64(i64),
     U64(u64),
     I32(i32),
@@ -85,8 +95,22 @@ pub(crate) enum Argument {
     Product(super::product::OfKernel),
 }
 
+/// A pointer, and the memory around it that a kernel may touch.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory {
+    pointer: *mut c_void,
+    /// Addresses.
+    begin: usize,
+    end: usize,
+}
+
 impl Argument {
-    pub(crate) const NULL: Self = Self::Pointer(ptr::null_mut());
+    pub(crate) const NULL: Self = Self::Pointer(Memory {
+        pointer: ptr::null_mut(),
+        begin: 0,
+        end: 0,
+    });
 
     /// A count or size.
     pub(crate) fn count(count: usize) -> Self {
@@ -95,20 +119,33 @@ impl Argument {
 
     /// The memory of a tensor of any kind.
     pub(crate) fn of(tensor: &Tensor) -> Self {
-        hold(tensor);
-        Self::Pointer(tensor.data_ptr())
+        Self::element(tensor, 0)
     }
 
     /// An element of a contiguous tensor of any kind, which has to be among its elements.
     pub(crate) fn element(tensor: &Tensor, at: usize) -> Self {
         hold(tensor);
         let bytes = at * tensor.kind().elt_size_in_bytes();
-        Self::Pointer(tensor.data_ptr().wrapping_byte_add(bytes))
+        let Range { start, end } = operand::extent(tensor);
+        Self::Pointer(Memory {
+            pointer: tensor.data_ptr().wrapping_byte_add(bytes),
+            begin: start,
+            end,
+        })
+    }
+
+    /// The addresses that a kernel may touch through it.
+    pub(super) fn memory(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Pointer(Memory { begin, end, .. }) => Some(*begin..*end),
+            Self::Count(count) => Some(count.memory()),
+            _ => None,
+        }
     }
 
     pub(super) fn pointer(&mut self) -> *mut c_void {
         match self {
-            Self::Pointer(it) => ptr::from_mut(it).cast(),
+            Self::Pointer(it) => (&raw mut it.pointer).cast(),
             Self::I64(it) => ptr::from_mut(it).cast(),
             Self::U64(it) => ptr::from_mut(it).cast(),
             Self::I32(it) => ptr::from_mut(it).cast(),
@@ -147,6 +184,11 @@ impl PartialEq for Argument {
 
 impl From<Elements<'_>> for Argument {
     fn from(elements: Elements<'_>) -> Self {
-        Self::Pointer(elements.data.cast())
+        let Range { start, end } = elements.memory();
+        Self::Pointer(Memory {
+            pointer: elements.data.cast(),
+            begin: start as usize,
+            end: end as usize,
+        })
     }
 }

@@ -15,6 +15,7 @@ mod emulated;
 mod graph;
 mod kernel;
 mod nvidia;
+mod order;
 mod product;
 mod split;
 
@@ -89,8 +90,8 @@ trait Launch {
     /// Bytes that nobody uses.
     fn free_memory(&self) -> Result<usize, Error>;
 
-    /// A graph of launches, each after the one before it; it launches nothing yet.
-    fn graph(&self, nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error>;
+    /// A graph of launches, each after those that it `waits` for, by their places before it; it launches nothing yet.
+    fn graph(&self, nodes: &mut [Node], waits: &[Vec<usize>]) -> Result<Box<dyn Graph>, Error>;
 }
 
 thread_local! {
@@ -314,6 +315,31 @@ impl Card {
         Ok(())
     }
 
+    /// `delta ← delta ∘ φ'(a)`, given `h = φ(a)`, of as many elements, which lie apart: by the product that `delta` comes from, where
+    /// that still waits.
+    ///
+    /// # Errors
+    /// Those of the card.
+    pub(crate) fn multiply_derivative(
+        &self,
+        function: Function,
+        delta: Elements<'_>,
+        h: Elements<'_>,
+    ) -> Result<(), Error> {
+        let [delta, h_of_kernel] = [delta, h].map(Argument::from);
+        if self.steps.multiply_derivative(delta, h_of_kernel, function) {
+            return Ok(());
+        }
+        let arguments = [
+            delta,
+            h_of_kernel,
+            Argument::count(h.len()),
+            Argument::I32(function.number()),
+        ];
+        // SAFETY: both have so many elements.
+        unsafe { self.each(Kernel::MultiplyDerivative, h.len(), arguments) }
+    }
+
     /// Launches a kernel that has a thread for each of `count` elements.
     ///
     /// # Safety
@@ -338,14 +364,29 @@ impl Card {
         blocks: usize,
         arguments: [Argument; N],
     ) -> Result<(), Error> {
+        // SAFETY: promised by the caller.
+        unsafe { self.launch_reading(kernel, blocks, arguments, &[]) }
+    }
+
+    /// The same of a kernel that reads other memory too, at the addresses of `reads`.
+    ///
+    /// # Safety
+    /// As for [`Card::launch`].
+    pub(crate) unsafe fn launch_reading<const N: usize>(
+        &self,
+        kernel: Kernel,
+        blocks: usize,
+        arguments: [Argument; N],
+        reads: &[Range<usize>],
+    ) -> Result<(), Error> {
         if blocks == 0 {
             return Ok(());
         }
         // A card takes no more than an i32 counts.
         let blocks = i32::try_from(blocks).map_err(|_| refused("a tensor is too large", ""))?;
-        let Some(mut arguments) = self
-            .steps
-            .take_down(kernel, blocks.unsigned_abs(), arguments)
+        let Some(mut arguments) =
+            self.steps
+                .take_down(kernel, blocks.unsigned_abs(), arguments, reads)
         else {
             return Ok(());
         };

@@ -80,6 +80,8 @@ pub(crate) struct Products {
     terms: Tensor,
     count: usize,
     widest: usize,
+    /// Elements that all of them write.
+    written: usize,
     least: Least,
 }
 
@@ -104,6 +106,26 @@ pub(crate) struct OfKernel {
     out_row: i64,
     start: i32,
     function: i32,
+    /// The function by whose derivative the elements are multiplied last.
+    derivative: i32,
+    /// 1 if all of `out` is written.
+    whole: i32,
+}
+
+impl OfKernel {
+    /// The place of the elements that derivatives are taken at, among the arguments.
+    pub(super) const H: usize = 4;
+
+    /// Has the elements be multiplied by the derivative of a function last; false where they are not all of `out`, or
+    /// something is done with them already.
+    pub(super) fn multiply_derivative(&mut self, function: Function) -> bool {
+        let is_free = self.function == Function::Identity.number() && self.derivative == 0;
+        if self.whole == 0 || !is_free {
+            return false;
+        }
+        self.derivative = function.number();
+        true
+    }
 }
 
 impl Products {
@@ -137,6 +159,7 @@ impl Products {
             least: Least::of(&shape, jobs)?,
             shape,
             widest: jobs.iter().map(|job| job.columns).max().unwrap_or(0),
+            written: shape.rows * jobs.iter().map(|job| job.columns).sum::<usize>(),
         })
     }
 
@@ -214,12 +237,15 @@ impl Products {
                 Start::Out => 2,
             },
             function: function.number(),
+            derivative: Function::Identity.number(),
+            whole: i32::from(self.written == out.len()),
         };
         let arguments = [
             out.into(),
             a.into(),
             b.into(),
             values.map_or(Argument::NULL, Argument::from),
+            Argument::NULL,
             Argument::Product(product),
             Argument::of(&self.jobs),
             Argument::of(&self.terms),

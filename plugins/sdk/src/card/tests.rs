@@ -219,6 +219,8 @@ proptest! {
                 found.push(bits_of(&out));
                 arithmetic::subtract(&a, &out, &out).unwrap();
                 found.push(bits_of(&out));
+                arithmetic::scaled_difference(&out, &b, factor, &out).unwrap();
+                found.push(bits_of(&out));
                 arithmetic::scale(&out, factor).unwrap();
                 arithmetic::add_scaled(&out, factor, &a).unwrap();
                 arithmetic::divide(&out, 3.0 * factor).unwrap();

@@ -106,11 +106,7 @@ impl Function {
         if let Some((card, delta, [h])) = card::operands(delta, [h])?
             && delta.len() == h.len()
         {
-            let function = Argument::I32(self.number());
-            let count = Argument::count(delta.len());
-            let arguments = [delta.into(), h.into(), count, function];
-            // SAFETY: both have so many elements.
-            return unsafe { card.each(Kernel::MultiplyDerivative, delta.len(), arguments) };
+            return card.multiply_derivative(self, delta, h);
         }
         // SAFETY: only this function uses the slices.
         match (unsafe { slices(delta, [h]) }?, self) {

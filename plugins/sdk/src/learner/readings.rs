@@ -1,10 +1,13 @@
 //! The numbers of steps before anybody reads them, and on a card whatever they say of a step that diverged.
 
+use std::ops::Range;
+
 use tch::{Kind, Tensor};
 
 use super::report::Measured;
 use crate::card::{self, Argument, Card, Count, Counts, Kernel, MOST};
 use crate::error::Error;
+use crate::operand;
 use crate::value::Value;
 
 /// The numbers of one step, measured before its update; `None` for a group that it does not update.
@@ -88,6 +91,8 @@ impl Readings {
 pub(super) struct Table {
     entries: Tensor,
     names: Vec<String>,
+    /// The addresses of the tensors' memory.
+    memory: Vec<Range<usize>>,
 }
 
 impl Table {
@@ -95,8 +100,9 @@ impl Table {
         card: &Card,
         tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
     ) -> Result<Self, Error> {
-        let (mut entries, mut names) = (Vec::new(), Vec::new());
+        let (mut entries, mut names, mut memory) = (Vec::new(), Vec::new(), Vec::new());
         for (name, tensor) in tensors {
+            memory.push(operand::extent(tensor));
             entries.extend([tensor.data_ptr() as i64, tensor.numel() as i64]);
             names.push(name);
         }
@@ -104,6 +110,7 @@ impl Table {
         Ok(Self {
             entries: Tensor::f_from_slice(&entries)?.f_to_device(card.device())?,
             names,
+            memory,
         })
     }
 }
@@ -225,5 +232,5 @@ fn note(
     ];
     // SAFETY: the table was made of tensors that live as long as the learner's buffers for this batch size, and is made anew
     // with them; notes have a place for each step that waits.
-    unsafe { card.launch(Kernel::NoteFirst, 1, arguments) }
+    unsafe { card.launch_reading(Kernel::NoteFirst, 1, arguments, &table.memory) }
 }

@@ -5,7 +5,7 @@ struct Steps {
   i64 out, a, b;
 };
 
-// out ← a, a + b, a − b, factor·a, 0, a + factor·b, √a or a / factor, by the number of the operation.
+// out ← a, a + b, a − b, factor·a, 0, a + factor·b, √a, a / factor or factor·(a − b), by the number of the operation.
 KERNEL elementwise(float *out, const float *a, const float *b, i64 rows, i64 columns, const Steps steps, int operation,
                    float factor) {
   EACH (i, rows * columns) {
@@ -21,6 +21,7 @@ KERNEL elementwise(float *out, const float *a, const float *b, i64 rows, i64 col
     if (operation == 5) value = x + y * factor;
     if (operation == 6) value = root(x);
     if (operation == 7) value = x / factor;
+    if (operation == 8) value = (x - y) * factor;
     out[row * steps.out + column] = value;
   }
 }

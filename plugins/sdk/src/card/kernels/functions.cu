@@ -73,12 +73,18 @@ KERNEL apply_function(float *values, i64 count, int function) {
 }
 EXPORT(apply_function)
 
+// delta φ'(a), given h = φ(a)
+DEVICE float times_derivative(int function, float delta, float h) {
+  switch (function) {
+    case TANH: return delta * fused(-h, h, 1.0f);
+    case RELU: return h <= 0.0f ? 0.0f : delta;
+    default: return delta;
+  }
+}
+
 // delta ← delta ∘ φ'(a), given h = φ(a)
 KERNEL multiply_derivative(float *delta, const float *h, i64 count, int function) {
-  EACH (i, count) {
-    if (function == TANH) delta[i] *= fused(-h[i], h[i], 1.0f);
-    if (function == RELU) delta[i] = h[i] <= 0.0f ? 0.0f : delta[i];
-  }
+  EACH (i, count) delta[i] = times_derivative(function, delta[i], h[i]);
 }
 EXPORT(multiply_derivative)
 

@@ -14,7 +14,8 @@ struct Product {
   i64 rows;
   // From one row, or one column, of A to the next, and so on.
   i64 a_row, a_depth, b_depth, b_column, out_row;
-  int start, function;
+  // `derivative` is the function by whose derivative an element is multiplied last; whether all of `out` is written is for the host.
+  int start, function, derivative, whole;
 };
 
 // One of the products of a launch: where its operands begin, its sizes, and its terms Σ A B.
@@ -27,10 +28,10 @@ struct Term {
 };
 
 // A block computes a tile of one job, each thread EDGE × EDGE elements of it, SIDE apart; `widest` is the largest number
-// of columns of a job.
+// of columns of a job. `h` lies as `out` does.
 template <int EDGE>
-DEVICE void product(float *out, const float *a, const float *b, const float *start, const Product p, const Job *jobs,
-                    const Term *terms, i64 widest) {
+DEVICE void product(float *out, const float *a, const float *b, const float *start, const float *h, const Product p,
+                    const Job *jobs, const Term *terms, i64 widest) {
   constexpr int TILE = SIDE * EDGE;
   SHARED float of_a[DEPTH][TILE + 1];
   SHARED float of_b[DEPTH][TILE + 1];
@@ -91,16 +92,19 @@ DEVICE void product(float *out, const float *a, const float *b, const float *sta
     for (int i = 0; i < EDGE; ++i)
       for (int j = 0; j < EDGE; ++j) {
         const i64 row = first_row + thread / SIDE + i * SIDE, column = first_column + thread % SIDE + j * SIDE;
-        if (row < p.rows && column < job.columns)
-          out[job.out + row * p.out_row + column] = function_of(p.function, OWN(sums)[i][j]);
+        if (row < p.rows && column < job.columns) {
+          const i64 at = job.out + row * p.out_row + column;
+          const float value = function_of(p.function, OWN(sums)[i][j]);
+          out[at] = p.derivative ? times_derivative(p.derivative, value, h[at]) : value;
+        }
       }
   }
 }
 
 #define PRODUCT(name, edge)                                                                                   \
-  KERNEL name(float *out, const float *a, const float *b, const float *start, const Product p,                \
+  KERNEL name(float *out, const float *a, const float *b, const float *start, const float *h, const Product p, \
               const Job *jobs, const Term *terms, i64 widest) {                                               \
-    product<edge>(out, a, b, start, p, jobs, terms, widest);                                                  \
+    product<edge>(out, a, b, start, h, p, jobs, terms, widest);                                               \
   }                                                                                                           \
   EXPORT(name)
 

@@ -140,8 +140,8 @@ impl Launch for Nvidia {
         launched.map_err(|error| Error::from(failed(error)))
     }
 
-    fn graph(&self, nodes: &mut [Node]) -> Result<Box<dyn Graph>, Error> {
-        let graph = Chain::new(self.kernels, self.stream.handle(), nodes);
+    fn graph(&self, nodes: &mut [Node], waits: &[Vec<usize>]) -> Result<Box<dyn Graph>, Error> {
+        let graph = DriverGraph::new(self.kernels, self.stream.handle(), nodes, waits);
         Ok(Box::new(graph.map_err(failed)?))
     }
 
@@ -158,8 +158,8 @@ impl Launch for Nvidia {
     }
 }
 
-/// A graph of the driver's, in which each launch waits for the one before it.
-struct Chain {
+/// A graph of the driver's.
+struct DriverGraph {
     kernels: &'static Kernels,
     /// The one that it is launched on.
     stream: driver_api::CUstream,
@@ -169,49 +169,51 @@ struct Chain {
     nodes: Vec<driver_api::CUgraphNode>,
 }
 
-impl Chain {
+impl DriverGraph {
     fn new(
         kernels: &'static Kernels,
         stream: driver_api::CUstream,
         nodes: &mut [Node],
+        waits: &[Vec<usize>],
     ) -> Result<Self, DriverError> {
-        let mut chain = Self {
+        let mut made = Self {
             kernels,
             stream,
             graph: ptr::null_mut(),
             executable: ptr::null_mut(),
             nodes: Vec::with_capacity(nodes.len()),
         };
-        // SAFETY: here and below: the context lives as long as the process, the graph and its parts as long as `chain`; the
+        // SAFETY: here and below: the context lives as long as the process, the graph and its parts as long as `made`; the
         // driver writes handles to the places that it is given, and copies parameters.
         unsafe {
             driver::ctx::set_current(kernels.context)?;
-            driver_api::cuGraphCreate(&raw mut chain.graph, 0).result()?;
+            driver_api::cuGraphCreate(&raw mut made.graph, 0).result()?;
         }
-        for node in nodes {
-            let before = chain.nodes.last().copied();
+        for (node, waits) in nodes.iter_mut().zip(waits) {
+            let before = waits.iter().filter_map(|&at| made.nodes.get(at).copied());
+            let before: Vec<_> = before.collect();
             let mut pointers = node.pointers();
-            let parameters = chain.parameters(node, &mut pointers);
+            let parameters = made.parameters(node, &mut pointers);
             let mut added = ptr::null_mut();
-            // SAFETY: as above; there is one node before this one, or none.
+            // SAFETY: as above; there are so many nodes before this one.
             unsafe {
                 driver_api::cuGraphAddKernelNode_v2(
                     &raw mut added,
-                    chain.graph,
-                    before.as_ref().map_or(ptr::null(), ptr::from_ref),
-                    usize::from(before.is_some()),
+                    made.graph,
+                    before.as_ptr(),
+                    before.len(),
                     &raw const parameters,
                 )
                 .result()?;
             }
-            chain.nodes.push(added);
+            made.nodes.push(added);
         }
         // SAFETY: as above.
         unsafe {
-            driver_api::cuGraphInstantiateWithFlags(&raw mut chain.executable, chain.graph, 0)
+            driver_api::cuGraphInstantiateWithFlags(&raw mut made.executable, made.graph, 0)
                 .result()?;
         }
-        Ok(chain)
+        Ok(made)
     }
 
     /// Those of a launch with its arguments at `pointers`.
@@ -238,7 +240,7 @@ impl Chain {
     }
 }
 
-impl Drop for Chain {
+impl Drop for DriverGraph {
     fn drop(&mut self) {
         // SAFETY: both were made by the driver, or are null, and nothing else has them. A launch under way goes on. Errors
         // are those of launches before, which were or will be told.
@@ -254,7 +256,7 @@ impl Drop for Chain {
     }
 }
 
-impl Graph for Chain {
+impl Graph for DriverGraph {
     fn replace(&mut self, at: usize, node: &mut Node) -> Result<(), Error> {
         let Some(&place) = self.nodes.get(at) else {
             return Ok(());
