@@ -26,8 +26,9 @@ const OPTIONS: [&str; 10] = [
 /// There is no C++ compiler, or it refuses the source.
 #[expect(clippy::expect_used, reason = "without the library there is no test")]
 pub fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
+    // An error is kept too: tests of random cases would compile once more for each of them.
+    static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let library = LIBRARY.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a temporary folder").keep();
         let library = folder.join("libkernels.so");
         let mut options: Vec<_> = OPTIONS.map(OsString::from).into();
@@ -38,9 +39,10 @@ pub fn library() -> &'static Path {
             "c++",
             &options,
             &[library.clone().into(), source.into()],
-        );
-        library
-    })
+        )?;
+        Ok(library)
+    });
+    library.as_ref().expect("the kernels compile")
 }
 
 /// The folder of the kernels' source.
@@ -52,35 +54,42 @@ fn kernels() -> PathBuf {
 ///
 /// # Panics
 /// There is no compiler, or it refuses the source.
+#[expect(clippy::expect_used, reason = "without the driver there is no test")]
 pub fn build_driver(folder: &Path) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let source = |name: &str| OsString::from(fixtures.join(name));
     let made = |name: &str| OsString::from(folder.join(name));
     let options = |options: &[&str]| -> Vec<_> { options.iter().map(OsString::from).collect() };
     let object = options(&["-O2", "-fPIC", "-D_GNU_SOURCE", "-DDRIVER", "-c", "-o"]);
-    compile("CC", "cc", &object, &[made("cuda.o"), source("cuda.c")]);
+    compile("CC", "cc", &object, &[made("cuda.o"), source("cuda.c")]).expect("the driver compiles");
     let mut driver = options(&OPTIONS);
     driver.extend(options(&["-shared", "-Wl,-soname,libcuda.so.1", "-I"]));
     driver.extend([kernels().into(), "-o".into()]);
     let files = [made("libcuda.so.1"), source("card.cpp"), made("cuda.o")];
-    compile("CXX", "c++", &driver, &files);
+    compile("CXX", "c++", &driver, &files).expect("the driver compiles");
     let soname = "-Wl,-soname,libnvrtc.so.13";
     let compiler = options(&["-O2", "-fPIC", "-shared", "-DCOMPILER", soname, "-o"]);
     let files = [made("libnvrtc.so.13"), source("cuda.c")];
-    compile("CC", "cc", &compiler, &files);
+    compile("CC", "cc", &compiler, &files).expect("the driver compiles");
 }
 
 /// Runs the compiler that a variable names, or else its usual one.
-#[expect(clippy::expect_used, reason = "without the library there is no test")]
-fn compile(variable: &str, usual: &str, options: &[OsString], files: &[OsString]) {
+fn compile(
+    variable: &str,
+    usual: &str,
+    options: &[OsString],
+    files: &[OsString],
+) -> Result<(), String> {
     let compiler = std::env::var_os(variable).unwrap_or_else(|| usual.into());
     let output = Command::new(compiler)
         .args(options)
         .args(files)
         .output()
-        .expect("a compiler");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
+        .map_err(|error| format!("there is no compiler `{usual}`: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// The name of a device that computes with [`library`].

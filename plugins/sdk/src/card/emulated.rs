@@ -136,7 +136,7 @@ impl Launch for Emulated {
         Ok(Box::new(Sequence::new(&self.0, nodes, waits)))
     }
 
-    fn multiprocessors(&self) -> u32 {
+    fn share(&self) -> usize {
         // Few, so that small products meet tiles of every size.
         4
     }

@@ -558,8 +558,8 @@ mod tests {
             Ok(Box::new(FailingGraph(self.at)))
         }
 
-        fn multiprocessors(&self) -> u32 {
-            self.launcher.multiprocessors()
+        fn share(&self) -> usize {
+            self.launcher.share()
         }
 
         fn free_memory(&self) -> Result<usize, Error> {

@@ -65,6 +65,7 @@ kernels! {
     Normal = "normal" writes [0],
     Adam = "adam" writes [0, 2, 3, 7],
     Descent = "descent" writes [0, 2, 6],
+    Product16 = "product_16" writes [0],
     Product32 = "product_32" writes [0],
     Product64 = "product_64" writes [0],
     Product128 = "product_128" writes [0],

@@ -53,6 +53,8 @@ pub(crate) struct Card {
     products: RefCell<BTreeMap<Key, Rc<[Products]>>>,
     /// The integers of which an optimiser sets that of its step where a direction is not finite.
     flag: Cell<Argument>,
+    /// Blocks that run at the same time, at least, of those of one learner.
+    share: Cell<usize>,
     /// What it counts in the step under way.
     counts: RefCell<Option<Rc<Counts>>>,
     /// Launches that wait, and the graphs that were made of those before.
@@ -84,8 +86,8 @@ trait Launch {
         arguments: &mut [*mut c_void],
     ) -> Result<(), Error>;
 
-    /// Blocks that it runs at the same time, at least.
-    fn multiprocessors(&self) -> u32;
+    /// Blocks that it runs at the same time, at least, of those of each of the learners that share it.
+    fn share(&self) -> usize;
 
     /// Bytes that nobody uses.
     fn free_memory(&self) -> Result<usize, Error>;
@@ -227,9 +229,11 @@ fn elements(tensor: &Tensor) -> Elements<'_> {
 
 impl Card {
     fn new(device: Device, launcher: Box<dyn Launch>) -> Rc<Self> {
+        let share = Cell::new(launcher.share());
         Rc::new(Self {
             device,
             launcher,
+            share,
             products: RefCell::default(),
             flag: Cell::new(Argument::NULL),
             counts: RefCell::default(),
@@ -259,6 +263,16 @@ impl Card {
     /// The device that its tensors are on, for libtorch.
     pub(crate) fn device(&self) -> Device {
         self.device
+    }
+
+    /// Blocks that run at the same time, at least, of those of one learner.
+    fn share(&self) -> usize {
+        self.share.get()
+    }
+
+    /// Shares the card with the learners that there are now. Steps of one pass have one share, so that they are the same.
+    pub(crate) fn share_anew(&self) {
+        self.share.set(self.launcher.share());
     }
 
     fn holds(&self, tensor: &Tensor) -> bool {

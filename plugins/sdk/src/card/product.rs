@@ -180,12 +180,13 @@ impl Products {
             (Kernel::Product128, 128),
             (Kernel::Product64, 64),
             (Kernel::Product32, 32),
+            (Kernel::Product16, 16),
         ];
-        let enough = card.launcher.multiprocessors() as usize;
-        // The largest tile of which there are enough to occupy the card.
+        let enough = card.share();
+        // The largest tile of which there are enough to occupy the learner's share of the card.
         let mut fitting = kernels.iter().copied();
         let chosen = fitting.find(|(_, tile)| self.blocks(*tile) >= enough);
-        let [_, _, smallest] = kernels;
+        let [.., smallest] = kernels;
         self.run_with(
             card,
             chosen.unwrap_or(smallest),

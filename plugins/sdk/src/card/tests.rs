@@ -167,7 +167,7 @@ proptest! {
         let shape = Shape { rows, a_row: depth, a_depth: 1, b_depth: columns, b_column: 1, out_row: columns };
         let job = Job { columns, depth, terms: Term::FIRST.to_vec(), ..Job::default() };
         let product = Products::new(&card, shape, &[job]).unwrap();
-        let kernels = [(Kernel::Product32, 32), (Kernel::Product64, 64), (Kernel::Product128, 128)];
+        let kernels = [(Kernel::Product16, 16), (Kernel::Product32, 32), (Kernel::Product64, 64), (Kernel::Product128, 128)];
         let found = kernels.map(|kernel| {
             let out = matrix_of(rows, columns, 5);
             let factors = [elements(&a.tensor), elements(&b.tensor)];
@@ -508,7 +508,15 @@ fn a_compiler_of_cards_rounds_every_operation_to_the_nearest() {
         let assembly = compiled.assembly().unwrap();
         for kernel in Kernel::ALL {
             let entry = format!(".entry {}(", kernel.name());
-            assert!(assembly.contains(&entry), "{architecture} has no {entry}");
+            let code = assembly.split(&entry).nth(1);
+            let code = code.unwrap_or_else(|| panic!("{architecture} has no {entry}"));
+            let code = code.split(".entry").next().unwrap();
+            // Values of a thread lie in registers; the one loop over them is where a product has a function.
+            let from_memory = code.matches("ld.local").count();
+            assert!(
+                from_memory <= 2,
+                "{architecture}: {from_memory} loads in {entry}"
+            );
         }
         let mut found = 0;
         for word in assembly.split_whitespace() {
@@ -531,7 +539,7 @@ fn a_compiler_of_cards_rounds_every_operation_to_the_nearest() {
                 "{architecture}: {word}"
             );
         }
-        assert!(found > 1000, "{architecture}: {found} operations");
+        assert!(found > 500, "{architecture}: {found} operations");
     }
 }
 

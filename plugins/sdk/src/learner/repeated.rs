@@ -36,6 +36,7 @@ impl Trainer {
             return Ok(());
         };
         self.repeated.clear();
+        card.share_anew();
         let counts = match self.counts.take() {
             Some(counts) => counts,
             None => Rc::new(Counts::new(&card, self.counters())?),

@@ -7,7 +7,8 @@
 //   EACH (i, count) { ... }     once for every i below count: a thread each
 //   PHASE { ... }               once for every `thread` of the block; a thread goes on when all are done, so
 //                               SHARED memory that one phase writes can be read in the next
-//   OWNED(float, sums, [4])     values of each thread that outlive a phase, there as OWN(sums)
+//   OWNED(float, sums, [4])     values of each thread that outlive a phase, there as OWN(sums); in loops that are all
+//                               UNROLLed they lie in registers of a card, else in its memory
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -29,7 +30,11 @@ struct Count {
 #include <utility>
 
 #define DEVICE static inline
+#define MEMBER
 #define SHARED
+#define ALIGNED
+#define UNROLL
+#define UNROLL_BY(times)
 #define OWNED(type, name, size) type name[THREADS] size
 #define OWN(name) name[thread]
 
@@ -100,7 +105,12 @@ DEVICE double double_of(u64 bits) {
 #else
 
 #define DEVICE static __device__ __forceinline__
+#define MEMBER __device__ __forceinline__
 #define SHARED __shared__
+#define ALIGNED __align__(16)
+#define PRAGMA(text) _Pragma(#text)
+#define UNROLL PRAGMA(unroll)
+#define UNROLL_BY(times) PRAGMA(unroll times)
 #define OWNED(type, name, size) type name size
 #define OWN(name) name
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_void};
 use std::fmt::Display;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use assay_abi::{ErrorCode, PluginError};
@@ -34,7 +35,14 @@ impl Nvidia {
     pub(super) fn open(card: i32) -> Result<Self, PluginError> {
         let kernels = Kernels::of(card)?;
         let stream = Stream::new(kernels.context, card).map_err(failed)?;
+        kernels.learners.fetch_add(1, Ordering::Relaxed);
         Ok(Self { kernels, stream })
+    }
+}
+
+impl Drop for Nvidia {
+    fn drop(&mut self) {
+        self.kernels.learners.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -43,10 +51,12 @@ struct Kernels {
     context: driver_api::CUcontext,
     /// In the order of [`Kernel::ALL`].
     functions: Vec<driver_api::CUfunction>,
-    multiprocessors: u32,
+    multiprocessors: usize,
+    /// Learners of this process that compute with them.
+    learners: AtomicUsize,
 }
 
-// SAFETY: handles of the driver, which serves all threads of a process alike; nothing changes them.
+// SAFETY: handles of the driver, which serves all threads of a process alike, and nothing changes; the count is atomic.
 unsafe impl Send for Kernels {}
 // SAFETY: as above.
 unsafe impl Sync for Kernels {}
@@ -97,7 +107,8 @@ impl Kernels {
         Ok(Self {
             context,
             functions,
-            multiprocessors: u32::try_from(multiprocessors).unwrap_or(1),
+            multiprocessors: usize::try_from(multiprocessors).unwrap_or(1),
+            learners: AtomicUsize::new(0),
         })
     }
 }
@@ -145,8 +156,9 @@ impl Launch for Nvidia {
         Ok(Box::new(graph.map_err(failed)?))
     }
 
-    fn multiprocessors(&self) -> u32 {
-        self.kernels.multiprocessors
+    fn share(&self) -> usize {
+        let learners = self.kernels.learners.load(Ordering::Relaxed).max(1);
+        (self.kernels.multiprocessors / learners).max(1)
     }
 
     fn free_memory(&self) -> Result<usize, Error> {
