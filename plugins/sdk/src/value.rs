@@ -92,43 +92,72 @@ impl Meaning {
     }
 }
 
-/// The sums of parts on a card, and of cross-entropies where that is said, in one transfer. The card sums them, for all steps
+/// Rows of the parts of one number, from the first to the last that is read.
+struct Column<'a> {
+    parts: &'a Parts,
+    is_cross_entropy: bool,
+    first: usize,
+    last: usize,
+}
+
+impl Column<'_> {
+    fn has(&self, parts: &Parts, is_cross_entropy: bool) -> bool {
+        self.parts.are_rows_of(parts) && self.is_cross_entropy == is_cross_entropy
+    }
+
+    fn rows(&self) -> usize {
+        self.last - self.first + 1
+    }
+}
+
+/// The sums of parts on a card, or of cross-entropies where that is said, in one transfer. The card makes them, for all steps
 /// that wait at once.
 fn read_sums(all: &[(&Parts, bool)]) -> Result<Vec<f64>, Error> {
     let Some(card) = card::current().filter(|_| !all.is_empty()) else {
         return Ok(Vec::new());
     };
-    let mut columns: Vec<(&Parts, bool, usize)> = Vec::new();
-    let column = |columns: &[(&Parts, bool, usize)], of: &Parts, is_cross_entropy: bool| {
-        let mut begins = columns.iter();
-        let found = begins.find(|(it, of_it, _)| it.are_rows_of(of) && *of_it == is_cross_entropy);
-        found.map(|(_, _, begin)| *begin)
-    };
-    let mut end = 0;
+    let mut columns: Vec<Column<'_>> = Vec::new();
     for &(parts, is_cross_entropy) in all {
-        if column(&columns, parts, is_cross_entropy).is_none() {
-            columns.push((parts, is_cross_entropy, end));
-            end += parts.rows();
+        let row = parts.number();
+        let mut known = columns.iter_mut();
+        if let Some(column) = known.find(|it| it.has(parts, is_cross_entropy)) {
+            column.first = column.first.min(row);
+            column.last = column.last.max(row);
+        } else {
+            columns.push(Column {
+                parts,
+                is_cross_entropy,
+                first: row,
+                last: row,
+            });
         }
     }
     card::catch_up()?;
-    let sums = Tensor::f_empty([end as i64], (Kind::Double, card.device()))?;
-    for (parts, is_cross_entropy, begin) in &columns {
+    let rows = columns.iter().map(Column::rows).sum();
+    let sums = Tensor::f_empty([rows as i64], (Kind::Double, card.device()))?;
+    let mut begin = 0;
+    for column in &columns {
+        let count = column.parts.count();
         let arguments = [
-            Argument::element(&sums, *begin),
-            parts.element(0),
-            Argument::count(parts.count()),
-            Argument::I32((*is_cross_entropy).into()),
+            Argument::element(&sums, begin),
+            column.parts.element(column.first * count),
+            Argument::count(count),
+            Argument::I32(column.is_cross_entropy.into()),
         ];
         // SAFETY: there are so many rows of so many parts, and a sum for each.
-        unsafe { card.launch(Kernel::SumsOfRows, parts.rows(), arguments) }?;
+        unsafe { card.launch(Kernel::SumsOfRows, column.rows(), arguments) }?;
+        begin += column.rows();
     }
     card::finish()?;
-    let mut read = vec![0.0; end];
-    sums.f_copy_data(&mut read, end)?;
+    let mut read = vec![0.0; rows];
+    sums.f_copy_data(&mut read, rows)?;
     let sum = |&(parts, is_cross_entropy): &(&Parts, bool)| {
-        let begin = column(&columns, parts, is_cross_entropy)?;
-        read.get(begin + parts.number()).copied()
+        let at = columns
+            .iter()
+            .position(|it| it.has(parts, is_cross_entropy))?;
+        let before: usize = columns[..at].iter().map(Column::rows).sum();
+        read.get(before + parts.number() - columns[at].first)
+            .copied()
     };
     Ok(all.iter().map(|it| sum(it).unwrap_or(f64::NAN)).collect())
 }

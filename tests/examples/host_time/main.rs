@@ -84,7 +84,7 @@ matrix = {{ algorithm = {ALGORITHMS:?} }}
     )
 }
 
-/// What the driver tells of the steps of a training.
+/// The steps of a training, as the driver tells of them.
 struct Step {
     /// The mean microseconds between the launches of two.
     time: f64,

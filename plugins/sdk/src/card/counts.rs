@@ -19,6 +19,10 @@ pub(crate) const MOST: usize = 64;
 /// The numbers that one launch advances.
 const TOGETHER: usize = 8;
 
+/// The most numbers of a step whose parts have rows for all steps that wait. Those beyond have memory of their own, and such a step
+/// is not repeated.
+const ROWS: usize = 32;
+
 /// The first of what is counted: the slot of a step, and the place of its batch in the epoch. Counters follow.
 const SLOT: usize = 0;
 const SAMPLE: usize = 1;
@@ -121,18 +125,19 @@ impl Count {
     }
 }
 
-/// What a card counts for one learner.
+/// The numbers that a card counts for one learner.
 pub(crate) struct Counts {
     memory: Tensor,
-    /// What is there when all that was launched is done.
+    /// The numbers that are there when all that was launched is done.
     found: RefCell<Vec<i64>>,
     counters: Vec<Rc<Counter>>,
-    /// Memory with a row for each step that waits, by its turn among what a step asks for.
+    /// Memory with a row for each step that waits, by its turn among those that a step asks for.
     rows: RefCell<Vec<(usize, Rc<Tensor>)>>,
+    /// Times that the step under way has asked.
     asked: Cell<usize>,
 }
 
-/// What one step adds to what is counted.
+/// The differences that one step makes to the numbers, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Advances(Vec<i64>);
 
@@ -271,7 +276,8 @@ impl Card {
             let rows = Tensor::f_empty(size, (Kind::Double, self.device()))?;
             Ok::<_, Error>(Rc::new(rows))
         };
-        let Some(counts) = self.counts() else {
+        let counts = self.counts().filter(|counts| counts.asked.get() < ROWS);
+        let Some(counts) = counts else {
             let (rows, row) = (rows(1)?, Count::ZERO);
             return Ok(Parts { rows, row, count });
         };
@@ -291,7 +297,7 @@ impl Card {
     }
 }
 
-/// What a card computes a number from: floats of 64 bits in a row.
+/// Floats of 64 bits in a row, from which a card computes a number.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     /// (R, count)
@@ -327,11 +333,6 @@ impl Parts {
     /// True of the rows of one number, of whichever steps.
     pub(crate) fn are_rows_of(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.rows, &other.rows)
-    }
-
-    /// The number of rows.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows.numel() / self.count.max(1)
     }
 
     /// The number of the row, from 0.

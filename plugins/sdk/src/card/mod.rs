@@ -55,7 +55,7 @@ pub(crate) struct Card {
     flag: Cell<Argument>,
     /// Blocks that run at the same time, at least, of those of one learner.
     share: Cell<usize>,
-    /// What it counts in the step under way.
+    /// The numbers that it counts in the step under way.
     counts: RefCell<Option<Rc<Counts>>>,
     /// Launches that wait, and the graphs that were made of those before.
     steps: Steps,

@@ -73,7 +73,7 @@ pub(crate) struct Trainer {
     training: Option<Workspace>,
     /// Steps on a card whose numbers nobody has read yet.
     waiting: Vec<(At, Readings)>,
-    /// What a card counts from step to step.
+    /// The numbers that a card counts from step to step.
     counts: Option<Rc<Counts>>,
     /// Steps of this pass that a card may repeat.
     repeated: Vec<Repeated>,

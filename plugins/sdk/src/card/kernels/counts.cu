@@ -1,4 +1,4 @@
-// What a card counts, so that a step's launches are the same each time.
+// The numbers that a card counts, so that a step's launches are the same each time.
 
 struct Advances {
   i64 by[8];
