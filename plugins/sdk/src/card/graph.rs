@@ -20,7 +20,8 @@ use super::{Argument, CURRENT, Card, Kernel, current, order};
 use crate::error::Error;
 use crate::function::Function;
 
-/// Kinds of steps that have a graph. A learner has one or two for each size of batches.
+/// Kinds of steps that have a graph, those made last. A learner has one or two for each size of batches, and others when its share of
+/// the card changes.
 const MOST: usize = 16;
 
 /// A variable of the process: with the value `0` every launch is made on its own, with `chain` each waits for the one before.
@@ -58,6 +59,8 @@ pub(super) struct Steps {
     /// Since the step under way began, somebody asked for what waited.
     is_broken: Cell<bool>,
     made: RefCell<Vec<Made>>,
+    /// Graphs that were made so far.
+    number: Cell<u64>,
     /// A graph could not be made or launched, or nobody wants any: the launches of a step are made one by one.
     refused: Cell<bool>,
     /// Each launch of a graph waits for the one before.
@@ -72,6 +75,8 @@ pub(super) struct Steps {
 
 /// A graph with what its launches are at present.
 struct Made {
+    /// Among all that were made.
+    number: u64,
     nodes: Vec<Node>,
     /// The launches that each waits for.
     waits: Vec<Vec<usize>>,
@@ -85,8 +90,8 @@ struct Made {
 /// A step that was the same as the one before it, to be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Repeat {
-    /// Of the graph, among those that were made.
-    graph: usize,
+    /// Of the graph.
+    number: u64,
     version: u64,
 }
 
@@ -165,6 +170,11 @@ impl Steps {
 }
 
 impl Made {
+    /// True if it launches what it did when a step was taken down.
+    fn is_at(&self, step: Repeat) -> bool {
+        (self.number, self.version) == (step.number, step.version)
+    }
+
     /// True if it launches the same kernels in an order that `nodes` may have too.
     fn is_of(&self, nodes: &[Node], steps: &Steps) -> bool {
         let kernels = nodes.iter().map(|node| node.kernel);
@@ -229,9 +239,7 @@ impl Card {
 
     /// True if a step is still what its graph launches.
     pub(crate) fn keeps(&self, step: Repeat) -> bool {
-        let made = self.steps.made.borrow();
-        let is_current = |made: &Made| made.version == step.version;
-        self.makes_graphs() && made.get(step.graph).is_some_and(is_current)
+        self.makes_graphs() && self.steps.made.borrow().iter().any(|made| made.is_at(step))
     }
 
     /// True if no graph has failed, and nobody wants none.
@@ -242,10 +250,12 @@ impl Card {
     /// Launches a step once more; false where it has to be asked for again.
     pub(crate) fn repeat(&self, step: Repeat) -> bool {
         let (steps, made) = (&self.steps, self.steps.made.borrow());
-        let Some(made) = made.get(step.graph).filter(|_| self.keeps(step)) else {
+        let known = made.iter().find(|made| made.is_at(step));
+        let Some(made) = known.filter(|_| self.makes_graphs()) else {
             return false;
         };
-        // SAFETY: the launches are those that were made when the step was taken down, and what they touch is held.
+        // SAFETY: the launches are those that were made when the step was taken down, and the memory of their arguments is held; a
+        // learner forgets its steps before it makes other buffers than those whose addresses lie in tables.
         let is_launched = unsafe { made.graph.launch() }.is_ok();
         // A card that is at fault says so when the step is launched one by one.
         steps.refused.set(!is_launched);
@@ -278,25 +288,31 @@ impl Card {
         let steps = &self.steps;
         let mut held = steps.held.take();
         let mut made = steps.made.borrow_mut();
-        let mut known = made.iter_mut().enumerate();
-        if let Some((graph, made)) = known.find(|(_, it)| it.is_of(&nodes, steps)) {
-            // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch is held.
+        if let Some(made) = made.iter_mut().find(|it| it.is_of(&nodes, steps)) {
+            // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch is held, or lives as
+            // long as the step's buffers.
             if let Ok(is_same) = unsafe { made.launch(&mut nodes, &mut held) } {
                 #[cfg(test)]
                 steps.count.set(steps.count.get() + 1);
-                let version = made.version;
-                return Ok(is_same.then_some(Repeat { graph, version }));
+                let Made {
+                    number, version, ..
+                } = *made;
+                return Ok(is_same.then_some(Repeat { number, version }));
             }
             steps.refused.set(true);
         }
         // A card that is at fault says so again.
         self.launch_all(&mut nodes)?;
-        if nodes.is_empty() || made.len() == MOST || steps.refused.get() {
+        if nodes.is_empty() || steps.refused.get() {
             return Ok(None);
+        }
+        if made.len() == MOST {
+            made.remove(0);
         }
         let waits = steps.waits(&nodes);
         match self.launcher.graph(&mut nodes, &waits) {
             Ok(graph) => made.push(Made {
+                number: steps.number.replace(steps.number.get() + 1),
                 nodes,
                 waits,
                 graph,
@@ -421,17 +437,19 @@ mod tests {
         let card = card();
         enter(Some(&card), || {
             let x = numbers(4);
-            for _ in 0..2 {
-                for count in 1..=MOST + 3 {
-                    let out = zeros(4);
-                    let twice = |_| add(&out, &x, &out);
-                    card.as_graph(|| (0..count).try_for_each(twice)).unwrap();
-                    let same = zeros(4);
-                    enter(None, || (0..count).try_for_each(|_| add(&same, &x, &same))).unwrap();
-                    assert_eq!(bits(&out), bits(&same), "{count} launches");
-                }
-            }
+            let step = |count: usize| {
+                let out = zeros(4);
+                let again = |_| add(&out, &x, &out);
+                card.as_graph(|| (0..count).try_for_each(again)).unwrap();
+                let same = zeros(4);
+                enter(None, || (0..count).try_for_each(|_| add(&same, &x, &same))).unwrap();
+                assert_eq!(bits(&out), bits(&same), "{count} launches");
+            };
+            (1..=MOST).chain(1..=MOST).for_each(step);
             assert_eq!(card.graphs_launched(), MOST as u64);
+            // One more takes the place of the first.
+            [MOST + 1, 2, 1, 3].into_iter().for_each(step);
+            assert_eq!(card.graphs_launched(), MOST as u64 + 2);
         });
     }
 
