@@ -104,7 +104,7 @@ fn of_a_step(store: &Store, action: ActionKey) -> Result<Step, Box<dyn Error>> {
     };
     Ok(Step {
         time: number(" ns between")? / 1e3,
-        launches: number(" in a graph")?,
+        launches: number(" in it")?,
         longest: number(" one after another")?,
     })
 }
