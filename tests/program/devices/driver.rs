@@ -66,6 +66,27 @@ fn a_driver_runs_kernels_and_graphs_with_the_bits_of_a_processor() {
 }
 
 #[test]
+fn steps_that_are_repeated_have_the_bits_of_a_processor() {
+    let machine = machine();
+    portable_pipeline(&machine);
+    // Some batches of one size and a smaller one, in one pass, and in a pass for the inverses and one for the network.
+    machine.change("epochs = 2", "epochs = 2\nbatch_size = 18");
+    let alternating = r#"algorithm = "dtp"
+hyperparameters = { schedule = "alternating" }"#;
+    machine.change(r#"algorithm = "dtp""#, alternating);
+    let on_card = machine.run("cuda", &["--portable", "--json"]).exits(0);
+    let on_processor = machine
+        .run("cpu", &["--store", "processor", "--json"])
+        .exits(0);
+    assert_eq!(artifacts(&on_card.json()), artifacts(&on_processor.json()));
+    let steps: u64 = told(&machine)
+        .iter()
+        .map(|[_, _, of_graphs, ..]| of_graphs)
+        .sum();
+    assert!(steps > 100, "{steps} steps were one launch");
+}
+
+#[test]
 fn trainings_that_share_a_worker_have_a_stream_each() {
     let machine = machine();
     portable_pipeline(&machine);
