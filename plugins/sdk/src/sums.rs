@@ -224,11 +224,18 @@ pub(crate) fn write_over_units_on<const N: usize>(
     divisor: f64,
     into: &OverUnitsInto<'_>,
 ) -> Result<(), Error> {
+    let room = match into {
+        OverUnitsInto::Parts(parts, from) => parts.count().saturating_sub(*from),
+        OverUnitsInto::Rounded(sums) => sums.numel(),
+    };
+    if room < samples {
+        return Err(operand::refused(
+            "there is too little room for the sums",
+            "",
+        ));
+    }
     let (exact, row, length, rounded) = match into {
         OverUnitsInto::Parts(parts, from) => {
-            if parts.count() < from + samples {
-                return Err(operand::refused("there are too few parts for the sums", ""));
-            }
             let length = Argument::count(parts.count());
             (parts.element(*from), parts.row(), length, Argument::NULL)
         }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::tensor_slices::{copy_i64, number};
 
 /// Steps on a card that wait to be read together.
-pub(crate) const MOST: usize = 64;
+pub(crate) const SLOTS: usize = 64;
 
 /// The numbers that one launch advances.
 const TOGETHER: usize = 8;
@@ -284,15 +284,15 @@ impl Card {
         let row = self.slot();
         let turn = counts.asked.replace(counts.asked.get() + 1);
         let mut all = counts.rows.borrow_mut();
-        let mut known = all.iter();
-        if let Some((_, rows)) =
-            known.find(|(of, rows)| *of == turn && rows.numel() == MOST * count)
-        {
-            let rows = rows.clone();
-            return Ok(Parts { rows, row, count });
-        }
-        let rows = rows(MOST)?;
-        all.push((turn, rows.clone()));
+        let is_ours = |(of, rows): &&(_, Rc<Tensor>)| *of == turn && rows.numel() == SLOTS * count;
+        let known = all.iter().find(is_ours).map(|(_, rows)| rows.clone());
+        let rows = if let Some(rows) = known {
+            rows
+        } else {
+            let rows = rows(SLOTS)?;
+            all.push((turn, rows.clone()));
+            rows
+        };
         Ok(Parts { rows, row, count })
     }
 }

@@ -35,7 +35,7 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::operand::{refuse_common_memory, refuse_overlap, refused, refused_for_gaps};
 
-pub(crate) use counts::{Advances, Count, Counter, Counts, MOST, Parts};
+pub(crate) use counts::{Advances, Count, Counter, Counts, Parts, SLOTS};
 pub(crate) use elementwise::{Elementwise, elementwise};
 use graph::{Graph, Node, Steps};
 pub(crate) use graph::{Repeat, catch_up};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use tch::{Kind, Tensor};
 
 use super::report::Measured;
-use crate::card::{self, Argument, Card, Count, Counts, Kernel, MOST};
+use crate::card::{self, Argument, Card, Count, Counts, Kernel, SLOTS};
 use crate::error::Error;
 use crate::operand;
 use crate::value::Value;
@@ -121,7 +121,7 @@ pub(super) struct Watch {
     values: Table,
     directions: Table,
     /// For each step that waits: whether a direction was not finite, the number of the first such direction, and that of
-    /// the first value, or below zero. 32-bit integers, (3, [`MOST`]).
+    /// the first value, or below zero. 32-bit integers, (3, [`SLOTS`]).
     notes: Tensor,
 }
 
@@ -143,7 +143,7 @@ pub(super) struct Noted {
 
 impl Watch {
     pub(super) fn new(card: &Card, values: Table, directions: Table) -> Result<Self, Error> {
-        let notes = Tensor::f_zeros([3, MOST as i64], (Kind::Int, card.device()))?;
+        let notes = Tensor::f_zeros([3, SLOTS as i64], (Kind::Int, card.device()))?;
         let watch = Self {
             values,
             directions,
@@ -157,11 +157,11 @@ impl Watch {
     pub(super) fn clear(&self, card: &Card, counts: Option<&Counts>) -> Result<(), Error> {
         let arguments = [
             Argument::of(&self.notes),
-            Argument::count(MOST),
+            Argument::count(SLOTS),
             counts.map_or(Argument::NULL, Counts::first_slot),
         ];
         // SAFETY: there are three notes for each of so many steps.
-        unsafe { card.each(Kernel::Forget, 3 * MOST, arguments) }
+        unsafe { card.each(Kernel::Forget, 3 * SLOTS, arguments) }
     }
 
     /// Notes the first value that is not finite, where a number of a step is not.
@@ -193,23 +193,23 @@ impl Watch {
     /// The notes of so many steps, as soon as they are there.
     pub(super) fn read(&self, steps: usize) -> Result<Vec<Noted>, Error> {
         card::finish()?;
-        let mut notes = vec![0_i32; 3 * MOST];
-        self.notes.f_copy_data(&mut notes, 3 * MOST)?;
+        let mut notes = vec![0_i32; 3 * SLOTS];
+        self.notes.f_copy_data(&mut notes, 3 * SLOTS)?;
         let name = |table: &Table, number: i32| {
             let number = usize::try_from(number).ok()?;
             table.names.get(number).cloned()
         };
         let of_step = |slot: usize| Noted {
             flag: notes[slot] != 0,
-            direction: name(&self.directions, notes[MOST + slot]),
-            value: name(&self.values, notes[2 * MOST + slot]),
+            direction: name(&self.directions, notes[SLOTS + slot]),
+            value: name(&self.values, notes[2 * SLOTS + slot]),
         };
-        Ok((0..steps.min(MOST)).map(of_step).collect())
+        Ok((0..steps.min(SLOTS)).map(of_step).collect())
     }
 
     /// The first of the notes of a kind, one for each slot.
     fn place(&self, note: Note) -> Argument {
-        Argument::element(&self.notes, note as usize * MOST)
+        Argument::element(&self.notes, note as usize * SLOTS)
     }
 }
 

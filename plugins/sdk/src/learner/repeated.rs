@@ -99,8 +99,7 @@ impl Trainer {
             return Err(Error::new(ErrorCode::OTHER, "a step is of no pass"));
         };
         // The first step of a size makes buffers and looks whether the algorithm keeps to its own.
-        let fits = |it: &super::Workspace| it.samples() == samples.count();
-        let is_known = self.training.as_ref().is_some_and(fits) && self.watch.is_some();
+        let is_known = self.has_buffers(samples) && self.watch.is_some();
         let is_next = follows(&counts, samples);
         let kind = (update, samples.count());
         let known = self.repeated.iter().position(|it| it.kind == kind);

@@ -4,7 +4,7 @@
 use super::readings::{Readings, Table, Watch};
 use super::report::Report;
 use super::{At, Trainer, Update, diverged_direction, diverged_metric, output_name};
-use crate::card::{self, Card, MOST};
+use crate::card::{self, Card, SLOTS};
 use crate::error::Error;
 use crate::parameters::Parameters;
 use crate::samples::Samples;
@@ -19,8 +19,7 @@ impl Trainer {
         at: At,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
-        let fits = |it: &super::Workspace| it.samples() == samples.count();
-        if !self.training.as_ref().is_some_and(fits) {
+        if !self.has_buffers(samples) {
             // What was noted of the steps before is in the buffers of their size.
             self.settle(report)?;
         }
@@ -29,10 +28,16 @@ impl Trainer {
             None => self.take_down_step(card, samples, update, at, report)?,
         };
         self.waiting.push((at, readings));
-        if self.waiting.len() == MOST {
+        if self.waiting.len() == SLOTS {
             self.settle(report)?;
         }
         Ok(())
+    }
+
+    /// True if its buffers are those of as many samples.
+    pub(super) fn has_buffers(&self, samples: Samples<'_>) -> bool {
+        let buffers = self.training.as_ref();
+        buffers.is_some_and(|it| it.samples() == samples.count())
     }
 
     /// All updates of a step, and its numbers.

@@ -78,29 +78,18 @@ static int sizes(void (*)(Arguments...), size_t *sizes) {
 #define root(x) __builtin_sqrtf(x)
 #define root64(x) __builtin_sqrt(x)
 
-DEVICE u32 bits_of(float value) {
-  u32 bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
+template <class To, class From>
+DEVICE To of_same_bits(From from) {
+  static_assert(sizeof(To) == sizeof(From), "they have as many bits");
+  To to;
+  memcpy(&to, &from, sizeof to);
+  return to;
 }
 
-DEVICE float float_of(u32 bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-DEVICE u64 bits_of64(double value) {
-  u64 bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-DEVICE double double_of(u64 bits) {
-  double value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
+DEVICE u32 bits_of(float value) { return of_same_bits<u32>(value); }
+DEVICE float float_of(u32 bits) { return of_same_bits<float>(bits); }
+DEVICE u64 bits_of64(double value) { return of_same_bits<u64>(value); }
+DEVICE double double_of(u64 bits) { return of_same_bits<double>(bits); }
 
 #else
 

@@ -63,8 +63,8 @@ EXPORT(sums_of_parts)
 
 // Σ a b, or Σ a where there is no b, over the units of each sample, divided by `divisor`; in 64 bits, in a row of
 // so many, rounded to 32 into `rounded`, or neither where it is null.
-KERNEL over_units(double *sums, const Count row, i64 length, float *rounded, const float *a, const float *b, double divisor, i64 units,
-                  i64 samples) {
+KERNEL over_units(double *sums, const Count row, i64 length, float *rounded, const float *a, const float *b,
+                  double divisor, i64 units, i64 samples) {
   EACH (sample, samples) {
     double sum = 0.0;
     for (i64 at = sample; at < units * samples; at += samples)
