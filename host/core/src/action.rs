@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::canonical::{CanonicalError, ObjectWriter};
+use crate::canonical::{CanonicalError, ObjectWriter, Spelled, canonical_json};
 use crate::hash::{ActionKey, ArtifactHash, PluginHash};
 use crate::kind::StageKind;
 
@@ -113,15 +113,8 @@ impl Action {
     /// # Errors
     /// A parameter has no canonical JSON.
     pub fn document(&self) -> Result<(ActionKey, Vec<u8>), CanonicalError> {
-        let parts = ActionParts {
-            kind: self.kind,
-            revision: self.revision,
-            parameters: &self.parameters,
-            inputs: &self.inputs,
-            plugin: self.plugin.as_ref(),
-            environment: self.environment.as_ref(),
-        };
-        parts.document()
+        let bytes = canonical_json(self)?;
+        Ok((ActionKey::of(&bytes), bytes))
     }
 }
 
@@ -137,17 +130,17 @@ pub struct ActionParts<'a> {
     /// As [`Action::inputs`].
     pub inputs: &'a BTreeMap<String, ArtifactHash>,
     /// As [`Action::plugin`].
-    pub plugin: Option<&'a PluginPin>,
+    pub plugin: Option<&'a Spelled<PluginPin>>,
     /// As [`Action::environment`].
-    pub environment: Option<&'a Environment>,
+    pub environment: Option<&'a Spelled<Environment>>,
 }
 
 impl ActionParts<'_> {
-    /// The document of the action and its key, as [`Action::document`].
+    /// The key of the action, as [`Action::document`] gives it.
     ///
     /// # Errors
     /// A parameter has no canonical JSON.
-    pub fn document(self) -> Result<(ActionKey, Vec<u8>), CanonicalError> {
+    pub fn key(self) -> Result<ActionKey, CanonicalError> {
         let Self {
             kind,
             revision,
@@ -158,7 +151,7 @@ impl ActionParts<'_> {
         } = self;
         let mut object = ObjectWriter::new();
         if let Some(environment) = environment {
-            object.field("environment", environment)?;
+            object.spelled("environment", environment)?;
         }
         if !inputs.is_empty() {
             object.field("inputs", inputs)?;
@@ -166,11 +159,10 @@ impl ActionParts<'_> {
         object.field("kind", &kind)?;
         object.object("parameters", parameters)?;
         if let Some(plugin) = plugin {
-            object.field("plugin", plugin)?;
+            object.spelled("plugin", plugin)?;
         }
         object.field("revision", &revision)?;
-        let bytes = object.finish();
-        Ok((ActionKey::of(&bytes), bytes))
+        Ok(ActionKey::of(&object.finish()))
     }
 }
 
@@ -180,7 +172,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::canonical::canonical_json;
 
     fn any_action() -> impl Strategy<Value = Action> {
         let hash = any::<[u8; 32]>().prop_map(ArtifactHash::from_bytes);
@@ -221,9 +212,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_document_is_the_canonical_json(action in any_action()) {
+        fn the_parts_have_the_key_of_the_document(action in any_action()) {
             let (key, bytes) = action.document().unwrap();
-            prop_assert_eq!(&bytes, &canonical_json(&action).unwrap());
+            let plugin = action.plugin.clone().map(|plugin| Spelled::new(plugin).unwrap());
+            let environment = action.environment.clone();
+            let environment = environment.map(|environment| Spelled::new(environment).unwrap());
+            let parts = ActionParts {
+                kind: action.kind,
+                revision: action.revision,
+                parameters: &action.parameters,
+                inputs: &action.inputs,
+                plugin: plugin.as_ref(),
+                environment: environment.as_ref(),
+            };
+            prop_assert_eq!(parts.key().unwrap(), key);
             prop_assert_eq!(key, ActionKey::of(&bytes));
             prop_assert_eq!(serde_json::from_slice::<Action>(&bytes).unwrap(), action);
         }

@@ -21,7 +21,7 @@ mod run;
 pub use action::{Action, ActionParts, CudaEnvironment, Environment, PluginPin};
 pub use advice::{Advice, Ending};
 pub use artifact::{Artifact, ArtifactFile, InvalidFileName};
-pub use canonical::{CanonicalError, canonical_json};
+pub use canonical::{CanonicalError, Spelled, canonical_json};
 pub use difference::{Difference, Fields};
 pub use hash::{ActionKey, ArtifactHash, HashError, ObjectHash, PluginHash, RunHash};
 pub use kind::StageKind;

@@ -3,13 +3,14 @@
 //! nothing that happens on disk afterwards can change what the run does.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use assay_core::{
     Action, ActionKey, ActionParts, Advice, ArtifactHash, CanonicalError, Complaints, Diagnostic,
-    Environment, Limits, Place, Places, PluginPin, Resources, StageKind,
+    Environment, Limits, Place, Places, PluginPin, Resources, Spelled, StageKind,
 };
 use assay_network::Refusal as NetworkRefusal;
 use assay_store::{SourceHashes, Store};
@@ -67,9 +68,9 @@ impl FrozenStage {
             parameters: &self.parameters,
             inputs,
             plugin: self.plugin.as_ref().map(|plugin| &plugin.pin),
-            environment: self.environment(),
+            environment: self.spelled_environment(),
         };
-        Ok(parts.document()?.0)
+        parts.key()
     }
 
     /// Its action, given the same.
@@ -79,13 +80,17 @@ impl FrozenStage {
         mut chosen: Map<String, Value>,
     ) -> Action {
         chosen.extend(self.parameters.clone());
-        let plugin = self.plugin.as_ref().map(|plugin| plugin.pin.clone());
+        let plugin = self.plugin.as_ref().map(|plugin| (*plugin.pin).clone());
         let environment = self.environment().cloned();
         Action::new(self.planned.kind(), chosen, inputs, plugin, environment)
     }
 
     /// The numerical environment of its action, if a plugin computes there.
     pub(crate) fn environment(&self) -> Option<&Environment> {
+        self.spelled_environment().map(Deref::deref)
+    }
+
+    fn spelled_environment(&self) -> Option<&Spelled<Environment>> {
         let wanted = self.planned.plugin.as_ref()?;
         Some(self.plugin.as_ref()?.environment(&wanted.algorithm.value))
     }
@@ -157,14 +162,14 @@ impl Refusal {
 /// A plugin whose library lies in the store and that said what it offers.
 #[derive(Debug)]
 pub(crate) struct Pinned {
-    pub(crate) pin: PluginPin,
+    pub(crate) pin: Spelled<PluginPin>,
     /// The threads of one action.
     threads: u32,
-    environment: Environment,
+    environment: Spelled<Environment>,
     /// That of its portable algorithms.
-    portable: Environment,
+    portable: Spelled<Environment>,
     /// That of its algorithms that compute on cards as on a processor, if that is asked for.
-    moved: Option<Environment>,
+    moved: Option<Spelled<Environment>>,
     /// The file of the library, unless it was found in the store.
     library: Option<PathBuf>,
     algorithms: HashMap<String, Algorithm>,
@@ -190,7 +195,7 @@ pub(crate) struct Algorithm {
 
 impl Pinned {
     /// The numerical environment of an action of one of its algorithms.
-    pub(crate) fn environment(&self, algorithm: &str) -> &Environment {
+    pub(crate) fn environment(&self, algorithm: &str) -> &Spelled<Environment> {
         match (self.moved(algorithm), self.algorithms.get(algorithm)) {
             (Some(moved), _) => moved,
             (None, Some(algorithm)) if algorithm.is_portable => &self.portable,
@@ -199,7 +204,7 @@ impl Pinned {
     }
 
     /// That of an algorithm which computes on a card as on a processor.
-    fn moved(&self, algorithm: &str) -> Option<&Environment> {
+    fn moved(&self, algorithm: &str) -> Option<&Spelled<Environment>> {
         let algorithm = self.algorithms.get(algorithm)?;
         let moved = self.moved.as_ref();
         moved.filter(|_| algorithm.is_portable_on_cards)
@@ -400,14 +405,15 @@ impl Freezer<'_> {
         let on_processor = || portable(&environment(*threads, libtorch.clone(), None));
         let moved = (*as_on_processor && cuda.is_some()).then(on_processor);
         let environment = environment(*threads, libtorch, cuda);
+        let spelled = |environment| Spelled::new(environment).map_err(EngineError::Canonical);
         Ok(Some(Pinned {
             algorithms,
             threads: *threads,
-            portable: portable(&environment),
-            moved,
-            environment,
+            portable: spelled(portable(&environment))?,
+            moved: moved.map(spelled).transpose()?,
+            environment: spelled(environment)?,
             library: library.file,
-            pin,
+            pin: Spelled::new(pin).map_err(EngineError::Canonical)?,
         }))
     }
 

@@ -35,7 +35,7 @@ pub struct ObjectFolder {
 impl Store {
     /// The file that holds the object, whether or not it is there.
     pub fn object_path(&self, object: ObjectHash) -> PathBuf {
-        sharded(self.part(Part::Objects), &object.to_string())
+        sharded(&self.part(Part::Objects), &object.to_string())
     }
 
     /// Stores `bytes` and names them. An object that is already there and sound is kept; one
@@ -233,7 +233,7 @@ impl Store {
 
     /// The stamp of the object's file, unless there is none.
     pub(crate) fn object_stamp(&self, object: ObjectHash) -> Result<Option<Stamp>, StoreError> {
-        let path = sharded(PathBuf::new(), &object.to_string());
+        let path = sharded_name(&object.to_string());
         self.stamp(Part::Objects, &path, FileType::RegularFile)
     }
 
@@ -262,12 +262,18 @@ impl Store {
 }
 
 /// `folder/ab/<the rest>`: few enough entries in each folder for every file system.
-pub(crate) fn sharded(folder: PathBuf, hex: &str) -> PathBuf {
+pub(crate) fn sharded(folder: &Path, hex: &str) -> PathBuf {
+    folder.join(sharded_name(hex))
+}
+
+/// `ab/<the rest>`, with room for the name of a record: a run asks for thousands.
+pub(crate) fn sharded_name(hex: &str) -> String {
     let (shard, rest) = hex.split_at_checked(2).unwrap_or(("", hex));
-    let mut path = folder;
-    path.push(shard);
-    path.push(rest);
-    path
+    let mut name = String::with_capacity(2 * hex.len() + 8);
+    name.push_str(shard);
+    name.push('/');
+    name.push_str(rest);
+    name
 }
 
 /// The last part of a path; empty where it is no text, which no hash begins with.

@@ -13,7 +13,7 @@ use rustix::fs::FileType;
 use crate::disk;
 use crate::document::DOCUMENT_LIMIT;
 use crate::error::{StoreError, present, readable};
-use crate::object::sharded;
+use crate::object::{sharded, sharded_name};
 use crate::stamp::Stamp;
 use crate::store::{Part, Store, persist};
 
@@ -170,7 +170,7 @@ impl Store {
 
     /// Where the record of the action with this name lies.
     pub fn record_path(&self, key: ActionKey, name: ObjectHash) -> PathBuf {
-        record_path(self.part(Part::Results), key, name)
+        self.part(Part::Results).join(record_path(key, name))
     }
 
     /// The bytes of a record of the action, checked against its name.
@@ -188,12 +188,12 @@ impl Store {
     }
 
     fn record_folder(&self, key: ActionKey) -> PathBuf {
-        sharded(self.part(Part::Results), &key.to_string())
+        sharded(&self.part(Part::Results), &key.to_string())
     }
 
     /// The stamp of the folder of an action's records, unless there is none.
     pub(crate) fn record_folder_stamp(&self, key: ActionKey) -> Result<Option<Stamp>, StoreError> {
-        let path = sharded(PathBuf::new(), &key.to_string());
+        let path = sharded_name(&key.to_string());
         self.stamp(Part::Results, &path, FileType::Directory)
     }
 
@@ -203,7 +203,7 @@ impl Store {
         key: ActionKey,
         name: ObjectHash,
     ) -> Result<Option<Stamp>, StoreError> {
-        let path = record_path(PathBuf::new(), key, name);
+        let path = record_path(key, name);
         self.stamp(Part::Results, &path, FileType::RegularFile)
     }
 
@@ -213,10 +213,12 @@ impl Store {
     }
 }
 
-/// The path of a record of an action, whose folder lies in that of all.
-fn record_path(results: PathBuf, key: ActionKey, name: ObjectHash) -> PathBuf {
-    let mut path = sharded(results, &key.to_string());
-    path.push(format!("{name}.json"));
+/// The path of a record of an action below the folder of all.
+fn record_path(key: ActionKey, name: ObjectHash) -> String {
+    let mut path = sharded_name(&key.to_string());
+    path.push('/');
+    path.push_str(&name.to_string());
+    path.push_str(".json");
     path
 }
 

@@ -161,14 +161,14 @@ impl Store {
     pub(crate) fn stamp(
         &self,
         part: Part,
-        path: &Path,
+        path: &str,
         file_type: FileType,
     ) -> Result<Option<Stamp>, StoreError> {
         let Some(folder) = present(self.folder(part))? else {
             return Ok(None);
         };
-        let stamp = Stamp::of_type(folder, path, file_type);
-        stamp.at("inspect", &self.part(part).join(path))
+        Stamp::of_type(folder, Path::new(path), file_type)
+            .or_else(|error| Err(error).at("inspect", &self.part(part).join(path)))
     }
 
     /// The open folder of a part.

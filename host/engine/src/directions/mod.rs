@@ -116,12 +116,12 @@ pub fn plan_directions(
     if let Some(state) = request.state {
         inputs.extend([input(store, DIRECTIONS_STATE, state)?]);
     }
-    let environment = pinned.environment(&parameters.algorithm).clone();
+    let environment = (**pinned.environment(&parameters.algorithm)).clone();
     let action = Action::new(
         StageKind::Directions,
         object(&parameters)?,
         inputs,
-        Some(pinned.pin),
+        Some((*pinned.pin).clone()),
         Some(environment),
     );
     Ok(store.put_action(&action)?)
