@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::tensor_slices::{copy_i64, number};
 
 /// Steps on a card that wait to be read together.
-pub(crate) const SLOTS: usize = 64;
+pub(crate) const SLOTS: usize = 128;
 
 /// The numbers that one launch advances.
 const TOGETHER: usize = 8;

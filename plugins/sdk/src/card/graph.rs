@@ -77,6 +77,8 @@ pub(super) struct Steps {
 struct Made {
     /// Among all that were made.
     number: u64,
+    /// The number of samples in its batches.
+    samples: i64,
     nodes: Vec<Node>,
     /// The launches that each waits for.
     waits: Vec<Vec<usize>>,
@@ -207,13 +209,14 @@ impl Made {
 }
 
 impl Card {
-    /// Runs `body`, whose launches wait until it has returned, and are then made as one. Says too how to repeat the step, if
-    /// it was the same as the one before.
+    /// Runs `body`, a step on a batch of so many samples, whose launches wait until it has returned, and are then made as one. Says
+    /// too how to repeat the step, if it was the same as the one before of as many samples.
     ///
     /// # Errors
     /// Those of `body`, after which what has waited never happens, and those of the card.
     pub(crate) fn as_graph<T>(
         &self,
+        samples: i64,
         body: impl FnOnce() -> Result<T, Error>,
     ) -> Result<(T, Option<Repeat>), Error> {
         /// Has nothing wait any more, also after a panic.
@@ -233,7 +236,7 @@ impl Card {
         let _end = End(steps);
         let value = body()?;
         let nodes = steps.waiting.take().unwrap_or_default();
-        let repeat = self.play(nodes)?;
+        let repeat = self.play(samples, nodes)?;
         Ok((value, repeat.filter(|_| !steps.is_broken.get())))
     }
 
@@ -284,11 +287,12 @@ impl Card {
         self.steps.refused.set(true);
     }
 
-    fn play(&self, mut nodes: Vec<Node>) -> Result<Option<Repeat>, Error> {
+    fn play(&self, samples: i64, mut nodes: Vec<Node>) -> Result<Option<Repeat>, Error> {
         let steps = &self.steps;
         let mut held = steps.held.take();
         let mut made = steps.made.borrow_mut();
-        if let Some(made) = made.iter_mut().find(|it| it.is_of(&nodes, steps)) {
+        let is_ours = |it: &&mut Made| it.samples == samples && it.is_of(&nodes, steps);
+        if let Some(made) = made.iter_mut().find(is_ours) {
             // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch is held, or lives as
             // long as the step's buffers.
             if let Ok(is_same) = unsafe { made.launch(&mut nodes, &mut held) } {
@@ -313,6 +317,7 @@ impl Card {
         match self.launcher.graph(&mut nodes, &waits) {
             Ok(graph) => made.push(Made {
                 number: steps.number.replace(steps.number.get() + 1),
+                samples,
                 nodes,
                 waits,
                 graph,
@@ -419,14 +424,15 @@ mod tests {
         let card = card();
         enter(Some(&card), || {
             let out = zeros(5);
-            // Factors of zero differ in their sign alone, and a smaller batch in its sizes and places.
-            let steps = [2.0, 2.0, -0.5, 0.0, -0.0].map(|factor| (factor, 5));
-            for (at, (factor, columns)) in (0..).zip(steps.into_iter().chain([(2.0, 2), (3.0, 5)]))
-            {
-                let (x, smaller) = (numbers(columns), zeros(columns));
-                let out = if columns == 5 { &out } else { &smaller };
-                card.as_graph(|| step(factor, &x, out)).unwrap();
-                assert_eq!(bits(out), enter(None, || expected(factor, &x)), "step {at}");
+            // Factors of zero differ in their sign alone.
+            for (at, factor) in (0..).zip([2.0, 2.0, -0.5, 0.0, -0.0]) {
+                let x = numbers(5);
+                card.as_graph(5, || step(factor, &x, &out)).unwrap();
+                assert_eq!(
+                    bits(&out),
+                    enter(None, || expected(factor, &x)),
+                    "step {at}"
+                );
                 assert_eq!(card.graphs_launched(), at);
             }
         });
@@ -436,19 +442,23 @@ mod tests {
     fn steps_of_other_kinds_have_graphs_of_their_own() {
         let card = card();
         enter(Some(&card), || {
-            let x = numbers(4);
-            let step = |count: usize| {
-                let out = zeros(4);
+            let step = |(count, samples): (usize, i64)| {
+                let (x, out) = (numbers(samples), zeros(samples));
                 let again = |_| add(&out, &x, &out);
-                card.as_graph(|| (0..count).try_for_each(again)).unwrap();
-                let same = zeros(4);
+                card.as_graph(samples, || (0..count).try_for_each(again))
+                    .unwrap();
+                let same = zeros(samples);
                 enter(None, || (0..count).try_for_each(|_| add(&same, &x, &same))).unwrap();
                 assert_eq!(bits(&out), bits(&same), "{count} launches");
             };
-            (1..=MOST).chain(1..=MOST).for_each(step);
+            // Of other launches, or on batches of other sizes.
+            let kinds = || (1..=MOST / 2).flat_map(|count| [(count, 4), (count, 3)]);
+            kinds().chain(kinds()).for_each(step);
             assert_eq!(card.graphs_launched(), MOST as u64);
             // One more takes the place of the first.
-            [MOST + 1, 2, 1, 3].into_iter().for_each(step);
+            [(MOST, 4), (1, 3), (1, 4), (2, 3)]
+                .into_iter()
+                .for_each(step);
             assert_eq!(card.graphs_launched(), MOST as u64 + 2);
         });
     }
@@ -459,7 +469,7 @@ mod tests {
         enter(Some(&card), || {
             for _ in 0..3 {
                 let out = zeros(4);
-                let found = card.as_graph(|| {
+                let found = card.as_graph(4, || {
                     let infinite = Tensor::full([3, 4], f64::INFINITY, (Kind::Float, Device::Cpu));
                     copy(&infinite, &out)?;
                     let found = is_finite(&out)?;
@@ -491,7 +501,7 @@ mod tests {
                 )
             };
             match current() {
-                Some(card) => card.as_graph(draw).unwrap().0,
+                Some(card) => card.as_graph(40, draw).unwrap().0,
                 None => draw().unwrap(),
             }
             bits(&out)
@@ -511,7 +521,7 @@ mod tests {
         enter(Some(&card), || {
             for _ in 0..3 {
                 let out = zeros(4);
-                card.as_graph(|| {
+                card.as_graph(4, || {
                     let between = zeros(4);
                     copy(&numbers(4), &between)?;
                     copy(&between, &out)
@@ -594,7 +604,7 @@ mod tests {
                 let x = numbers(5);
                 for factor in [2.0, -1.0, 0.5] {
                     let out = zeros(5);
-                    card.as_graph(|| step(factor, &x, &out)).unwrap();
+                    card.as_graph(4, || step(factor, &x, &out)).unwrap();
                     assert_eq!(bits(&out), enter(None, || expected(factor, &x)), "{at:?}");
                 }
             });
@@ -608,13 +618,13 @@ mod tests {
         let card = card();
         enter(Some(&card), || {
             let (x, out) = (numbers(4), zeros(4));
-            let broken = card.as_graph(|| {
+            let broken = card.as_graph(4, || {
                 copy(&x, &out)?;
                 Err::<(), _>(crate::operand::refused("it broke off", ""))
             });
             assert!(broken.is_err());
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                card.as_graph(|| -> Result<(), Error> { panic!("it broke off") })
+                card.as_graph(4, || -> Result<(), Error> { panic!("it broke off") })
             }));
             assert!(panicked.is_err());
             assert_eq!(bits(&out), bits(&zeros(4)), "what waited was dropped");

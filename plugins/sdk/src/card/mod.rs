@@ -270,9 +270,11 @@ impl Card {
         self.share.get()
     }
 
-    /// Shares the card with the learners that there are now. Steps of one pass have one share, so that they are the same.
-    pub(crate) fn share_anew(&self) {
-        self.share.set(self.launcher.share());
+    /// Shares the card with the learners that there are now; true if that is another share than before. Steps of one pass have one
+    /// share, so that they are the same.
+    pub(crate) fn share_anew(&self) -> bool {
+        let share = self.launcher.share();
+        self.share.replace(share) != share
     }
 
     fn holds(&self, tensor: &Tensor) -> bool {

@@ -103,7 +103,7 @@ mod tests {
                 let (found, expected) = (buffers(), buffers());
                 for _ in 0..3 {
                     let step = || launches.iter().try_for_each(|it| launch(&found, *it));
-                    card.as_graph(step).unwrap();
+                    card.as_graph(3, step).unwrap();
                     launches.iter().try_for_each(|it| launch(&expected, *it)).unwrap();
                     prop_assert_eq!(bits(&found), bits(&expected));
                 }

@@ -98,33 +98,38 @@ impl KeptOrder {
         samples: &[u32],
         crops: &[Crop],
     ) -> Result<Self, Error> {
-        let refused = |message| Err(Error::new(ErrorCode::SHAPE, message));
-        if let Some(sample) = samples.iter().find(|&&it| it as usize >= split.samples) {
-            let of_split = split.samples;
-            return refused(format!(
-                "an epoch has sample {sample} of a split of {of_split}"
-            ));
-        }
-        if !crops.is_empty() && crops.len() != samples.len() {
-            let (crops, samples) = (crops.len(), samples.len());
-            return refused(format!("an epoch has {crops} crops for {samples} samples"));
-        }
+        let count = samples.len();
         let device = split.card.device();
-        let on_card = |numbers: &[i32]| Tensor::f_from_slice(numbers)?.f_to_device(device);
-        let bits: Vec<_> = samples.iter().map(|it| it.cast_signed()).collect();
-        let numbers = crops.iter().flat_map(|it| [it.rows, it.columns, it.flip]);
-        let numbers: Vec<_> = numbers.collect();
-        let crops = if crops.is_empty() {
-            None
-        } else {
-            Some(on_card(&numbers)?)
-        };
+        let (samples, crops) = numbers(&split, samples, crops)?;
+        let crops = crops.map(|crops| crops.f_to_device(device));
         Ok(Self {
-            samples: on_card(&bits)?,
-            crops,
-            count: samples.len(),
+            samples: samples.f_to_device(device)?,
+            crops: crops.transpose()?,
+            count,
             split,
         })
+    }
+
+    /// Takes another order in its place, if that is of the same split, as long, and with crops if this one has them; false if not.
+    ///
+    /// # Errors
+    /// As for [`KeptOrder::new`].
+    pub(crate) fn replace(
+        &mut self,
+        split: &Rc<KeptSplit>,
+        samples: &[u32],
+        crops: &[Crop],
+    ) -> Result<bool, Error> {
+        let has_place = self.count == samples.len() && self.crops.is_none() == crops.is_empty();
+        if !has_place || !Rc::ptr_eq(&self.split, split) {
+            return Ok(false);
+        }
+        let (samples, crops) = numbers(split, samples, crops)?;
+        self.samples.f_copy_(&samples)?;
+        if let (Some(kept), Some(crops)) = (&mut self.crops, crops) {
+            kept.f_copy_(&crops)?;
+        }
+        Ok(true)
     }
 
     /// The samples at `places` of this order.
@@ -139,6 +144,30 @@ impl KeptOrder {
             places,
         })
     }
+}
+
+/// The numbers of an order's samples of `split`, and of its crops if it has any, in main memory.
+fn numbers(
+    split: &KeptSplit,
+    samples: &[u32],
+    crops: &[Crop],
+) -> Result<(Tensor, Option<Tensor>), Error> {
+    let refused = |message| Err(Error::new(ErrorCode::SHAPE, message));
+    if let Some(sample) = samples.iter().find(|&&it| it as usize >= split.samples) {
+        let of_split = split.samples;
+        return refused(format!(
+            "an epoch has sample {sample} of a split of {of_split}"
+        ));
+    }
+    if !crops.is_empty() && crops.len() != samples.len() {
+        let (crops, samples) = (crops.len(), samples.len());
+        return refused(format!("an epoch has {crops} crops for {samples} samples"));
+    }
+    let bits: Vec<_> = samples.iter().map(|it| it.cast_signed()).collect();
+    let of_crops = crops.iter().flat_map(|it| [it.rows, it.columns, it.flip]);
+    let of_crops: Vec<_> = of_crops.collect();
+    let of_crops = (!crops.is_empty()).then(|| Tensor::f_from_slice(&of_crops));
+    Ok((Tensor::f_from_slice(&bits)?, of_crops.transpose()?))
 }
 
 fn check(places: Places, count: usize) -> Result<(), Error> {

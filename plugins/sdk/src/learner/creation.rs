@@ -107,12 +107,13 @@ impl Trainer {
             updates: wanted.updates,
             state,
             training: None,
+            other: None,
             waiting: Vec::new(),
             counts: None,
             repeated: Vec::new(),
-            watch: None,
             inference: None,
             splits: BTreeMap::new(),
+            order: None,
             cost: Cost::default(),
         })
     }

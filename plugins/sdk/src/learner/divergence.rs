@@ -39,7 +39,7 @@ impl Trainer {
             return Ok(Some(name.to_owned()));
         }
         let layer = match &self.training {
-            Some(workspace) => workspace.non_finite()?,
+            Some(buffers) => buffers.workspace.non_finite()?,
             None => None,
         };
         Ok(layer.map(output_name))

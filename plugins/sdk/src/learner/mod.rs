@@ -70,20 +70,29 @@ pub(crate) struct Trainer {
     /// Updates of the network for every batch.
     updates: u32,
     state: State,
-    training: Option<Workspace>,
+    training: Option<Buffers>,
+    /// Those for batches of another size, on a card.
+    other: Option<Buffers>,
     /// Steps on a card whose numbers nobody has read yet.
     waiting: Vec<(At, Readings)>,
     /// The numbers that a card counts from step to step.
     counts: Option<Rc<Counts>>,
-    /// Steps of this pass that a card may repeat.
+    /// Steps that a card may repeat.
     repeated: Vec<Repeated>,
-    /// The notes on them there, for the buffers of `training`.
-    watch: Option<Watch>,
     inference: Option<Predictor>,
     /// The splits that it keeps on its card, by number.
     splits: BTreeMap<u32, Rc<KeptSplit>>,
+    /// The order of the last epoch there, whose memory the next may take.
+    order: Option<KeptOrder>,
     /// Of the steps since it was made.
     cost: Cost,
+}
+
+/// Buffers for batches of one size.
+struct Buffers {
+    workspace: Workspace,
+    /// The notes that a card makes on steps with them.
+    watch: Option<Watch>,
 }
 
 /// A step of a training.
@@ -141,6 +150,19 @@ impl Trainer {
         let message = || format!("no split was lent under the number {number}");
         let split = self.splits.get(&number).cloned();
         split.ok_or_else(|| Error::new(ErrorCode::UNSUPPORTED, message()))
+    }
+
+    /// The order of an epoch on its card: in the memory of the one before, where it has room there, so that its steps are launched
+    /// as those before it.
+    fn order(&mut self, order: &EpochOrder<'_>) -> Result<KeptOrder, Error> {
+        let split = self.split(order.split)?;
+        if let Some(mut kept) = self.order.take()
+            && kept.replace(&split, &order.samples, &order.crops)?
+        {
+            return Ok(kept);
+        }
+        self.repeated.clear();
+        KeptOrder::new(split, &order.samples, &order.crops)
     }
 
     /// Trains one epoch, and reports its metrics.
@@ -309,18 +331,21 @@ impl Trainer {
         given: Option<&GivenNoise>,
     ) -> Result<Readings, Error> {
         let count = samples.count();
-        let (workspace, is_new) = match self.training.take() {
-            Some(workspace) if workspace.samples() == count => (workspace, false),
-            _ => (Workspace::new(&self.model, count)?, true),
+        let is_new = !self.has_buffers(count);
+        let Buffers { workspace, .. } = match self.training.take().filter(|_| !is_new) {
+            Some(buffers) => self.training.insert(buffers),
+            None => self.training.insert(Buffers {
+                workspace: Workspace::new(&self.model, count)?,
+                watch: None,
+            }),
         };
-        let workspace = self.training.insert(workspace);
         if number == 1 {
             workspace.run(&self.model, samples)?;
         }
         let batch_loss = workspace.take_batch_loss();
         if is_new {
-            self.watch = None;
-            self.repeated.clear();
+            // Those were of other buffers.
+            self.repeated.retain(|step| !step.is_of(count));
         }
         // Once for each size of batches: every step would cost as much again as the copies.
         let copies = if is_new {
@@ -494,6 +519,7 @@ impl Learner for Trainer {
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        self.repeated.clear();
         at_boundary(|| self.state.restore(state))
     }
 
@@ -513,6 +539,7 @@ impl Learner for Trainer {
             self.expected.check_split(split)?;
             // The former one first, which takes room.
             self.splits.remove(&number);
+            self.order = None;
             let kept = KeptSplit::new(&card, split)?;
             let is_kept = kept.is_some();
             self.splits.extend(kept.map(|kept| (number, Rc::new(kept))));
@@ -528,12 +555,13 @@ impl Learner for Trainer {
         metrics: &mut MetricSink<'_>,
     ) -> Result<(), PluginError> {
         at_boundary(|| {
-            let split = self.split(order.split)?;
             let mut batches = KeptBatches {
                 source: places,
-                order: KeptOrder::new(split, &order.samples, &order.crops)?,
+                order: self.order(order)?,
             };
-            self.train_reporting(epoch, &mut batches, metrics)
+            let trained = self.train_reporting(epoch, &mut batches, metrics);
+            self.order = trained.is_ok().then_some(batches.order);
+            trained
         })
     }
 

@@ -27,6 +27,15 @@ pub(super) struct Repeated {
     multiply_adds: u64,
     /// Steps until it is asked for once more, to see that it is the same.
     left: usize,
+    /// Since it was asked for, a step on a batch of another size was: an algorithm may have made its own buffers anew.
+    is_old: bool,
+}
+
+impl Repeated {
+    /// True if its batch has so many samples.
+    pub(super) fn is_of(&self, samples: i64) -> bool {
+        self.kind.1 == samples
+    }
 }
 
 impl Trainer {
@@ -35,8 +44,10 @@ impl Trainer {
         let Some(card) = card::current() else {
             return Ok(());
         };
-        self.repeated.clear();
-        card.share_anew();
+        if card.share_anew() {
+            // Other shares have other launches.
+            self.repeated.clear();
+        }
         let counts = match self.counts.take() {
             Some(counts) => counts,
             None => Rc::new(Counts::new(&card, self.counters())?),
@@ -66,7 +77,8 @@ impl Trainer {
         samples: Samples<'_>,
         update: Update,
     ) -> Result<Option<Readings>, Error> {
-        let Some(counts) = self.counts.as_ref().filter(|it| follows(it, samples)) else {
+        let counts = self.counts.as_ref().filter(|it| follows(it, samples));
+        let Some(counts) = counts.filter(|_| self.has_buffers(samples.count())) else {
             return Ok(None);
         };
         let mut known = self.repeated.iter_mut();
@@ -99,12 +111,15 @@ impl Trainer {
             return Err(Error::new(ErrorCode::OTHER, "a step is of no pass"));
         };
         // The first step of a size makes buffers and looks whether the algorithm keeps to its own.
-        let is_known = self.has_buffers(samples) && self.watch.is_some();
+        let is_known = self.has_buffers(samples.count()) && self.watch().is_some();
         let is_next = follows(&counts, samples);
         let kind = (update, samples.count());
         let known = self.repeated.iter().position(|it| it.kind == kind);
-        let known = known.map(|known| self.repeated.swap_remove(known).launches);
-        let known = known.filter(|known| is_next && card.keeps(*known));
+        let known = known.map(|known| self.repeated.swap_remove(known));
+        let known = known.filter(|it| is_next && !it.is_old && card.keeps(it.launches));
+        for step in &mut self.repeated {
+            step.is_old |= !step.is_of(samples.count());
+        }
         let (is_replayable, counted) = (self.declared.is_replayable, cost::counted());
         let mut step = || {
             card.counting(&counts, || {
@@ -114,11 +129,11 @@ impl Trainer {
             })
         };
         let ((readings, advances), launches) = if is_replayable && is_known {
-            card.as_graph(step)?
+            card.as_graph(samples.count(), step)?
         } else {
             (step()?, None)
         };
-        if known.is_some() && known != launches && card.makes_graphs() {
+        if known.is_some_and(|it| Some(it.launches) != launches) && card.makes_graphs() {
             return Err(self.not_replayable(at));
         }
         if let (true, Some(launches), Some(readings)) = (is_next, launches, readings.repeated(0)) {
@@ -129,6 +144,7 @@ impl Trainer {
                 advances,
                 multiply_adds: cost::since(counted),
                 left: REPEATS,
+                is_old: false,
             });
         }
         Ok(readings)
@@ -161,10 +177,11 @@ mod tests {
         PluginError, StoredSamples, StoredSplit,
     };
     use assay_network::Network;
-    use tch::Device;
+    use tch::{Device, Tensor};
 
     use super::REPEATS;
     use crate::algorithm::Algorithm;
+    use crate::arithmetic::copy;
     use crate::backpropagation::Backpropagation;
     use crate::card::{Card, enter};
     use crate::error::Error;
@@ -243,10 +260,12 @@ mod tests {
             // Of an epoch the first step makes buffers, of the second a graph is made, and the third is the same.
             (&[steps(3)][..], 0),
             (&[steps(8)], 5),
-            // The next epoch has its order elsewhere.
-            (&[steps(8), steps(8)], 5 + 6),
-            // A smaller batch has buffers of its own.
-            (&[steps(8) + 1, steps(8) + 1], 5 + 5),
+            // The next epoch has its order in the same memory, unless it is of another length.
+            (&[steps(8), steps(8)], 5 + 8),
+            (&[steps(8), steps(7)], 5 + 5),
+            // A smaller batch has buffers of its own, which stay as long as there is no third size; a graph is made of its second step.
+            (&[steps(8) + 1; 4], 5 + 8 + 8 + 9),
+            (&[steps(2) + 1, steps(2) + 3, steps(2) + 1], 0),
             // More than are read together, and one that is asked for again.
             (&[steps(REPEATS + 10)], REPEATS as u64 + 6),
         ] {
@@ -258,6 +277,43 @@ mod tests {
             assert_eq!(card.steps_repeated(), repeated, "{epochs:?}");
         }
         assert_eq!(one_by_one.steps_repeated(), 0);
+    }
+
+    /// Backpropagation with a buffer of its own, which is made anew for batches of another size.
+    struct Buffering(Backpropagation, Option<Tensor>);
+
+    impl Algorithm for Buffering {
+        type Config = Adam;
+
+        const NAME: &'static str = "buffering";
+        const SUMMARY: &'static str = "A rule that copies what a layer gives.";
+        const REFERENCE: &'static str = "None";
+        const REPLAYABLE: bool = true;
+
+        fn new(setup: &mut Setup<'_>, config: &Adam) -> Result<Self, Error> {
+            Ok(Self(Algorithm::new(setup, config)?, None))
+        }
+
+        fn directions(&mut self, pass: &Pass<'_>, out: &mut Directions<'_>) -> Result<(), Error> {
+            let fits = |it: &Tensor| it.size() == pass.h(1).size();
+            let buffer = self.1.take().filter(fits);
+            let buffer = buffer.unwrap_or_else(|| pass.h(1).zeros_like());
+            copy(pass.h(1), self.1.insert(buffer))?;
+            self.0.directions(pass, out)
+        }
+    }
+
+    #[test]
+    fn a_rule_may_have_buffers_of_its_own_for_each_size() {
+        let (card, one_by_one) = (emulated(), emulated());
+        one_by_one.refuse_graphs();
+        // Steps that have been repeated often enough are asked for again after a smaller batch.
+        let epochs = [REPEATS as u32 / 2 * BATCH + 1; 4];
+        let found = trained::<Buffering>(&card, &epochs).unwrap();
+        let expected = trained::<Buffering>(&one_by_one, &epochs).unwrap();
+        assert_eq!(found.0, expected.0);
+        assert!(found.1 == expected.1, "the states differ");
+        assert!(card.steps_repeated() > REPEATS as u64);
     }
 
     /// Backpropagation that changes its mind after some steps.

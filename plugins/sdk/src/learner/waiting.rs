@@ -1,5 +1,7 @@
-//! Steps on a card, which nobody waits for: their numbers are read some dozens at a time. A step that diverged is found
+//! Steps on a card, which nobody waits for: their numbers are read many at a time. A step that diverged is found
 //! then, with the tensor that was not finite first; those after it have changed nothing that is kept.
+
+use std::mem;
 
 use super::readings::{Readings, Table, Watch};
 use super::report::Report;
@@ -19,9 +21,10 @@ impl Trainer {
         at: At,
         report: &mut Report<'_, '_>,
     ) -> Result<(), Error> {
-        if !self.has_buffers(samples) {
+        if !self.has_buffers(samples.count()) {
             // What was noted of the steps before is in the buffers of their size.
             self.settle(report)?;
+            self.change_buffers(samples.count());
         }
         let readings = match self.repeat_step(card, samples, update)? {
             Some(readings) => readings,
@@ -34,10 +37,20 @@ impl Trainer {
         Ok(())
     }
 
-    /// True if its buffers are those of as many samples.
-    pub(super) fn has_buffers(&self, samples: Samples<'_>) -> bool {
+    /// True if its buffers are those of so many samples.
+    pub(super) fn has_buffers(&self, samples: i64) -> bool {
         let buffers = self.training.as_ref();
-        buffers.is_some_and(|it| it.samples() == samples.count())
+        buffers.is_some_and(|it| it.workspace.samples() == samples)
+    }
+
+    /// Takes the buffers for batches of so many samples, or none where it has none yet, and keeps those that it had: an epoch may
+    /// end with a smaller batch, and the next one then begins with the buffers, and the launches, of the one before. Those of a third
+    /// size go.
+    fn change_buffers(&mut self, samples: i64) {
+        mem::swap(&mut self.training, &mut self.other);
+        if !self.has_buffers(samples) {
+            self.training = None;
+        }
     }
 
     /// All updates of a step, and its numbers.
@@ -78,14 +91,17 @@ impl Trainer {
             self.settle(report)?;
             return self.refuse_known(readings, at, report);
         }
-        let watch = match self.watch.take() {
+        let known = self.training.as_mut().and_then(|it| it.watch.take());
+        let watch = match known {
             Some(watch) => watch,
             None => self.new_watch(card)?,
         };
         watch.note_values(card, readings)?;
         card.flagging(watch.flag(), || self.step(update))?;
         watch.note_directions(card)?;
-        self.watch = Some(watch);
+        if let Some(buffers) = &mut self.training {
+            buffers.watch = Some(watch);
+        }
         Ok(())
     }
 
@@ -110,7 +126,8 @@ impl Trainer {
     /// Reads the numbers of the steps that wait, and reports them up to the first that diverged.
     pub(super) fn settle(&mut self, report: &mut Report<'_, '_>) -> Result<(), Error> {
         let (places, readings): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
-        let Some(watch) = self.watch.as_ref().filter(|_| !places.is_empty()) else {
+        let watch = self.watch().filter(|_| !places.is_empty());
+        let Some(watch) = watch else {
             return Ok(());
         };
         let (measured, noted) = (Readings::read_all(&readings)?, watch.read(places.len())?);
@@ -130,11 +147,15 @@ impl Trainer {
         Ok(())
     }
 
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        self.training.as_ref()?.watch.as_ref()
+    }
+
     fn new_watch(&self, card: &Card) -> Result<Watch, Error> {
         let groups = || [self.model.parameters()].into_iter().chain(self.maps());
         let values = groups().flat_map(Parameters::tensors);
         let values = values.map(|it| (it.name.clone(), &it.value));
-        let given = self.training.iter().flat_map(super::Workspace::given);
+        let given = self.training.iter().flat_map(|it| it.workspace.given());
         let given = given.map(|(l, values)| (output_name(l), values));
         let groups = self.maps().chain([self.model.parameters()]);
         let directions = groups.flat_map(Parameters::tensors).map(|it| {
@@ -181,7 +202,7 @@ mod tests {
         for (sizes, launched) in [
             // The first makes the buffers, and of the second a graph is made.
             (&[6; 7][..], 5),
-            // The first of each size makes buffers; the graph that is there serves all of them.
+            // The first of each size makes buffers, and of the second a graph is made, but for those that are there already.
             (&[6, 6, 6, 2, 2, 2, 6, 6], 5),
         ] {
             let before = card.graphs_launched();
