@@ -9,7 +9,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -29,6 +28,7 @@ use crate::error::causes;
 use crate::event::{Done, Report, Reporter};
 use crate::handover::{Assigned, receive_all};
 use crate::log::{note, note_to};
+use crate::plugin::leave;
 use crate::stages::{self, Context, Kind, Shorter, StageError};
 
 /// The folder below the scratch folder that outputs go to.
@@ -51,20 +51,16 @@ pub struct WorkerArguments {
     pub on_card: bool,
 }
 
-/// Executes the actions that are handed over and tells the supervisor of each how it went.
-pub fn run_worker(arguments: &WorkerArguments) -> ExitCode {
-    let assigned = match take_over() {
-        Ok(assigned) => assigned,
+/// Executes the actions that are handed over, tells the supervisor of each how it went, and ends the process.
+pub fn run_worker(arguments: &WorkerArguments) -> ! {
+    let is_success = match take_over() {
+        Ok(assigned) => execute_all(arguments, assigned),
         Err(error) => {
             note(&format!("cannot set up the worker: {error}"));
-            return ExitCode::FAILURE;
+            false
         }
     };
-    if execute_all(arguments, assigned) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    leave(is_success)
 }
 
 /// Tells the supervisor how an action ended; true if it ended well.

@@ -97,13 +97,13 @@ fn of_a_step(store: &Store, action: ActionKey) -> Result<Step, Box<dyn Error>> {
     let result = store.cached(action)?.ok_or("no result")?;
     let log = fs::read_to_string(store.object_path(result.log.ok_or("no log")?))?;
     let number = |what: &str| -> Result<f64, Box<dyn Error>> {
-        let end = log.find(what);
+        let end = log.rfind(what);
         let end = end.ok_or_else(|| format!("the driver does not tell of{what}"))?;
         let digits = log[..end].rsplit(|it: char| !it.is_ascii_digit()).next();
         Ok(digits.unwrap_or_default().parse()?)
     };
     // What was not computed may be no number, which would end the training.
-    if number(" launches of graphs")? < f64::from(STEPS - STEPS / 10) {
+    if number(" launches of graphs,")? < f64::from(STEPS - STEPS / 10) {
         return Err(format!("the training broke off:\n{log}").into());
     }
     Ok(Step {

@@ -16,12 +16,14 @@ fn machine() -> Machine {
         .set("CUDA_FAKE_TELLS", "1")
 }
 
-/// The numbers that the driver told of each worker that launched something: launches, graphs, launches of graphs,
+/// The numbers that the driver told last of each worker that launched something: launches, graphs, launches of graphs,
 /// replaced nodes, streams and waits.
 fn told(machine: &Machine) -> Vec<[u64; 6]> {
     let logs = machine.logs();
-    let lines = logs.iter().flat_map(|log| log.lines());
-    let told = lines.filter_map(|line| line.strip_prefix("driver: "));
+    let told = logs.iter().filter_map(|log| {
+        let mut lines = log.lines().rev();
+        lines.find_map(|line| line.strip_prefix("driver: "))
+    });
     let numbers = told.map(|line| {
         let numbers = line
             .split(|letter: char| !letter.is_ascii_digit())

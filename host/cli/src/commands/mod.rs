@@ -164,7 +164,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode, CliError> {
         Verb::Why(why) => why::why(why, cancel),
         Verb::Exec(exec) => exec::exec(exec, cancel),
         Verb::Probe(question) => Ok(probe::probe(question)),
-        Verb::Worker(worker) => Ok(worker::worker(worker)),
+        Verb::Worker(worker) => worker::worker(worker),
         Verb::Diff(diff) => diff::run(diff),
         Verb::Compare(compare) => compare::run(compare),
         Verb::Export(export) => export::run(export),

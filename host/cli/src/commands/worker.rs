@@ -1,7 +1,6 @@
 //! `pipeline worker`: executes the actions that another process of this program hands over.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use assay_core::{Limits, parse_memory};
 use assay_engine::{WorkerArguments, run_worker};
@@ -34,7 +33,7 @@ pub(crate) struct WorkerVerb {
     _keys: Vec<String>,
 }
 
-pub(crate) fn worker(worker: &WorkerVerb) -> ExitCode {
+pub(crate) fn worker(worker: &WorkerVerb) -> ! {
     run_worker(&WorkerArguments {
         store: worker.store.clone(),
         data_dir: worker.data_dir.clone(),

@@ -12,6 +12,7 @@ pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
 pub(crate) use file::read_bytes;
 pub use file::{LibraryFile, PluginError, handshake_of, read_library};
 pub(crate) use library::{Libraries, Library};
+pub(crate) use load::leave;
 pub use load::{LoadFailure, load};
 pub(crate) use reference::file_name;
 pub use reference::{HashPrefix, InvalidHashPrefix, InvalidReference, PluginReference};
