@@ -27,7 +27,8 @@ pub(super) struct Repeated {
     multiply_adds: u64,
     /// Steps until it is asked for once more, to see that it is the same.
     left: usize,
-    /// Since it was asked for, a step on a batch of another size was: an algorithm may have made its own buffers anew.
+    /// Since it was asked for, the algorithm may have been asked for something else, and have made its own buffers anew: by a step
+    /// on a batch of another size, or between two passes.
     is_old: bool,
 }
 
@@ -47,6 +48,9 @@ impl Trainer {
         if card.share_anew() {
             // Other shares have other launches.
             self.repeated.clear();
+        }
+        for step in &mut self.repeated {
+            step.is_old = true;
         }
         let counts = match self.counts.take() {
             Some(counts) => counts,
@@ -186,6 +190,7 @@ mod tests {
     use crate::card::{Card, enter};
     use crate::error::Error;
     use crate::exported::Exported;
+    use crate::inference::Inference;
     use crate::optimiser::Adam;
     use crate::pass::{Directions, Pass};
     use crate::setup::Setup;
@@ -242,6 +247,8 @@ mod tests {
                     &mut PlaceSource::new(&mut places),
                     &mut MetricSink::new(&mut losses),
                 )?;
+                let first = Places { first: 0, count: 5 };
+                learner.predict_resident(0, first, &mut [0.0; 5 * 3])?;
             }
             Ok((losses, learner.save()?))
         })
@@ -279,7 +286,7 @@ mod tests {
         assert_eq!(one_by_one.steps_repeated(), 0);
     }
 
-    /// Backpropagation with a buffer of its own, which is made anew for batches of another size.
+    /// Backpropagation with a buffer of its own, which is made anew for batches of another size, and by predictions.
     struct Buffering(Backpropagation, Option<Tensor>);
 
     impl Algorithm for Buffering {
@@ -301,19 +308,26 @@ mod tests {
             copy(pass.h(1), self.1.insert(buffer))?;
             self.0.directions(pass, out)
         }
+
+        fn predict(&mut self, inference: &Inference<'_>, outputs: &Tensor) -> Result<(), Error> {
+            self.1 = None;
+            self.0.predict(inference, outputs)
+        }
     }
 
     #[test]
-    fn a_rule_may_have_buffers_of_its_own_for_each_size() {
+    fn a_rule_may_make_its_own_buffers_anew() {
         let (card, one_by_one) = (emulated(), emulated());
         one_by_one.refuse_graphs();
-        // Steps that have been repeated often enough are asked for again after a smaller batch.
-        let epochs = [REPEATS as u32 / 2 * BATCH + 1; 4];
-        let found = trained::<Buffering>(&card, &epochs).unwrap();
-        let expected = trained::<Buffering>(&one_by_one, &epochs).unwrap();
-        assert_eq!(found.0, expected.0);
-        assert!(found.1 == expected.1, "the states differ");
-        assert!(card.steps_repeated() > REPEATS as u64);
+        // Steps that have been repeated often enough are asked for again, after a smaller batch and after predictions.
+        for more in [0, 1] {
+            let epochs = [REPEATS as u32 / 2 * BATCH + more; 4];
+            let found = trained::<Buffering>(&card, &epochs).unwrap();
+            let expected = trained::<Buffering>(&one_by_one, &epochs).unwrap();
+            assert_eq!(found.0, expected.0);
+            assert!(found.1 == expected.1, "the states differ");
+            assert!(card.steps_repeated() > REPEATS as u64);
+        }
     }
 
     /// Backpropagation that changes its mind after some steps.
