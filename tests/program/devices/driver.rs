@@ -33,16 +33,23 @@ fn told(machine: &Machine) -> Vec<[u64; 6]> {
     numbers.collect()
 }
 
+/// Runs the pipeline on a card and on a processor, which have to give the same artifacts; these.
+fn run_on_both(machine: &Machine) -> Vec<(String, String)> {
+    let on_card = machine.run("cuda", &["--portable", "--json"]).exits(0);
+    let on_processor = machine
+        .run("cpu", &["--store", "processor", "--json"])
+        .exits(0);
+    let expected = artifacts(&on_processor.json());
+    assert_eq!(artifacts(&on_card.json()), expected);
+    expected
+}
+
 #[test]
 fn a_driver_runs_kernels_and_graphs_with_the_bits_of_a_processor() {
     let machine = machine();
     portable_pipeline(&machine);
     machine.change("epochs = 2", "epochs = 6");
-    let on_card = machine.run("cuda", &["--portable", "--json"]).exits(0);
-    let on_processor = machine
-        .run("cpu", &["--store", "processor", "--json"])
-        .exits(0);
-    assert_eq!(artifacts(&on_card.json()), artifacts(&on_processor.json()));
+    let expected = run_on_both(&machine);
     let told = told(&machine);
     // Four trainings, whose steps are graphs, and four evaluations, which have none.
     assert_eq!(told.len(), 8, "{told:?}");
@@ -61,10 +68,7 @@ fn a_driver_runs_kernels_and_graphs_with_the_bits_of_a_processor() {
     let by_kernels = alone
         .run("cuda", &["--portable", "--store", "kernels", "--json"])
         .exits(0);
-    assert_eq!(
-        artifacts(&by_kernels.json()),
-        artifacts(&on_processor.json())
-    );
+    assert_eq!(artifacts(&by_kernels.json()), expected);
 }
 
 #[test]
@@ -76,11 +80,7 @@ fn steps_that_are_repeated_have_the_bits_of_a_processor() {
     let alternating = r#"algorithm = "dtp"
 hyperparameters = { schedule = "alternating" }"#;
     machine.change(r#"algorithm = "dtp""#, alternating);
-    let on_card = machine.run("cuda", &["--portable", "--json"]).exits(0);
-    let on_processor = machine
-        .run("cpu", &["--store", "processor", "--json"])
-        .exits(0);
-    assert_eq!(artifacts(&on_card.json()), artifacts(&on_processor.json()));
+    run_on_both(&machine);
     let steps: u64 = told(&machine)
         .iter()
         .map(|[_, _, of_graphs, ..]| of_graphs)
@@ -93,11 +93,7 @@ fn a_card_without_room_for_the_images_gives_the_bits_of_a_processor() {
     let machine = machine().set("CUDA_FAKE_FULL", "1");
     portable_pipeline(&machine);
     machine.change("epochs = 2", "epochs = 2\nbatch_size = 18");
-    let on_card = machine.run("cuda", &["--portable", "--json"]).exits(0);
-    let on_processor = machine
-        .run("cpu", &["--store", "processor", "--json"])
-        .exits(0);
-    assert_eq!(artifacts(&on_card.json()), artifacts(&on_processor.json()));
+    run_on_both(&machine);
     let told = told(&machine);
     // Every step is asked for, also those after a smaller batch, for which target propagation makes its own buffers anew.
     let of_graphs: u64 = told.iter().map(|[_, _, of_graphs, ..]| of_graphs).sum();

@@ -258,7 +258,7 @@ impl Card {
             return false;
         };
         // SAFETY: the launches are those that were made when the step was taken down, and the memory of their arguments is held; a
-        // learner forgets its steps before it makes other buffers than those whose addresses lie in tables.
+        // learner repeats a step only as long as it has the buffers of then, whose addresses lie in tables.
         let is_launched = unsafe { made.graph.launch() }.is_ok();
         // A card that is at fault says so when the step is launched one by one.
         steps.refused.set(!is_launched);

@@ -332,9 +332,14 @@ impl Trainer {
     ) -> Result<Readings, Error> {
         let count = samples.count();
         let is_new = !self.has_buffers(count);
-        let Buffers { workspace, .. } = match self.training.take().filter(|_| !is_new) {
-            Some(buffers) => self.training.insert(buffers),
-            None => self.training.insert(Buffers {
+        if is_new {
+            // The former ones first, which take room; steps of this size were of other buffers.
+            self.training = None;
+            self.repeated.retain(|step| !step.is_of(count));
+        }
+        let Buffers { workspace, .. } = match &mut self.training {
+            Some(buffers) => buffers,
+            none => none.insert(Buffers {
                 workspace: Workspace::new(&self.model, count)?,
                 watch: None,
             }),
@@ -343,10 +348,6 @@ impl Trainer {
             workspace.run(&self.model, samples)?;
         }
         let batch_loss = workspace.take_batch_loss();
-        if is_new {
-            // Those were of other buffers.
-            self.repeated.retain(|step| !step.is_of(count));
-        }
         // Once for each size of batches: every step would cost as much again as the copies.
         let copies = if is_new {
             Some(workspace.copies()?)
