@@ -35,10 +35,9 @@ impl Visitor<'_> for Digits {
 /// would name the same bytes twice.
 const VALUES: [u8; 256] = {
     let mut values = [0xff; 256];
-    let digits = b"0123456789abcdef";
     let mut value = 0;
-    while value < digits.len() {
-        values[digits[value] as usize] = value as u8;
+    while value < 16 {
+        values[digit(value) as usize] = value;
         value += 1;
     }
     values
@@ -57,6 +56,29 @@ fn parse(text: &str) -> Result<[u8; 32], HashError> {
         (most <= 0xf).then_some(bytes)
     };
     bytes().ok_or_else(|| HashError(text.chars().take(80).collect()))
+}
+
+/// The digit of a value below 16. It is computed, so that a processor does many at once.
+const fn digit(value: u8) -> u8 {
+    let beyond_nine = (value > 9) as u8;
+    b'0' + value + beyond_nine * (b'a' - b'9' - 1)
+}
+
+/// The digits of a hash.
+struct Hex([u8; 64]);
+
+impl Hex {
+    fn of(bytes: &[u8; 32]) -> Self {
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.as_chunks_mut().0.iter_mut().zip(bytes) {
+            *pair = [byte >> 4, byte & 0xf].map(digit);
+        }
+        Self(hex)
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 macro_rules! hash_type {
@@ -97,7 +119,7 @@ macro_rules! hash_type {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+                f.write_str(Hex::of(&self.0).as_str())
             }
         }
 
@@ -118,7 +140,7 @@ macro_rules! hash_type {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    serializer.collect_str(self)
+                    serializer.serialize_str(Hex::of(&self.0).as_str())
                 } else {
                     serializer.serialize_bytes(&self.0)
                 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
+use std::{mem, thread};
 
 use assay_core::{
     Action, ActionKey, ActionParts, Advice, ArtifactHash, CanonicalError, Complaints, Diagnostic,
@@ -591,14 +591,34 @@ pub(crate) fn complete(
             given.insert(name.clone(), default.clone());
         }
     }
-    let hyperparameters = Value::Object(given.clone());
+    let hyperparameters = Value::Object(mem::take(given));
+    // To find that nothing is wrong is faster than to list what is.
+    if !algorithm.validator.is_valid(&hyperparameters) {
+        refuse(&hyperparameters, places, algorithm, complaints);
+    }
+    if let Value::Object(completed) = hyperparameters {
+        *given = completed;
+    }
+}
+
+/// Complains about each hyper-parameter that the schema refuses.
+fn refuse(
+    hyperparameters: &Value,
+    places: &Places,
+    algorithm: &Algorithm,
+    complaints: &mut Complaints,
+) {
+    let properties = algorithm
+        .schema
+        .get("properties")
+        .and_then(Value::as_object);
     let known = || {
         properties
             .into_iter()
             .flatten()
             .map(|(name, _)| name.as_str())
     };
-    for error in algorithm.validator.iter_errors(&hyperparameters) {
+    for error in algorithm.validator.iter_errors(hyperparameters) {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
             for name in unexpected {
                 let place = place(places, &format!("hyperparameters.{name}"));

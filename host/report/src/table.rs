@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -19,6 +19,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::ChunkReader;
 
 use crate::file::{FileError, write_atomically};
 
@@ -30,6 +31,9 @@ const UNITS_KEY: &str = "assay.units";
 /// Far above any real table (500 epochs of 10,000 trainings are 60 million rows), far below what
 /// a few crafted bytes could make a reader allocate.
 const MOST_ROWS: usize = 1 << 27;
+
+/// A file of no more bytes is read in one piece: of a larger one the decoder opens every column again.
+const READ_AT_ONCE: u64 = 4 << 20;
 
 /// A table that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -185,9 +189,17 @@ pub(crate) fn write_rows<R: Encode>(path: &Path, rows: &[R]) -> Result<(), Table
 pub(crate) fn read_rows<R: Decode>(path: &Path) -> Result<Vec<R>, TableError> {
     let read = || {
         let file = assay_files::open(path).map_err(TableProblem::Open)?;
+        let size = file.metadata().map_err(TableProblem::Open)?.len();
+        let decode = || {
+            if size > READ_AT_ONCE {
+                return decode(file);
+            }
+            let bytes = assay_files::read_open(&file, READ_AT_ONCE).map_err(TableProblem::Open)?;
+            decode(Bytes::from(bytes))
+        };
         // The Parquet decoder indexes by lengths that it finds in the pages, so damaged pages
         // can make it panic; nothing it touched outlives the call.
-        catch_unwind(AssertUnwindSafe(|| decode(file))).unwrap_or(Err(TableProblem::Decoder))
+        catch_unwind(AssertUnwindSafe(decode)).unwrap_or(Err(TableProblem::Decoder))
     };
     read().map_err(|problem| problem.at(path))
 }
@@ -219,7 +231,7 @@ pub(crate) fn encode_columns(form: Form, columns: Vec<ArrayRef>) -> Result<Vec<u
     Ok(writer.into_inner()?)
 }
 
-fn decode<R: Decode>(file: File) -> Result<Vec<R>, TableProblem> {
+fn decode<R: Decode>(file: impl ChunkReader + 'static) -> Result<Vec<R>, TableProblem> {
     // The columns' types are those of Parquet itself: an embedded Arrow schema could claim others.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;

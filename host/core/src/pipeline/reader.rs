@@ -124,9 +124,13 @@ impl<'a> Reader<'a> {
         out: &mut Complaints,
         read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
     ) -> Option<T> {
-        let message = format!("{} has no `{key}`", self.name);
-        let missing = Diagnostic::new(message, &self.place).label(format!("`{key}` is required"));
-        self.required_or(key, missing, out, read)
+        if self.lacks(key) {
+            let message = format!("{} has no `{key}`", self.name);
+            let missing = Diagnostic::new(message, &self.place);
+            out.push(missing.label(format!("`{key}` is required")));
+            return None;
+        }
+        self.optional(key, out, read)
     }
 
     /// As [`Reader::required`], with another complaint where the value is missing.
@@ -137,16 +141,26 @@ impl<'a> Reader<'a> {
         out: &mut Complaints,
         read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
     ) -> Option<T> {
+        if self.lacks(key) {
+            out.push(missing);
+            return None;
+        }
+        self.optional(key, out, read)
+    }
+
+    /// True if a value that is required is missing.
+    fn lacks(&mut self, key: &'static str) -> bool {
         match self.fields {
             Fields::Table(table) if !table.contains_key(key) => {
                 self.asked.push(key);
-                out.push(missing);
-                return None;
+                true
             }
-            Fields::Table(_) => {}
-            Fields::Outline(outline) => outline.require(key),
+            Fields::Table(_) => false,
+            Fields::Outline(outline) => {
+                outline.require(key);
+                false
+            }
         }
-        self.optional(key, out, read)
     }
 
     /// Complains about every key that nobody asked for.

@@ -98,7 +98,11 @@ impl State {
     }
 
     fn write(&mut self, event: &RunEvent) -> io::Result<()> {
-        self.unwritten.extend(serde_json::to_vec(event)?);
+        let before = self.unwritten.len();
+        if let Err(error) = serde_json::to_writer(&mut self.unwritten, event) {
+            self.unwritten.truncate(before);
+            return Err(error.into());
+        }
         self.unwritten.push(b'\n');
         let waits = matches!(event.event, Event::StageCached { .. });
         if waits && self.unwritten.len() < MOST_UNWRITTEN {
