@@ -18,6 +18,7 @@ mod nvidia;
 mod order;
 mod product;
 mod split;
+mod tile;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -418,3 +419,5 @@ impl Card {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod times;

@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::{Argument, Card, Elements, Kernel, catch_up};
+use super::tile::{TILES, Tile};
+use super::{Argument, Card, Elements, catch_up};
 use crate::error::Error;
 use crate::function::Function;
 use crate::operand::refused;
@@ -82,6 +83,8 @@ pub(crate) struct Products {
     widest: usize,
     /// Elements that all of them write.
     written: usize,
+    /// With each of [`TILES`], the time that all blocks take together.
+    times: [usize; TILES.len()],
     least: Least,
 }
 
@@ -160,6 +163,13 @@ impl Products {
             shape,
             widest: jobs.iter().map(|job| job.columns).max().unwrap_or(0),
             written: shape.rows * jobs.iter().map(|job| job.columns).sum::<usize>(),
+            times: TILES.map(|tile| {
+                let time = |job: &Job| {
+                    let of_tile = tile.time(job.depth, job.terms.len());
+                    tile.count(shape.rows, job.columns).saturating_mul(of_tile)
+                };
+                jobs.iter().map(time).fold(0, usize::saturating_add)
+            }),
         })
     }
 
@@ -176,37 +186,33 @@ impl Products {
         out: Elements<'_>,
         [a, b]: [Elements<'_>; 2],
     ) -> Result<(), Error> {
-        let kernels = [
-            (Kernel::Product128, 128),
-            (Kernel::Product64, 64),
-            (Kernel::Product32, 32),
-            (Kernel::Product16, 16),
-        ];
-        let enough = card.share();
-        // The largest tile of which there are enough to occupy the learner's share of the card.
-        let mut fitting = kernels.iter().copied();
-        let chosen = fitting.find(|(_, tile)| self.blocks(*tile) >= enough);
-        let [.., smallest] = kernels;
-        self.run_with(
-            card,
-            chosen.unwrap_or(smallest),
-            function,
-            start,
-            out,
-            [a, b],
-        )
+        let tile = self.tile(card.share());
+        self.run_with(card, tile, function, start, out, [a, b])
     }
 
-    fn blocks(&self, tile: usize) -> usize {
-        let tiles = self.shape.rows.div_ceil(tile) * self.widest.div_ceil(tile);
-        self.count.saturating_mul(tiles)
+    /// The tile with which they take the least time on this many multiprocessors: as many turns as the blocks need, each as
+    /// long as a block takes on average.
+    pub(super) fn tile(&self, multiprocessors: usize) -> Tile {
+        let time = |(tile, all): (Tile, usize)| {
+            let blocks = self.blocks(tile).max(1);
+            let turns = blocks.div_ceil(multiprocessors.max(1));
+            (tile, (all / blocks).saturating_mul(turns))
+        };
+        let times = TILES.into_iter().zip(self.times).map(time);
+        let least = times.min_by_key(|(_, time)| *time);
+        least.map_or(TILES[0], |(tile, _)| tile)
+    }
+
+    fn blocks(&self, tile: Tile) -> usize {
+        let of_job = tile.count(self.shape.rows, self.widest);
+        self.count.saturating_mul(of_job)
     }
 
     #[track_caller]
     pub(super) fn run_with(
         &self,
         card: &Card,
-        (kernel, tile): (Kernel, usize),
+        tile: Tile,
         function: Function,
         start: Start<'_>,
         out: Elements<'_>,
@@ -254,7 +260,7 @@ impl Products {
         ];
         // SAFETY: the operands reach as far as any of the products, checked above; the tables are of this card, and
         // `operands` found that `out` lies apart.
-        unsafe { card.launch(kernel, self.blocks(tile), arguments) }
+        unsafe { card.launch(tile.kernel, self.blocks(tile), arguments) }
     }
 }
 

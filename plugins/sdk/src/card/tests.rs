@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::nvidia;
+use super::tile::TILES;
 use super::{
     Argument, Card, Count, Job, KeptOrder, KeptSplit, Kernel, Products, Shape, Start, elements,
     enter,
@@ -161,22 +162,42 @@ proptest! {
     }
 
     #[test]
-    fn tiles_change_no_bit(rows in 1..200_usize, depth in 1..40_usize, columns in 1..200_usize, seed: u64) {
+    fn tiles_change_no_bit(
+        [rows, columns] in [1..200_usize, 1..200],
+        depth in prop_oneof![1..40_usize, Just(128), 130..300_usize],
+        terms in 1..4_usize,
+        [a_by_depth, b_by_depth]: [bool; 2],
+        seed: u64,
+    ) {
         let card = card();
-        let (a, b) = (matrix_of(rows, depth, seed), matrix_of(depth, columns, !seed));
-        let shape = Shape { rows, a_row: depth, a_depth: 1, b_depth: columns, b_column: 1, out_row: columns };
-        let job = Job { columns, depth, terms: Term::FIRST.to_vec(), ..Job::default() };
+        let whole = depth * terms;
+        let (a, b) = (matrix_of(rows, whole, seed), matrix_of(whole, columns, !seed));
+        let [a_row, a_depth] = if a_by_depth { [whole, 1] } else { [1, rows] };
+        let [b_depth, b_column] = if b_by_depth { [1, whole] } else { [columns, 1] };
+        let shape = Shape { rows, a_row, a_depth, b_depth, b_column, out_row: columns };
+        // From the last one on, since they need not lie one after another.
+        let terms: Vec<_> = (0..terms).rev().map(|it| Term { a: it * depth * a_depth, b: it * depth * b_depth }).collect();
+        let job = Job { columns, depth, terms: terms.clone(), ..Job::default() };
         let product = Products::new(&card, shape, &[job]).unwrap();
-        let kernels = [(Kernel::Product16, 16), (Kernel::Product32, 32), (Kernel::Product64, 64), (Kernel::Product128, 128)];
-        let found = kernels.map(|kernel| {
-            let out = matrix_of(rows, columns, 5);
-            let factors = [elements(&a.tensor), elements(&b.tensor)];
-            product
-                .run_with(&card, kernel, Function::Tanh, Start::Out, elements(&out.tensor), factors)
-                .unwrap();
-            out.bits()
-        });
-        prop_assert!(found.iter().all(|it| *it == found[0]));
+
+        let start = values(rows * columns, 5);
+        let (of_a, of_b) = (values(rows * whole, seed), values(whole * columns, !seed));
+        let sum = |(at, start): (usize, &f32)| {
+            let (row, column) = (at / columns, at % columns);
+            let pairs = terms.iter().flat_map(|term| (0..depth).map(move |k| (term.a + k * a_depth, term.b + k * b_depth)));
+            pairs.fold(*start, |sum, (a, b)| of_a[a + row * a_row].mul_add(of_b[b + column * b_column], sum))
+        };
+        let sums: Vec<_> = start.iter().enumerate().map(sum).collect();
+        let size = [rows as i64, columns as i64];
+        for tile in TILES {
+            for function in [Function::Identity, Function::Tanh] {
+                let (out, expected) = (Guarded::new(&start, &size), Guarded::new(&sums, &size));
+                let factors = [elements(&a.tensor), elements(&b.tensor)];
+                product.run_with(&card, tile, function, Start::Out, elements(&out.tensor), factors).unwrap();
+                function.apply_to(&expected.tensor).unwrap();
+                prop_assert_eq!(out.bits(), expected.bits());
+            }
+        }
     }
 
     #[test]
@@ -497,6 +518,36 @@ fn operands_that_are_too_short_are_refused() {
 
 /// The ends of operations that are rounded to the nearest.
 const NEAREST: [&str; 2] = [".rn.f32", ".rn.f64"];
+
+#[test]
+fn tiles_are_as_large_as_leaves_no_multiprocessor_idle_for_long() {
+    let card = card();
+    let chosen = |rows, columns, depth| {
+        let shape = Shape {
+            rows,
+            a_row: depth,
+            a_depth: 1,
+            b_depth: columns,
+            b_column: 1,
+            out_row: columns,
+        };
+        let job = Job {
+            columns,
+            depth,
+            terms: Term::FIRST.to_vec(),
+            ..Job::default()
+        };
+        let products = Products::new(&card, shape, &[job]).unwrap();
+        products.tile(132).edge
+    };
+    assert_eq!(chosen(256, 128, 256), 16);
+    assert_eq!(chosen(1024, 128, 1024), 32);
+    assert_eq!(chosen(1024, 1024, 1024), 64);
+    assert_eq!(chosen(4096, 4096, 4096), 128);
+    // Where little is added, most of the time goes by for the parts.
+    assert_eq!(chosen(256, 256, 1024), 16);
+    assert_eq!(chosen(256, 256, 3), 32);
+}
 
 #[test]
 fn a_compiler_of_cards_rounds_every_operation_to_the_nearest() {

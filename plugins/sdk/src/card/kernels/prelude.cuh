@@ -4,6 +4,7 @@
 // blocks or threads, and nothing is added atomically.
 //
 //   KERNEL name(...) { ... } EXPORT(name)   a kernel, launched by its name
+//   KERNEL_OF(blocks) name(...) one of which so many blocks fit on a multiprocessor at once
 //   EACH (i, count) { ... }     once for every i below count: a thread each
 //   PHASE { ... }               once for every `thread` of the block; a thread goes on when all are done, so
 //                               SHARED memory that one phase writes can be read in the next
@@ -68,6 +69,7 @@ static int sizes(void (*)(Arguments...), size_t *sizes) {
 }
 
 #define KERNEL static void
+#define KERNEL_OF(blocks) KERNEL
 #define EXPORT(name)                                                            \
   extern "C" void launch_##name(u32 blocks, int backwards, void **arguments) {  \
     run(name, blocks, backwards != 0, arguments);                               \
@@ -91,6 +93,8 @@ DEVICE float float_of(u32 bits) { return of_same_bits<float>(bits); }
 DEVICE u64 bits_of64(double value) { return of_same_bits<u64>(value); }
 DEVICE double double_of(u64 bits) { return of_same_bits<double>(bits); }
 
+DEVICE void copy_four(float *to, const float *from) { memcpy(to, from, 4 * sizeof(float)); }
+
 #else
 
 #define DEVICE static __device__ __forceinline__
@@ -104,6 +108,7 @@ DEVICE double double_of(u64 bits) { return of_same_bits<double>(bits); }
 #define OWN(name) name
 
 #define KERNEL extern "C" __global__ void __launch_bounds__(THREADS)
+#define KERNEL_OF(blocks) extern "C" __global__ void __launch_bounds__(THREADS, blocks)
 #define EXPORT(name)
 
 #define BLOCK blockIdx.x
@@ -117,6 +122,12 @@ DEVICE double double_of(u64 bits) { return of_same_bits<double>(bits); }
 #define float_of(bits) __uint_as_float(bits)
 #define bits_of64(value) ((u64)__double_as_longlong(value))
 #define double_of(bits) __longlong_as_double((i64)(bits))
+
+// In one load: the first lies at a multiple of 16 bytes.
+DEVICE void copy_four(float *to, const float *from) {
+  const float4 four = *reinterpret_cast<const float4 *>(from);
+  to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
+}
 
 #endif
 

@@ -97,7 +97,7 @@ impl Compiled {
     }
 
     /// The form that a driver loads.
-    pub(super) fn image(&self) -> Result<Vec<u8>, PluginError> {
+    pub(in super::super) fn image(&self) -> Result<Vec<u8>, PluginError> {
         let mut size = 0;
         // SAFETY: as above; the compiler writes a number, and then as many bytes.
         unsafe {
