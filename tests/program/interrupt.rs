@@ -362,3 +362,20 @@ fn a_second_request_ends_a_worker_that_does_not_hear_the_first() {
     assert_stopped(&sandbox, status);
     assert!(checkpoint(&sandbox).is_some(), "the checkpoint stays");
 }
+
+#[test]
+fn a_worker_whose_supervisor_has_ended_does_not_begin() {
+    let sandbox = Sandbox::new();
+    // Numbers of processes end at 4,194,304.
+    let arguments = [
+        "worker",
+        "--store",
+        "artifacts",
+        "--threads",
+        "1",
+        "--supervisor",
+        "4194305",
+    ];
+    let ended = sandbox.execute(&arguments).exits(1);
+    assert!(ended.stderr.contains("has ended"), "{ended:?}");
+}

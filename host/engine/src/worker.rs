@@ -18,7 +18,7 @@ use assay_core::{
 };
 use assay_files::room_advice;
 use assay_store::{SourceHashes, Store, StoreError};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use rustix::stdio::{dup2_stdin, stdin};
 use signal_hook::consts::SIGTERM;
 
@@ -39,6 +39,8 @@ pub(crate) const TEMPORARY: &str = "tmp";
 /// Arguments of a worker; its actions are handed over on its standard input.
 #[derive(Clone, Debug)]
 pub struct WorkerArguments {
+    /// The process that started it.
+    pub supervisor: u32,
     /// The store that has the actions and their inputs.
     pub store: PathBuf,
     /// Where the user keeps datasets.
@@ -53,7 +55,7 @@ pub struct WorkerArguments {
 
 /// Executes the actions that are handed over, tells the supervisor of each how it went, and ends the process.
 pub fn run_worker(arguments: &WorkerArguments) -> ! {
-    let is_success = match take_over() {
+    let is_success = match take_over(arguments.supervisor) {
         Ok(assigned) => execute_all(arguments, assigned),
         Err(error) => {
             note(&format!("cannot set up the worker: {error}"));
@@ -127,9 +129,14 @@ impl Advice for WorkerError {
 }
 
 /// Takes the actions, and leaves nothing to be read as input.
-fn take_over() -> io::Result<Vec<Assigned>> {
+fn take_over(supervisor: u32) -> io::Result<Vec<Assigned>> {
     // The descriptors live as long as this process; it must not outlive its supervisor.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    // That may have ended before it was to be told.
+    let parent = getppid().map(|parent| parent.as_raw_nonzero().get());
+    if parent.and_then(|parent| u32::try_from(parent).ok()) != Some(supervisor) {
+        return Err(io::Error::other("the process that started it has ended"));
+    }
     let assigned = receive_all(stdin())?;
     dup2_stdin(File::open("/dev/null")?)?;
     Ok(assigned)

@@ -294,6 +294,8 @@ fn sharing_a_worker_goes_with_portable_algorithms_alone() {
     let machine = Machine::new(&[H100]);
     let refused = machine.run("cuda", &["--per-device", "2"]).exits(2);
     assert!(refused.stderr.contains("--portable"), "{refused:?}");
+    let refused = run(&machine, "cpu", "2", &[]).exits(2);
+    assert!(refused.stderr.contains("--jobs"), "{refused:?}");
     for count in ["0", "65", "many"] {
         let refused = run(&machine, "cuda", count, &[]).exits(2);
         assert!(refused.stderr.contains("--per-device"), "{refused:?}");

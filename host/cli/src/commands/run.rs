@@ -264,6 +264,11 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let request = plan.request(&arguments.only, &trust, arguments.lock_mode());
     // Before anything is made or started: a device or a cluster that is not there leaves no trace.
     let settings = arguments.settings(cancel)?;
+    if arguments.per_device.is_some() && settings.device.cards().is_none() {
+        let message = "--per-device is for cards (`--device cuda`): on a processor `--jobs` says how \
+                       many stages run at a time";
+        return Err(CliError::Arguments(message.to_owned()));
+    }
     let cluster = if arguments.dry_run {
         None
     } else {

@@ -20,6 +20,10 @@ pub(crate) struct WorkerVerb {
     #[arg(long)]
     threads: usize,
 
+    /// The process that started it, which it does not outlive
+    #[arg(long, value_name = "PID")]
+    supervisor: u32,
+
     /// Memory that the worker may hold
     #[arg(long, value_parser = parse_memory)]
     memory: Option<u64>,
@@ -35,6 +39,7 @@ pub(crate) struct WorkerVerb {
 
 pub(crate) fn worker(worker: &WorkerVerb) -> ! {
     run_worker(&WorkerArguments {
+        supervisor: worker.supervisor,
         store: worker.store.clone(),
         data_dir: worker.data_dir.clone(),
         threads: worker.threads,

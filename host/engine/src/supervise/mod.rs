@@ -16,7 +16,7 @@ mod watch;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{self, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -263,7 +263,8 @@ impl<'a> Execution<'a> {
             .arg0("pipeline")
             .args(["worker", "--store"])
             .arg(self.store.root())
-            .args(["--threads", &self.threads.to_string()]);
+            .args(["--threads", &self.threads.to_string()])
+            .args(["--supervisor", &process::id().to_string()]);
         if let Some(data_dir) = self.data_dir {
             command.arg("--data-dir").arg(data_dir);
         }
