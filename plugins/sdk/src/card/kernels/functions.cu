@@ -93,14 +93,17 @@ EXPORT(multiply_derivative)
 KERNEL softmax(float *out, const float *a, double *statistics, const Count row, i64 units, i64 samples) {
   statistics += value_of(row) * 3 * samples;
   EACH (sample, samples) {
+    const auto value = [=](i64 unit) { return a[unit * samples + sample]; };
     float most = -float_of(0x7f800000u);
-    for (i64 at = sample; at < units * samples; at += samples) most = a[at] > most ? a[at] : most;
+    in_turn(units, value, [&](i64, float value) { most = value > most ? value : most; });
     double sum = 0.0;
-    for (i64 at = sample; at < units * samples; at += samples) {
-      out[at] = exponential(a[at] - most);
-      sum += (double)out[at];
-    }
-    for (i64 at = sample; at < units * samples; at += samples) out[at] = (float)((double)out[at] / sum);
+    in_turn(units, value, [&](i64 unit, float value) {
+      const float power = exponential(value - most);
+      out[unit * samples + sample] = power;
+      sum += (double)power;
+    });
+    const auto power = [=](i64 unit) { return out[unit * samples + sample]; };
+    in_turn(units, power, [&](i64 unit, float power) { out[unit * samples + sample] = (float)((double)power / sum); });
     statistics[sample] = (double)most;
     statistics[samples + sample] = sum;
   }
@@ -110,17 +113,19 @@ EXPORT(softmax)
 // values ← (values − m)/s over the units of each sample, and s
 KERNEL normalise(float *values, float *deviation, double variance, i64 units, i64 samples) {
   EACH (sample, samples) {
+    const auto value = [=](i64 unit) { return values[unit * samples + sample]; };
     double mean = 0.0, square = 0.0;
-    for (i64 at = sample; at < units * samples; at += samples) mean += (double)values[at];
-    for (i64 at = sample; at < units * samples; at += samples) {
-      const double centred = (double)values[at] - mean / (double)units;
+    in_turn(units, value, [&](i64, float value) { mean += (double)value; });
+    in_turn(units, value, [&](i64, float value) {
+      const double centred = (double)value - mean / (double)units;
       square += centred * centred;
-    }
+    });
     mean /= (double)units;
     square = root64(square / (double)units + variance);
     deviation[sample] = (float)square;
-    for (i64 at = sample; at < units * samples; at += samples)
-      values[at] = (float)(((double)values[at] - mean) / square);
+    in_turn(units, value, [&](i64 unit, float value) {
+      values[unit * samples + sample] = (float)(((double)value - mean) / square);
+    });
   }
 }
 EXPORT(normalise)
@@ -128,15 +133,17 @@ EXPORT(normalise)
 // delta ← (I − 11ᵀ/n − h hᵀ/n)/s delta
 KERNEL multiply_jacobian(float *delta, const float *h, const float *deviation, i64 units, i64 samples) {
   EACH (sample, samples) {
+    const auto both = [=](i64 unit) { return Both{delta[unit * samples + sample], h[unit * samples + sample]}; };
     double mean = 0.0, along = 0.0;
-    for (i64 at = sample; at < units * samples; at += samples) {
-      mean += (double)delta[at];
-      along += (double)delta[at] * (double)h[at];
-    }
-    for (i64 at = sample; at < units * samples; at += samples) {
-      const double projected = (mean + along * (double)h[at]) / (double)units;
-      delta[at] = (float)(((double)delta[at] - projected) / (double)deviation[sample]);
-    }
+    in_turn(units, both, [&](i64, Both both) {
+      mean += (double)both.a;
+      along += (double)both.a * (double)both.b;
+    });
+    const double by = (double)deviation[sample];
+    in_turn(units, both, [&](i64 unit, Both both) {
+      const double projected = (mean + along * (double)both.b) / (double)units;
+      delta[unit * samples + sample] = (float)(((double)both.a - projected) / by);
+    });
   }
 }
 EXPORT(multiply_jacobian)

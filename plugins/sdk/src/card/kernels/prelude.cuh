@@ -131,4 +131,24 @@ DEVICE void copy_four(float *to, const float *from) {
 
 #endif
 
+// Elements that are loaded before the first of them is used: one that waits for each load takes as long as they do.
+#define AHEAD 16
+
+// An element of each of two operands.
+struct Both {
+  float a, b;
+};
+
+// Uses in turn what is loaded for every number below `count`.
+template <class Load, class Use>
+DEVICE void in_turn(i64 count, Load load, Use use) {
+  for (i64 first = 0; first < count; first += AHEAD) {
+    decltype(load(first)) loaded[AHEAD];
+    UNROLL for (int each = 0; each < AHEAD; ++each)
+      if (first + each < count) loaded[each] = load(first + each);
+    UNROLL for (int each = 0; each < AHEAD; ++each)
+      if (first + each < count) use(first + each, loaded[each]);
+  }
+}
+
 DEVICE i64 value_of(const Count &count) { return count.added + (count.counted ? *count.counted : 0); }

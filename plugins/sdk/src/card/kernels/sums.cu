@@ -67,8 +67,8 @@ KERNEL over_units(double *sums, const Count row, i64 length, float *rounded, con
                   double divisor, i64 units, i64 samples) {
   EACH (sample, samples) {
     double sum = 0.0;
-    for (i64 at = sample; at < units * samples; at += samples)
-      sum += b ? (double)a[at] * (double)b[at] : (double)a[at];
+    const auto both = [=](i64 unit) { return Both{a[unit * samples + sample], b ? b[unit * samples + sample] : 1.0f}; };
+    in_turn(units, both, [&](i64, Both both) { sum += (double)both.a * (double)both.b; });
     sum /= divisor;
     if (sums) sums[value_of(row) * length + sample] = sum;
     if (rounded) rounded[sample] = (float)sum;
