@@ -26,23 +26,37 @@ const OPTIONS: [&str; 10] = [
 /// There is no C++ compiler, or it refuses the source.
 #[expect(clippy::expect_used, reason = "without the library there is no test")]
 pub fn library() -> &'static Path {
-    // An error is kept too: tests of random cases would compile once more for each of them.
     static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let library = LIBRARY.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a temporary folder").keep();
-        let library = folder.join("libkernels.so");
-        let mut options: Vec<_> = OPTIONS.map(OsString::from).into();
-        options.extend(["-shared", "-o"].map(OsString::from));
-        let source = kernels().join("emulation.cpp");
-        compile(
-            "CXX",
-            "c++",
-            &options,
-            &[library.clone().into(), source.into()],
-        )?;
-        Ok(library)
-    });
+    let library = LIBRARY.get_or_init(|| built(&[]));
     library.as_ref().expect("the kernels compile")
+}
+
+/// One whose kernels are read as for a card, and whose threads are those of the processor: slow.
+///
+/// # Panics
+/// As [`library`].
+#[expect(clippy::expect_used, reason = "without the library there is no test")]
+pub fn library_on_threads() -> &'static Path {
+    static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    // A function of another library may have the name of a kernel.
+    let own = "-Wl,-Bsymbolic";
+    let options = ["-DON_THREADS", "-Wno-unknown-pragmas", "-pthread", own];
+    let library = LIBRARY.get_or_init(|| built(&options));
+    library.as_ref().expect("the kernels compile")
+}
+
+/// Builds the kernels with these options too. An error is kept by the callers: tests of random cases would compile once
+/// more for each of them.
+#[expect(clippy::expect_used, reason = "without the library there is no test")]
+fn built(more: &[&str]) -> Result<PathBuf, String> {
+    let folder = tempfile::tempdir().expect("a temporary folder").keep();
+    let library = folder.join("libkernels.so");
+    let options = OPTIONS.iter().chain(more).chain(&["-shared", "-o"]);
+    let options: Vec<_> = options.map(OsString::from).collect();
+    let source = kernels().join("emulation.cpp");
+    let files = [library.clone().into(), source.into()];
+    compile("CXX", "c++", &options, &files)?;
+    Ok(library)
 }
 
 /// The folder of the kernels' source.

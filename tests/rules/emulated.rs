@@ -101,6 +101,35 @@ fn every_portable_rule_trains_on_an_emulated_card_as_on_a_processor() {
 }
 
 #[test]
+fn rules_train_as_on_a_processor_from_kernels_that_are_read_as_for_a_card() {
+    let device = format!(
+        "emulated:{}",
+        assay_emulation::library_on_threads().display()
+    );
+    let trainings: [(&str, [usize; 3], &[&str]); 2] = [
+        (
+            "bp",
+            [1, 5, 4],
+            &["lc 3x3 2 s2", "conv 3x3 2 s1", "softmax 3"],
+        ),
+        ("dtp", [1, 2, 3], &["fc 5", "fc 4", "softmax 3"]),
+    ];
+    for (rule, input, layers) in trainings {
+        let trained = |device| {
+            let learner = Learner {
+                algorithm: rule,
+                network: network(&input, layers),
+                device,
+                ..Learner::default()
+            };
+            let batches = [7, 7, 3].map(|samples| Samples::random(1, samples, input, 3));
+            train(&learner, &batches, 3).unwrap()
+        };
+        assert_same(rule, &trained("cpu"), &trained(&device));
+    }
+}
+
+#[test]
 fn every_portable_rule_trains_on_a_split_that_an_emulated_card_keeps() {
     let device = assay_emulation::device();
     let check = assay_testkit::find("resident").unwrap();

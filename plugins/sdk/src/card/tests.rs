@@ -1,6 +1,7 @@
 //! Every kernel on an emulated card against the operation on the processor, bit for bit, with memory around the operands
 //! that may be neither read into a result nor written.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use assay_abi::{Crop, Places, StoredSamples, StoredSplit};
@@ -102,19 +103,36 @@ fn matrix_of(rows: usize, columns: usize, seed: u64) -> Guarded {
 }
 
 /// The same bits from `body` on a processor and, twice, on an emulated card, whose threads take turns in the one and in the other
-/// direction.
+/// direction; and in the first calls of a test, from the kernels as they are read for a card.
 fn assert_same<T: PartialEq + std::fmt::Debug>(body: impl Fn() -> T) {
     let expected = body();
     let card = card();
-    for _ in 0..2 {
-        let found = enter(Some(&card), &body);
+    let same = |card: &Rc<Card>| {
+        let found = enter(Some(card), &body);
         assert!(found == expected, "{found:?}\n{expected:?}");
+    };
+    for _ in 0..2 {
+        same(&card);
         // One more launch, so that the next begin in the other direction.
         enter(Some(&card), || {
             arithmetic::tanh(&Tensor::zeros([1], (Kind::Float, Device::Cpu)))
         })
         .unwrap();
     }
+    on_threads().iter().for_each(same);
+}
+
+/// Calls of a test that run on threads too: a block takes milliseconds there.
+const ON_THREADS: usize = 2;
+
+/// A card whose kernels are read as for a real one, in the first calls of a thread, which is that of a test.
+fn on_threads() -> Option<Rc<Card>> {
+    thread_local! {
+        static CALLS: Cell<usize> = const { Cell::new(0) };
+    }
+    let before = CALLS.replace(CALLS.get() + 1);
+    let library = assay_emulation::library_on_threads;
+    (before < ON_THREADS).then(|| Card::emulated(library()).unwrap())
 }
 
 /// The bits of `log Σ e^a` of each sample, of which the softmax is written into `out`.
@@ -189,11 +207,12 @@ proptest! {
         };
         let sums: Vec<_> = start.iter().enumerate().map(sum).collect();
         let size = [rows as i64, columns as i64];
-        for tile in TILES {
+        let cards: Vec<_> = on_threads().into_iter().chain([card]).collect();
+        for (card, tile) in cards.iter().flat_map(|card| TILES.map(|tile| (card, tile))) {
             for function in [Function::Identity, Function::Tanh] {
                 let (out, expected) = (Guarded::new(&start, &size), Guarded::new(&sums, &size));
                 let factors = [elements(&a.tensor), elements(&b.tensor)];
-                product.run_with(&card, tile, function, Start::Out, elements(&out.tensor), factors).unwrap();
+                product.run_with(card, tile, function, Start::Out, elements(&out.tensor), factors).unwrap();
                 function.apply_to(&expected.tensor).unwrap();
                 prop_assert_eq!(out.bits(), expected.bits());
             }
@@ -392,7 +411,8 @@ proptest! {
             StoredSamples::new(rest, &labels[cut..]),
         ];
         let split = StoredSplit::new(image.map(|size| size as u32), &levels, &parts);
-        let split = Rc::new(KeptSplit::new(&card(), &split).unwrap().unwrap());
+        let card = on_threads().unwrap_or_else(card);
+        let split = Rc::new(KeptSplit::new(&card, &split).unwrap().unwrap());
         let samples: Vec<_> = draws.iter().map(|it| it.0 % kept as u32).collect();
         let crops: Vec<_> = draws.iter().map(|&(_, rows, columns, flip)| Crop { rows, columns, flip }).collect();
         let crops = if cropped { crops } else { Vec::new() };

@@ -1,6 +1,10 @@
 // All kernels for a processor, as a library.
 
+#ifdef ON_THREADS
+#include "threads.h"
+#else
 #define EMULATED
+#endif
 #include "prelude.cuh"
 
 #include "arithmetic.cu"

@@ -29,7 +29,19 @@ KERNEL adam(float *values, const float *gradients, float *first, float *second, 
             const Count t, int *infinite, const Count slot) {
   SHARED float step_size[1];
   SHARED float root_correction[1];
+  OWNED(float, gradient, );
+  OWNED(float, value, );
+  OWNED(float, old_first, );
+  OWNED(float, old_second, );
   PHASE {
+    // They come from memory while one thread computes what is the same for all.
+    const i64 i = (i64)BLOCK * THREADS + thread;
+    if (i < count) {
+      OWN(gradient) = gradients[i];
+      OWN(value) = values[i];
+      OWN(old_first) = first[i];
+      OWN(old_second) = second[i];
+    }
     if (thread == 0) {
       const i64 step = value_of(t);
       const u32 exponent = step < 0x7fffffff ? (u32)step : 0x7fffffffu;
@@ -39,12 +51,13 @@ KERNEL adam(float *values, const float *gradients, float *first, float *second, 
   }
   const float of_first = (float)(1.0 - s.beta1), keep_second = (float)s.beta2, of_second = (float)(1.0 - s.beta2);
   EACH (i, count) {
-    const float gradient = gradients[i];
-    first[i] = flushed(first[i] + of_first * (gradient - first[i]));
-    second[i] = flushed(keep_second * second[i] + of_second * (gradient * gradient));
-    const float denominator = root(second[i]) / root_correction[0] + (float)s.epsilon;
-    values[i] -= step_size[0] * (first[i] / denominator);
-    note_infinite(gradient, infinite, slot);
+    const float new_first = flushed(OWN(old_first) + of_first * (OWN(gradient) - OWN(old_first)));
+    const float new_second = flushed(keep_second * OWN(old_second) + of_second * (OWN(gradient) * OWN(gradient)));
+    const float denominator = root(new_second) / root_correction[0] + (float)s.epsilon;
+    first[i] = new_first;
+    second[i] = new_second;
+    values[i] = OWN(value) - step_size[0] * (new_first / denominator);
+    note_infinite(OWN(gradient), infinite, slot);
   }
 }
 EXPORT(adam)

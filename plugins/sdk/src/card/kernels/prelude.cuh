@@ -1,5 +1,6 @@
 // The language of the kernels. Their source is compiled twice: by NVRTC for a card, and, with EMULATED
-// defined, by a C++ compiler for a processor, where the threads of a block take turns. The bits are the same: every
+// defined, by a C++ compiler for a processor, where the threads of a block take turns (and as for a card once more, for threads of a
+// processor: threads.h). The bits are the same: every
 // operation is rounded on its own (-fmad=false, -ffp-contract=off) but for `fused`, no sum depends on the number of
 // blocks or threads, and nothing is added atomically.
 //
@@ -109,10 +110,12 @@ DEVICE void copy_four(float *to, const float *from) { memcpy(to, from, 4 * sizeo
 
 #define KERNEL extern "C" __global__ void __launch_bounds__(THREADS)
 #define KERNEL_OF(blocks) extern "C" __global__ void __launch_bounds__(THREADS, blocks)
+#ifndef EXPORT
 #define EXPORT(name)
+#endif
 
 #define BLOCK blockIdx.x
-#define PHASE for (u32 first = 1, thread = threadIdx.x; first; first = 0, __syncthreads())
+#define PHASE for (u32 in_phase = 1, thread = threadIdx.x; in_phase; in_phase = 0, __syncthreads())
 #define EACH(i, count) if (const i64 i = (i64)blockIdx.x * THREADS + threadIdx.x; i < (count))
 
 #define fused(a, b, c) __fmaf_rn(a, b, c)
