@@ -564,7 +564,7 @@ fn tiles_are_as_large_as_leaves_no_multiprocessor_idle_for_long() {
     assert_eq!(chosen(1024, 128, 1024), 32);
     assert_eq!(chosen(1024, 1024, 1024), 64);
     assert_eq!(chosen(4096, 4096, 4096), 128);
-    // Where little is added, most of the time goes by for the parts.
+    // With so little to add most of the time goes by for the parts.
     assert_eq!(chosen(256, 256, 1024), 16);
     assert_eq!(chosen(256, 256, 3), 32);
 }

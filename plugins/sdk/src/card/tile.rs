@@ -12,7 +12,7 @@ pub(super) struct Tile {
     step: usize,
 }
 
-/// Elements of A, and of B, in a part: the kernel's `OF_TILE`.
+/// Elements of A, and of B, in a part: `OF_PART` in the kernel.
 const OF_PART: usize = 2048;
 
 /// Tenths of an instruction of a thread to load a part, and to go on to the next.
@@ -36,14 +36,15 @@ impl Tile {
         OF_PART / self.edge
     }
 
-    /// How many cover so many rows and columns.
+    /// The number that cover so many rows and columns.
     pub(super) const fn count(self, rows: usize, columns: usize) -> usize {
         rows.div_ceil(self.edge) * columns.div_ceil(self.edge)
     }
 
     /// Tenths of an instruction of a thread for one tile of a product of so many terms.
     pub(super) const fn time(self, depth: usize, terms: usize) -> usize {
-        let of_term = depth.div_ceil(self.depth()) * PART + depth * self.step;
+        let of_parts = depth.div_ceil(self.depth()).saturating_mul(PART);
+        let of_term = of_parts.saturating_add(depth.saturating_mul(self.step));
         terms.saturating_mul(of_term)
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Code<'a> {
         part.iter().filter(|it| it.contains(operation)).count()
     }
 
-    /// What is executed again and again.
+    /// The parts that are executed again and again.
     fn loops(&self) -> impl Iterator<Item = RangeInclusive<usize>> {
         let ends = 0..self.instructions.len();
         ends.filter_map(|end| Some(self.target(end)?..=end))

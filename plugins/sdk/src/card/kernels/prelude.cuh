@@ -1,8 +1,7 @@
-// The language of the kernels. Their source is compiled twice: by NVRTC for a card, and, with EMULATED
-// defined, by a C++ compiler for a processor, where the threads of a block take turns (and as for a card once more, for threads of a
-// processor: threads.h). The bits are the same: every
-// operation is rounded on its own (-fmad=false, -ffp-contract=off) but for `fused`, no sum depends on the number of
-// blocks or threads, and nothing is added atomically.
+// The language of the kernels. Their source is compiled by NVRTC for a card, and by a C++ compiler for a processor: with EMULATED
+// defined the threads of a block take turns, and with threads.h before this they are threads of the processor, for which everything is
+// read as for a card. The bits are the same: every operation is rounded on its own (-fmad=false, -ffp-contract=off) but for `fused`, no
+// sum depends on the number of blocks or threads, and nothing is added atomically.
 //
 //   KERNEL name(...) { ... } EXPORT(name)   a kernel, launched by its name
 //   KERNEL_OF(blocks) name(...) one of which so many blocks fit on a multiprocessor at once

@@ -55,7 +55,7 @@ struct Share {
   // From the beginning of the operand to the first of them.
   MEMBER i64 first(const Side &side) const { return side.first + line * side.step + k * side.depth_step; }
 
-  // How many of them lie inside, where so much of the depth is left.
+  // The number of them that lie inside, where so much of the depth is left.
   MEMBER int inside(const Side &side, int depth) const {
     if (along) return k < depth ? (side.count - line + LINES - 1) / LINES : 0;
     return line < side.count ? (depth - k + KS - 1) / KS : 0;
@@ -170,7 +170,7 @@ DEVICE void product(float *out, const float *a, const float *b, const float *sta
       }
   }
   i64 parts = job.terms * ((job.depth + DEPTH - 1) / DEPTH), from = 0;
-  // Where a thread loads next from.
+  // The places that a thread loads next from.
   OWNED(const float *, at_a, );
   OWNED(const float *, at_b, );
   int depth = least(job.depth, DEPTH);
