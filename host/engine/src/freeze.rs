@@ -29,7 +29,7 @@ use crate::lock::LockWatch;
 use crate::notice::FirstUse;
 use crate::plan::{PlannedStage, PluginUse, place};
 use crate::plugin::{
-    AlgorithmDescription, Libraries, Library, PluginError, PluginReference, SearchPath,
+    AlgorithmDescription, Libraries, Library, PluginError, PluginReference, SearchPath, properties,
 };
 use crate::resolve::LEAST_SHARE;
 use crate::stages::TrainingParameters;
@@ -504,7 +504,7 @@ fn refused_length(
     algorithm: &Algorithm,
 ) -> Option<Diagnostic> {
     let layers = training.network.layers().len();
-    let properties = algorithm.schema.get("properties")?.as_object()?;
+    let properties = properties(&algorithm.schema)?;
     properties.iter().find_map(|(name, property)| {
         let is_by_layer = property.get("length").and_then(Value::as_str) == Some("layers");
         let length = training.hyperparameters.get(name)?.as_array()?.len();
@@ -559,8 +559,7 @@ fn usable(algorithm: &AlgorithmDescription) -> Result<Validator, String> {
     }
     let schema = &algorithm.hyperparameters;
     let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let defaults: Map<_, _> = (properties.into_iter().flatten())
+    let defaults: Map<_, _> = (properties(schema).into_iter().flatten())
         .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
         .collect();
     let defaults = Value::Object(defaults);
@@ -582,11 +581,7 @@ pub(crate) fn complete(
     algorithm: &Algorithm,
     complaints: &mut Complaints,
 ) {
-    let properties = algorithm
-        .schema
-        .get("properties")
-        .and_then(Value::as_object);
-    for (name, property) in properties.into_iter().flatten() {
+    for (name, property) in properties(&algorithm.schema).into_iter().flatten() {
         if let (false, Some(default)) = (given.contains_key(name), property.get("default")) {
             given.insert(name.clone(), default.clone());
         }
@@ -608,15 +603,10 @@ fn refuse(
     algorithm: &Algorithm,
     complaints: &mut Complaints,
 ) {
-    let properties = algorithm
-        .schema
-        .get("properties")
-        .and_then(Value::as_object);
+    let properties = properties(&algorithm.schema);
     let known = || {
-        properties
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.as_str())
+        let properties = properties.into_iter().flatten();
+        properties.map(|(name, _)| name.as_str())
     };
     for error in algorithm.validator.iter_errors(hyperparameters) {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::ask::remembered;
 use crate::plan::{Labels, Plan};
-use crate::plugin::PluginDescription;
+use crate::plugin::{PluginDescription, properties};
 use crate::stages::{DATASET, EVALUATION, TrainingParameters};
 use crate::stored_training::{StoredTraining, StoredTrainingError};
 
@@ -134,7 +134,7 @@ pub fn training_records(store: &Store, run: RunHash) -> Result<Vec<TrainingRecor
 fn reals(plugin: Option<&PluginDescription>, algorithm: &str) -> BTreeSet<String> {
     let algorithms = plugin.map(|plugin| plugin.algorithms.iter());
     let described = algorithms.and_then(|mut all| all.find(|it| it.name == algorithm));
-    let properties = described.and_then(|it| it.hyperparameters.get("properties")?.as_object());
+    let properties = described.and_then(|it| properties(&it.hyperparameters));
     let reals = properties.into_iter().flatten().filter(|(_, schema)| {
         let kind = schema.get("type");
         kind.is_some_and(|kind| kind == "number")

@@ -124,43 +124,31 @@ impl<'a> Reader<'a> {
         out: &mut Complaints,
         read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
     ) -> Option<T> {
-        if self.lacks(key) {
-            let message = format!("{} has no `{key}`", self.name);
-            let missing = Diagnostic::new(message, &self.place);
-            out.push(missing.label(format!("`{key}` is required")));
-            return None;
-        }
-        self.optional(key, out, read)
+        let missing = |reader: &Self| {
+            let message = format!("{} has no `{key}`", reader.name);
+            Diagnostic::new(message, &reader.place).label(format!("`{key}` is required"))
+        };
+        self.required_or(key, missing, out, read)
     }
 
     /// As [`Reader::required`], with another complaint where the value is missing.
     pub fn required_or<T>(
         &mut self,
         key: &'static str,
-        missing: Diagnostic,
+        missing: impl FnOnce(&Self) -> Diagnostic,
         out: &mut Complaints,
         read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
     ) -> Option<T> {
-        if self.lacks(key) {
-            out.push(missing);
-            return None;
-        }
-        self.optional(key, out, read)
-    }
-
-    /// True if a value that is required is missing.
-    fn lacks(&mut self, key: &'static str) -> bool {
         match self.fields {
             Fields::Table(table) if !table.contains_key(key) => {
                 self.asked.push(key);
-                true
+                out.push(missing(self));
+                return None;
             }
-            Fields::Table(_) => false,
-            Fields::Outline(outline) => {
-                outline.require(key);
-                false
-            }
+            Fields::Table(_) => {}
+            Fields::Outline(outline) => outline.require(key),
         }
+        self.optional(key, out, read)
     }
 
     /// Complains about every key that nobody asked for.

@@ -77,7 +77,7 @@ fn read_settings(
     let path = needed("path", FORM, reader, out, placed(string));
     let message = "a dataset in folders of images needs `test`: a folder, or a number of images to \
                    draw from the training set";
-    let missing = Diagnostic::new(message, &reader.place);
+    let missing = |reader: &Reader<'_>| Diagnostic::new(message, &reader.place);
     let test = reader.required_or("test", missing, out, placed(test_set));
     let channels = reader.optional("channels", out, channels).unwrap_or(3);
     let images = ImageSettings::read(reader, out);

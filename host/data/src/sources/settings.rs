@@ -295,8 +295,10 @@ pub(super) fn needed<'a, T>(
     out: &mut Complaints,
     read: impl FnOnce(&'a Node) -> Result<T, Diagnostic>,
 ) -> Option<T> {
-    let message = format!("a dataset in {form} needs `{key}`");
-    let missing = Diagnostic::new(message, &reader.place);
+    let missing = |reader: &Reader<'_>| {
+        let message = format!("a dataset in {form} needs `{key}`");
+        Diagnostic::new(message, &reader.place)
+    };
     reader.required_or(key, missing, out, read)
 }
 

@@ -2,7 +2,7 @@
 
 use assay_abi::{ErrorCode, LoadedPlugin};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::device::{CPU, CUDA_PORTABLE};
 
@@ -32,6 +32,11 @@ pub struct AlgorithmDescription {
     pub hyperparameters: Value,
     /// The metrics it reports while it trains.
     pub metrics: Vec<MetricDescription>,
+}
+
+/// The hyper-parameters that an algorithm's schema describes, by name.
+pub(crate) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+    schema.get("properties")?.as_object()
 }
 
 /// A phrase that is longer is none.

@@ -8,6 +8,7 @@ mod reference;
 mod search;
 
 pub(crate) use describe::describe;
+pub(crate) use describe::properties;
 pub use describe::{AlgorithmDescription, MetricDescription, PluginDescription};
 pub(crate) use file::read_bytes;
 pub use file::{LibraryFile, PluginError, handshake_of, read_library};

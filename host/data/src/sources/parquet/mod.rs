@@ -102,7 +102,7 @@ fn read_settings(
     let train = needed("train", FORM, reader, out, placed(strings));
     let message = "a dataset in Parquet files needs `test`: its files, or a number of images to \
                    draw from the training set";
-    let missing = Diagnostic::new(message, &reader.place);
+    let missing = |reader: &Reader<'_>| Diagnostic::new(message, &reader.place);
     let test = reader.required_or("test", missing, out, test_set);
     let mut column = |key, default: &str| {
         let column = reader.optional(key, out, string);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::points::{MOST_DIMENSIONS, Point, Sampling};
+use crate::plugin::properties;
 
 /// The keyword of a schema's property under which an algorithm declares the range that a search
 /// draws from, written as in a pipeline file.
@@ -151,8 +152,7 @@ pub(super) fn draw(
 /// # Errors
 /// The reason why one of them cannot be read.
 pub(super) fn declared(schema: &Value) -> Result<Space, String> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let declared = properties.into_iter().flatten();
+    let declared = properties(schema).into_iter().flatten();
     let declared = declared.filter_map(|(name, property)| Some((name, property.get(DECLARED)?)));
     let ranges = declared.map(|(name, written)| {
         let range = Range::read(written)
@@ -164,7 +164,7 @@ pub(super) fn declared(schema: &Value) -> Result<Space, String> {
 
 /// Whether the schema says that the hyper-parameter is an integer.
 pub(super) fn is_integer(schema: &Value, name: &str) -> bool {
-    let property = schema.get("properties").and_then(|all| all.get(name));
+    let property = properties(schema).and_then(|all| all.get(name));
     property
         .and_then(|it| it.get("type"))
         .and_then(Value::as_str)

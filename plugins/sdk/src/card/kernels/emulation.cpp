@@ -1,5 +1,6 @@
 // All kernels for a processor, as a library.
 
+#include "processor.h"
 #ifdef ON_THREADS
 #include "threads.h"
 #else

@@ -33,15 +33,14 @@ KERNEL adam(float *values, const float *gradients, float *first, float *second, 
   OWNED(float, value, );
   OWNED(float, old_first, );
   OWNED(float, old_second, );
+  // They come from memory while one thread computes what is the same for all.
+  EACH (i, count) {
+    OWN(gradient) = gradients[i];
+    OWN(value) = values[i];
+    OWN(old_first) = first[i];
+    OWN(old_second) = second[i];
+  }
   PHASE {
-    // They come from memory while one thread computes what is the same for all.
-    const i64 i = (i64)BLOCK * THREADS + thread;
-    if (i < count) {
-      OWN(gradient) = gradients[i];
-      OWN(value) = values[i];
-      OWN(old_first) = first[i];
-      OWN(old_second) = second[i];
-    }
     if (thread == 0) {
       const i64 step = value_of(t);
       const u32 exponent = step < 0x7fffffff ? (u32)step : 0x7fffffffu;

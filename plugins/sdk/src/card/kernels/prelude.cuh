@@ -1,6 +1,6 @@
 // The language of the kernels. Their source is compiled by NVRTC for a card, and by a C++ compiler for a processor: with EMULATED
 // defined the threads of a block take turns, and with threads.h before this they are threads of the processor, for which everything is
-// read as for a card. The bits are the same: every operation is rounded on its own (-fmad=false, -ffp-contract=off) but for `fused`, no
+// read as for a card (processor.h comes before both). The bits are the same: every operation is rounded on its own (-fmad=false, -ffp-contract=off) but for `fused`, no
 // sum depends on the number of blocks or threads, and nothing is added atomically.
 //
 //   KERNEL name(...) { ... } EXPORT(name)   a kernel, launched by its name
@@ -25,11 +25,6 @@ struct Count {
 
 #ifdef EMULATED
 
-#include <cmath>
-#include <cstddef>
-#include <cstring>
-#include <utility>
-
 #define DEVICE static inline
 #define MEMBER
 #define SHARED
@@ -48,17 +43,12 @@ static inline u32 of_turn(u32 turn) { return BACKWARDS ? THREADS - 1 - turn : tu
 #define PHASE for (u32 turn = 0, thread = of_turn(0); turn < THREADS; thread = of_turn(++turn))
 #define EACH(i, count) PHASE if (const i64 i = (i64)BLOCK * THREADS + thread; i < (count))
 
-template <class... Arguments, size_t... Index>
-static void call(void (*kernel)(Arguments...), void **arguments, std::index_sequence<Index...>) {
-  kernel(*static_cast<Arguments *>(arguments[Index])...);
-}
-
 template <class... Arguments>
 static void run(void (*kernel)(Arguments...), u32 blocks, bool backwards, void **arguments) {
   BACKWARDS = backwards;
   for (u32 turn = 0; turn < blocks; ++turn) {
     BLOCK = backwards ? blocks - 1 - turn : turn;
-    call(kernel, arguments, std::index_sequence_for<Arguments...>());
+    call(kernel, arguments);
   }
 }
 
@@ -79,14 +69,6 @@ static int sizes(void (*)(Arguments...), size_t *sizes) {
 #define fused(a, b, c) __builtin_fmaf(a, b, c)
 #define root(x) __builtin_sqrtf(x)
 #define root64(x) __builtin_sqrt(x)
-
-template <class To, class From>
-DEVICE To of_same_bits(From from) {
-  static_assert(sizeof(To) == sizeof(From), "they have as many bits");
-  To to;
-  memcpy(&to, &from, sizeof to);
-  return to;
-}
 
 DEVICE u32 bits_of(float value) { return of_same_bits<u32>(value); }
 DEVICE float float_of(u32 bits) { return of_same_bits<float>(bits); }

@@ -3,12 +3,8 @@
 
 #include <pthread.h>
 
-#include <cmath>
-#include <cstddef>
-#include <cstring>
 #include <mutex>
 #include <thread>
-#include <utility>
 #include <vector>
 
 struct Place {
@@ -29,25 +25,13 @@ struct __align__(16) float4 {
   float x, y, z, w;
 };
 
-template <class To, class From>
-static inline To same_bits(From from) {
-  To to;
-  memcpy(&to, &from, sizeof to);
-  return to;
-}
-
 #define __fmaf_rn(a, b, c) __builtin_fmaf(a, b, c)
 #define __fsqrt_rn(x) __builtin_sqrtf(x)
 #define __dsqrt_rn(x) __builtin_sqrt(x)
-#define __float_as_uint(value) same_bits<unsigned>(value)
-#define __uint_as_float(bits) same_bits<float>(bits)
-#define __double_as_longlong(value) same_bits<long long>(value)
-#define __longlong_as_double(bits) same_bits<double>(bits)
-
-template <class... Arguments, size_t... Index>
-static void call(void (*kernel)(Arguments...), void **arguments, std::index_sequence<Index...>) {
-  kernel(*static_cast<Arguments *>(arguments[Index])...);
-}
+#define __float_as_uint(value) of_same_bits<unsigned>(value)
+#define __uint_as_float(bits) of_same_bits<float>(bits)
+#define __double_as_longlong(value) of_same_bits<long long>(value)
+#define __longlong_as_double(bits) of_same_bits<double>(bits)
 
 // The blocks one after another, the threads of each at once; one launch at a time, since what a block shares is there once.
 static std::mutex launching;
@@ -61,7 +45,7 @@ static void run(void (*kernel)(Arguments...), unsigned blocks, unsigned count, v
       threadIdx.x = thread;
       for (unsigned block = 0; block < blocks; ++block) {
         blockIdx.x = block;
-        call(kernel, arguments, std::index_sequence_for<Arguments...>());
+        call(kernel, arguments);
         __syncthreads();
       }
     });
