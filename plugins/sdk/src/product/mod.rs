@@ -21,6 +21,7 @@ use std::ops::Range;
 use self::ahead::Ahead;
 use self::lines::Lines;
 pub(crate) use self::transpose::{Transpose, TransposeBuffer};
+use crate::instructions::LINE;
 use crate::workers;
 
 /// Sums this long at a time: the part of `B` that a tile walks through stays in the processor's
@@ -30,7 +31,7 @@ const DEPTH: usize = 512;
 /// Rows that a thread takes at a time, about: few enough to share evenly.
 const ROWS: usize = 72;
 
-/// Rows of a tile of the widest vectors.
+/// Rows of a tile, at most.
 const TILE_ROWS: usize = 6;
 
 /// The step between columns of A from which on they are copied. Half a page and more: each column is a page of its own
@@ -247,23 +248,22 @@ impl Product {
             // SAFETY: promised by the caller.
             return unsafe { kernel(operands) };
         }
+        // An odd number of lines, so that columns lie in all places of the cache nearest to the processor.
+        let a_depth = (rows.div_ceil(LINE) | 1) * LINE;
         COPY.with_borrow_mut(|(copy, copied)| {
-            copy.resize(terms.len() * depth * rows);
+            copy.resize(terms.len() * depth * a_depth);
             copied.clear();
-            for (to, term) in copy.chunks_mut(depth * rows).zip(*terms) {
+            for (to, term) in copy.chunks_mut(depth * a_depth).zip(*terms) {
                 let a = &a[term.a..];
-                for (column, to) in to.chunks_mut(rows).enumerate() {
-                    to.copy_from_slice(&a[column * self.a_depth..][..rows]);
+                for (column, to) in to.chunks_mut(a_depth).enumerate() {
+                    to[..rows].copy_from_slice(&a[column * self.a_depth..][..rows]);
                 }
                 copied.push(Term {
-                    a: copied.len() * depth * rows,
+                    a: copied.len() * depth * a_depth,
                     b: term.b,
                 });
             }
-            let product = &Self {
-                a_depth: rows,
-                ..product
-            };
+            let product = &Self { a_depth, ..product };
             let (a, terms) = (copy.as_ptr(), &copied[..]);
             let operands = tile::Operands {
                 product,

@@ -5,7 +5,7 @@
 
 use super::ahead::{Ahead, Fetching};
 use super::lanes::{Lanes, Portable};
-use super::{Product, Start, Term};
+use super::{Product, Start, TILE_ROWS, Term};
 #[cfg(target_arch = "x86_64")]
 use crate::instructions;
 
@@ -57,16 +57,9 @@ unsafe fn portable(operands: Operands<'_>) {
 unsafe fn avx512(operands: Operands<'_>) {
     use std::arch::x86_64::__m512;
     // Sums take 24 of 32 registers. Rows of A that lie apart by a multiple of 4096 bytes meet in one set of the
-    // cache nearest to the processor: of eight places there six rows leave some to B. Where the columns of A lie
-    // apart, more rows use more of each line.
+    // cache nearest to the processor: of eight places there six rows leave some to B.
     // SAFETY: this function has the instructions; the rest is promised by the caller.
-    unsafe {
-        if operands.product.a_depth == 1 {
-            tiles::<__m512, 6, 4>(operands);
-        } else {
-            tiles::<__m512, 12, 2>(operands);
-        }
-    }
+    unsafe { tiles::<__m512, TILE_ROWS, 4>(operands) }
 }
 
 /// # Safety
@@ -160,7 +153,7 @@ unsafe fn of_height<V: Lanes, const VECTORS: usize, const HEIGHT: usize>(
             }
         };
     }
-    of_height!(1 2 3 4 5 6 7 8 9 10 11 12);
+    of_height!(1 2 3 4 5 6);
 }
 
 /// # Safety
