@@ -284,15 +284,13 @@ impl Product {
             return;
         }
         let [copied, _] = COPIED;
-        let rows = match workers::count() {
-            1 => self.rows,
-            // Whole blocks to copy, if each thread has several.
-            threads if self.is_copied() && self.rows >= 2 * threads * copied => copied,
-            // Whole tiles, and as much for each thread: of 256 rows in pieces of 72 one of two would take 144.
-            threads => {
-                let pieces = self.rows.div_ceil(ROWS).next_multiple_of(threads);
-                self.rows.div_ceil(pieces).next_multiple_of(TILE_ROWS)
-            }
+        let threads = workers::count();
+        // Whole blocks to copy, if each thread has several.
+        let by_copies = threads > 1 && self.is_copied() && self.rows >= 2 * threads * copied;
+        let rows = if by_copies {
+            copied
+        } else {
+            rows_at_a_time(self.rows)
         };
         // More than there is ends with what there is.
         let blocks = out
@@ -329,6 +327,18 @@ impl Product {
             let last_b = [(depth, self.b_depth), (column, 1)];
             assert!(lies_in(a, last_a, term.a), "A is too short");
             assert!(lies_in(b, last_b, term.b), "B is too short");
+        }
+    }
+}
+
+/// Rows of a product that a thread takes at a time: whole tiles, and as much for each thread. Of 256 rows in pieces of 72
+/// one of two threads would take 144.
+pub(crate) fn rows_at_a_time(rows: usize) -> usize {
+    match workers::count() {
+        1 => rows,
+        threads => {
+            let pieces = rows.div_ceil(ROWS).next_multiple_of(threads);
+            rows.div_ceil(pieces).next_multiple_of(TILE_ROWS)
         }
     }
 }

@@ -6,11 +6,8 @@
 use super::{Sharing, Windowed};
 use crate::function::Function;
 use crate::layer::span::Span;
-use crate::product::{Product, Start, Term};
+use crate::product::{Product, Start, Term, rows_at_a_time};
 use crate::workers;
-
-/// Units of a shared gradient that a thread takes at a time.
-const UNITS: usize = 12;
 
 /// The sizes of a window in the type of slices.
 pub(super) struct Sizes {
@@ -153,10 +150,11 @@ impl Windowed {
     }
 
     fn shared_gradient(&self, s: &Sizes, delta: &[f32], h: &[f32], out: &mut [f32]) {
-        let units = out.chunks_mut((UNITS * s.patch).max(1)).enumerate();
-        workers::share(units, Vec::new, |terms, (block, out)| {
+        let units = rows_at_a_time(s.outputs);
+        let blocks = out.chunks_mut((units * s.patch).max(1)).enumerate();
+        workers::share(blocks, Vec::new, |terms, (block, out)| {
             out.fill(0.0);
-            let first = block * UNITS;
+            let first = block * units;
             let delta = &delta[first * s.samples..];
             for kernel_row in 0..self.kernel {
                 for group in &self.groups {
@@ -167,7 +165,7 @@ impl Windowed {
                         b: s.window(row, kernel_row, input),
                     }));
                     let taps = self.tap(kernel_row, group.taps.start) as usize;
-                    let product = s.outer_product(UNITS.min(s.outputs - first), group);
+                    let product = s.outer_product(units.min(s.outputs - first), group);
                     product.run(&mut out[taps..], delta, h, terms, Start::Out);
                 }
             }
