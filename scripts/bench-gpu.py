@@ -12,6 +12,9 @@ its epochs but the first. Theirs: backpropagation on data of the card, the loss 
 
 `--at-once 16,64` measures so many fully connected networks on one card at once too: ours as trainings that share a worker,
 PyTorch's and JAX's as batched products; 0 leaves that out. Samples are those of all networks.
+
+FILE.json is written after each row, so that it has what was measured if this is stopped. Whatever takes longer than four minutes
+is left out.
 """
 
 import argparse
@@ -27,22 +30,30 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # before Python 3.11
+    import tomli as tomllib
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent
 BATCH = 128
 LEARNING_RATE = 1e-4
 EPOCHS = 3
 ROUNDS = 5
-# Steps of an epoch, and of a round: of fully connected networks more, since records count milliseconds.
+# Steps of an epoch, and of a round: of one fully connected network more, since records count milliseconds.
 STEPS = {"fc": 500, "lc": 100, "conv": 100}
+STEPS_AT_ONCE = 100
+PATIENCE_S = 240
 NETWORKS = "mnist-fc,cifar-fc,mnist-lc,cifar-lc,mnist-conv,cifar-conv"
 ALGORITHMS = "bp,dfa,dtp"
 AT_ONCE = "64"
 
 
-def steps_of(name, short):
-    return 4 if short else STEPS[name.split("-")[1]]
+def steps_of(name, short, at_once=1):
+    if short:
+        return 4
+    return STEPS[name.split("-")[1]] if at_once == 1 else STEPS_AT_ONCE
 
 
 def write_idx(folder, samples):
@@ -66,9 +77,9 @@ def write_csv(folder, samples):
                 file.writelines(lines)
 
 
-def dataset(work, name, short):
-    """The stage of the data for a network, which is written where it is not there yet."""
-    samples = BATCH * steps_of(name, short)
+def dataset(work, name, steps):
+    """The stage of the data for so many steps of a network, which is written where it is not there yet."""
+    samples = BATCH * steps
     folder = work / f"{name.split('-')[0]}-{samples}"
     mnist = name.startswith("mnist")
     if not folder.exists():
@@ -83,19 +94,24 @@ def ours(options, work, name, network, flags, at_once=1):
     """Milliseconds per step of each algorithm, by the records of a run; of several trainings at once, those in which one step
     of one of them is done."""
     algorithms = ", ".join(f'"{it}"' for it in options.algorithms)
-    seeds = ", ".join(map(str, range(1, at_once + 1)))
-    mode = "-".join([flag.strip("-") for flag in flags] + [str(at_once)])
-    file, store = work / f"{name}-{mode}.toml", work / f"store-{name}-{mode}"
+    # All share a store, which imports each dataset once; so none may be what another has trained.
+    seeds = ", ".join(str(100 * at_once + seed) for seed in range(at_once))
+    steps = steps_of(name, options.short, at_once)
+    file, store = work / "pipeline.toml", work / "store"
     file.write_text(
         f'name = "{name}"\n[network.it]\ninput = {network["input"]}\nlayers = {json.dumps(network["layers"])}\n'
-        f'[stage.data]\nkind = "dataset"\n{dataset(work, name, options.short)}'
+        f'[stage.data]\nkind = "dataset"\n{dataset(work, name, steps)}'
         f'[stage.train]\nkind = "train"\ndataset = "data"\nnetwork = "it"\nepochs = {EPOCHS}\n'
         f"matrix = {{ algorithm = [{algorithms}], seed = [{seeds}] }}\n"
     )
     command = [options.pipeline, "run", file, "--store", store, "--jobs", "1", "--keep-going", "--json", *flags]
     if "--portable" in flags:
         command += ["--per-device", str(at_once)]
-    run = subprocess.run(command, capture_output=True, text=True)
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        print(f"left out: {name} with {' '.join(flags)}: it took more than {PATIENCE_S} s", file=sys.stderr)
+        return {}
     rates = {}
     for stage in json.loads(run.stdout or "{}").get("stages", []):
         if stage["kind"] != "train":
@@ -113,7 +129,7 @@ def ours(options, work, name, network, flags, at_once=1):
             print(f"left out: {algorithm} on {name}: {result.get('at_once', 1)} of {at_once} at once", file=sys.stderr)
             continue
         epoch = max(statistics.median(result["epoch_ms"][1:]), 1)
-        rates.setdefault(algorithm, []).append(steps_of(name, options.short) / epoch)
+        rates.setdefault(algorithm, []).append(steps / epoch)
     if not rates and run.returncode:
         print(f"left out: {name} with {' '.join(flags)}: {run.stderr.strip()[-500:]}", file=sys.stderr)
     return {algorithm: 1 / sum(found) for algorithm, found in rates.items() if len(found) == at_once}
@@ -303,14 +319,15 @@ def theirs(options, name, network, at_once=1):
             continue
         request = json.dumps({
             "contestant": contestant, "network_name": name, "network": network, "device": options.device,
-            "steps": steps_of(name, options.short), "at_once": at_once,
+            "steps": steps_of(name, options.short, at_once), "at_once": at_once,
         })
         try:
             ran = subprocess.run(
-                [sys.executable, __file__, "--contest", request], capture_output=True, text=True, timeout=120
+                [sys.executable, __file__, "--contest", request], capture_output=True, text=True,
+                timeout=PATIENCE_S,
             )
         except subprocess.TimeoutExpired:
-            print(f"left out: {contestant} on {name}: it took more than two minutes", file=sys.stderr)
+            print(f"left out: {contestant} on {name}: it took more than {PATIENCE_S} s", file=sys.stderr)
             continue
         if ran.returncode:
             reason = (ran.stderr.strip().splitlines() or ["it failed"])[-1]
@@ -326,6 +343,13 @@ def card():
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def write(out, document):
+    """Writes a document in place of the one before, never a half of it."""
+    part = out.with_name(out.name + ".part")
+    part.write_text(json.dumps(document, indent=2) + "\n")
+    part.replace(out)
 
 
 def main():
@@ -348,6 +372,10 @@ def main():
     if options.device == "cuda":
         modes["assay-portable"] = ["--device", "cuda", "--portable"]
     rows = []
+    about = {
+        "device": options.device, "card": card(), "processor": platform.processor() or platform.machine(),
+        "short": options.short,
+    }
 
     def add(network, algorithm, implementation, milliseconds, version=None, at_once=1):
         samples = BATCH / milliseconds * 1e3
@@ -357,6 +385,8 @@ def main():
         })
         print(f"{network:12} {algorithm:8} {implementation:15} {at_once:3} at once {milliseconds:9.3f} ms/step "
               f"{samples:12.0f} samples/s", flush=True)
+        if options.out:
+            write(options.out, {**about, "rows": rows})
 
     with tempfile.TemporaryDirectory() as work:
         for name in options.networks:
@@ -375,12 +405,6 @@ def main():
                         add(name, algorithm, "assay-portable", milliseconds, at_once=at_once)
                 for contestant, answer in theirs(options, name, shipped[name], at_once):
                     add(name, "bp", contestant, answer["ms_per_step"], answer["version"], at_once)
-    document = {
-        "device": options.device, "card": card(), "processor": platform.processor() or platform.machine(),
-        "short": options.short, "rows": rows,
-    }
-    if options.out:
-        options.out.write_text(json.dumps(document, indent=2) + "\n")
     return 0 if rows else 1
 
 

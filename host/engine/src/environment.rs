@@ -238,6 +238,10 @@ pub(crate) fn card_variables(
     let mut variables = vec![("CUDA_VISIBLE_DEVICES", card.uuid.clone())];
     if is_portable(environment) {
         variables.extend(of_cuda(false, CUBLAS_WORKSPACE));
+        // As many queues as a card has, for the streams of trainings that share it; which launch takes which decides no bit.
+        variables.push(("CUDA_DEVICE_MAX_CONNECTIONS", "32".to_owned()));
+        // A worker compiles its kernels itself, or is lent those that another has compiled.
+        variables.push(("CUDA_CACHE_DISABLE", "1".to_owned()));
     }
     variables
 }

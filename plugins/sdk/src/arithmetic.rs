@@ -142,6 +142,7 @@ pub(crate) fn is_finite(tensor: &Tensor) -> Result<bool, Error> {
     card::catch_up()?;
     // One pass without temporaries; not-a-number spreads to both.
     let (smallest, largest) = tensor.f_aminmax(None, false)?;
+    card::finish()?;
     let finite = |bound: &Tensor| Ok::<_, Error>(bound.f_double_value(&[])?.is_finite());
     Ok(finite(&smallest)? && finite(&largest)?)
 }

@@ -116,7 +116,7 @@ impl<'a> Turn<'a> {
         })
     }
 
-    /// Has its turn, which begins with a step beside the count: it finds in the caches what the turn before left there.
+    /// Has its turn. The first step is not counted: it finds the caches full of what the turn before left there.
     fn take(&mut self) -> Result<(), Failure> {
         self.running.seconds(1)?;
         self.seconds.push(self.running.seconds(self.steps)?);

@@ -200,6 +200,20 @@ fn trainings_go_on_in_smaller_groups_where_their_worker_dies_or_lacks_memory() {
 }
 
 #[test]
+fn a_card_that_is_lost_under_several_trainings_is_left_alone() {
+    let machine = emulated(&[H100, H100]);
+    let (words, card) = (TROUBLES[1].0, uuid(0));
+    let lost = format!("{{ words = '''{words}''', card = '{card}', milliseconds = 300 }}");
+    machine.pipeline(4, 1, &lost);
+    machine.change(r#"algorithm = "cards""#, r#"algorithm = "sharing""#);
+    let ran = run(&machine, "cuda:all", "2", &["--json"]).exits(0);
+    for said in ["go on in smaller groups", "was lost or is defective"] {
+        assert!(ran.stderr.contains(said), "{ran:?}");
+    }
+    assert_eq!(outcomes(&ran, "ran").len(), 4, "{ran:?}");
+}
+
+#[test]
 fn each_training_of_a_worker_keeps_what_it_did_in_its_time() {
     let machine = emulated(&[H100]);
     let slow = "{ milliseconds = 250, epoch = 20 }";

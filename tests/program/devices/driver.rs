@@ -113,6 +113,48 @@ fn trainings_that_share_a_worker_have_a_stream_each() {
     assert_eq!(artifacts(&together.json()), artifacts(&alone.json()));
 }
 
+#[test]
+fn a_card_that_lacks_graphs_or_streams_gives_the_bits_of_a_processor_and_says_that_it_is_slower() {
+    for (lacks, says) in [
+        ("graphs", "a step cannot be launched at once"),
+        ("streams", "this libtorch computes on no stream but its own"),
+    ] {
+        let machine = machine().set("CUDA_FAKE_LACKS", lacks);
+        portable_pipeline(&machine);
+        run_on_both(&machine);
+        let logs = machine.logs();
+        let of_training = |log: &&String| log.contains("keeps these splits where it computes");
+        let trainings: Vec<_> = logs.iter().filter(of_training).collect();
+        assert_eq!(trainings.len(), 4);
+        for log in trainings {
+            let says = format!("slower than this card could be: {says}");
+            assert_eq!(log.matches(&says).count(), 1, "{log}");
+        }
+    }
+}
+
+#[test]
+fn trainings_go_on_in_smaller_groups_where_the_driver_has_no_memory_for_all() {
+    let machine = machine().set("CUDA_FAKE_STREAMS", "1");
+    portable_pipeline(&machine);
+    let arguments = [
+        "--portable",
+        "--per-device",
+        "2",
+        "--only",
+        "train",
+        "--json",
+    ];
+    let together = machine.run("cuda", &arguments).exits(0);
+    for words in ["ran out of memory", "go on in smaller groups"] {
+        assert!(together.stderr.contains(words), "{together:?}");
+    }
+    let alone = machine
+        .run("cpu", &["--store", "alone", "--only", "train", "--json"])
+        .exits(0);
+    assert_eq!(artifacts(&together.json()), artifacts(&alone.json()));
+}
+
 /// The number of times that kernels were compiled for the results that the store has.
 fn compilations(machine: &Machine) -> usize {
     let logs = machine.logs();

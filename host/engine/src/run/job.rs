@@ -13,7 +13,7 @@ use crate::device::{CardPool, HeldCard};
 use crate::error::EngineError;
 use crate::event::News;
 use crate::stream::Event;
-use crate::supervise::{Attempt, Execution, Member};
+use crate::supervise::{Attempt, Execution, Failure, Member};
 
 /// Work of one worker: a stage that is about to be executed, or several that share a card.
 pub(super) struct Job<'a> {
@@ -145,16 +145,14 @@ impl Runner<'_> {
         if let [Part { at, key, lock }] = &parts[..] {
             let (at, key) = (*at, *key);
             let ended = execution.execute_locked(key, lock);
-            if let (Some(card), Err(failure)) = (&card, &ended)
-                && failure.is_of_lost_card()
-            {
-                card.note_failure();
+            if ended.as_ref().is_err_and(Failure::is_of_lost_card) {
+                note_failure(card.as_ref());
             }
             // Before the run goes on, which may leave something to others.
             drop((parts, card));
             let _ = sender.send(Happened::Ended(at, key, Box::new(ended)));
         } else {
-            self.execute_at_once(&execution, parts, &observers, sender);
+            self.execute_at_once(&execution, parts, &observers, card.as_ref(), sender);
             drop(card);
         }
         // The receiver lives until every worker is gone.
@@ -167,6 +165,7 @@ impl Runner<'_> {
         execution: &Execution<'_>,
         parts: Vec<Part>,
         observers: &[impl Fn(News) + Sync],
+        card: Option<&HeldCard<'_>>,
         sender: &Sender<Happened>,
     ) {
         let actions: Vec<_> = parts.iter().map(|part| (part.at, part.key)).collect();
@@ -182,9 +181,18 @@ impl Runner<'_> {
             let (at, key) = actions[index];
             match attempt {
                 Attempt::Ended(ended) => {
+                    if ended.as_ref().as_ref().is_err_and(Failure::is_of_lost_card) {
+                        note_failure(card);
+                    }
                     let _ = sender.send(Happened::Ended(at, key, ended));
                 }
-                Attempt::Again { reason } => {
+                Attempt::Again {
+                    reason,
+                    is_of_lost_card,
+                } => {
+                    if is_of_lost_card {
+                        note_failure(card);
+                    }
                     let mut apart = apart.lock().unwrap_or_else(PoisonError::into_inner);
                     apart.0.push((at, key));
                     apart.1 = reason;
@@ -208,5 +216,12 @@ impl Runner<'_> {
         );
         self.announcer.announce(Event::Remark { message });
         let _ = sender.send(Happened::Apart(actions.len(), left));
+    }
+}
+
+/// Leaves the card alone from now on, as long as there is another.
+fn note_failure(card: Option<&HeldCard<'_>>) {
+    if let Some(card) = card {
+        card.note_failure();
     }
 }

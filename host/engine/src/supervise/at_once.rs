@@ -10,7 +10,7 @@ use assay_core::{ActionKey, Limit};
 use assay_store::ActionLock;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::card_trouble::CardTrouble;
+use super::card_trouble::is_of_card;
 use super::outputs::Log;
 use super::running::{Ending, Job, run_worker};
 use super::watch::is_out_of_memory;
@@ -32,12 +32,21 @@ pub(crate) enum Attempt {
     Again {
         /// The end of the worker.
         reason: String,
+        /// Its card is unlikely to be of use to another.
+        is_of_lost_card: bool,
     },
 }
 
 impl Attempt {
     fn of(ended: Result<Completed, Failure>) -> Self {
         Self::Ended(Box::new(ended))
+    }
+
+    fn again(failure: &Failure) -> Self {
+        Self::Again {
+            reason: failure.to_string(),
+            is_of_lost_card: failure.is_of_lost_card(),
+        }
     }
 
     fn is_completed(&self) -> bool {
@@ -86,8 +95,7 @@ impl Execution<'_> {
         }
         if let Err(failure) = self.execute_begun(&begun, ended) {
             for BegunMember { at, .. } in begun {
-                let reason = failure.to_string();
-                ended(at, Attempt::Again { reason });
+                ended(at, Attempt::again(&failure));
             }
         }
     }
@@ -167,9 +175,9 @@ impl Execution<'_> {
                 })
             });
         match completed {
-            Err(failure) if shares && !matches!(failure, Failure::Cancelled) => Attempt::Again {
-                reason: failure.to_string(),
-            },
+            Err(failure) if shares && !matches!(failure, Failure::Cancelled) => {
+                Attempt::again(&failure)
+            }
             completed => Attempt::of(completed),
         }
     }
@@ -212,7 +220,7 @@ fn is_own(ending: &Ending) -> bool {
                 .chain(chain)
                 .map(String::as_str)
                 .collect();
-            CardTrouble::of(&words).is_none() && !words.iter().any(|it| is_out_of_memory(it))
+            !is_of_card(&words) && !words.iter().any(|it| is_out_of_memory(it))
         }
         Some(Report::Done(_) | Report::Cancelled) => true,
         _ => matches!(ending.limit, Some(Limit::Time(_))),

@@ -37,6 +37,9 @@ const SIGNS: &[(&str, CardTrouble)] = &[
     ("CUDA out of memory", OutOfMemory),
     ("CUDA error: out of memory", OutOfMemory),
     ("CUDA driver error: out of memory", OutOfMemory),
+    ("cannot run on the card: out of memory", OutOfMemory),
+    // What libtorch dies of where it was about to say how full the card is, and a contained worker may not ask.
+    ("NVML_SUCCESS ==", OutOfMemory),
     ("CUBLAS_STATUS_ALLOC_FAILED", OutOfMemory),
     ("CUDNN_STATUS_ALLOC_FAILED", OutOfMemory),
     (
@@ -61,6 +64,21 @@ const SIGNS: &[(&str, CardTrouble)] = &[
     ("Cannot initialize CUDA without ATen_cuda library", NoCuda),
     ("libtorch_cuda.so could not be opened", NoCuda),
 ];
+
+/// Messages of whatever computes on a card, among them errors that have no sign of their own.
+const OF_CARD: &[&str] = &[
+    "cannot run on the card",
+    "CUDA error",
+    "CUDA driver error",
+    "CUBLAS_STATUS_",
+    "CUDNN_STATUS_",
+];
+
+/// True if a worker's messages are about its card, whichever fault it has.
+pub(super) fn is_of_card(words: &[&str]) -> bool {
+    let said = |sign: &&str| words.iter().any(|text| text.contains(sign));
+    CardTrouble::of(words).is_some() || OF_CARD.iter().any(said)
+}
 
 impl CardTrouble {
     /// The fault that a worker's messages report, if they are about its card.
@@ -134,6 +152,15 @@ mod tests {
             "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
             OutOfMemory,
         ),
+        (
+            "the SDK's kernels cannot run on the card: out of memory",
+            OutOfMemory,
+        ),
+        (
+            "NVML_SUCCESS == DriverAPI::get()->nvmlInit_v2_() INTERNAL ASSERT FAILED at \
+             \"/pytorch/c10/cuda/CUDACachingAllocator.cpp\":1200",
+            OutOfMemory,
+        ),
         ("CUDA error: uncorrectable ECC error encountered", Lost),
         (
             "Unable to determine the device handle for GPU 0000:3B:00.0: GPU is lost.",
@@ -196,6 +223,19 @@ mod tests {
             "",
         ] {
             assert_eq!(CardTrouble::of(&[words]), None);
+            assert!(!is_of_card(&[words]));
+        }
+    }
+
+    #[test]
+    fn an_error_that_nothing_is_known_of_is_still_of_the_card() {
+        for words in [
+            "the SDK's kernels cannot run on the card: unknown error",
+            "CUDA error: context is destroyed",
+            "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        ] {
+            assert_eq!(CardTrouble::of(&[words]), None);
+            assert!(is_of_card(&[words]), "{words}");
         }
     }
 

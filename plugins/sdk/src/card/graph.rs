@@ -16,7 +16,7 @@ use std::ops::Range;
 use tch::Tensor;
 
 use super::product::OfKernel;
-use super::{Argument, CURRENT, Card, Kernel, current, order};
+use super::{Argument, CURRENT, Card, Kernel, current, note_slower, order};
 use crate::error::Error;
 use crate::function::Function;
 
@@ -160,6 +160,13 @@ impl Steps {
         steps
     }
 
+    /// Has the launches of every later step be made one by one. A card that is at fault says so again then; one that has
+    /// no graphs is slower without.
+    fn refuse(&self, error: &Error) {
+        self.refused.set(true);
+        note_slower(&format_args!("a step cannot be launched at once ({error})"));
+    }
+
     /// The launches that each of `nodes` waits for.
     fn waits(&self, nodes: &[Node]) -> Vec<Vec<usize>> {
         if self.is_chain.get() {
@@ -259,14 +266,13 @@ impl Card {
         };
         // SAFETY: the launches are those that were made when the step was taken down, and the memory of their arguments is held; a
         // learner repeats a step only as long as it has the buffers of then, whose addresses lie in tables.
-        let is_launched = unsafe { made.graph.launch() }.is_ok();
-        // A card that is at fault says so when the step is launched one by one.
-        steps.refused.set(!is_launched);
+        if let Err(error) = unsafe { made.graph.launch() } {
+            steps.refuse(&error);
+            return false;
+        }
         #[cfg(test)]
-        steps
-            .repeated
-            .set(steps.repeated.get() + u64::from(is_launched));
-        is_launched
+        steps.repeated.set(steps.repeated.get() + 1);
+        true
     }
 
     /// Steps that were one launch.
@@ -295,17 +301,18 @@ impl Card {
         if let Some(made) = made.iter_mut().find(is_ours) {
             // SAFETY: the launches were given to `Card::launch` by callers who promised it, and what they touch is held, or lives as
             // long as the step's buffers.
-            if let Ok(is_same) = unsafe { made.launch(&mut nodes, &mut held) } {
-                #[cfg(test)]
-                steps.count.set(steps.count.get() + 1);
-                let Made {
-                    number, version, ..
-                } = *made;
-                return Ok(is_same.then_some(Repeat { number, version }));
+            match unsafe { made.launch(&mut nodes, &mut held) } {
+                Ok(is_same) => {
+                    #[cfg(test)]
+                    steps.count.set(steps.count.get() + 1);
+                    let Made {
+                        number, version, ..
+                    } = *made;
+                    return Ok(is_same.then_some(Repeat { number, version }));
+                }
+                Err(error) => steps.refuse(&error),
             }
-            steps.refused.set(true);
         }
-        // A card that is at fault says so again.
         self.launch_all(&mut nodes)?;
         if nodes.is_empty() || steps.refused.get() {
             return Ok(None);
@@ -324,7 +331,7 @@ impl Card {
                 held,
                 version: 0,
             }),
-            Err(_) => steps.refused.set(true),
+            Err(error) => steps.refuse(&error),
         }
         Ok(None)
     }

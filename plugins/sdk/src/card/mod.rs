@@ -24,6 +24,8 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
@@ -90,7 +92,7 @@ trait Launch {
     /// Blocks that it runs at the same time, at least, of those of each of the learners that share it.
     fn share(&self) -> usize;
 
-    /// Bytes that nobody uses.
+    /// Bytes that nobody uses, shared evenly among the learners there are so far.
     fn free_memory(&self) -> Result<usize, Error>;
 
     /// A graph of launches, each after those that it `waits` for, by their places before it; it launches nothing yet.
@@ -145,6 +147,14 @@ pub(crate) fn finish() -> Result<(), Error> {
         Some(card) => card.launcher.wait(),
         None => Ok(()),
     }
+}
+
+/// Says in the log why a card computes slower than it could. A log that cannot be written costs the line.
+fn note_slower(reason: &dyn Display) {
+    let _ = writeln!(
+        io::stderr().lock(),
+        "slower than this card could be: {reason}"
+    );
 }
 
 /// The elements of a contiguous tensor of 32-bit floats on a card.

@@ -41,7 +41,8 @@ pub(crate) struct KeptSamples<'a> {
 }
 
 impl KeptSplit {
-    /// Copies a split whose labels were checked; `None` if it would take more than half of the memory that the card has free.
+    /// Copies a split whose labels were checked; `None` if it would take more than half of the memory that the card
+    /// has free for each learner.
     ///
     /// # Errors
     /// The sizes of the split do not agree.

@@ -482,13 +482,10 @@ impl Trainer {
         if self.model.task() == Task::Reconstruction {
             Function::Tanh.apply_to(output)?;
         }
+        let rows = self.model.output_units().by_sample(output)?;
+        let rows = rows.f_contiguous()?;
         card::finish()?;
-        let rows = self
-            .model
-            .output_units()
-            .by_sample(output)?
-            .f_contiguous()?
-            .f_to_device(Device::Cpu)?;
+        let rows = rows.f_to_device(Device::Cpu)?;
         rows.f_copy_data(outputs, outputs.len())?;
         Ok(())
     }

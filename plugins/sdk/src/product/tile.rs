@@ -5,7 +5,7 @@
 
 use super::ahead::{Ahead, Fetching};
 use super::lanes::{Lanes, Portable};
-use super::{Product, Start, TILE_ROWS, Term};
+use super::{Product, Start, Term};
 #[cfg(target_arch = "x86_64")]
 use crate::instructions;
 
@@ -59,7 +59,7 @@ unsafe fn avx512(operands: Operands<'_>) {
     // Sums take 24 of 32 registers. Rows of A that lie apart by a multiple of 4096 bytes meet in one set of the
     // cache nearest to the processor: of eight places there six rows leave some to B.
     // SAFETY: this function has the instructions; the rest is promised by the caller.
-    unsafe { tiles::<__m512, TILE_ROWS, 4>(operands) }
+    unsafe { tiles::<__m512, { super::TILE_ROWS }, 4>(operands) }
 }
 
 /// # Safety

@@ -65,6 +65,11 @@ unsafe impl Sync for Kernels {}
 static KERNELS: Mutex<BTreeMap<i32, &'static Kernels>> = Mutex::new(BTreeMap::new());
 
 impl Kernels {
+    /// The number of learners that compute with them, at least one.
+    fn learners(&self) -> usize {
+        self.learners.load(Ordering::Relaxed).max(1)
+    }
+
     /// Those of a card, compiled and loaded at the first call. They stay as long as the process lives, as libtorch's do.
     fn of(card: i32) -> Result<&'static Self, PluginError> {
         let mut all = KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,8 +162,7 @@ impl Launch for Nvidia {
     }
 
     fn share(&self) -> usize {
-        let learners = self.kernels.learners.load(Ordering::Relaxed).max(1);
-        (self.kernels.multiprocessors / learners).max(1)
+        (self.kernels.multiprocessors / self.kernels.learners()).max(1)
     }
 
     fn free_memory(&self) -> Result<usize, Error> {
@@ -166,7 +170,7 @@ impl Launch for Nvidia {
         let current = unsafe { driver::ctx::set_current(self.kernels.context) };
         let memory = current.and_then(|()| driver::mem_get_info());
         let (free, _) = memory.map_err(|error| Error::from(failed(error)))?;
-        Ok(free)
+        Ok(free / self.kernels.learners())
     }
 }
 

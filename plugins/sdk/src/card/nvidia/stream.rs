@@ -12,6 +12,7 @@ use cudarc::driver::result::{self as driver, DriverError};
 use cudarc::driver::sys::{self as driver_api, CUevent_flags as Flags};
 use libloading::os::unix::{Library, RTLD_NOW};
 
+use crate::card::note_slower;
 use crate::device::CUDA_LIBRARY;
 
 pub(super) struct Stream {
@@ -90,6 +91,11 @@ impl Stream {
             if !stream.is_entered() {
                 stream.destroy_handle();
             }
+        }
+        if stream.is_default() {
+            note_slower(
+                &"this libtorch computes on no stream but its own, where trainings take turns",
+            );
         }
         Ok(stream)
     }
