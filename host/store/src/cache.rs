@@ -20,19 +20,14 @@ impl Store {
     /// The bytes that [`Store::remember`] was given last under this name; nothing if they are
     /// gone, damaged or cannot be read.
     pub fn remembered(&self, name: &str) -> Option<Vec<u8>> {
-        self.remembered_with_hash(name).map(|(content, _)| content)
-    }
-
-    /// As [`Store::remembered`], with the hash of the bytes.
-    pub(crate) fn remembered_with_hash(&self, name: &str) -> Option<(Vec<u8>, ObjectHash)> {
         let mut bytes = disk::read(&cache_path(self, name), CACHE_LIMIT).ok()?;
         let (content, check) = bytes.split_at_checked(bytes.len().checked_sub(CHECK)?)?;
-        let (length, hash) = (content.len(), disk::hash_bytes(content));
+        let (length, hash): (_, ObjectHash) = (content.len(), disk::hash_bytes(content));
         if hash.as_bytes() != check {
             return None;
         }
         bytes.truncate(length);
-        Some((bytes, hash))
+        Some(bytes)
     }
 
     /// Remembers bytes under a name, a plain file name. Of two processes that do so, the last wins.

@@ -11,7 +11,9 @@ use assay_tests::Finished;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{H100, Machine, TROUBLES, emulated, portable_pipeline, uuid};
+use super::TROUBLES;
+use super::machine::{H100, Machine, emulated, uuid};
+use super::portable::portable_pipeline;
 
 /// Trainings of an algorithm that shares workers, from so many seeds, and as many with other hyper-parameters.
 fn sharing_pipeline(

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::at_once::{artifacts, at_once};
-use super::{H100, Machine, portable_pipeline};
+use super::machine::{H100, Machine};
+use super::portable::portable_pipeline;
 
 /// A machine whose driver launches kernels.
 fn machine() -> Machine {

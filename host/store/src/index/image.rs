@@ -16,15 +16,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Index;
+use super::documents::DocumentBytes;
 use super::packed::{Cache, PackedAction, PackedRun};
 use crate::cache::cache_path;
-use crate::disk;
 use crate::stamp::Stamp;
 use crate::store::Store;
 
-/// The names in the cache, with the version of the form of what is kept under them.
-const TABLES: &str = "index-2";
-const DOCUMENTS: &str = "documents-2";
+/// The name of the tables in the cache, with the version of their form.
+const TABLES: &str = "index-3";
 
 /// Packed documents with their tables. Whoever can write to the cache can make them say anything, so no
 /// place is relied on to be there.
@@ -32,8 +31,8 @@ const DOCUMENTS: &str = "documents-2";
 pub(super) struct Image {
     store: Store,
     tables: Tables,
-    /// The bytes of the documents, once they were asked for; nothing if they are not those of the tables.
-    documents: OnceLock<Option<Vec<u8>>>,
+    /// The documents, once one was asked for.
+    documents: OnceLock<DocumentBytes>,
 }
 
 /// The documents of each kind in the order of their names. They lie in the order of the tables, one after
@@ -47,8 +46,8 @@ struct Tables {
     artifacts: Vec<ArtifactHash>,
     /// The end of each document, counted from the beginning of the first.
     ends: Vec<u32>,
-    /// The hash of the bytes of all documents.
-    documents: Option<ObjectHash>,
+    /// The hashes of the pieces that the bytes of all documents are read in.
+    pieces: Vec<ObjectHash>,
 }
 
 impl Image {
@@ -70,13 +69,18 @@ impl Image {
         folders: &BTreeMap<ActionKey, Stamp>,
         sizes: &BTreeMap<RunHash, u64>,
     ) {
-        if let Some((tables, documents)) = pack(index, listing, folders, sizes) {
-            // A process that reads the tables beside this finds the documents that belong to them, or
-            // does without any.
-            let _ = store
-                .remember(DOCUMENTS, &documents)
-                .and_then(|()| store.remember(TABLES, &tables));
-        }
+        let Some((mut tables, documents)) = pack(index, listing, folders, sizes) else {
+            return;
+        };
+        // A process that reads the tables beside this finds the documents that belong to them, or
+        // does without any.
+        let _ = DocumentBytes::write(store, &documents).and_then(|pieces| {
+            tables.pieces = pieces;
+            match postcard::to_allocvec(&tables) {
+                Ok(tables) => store.remember(TABLES, &tables),
+                Err(_) => Ok(()),
+            }
+        });
     }
 
     /// The sizes of runs, where they are known. They are those of documents that never change.
@@ -192,27 +196,34 @@ impl Image {
     fn document<T: DeserializeOwned>(&self, place: usize) -> Option<T> {
         let end = |place: usize| Some(*self.tables.ends.get(place)? as usize);
         let start = place.checked_sub(1).map_or(Some(0), end)?;
-        let bytes = self.documents()?.get(start..end(place)?)?;
-        postcard::from_bytes(bytes).ok()
+        let (documents, end) = (self.documents(), end(place)?);
+        if start > end {
+            return None;
+        }
+        let bytes = self.or_forget(documents.at(start..end))?;
+        postcard::from_bytes(&bytes).ok()
     }
 
-    fn documents(&self) -> Option<&[u8]> {
-        let documents = self.documents.get_or_init(|| {
-            let found = self.store.remembered_with_hash(DOCUMENTS);
-            let found = found.filter(|(_, hash)| self.tables.documents == Some(*hash));
-            if found.is_none() {
-                // Without tables the next process writes both anew.
-                let _ = fs::remove_file(cache_path(&self.store, TABLES));
-            }
-            found.map(|(documents, _)| documents)
-        });
-        documents.as_deref()
+    fn documents(&self) -> &DocumentBytes {
+        self.documents.get_or_init(|| {
+            let Tables { ends, pieces, .. } = &self.tables;
+            let length = ends.last().map_or(0, |end| *end as usize);
+            DocumentBytes::open(&self.store, length, pieces)
+        })
+    }
+
+    /// What was read of the documents. Where that is nothing the tables go: without them the next process writes both anew.
+    fn or_forget<T>(&self, read: Option<T>) -> Option<T> {
+        if read.is_none() {
+            let _ = fs::remove_file(cache_path(&self.store, TABLES));
+        }
+        read
     }
 
     /// The documents that have a name with this beginning, and those that have these bytes in them, as
     /// all do that name something with this beginning.
     fn find(&self, beginning: &[u8]) -> Vec<Node> {
-        let Some(documents) = self.documents() else {
+        let Some(documents) = self.or_forget(self.documents().all()) else {
             return self.nodes().collect();
         };
         let mut places = Vec::new();
@@ -253,13 +264,13 @@ impl Image {
     }
 }
 
-/// The bytes of an image's tables and documents; nothing if something has no packed form.
+/// An image's tables, but for the hashes of pieces, and the bytes of its documents; nothing if something has no packed form.
 fn pack(
     index: &Index,
     listing: Option<ObjectHash>,
     folders: &BTreeMap<ActionKey, Stamp>,
     sizes: &BTreeMap<RunHash, u64>,
-) -> Option<(Vec<u8>, Vec<u8>)> {
+) -> Option<(Tables, Vec<u8>)> {
     let runs: Vec<_> = index.run_heads().iter().collect();
     let runs = runs.into_par_iter().map(|(run, head)| {
         // A size is known if every document could be read.
@@ -289,9 +300,8 @@ fn pack(
         actions: index.actions().keys().copied().collect(),
         artifacts: index.artifacts().keys().copied().collect(),
         ends: packing.ends,
-        documents: Some(disk::hash_bytes(&packing.documents)),
+        pieces: Vec::new(),
     };
-    let tables = postcard::to_allocvec(&tables).ok()?;
     Some((tables, packing.documents))
 }
 
@@ -318,18 +328,22 @@ mod tests {
     #[test]
     fn an_occurrence_that_overlaps_another_is_found() {
         let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
         let hash = [0x20; 32];
+        // The end of the first document looks like the beginning of the hash.
+        let documents = [&[1, 1, 0x20][..], &hash, &[0x20, 1, 1]].concat();
+        let pieces = DocumentBytes::write(&store, &documents).unwrap();
         let image = Image {
-            store: Store::open(folder.path()).unwrap(),
+            store,
             tables: Tables {
                 artifacts: [1, 2, 3]
                     .map(|it| ArtifactHash::from_bytes([it; 32]))
                     .into(),
                 ends: vec![3, 35, 38],
+                pieces,
                 ..Tables::default()
             },
-            // The end of the first document looks like the beginning of the hash.
-            documents: OnceLock::from(Some([&[1, 1, 0x20][..], &hash, &[0x20, 1, 1]].concat())),
+            documents: OnceLock::new(),
         };
         let second = Node::Artifact(ArtifactHash::from_bytes([2; 32]));
         assert!(image.find(&hash).contains(&second));

@@ -1,6 +1,7 @@
 //! The graph of a store's documents, as far as they can be read. It reads documents and their
 //! names, never the files of artifacts; damage is noted and left out.
 
+mod documents;
 mod image;
 mod listing;
 mod load;

@@ -1,31 +1,25 @@
 //! `pipeline run`: preview or run a pipeline file, and show the reports it made.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod text;
+mod view;
+
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use assay_cluster::{Admitted, Cluster, LookUp, Sites};
-use assay_core::{
-    ActionKey, Advice, ArtifactHash, Containment, Limits, RunHash, StageKind, StageOutcome,
-    canonical_json,
-};
+use assay_core::{Advice, StageKind, StageOutcome};
 use assay_engine::{
-    Cancel, DeviceError, Elsewhere, EventFile, Executor, Failure, Labels, LockMode, MOST_PER_CARD,
+    Cancel, DeviceError, Elsewhere, EventFile, Executor, Failure, LockMode, MOST_PER_CARD,
     Observer, PerCard, REPORT_TABLE, ResultSource, RunOutcome, RunReport, Session, Settings,
-    StageReport, TensorBoardFolder, TrainingParameters,
+    TensorBoardFolder,
 };
 use assay_remote::{Access, LookUpTrust, Remote};
-use assay_report::{
-    Conditions, ErrorMeasure, Quantity, ReportRow, SearchSummary, Statistic, TableError, Task,
-    read_table, shortfalls,
-};
+use assay_report::{ReportRow, TableError, read_table};
 use assay_store::Store;
 use clap::Args;
-use serde::Serialize;
 
+use self::view::RunView;
 use crate::arguments::MOST_JOBS;
 use crate::arguments::plan::PlanArguments;
 use crate::arguments::remote::{HUB_HELP, names, place};
@@ -33,12 +27,10 @@ use crate::arguments::user::{executors_file, remotes_file};
 use crate::error::{CliError, STOPPED};
 use crate::export::{export_report, failed};
 use crate::signing::{own_public_key, trusted_keys};
-use crate::ui::action::outcomes;
 use crate::ui::preview::PlanView;
 use crate::ui::progress::ProgressView;
 use crate::ui::terminal::say;
-use crate::ui::words::{ShownPath, lines, plain, right, table, wrap};
-use crate::ui::{self, duration, error, terminal};
+use crate::ui::{self, error};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -309,7 +301,7 @@ pub(crate) fn run(arguments: &RunArguments, cancel: &Cancel) -> Result<ExitCode,
     let printed = ui::print_view(
         &RunView::of(&report, &reports, session.store()),
         arguments.json,
-        text,
+        text::text,
     );
     // The run is recorded, and what failed is told, whoever takes the table.
     print_failures(&report, arguments);
@@ -366,318 +358,6 @@ fn export_reports(
         });
     }
     Ok(exported)
-}
-
-/// A run, its stages and its reports.
-#[derive(Serialize)]
-struct RunView<'a> {
-    run: RunHash,
-    outcome: &'static str,
-    stages: Vec<StageView<'a>>,
-    reports: Vec<ReportView<'a>>,
-}
-
-#[derive(Serialize)]
-struct StageView<'a> {
-    name: &'a str,
-    kind: &'static str,
-    outcome: StageOutcome,
-    action: Option<ActionKey>,
-    artifact: Option<ArtifactHash>,
-    duration_ms: Option<u64>,
-    peak_memory: Option<u64>,
-    containment: Option<Containment>,
-    limits: Option<Limits>,
-    failure: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ReportView<'a> {
-    stage: &'a str,
-    files: Vec<ShownPath<'a>>,
-    rows: Vec<RowView<'a>>,
-}
-
-#[derive(Serialize)]
-struct RowView<'a> {
-    dataset: &'a str,
-    network: &'a str,
-    method: &'a str,
-    task: &'static str,
-    algorithm: &'a str,
-    epochs: u32,
-    seeds: u32,
-    diverged: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    search: Option<&'a SearchSummary>,
-    conditions: &'a Conditions,
-    batch_size: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    published: Option<PublishedView>,
-    /// In what the row falls short of the conditions of the published figures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shortfall: Option<String>,
-    #[serde(flatten)]
-    measured: BTreeMap<String, StatisticView>,
-    #[serde(skip)]
-    row: &'a ReportRow,
-    /// The mean time of the row's trainings, where there is one.
-    #[serde(skip)]
-    training_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct PublishedView {
-    #[serde(rename = "train_error")]
-    train: Option<f64>,
-    #[serde(rename = "test_error")]
-    test: Option<f64>,
-    #[serde(rename = "test_top_5_error")]
-    test_top_5: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct StatisticView {
-    mean: f64,
-    sd: Option<f64>,
-    n: u32,
-}
-
-impl<'a> RunView<'a> {
-    fn of(run: &'a RunReport, reports: &'a [ExportedReport], store: &Store) -> Self {
-        let trainings = trainings(run, store);
-        let reports = reports.iter().map(|report| ReportView {
-            stage: &report.stage,
-            files: report.paths.iter().map(|path| ShownPath(path)).collect(),
-            rows: report
-                .rows
-                .iter()
-                .map(|row| RowView::of(row, &trainings))
-                .collect(),
-        });
-        Self {
-            run: run.hash,
-            outcome: match run.outcome {
-                RunOutcome::Complete => "complete",
-                RunOutcome::Failed => "failed",
-                RunOutcome::Stopped => "stopped",
-            },
-            stages: run.stages.iter().map(StageView::of).collect(),
-            reports: reports.collect(),
-        }
-    }
-}
-
-impl<'a> StageView<'a> {
-    fn of(stage: &'a StageReport) -> Self {
-        let result = stage.result.as_ref();
-        Self {
-            name: &stage.planned.name,
-            kind: stage.planned.kind().name(),
-            outcome: stage.outcome,
-            action: stage.key,
-            artifact: result.map(|result| result.artifact),
-            duration_ms: result.map(|result| result.duration_ms),
-            peak_memory: result.map(|result| result.peak_memory),
-            containment: result.and_then(|result| result.containment),
-            limits: result.map(|result| result.limits),
-            failure: stage.failure.as_ref().map(ToString::to_string),
-        }
-    }
-}
-
-impl<'a> RowView<'a> {
-    fn of(row: &'a ReportRow, trainings: &[Training<'_>]) -> Self {
-        let measured = Quantity::of(row.task).iter().filter_map(|quantity| {
-            let Statistic { mean, sd, n } = row.get(*quantity)?;
-            Some((quantity.name(row.task), StatisticView { mean, sd, n }))
-        });
-        Self {
-            dataset: &row.label.dataset,
-            network: &row.label.network,
-            method: &row.label.method,
-            task: row.task.name(),
-            algorithm: &row.algorithm,
-            epochs: row.epochs,
-            seeds: row.seeds,
-            diverged: row.diverged,
-            search: row.search.as_ref(),
-            conditions: &row.conditions,
-            batch_size: row.batch_size,
-            shortfall: row.shortfall(),
-            published: row.figures.map(|figures| PublishedView {
-                train: figures.train_error,
-                test: figures.test_error,
-                test_top_5: figures.test_top_5_error,
-            }),
-            measured: measured.collect(),
-            row,
-            training_ms: training_time(row, trainings),
-        }
-    }
-}
-
-/// A training of a run that tables have as a row.
-struct Training<'a> {
-    labels: &'a Labels,
-    parameters: Cow<'a, TrainingParameters>,
-    /// Its hyper-parameters as canonical JSON, which writes equal numbers alike: a `1.0` of the
-    /// pipeline file is a `1` in a report's table.
-    hyperparameters: Vec<u8>,
-    duration_ms: u64,
-}
-
-fn trainings<'a>(run: &'a RunReport, store: &Store) -> Vec<Training<'a>> {
-    let trainings = run.stages.iter().filter_map(|stage| {
-        let parameters = stage.training(store)?;
-        Some(Training {
-            labels: stage.planned.labels.as_ref()?,
-            duration_ms: stage.result.as_ref()?.duration_ms,
-            hyperparameters: canonical_json(&parameters.hyperparameters).ok()?,
-            parameters,
-        })
-    });
-    trainings.collect()
-}
-
-/// The mean time of the row's trainings. Times are facts of executions and lie in their results,
-/// so a cached training has the time it once took.
-fn training_time(row: &ReportRow, trainings: &[Training<'_>]) -> Option<u64> {
-    let hyperparameters = canonical_json(&row.hyperparameters).ok()?;
-    let of_row = trainings.iter().filter(|training| {
-        training.labels.dataset == row.label.dataset
-            && training.labels.network == row.label.network
-            && training.parameters.algorithm == row.algorithm
-            && training.parameters.epochs == row.epochs
-            && training.hyperparameters == hyperparameters
-    });
-    let times: Vec<_> = of_row.map(|training| training.duration_ms).collect();
-    times.iter().sum::<u64>().checked_div(times.len() as u64)
-}
-
-fn text(run: &RunView<'_>) -> String {
-    let mut text = String::new();
-    for report in &run.reports {
-        let _ = writeln!(text, "{}", report_table(&report.rows));
-        text.push_str(&fitted(&notes(report)));
-        text.push('\n');
-        for path in &report.files {
-            let _ = writeln!(text, "  {path}");
-        }
-    }
-    let outcomes = outcomes(&run.stages.iter().map(|stage| stage.outcome).collect());
-    let _ = writeln!(text, "\nrun {}: {outcomes}", run.run);
-    text.trim_start().to_owned()
-}
-
-/// What the columns of a report's table mean, and what its numbers cannot be compared with.
-fn notes(report: &ReportView<'_>) -> String {
-    let mut text = String::new();
-    // All rows of a report have the same task.
-    let task = report.rows.first().map(|row| row.row.task);
-    let measure = ErrorMeasure::of(task.unwrap_or(Task::Classification));
-    let _ = writeln!(
-        text,
-        "{} {}.\nBest epoch: lowest test error over the epochs, as the paper reports it (chosen on \
-         the test set).\nLast: after the last epoch. Validation: test error of the epoch chosen on \
-         held-out training data.",
-        measure.heading, measure.unit
-    );
-    if report.rows.iter().any(|row| row.search.is_some()) {
-        text.push_str(
-            "Optimism: what trainings from fresh seeds have more of the error that the search chose by.\n",
-        );
-    }
-    if report.rows.iter().any(|row| row.row.is_marked()) {
-        text.push_str("†: the configuration was chosen on the test set, as the paper does.\n");
-    }
-    let published = report.rows.iter().filter(|row| row.row.figures.is_some());
-    let published = published.count();
-    for (shortfall, rows) in shortfalls(report.rows.iter().map(|row| row.row)) {
-        let _ = write!(text, "Not comparable with the paper: {shortfall}");
-        if rows.len() < published {
-            let methods = rows.iter().map(|row| plain(&row.label.method));
-            let _ = write!(text, " ({})", methods.collect::<Vec<_>>().join(", "));
-        }
-        text.push_str(".\n");
-    }
-    text
-}
-
-/// The lines as they are, and on a terminal broken into lines that fit.
-fn fitted(text: &str) -> String {
-    let Some(columns) = terminal::columns() else {
-        return text.to_owned();
-    };
-    let lines = text.lines().flat_map(|line| wrap(line, columns));
-    lines.map(|line| line + "\n").collect()
-}
-
-fn report_table(rows: &[RowView<'_>]) -> String {
-    let first = rows.first();
-    let is_shown = |differs: fn(&RowView<'_>, &RowView<'_>) -> bool| {
-        first.is_some_and(|first| rows.iter().any(|row| differs(row, first)))
-    };
-    // A column with the same value in every row says nothing in a table.
-    let with_dataset = is_shown(|row, first| row.dataset != first.dataset);
-    let with_network = is_shown(|row, first| row.network != first.network);
-    let with_diverged = rows.iter().any(|row| row.diverged > 0);
-    let with_search = rows.iter().any(|row| row.search.is_some());
-    let with_published = rows.iter().any(|row| published_test_error(row).is_some());
-    let mut header = Vec::new();
-    header.extend(with_dataset.then_some("dataset"));
-    header.extend(with_network.then_some("network"));
-    let names = header.len() + 1;
-    header.extend([
-        "method",
-        "epochs",
-        "train error\nbest epoch",
-        "test error\nbest epoch",
-    ]);
-    if with_diverged {
-        header.insert(names + 1, "diverged");
-    }
-    if with_published {
-        header.extend(["paper", "difference"]);
-    }
-    header.extend(["test error\nlast", "test error\nvalidation"]);
-    header.extend(with_search.then_some("optimism"));
-    header.push("time");
-    let numbers: Vec<_> = (names..header.len()).collect();
-    let mut shown = table(&header);
-    for row in rows {
-        let show = |quantity| row.row.show(quantity);
-        let mut cells = Vec::new();
-        cells.extend(with_dataset.then(|| plain(row.dataset)));
-        cells.extend(with_network.then(|| plain(row.network)));
-        cells.extend([plain(&row.row.show_method()), row.epochs.to_string()]);
-        cells.extend(with_diverged.then(|| format!("{} of {}", row.diverged, row.seeds)));
-        cells.extend([Quantity::TrainErrorBestEpoch, Quantity::TestErrorBestEpoch].map(show));
-        if with_published {
-            let figure = published_test_error(row);
-            cells.extend(row.row.show_beside(figure, Quantity::TestErrorBestEpoch));
-        }
-        cells.extend(
-            [
-                Quantity::TestErrorLastEpoch,
-                Quantity::TestErrorValidationEpoch,
-            ]
-            .map(show),
-        );
-        if with_search {
-            let decimals = ErrorMeasure::of(row.row.task).decimals;
-            let optimism = row.search.and_then(|search| search.optimism);
-            cells.push(optimism.map_or("—".to_owned(), |it| format!("{it:+.decimals$}")));
-        }
-        cells.push(row.training_ms.map_or("—".to_owned(), duration));
-        shown.add_row(cells);
-    }
-    right(&mut shown, &numbers);
-    lines(&shown)
-}
-
-fn published_test_error(row: &RowView<'_>) -> Option<f64> {
-    row.published.as_ref()?.test
 }
 
 /// Failed stages on standard error, and how to go on after a stop.
